@@ -1,0 +1,94 @@
+# Every command of the project. `make` alone lists them. Set-up happens by itself: a target that needs the virtual
+# environment makes it, and makes it anew only when pyproject.toml or constraints.txt changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+READY := .make/ready
+UV_VERSION := 0.13.9
+
+# The first interpreter of a supported version that can make virtual environments. Override: make setup PYTHON=/path/to/python
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+# Dagster's home on one machine: runs, ticks and logs survive a restart. Dagster wants an absolute path.
+# Not for the tests: each makes a home of its own.
+HOME_DIR := $(CURDIR)/.dagster
+demo dev sandbox-stop: export DAGSTER_HOME := $(HOME_DIR)
+
+# Not even an accidental skip passes for a success.
+PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
+
+.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything in it (the other commands do this by themselves)
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3 python3-venv; \
+	or name one: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
+	@echo "Installing into $(VENV) (first time: a minute or two)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@mkdir -p .make && touch $@
+
+$(HOME_DIR)/dagster.yaml: dagster.yaml
+	@mkdir -p $(HOME_DIR)
+	@cp dagster.yaml $@
+
+lock: $(READY) ## Compute constraints.txt anew from pyproject.toml
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet \
+		--no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+	@echo "constraints.txt written"
+
+demo: $(READY) $(HOME_DIR)/dagster.yaml ## Run the export on the embedded shop, then serve the UI on 127.0.0.1:3000
+	@$(PY) -m erp_medusa_pipelines.demo
+
+dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against the servers named in .env
+	@$(BIN)/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
+
+test: $(READY) ## Unit tests, and whole assets against the embedded servers
+	@$(PYTEST) tests/unit tests/sandbox
+
+test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Node 20)
+	@$(PYTEST) tests/live
+
+check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(PY) dev/secret_scan.py
+	@$(PY) dev/env_example.py --check
+
+format: $(READY) ## Put the code into shape
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+env-example: $(READY) ## Write .env.example from the settings table
+	@$(PY) dev/env_example.py
+
+medusa: $(READY) ## Start a real Medusa on free loopback ports and print the settings for it
+	@$(PY) dev/medusa.py up
+
+medusa-down: $(READY) ## End that Medusa and its PostgreSQL
+	@$(PY) dev/medusa.py down
+
+sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
+	@$(PY) -m erp_medusa_pipelines.sandbox stop --state-dir "$${SANDBOX_DIR:-$(HOME_DIR)/sandbox}"
+
+bench-export: $(READY) ## Measure the export against a real Medusa
+	@$(PY) -m bench.export
+
+clean: ## Remove what the commands made, except .env and the history in .dagster
+	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+"""Write `.env.example` from the settings table, or with `--check` say whether it is out of date.
+
+Belongs here: the form of the example file. What can be set, its default and its description stand in
+`erp_medusa_pipelines.settings` and nowhere else.
+"""
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from erp_medusa_pipelines.settings import Settings
+
+TARGET = Path(__file__).resolve().parents[1] / ".env.example"
+
+HEADER = """\
+# Every setting. Copy this file to .env and fill in what you need; variables of the environment win over .env.
+# A line that stays commented keeps the default shown. With none of the servers named, the embedded sandbox is used.
+# Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand.
+"""
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
+    return (alias or f"{Settings.model_config.get('env_prefix', '')}{name}").upper()
+
+
+def default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=not field.default_factory_takes_validated_data)
+    if value is None or value is PydanticUndefined:
+        return ""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def render() -> str:
+    parts = [HEADER]
+    for name, field in Settings.model_fields.items():
+        if not field.description:
+            raise SystemExit(f"The setting {name} has no description: add one in erp_medusa_pipelines/settings.py")
+        comment = textwrap.fill(
+            " ".join(field.description.split()), width=110, initial_indent="# ", subsequent_indent="# "
+        )
+        parts.append(f"{comment}\n#{variable(name, field)}={default(field)}\n")
+    return "\n".join(parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write .env.example from the settings table.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
+    check = parser.parse_args().check
+    text = render()
+    current = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
+    if check:
+        if current != text:
+            print(".env.example is out of date: run `make env-example` and commit the result", file=sys.stderr)
+            return 1
+        print(".env.example is up to date")
+        return 0
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET.name} written: {len(Settings.model_fields)} settings")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""pytest plugin: a skipped test is a failed test (`pytest -p dev.pytest_no_skips`).
+
+Belongs here: that one rule. The make targets load it, so a suite cannot turn green by not running, for instance because
+a server that it needs did not start.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+def _as_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    # A skip's longrepr is (path, line, reason).
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{report.nodeid}: skipped tests count as failures here. {reason}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    report = yield
+    _as_failure(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    report = yield
+    _as_failure(report)
+    return report

@@ -1,0 +1,112 @@
+"""The two instance files: `dagster.yaml` (one machine) and `deploy/dagster.yaml` (PostgreSQL).
+
+Belongs here: that Dagster accepts both, that they agree, and that the limits mean what the queues promise. Does not
+belong here: behaviour of single tasks.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster import DagsterInstance, DagsterRun
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.instance.ref import InstanceRef
+
+# The daemon decides with this class which queued run may start. It is private, and pinned with Dagster itself.
+from dagster._utils.tags import TagConcurrencyLimitsCounter
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / "dagster.yaml"
+PRODUCTION = ROOT / "deploy" / "dagster.yaml"
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
+    shutil.copy(LOCAL, tmp_path / "dagster.yaml")
+    with DagsterInstance.from_config(str(tmp_path)) as loaded:
+        yield loaded
+
+
+def limits(instance: DagsterInstance, running: list[dict[str, str]]) -> TagConcurrencyLimitsCounter:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    return TagConcurrencyLimitsCounter(queue.tag_concurrency_limits, [run(**tags) for tags in running])
+
+
+def run(**tags: str) -> DagsterRun:
+    return DagsterRun(job_name="any", tags=tags)
+
+
+def test_the_two_files_differ_in_storage_alone() -> None:
+    production = read(PRODUCTION)
+    assert set(production.pop("storage")) == {"postgres"}
+    assert production == read(LOCAL)
+
+
+def test_one_machine_keeps_its_history_in_sqlite_below_dagster_home(instance: DagsterInstance, tmp_path: Path) -> None:
+    assert Path(instance.root_directory) == tmp_path
+    assert "Sqlite" in type(instance.run_storage).__name__
+    assert instance.is_persistent
+
+
+def test_production_keeps_its_history_in_the_database_that_the_environment_names(tmp_path: Path) -> None:
+    shutil.copy(PRODUCTION, tmp_path / "dagster.yaml")
+    # Loading the reference validates the whole file; opening the instance would connect to the database.
+    reference = InstanceRef.from_dir(str(tmp_path))
+    assert reference.storage_data is not None
+    assert reference.storage_data.class_name == "DagsterPostgresStorage"
+    assert reference.storage_data.config_dict == {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}
+
+
+@pytest.mark.parametrize("queue", ["short", "default", "long"])
+def test_each_queue_runs_two_at_a_time_and_holds_up_no_other(instance: DagsterInstance, queue: str) -> None:
+    assert not limits(instance, [{"queue": queue}]).is_blocked(run(queue=queue))
+    full = limits(instance, [{"queue": queue}, {"queue": queue}])
+    assert full.is_blocked(run(queue=queue))
+    for other in {"short", "default", "long"} - {queue}:
+        assert not full.is_blocked(run(queue=other))
+
+
+def test_two_tasks_never_work_on_the_same_batch_at_once(instance: DagsterInstance) -> None:
+    one_batch_busy = limits(instance, [{"queue": "long", "batch": "batch_0"}])
+    assert one_batch_busy.is_blocked(run(queue="default", batch="batch_0"))
+    assert not one_batch_busy.is_blocked(run(queue="default", batch="batch_1"))
+
+
+def test_all_queues_full_fit_into_the_runs_allowed_at_once(instance: DagsterInstance) -> None:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    per_queue = [limit["limit"] for limit in queue.tag_concurrency_limits if limit["key"] == "queue"]
+    assert len(per_queue) == 3
+    assert queue.max_concurrent_runs == sum(per_queue)
+
+
+def test_dead_runs_are_found_and_give_their_slots_back(instance: DagsterInstance) -> None:
+    assert instance.run_monitoring_enabled
+    assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0
+    pools = instance.get_concurrency_config().pool_config
+    assert pools.default_pool_limit == 1
+
+
+def test_only_crashed_run_processes_are_retried_by_dagster_itself(instance: DagsterInstance) -> None:
+    assert instance.run_retries_enabled
+    assert instance.run_retries_max_retries == 2
+    assert instance.run_retries_retry_on_asset_or_op_failure is False
+
+
+def test_every_kind_of_tick_is_pruned_some_day(instance: DagsterInstance) -> None:
+    for kind in (InstigatorType.SCHEDULE, InstigatorType.SENSOR):
+        days = instance.get_tick_retention_settings(kind)
+        assert days
+        assert all(kept > 0 for kept in days.values())
+
+
+def test_nothing_is_reported_to_anybody(instance: DagsterInstance) -> None:
+    assert instance.telemetry_enabled is False
