@@ -66,7 +66,7 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(PY) dev/secret_scan.py
 	@$(PY) dev/env_example.py --check
 

@@ -17,6 +17,7 @@ from dagster._core.instance.ref import InstanceRef
 
 # The daemon decides with this class which queued run may start. It is private, and pinned with Dagster itself.
 from dagster._utils.tags import TagConcurrencyLimitsCounter
+from dagster_postgres.utils import create_pg_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "dagster.yaml"
@@ -63,6 +64,11 @@ def test_production_keeps_its_history_in_the_database_that_the_environment_names
     assert reference.storage_data is not None
     assert reference.storage_data.class_name == "DagsterPostgresStorage"
     assert reference.storage_data.config_dict == {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}
+
+
+def test_the_database_driver_for_production_comes_with_the_package() -> None:
+    # SQLAlchemy imports the driver here, long before it connects.
+    assert create_pg_engine("postgresql://db.example.com/dagster").driver == "psycopg2"
 
 
 @pytest.mark.parametrize("queue", ["short", "default", "long"])
