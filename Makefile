@@ -19,8 +19,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 
 # Dagster's home on one machine: runs, ticks and logs survive a restart. Dagster wants an absolute path.
 # Not for the tests: each makes a home of its own.
-HOME_DIR := $(CURDIR)/.dagster
-demo dev sandbox-stop: export DAGSTER_HOME := $(HOME_DIR)
+HOME_DIR := .dagster
+demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
