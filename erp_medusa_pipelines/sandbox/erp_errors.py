@@ -1,0 +1,196 @@
+"""How the embedded ERPNext says no: exceptions and the bodies that Frappe, gunicorn and nginx send for them.
+
+Belongs here: one exception class with its constructors, the JSON error body, the HTML pages of the servers in front.
+When an error is raised belongs to the modules that raise it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import secrets
+from typing import Any
+
+FRAPPE = "frappe.exceptions."
+# Frappe's http_status_code of each exception; everything else is a 500.
+STATUS = {
+    "AuthenticationError": 401,
+    "CannotCreateStandardDoctypeError": 417,
+    "CharacterLengthExceededError": 417,
+    "DataError": 417,
+    "DoesNotExistError": 404,
+    "DuplicateEntryError": 409,
+    "InReadOnlyMode": 503,
+    "InvalidDates": 417,
+    "ItemPriceDuplicateItem": 417,
+    "LinkExistsError": 417,
+    "LinkValidationError": 417,
+    "MandatoryError": 417,
+    "OutgoingEmailError": 501,
+    "PermissionError": 403,
+    "SessionStopped": 503,
+    "TimestampMismatchError": 417,
+    "TooManyRequestsError": 429,
+    "UniqueValidationError": 417,
+    "UpdateAfterSubmitError": 417,
+    "ValidationError": 417,
+}
+MODULES = {
+    "CannotCreateStandardDoctypeError": "frappe.core.doctype.doctype.doctype.",
+    "ImportError": "",
+    "IndexError": "",
+    "ItemPriceDuplicateItem": "erpnext.stock.doctype.item_price.item_price.",
+    "JSONDecodeError": "json.decoder.",
+    "KeyError": "",
+    "OperationalError": "pymysql.err.",
+    "ProgrammingError": "pymysql.err.",
+    "SMTPException": "smtplib.",
+    "TypeError": "",
+}
+# The database's name is part of MariaDB's messages about values.
+DATABASE = "_sandbox"
+
+
+class ErpError(Exception):
+    """An exception as Frappe would have raised it inside the request."""
+
+    def __init__(
+        self,
+        exc_type: str,
+        text: str = "",
+        *,
+        messages: list[dict[str, Any]] | None = None,
+        error_message: str | None = None,
+        silent: bool = False,
+        app: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(text or exc_type)
+        self.exc_type = exc_type
+        self.text = text
+        self.status = STATUS.get(exc_type, 500)
+        self.messages = messages or []
+        self.error_message = error_message
+        self.silent = silent
+        self.app = app
+        self.headers = headers or {}
+
+    @property
+    def exception(self) -> str:
+        """The line that ends the traceback."""
+        name = MODULES.get(self.exc_type, FRAPPE) + self.exc_type
+        return f"{name}: {self.text}" if self.text else name
+
+    @property
+    def traceback(self) -> str:
+        return f"Traceback (most recent call last):\n  (embedded ERPNext: no frames)\n{self.exception}\n"
+
+    def body(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        # A missing document or route carries no traceback, only its type.
+        if not self.silent:
+            found = {"exception": self.exception, "exc_type": self.exc_type}
+            if self.app:
+                found["_exc_source"] = f"{self.app} (app)"
+            found["exc"] = json.dumps([self.traceback])
+        else:
+            found["exc_type"] = self.exc_type
+        return {**found, **message_keys(self.messages, self.error_message)}
+
+
+def message_keys(messages: list[dict[str, Any]], error_message: str | None) -> dict[str, Any]:
+    """What msgprint() left in the answer: JSON inside JSON, as Desk expects it."""
+    found: dict[str, Any] = {}
+    if messages:
+        found["_server_messages"] = json.dumps([json.dumps(message, ensure_ascii=False) for message in messages])
+    if error_message:
+        found["_error_message"] = error_message
+    return found
+
+
+def thrown(exc_type: str, message: str, *, title: str = "Message", app: str | None = None) -> ErpError:
+    """frappe.throw(): the text is both the exception's and a message for the user."""
+    shown = {
+        "message": message,
+        "title": title,
+        "indicator": "red",
+        "raise_exception": 1,
+        "__frappe_exc_id": secrets.token_hex(28),
+    }
+    return ErpError(exc_type, message, messages=[shown], app=app)
+
+
+def not_found(doctype: str, name: str) -> ErpError:
+    error = thrown("DoesNotExistError", f"{doctype} {name} not found")
+    error.silent = True
+    return error
+
+
+def no_route() -> ErpError:
+    return ErpError("DoesNotExistError", silent=True)
+
+
+def no_role(user: str, doctype: str, *, error_message: str | None = None, document: bool = False) -> ErpError:
+    """The user's roles give no access to the DocType."""
+    text = f"User <strong>{user}</strong> does not have doctype access via role permission for document "
+    text += f"<strong>{doctype}</strong>"
+    if document:
+        text += f"<br>User <strong>{user}</strong> does not have access to this document"
+    messages = [{"message": text, "title": "Message"}]
+    return ErpError("PermissionError", messages=messages, error_message=error_message)
+
+
+def no_access(user: str, doctype: str, name: str, *, error_message: str | None = None) -> ErpError:
+    """The roles give some access to the DocType, but not this one."""
+    text = f"User <strong>{user}</strong> does not have access to this document: {doctype} - {name}"
+    return ErpError("PermissionError", messages=[{"message": text, "title": "Message"}], error_message=error_message)
+
+
+def duplicate(doctype: str, name: str) -> ErpError:
+    text = f"('{doctype}', '{name}', IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\"))"
+    message = f"{doctype} <strong>{name}</strong> already exists"
+    shown = {"message": message, "title": "Duplicate Name", "indicator": "red"}
+    return ErpError("DuplicateEntryError", text, messages=[shown])
+
+
+def not_unique(doctype: str, name: str, fieldname: str, label: str, value: Any) -> ErpError:
+    text = f"('{doctype}', '{name}', IntegrityError(1062, \"Duplicate entry '{value}' for key '{fieldname}'\"))"
+    shown = {"message": f"{label} must be unique", "title": "Message"}
+    return ErpError("UniqueValidationError", text, messages=[shown])
+
+
+def unknown_column(column: str, clause: str) -> ErpError:
+    return ErpError("OperationalError", f"(1054, \"Unknown column '{column}' in '{clause}'\")")
+
+
+def wrong_value(kind: str, value: Any, doctype: str, fieldname: str) -> ErpError:
+    column = f"`{DATABASE}`.`tab{doctype}`.`{fieldname}`"
+    return ErpError("OperationalError", f"(1292, \"Incorrect {kind} value: '{value}' for column {column} at row 1\")")
+
+
+# -- pages of the servers in front of Frappe, and of Frappe itself for browsers ---------------------------------
+
+
+def nginx_page(status: str) -> str:
+    return (
+        f"<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n"
+        "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+    )
+
+
+def gunicorn_page(title: str, text: str) -> str:
+    return (
+        f"<html>\n  <head>\n    <title>{title}</title>\n  </head>\n  <body>\n    <h1><p>{title}</p></h1>\n"
+        f"    {html.escape(text)}\n  </body>\n</html>\n"
+    )
+
+
+def werkzeug_page(status: str, text: str) -> str:
+    title = status.partition(" ")[2]
+    return f"<!doctype html>\n<html lang=en>\n<title>{status}</title>\n<h1>{title}</h1>\n<p>{html.escape(text)}</p>\n"
+
+
+def website_page(title: str) -> str:
+    """A page of Frappe's website: what a client that accepts text/html gets instead of JSON."""
+    head = f'<head>\n\t<meta charset="utf-8">\n\t<title>{title}</title>\n</head>'
+    return f'<!DOCTYPE html>\n<html lang="en">\n{head}\n</html>\n'
