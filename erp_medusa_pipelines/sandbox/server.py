@@ -4,8 +4,8 @@ Belongs here: uvicorn, ports, keys, the state directory and the life of the back
 belongs to `erpnext.py` and `medusa.py`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
 
 Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is),
-`sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one process;
-`serve.lock` is held by the process for as long as it lives, so "is it alive" does not depend on a reused process id.
+`sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one
+process; `serve.lock` is held by it for as long as it lives, so "is it alive" does not depend on a reused process id.
 """
 
 from __future__ import annotations
@@ -204,10 +204,9 @@ def serve(state_dir: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
 
 def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector, FaultInjector]:
     # Imported here: a client of ensure_running() needs none of the servers' code.
+    from erp_medusa_pipelines.sandbox import erpnext, medusa, shop
     from erp_medusa_pipelines.sandbox.erp_store import ErpStore
     from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
-
-    from erp_medusa_pipelines.sandbox import erpnext, medusa, shop
 
     database, filled = state_dir / "erpnext.sqlite", state_dir / "filled"
     if not filled.exists():  # first start, or the last one died while filling

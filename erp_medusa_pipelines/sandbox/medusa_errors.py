@@ -1,0 +1,160 @@
+"""Errors of the embedded Medusa, in the shapes and words of the real one.
+
+Belongs here: error classes, their JSON, and the checks of request bodies with their messages. Which fields a route
+takes belongs to the module of that route.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+Path = tuple[str | int, ...]
+Check = Callable[[Any, Path, list[str]], None]
+
+
+class MedusaError(Exception):
+    """Ends a request with a status and a body `{type, message[, code]}`."""
+
+    def __init__(self, status: int, kind: str | None, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"code": code, "type": kind, "message": message}
+
+    def response(self) -> Response:
+        return JSONResponse({k: v for k, v in self.body.items() if v is not None}, status_code=self.status)
+
+
+def invalid(message: str) -> MedusaError:
+    return MedusaError(400, "invalid_data", message)
+
+
+def not_found(message: str) -> MedusaError:
+    return MedusaError(404, "not_found", message)
+
+
+def no_such_relation(field: str, identifier: str) -> MedusaError:
+    return not_found(f"You tried to set relationship {field}: {identifier}, but such entity does not exist")
+
+
+def unknown_error() -> MedusaError:
+    """What Medusa answers for its own faults, and for some of the caller's."""
+    return MedusaError(500, "unknown_error", "An unknown error occurred.", "unknown_error")
+
+
+def no_route(method: str, path: str) -> Response:
+    return HTMLResponse(
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'
+        f"<pre>Cannot {method} {path}</pre>\n</body>\n</html>\n",
+        status_code=404,
+    )
+
+
+# -- checks of request bodies -----------------------------------------------------------------------------------
+
+
+def validate(body: Any, check: Check) -> dict[str, Any]:
+    """The body itself if it passes; every complaint at once otherwise."""
+    issues: list[str] = []
+    check(body, (), issues)
+    if issues:
+        raise invalid(f"Invalid request: {'; '.join(issues)}")
+    return body
+
+
+def unrecognized(names: list[str]) -> str:
+    return f"Unrecognized fields: '{', '.join(names)}'"
+
+
+def expected_type(kind: str, path: Path, value: Any) -> str:
+    return f"Expected type: '{kind}' for field '{_at(path)}', got: '{_shown(value)}'"
+
+
+def _at(path: Path) -> str:
+    return ", ".join(str(part) for part in path)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _typed(kind: str, accepts: Callable[[Any], bool], nullable: bool) -> Check:
+    def check(value: Any, path: Path, issues: list[str]) -> None:
+        if not accepts(value) and not (nullable and value is None):
+            issues.append(expected_type(kind, path, value))
+
+    return check
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+STRING = _typed("string", lambda value: isinstance(value, str), nullable=False)
+TEXT = _typed("string", lambda value: isinstance(value, str), nullable=True)
+BOOLEAN = _typed("boolean", lambda value: isinstance(value, bool), nullable=False)
+NUMBER = _typed("number", _is_number, nullable=True)
+METADATA = _typed("object", lambda value: isinstance(value, dict), nullable=True)
+
+
+def amount(value: Any, path: Path, issues: list[str]) -> None:
+    """Money. A string is refused with the words for a missing field."""
+    if not _is_number(value):
+        issues.append(f"Field '{_at(path)}' is required")
+
+
+def quantity(value: Any, path: Path, issues: list[str]) -> None:
+    if not _is_number(value):
+        issues.append(expected_type("number", path, value))
+    elif value < 0:
+        issues.append(f"Value for field '{_at(path)}' too small, expected at least: '0'")
+
+
+def one_of(*values: str) -> Check:
+    def check(value: Any, path: Path, issues: list[str]) -> None:
+        if value not in values:
+            issues.append(f"Expected: '{', '.join(values)}' for field '{_at(path)}', but got: '{_shown(value)}'")
+
+    return check
+
+
+def array(item: Check) -> Check:
+    def check(value: Any, path: Path, issues: list[str]) -> None:
+        if not isinstance(value, list):
+            issues.append(expected_type("array", path, value))
+            return
+        for index, element in enumerate(value):
+            item(element, (*path, index), issues)
+
+    return check
+
+
+def fields(shape: dict[str, Check], *, required: tuple[str, ...] = (), strict: bool = True) -> Check:
+    """An object. Complaints come in the order of the shape, unknown fields last."""
+
+    def check(value: Any, path: Path, issues: list[str]) -> None:
+        if not isinstance(value, dict):
+            issues.append(f"Field '{_at(path)}' is required" if not path else expected_type("object", path, value))
+            return
+        for name, inner in shape.items():
+            if name in value:
+                inner(value[name], (*path, name), issues)
+            elif name in required:
+                issues.append(f"Field '{_at((*path, name))}' is required")
+        unknown = [name for name in value if name not in shape]
+        if strict and unknown:
+            issues.append(unrecognized(unknown))
+
+    return check
+
+
+def removed(message: str) -> Check:
+    """A field of older versions that is now refused with its own words."""
+
+    def check(value: Any, path: Path, issues: list[str]) -> None:
+        issues.append(message)
+
+    return check
