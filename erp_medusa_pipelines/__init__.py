@@ -1,0 +1,1 @@
+"""The scheduled work of a shop on ERPNext and Medusa, as a Dagster project."""

@@ -1,0 +1,1 @@
+"""What Dagster shows: thin assets that call one function of sync/ and report its result."""

@@ -1,0 +1,196 @@
+"""From a sync's report to what Dagster shows: numbers, a table of rejects, a check, or a red partition.
+
+Belongs here: the shape of metadata, checks and failures that every sync asset shares. Does not belong here: the work.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+from pydantic import Field
+
+from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.batches import Batch, batch_keys, batch_of_key
+from erp_medusa_pipelines.sync.quarantine import Quarantine
+from erp_medusa_pipelines.sync.report import Reject, SyncReport
+
+CHECK = "nothing_rejected"
+ROWS_SHOWN = 200
+"""Rejects shown in a table; all of them are kept and counted."""
+
+SECONDS_BETWEEN_PROGRESS = 1.0
+
+
+class SyncConfig(dg.Config):
+    """What an operator can ask of one run, in the launchpad."""
+
+    retry_rejected: bool = Field(
+        default=False, description="Send documents again that were rejected before and have not changed since"
+    )
+
+
+def check_spec(asset: str) -> dg.AssetCheckSpec:
+    """The check that fails while documents of any batch are rejected."""
+    return dg.AssetCheckSpec(
+        CHECK,
+        asset=asset,
+        description="No document is held back because a server refused it. The table says which, and why.",
+    )
+
+
+@dataclass
+class SyncRun:
+    """One asset's run: the open shop, its report, and the documents held back by earlier runs."""
+
+    context: dg.AssetExecutionContext
+    shop: Shop
+    report: SyncReport
+    quarantine: Quarantine
+    options: SyncOptions
+    doctype: str
+
+    def load_quarantine(self, *, retry_all: bool) -> None:
+        """Take over what earlier runs of this batch hold back."""
+        held = state.load(self.context.instance, self._state_key(self._own_batch))
+        self.quarantine = Quarantine.from_json(held, retry_all=retry_all)
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that this run is for."""
+        return batch_of_key(self.context.partition_key, self.shop.settings.export_batches)
+
+    def result(self) -> dg.MaterializeResult:
+        """The materialization; raises Failure when documents are left for a retry.
+
+        What is held back is kept for the next run in either case.
+        """
+        report = self.report
+        state.save(self.context.instance, self._state_key(self._own_batch), self.quarantine.to_json())
+        metadata = self._metadata()
+        self.context.log.info("done: %s", ", ".join(f"{key} {value}" for key, value in self._numbers().items()))
+        if report.leftovers:
+            raise self._failure(metadata)
+        return dg.MaterializeResult(metadata=metadata, check_results=[self._check()])
+
+    def _check(self) -> dg.AssetCheckResult:
+        """One result for the whole asset: a batch that went well must not hide another's rejects."""
+        rejects = list(self.report.rejects)
+        for key in batch_keys(self.shop.settings.export_batches) if self._own_batch else ():
+            if key != self._own_batch:
+                held = Quarantine.from_json(state.load(self.context.instance, self._state_key(key)))
+                rejects += [
+                    Reject(self.doctype, name, entry.reason, entry.field, held=True) for name, entry in held.entries()
+                ]
+        return dg.AssetCheckResult(
+            passed=not rejects, check_name=CHECK, metadata={"rejected": len(rejects), **self._table(rejects)}
+        )
+
+    @property
+    def _own_batch(self) -> str | None:
+        return self.context.partition_key if self.context.has_partition_key else None
+
+    def _state_key(self, batch: str | None) -> str:
+        asset = self.context.asset_key.to_user_string()
+        return f"quarantine/{asset}/{batch}" if batch else f"quarantine/{asset}"
+
+    def _failure(self, metadata: Mapping[str, Any]) -> dg.Failure:
+        left = self.report.leftovers
+        pause = self.report.retry_after
+        text = f"{len(left)} of {self.report.counts['found']} documents failed for a passing reason and are left for a"
+        text += f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
+        if pause:
+            text += f". The server asks for a pause of {pause:.0f} s"
+        more = {"retry_after_seconds": pause} if pause else {}
+        return dg.Failure(text, metadata={**metadata, **more}, allow_retries=False)
+
+    def _numbers(self) -> dict[str, int | float]:
+        report = self.report
+        seconds = report.seconds
+        finished = sum(report.counts[key] for key in ("written", "adopted", "updated", "unchanged"))
+        return {
+            "found": report.counts["found"],
+            **{key: value for key, value in sorted(report.counts.items()) if key != "found"},
+            "rejected": len(report.rejects),
+            "left": len(report.leftovers),
+            "requests": self.shop.requests_sent,
+            "seconds": round(seconds, 3),
+            "items_per_second": round(finished / seconds, 1) if seconds else 0.0,
+        }
+
+    def _metadata(self) -> dict[str, Any]:
+        return {**self._numbers(), "target": self.shop.target, **self._table(self.report.rejects)}
+
+    def _table(self, rejects: list[Reject]) -> dict[str, Any]:
+        if not rejects:
+            return {}
+        columns = ("document", "field", "reason", "held", "link")
+        records = [
+            dg.TableRecord(
+                {
+                    "document": f"{reject.doctype} {reject.name}",
+                    "field": reject.field,
+                    "reason": reject.reason,
+                    "held": "since an earlier run" if reject.held else "",
+                    "link": document_url(self.shop.erp.http.base_url, reject.doctype, reject.name),
+                }
+            )
+            for reject in rejects[:ROWS_SHOWN]
+        ]
+        schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
+        return {"rejects": dg.MetadataValue.table(records, schema)}
+
+
+@contextmanager
+def sync_run(
+    context: dg.AssetExecutionContext, connection: ShopConnection, config: SyncConfig, doctype: str
+) -> Iterator[SyncRun]:
+    """Open the shop for one run of an asset that works on documents of `doctype`."""
+    with connection.open() as shop:
+        settings = shop.settings
+        if settings.uses_sandbox:
+            context.log.warning(SANDBOX_NOTICE)
+        run = SyncRun(
+            context=context,
+            shop=shop,
+            doctype=doctype,
+            report=SyncReport(progress=_progress_log(context)),
+            quarantine=Quarantine(),
+            options=SyncOptions(
+                window=settings.erpnext_read_chunk,
+                chunk=settings.medusa_chunk,
+                chunk_bytes=settings.medusa_chunk_bytes,
+                parallel=settings.medusa_parallel_calls,
+            ),
+        )
+        run.load_quarantine(retry_all=config.retry_rejected)
+        context.log.info("start: %s", shop.target)
+        yield run
+
+
+def document_url(base_url: str, doctype: str, name: str) -> str:
+    """Address of a document in ERPNext's desk."""
+    return f"{base_url}/app/{doctype.lower().replace(' ', '-')}/{quote(name, safe='')}"
+
+
+def _progress_log(context: dg.AssetExecutionContext) -> Any:
+    """A listener that logs "n of total", not more often than an operator can read."""
+    lock = threading.Lock()
+    last = 0.0
+
+    def listener(done: int, total: int) -> None:
+        nonlocal last
+        with lock:
+            now = time.monotonic()
+            if done >= total or now - last >= SECONDS_BETWEEN_PROGRESS:
+                last = now
+                context.log.info("%d of %d", done, total)
+
+    return listener

@@ -1,0 +1,259 @@
+"""ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock.
+
+Belongs here: how Frappe's REST API behaves and what it takes to be read safely. Writing many documents is in
+erpnext_writes.py; the meaning of failures in failures.py. Knows no task.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.http import HttpClient
+
+Filters = Sequence[Sequence[Any]]
+Row = dict[str, Any]
+
+LONGEST_REQUEST_LINE = 3500
+"""Bytes. gunicorn refuses more than 4094; longer lists are asked for with POST get_list."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One aggregated column, e.g. Aggregate("SUM", "qty", "sales_qty"); spelled per dialect by the client."""
+
+    function: Literal["SUM", "COUNT", "MAX", "MIN", "AVG"]
+    field: str
+    alias: str
+
+
+class ErpNextClient:
+    """One ERPNext site. All times are naive strings in the site's zone, as Frappe stores them."""
+
+    def __init__(self, http: HttpClient, *, page_size: int = 2000, read_chunk: int = 400) -> None:
+        self.http = http
+        self.page_size = page_size
+        self.read_chunk = read_chunk
+
+    # --- what kind of site this is -----------------------------------------------------------------------------
+
+    @cached_property
+    def major_version(self) -> int:
+        """Frappe's major version, e.g. 15; decides the dialect of aggregates."""
+        versions = self.call("frappe.utils.change_log.get_versions", method="GET")
+        try:
+            return int(str(versions["frappe"]["version"]).split(".", 1)[0])
+        except (KeyError, TypeError, ValueError):
+            raise PermanentError(
+                self.http.service, "get_versions", "did not tell its Frappe version: is this an ERPNext 15 or 16?"
+            ) from None
+
+    @cached_property
+    def time_zone(self) -> ZoneInfo:
+        """The site's time zone (System Settings)."""
+        answer = self.call("frappe.client.get_time_zone", method="GET")
+        return ZoneInfo(answer["time_zone"])
+
+    def now(self) -> datetime:
+        """The server's clock in the site's zone (aware), from the Date header: Frappe has no "now" to ask for."""
+        response = self.http.request("GET", "/api/method/ping", parse=False)
+        header = response.headers.get("Date")
+        moment = parsedate_to_datetime(header) if header else datetime.now(UTC)
+        return moment.astimezone(self.time_zone)
+
+    def user(self) -> str:
+        """The user that the key belongs to; raises AccessError for a wrong key."""
+        return self.call("frappe.auth.get_logged_user", method="GET")
+
+    # --- lists ------------------------------------------------------------------------------------------------
+
+    def get_list(
+        self,
+        doctype: str,
+        fields: Sequence[str | Aggregate],
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        order_by: str = "name asc",
+        group_by: str | None = None,
+        limit: int = 0,
+        parent: str | None = None,
+    ) -> list[Row]:
+        """Rows of one request; `limit=0` means all. Child DocTypes need `parent`, the parent's DocType."""
+        body: dict[str, Any] = {
+            "fields": [self._field(field) for field in fields],
+            "order_by": order_by,
+            "limit_page_length": limit,
+        }
+        if filters:
+            body["filters"] = [list(condition) for condition in filters]
+        if or_filters:
+            body["or_filters"] = [list(condition) for condition in or_filters]
+        if group_by:
+            body["group_by"] = group_by
+        if parent:
+            body["parent"] = parent
+        path = f"/api/resource/{quote(doctype, safe='')}"
+        query = urlencode({key: json.dumps(v) if isinstance(v, list) else v for key, v in body.items()})
+        if len(path) + len(query) <= LONGEST_REQUEST_LINE:
+            return self.http.request("GET", path, params=query)["data"]
+        answer = self.http.request(
+            "POST", "/api/method/frappe.client.get_list", json={"doctype": doctype, **body}, repeatable=True
+        )
+        return answer["message"]
+
+    def pages(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        parent: str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[list[Row]]:
+        """All matching rows in pages by keyset on `name`: complete even while the set changes under the reader."""
+        size = page_size or self.page_size
+        wanted = list(fields) if "name" in fields else ["name", *fields]
+        last: str | None = None
+        while True:
+            after = [*filters, ["name", ">", last]] if last is not None else list(filters)
+            page = self.get_list(doctype, wanted, filters=after, or_filters=or_filters, limit=size, parent=parent)
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            last = page[-1]["name"]
+
+    def rows(self, doctype: str, fields: Sequence[str], **options: Any) -> Iterator[Row]:
+        """`pages`, row by row."""
+        for page in self.pages(doctype, fields, **options):
+            yield from page
+
+    def rows_in(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        names: Iterable[str],
+        *,
+        key: str = "name",
+        filters: Filters = (),
+        order_by: str = "name asc",
+        parent: str | None = None,
+    ) -> list[Row]:
+        """Rows whose `key` is one of `names`, read in chunks of `read_chunk`."""
+        wanted = list(dict.fromkeys(names))
+        found: list[Row] = []
+        for start in range(0, len(wanted), self.read_chunk):
+            some = wanted[start : start + self.read_chunk]
+            chosen = [*filters, [key, "in", some]]
+            found += self.get_list(doctype, fields, filters=chosen, order_by=order_by, parent=parent)
+        return found
+
+    def exists(self, doctype: str, *, filters: Filters = ()) -> bool:
+        """Whether any row matches: the cheapest question a list can answer, and one that checks permission."""
+        return bool(self.get_list(doctype, ["name"], filters=filters, limit=1))
+
+    def _field(self, field: str | Aggregate) -> Any:
+        if isinstance(field, str):
+            return field
+        if self.major_version >= 16:
+            return {field.function: field.field, "as": field.alias}
+        return f"{field.function.lower()}({field.field}) as {field.alias}"
+
+    # --- documents --------------------------------------------------------------------------------------------
+
+    def get(self, doctype: str, name: str) -> Row:
+        """One whole document; fields that are NULL are missing from it."""
+        if _addressable(name):
+            return self.http.request("GET", self._path(doctype, name))["data"]
+        return self.call("frappe.client.get", {"doctype": doctype, "name": name}, method="GET")
+
+    def get_single(self, doctype: str) -> Row:
+        """The document of a Single DocType (the list route answers 500 for those)."""
+        return self.get(doctype, doctype)
+
+    def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:
+        """Save some fields of one document and return it whole. Child tables are replaced as given.
+
+        With `modified` the save is refused (exc_type TimestampMismatchError) when somebody saved in between.
+        Saving the same values twice does no harm, so it is sent again after a lost answer; but not with `modified`,
+        where the second try would meet its own first one.
+        """
+        if not _addressable(name):
+            document = {**values, "doctype": doctype, "name": name}
+            current = self.call("frappe.client.get", {"doctype": doctype, "name": name}, method="GET")
+            merged = {**current, **document, "modified": modified or current["modified"]}
+            return self.call("frappe.client.save", {"doc": json.dumps(merged)})
+        body = {**values, "modified": modified} if modified else dict(values)
+        answer = self.http.request("PUT", self._path(doctype, name), json=body, repeatable=modified is None)
+        return answer["data"]
+
+    def insert(self, doctype: str, values: Mapping[str, Any]) -> Row:
+        """Create one document. Not repeated after a lost answer."""
+        return self.http.request("POST", f"/api/resource/{quote(doctype, safe='')}", json=dict(values))["data"]
+
+    def delete(self, doctype: str, name: str) -> None:
+        """Delete one document; one that is already gone is fine."""
+        try:
+            if _addressable(name):
+                self.http.request("DELETE", self._path(doctype, name))
+            else:
+                self.call("frappe.client.delete", {"doctype": doctype, "name": name}, repeatable=True)
+        except PermanentError as error:
+            if error.status != 404:
+                raise
+
+    def call(
+        self,
+        function: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        method: Literal["GET", "POST"] = "POST",
+        repeatable: bool | None = None,
+        read_timeout: float | None = None,
+        attempts: int | None = None,
+    ) -> Any:
+        """Call a whitelisted function and return its `message` (None when it has none)."""
+        path = f"/api/method/{function}"
+        options: dict[str, Any] = {"read_timeout": read_timeout, "attempts": attempts}
+        if method == "GET":
+            answer = self.http.request("GET", path, params=dict(arguments or {}), **options)
+        else:
+            answer = self.http.request("POST", path, json=dict(arguments or {}), repeatable=repeatable, **options)
+        return answer.get("message") if isinstance(answer, dict) else None
+
+    @staticmethod
+    def _path(doctype: str, name: str) -> str:
+        return f"/api/resource/{quote(doctype, safe='')}/{quote(name, safe='')}"
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def download(self, file_url: str, *, limit: int) -> bytes:
+        """Bytes of an attached file, public or private, by its `file_url` as stored (not encoded).
+
+        Raises PermanentError when it is missing or larger than `limit` bytes.
+        """
+        path = quote(file_url, safe="/")
+        where = f"GET {path}"
+        response = self.http.request("GET", path, headers={"Accept": "*/*"}, parse=False)
+        content = response.content
+        if len(content) > limit:
+            raise PermanentError(
+                self.http.service, where, f"the file has {len(content):,} bytes, allowed are {limit:,}"
+            )
+        declared = response.headers.get("Content-Length")
+        if declared and response.headers.get("Content-Encoding") is None and int(declared) != len(content):
+            raise TransientError(self.http.service, where, "the file was cut off")
+        return content
+
+
+def _addressable(name: str) -> bool:
+    """False for names that nginx redirects or that a path cannot hold: those go in the body instead."""
+    return not (name.endswith((".html", "/")) or name in (".", ".."))

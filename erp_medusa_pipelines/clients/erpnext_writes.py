@@ -1,0 +1,204 @@
+"""Writing a few fields of many ERPNext documents, and knowing what was really stored.
+
+Belongs here: the two ways (the installed Server Script, else `bulk_update`) and their verification. Flat fields only:
+a document that fails inside `bulk_update` can leave half of its child rows behind.
+
+`bulk_update` answers 200 whatever happened, a deadlock loses earlier documents of the same call silently, and a gateway
+time-out may go on to commit. So what counts is what the documents hold afterwards.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+
+log = logging.getLogger(__name__)
+
+SERVER_SCRIPT_METHOD = "erp_medusa_set_values"
+
+FAST_FIELDS: Mapping[str, frozenset[str]] = {
+    "Website Item": frozenset({"medusa_id", "medusa_variant_id", "custom_in_stock"}),
+    "Item Group": frozenset({"medusa_id"}),
+    "Item Price": frozenset({"medusa_id", "medusa_price_id"}),
+    "File": frozenset({"medusa_id"}),
+    "Email OTP": frozenset({"status"}),
+}
+"""What the Server Script accepts; the same table stands in its text."""
+
+
+def server_script_text() -> str:
+    """The text of the Server Script that README tells how to install."""
+    return (files("erp_medusa_pipelines.clients") / f"{SERVER_SCRIPT_METHOD}.txt").read_text(encoding="utf-8")
+
+
+@dataclass
+class WriteOutcome:
+    """What became of each document: `written` names, `changed` (held other values than expected), `failed` with why."""
+
+    written: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    failed: dict[str, ApiError] = field(default_factory=dict)
+
+    def add(self, other: "WriteOutcome") -> None:
+        """Take over what another part of the same work came to."""
+        self.written += other.written
+        self.changed += other.changed
+        self.failed |= other.failed
+
+
+Change = tuple[str, Mapping[str, Any]]
+"""(document name, {field: value})."""
+
+
+class ErpNextWriter:
+    """Bulk writes of flat fields to one site, verified."""
+
+    def __init__(self, client: ErpNextClient, *, chunk: int = 20, fast_chunk: int = 200) -> None:
+        self.client = client
+        self.chunk = chunk
+        self.fast_chunk = fast_chunk
+
+    @cached_property
+    def has_server_script(self) -> bool:
+        """Whether the site has the Server Script installed and enabled. Asked once."""
+        try:
+            answer = self.client.call(SERVER_SCRIPT_METHOD, {"doctype": "Website Item", "rows": "[]"}, repeatable=True)
+        except AccessError:
+            return False
+        except PermanentError as error:
+            log.info("%s is not installed, ids are written by bulk_update: %s", SERVER_SCRIPT_METHOD, error.reason)
+            return False
+        return isinstance(answer, dict) and answer.get("version") == 1
+
+    @cached_property
+    def app_hooks_enabled(self) -> bool:
+        """Whether the medusa_integration app answers saves with calls to Medusa of its own. Unknown counts as yes."""
+        try:
+            return bool(self.client.get_single("Medusa Configuration").get("enable"))
+        except PermanentError as error:
+            # 404: the app is not installed, so there are no hooks to keep quiet.
+            return error.status != 404
+
+    def write(
+        self, doctype: str, changes: Sequence[Change], *, expected: Mapping[str, Any] | None = None
+    ) -> WriteOutcome:
+        """Write the changes, chunk by chunk, and tell what was stored.
+
+        With `expected` only documents that still hold these values are written. Over `bulk_update` that is a look
+        right before the write; over the Server Script the look and the write are one transaction.
+        Raises AccessError when the user may not write at all.
+        """
+        outcome = WriteOutcome()
+        fields = {name for _, values in changes for name in values} | set(expected or ())
+        fast = fields <= FAST_FIELDS.get(doctype, frozenset()) and self.has_server_script
+        size = self.fast_chunk if fast else self.chunk
+        for start in range(0, len(changes), size):
+            some = changes[start : start + size]
+            if fast:
+                outcome.add(self._write_fast(doctype, some, expected))
+            else:
+                outcome.add(self._write_by_saving(doctype, some, expected))
+        return outcome
+
+    # --- the Server Script ------------------------------------------------------------------------------------
+
+    def _write_fast(self, doctype: str, changes: Sequence[Change], expected: Mapping[str, Any] | None) -> WriteOutcome:
+        rows = [[name, dict(values), *([dict(expected)] if expected else [])] for name, values in changes]
+        arguments = {"doctype": doctype, "rows": json.dumps(rows)}
+        try:
+            # Setting the same values twice is harmless; but with `expected` a repeat would call the first try's
+            # own work a change by somebody else.
+            answer = self.client.call(SERVER_SCRIPT_METHOD, arguments, repeatable=expected is None)
+        except AccessError:
+            raise
+        except ApiError as error:
+            return self._verify(doctype, changes, dict.fromkeys((name for name, _ in changes), error))
+        gone = set(answer["missing"])
+        changed = set(answer.get("unchanged") or ())
+        return WriteOutcome(
+            written=[name for name, _ in changes if name not in gone and name not in changed],
+            changed=[name for name, _ in changes if name in changed],
+            failed={name: self._missing(doctype, name) for name, _ in changes if name in gone},
+        )
+
+    # --- bulk_update ------------------------------------------------------------------------------------------
+
+    def _write_by_saving(
+        self, doctype: str, changes: Sequence[Change], expected: Mapping[str, Any] | None
+    ) -> WriteOutcome:
+        outcome = WriteOutcome()
+        if expected:
+            fields = ["name", *expected]
+            rows = self.client.rows_in(doctype, fields, [name for name, _ in changes])
+            same = {row["name"] for row in rows if all(row[key] == value for key, value in expected.items())}
+            outcome.changed = [name for name, _ in changes if name not in same]
+            changes = [change for change in changes if change[0] in same]
+            if not changes:
+                return outcome
+        extra = self._hook_flag(doctype)
+        docs = [{"doctype": doctype, "docname": name, **values, **extra} for name, values in changes]
+        failures: dict[str, ApiError] = {}
+        try:
+            answer = self.client.call("frappe.client.bulk_update", {"docs": json.dumps(docs)})
+            for failed in answer["failed_docs"]:
+                name = failed["doc"].get("docname", "")
+                failures[name] = self._failure(doctype, name, str(failed.get("exc") or ""))
+        except AccessError:
+            raise
+        except ApiError as error:
+            failures = dict.fromkeys((name for name, _ in changes), error)
+        outcome.add(self._verify(doctype, changes, failures))
+        return outcome
+
+    def _hook_flag(self, doctype: str) -> dict[str, int]:
+        """Keeps the app's own save hook from sending the item to Medusa a second time inside this save."""
+        return {"custom_skip_update_hook": 1} if doctype == "Website Item" and self.app_hooks_enabled else {}
+
+    def _verify(self, doctype: str, changes: Sequence[Change], failures: Mapping[str, ApiError]) -> WriteOutcome:
+        """Read the documents back: only what they hold counts, whatever the answer said."""
+        fields = list(dict.fromkeys(field for _, values in changes for field in values))
+        try:
+            rows = self.client.rows_in(doctype, ["name", *fields], [name for name, _ in changes])
+        except TransientError as error:
+            return WriteOutcome(failed=dict.fromkeys((name for name, _ in changes), error))
+        stored = {row["name"]: row for row in rows}
+        outcome = WriteOutcome()
+        for name, values in changes:
+            row = stored.get(name)
+            if row is None:
+                outcome.failed[name] = self._missing(doctype, name)
+            elif all(_same(row.get(key), value) for key, value in values.items()):
+                outcome.written.append(name)
+            else:
+                outcome.failed[name] = failures.get(name) or TransientError(
+                    self.client.http.service, f"{doctype} {name}", "was not stored, although no error was reported"
+                )
+        return outcome
+
+    def _missing(self, doctype: str, name: str) -> PermanentError:
+        return PermanentError(self.client.http.service, f"{doctype} {name}", "does not exist any more", status=404)
+
+    def _failure(self, doctype: str, name: str, traceback: str) -> ApiError:
+        """The error that the last line of a reported traceback names."""
+        last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
+        exc_type = last.split(":", 1)[0].rsplit(".", 1)[-1].strip()
+        reason = self.client.http.redact(last.partition(": ")[2] or last or "bulk_update reported a failure")
+        passing = exc_type in {
+            "QueryTimeoutError",
+            "QueryDeadlockError",
+            "TimestampMismatchError",
+            "DocumentLockedError",
+        }
+        kind = TransientError if passing else PermanentError
+        return kind(self.client.http.service, f"{doctype} {name}", reason, exc_type=exc_type)
+
+
+def _same(stored: Any, sent: Any) -> bool:
+    """Whether a stored value is the one sent; Frappe gives NULL and '' for the same emptiness."""
+    return stored == sent or (stored in (None, "") and sent in (None, ""))

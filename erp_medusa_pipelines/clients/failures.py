@@ -1,0 +1,210 @@
+"""What an answer or an exception of a server means: retry, rejected, not allowed, too large.
+
+Belongs here: the error types and the one table that tells them apart, with words for people.
+Does not belong here: sending requests (http.py), or what a task does about a failure (sync/).
+
+Sources: ERPNEXT answers 500 both for passing trouble (lock waits, a lost database) and for bad data (a wrong datetime),
+so its `exc_type` decides before the status does. Medusa answers 500 `unknown_error` for some client mistakes as well;
+nothing in the answer tells them apart, so they count as transient and callers isolate the item that keeps failing.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import SSLError as Urllib3SSLError
+
+Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large"]
+
+
+class ApiError(Exception):
+    """A request to a server failed.
+
+    `reason` says what is wrong in words for people; `status` is the HTTP status (None without an answer);
+    `exc_type` is Frappe's exception name or Medusa's error type; `where` is "METHOD path" without the query.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        where: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        exc_type: str | None = None,
+        retry_after: float | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        self.service = service
+        self.where = where
+        self.reason = reason
+        self.status = status
+        self.exc_type = exc_type
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
+        """True when the request may have been carried out although no good answer came."""
+        status_text = f" [{status}]" if status else ""
+        super().__init__(f"{service}: {reason} ({where}{status_text})")
+
+
+class TransientError(ApiError):
+    """May work later: time-outs, lost connections, overload, a server being restarted."""
+
+
+class RateLimitedError(TransientError):
+    """The server asks to slow down; `retry_after` holds its seconds when it named them."""
+
+
+class PermanentError(ApiError):
+    """Will not work until data or configuration change."""
+
+
+class AccessError(PermanentError):
+    """Key wrong or rights missing: concerns the whole run, never a single item."""
+
+
+class PayloadTooLargeError(PermanentError):
+    """The request was too big; a smaller one may pass."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table. Empty fields match everything; the first row that matches decides."""
+
+    verdict: Verdict
+    advice: str
+    status: range | None = None
+    exc_type: re.Pattern[str] | None = None
+    text: re.Pattern[str] | None = None
+    applied: bool = False
+    """True when the server may have carried the request out although it answers so."""
+
+
+def _s(low: int, high: int | None = None) -> range:
+    return range(low, (high or low) + 1)
+
+
+def _re(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+# fmt: off
+RULES: tuple[Rule, ...] = (
+    Rule("rate_limited", "too many requests", status=_s(429)),
+    Rule("access", "key or secret not accepted: check the API key variables", status=_s(401)),
+    Rule("retry", "a row is locked or a transaction was rolled back by the database",
+         exc_type=_re(r"^(QueryTimeoutError|QueryDeadlockError|TooManyConnections)$")),
+    Rule("retry", "a document was changed by somebody else at the same moment",
+         exc_type=_re(r"^(DocumentLockedError|FileLockTimeout|LockTimeoutError)$")),
+    Rule("retry", "the database cannot be reached", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
+         text=_re(r"\((2002|2003|2006|2013|1040|1205|1213)\b")),
+    Rule("retry", "the site is in maintenance mode", exc_type=_re(r"^(SessionStopped|InReadOnlyMode)$")),
+    Rule("access", "the user lacks a right: give it the roles listed in README", status=_s(403),
+         exc_type=_re(r"^PermissionError$")),
+    Rule("access", "not permitted: check the user's roles and the key", status=_s(403)),
+    Rule("too_large", "the request is too large", status=_s(413)),
+    Rule("too_large", "the address is too long", status=_s(414)),
+    Rule("too_large", "the address is too long", status=_s(431)),
+    Rule("too_large", "the address is too long", status=_s(400), text=_re(r"Request Line is too large")),
+    Rule("retry", "conflicting work on the same rows", status=_s(409), exc_type=_re(r"^(conflict|idempotency_error)$")),
+    Rule("retry", "request time-out or too early", status=_s(408), applied=True),
+    Rule("retry", "request time-out or too early", status=_s(425)),
+    Rule("retry", "temporarily unavailable", status=_s(503)),
+    Rule("retry", "the gateway got no answer; the work may go on behind it", status=_s(502, 504), applied=True),
+    Rule("retry", "Medusa failed inside", status=_s(500), exc_type=_re(r"^unknown_error$"), applied=True),
+    # A Frappe answer with an exc_type other than the ones above names a programming or data error.
+    Rule("permanent", "", status=_s(500), exc_type=_re(r".")),
+    Rule("retry", "the server failed without saying why (a killed worker looks like this)", status=_s(500, 599),
+         applied=True),
+    Rule("permanent", "the address redirects: set the URL variable to the final https address", status=_s(300, 399)),
+    Rule("permanent", "", status=_s(400, 499)),
+)
+# fmt: on
+
+_ERROR_TYPES: dict[Verdict, type[ApiError]] = {
+    "retry": TransientError,
+    "rate_limited": RateLimitedError,
+    "permanent": PermanentError,
+    "access": AccessError,
+    "too_large": PayloadTooLargeError,
+}
+
+
+def judge_answer(service: str, where: str, status: int, body: Any, *, retry_after: float | None = None) -> ApiError:
+    """The error that an HTTP answer with `status` >= 300 stands for. `body` is parsed JSON, or text."""
+    exc_type, message = describe(body)
+    for rule in RULES:
+        if rule.status is not None and status not in rule.status:
+            continue
+        if rule.exc_type is not None and not rule.exc_type.search(exc_type or ""):
+            continue
+        if rule.text is not None and not rule.text.search(message):
+            continue
+        reason = ": ".join(part for part in (rule.advice, message) if part) or f"refused with HTTP {status}"
+        return _ERROR_TYPES[rule.verdict](
+            service, where, reason, status=status, exc_type=exc_type, retry_after=retry_after, ambiguous=rule.applied
+        )
+    return PermanentError(service, where, f"unexpected HTTP status {status}: {message}", status=status)
+
+
+def judge_exception(service: str, where: str, error: requests.RequestException) -> ApiError:
+    """The error that an exception of requests stands for. Only failures before sending are unambiguous."""
+    cause: BaseException | None = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    if isinstance(error, requests.exceptions.SSLError) or isinstance(cause, Urllib3SSLError):
+        return PermanentError(
+            service,
+            where,
+            "the TLS certificate was not accepted: mend it, or name your authority in REQUESTS_CA_BUNDLE",
+        )
+    if isinstance(cause, NameResolutionError):
+        return TransientError(service, where, "the server's name cannot be resolved: check the URL variable")
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
+        return TransientError(service, where, "no connection within the time limit")
+    if isinstance(cause, NewConnectionError):
+        return TransientError(service, where, "connection refused: is the server running?")
+    if isinstance(error, requests.ReadTimeout):
+        return TransientError(service, where, "no answer within the time limit", ambiguous=True)
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return TransientError(service, where, "the connection was lost before the whole answer came", ambiguous=True)
+    return PermanentError(service, where, f"the request could not be made: {type(error).__name__}")
+
+
+_TAGS = re.compile(r"<[^>]+>")
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def describe(body: Any) -> tuple[str | None, str]:
+    """(exc_type, message) of an error body of Frappe v1, Frappe v2, Medusa or a gateway's HTML page."""
+    if isinstance(body, Mapping):
+        if "exc_type" in body or "exception" in body:
+            exc_type = body.get("exc_type")
+            exception = str(body.get("exception") or "")
+            message = exception.partition(": ")[2] or _server_messages(body) or str(body.get("_error_message") or "")
+            return exc_type, _short(message or exception or str(exc_type))
+        errors = body.get("errors")
+        if isinstance(errors, list) and errors and isinstance(errors[0], Mapping):
+            return errors[0].get("type"), _short(str(errors[0].get("message") or ""))
+        return body.get("type"), _short(str(body.get("message") or ""))
+    text = str(body or "")
+    title = _TITLE.search(text)
+    return None, _short(title.group(1) if title else text, 200)
+
+
+def _server_messages(body: Mapping[str, Any]) -> str:
+    """Frappe's `_server_messages`: a JSON list of JSON strings, each with a `message` that may hold HTML."""
+    try:
+        texts = [json.loads(entry).get("message", "") for entry in json.loads(body.get("_server_messages") or "[]")]
+    except (ValueError, AttributeError, TypeError):
+        return ""
+    return "; ".join(text for text in texts if text)
+
+
+def _short(text: str, limit: int = 400) -> str:
+    text = " ".join(_TAGS.sub(" ", text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

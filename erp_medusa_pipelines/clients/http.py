@@ -1,0 +1,221 @@
+"""How requests are sent: pooled sessions, time-outs, retries with jittered backoff, counting, no secrets in messages.
+
+Belongs here: what is the same for every HTTP server. Does not belong here: routes and shapes of ERPNext or Medusa,
+or the meaning of failures (failures.py). Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from erp_medusa_pipelines.clients.failures import (
+    ApiError,
+    PermanentError,
+    TransientError,
+    judge_answer,
+    judge_exception,
+)
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 60.0
+"""Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_WIRE_SECRETS = re.compile(r"\b(?:token|basic|bearer)\s+[^\s\"',]+|\b[sp]k_[0-9a-f]{8,}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """Time-outs in seconds; `attempts` counts the first try."""
+
+    connect_timeout: float = 5.0
+    read_timeout: float = 130.0
+    attempts: int = 4
+    connections: int = 8
+
+
+class Redactor:
+    """Replaces known secrets, and what looks like one, in any text that leaves the client."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+        self._known = sorted(forms, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for secret in self._known:
+            text = text.replace(secret, "***")
+        return _WIRE_SECRETS.sub("***", text)
+
+
+class HttpClient:
+    """One server. Thread-safe: up to `options.connections` requests at once share pooled connections.
+
+    Raises only `ApiError`s. `counts` holds requests by method, and `retries`.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        secrets: Iterable[str] = (),
+        options: HttpOptions = HttpOptions(),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.service = service
+        self.base_url = base_url.rstrip("/")
+        self.redact = Redactor(secrets)
+        self.counts: Counter[str] = Counter()
+        self._options = options
+        self._sleep = sleep
+        self._backoff = wait_random_exponential(multiplier=0.5, max=20)
+        self._lock = threading.Lock()
+        self._session = requests.Session()
+        # Frappe sets session cookies on token requests; sending them back would mix two kinds of login.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"Accept": "application/json", **headers})
+        # The environment's netrc must never replace the Authorization header that was configured.
+        self._session.trust_env = True
+        self._session.auth = _keep_headers
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=options.connections, max_retries=0, pool_block=True)
+        self._session.mount(self._origin() + "/", adapter)
+
+    def __repr__(self) -> str:
+        return f"HttpClient({self.service} at {self.base_url})"
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._session.close()
+
+    @property
+    def requests_sent(self) -> int:
+        """Requests sent so far, retries included."""
+        return self.counts["requests"]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        read_timeout: float | None = None,
+        parse: bool = True,
+        attempts: int | None = None,
+    ) -> Any:
+        """Send and return the parsed JSON body (`parse=False`: the `requests.Response`).
+
+        `repeatable` says that sending twice does no harm (default: every method but POST). What is not repeatable is
+        sent again only where the server surely did not carry it out; otherwise the error says `ambiguous`.
+        """
+        repeat_ok = method in _SAFE_METHODS if repeatable is None else repeatable
+        where = f"{method} {path}"
+
+        def worth_retrying(error: BaseException) -> bool:
+            if not isinstance(error, TransientError) or (error.ambiguous and not repeat_ok):
+                return False
+            return error.retry_after is None or error.retry_after <= LONGEST_WAIT
+
+        retrying = Retrying(
+            retry=retry_if_exception(worth_retrying),
+            stop=stop_after_attempt(attempts or self._options.attempts),
+            wait=self._wait,
+            sleep=self._sleep,
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+        timeout = (self._options.connect_timeout, read_timeout or self._options.read_timeout)
+        options = {"params": params, "json": json, "data": data, "files": files, "headers": headers, "timeout": timeout}
+        return retrying(self._send_once, method, path, where, options, parse)
+
+    def _send_once(self, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
+        with self._lock:
+            self.counts["requests"] += 1
+            self.counts[method] += 1
+        try:
+            response = self._session.request(method, self.base_url + path, allow_redirects=False, **options)
+        except requests.RequestException as error:
+            # `from None`: the text of a requests exception repeats the address with its query.
+            raise self._clean(judge_exception(self.service, where, error)) from None
+        if response.status_code >= 300:
+            retry_after = _retry_after(response)
+            raise self._clean(
+                judge_answer(self.service, where, response.status_code, _body(response), retry_after=retry_after)
+            )
+        if not parse:
+            return response
+        try:
+            return response.json()
+        except ValueError:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise PermanentError(
+                    self.service,
+                    where,
+                    "answered with a web page: is this the right address?",
+                    status=response.status_code,
+                ) from None
+            raise TransientError(
+                self.service, where, "the answer was cut off", status=response.status_code, ambiguous=True
+            ) from None
+
+    def _clean(self, error: ApiError) -> ApiError:
+        error.reason = self.redact(error.reason)
+        error.args = tuple(self.redact(str(arg)) for arg in error.args)
+        return error
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        return asked if asked is not None else self._backoff(state)
+
+    def _note_retry(self, state: RetryCallState) -> None:
+        with self._lock:
+            self.counts["retries"] += 1
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0
+        log.warning("%s; attempt %d failed, next in %.1f s", error, state.attempt_number, pause)
+
+    def _origin(self) -> str:
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds of a Retry-After header, in either of its forms; None when absent or unreadable."""
+    value = response.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return max(0.0, Retry().parse_retry_after(value))
+    except InvalidHeader:
+        return None
+
+
+def _body(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text[:2000]

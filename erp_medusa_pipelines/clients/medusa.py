@@ -1,0 +1,167 @@
+"""Medusa 2 over its Admin API: look-ups by key, batch routes, uploads.
+
+Belongs here: routes and shapes that the tasks need, and the limits of addresses and bodies. Does not belong here: what
+to send or when (sync/). Prices and inventory routes are beside the products' because they share the batch shape.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.http import HttpClient
+
+Row = dict[str, Any]
+
+LONGEST_QUERY = 12_000
+"""Bytes. Node refuses request headers of more than 16 kB with an empty 431."""
+
+PRODUCT_FIELDS = (
+    "id,external_id,handle,status,thumbnail,metadata,images.url,"
+    "variants.id,variants.sku,variants.manage_inventory,variants.inventory_items.inventory_item_id"
+)
+
+
+class MedusaClient:
+    """One Medusa backend, spoken to with a secret API key."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self.http = http
+
+    # --- look-ups ---------------------------------------------------------------------------------------------
+
+    def find(
+        self,
+        path: str,
+        plural: str,
+        key: str,
+        values: Iterable[str],
+        fields: str,
+        *,
+        more: Mapping[str, Any] | None = None,
+    ) -> list[Row]:
+        """All rows of a list route whose `key` is one of `values`, in as few requests as addresses allow.
+
+        Every answer is checked against what was asked: some list routes ignore filters they do not know and return
+        everything, which must never be taken for matches.
+        """
+        found: list[Row] = []
+        wanted = set(values)
+        fixed = {"fields": fields, **(more or {})}
+        for some in _chunks_by_length(sorted(wanted), key, LONGEST_QUERY - len(urlencode(fixed))):
+            offset = 0
+            while True:
+                # One value may match several rows (external_id is not unique), hence paging until all are there.
+                page_size = max(2 * len(some), 100)
+                query = urlencode(
+                    [*fixed.items(), *((key, value) for value in some), ("limit", page_size), ("offset", offset)]
+                )
+                page = self.http.request("GET", path, params=query)
+                rows = page[plural]
+                found += rows
+                offset += len(rows)
+                if not rows or offset >= page["count"]:
+                    break
+        return found
+
+    def products_by(self, key: str, values: Iterable[str], fields: str = PRODUCT_FIELDS) -> list[Row]:
+        """Products by `external_id`, `handle` or `id`. `external_id` is not unique in Medusa: several may come."""
+        return self.find("/admin/products", "products", key, values, f"{key},{fields}")
+
+    def variants_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
+        """Variants by sku (unique in Medusa)."""
+        return self.find("/admin/product-variants", "variants", "sku", skus, fields)
+
+    def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
+        """Every row of a list route, paged by id so that pages neither overlap nor skip."""
+        offset = 0
+        while True:
+            query = {"fields": fields, "limit": page_size, "offset": offset, "order": "id"}
+            page = self.http.request("GET", path, params=query)
+            yield from page[plural]
+            offset += len(page[plural])
+            if not page[plural] or offset >= page["count"]:
+                return
+
+    def collections(self) -> list[Row]:
+        """All collections: id, title, handle, external_id, metadata."""
+        return list(self.all_of("/admin/collections", "collections", "id,title,handle,external_id,metadata"))
+
+    # --- writes -----------------------------------------------------------------------------------------------
+
+    def create_collection(self, body: Mapping[str, Any]) -> Row:
+        """Create one collection (there is no batch route). Handles are unique."""
+        return self.http.request("POST", "/admin/collections", json=dict(body))["collection"]
+
+    def update_collection(self, collection_id: str, body: Mapping[str, Any]) -> Row:
+        """Update one collection; metadata is merged."""
+        return self.http.request("POST", f"/admin/collections/{collection_id}", json=dict(body), repeatable=True)[
+            "collection"
+        ]
+
+    def batch_products(
+        self, *, create: Sequence[Mapping[str, Any]] = (), update: Sequence[Mapping[str, Any]] = (), fields: str
+    ) -> dict[str, list[Row]]:
+        """Create and update products, all or nothing. `created` comes in any order: match it by external_id.
+
+        Updates alone may be repeated; a create whose answer was lost is `ambiguous` and must be looked up.
+        """
+        body = {key: list(rows) for key, rows in (("create", create), ("update", update)) if rows}
+        return self.http.request(
+            "POST", f"/admin/products/batch?{urlencode({'fields': fields})}", json=body, repeatable=not create
+        )
+
+    def create_variant(self, product_id: str, body: Mapping[str, Any], fields: str) -> Row:
+        """Add a variant, with its inventory item, and return the product."""
+        path = f"/admin/products/{product_id}/variants?{urlencode({'fields': fields})}"
+        return self.http.request("POST", path, json=dict(body))["product"]
+
+    def upload(self, uploads: Sequence[tuple[str, bytes, str]]) -> list[Row]:
+        """Store files (name, content, MIME type); returns {id, url} in the same order. Names must be ASCII.
+
+        Medusa neither deduplicates nor lists uploads, so a lost answer is not repeated here.
+        """
+        parts = [("files", upload) for upload in uploads]
+        stored = self.http.request("POST", "/admin/uploads", files=parts)["files"]
+        if len(stored) != len(uploads):
+            raise PermanentError(
+                self.http.service, "POST /admin/uploads", f"stored {len(stored)} of {len(uploads)} files"
+            )
+        return stored
+
+    # --- the shop ---------------------------------------------------------------------------------------------
+
+    def sales_channel_id(self, configured: str | None) -> str:
+        """The configured sales channel, checked; else the only one there is."""
+        return self._the_one("/admin/sales-channels", "sales_channels", configured, "MEDUSA_SALES_CHANNEL_ID")
+
+    def stock_location_id(self, configured: str | None) -> str:
+        """The configured stock location, checked; else the only one there is."""
+        return self._the_one("/admin/stock-locations", "stock_locations", configured, "MEDUSA_STOCK_LOCATION_ID")
+
+    def _the_one(self, path: str, plural: str, configured: str | None, variable: str) -> str:
+        rows = list(self.all_of(path, plural, "id,name"))
+        thing = plural.replace("_", " ")
+        names = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
+        if configured:
+            if any(row["id"] == configured for row in rows):
+                return configured
+            raise PermanentError(self.http.service, f"GET {path}", f"{variable}={configured} is not among: {names}")
+        if len(rows) == 1:
+            return rows[0]["id"]
+        raise PermanentError(self.http.service, f"GET {path}", f"set {variable}: the shop's {thing} are: {names}")
+
+
+def _chunks_by_length(values: Sequence[str], key: str, budget: int) -> Iterator[list[str]]:
+    """Split values so that `key=value&...` stays within `budget` bytes once encoded."""
+    chunk: list[str] = []
+    used = 0
+    for value in values:
+        size = len(urlencode({key: value})) + 1
+        if chunk and used + size > budget:
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(value)
+        used += size
+    if chunk:
+        yield chunk

@@ -1,0 +1,1 @@
+"""How runs behave: batches, jobs, schedules, limits. No reading or writing of shops here."""

@@ -1,0 +1,25 @@
+"""Jobs from the crontab: one per task, with its queue and time limit as run tags."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from erp_medusa_pipelines.tasks import Task
+
+QUEUE_TAG = "queue"
+"""dagster.yaml limits the runs of each queue by this tag."""
+
+
+def run_tags(task: Task) -> dict[str, str]:
+    """Tags of every run of a task."""
+    return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds)}
+
+
+def build_job(task: Task, batches: dg.PartitionsDefinition) -> UnresolvedAssetJobDefinition:
+    """The job that materializes the task's assets; partitioned tasks run once per batch."""
+    return dg.define_asset_job(
+        task.name,
+        selection=dg.AssetSelection.assets(*task.assets),
+        partitions_def=batches if task.partitioned else None,
+        tags=run_tags(task),
+        description=task.description,
+    )

@@ -1,0 +1,130 @@
+"""Every setting of the project in one typed table, read from the environment or a `.env` file.
+
+Belongs here: names, types, defaults and limits of settings, and the sentence that explains each (README and
+`.env.example` are made from it). Does not belong here: opening connections, or anything a single task decides.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CONNECTION_VARIABLES = ("ERPNEXT_URL", "ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names the variable and what to do."""
+
+
+def _server_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address such as https://erp.example.com")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user or password: they would end up in logs")
+    if parts.query or parts.fragment:
+        raise ValueError("must be an address without '?' or '#'")
+    return value.rstrip("/")
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone name such as Asia/Muscat") from error
+    return value
+
+
+ServerUrl = Annotated[str, AfterValidator(_server_url)]
+ZoneName = Annotated[str, AfterValidator(_time_zone)]
+
+
+class Settings(BaseSettings):
+    """The typed table. Variable names are the field names in upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    erpnext_url: ServerUrl | None = Field(None, description="Address of ERPNext, e.g. https://erp.example.com")
+    erpnext_api_key: SecretStr | None = Field(None, description="API key of the ERPNext user that the pipelines act as")
+    erpnext_api_secret: SecretStr | None = Field(None, description="API secret of that user")
+    medusa_url: ServerUrl | None = Field(
+        None, description="Address of the Medusa backend, e.g. https://api.example.com"
+    )
+    medusa_api_key: SecretStr | None = Field(None, description="Secret API key of Medusa (sk_...)")
+
+    medusa_sales_channel_id: str | None = Field(
+        None, description="Sales channel that products are put into; found by itself when the shop has only one"
+    )
+    medusa_stock_location_id: str | None = Field(
+        None, description="Stock location whose levels are kept; found by itself when the shop has only one"
+    )
+    schedule_timezone: ZoneName = Field(
+        "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
+    )
+    export_batches: int = Field(
+        4, ge=1, le=256, description="Number of batches (partitions) that Website Items are divided into"
+    )
+
+    erpnext_page_size: int = Field(2000, ge=1, le=20000, description="Rows per page when a DocType is read")
+    erpnext_read_chunk: int = Field(400, ge=1, le=2000, description="Documents per request when details are read")
+    erpnext_write_chunk: int = Field(
+        20, ge=1, le=100, description="Documents per bulk_update; each one is a full save inside one ERPNext request"
+    )
+    erpnext_fast_write_chunk: int = Field(
+        200, ge=1, le=1000, description="Rows per call of the installed Server Script that writes ids without saves"
+    )
+    medusa_chunk: int = Field(50, ge=1, le=500, description="Products per batch call to Medusa")
+    medusa_chunk_bytes: int = Field(
+        1_500_000, ge=10_000, le=2_000_000, description="Bytes per batch call; Medusa refuses bodies over 2 MiB"
+    )
+    medusa_parallel_calls: int = Field(
+        2,
+        ge=1,
+        le=8,
+        description="Batch calls in flight; Medusa computes in one thread, more than two add only delay",
+    )
+    image_max_bytes: int = Field(
+        5 * 1024 * 1024, ge=1024, description="Largest image file that is uploaded to Medusa; larger ones are rejected"
+    )
+
+    http_connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for a connection")
+    http_read_timeout: float = Field(
+        130.0, gt=0, le=600, description="Seconds to wait for an answer; above the 120 s after which ERPNext gives up"
+    )
+    http_attempts: int = Field(4, ge=1, le=10, description="Attempts per request on transient failures")
+
+    sandbox_dir: Path | None = Field(
+        None,
+        description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",
+    )
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        missing = [name for name in CONNECTION_VARIABLES if getattr(self, name.lower()) is None]
+        if missing and len(missing) < len(CONNECTION_VARIABLES):
+            raise ValueError(
+                f"{', '.join(missing)} not set: set all of {', '.join(CONNECTION_VARIABLES)} for your own servers,"
+                " or none of them for the embedded sandbox"
+            )
+        return self
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """True when no server is configured, so that the embedded sandbox stands in."""
+        return self.erpnext_url is None
+
+
+def load_settings(env_file: str | Path | None = ".env") -> Settings:
+    """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
+    try:
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings adds it
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_input=False, include_url=False):
+            variable = "_".join(str(part) for part in problem["loc"]).upper()
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{variable}: {message}" if variable else message)
+        raise SettingsError("Wrong settings (environment or .env):\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,1 @@
+"""The work itself: plain Python and pandas on the clients. Imports no Dagster."""

@@ -1,0 +1,30 @@
+"""Which batch a Website Item belongs to, for ever.
+
+Batches are disjoint and cover everything, so several runs never race for an item, nothing is skipped while the set of
+unsynced items shrinks, and a backfill of one failed batch touches exactly its items.
+"""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Batch `index` of `count`, e.g. Batch(0, 4)."""
+
+    index: int
+    count: int
+
+    def holds(self, website_item: str) -> bool:
+        """Whether the Website Item of this name is in the batch."""
+        return crc32(website_item.encode("utf-8")) % self.count == self.index
+
+
+def batch_keys(count: int) -> list[str]:
+    """Partition keys `batch_0` .. of `count` batches."""
+    return [f"batch_{index}" for index in range(count)]
+
+
+def batch_of_key(key: str, count: int) -> Batch:
+    """The batch that a partition key stands for."""
+    return Batch(int(key.removeprefix("batch_")), count)

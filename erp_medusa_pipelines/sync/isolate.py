@@ -1,0 +1,153 @@
+"""Sending many items in one all-or-nothing call, and still losing only the bad ones.
+
+Belongs here: chunking by count and bytes, bisection, what is retried after a lost answer. Does not belong here: what
+the items are. One bad item among n costs at most 2*log2(n) calls more than none; usually one, since servers
+mostly name it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from erp_medusa_pipelines.clients.failures import (
+    AccessError,
+    PayloadTooLargeError,
+    PermanentError,
+    TransientError,
+)
+
+T = TypeVar("T")
+
+Resolution = tuple[list[T], list[tuple[T, PermanentError]]]
+"""(items to send again, items rejected with why)."""
+
+
+@dataclass
+class Delivery(Generic[T]):
+    """What became of the items that were not delivered."""
+
+    rejected: list[tuple[T, PermanentError]] = field(default_factory=list)
+    failed: list[tuple[T, TransientError]] = field(default_factory=list)
+    server_down: TransientError | None = None
+    """Set when the server could not be reached at all, as opposed to failing on what was sent."""
+
+
+def deliver(
+    items: Sequence[T],
+    send: Callable[[Sequence[T]], None],
+    *,
+    resolve: Callable[[PermanentError, Sequence[T]], Resolution[T] | None] | None = None,
+    recover: Callable[[Sequence[T]], list[T]] | None = None,
+) -> Delivery[T]:
+    """Send `items` with as few calls as it takes and tell which ones did not go through.
+
+    `send` delivers a group, all or nothing, or raises ApiError.
+    `resolve` may know from a refusal which items are bad, or settle some itself; None means that it cannot tell.
+    `recover` is asked after a lost answer which items are still to be sent: the call may have been carried out.
+    Without it `send` must be safe to repeat. AccessError concerns the whole run and is raised.
+    """
+    return _Sender(send, resolve, recover).run(list(items))
+
+
+class _Sender(Generic[T]):
+    def __init__(
+        self,
+        send: Callable[[Sequence[T]], None],
+        resolve: Callable[[PermanentError, Sequence[T]], Resolution[T] | None] | None,
+        recover: Callable[[Sequence[T]], list[T]] | None,
+    ) -> None:
+        self._send = send
+        self._resolve = resolve
+        self._recover = recover
+        self._delivery: Delivery[T] = Delivery()
+
+    def run(self, items: list[T]) -> Delivery[T]:
+        if items:
+            self._group(items, recovered=False)
+        return self._delivery
+
+    def _group(self, group: list[T], *, recovered: bool) -> bool:
+        """Send a group; True when all of it went through in one call."""
+        try:
+            self._send(group)
+            return True
+        except AccessError:
+            raise
+        except PayloadTooLargeError as error:
+            if len(group) == 1:
+                self._delivery.rejected.append((group[0], error))
+            else:
+                self._halves(group)
+        except PermanentError as error:
+            self._refused(group, error)
+        except TransientError as error:
+            self._interrupted(group, error, recovered=recovered)
+        return False
+
+    def _refused(self, group: list[T], error: PermanentError) -> None:
+        """The group is known to hold a bad item, and `error` speaks of it."""
+        settled = self._resolve(error, group) if self._resolve else None
+        if settled is not None and len(settled[0]) < len(group):
+            remaining, rejected = settled
+            self._delivery.rejected += rejected
+            if remaining:
+                self._group(remaining, recovered=False)
+            return
+        if len(group) == 1:
+            self._delivery.rejected.append((group[0], error))
+            return
+        half = len(group) // 2
+        if self._group(group[:half], recovered=False):
+            # The first half went through, so what was refused is in the second: no need to ask again for the whole.
+            self._refused(group[half:], error)
+        else:
+            self._group(group[half:], recovered=False)
+
+    def _interrupted(self, group: list[T], error: TransientError, *, recovered: bool) -> None:
+        remaining = group
+        if error.ambiguous and self._recover:
+            try:
+                remaining = self._recover(group)
+            except TransientError as lookup_error:
+                self._fail(group, lookup_error)
+                return
+        if not remaining:
+            return
+        if error.status == 500 and len(group) > 1:
+            # The server answered, and failed on what it was given: maybe on one item only.
+            self._halves(remaining) if len(remaining) > 1 else self._group(remaining, recovered=True)
+        elif error.ambiguous and not recovered and error.status != 500:
+            self._group(remaining, recovered=True)
+        else:
+            self._fail(remaining, error)
+
+    def _halves(self, group: list[T]) -> None:
+        half = len(group) // 2
+        self._group(group[:half], recovered=False)
+        self._group(group[half:], recovered=False)
+
+    def _fail(self, group: list[T], error: TransientError) -> None:
+        self._delivery.failed += [(item, error) for item in group]
+        if error.status != 500:
+            self._delivery.server_down = error
+
+
+def chunks(items: Iterable[T], size_of: Callable[[T], int], *, most: int, most_bytes: int) -> Iterator[list[T]]:
+    """Split items into chunks of at most `most` items and about `most_bytes` bytes (one huge item stands alone)."""
+    chunk: list[T] = []
+    used = 0
+    for item in items:
+        size = size_of(item)
+        if chunk and (len(chunk) >= most or used + size > most_bytes):
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(item)
+        used += size
+    if chunk:
+        yield chunk
+
+
+def json_bytes(body: Any) -> int:
+    """Bytes that `body` takes in a JSON request."""
+    return len(json.dumps(body, separators=(",", ":")))

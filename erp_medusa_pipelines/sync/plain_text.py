@@ -1,0 +1,21 @@
+"""HTML of Frappe's Text Editor as plain text. The conversion itself is inscriptis'."""
+
+import re
+
+from inscriptis import get_text
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.model.config import ParserConfig
+
+_CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
+_BLANK_LINES = re.compile(r"\n{3,}")
+_MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
+
+
+def plain_text(html: str | None) -> str:
+    """Text of an HTML fragment: tags gone, entities decoded, list items and blocks on lines of their own."""
+    if not html:
+        return ""
+    # Most fields hold plain text already; a parser would only cost time.
+    text = get_text(html, _CONFIG) if _MARKUP.search(html) else html
+    lines = (line.replace("\u00a0", " ").strip() for line in text.splitlines())
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()

@@ -1,0 +1,88 @@
+"""What one sync did: counts, rejects, what is left for a retry.
+
+Belongs here: the numbers and rows that every materialization reports, collected thread-safely. Does not belong here:
+how they are shown (assets/) or kept between runs (orchestration/).
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from erp_medusa_pipelines.clients.failures import ApiError
+
+ProgressListener = Callable[[int, int], None]
+"""Called with (documents done, documents in all) after each chunk."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A document that will not go through until somebody changes it (or asks for it to be tried again)."""
+
+    doctype: str
+    name: str
+    reason: str
+    field: str = ""
+    held: bool = False
+    """True when it was rejected by an earlier run and has not changed since: it was not sent again."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A document that failed for a passing reason and is worth a retry."""
+
+    doctype: str
+    name: str
+    reason: str
+
+
+@dataclass
+class SyncReport:
+    """Collects what happened; `counts` keys are among: found, written, adopted, updated, unchanged, waiting."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+    leftovers: list[Leftover] = field(default_factory=list)
+    retry_after: float | None = None
+    """Seconds that a server asked to be left alone, when that is longer than a run should sleep."""
+    progress: ProgressListener | None = None
+    _started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _requests: Mapping[str, Callable[[], int]] = field(default_factory=dict)
+    _finished: int = 0
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to one of the counts."""
+        with self._lock:
+            self.counts[what] += number
+
+    def reject(self, reject: Reject) -> None:
+        """Note a permanent refusal."""
+        with self._lock:
+            self.rejects.append(reject)
+
+    def leave(self, doctype: str, name: str, error: ApiError) -> None:
+        """Note a passing failure; the run ends red and the document is tried again."""
+        with self._lock:
+            self.leftovers.append(Leftover(doctype, name, error.reason))
+            if error.retry_after is not None:
+                self.retry_after = max(self.retry_after or 0.0, error.retry_after)
+
+    def done(self, number: int) -> None:
+        """Tell the listener that `number` more documents are finished, however they ended."""
+        with self._lock:
+            self._finished += number
+            finished, total = self._finished, self.counts["found"]
+        if self.progress:
+            self.progress(finished, total)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the sync began."""
+        return time.monotonic() - self._started
+
+    @property
+    def changed_something(self) -> bool:
+        """Whether anything was written to either server."""
+        return any(self.counts[key] for key in ("written", "adopted", "updated", "removed"))

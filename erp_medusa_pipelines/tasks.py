@@ -1,0 +1,51 @@
+"""The crontab: one row per scheduled task. Jobs and schedules are made from it.
+
+Belongs here: what runs when, in which queue, for how long at most. Does not belong here: how (assets/, sync/).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue after Frappe's: its name, and the seconds after which a run in it is ended."""
+
+    name: str
+    max_runtime: int
+
+
+SHORT = Queue("short", 60)
+DEFAULT = Queue("default", 300)
+LONG = Queue("long", 1500)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row. `assets` are materialized by the job `name`; `partitioned` means one run per batch."""
+
+    name: str
+    cron: str
+    queue: Queue
+    assets: tuple[str, ...]
+    description: str
+    partitioned: bool = False
+    max_runtime: int | None = None
+    """Seconds; None takes the queue's limit."""
+
+    @property
+    def seconds(self) -> int:
+        """The time limit in force."""
+        return self.max_runtime or self.queue.max_runtime
+
+
+TASKS: tuple[Task, ...] = (
+    Task(
+        name="export_items_and_images_custom",
+        cron="0 1 * * *",
+        queue=LONG,
+        max_runtime=28800,
+        partitioned=True,
+        assets=("medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"),
+        description="Published Website Items and their images become Medusa products; changed ones are updated.",
+    ),
+)
