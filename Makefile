@@ -84,7 +84,9 @@ medusa-down: $(READY) ## End that Medusa and its PostgreSQL
 	@$(PY) dev/medusa.py down
 
 sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
-	@$(PY) -m erp_medusa_pipelines.sandbox stop --state-dir "$${SANDBOX_DIR:-$(HOME_DIR)/sandbox}"
+	@directory=$$($(PY) -c 'from erp_medusa_pipelines import connections, settings; \
+		print(connections.sandbox_directory(settings.load_settings()))'); \
+	$(PY) -m erp_medusa_pipelines.sandbox stop --state-dir "$$directory"
 
 bench-export: $(READY) ## Measure the export against a real Medusa
 	@$(PY) -m bench.export

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from detect_secrets import SecretsCollection
+from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 
 ROOT = Path(__file__).resolve().parents[1]

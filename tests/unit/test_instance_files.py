@@ -14,14 +14,19 @@ import yaml
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 # The daemon decides with this class which queued run may start. It is private, and pinned with Dagster itself.
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres.utils import create_pg_engine
 
+from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
+from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "dagster.yaml"
 PRODUCTION = ROOT / "deploy" / "dagster.yaml"
+QUEUES = {queue.name for queue in (SHORT, DEFAULT, LONG)}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -38,10 +43,10 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
 def limits(instance: DagsterInstance, running: list[dict[str, str]]) -> TagConcurrencyLimitsCounter:
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    return TagConcurrencyLimitsCounter(queue.tag_concurrency_limits, [run(**tags) for tags in running])
+    return TagConcurrencyLimitsCounter(queue.tag_concurrency_limits, [run(tags) for tags in running])
 
 
-def run(**tags: str) -> DagsterRun:
+def run(tags: dict[str, str]) -> DagsterRun:
     return DagsterRun(job_name="any", tags=tags)
 
 
@@ -71,26 +76,27 @@ def test_the_database_driver_for_production_comes_with_the_package() -> None:
     assert create_pg_engine("postgresql://db.example.com/dagster").driver == "psycopg2"
 
 
-@pytest.mark.parametrize("queue", ["short", "default", "long"])
+@pytest.mark.parametrize("queue", sorted(QUEUES))
 def test_each_queue_runs_two_at_a_time_and_holds_up_no_other(instance: DagsterInstance, queue: str) -> None:
-    assert not limits(instance, [{"queue": queue}]).is_blocked(run(queue=queue))
-    full = limits(instance, [{"queue": queue}, {"queue": queue}])
-    assert full.is_blocked(run(queue=queue))
-    for other in {"short", "default", "long"} - {queue}:
-        assert not full.is_blocked(run(queue=other))
+    assert not limits(instance, [{QUEUE_TAG: queue}]).is_blocked(run({QUEUE_TAG: queue}))
+    full = limits(instance, [{QUEUE_TAG: queue}, {QUEUE_TAG: queue}])
+    assert full.is_blocked(run({QUEUE_TAG: queue}))
+    for other in QUEUES - {queue}:
+        assert not full.is_blocked(run({QUEUE_TAG: other}))
 
 
-def test_two_tasks_never_work_on_the_same_batch_at_once(instance: DagsterInstance) -> None:
-    one_batch_busy = limits(instance, [{"queue": "long", "batch": "batch_0"}])
-    assert one_batch_busy.is_blocked(run(queue="default", batch="batch_0"))
-    assert not one_batch_busy.is_blocked(run(queue="default", batch="batch_1"))
+def test_two_runs_never_work_on_the_same_batch_at_once(instance: DagsterInstance) -> None:
+    one_batch_busy = limits(instance, [{QUEUE_TAG: LONG.name, PARTITION_NAME_TAG: "batch_0"}])
+    assert one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, PARTITION_NAME_TAG: "batch_0"}))
+    assert one_batch_busy.is_blocked(run({PARTITION_NAME_TAG: "batch_0"})), "launched from an asset's page: no queue"
+    assert not one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, PARTITION_NAME_TAG: "batch_1"}))
 
 
 def test_all_queues_full_fit_into_the_runs_allowed_at_once(instance: DagsterInstance) -> None:
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    per_queue = [limit["limit"] for limit in queue.tag_concurrency_limits if limit["key"] == "queue"]
-    assert len(per_queue) == 3
+    per_queue = [limit["limit"] for limit in queue.tag_concurrency_limits if limit["key"] == QUEUE_TAG]
+    assert len(per_queue) == len(QUEUES)
     assert queue.max_concurrent_runs == sum(per_queue)
 
 
