@@ -1,0 +1,476 @@
+"""A real Medusa on PostgreSQL, on free loopback ports, for development, tests and CI.
+
+    python dev/medusa.py up       install, start and set up what is missing, then print the settings for it
+    python dev/medusa.py fresh    the same with an empty shop, in seconds: the keys stay, everything else goes
+    python dev/medusa.py down     end it, keep its data        kill   SIGKILL Medusa alone, as a crash would
+    python dev/medusa.py status   is it running?               env    print the settings again
+    python dev/medusa.py reset    end it and throw its data away
+
+Belongs here: the packages, the processes and the shop that a test expects to find. PostgreSQL itself: postgres.py.
+Everything made at run time lies in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from postgres import Cluster, PostgresError, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ROOT / "dev" / "medusa"
+PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
+CONFIGURATION = "medusa-config.js"
+
+RUNTIME = ROOT / ".medusa"
+CLI = RUNTIME / "node_modules" / "@medusajs" / "cli" / "cli.js"
+INSTALLED = RUNTIME / "node_modules" / ".installed"
+STATE = RUNTIME / "state.json"
+ENV = RUNTIME / "env"
+LOG = RUNTIME / "medusa.log"
+SETUP_LOG = RUNTIME / "setup.log"
+UPLOADS = RUNTIME / "static"
+
+DATABASE = "medusa"
+# The shop as it is right after set-up; `fresh` copies it. Never served itself.
+SEED_DATABASE = "medusa_seed"
+UNFINISHED_SEED = "medusa_seed_unfinished"
+
+ADMIN_EMAIL = "admin@example.com"
+BOOT_SECONDS = 120
+STOP_SECONDS = 20
+
+STOPPED_EXIT_CODE = 3
+
+
+class MedusaError(Exception):
+    """Medusa cannot be installed, started or set up; the text is for people."""
+
+
+@dataclass
+class State:
+    """What must outlive a command: secrets that the data depends on, ports, ids of the shop, the running process."""
+
+    database_password: str = field(default_factory=lambda: secrets.token_hex(24))
+    jwt_secret: str = field(default_factory=lambda: secrets.token_hex(24))
+    cookie_secret: str = field(default_factory=lambda: secrets.token_hex(24))
+    admin_password: str = field(default_factory=lambda: secrets.token_hex(24))
+    database_port: int | None = None
+    port: int | None = None
+    # Process id and its start time: a number alone may meanwhile belong to somebody else.
+    process: tuple[int, str] | None = None
+    # The environment lines that do not depend on the port.
+    shop: dict[str, str] = field(default_factory=dict)
+    # Which packages the databases were last migrated by.
+    migrated_by: str | None = None
+
+    @classmethod
+    def load(cls) -> "State":
+        if not STATE.exists():
+            return cls()
+        values = json.loads(STATE.read_text())
+        values["process"] = tuple(values["process"]) if values["process"] else None
+        return cls(**values)
+
+    def save(self) -> None:
+        _write_private(STATE, json.dumps(asdict(self), indent=2) + "\n")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> str:
+        return "".join(f"{name}={value}\n" for name, value in {"MEDUSA_URL": self.url, **self.shop}.items())
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace the file in one step, readable by its owner only from the first byte on."""
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(text)
+    unfinished.rename(path)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tail(path: Path, lines: int = 25) -> str:
+    text = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return "\n".join([f"The end of {path}:", *(f"  {line}" for line in text[-lines:])])
+
+
+# --- Packages -------------------------------------------------------------------------------------------------------
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    wanted = "Medusa needs Node 20 (20.19 or newer) or Node 22.12 and newer"
+    if node is None or shutil.which("npm") is None:
+        raise MedusaError(f"{wanted}, with npm; `{'npm' if node else 'node'}` is not on the PATH. See nodejs.org.")
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    match = re.match(r"v(\d+)\.(\d+)", answer)
+    major, minor = map(int, match.groups()) if match else (0, 0)
+    if not ((major == 20 and minor >= 19) or (major == 22 and minor >= 12) or major > 22):
+        raise MedusaError(f"{wanted}; {node} is {answer}.")
+    return node
+
+
+def _packages_hash() -> str:
+    return hashlib.sha256(b"".join((PACKAGES / name).read_bytes() for name in PACKAGE_FILES)).hexdigest()
+
+
+def install() -> None:
+    """The packages of the lock file, unless they are there already."""
+    _node()
+    shutil.copy(PACKAGES / CONFIGURATION, RUNTIME)
+    if INSTALLED.exists() and INSTALLED.read_text() == _packages_hash():
+        return
+    say("Installing Medusa's packages (a minute or two, once) ...")
+    for name in PACKAGE_FILES:
+        shutil.copy(PACKAGES / name, RUNTIME)
+    log = RUNTIME / "npm.log"
+    with log.open("w") as output:
+        done = subprocess.run(
+            ["npm", "ci"],  # noqa: S607 (found on the PATH by _node)
+            cwd=RUNTIME,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise MedusaError(f"`npm ci` failed: the registry may be out of reach, or the disk full.\n{_tail(log)}")
+    INSTALLED.write_text(_packages_hash())
+
+
+# --- Processes ------------------------------------------------------------------------------------------------------
+
+
+def _start_time(pid: int) -> str | None:
+    """When the process started, in the kernel's ticks; None if there is none or it is a zombie."""
+    try:
+        # The program's name, in parentheses, may contain anything; what follows it is plain.
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if after_name[0] == "Z" else after_name[19]
+
+
+def running(state: State) -> bool:
+    return state.process is not None and _start_time(state.process[0]) == state.process[1]
+
+
+def _variables(state: State, cluster: Cluster, database: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        # In development mode the CLI looks for TypeScript, which a configuration in JavaScript does not need.
+        "NODE_ENV": "production",
+        "MEDUSA_DISABLE_TELEMETRY": "true",
+        "DATABASE_URL": cluster.url(database),
+        "MEDUSA_URL": state.url,
+        "JWT_SECRET": state.jwt_secret,
+        "COOKIE_SECRET": state.cookie_secret,
+    }
+
+
+def _command(state: State, cluster: Cluster, database: str, *arguments: str, failed: str) -> None:
+    """One command of Medusa's CLI that ends by itself."""
+    with SETUP_LOG.open("a") as output:
+        done = subprocess.run(  # noqa: S603
+            [_node(), CLI, *arguments],
+            cwd=RUNTIME,
+            env=_variables(state, cluster, database),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise MedusaError(f"{failed}\n{_tail(SETUP_LOG)}")
+
+
+def _choose_port(state: State) -> None:
+    """MEDUSA_PORT if set; else the port of last time, so that addresses stay valid; else any free one."""
+    if named := os.environ.get("MEDUSA_PORT"):
+        if not named.isdigit() or free_port(int(named)) != int(named):
+            raise MedusaError(f"MEDUSA_PORT={named}: somebody else listens there, or it is no port. Choose another.")
+        state.port = int(named)
+    else:
+        state.port = free_port(state.port)
+
+
+def _start(state: State, cluster: Cluster, database: str) -> None:
+    _choose_port(state)
+    with LOG.open("a") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [_node(), CLI, "start", "-H", "127.0.0.1", "-p", str(state.port)],
+            cwd=RUNTIME,
+            env=_variables(state, cluster, database),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Neither Ctrl-C in this terminal nor its end reaches the server.
+            start_new_session=True,
+        )
+    start_time = _start_time(process.pid)
+    state.process = (process.pid, start_time) if start_time else None
+    state.save()
+    deadline = time.monotonic() + BOOT_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if _healthy(state):
+            return
+        time.sleep(0.1)
+    _stop(state)
+    raise MedusaError(f"Medusa did not start within {BOOT_SECONDS} s, or ended at once.\n{_tail(LOG)}")
+
+
+def _healthy(state: State) -> bool:
+    try:
+        return requests.get(f"{state.url}/health", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def _stop(state: State, first: signal.Signals = signal.SIGTERM) -> None:
+    for number in (first, signal.SIGKILL):
+        if state.process is None or not running(state):
+            break
+        os.kill(state.process[0], number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while running(state) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    state.process = None
+    state.save()
+
+
+# --- The shop -------------------------------------------------------------------------------------------------------
+
+
+class Admin:
+    """The few calls of the Admin API that set the shop up."""
+
+    def __init__(self, state: State) -> None:
+        self.url = state.url
+        self.session = requests.Session()
+        login = {"email": ADMIN_EMAIL, "password": state.admin_password}
+        self.session.headers["Authorization"] = f"Bearer {self.post('/auth/user/emailpass', login)['token']}"
+
+    def get(self, path: str) -> Any:
+        return self._json(self.session.get(self.url + path, timeout=60))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._json(self.session.post(self.url + path, json=body, timeout=60))
+
+    def _json(self, response: requests.Response) -> Any:
+        if not response.ok:
+            request = response.request
+            raise MedusaError(f"{request.method} {request.path_url} -> {response.status_code}: {response.text[:500]}")
+        return response.json()
+
+
+def furnish(state: State) -> dict[str, str]:
+    """A shop in Oman in which a cart can be filled: keys, currencies, region, stock location, shipping profile."""
+    admin = Admin(state)
+    # Medusa makes the store, its sales channel and a publishable key for that channel at its first start.
+    store = admin.get("/admin/stores")["stores"][0]
+    channel = store["default_sales_channel_id"]
+    publishable = admin.get("/admin/api-keys?type=publishable")["api_keys"][0]
+    secret = admin.post("/admin/api-keys", {"title": "Pipelines", "type": "secret"})["api_key"]
+
+    codes = ("omr", "usd", "eur")
+    currencies = [{"currency_code": code, "is_default": code == "omr"} for code in codes]
+    admin.post(f"/admin/stores/{store['id']}", {"supported_currencies": currencies})
+    region = admin.post(
+        "/admin/regions",
+        {
+            "name": "Oman",
+            "currency_code": "omr",
+            "countries": ["om"],
+            "payment_providers": ["pp_system_default"],
+        },
+    )["region"]
+    location = admin.post(
+        "/admin/stock-locations",
+        {"name": "Muscat", "address": {"address_1": "Warehouse", "city": "Muscat", "country_code": "om"}},
+    )["stock_location"]
+    # Without this link no cart of the channel accepts an item.
+    admin.post(f"/admin/stock-locations/{location['id']}/sales-channels", {"add": [channel]})
+    defaults = {"default_region_id": region["id"], "default_location_id": location["id"]}
+    admin.post(f"/admin/stores/{store['id']}", defaults)
+    if not admin.get("/admin/shipping-profiles?type=default")["shipping_profiles"]:
+        admin.post("/admin/shipping-profiles", {"name": "Default", "type": "default"})
+    return {
+        "MEDUSA_API_KEY": secret["token"],
+        "MEDUSA_PUBLISHABLE_KEY": publishable["token"],
+        "MEDUSA_SALES_CHANNEL_ID": channel,
+        "MEDUSA_STOCK_LOCATION_ID": location["id"],
+        "MEDUSA_REGION_ID": region["id"],
+    }
+
+
+def _migrate(state: State, cluster: Cluster, database: str) -> None:
+    _command(
+        state,
+        cluster,
+        database,
+        *("db:migrate", "--execute-safe-links", "--execute-safe-search"),
+        failed=f"The migration of database {database} failed.",
+    )
+
+
+def _ensure_seed(state: State, cluster: Cluster) -> None:
+    """Make the seed database under another name first, so that an interrupted set-up starts over."""
+    if cluster.has_database(SEED_DATABASE):
+        return
+    say("Setting up the shop (half a minute, once) ...")
+    cluster.drop_database(UNFINISHED_SEED)
+    # What an earlier seed left behind would go with keys that this one does not know.
+    cluster.drop_database(DATABASE)
+    cluster.create_database(UNFINISHED_SEED)
+    _migrate(state, cluster, UNFINISHED_SEED)
+    _command(
+        state,
+        cluster,
+        UNFINISHED_SEED,
+        *("user", "--email", ADMIN_EMAIL, "--password", state.admin_password),
+        failed="The admin user could not be created.",
+    )
+    _start(state, cluster, UNFINISHED_SEED)
+    try:
+        state.shop = furnish(state)
+    finally:
+        _stop(state)
+    state.migrated_by = _packages_hash()
+    state.save()
+    cluster.rename_database(UNFINISHED_SEED, SEED_DATABASE)
+
+
+# --- Commands -------------------------------------------------------------------------------------------------------
+
+
+def _cluster(state: State) -> Cluster:
+    return Cluster(RUNTIME / "pg", state.database_password, state.database_port)
+
+
+def up(state: State, empty_shop: bool = False) -> None:
+    # Before the first start, so that no data can outlive the password that opens it.
+    state.save()
+    install()
+    cluster = _cluster(state)
+    cluster.start()
+    if cluster.port != state.database_port or empty_shop or state.migrated_by != _packages_hash():
+        # A Medusa that still runs holds the old database, or the old packages.
+        _stop(state)
+    state.database_port = cluster.port
+    _ensure_seed(state, cluster)
+    if empty_shop:
+        cluster.drop_database(DATABASE)
+    if not cluster.has_database(DATABASE):
+        shutil.rmtree(UPLOADS, ignore_errors=True)
+        cluster.create_database(DATABASE, template=SEED_DATABASE)
+    if state.migrated_by != _packages_hash():
+        for database in (SEED_DATABASE, DATABASE):
+            _migrate(state, cluster, database)
+        state.migrated_by = _packages_hash()
+    if not running(state):
+        _start(state, cluster, DATABASE)
+    _write_private(ENV, state.environment())
+    say(f"Medusa runs at {state.url}; its log is {LOG}, these settings are in {ENV}")
+    print(state.environment(), end="")
+
+
+def fresh(state: State) -> None:
+    up(state, empty_shop=True)
+
+
+def down(state: State) -> None:
+    _stop(state)
+    _cluster(state).stop()
+
+
+def kill(state: State) -> None:
+    if not running(state):
+        raise MedusaError("Medusa is not running.")
+    _stop(state, signal.SIGKILL)
+
+
+def reset(state: State) -> None:
+    _stop(state)
+    _cluster(state).remove()
+    shutil.rmtree(UPLOADS, ignore_errors=True)
+    for path in (STATE, ENV, LOG, SETUP_LOG):
+        path.unlink(missing_ok=True)
+
+
+def status(state: State) -> None:
+    medusa, database = running(state), _cluster(state).running()
+    say(f"Medusa: {state.url if medusa else 'stopped'}\nPostgreSQL: {'running' if database else 'stopped'}")
+    if not (medusa and database):
+        sys.exit(STOPPED_EXIT_CODE)
+
+
+def env(state: State) -> None:
+    if not ENV.exists():
+        raise MedusaError("No Medusa has been set up yet: python dev/medusa.py up")
+    print(ENV.read_text(), end="")
+
+
+COMMANDS: dict[str, Callable[[State], None]] = {
+    "up": up,
+    "start": up,
+    "fresh": fresh,
+    "down": down,
+    "kill": kill,
+    "status": status,
+    "env": env,
+    "reset": reset,
+}
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """One command at a time: the second of two `up` waits and finds everything done."""
+    RUNTIME.mkdir(exist_ok=True)
+    with (RUNTIME / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another dev/medusa.py to finish ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=COMMANDS)
+    command = COMMANDS[parser.parse_args().command]
+    try:
+        with _locked():
+            command(State.load())
+    except (MedusaError, PostgresError) as error:
+        say(str(error))
+        return 1
+    except PermissionError as error:
+        say(f"{error}. {RUNTIME} may belong to another user: run as that one, or remove it.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

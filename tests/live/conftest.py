@@ -1,0 +1,68 @@
+"""What every live test stands on: a real Medusa, somebody else's or the project's own.
+
+Belongs here: fixtures shared by the live tests. Not here: test data - each test makes its own, under a unique prefix,
+because the shop may be in use by others.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SCRIPT = HERE.parents[1] / "dev" / "medusa.py"
+# The first start installs Medusa's packages inside the first test that asks for the server.
+FIRST_START_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class MedusaServer:
+    """How to reach the shop. A field's name in capitals, after MEDUSA_, is its environment variable."""
+
+    url: str
+    api_key: str = field(repr=False)
+    publishable_key: str
+    sales_channel_id: str
+    stock_location_id: str
+    region_id: str
+
+    @classmethod
+    def from_lines(cls, lines: list[str]) -> "MedusaServer":
+        variables = dict(line.split("=", 1) for line in lines if "=" in line)
+        names = {f"MEDUSA_{each.name.upper()}": each.name for each in fields(cls)}
+        missing = [variable for variable in names if not variables.get(variable)]
+        if missing:
+            pytest.fail(
+                f"MEDUSA_URL names a Medusa to test against; set these too: {', '.join(missing)}", pytrace=False
+            )
+        return cls(**{name: variables[variable] for variable, name in names.items()})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS))
+
+
+def _script(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, command], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def medusa_server() -> Iterator[MedusaServer]:
+    """The Medusa of the environment if MEDUSA_URL is set, else the project's own, left as it was found."""
+    if os.environ.get("MEDUSA_URL"):
+        yield MedusaServer.from_lines([f"{name}={value}" for name, value in os.environ.items()])
+        return
+    was_running = _script("status").returncode == 0
+    started = _script("up")
+    if started.returncode != 0:
+        pytest.fail(f"The project's own Medusa did not start.\n{started.stderr}", pytrace=False)
+    yield MedusaServer.from_lines(started.stdout.splitlines())
+    if not was_running:
+        stopped = _script("down")
+        assert stopped.returncode == 0, stopped.stderr
