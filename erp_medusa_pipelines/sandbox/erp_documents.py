@@ -66,9 +66,7 @@ class Documents:
             row["doctype"] = doctype
             for fieldname, rows in store.children(doctype, name).items():
                 child = self.site.store.schema[meta.fields[fieldname].options or ""]
-                row[fieldname] = [
-                    {**{key: item[key] for key in child.columns}, "doctype": child.name} for item in rows
-                ]
+                row[fieldname] = [{**{key: item[key] for key in child.columns}, "doctype": child.name} for item in rows]
         if checked:
             self.site.check_document(self.user, self._owner(meta, row), name, READ, explain=False)
         for df in meta.fields.values():

@@ -141,7 +141,8 @@ class Schema:
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, Any]:
-    return json.loads(resources.files("erp_medusa_pipelines.sandbox").joinpath("erp_schema.json").read_text(encoding="utf-8"))
+    text = resources.files("erp_medusa_pipelines.sandbox").joinpath("erp_schema.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 def _doctype(name: str, entry: dict[str, Any]) -> DocType:

@@ -334,5 +334,3 @@ def _refusal(error: ErpError, http: _Http) -> Response:
         title = {401: "Session Expired", 503: "Updating"}.get(error.status, str(error.status))
         return HTMLResponse(website_page(title), error.status, error.headers)
     return _json(error.body(), error.status, error.headers)
-
-
