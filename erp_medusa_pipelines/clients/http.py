@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
 
+DEFAULT_SLEEP: Callable[[float], None] = time.sleep
+"""How retries wait; a client can be given its own."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _WIRE_SECRETS = re.compile(r"\b(?:token|basic|bearer)\s+[^\s\"',]+|\b[sp]k_[0-9a-f]{8,}", re.IGNORECASE)
 
@@ -75,14 +78,14 @@ class HttpClient:
         *,
         secrets: Iterable[str] = (),
         options: HttpOptions = HttpOptions(),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self.redact = Redactor(secrets)
         self.counts: Counter[str] = Counter()
         self._options = options
-        self._sleep = sleep
+        self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
         self._lock = threading.Lock()
         self._session = requests.Session()

@@ -71,6 +71,8 @@ class SyncReport:
 
     def done(self, number: int) -> None:
         """Tell the listener that `number` more documents are finished, however they ended."""
+        if not number:
+            return
         with self._lock:
             self._finished += number
             finished, total = self._finished, self.counts["found"]

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.servers import MedusaServer as ProxiedServer
+from tests.support.servers import proxied_medusa
+
 HERE = Path(__file__).parent
 SCRIPT = HERE.parents[1] / "dev" / "medusa.py"
 # The first start installs Medusa's packages inside the first test that asks for the server.
@@ -50,6 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _script(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, command], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def medusa(medusa_server: MedusaServer) -> Iterator[ProxiedServer]:
+    """The real Medusa behind a proxy of the test's own, so that suites can put faults in front of it."""
+    known = {each.name: getattr(medusa_server, each.name) for each in fields(medusa_server) if each.name != "url"}
+    with proxied_medusa(medusa_server.url, **known) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

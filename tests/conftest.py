@@ -1,0 +1,36 @@
+"""Fixtures that every suite shares. Which Medusa `medusa` is, tests/sandbox and tests/live say in their own conftest."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer, embedded_erpnext
+
+
+@pytest.fixture
+def erp() -> Iterator[ErpServer]:
+    """A fresh embedded ERPNext with its Server Script switched off, as benches are by default."""
+    with embedded_erpnext() as server:
+        yield server
+
+
+@pytest.fixture
+def shop_env(erp: ErpServer, medusa: MedusaServer, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment names both servers; retries do not sleep long. Returns monkeypatch for more settings."""
+    monkeypatch.setenv("ERPNEXT_URL", erp.url)
+    monkeypatch.setenv("ERPNEXT_API_KEY", erp.key)
+    monkeypatch.setenv("ERPNEXT_API_SECRET", erp.secret)
+    monkeypatch.setenv("MEDUSA_URL", medusa.url)
+    monkeypatch.setenv("MEDUSA_API_KEY", medusa.api_key)
+    monkeypatch.setenv("MEDUSA_SALES_CHANNEL_ID", medusa.sales_channel_id)
+    monkeypatch.setenv("MEDUSA_STOCK_LOCATION_ID", medusa.stock_location_id)
+    monkeypatch.setenv("EXPORT_BATCHES", "1")
+    monkeypatch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
+    return monkeypatch
+
+
+@pytest.fixture
+def runner(shop_env: pytest.MonkeyPatch) -> Runner:
+    """Runs jobs against the servers of `shop_env`."""
+    return Runner()

@@ -1,0 +1,87 @@
+"""Running jobs of the project in process, and reading what they reported."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.definitions import build_defs
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One run that has ended."""
+
+    result: dg.ExecuteInProcessResult
+
+    @property
+    def success(self) -> bool:
+        return self.result.success
+
+    def metadata(self, asset: str) -> dict[str, Any]:
+        """Plain values that the asset's materialization, or its failure, reported."""
+        for event in self.result.get_asset_materialization_events():
+            if event.asset_key == dg.AssetKey(asset):
+                return {key: entry.value for key, entry in event.materialization.metadata.items()}
+        failure = self.failure(asset)
+        return {key: entry.value for key, entry in failure.metadata.items()}
+
+    def failure(self, asset: str) -> Any:
+        """The user's failure data of the asset's step."""
+        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key == asset]
+        assert events, f"{asset} neither materialized nor failed"
+        data = events[0].step_failure_data.user_failure_data
+        assert data is not None, events[0].step_failure_data.error
+        return data
+
+    def failure_text(self, asset: str) -> str:
+        """All that the failure of the asset's step says."""
+        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key == asset]
+        return "\n".join(str(e.step_failure_data.error) for e in events)
+
+    def check(self, asset: str, name: str = "nothing_rejected") -> dg.AssetCheckEvaluation:
+        """The result of an asset check."""
+        for evaluation in self.result.get_asset_check_evaluations():
+            if evaluation.asset_key == dg.AssetKey(asset) and evaluation.check_name == name:
+                return evaluation
+        raise AssertionError(f"{asset} has no result of the check {name}")
+
+    def rejects(self, asset: str) -> list[dict[str, Any]]:
+        """Rows of the check's table."""
+        table = self.check(asset).metadata.get("rejects")
+        return [record.data for record in table.value] if table else []  # pyright: ignore
+
+
+class Runner:
+    """Runs jobs on one ephemeral instance, so that state lasts between the runs of a test.
+
+    The settings come from the environment, as they do in production.
+    """
+
+    def __init__(self) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    def job(self, name: str, partition: str | None = None, *, run_config: Any = None) -> JobRun:
+        """Run a job to its end; failures do not raise."""
+        job = build_defs().resolve_job_def(name)
+        result = job.execute_in_process(
+            partition_key=partition, instance=self.instance, run_config=run_config, raise_on_error=False
+        )
+        return JobRun(result)
+
+    def asset(self, name: str, partition: str | None = None, *, run_config: Any = None) -> JobRun:
+        """Materialize one asset alone."""
+        return self.assets([name], partition, run_config=run_config)
+
+    def assets(self, names: list[str], partition: str | None = None, *, run_config: Any = None) -> JobRun:
+        """Materialize some assets in one run."""
+        job = build_defs().resolve_implicit_job_def_for_assets([dg.AssetKey(name) for name in names])
+        assert job is not None
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey(name) for name in names],
+            partition_key=partition,
+            instance=self.instance,
+            run_config=run_config,
+            raise_on_error=False,
+        )
+        return JobRun(result)

@@ -1,0 +1,95 @@
+"""The servers that suites run against, and what tests may ask of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from erp_medusa_pipelines.sandbox.erp_store import ErpStore
+from erp_medusa_pipelines.sandbox.erpnext import create_app as create_erpnext
+from erp_medusa_pipelines.sandbox.faults import FaultInjector
+from erp_medusa_pipelines.sandbox.medusa import create_app as create_medusa
+from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
+from erp_medusa_pipelines.sandbox.server import running
+from tests.support.proxy import proxy_app
+
+ERP_KEY = "test-key"
+ERP_SECRET = "test-secret-of-the-erp"
+
+
+@dataclass(frozen=True)
+class ErpServer:
+    """An embedded ERPNext of the test's own: its address, its store to look into, its faults."""
+
+    url: str
+    store: ErpStore
+    faults: FaultInjector
+    key: str = ERP_KEY
+    secret: str = field(default=ERP_SECRET, repr=False)
+
+    def site(self, **settings: Any) -> None:
+        """Change site settings at run time, e.g. `server_script_enabled=False`."""
+        requests.post(f"{self.url}/__sandbox__/site", json=settings, timeout=10).raise_for_status()
+
+
+@dataclass(frozen=True)
+class MedusaServer:
+    """A Medusa behind a fault injector: the embedded one, or a real one behind a proxy."""
+
+    url: str
+    faults: FaultInjector
+    api_key: str = field(repr=False)
+    publishable_key: str = ""
+    sales_channel_id: str = ""
+    stock_location_id: str = ""
+    region_id: str = ""
+    is_real: bool = False
+
+    def admin(self, method: str, path: str, **options: Any) -> Any:
+        """Ask the Admin API as a test's own client; returns the JSON body."""
+        answer = requests.request(method, self.url + path, auth=(self.api_key, ""), timeout=120, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def store(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Ask the Store API, as a customer's browser does."""
+        headers = {"x-publishable-api-key": self.publishable_key}
+        return requests.request(method, self.url + path, headers=headers, timeout=120, **options)
+
+
+@contextmanager
+def embedded_erpnext(**options: Any) -> Iterator[ErpServer]:
+    """A fresh, empty ERPNext."""
+    store = ErpStore(None)
+    app = FaultInjector(create_erpnext(store, api_key=ERP_KEY, api_secret=ERP_SECRET, **options), "erpnext")
+    with running(app) as url:
+        yield ErpServer(url, store, app)
+    store.close()
+
+
+@contextmanager
+def embedded_medusa(api_key: str = "sk_" + "0" * 64) -> Iterator[MedusaServer]:
+    """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location."""
+    store = MedusaStore(None)
+    app = FaultInjector(create_medusa(store, api_key=api_key), "medusa")
+    with running(app) as url:
+        yield MedusaServer(
+            url,
+            app,
+            api_key,
+            publishable_key=store.publishable_key,
+            sales_channel_id=store.ids("sales_channel")[0],
+            stock_location_id=store.ids("stock_location")[0],
+            region_id=store.ids("region")[0],
+        )
+    store.close()
+
+
+@contextmanager
+def proxied_medusa(target: str, **known: str) -> Iterator[MedusaServer]:
+    """A real Medusa at `target`, with faults in front of it."""
+    app = FaultInjector(proxy_app(target), "medusa")
+    with running(app, keep_alive=60) as url:
+        yield MedusaServer(url, app, is_real=True, **known)
