@@ -138,12 +138,11 @@ def _packages_hash() -> str:
 def install() -> None:
     """The packages of the lock file, unless they are there already."""
     _node()
-    shutil.copy(PACKAGES / CONFIGURATION, RUNTIME)
+    for name in (*PACKAGE_FILES, CONFIGURATION):
+        shutil.copy(PACKAGES / name, RUNTIME)
     if INSTALLED.exists() and INSTALLED.read_text() == _packages_hash():
         return
     say("Installing Medusa's packages (a minute or two, once) ...")
-    for name in PACKAGE_FILES:
-        shutil.copy(PACKAGES / name, RUNTIME)
     log = RUNTIME / "npm.log"
     with log.open("w") as output:
         done = subprocess.run(
@@ -216,7 +215,6 @@ def _choose_port(state: State) -> None:
 
 
 def _start(state: State, cluster: Cluster, database: str) -> None:
-    _choose_port(state)
     with LOG.open("a") as output:
         process = subprocess.Popen(  # noqa: S603
             [_node(), CLI, "start", "-H", "127.0.0.1", "-p", str(state.port)],
@@ -369,6 +367,8 @@ def _cluster(state: State) -> Cluster:
 
 
 def up(state: State, empty_shop: bool = False) -> None:
+    if not running(state):
+        _choose_port(state)
     # Before the first start, so that no data can outlive the password that opens it.
     state.save()
     install()

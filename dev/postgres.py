@@ -62,7 +62,7 @@ def free_port(preferred: int | None = None) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
+            except (OSError, OverflowError):
                 continue
             return port
     raise PostgresError("No free port on 127.0.0.1.")
@@ -72,8 +72,10 @@ def find_programs(major: int | None = None) -> Path:
     """The directory with initdb and pg_ctl: the newest version, or the one that an existing cluster needs."""
     found = {}
     for directory in _candidates():
-        if all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
-            found.setdefault(_major_version(directory), directory)
+        complete = all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres"))
+        # What does not even tell its version is broken, and the next candidate may not be.
+        if complete and (version := _major_version(directory)):
+            found.setdefault(version, directory)
     if not found:
         raise PostgresError(NOT_FOUND)
     if major is None:
@@ -99,12 +101,10 @@ def _candidates() -> Iterator[Path]:
         yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)
 
 
-def _major_version(programs: Path) -> int:
-    answer = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+def _major_version(programs: Path) -> int | None:
+    answer = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     match = re.search(r"(\d+)", answer.stdout)
-    if match is None:
-        raise PostgresError(f"{programs / 'initdb'} does not tell its version: {answer.stdout.strip()!r}")
-    return int(match[1])
+    return int(match[1]) if match and answer.returncode == 0 else None
 
 
 def _account() -> pwd.struct_passwd | None:
@@ -172,13 +172,17 @@ class Cluster:
         programs = find_programs(major)
         if self.account is None or _reachable(programs / "initdb", self.account):
             return programs
+        package = programs.parent.parent
         copy = self.home / f"programs-{_major_version(programs)}"
         if not copy.exists():
             unfinished = copy.with_suffix(".part")
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(programs.parent, unfinished, symlinks=True)
+            # The programs look for the wheel's shared libraries beside their package.
+            for part in (programs.parent, package.with_name(f"{package.name}.libs")):
+                if part.exists():
+                    shutil.copytree(part, unfinished / part.relative_to(package.parent), symlinks=True)
             unfinished.rename(copy)
-        return copy / "bin"
+        return copy / programs.relative_to(package.parent)
 
     def _run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         who = self.account
