@@ -223,8 +223,8 @@ class FaultInjector:
         elif (method, path) == ("DELETE", "requests"):
             self.forget_requests()
             await _answer(send, 200, {}, {"forgotten": True})
-        else:
-            await _answer(send, 404, {}, {"message": f"SANDBOX: no control route {method} {scope['path']}"})
+        else:  # the server behind may have control routes of its own
+            await self.app(scope, receive, send)
 
     async def _control_add(self, receive: Receive, send: Send) -> None:
         settable = {f.name for f in fields(Fault)} - {"id", "matched", "fired"}

@@ -30,7 +30,7 @@ from erp_medusa_pipelines.sandbox import (
 from erp_medusa_pipelines.sandbox.medusa_errors import MedusaError, no_route, unknown_error
 from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 # Node refuses a request whose line and headers are longer than this.
 _MAX_HEADER_BYTES = 16 * 1024
 _KEY_AS_BEARER = (
@@ -81,7 +81,7 @@ class _Gate:
         try:
             await (refusal or self._app)(scope, receive, send_marked)
         except Exception:
-            _log.exception("%s %s", scope["method"], scope["path"])
+            _logger.exception("%s %s", scope["method"], scope["path"])
             await unknown_error().response()(scope, receive, send_marked)
 
     def _refusal(self, request: Request) -> Response | None:

@@ -57,10 +57,11 @@ def select(fields: str | None, defaults: tuple[str, ...]) -> Tree:
 
 
 def _plant(tree: Tree, token: str) -> None:
-    star = token.startswith("*")
+    star = token.startswith("*") or token.endswith(".*")
     for name in token.removeprefix("*").removesuffix(".*").split("."):
-        tree = tree.setdefault(name, {})
-    if star or token.endswith(".*"):
+        if name:  # a bare "*" is the plain fields of the document itself
+            tree = tree.setdefault(name, {})
+    if star:
         tree.setdefault("*", {})
 
 

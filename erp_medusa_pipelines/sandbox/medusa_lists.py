@@ -97,14 +97,18 @@ def page(
     return JSONResponse({route.plural: shown, "count": len(documents), "offset": offset, "limit": limit})
 
 
-def find(
-    store: MedusaStore, route: ListRoute, query: dict[str, Value], among: list[Document] | None = None
-) -> list[Document]:
-    """All documents that pass the filters of the query, ascending by id."""
+def refuse_unknown(route: ListRoute, query: dict[str, Value]) -> None:
     known = {*_PAGING, *_DATES, "q", *route.equals, *route.filters, *route.parameters}
     unknown = [name for name in query if name not in known]
     if route.strict and unknown:
         raise medusa_errors.invalid(f"Invalid request: {medusa_errors.unrecognized(unknown)}")
+
+
+def find(
+    store: MedusaStore, route: ListRoute, query: dict[str, Value], among: list[Document] | None = None
+) -> list[Document]:
+    """All documents that pass the filters of the query, ascending by id."""
+    refuse_unknown(route, query)
     for name in route.arrays:
         if isinstance(query.get(name), str):
             raise medusa_errors.invalid(

@@ -22,7 +22,7 @@ from erp_medusa_pipelines.sandbox.medusa_errors import (
 )
 from erp_medusa_pipelines.sandbox.medusa_fields import KINDS, Context, Kind, Tree, select
 from erp_medusa_pipelines.sandbox.medusa_http import js_number, json_body, shown
-from erp_medusa_pipelines.sandbox.medusa_lists import ListRoute, page, parse_query, text
+from erp_medusa_pipelines.sandbox.medusa_lists import ListRoute, page, parse_query, refuse_unknown, text
 from erp_medusa_pipelines.sandbox.medusa_prices import calculated_price
 from erp_medusa_pipelines.sandbox.medusa_product_shapes import PRODUCT_FIELDS
 from erp_medusa_pipelines.sandbox.medusa_settings import REGION_FIELDS
@@ -240,6 +240,7 @@ def routes(store: MedusaStore) -> list[Route]:
 
     def pricing(request: Request) -> Context:
         query = parse_query(request.url.query)
+        refuse_unknown(_PRODUCTS, query)
         if not _asks_for_prices(select(text(query, "fields"), _PRODUCT_FIELDS)):
             return {}
         region = store.get("region", text(query, "region_id"))
