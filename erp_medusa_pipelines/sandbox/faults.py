@@ -27,7 +27,7 @@ TRANSPORT = "sandbox_transport"
 # Set for the application by the action "orphans": a batch create stops half-way, as a killed Medusa does.
 ORPHANS = "sandbox_orphans"
 CONTROL_PREFIX = "/__sandbox__/"
-SANDBOX_HEADER = (b"x-sandbox", b"1")
+SANDBOX_HEADER: tuple[bytes, bytes] = (b"x-sandbox", b"1")
 KEPT_REQUESTS = 20_000
 
 Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "orphans"]

@@ -8,7 +8,7 @@ A field that is not known is left out without a word, as Medusa does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sandbox.medusa_store import Document, MedusaStore
 # A selection: field -> what is selected below it. The key "*" stands for all plain fields of the kind.
 Tree = dict[str, "Tree"]
 Context = dict[str, Any]
-Resolver = Callable[[MedusaStore, Document], "Document | list[Document | None] | None"]
+Resolver = Callable[[MedusaStore, Document], "Document | Sequence[Document | None] | None"]
 Computed = Callable[[MedusaStore, Document, Context], Any]
 
 
@@ -94,8 +94,10 @@ def render(
             continue
         other, resolve = relation
         related = resolve(store, document)
-        if isinstance(related, list):
-            out[name] = [None if one is None else render(store, other, one, below, context) for one in related]
+        if related is None:
+            out[name] = None
+        elif isinstance(related, dict):
+            out[name] = render(store, other, related, below, context)
         else:
-            out[name] = None if related is None else render(store, other, related, below, context)
+            out[name] = [None if one is None else render(store, other, one, below, context) for one in related]
     return out
