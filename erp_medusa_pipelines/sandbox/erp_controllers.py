@@ -122,8 +122,6 @@ def _new_doctype(documents: Documents, doc: Doc, values: Doc) -> None:
         raise thrown("CannotCreateStandardDoctypeError", text)
     name = values.get("name") or ""
     if store.schema.get(name) is not None:
-        if store.get("DocType", name) is None:
-            raise thrown("ValidationError", f"{name} already exists")
         return  # the insert itself says that it is a duplicate
     switches = ("istable", "issingle", "is_tree", "is_submittable", "autoname")
     entry = {"fields": values.get("fields") or [], **{key: values[key] for key in switches if values.get(key)}}

@@ -44,7 +44,7 @@ class Documents:
         if meta is None:
             if "+" in doctype:
                 module = doctype.lower().replace(" ", "_")
-                raise ErpError("ImportError", f"No module named 'frappe.core.doctype.{module}'")
+                raise ErpError("ImportError", f"No module named 'frappe.core.doctype.{module}'", shown_as="Error")
             raise thrown_doctype(self.site, doctype)
         return meta
 
@@ -82,7 +82,7 @@ class Documents:
 
     def insert(self, doctype: str, values: Doc) -> Doc:
         meta, store = self.meta(doctype), self.site.store
-        self.site.check_document(self.user, doctype, "", CREATE)
+        self.site.check_document(self.user, doctype, str(values.get("name") or ""), CREATE)
         now = self.site.now()
         doc: Doc = dict.fromkeys(meta.columns)
         doc.update({df.fieldname: self._default(df) for df in meta.fields.values() if not df.is_table})

@@ -64,6 +64,7 @@ class ErpError(Exception):
         silent: bool = False,
         app: str | None = None,
         headers: dict[str, str] | None = None,
+        shown_as: str | None = None,
     ) -> None:
         super().__init__(text or exc_type)
         self.exc_type = exc_type
@@ -74,12 +75,12 @@ class ErpError(Exception):
         self.silent = silent
         self.app = app
         self.headers = headers or {}
+        self.shown_as = shown_as or MODULES.get(exc_type, FRAPPE) + exc_type
 
     @property
     def exception(self) -> str:
         """The line that ends the traceback."""
-        name = MODULES.get(self.exc_type, FRAPPE) + self.exc_type
-        return f"{name}: {self.text}" if self.text else name
+        return f"{self.shown_as}: {self.text}" if self.text else self.shown_as
 
     @property
     def traceback(self) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from erp_medusa_pipelines.sandbox.erp_documents import Documents
-from erp_medusa_pipelines.sandbox.erp_errors import ErpError, not_found, thrown
+from erp_medusa_pipelines.sandbox.erp_errors import ErpError, no_access, not_found, thrown
 from erp_medusa_pipelines.sandbox.erp_site import READ, Site
 
 MAX_RETRIES = 3
@@ -34,7 +34,13 @@ def send_now(site: Site, user: str, name: str) -> None:
     try:
         _send(site, row)
     except ErpError as error:
-        _failed(site, row["name"], error)
+        if _failed(site, row["name"], error) == "Error":
+            # Giving up, Frappe tries to notify the sender, which nobody but the Administrator may.
+            refused = no_access(user, "Notification Log", "None")
+            error.messages += refused.messages
+            error.error_message = (
+                "You need the 'create' permission on <strong>Notification Log</strong>  to perform this action."
+            )
         raise
 
 
@@ -64,7 +70,8 @@ def _send(site: Site, row: dict[str, Any]) -> None:
     site.store.set("Email Queue", row["name"], status="Sent", error=None, modified=site.now())
 
 
-def _failed(site: Site, name: str, error: ErpError) -> None:
+def _failed(site: Site, name: str, error: ErpError) -> str:
+    """Keeps the error with the row and returns the status that it has now."""
     with site.store.transaction():
         row = site.store.get("Email Queue", name) or {}
         sent = [r for r in site.store.children("Email Queue", name)["recipients"] if r["status"] == "Sent"]
@@ -73,6 +80,7 @@ def _failed(site: Site, name: str, error: ErpError) -> None:
         else:
             status, retry = ("Partially Sent" if sent else "Error"), row["retry"]
         site.store.set("Email Queue", name, status=status, retry=retry, error=error.traceback, modified=site.now())
+    return status
 
 
 def _account(site: Site, row: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def _versions(request: Call) -> Answer:
     apps = {
         "frappe": {"title": "Frappe Framework", "description": "Full stack web framework", "version": frappe},
         "erpnext": {"title": "ERPNext", "description": "ERP made simple", "version": erpnext},
+        "payments": {"title": "Payments", "description": "Payments app for frappe", "version": "0.0.1"},
         "webshop": {"title": "Webshop", "description": "Open Source eCommerce Platform", "version": "0.0.1"},
         "medusa_integration": {"title": "Medusa Integration", "description": "Embedded sandbox", "version": "0.0.1"},
     }
@@ -218,8 +219,7 @@ def _set_value(request: Call) -> Answer:
     if STANDARD_FIELDS & values.keys():
         raise thrown("ValidationError", "Cannot edit standard fields")
     with request.site.store.transaction():
-        request.documents.update(doctype, name, values)
-        return _message(request.documents.load(doctype, name))
+        return _message(request.documents.update(doctype, name, values))
 
 
 def _delete(request: Call) -> Answer:

@@ -97,7 +97,9 @@ class Site:
         if user == API_USER:
             return what == READ or doctype not in NOBODY_WRITES
         if user == SYSTEM_MANAGER:
-            custom = self.store.schema.get(doctype) is not None and bool(self.store.count("DocType", name=doctype))
+            custom = self.store.schema.get(doctype) is not None and bool(
+                self.store.count("DocType", name=doctype, custom=1)
+            )
             return custom or doctype in (SYSTEM_MANAGER_READS if what == READ else SYSTEM_MANAGER_WRITES)
         return user == LOW_USER and what == READ and doctype in LOW_USER_READS
 

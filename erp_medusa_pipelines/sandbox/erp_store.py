@@ -218,6 +218,11 @@ class ErpStore:
             self.execute("CREATE TABLE IF NOT EXISTS sandbox_doctype (name TEXT PRIMARY KEY, entry TEXT)")
             for meta in self.schema:
                 self.create_table(meta)
+            self._db.executemany(
+                'INSERT OR IGNORE INTO "tabDocType" (name, owner, creation, modified, istable, issingle) '
+                "VALUES (?, 'Administrator', ?, ?, ?, ?)",
+                [(meta.name, SEED_TIME, SEED_TIME, meta.istable, meta.issingle) for meta in self.schema],
+            )
 
     def _load_custom(self) -> None:
         """Custom DocTypes and Custom Fields that an earlier run left in the file."""

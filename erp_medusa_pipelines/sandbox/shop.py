@@ -244,8 +244,8 @@ def _write_pages(store: ErpStore, products: list[Product], now: datetime) -> Non
     ]
     child = {"creation": made, "owner": "Administrator"}
     store.insert("Expiring Items", **written, expiring_items=[{**row, **child} for row in expiring])
-    store.set("Product Collection", "", **written)
-    store.set("Medusa Configuration", "", **written, enable="0", url="", cart_value="0", discount_amount="0")
+    # Product Collection was never saved: a Single without `modified`, as on a new site.
+    store.set("Medusa Configuration", "", enable="0")
     by_hand = list(names)[:2]
     store.insert(
         "Homepage Landing",
