@@ -42,6 +42,8 @@ ERPNEXT_KEEP_ALIVE = 65
 IDLE_SECONDS = 30 * 60
 START_SECONDS = 180
 STOP_SECONDS = 15
+# A server that is busy with one long request is slow to answer, not dead.
+HEALTH_SECONDS = 20
 
 
 class SandboxError(RuntimeError):
@@ -138,7 +140,7 @@ def ensure_running(
         address = find_running(state_dir)
         if address is not None:
             return address
-        _end_process(state_dir)  # it lives but does not answer
+        _end_process(state_dir, signal.SIGKILL)  # it may live, but it does not answer
         return _start_process(state_dir, idle_seconds, timeout)
 
 
@@ -257,11 +259,11 @@ def _start_process(state_dir: Path, idle_seconds: float, timeout: float) -> Sand
     raise SandboxError(f"SANDBOX: the servers did not answer within {timeout:.0f} s; see {log}:\n{_tail(log)}")
 
 
-def _end_process(state_dir: Path) -> bool:
+def _end_process(state_dir: Path, *signals: signal.Signals) -> bool:
     address = _read_address(state_dir)
     if address is None or not _is_locked(state_dir):
         return False
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in signals or (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(address.pid, number)
         deadline = time.monotonic() + STOP_SECONDS
@@ -285,7 +287,7 @@ def _is_locked(state_dir: Path) -> bool:
 
 def _health_pid(url: str) -> int | None:
     try:
-        with urllib.request.urlopen(f"{url}/__sandbox__/health", timeout=5) as answer:  # noqa: S310 - loopback http
+        with urllib.request.urlopen(f"{url}/__sandbox__/health", timeout=HEALTH_SECONDS) as answer:  # noqa: S310 - loopback http
             return json.load(answer).get("pid")
     except (OSError, ValueError):
         return None
