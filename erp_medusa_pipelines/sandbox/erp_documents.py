@@ -270,6 +270,8 @@ class Documents:
         store = self.site.store
         for df in meta.tables:
             child = store.schema[df.options or ""]
+            if not child.fields:
+                continue  # known by name only, and always empty
             if df.fieldname not in tables:
                 store.execute(
                     f"UPDATE {table(child.name)} SET modified = ?, modified_by = ? "  # noqa: S608

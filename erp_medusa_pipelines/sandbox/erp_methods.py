@@ -222,6 +222,16 @@ def _set_value(request: Call) -> Answer:
         return _message(request.documents.update(doctype, name, values))
 
 
+def _save(request: Call) -> Answer:
+    """The document as it is given, whole: a field or table that is left out is emptied."""
+    doc = parsed(request.need("save", "doc")[0])
+    meta = request.documents.meta(doc["doctype"])
+    never = "0001-01-01 00:00:00"  # a document without `modified` is never the latest
+    whole = {**dict.fromkeys(meta.fields), **doc, "modified": doc.get("modified") or never}
+    with request.site.store.transaction():
+        return _message(request.documents.update(doc["doctype"], doc["name"], whole))
+
+
 def _delete(request: Call) -> Answer:
     doctype, name = request.need("delete", "doctype", "name")
     request.documents.delete(doctype, name)
@@ -310,7 +320,7 @@ def _set_values(request: Call) -> Answer:
     return _message(set_values(request.site, request.user, request.get("doctype"), request.get("rows")))
 
 
-def _check_doctype(request: Call) -> Answer:
+def _get_doctype(request: Call) -> Answer:
     """frappe.desk.form.load.getdoctype: a DocType's fields, custom ones included."""
     (doctype,) = request.need("getdoctype", "doctype")
     meta = request.site.store.schema.get(doctype)
@@ -336,9 +346,10 @@ METHODS: dict[str, Callable[[Call], Answer]] = {
     "frappe.client.has_permission": _has_permission,
     "frappe.client.insert": _insert,
     "frappe.client.insert_many": _insert_many,
+    "frappe.client.save": _save,
     "frappe.client.set_value": _set_value,
     "frappe.core.doctype.user.user.get_roles": _roles,
-    "frappe.desk.form.load.getdoctype": _check_doctype,
+    "frappe.desk.form.load.getdoctype": _get_doctype,
     "frappe.email.doctype.email_queue.email_queue.send_now": _send_now,
     "frappe.email.doctype.email_queue.email_queue.toggle_sending": _toggle_sending,
     "frappe.utils.change_log.get_versions": _versions,
@@ -348,6 +359,6 @@ METHODS: dict[str, Callable[[Call], Answer]] = {
 WRITING = frozenset(
     {
         "frappe.client.bulk_update", "frappe.client.delete", "frappe.client.insert", "frappe.client.insert_many",
-        "frappe.client.set_value",
+        "frappe.client.save", "frappe.client.set_value",
     }
 )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from erp_medusa_pipelines.sandbox.erp_errors import no_role, thrown
+from erp_medusa_pipelines.sandbox.erp_errors import thrown
 from erp_medusa_pipelines.sandbox.erp_filters import parsed
 from erp_medusa_pipelines.sandbox.erp_site import WRITE, Site
 
@@ -26,17 +26,16 @@ def set_values(site: Site, user: str, doctype: Any, rows: Any) -> dict[str, Any]
     """Writes `[name, {field: value}]` rows with db_set; `[name, values, expected]` only where the row still matches."""
     fields = ALLOWED.get(doctype)
     if fields is None:
-        raise thrown("ValidationError", f"{METHOD}: {doctype} is not one of its DocTypes")
-    if not site.may(user, doctype, WRITE):
-        raise no_role(user, doctype, error_message=f"No permission for {doctype}")
+        raise thrown("PermissionError", f"{METHOD} does not write {doctype}")
+    site.check_document(user, doctype, "", WRITE)
     written, missing, unchanged = 0, [], []
     store = site.store
     with store.transaction():
         for row in parsed(rows) or []:
             name, values, expected = row[0], row[1], row[2] if len(row) > 2 else None
-            refused = (values.keys() | (expected or {}).keys()) - fields
+            refused = values.keys() - fields
             if refused:
-                raise thrown("ValidationError", f"{METHOD}: {doctype}.{min(refused)} is not one of its fields")
+                raise thrown("PermissionError", f"{METHOD} does not write {doctype}.{min(refused)}")
             stored = store.get(doctype, name)
             if stored is None:
                 missing.append(name)
@@ -45,5 +44,4 @@ def set_values(site: Site, user: str, doctype: Any, rows: Any) -> dict[str, Any]
             else:
                 store.set(doctype, stored["name"], **values)
                 written += 1
-    answer: dict[str, Any] = {"version": VERSION, "written": written, "missing": missing}
-    return {**answer, "unchanged": unchanged} if unchanged else answer
+    return {"version": VERSION, "written": written, "missing": missing, "unchanged": unchanged}

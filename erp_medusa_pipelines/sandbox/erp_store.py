@@ -98,6 +98,9 @@ class ErpStore:
         """The child rows of a document by table field, in order."""
         found = {}
         for df in self.schema[doctype].tables:
+            if not self.schema[df.options or ""].fields:
+                found[df.fieldname] = []  # a child DocType that nobody here reads; its table stays empty
+                continue
             found[df.fieldname] = self.sql(
                 f"SELECT * FROM {table(df.options or '')} "  # noqa: S608
                 "WHERE parent = ? AND parenttype = ? AND parentfield = ? ORDER BY idx, rowid",

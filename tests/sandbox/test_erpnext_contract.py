@@ -202,7 +202,8 @@ def expanded(value: Any) -> Any:
         return {key: expanded(item) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    count = value and isinstance(value[-1], str) and re.fullmatch(r"\.\.\.\((\d+) rows in all\)", value[-1])
+    last = value[-1] if value and isinstance(value[-1], str) else ""
+    count = re.fullmatch(r"\.\.\.\((\d+) rows in all\)", last)
     if not count:
         return [expanded(item) for item in value]
     first = json.dumps(value[0])
