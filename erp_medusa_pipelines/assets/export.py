@@ -10,6 +10,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_r
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.images import ImageSync
+from erp_medusa_pipelines.sync.product_bodies import Placement
 from erp_medusa_pipelines.sync.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.products import ProductExport
 
@@ -59,7 +60,10 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
                 options=run.options,
                 writer=run.shop.writer,
                 collections=collection_ids(run.shop.erp),
-                sales_channel_id=run.shop.medusa.sales_channel_id(run.shop.settings.medusa_sales_channel_id),
+                placement=Placement(
+                    run.shop.medusa.sales_channel_id(run.shop.settings.medusa_sales_channel_id),
+                    run.shop.medusa.default_shipping_profile_id(),
+                ),
             ).run()
             return run.result()
 

@@ -116,8 +116,9 @@ class SyncRun:
         seconds = report.seconds
         finished = sum(report.counts[key] for key in ("written", "adopted", "updated", "unchanged"))
         return {
-            "found": report.counts["found"],
-            **{key: value for key, value in sorted(report.counts.items()) if key != "found"},
+            # Always there, also as zero: the UI plots a number over the runs that report it.
+            **{key: report.counts[key] for key in ("found", "written", "adopted", "updated", "unchanged", "waiting")},
+            **{key: value for key, value in sorted(report.counts.items()) if value},
             "rejected": len(report.rejects),
             "left": len(report.leftovers),
             "requests": self.shop.requests_sent,

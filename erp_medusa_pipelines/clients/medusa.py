@@ -139,6 +139,12 @@ class MedusaClient:
         """The configured stock location, checked; else the only one there is."""
         return self._the_one("/admin/stock-locations", "stock_locations", configured, "MEDUSA_STOCK_LOCATION_ID")
 
+    def default_shipping_profile_id(self) -> str | None:
+        """The shop's default shipping profile; None when it has none, as a shop that ships nothing."""
+        query = {"type": "default", "fields": "id", "limit": 1}
+        profiles = self.http.request("GET", "/admin/shipping-profiles", params=query)["shipping_profiles"]
+        return profiles[0]["id"] if profiles else None
+
     def _the_one(self, path: str, plural: str, configured: str | None, variable: str) -> str:
         rows = list(self.all_of(path, plural, "id,name"))
         thing = plural.replace("_", " ")

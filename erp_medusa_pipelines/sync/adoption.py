@@ -12,14 +12,12 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.sync.product_bodies import create_variant_body, handle
+from erp_medusa_pipelines.sync.product_bodies import Placement, create_variant_body, handle
 from erp_medusa_pipelines.sync.website_items import WebsiteItem
 
 log = logging.getLogger(__name__)
 
-LOOKUP_FIELDS = (
-    "id,external_id,handle,sales_channels.id,variants.id,variants.sku,variants.inventory_items.inventory_item_id"
-)
+LOOKUP_FIELDS = "id,external_id,handle,sales_channels.id,shipping_profile.id,variants.id,variants.sku,variants.inventory_items.inventory_item_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,9 @@ class Binding:
 class Adopter:
     """Finds and takes over products of one Medusa."""
 
-    def __init__(self, medusa: MedusaClient, sales_channel_id: str) -> None:
+    def __init__(self, medusa: MedusaClient, placement: Placement) -> None:
         self._medusa = medusa
-        self._sales_channel_id = sales_channel_id
+        self._placement = placement
 
     def by_external_id(self, items: Iterable[WebsiteItem]) -> dict[str, dict[str, Any]]:
         """Products of these items by Website Item name."""
@@ -74,7 +72,9 @@ class Adopter:
         if not owner:
             repair["external_id"] = item.name
         if not any(channel and channel["id"] for channel in product.get("sales_channels") or ()):
-            repair["sales_channels"] = [{"id": self._sales_channel_id}]
+            repair["sales_channels"] = [{"id": self._placement.sales_channel_id}]
+        if self._placement.shipping_profile_id and not product.get("shipping_profile"):
+            repair["shipping_profile_id"] = self._placement.shipping_profile_id
         if repair:
             self._medusa.batch_products(update=[{"id": product["id"], **repair}], fields="id")
         return Binding(item.name, product["id"], variant_id)

@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -58,7 +59,15 @@ def fingerprint(item: WebsiteItem, collection_id: str | None) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
 
-def create_body(item: WebsiteItem, collection_id: str | None, sales_channel_id: str, mark: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where every product of the shop goes. Without a shipping profile a cart that holds it cannot be completed."""
+
+    sales_channel_id: str
+    shipping_profile_id: str | None
+
+
+def create_body(item: WebsiteItem, collection_id: str | None, placement: Placement, mark: str) -> dict[str, Any]:
     """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's."""
     fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
     metadata = {key: value for key, value in fields["metadata"].items() if value != ""}
@@ -68,7 +77,8 @@ def create_body(item: WebsiteItem, collection_id: str | None, sales_channel_id: 
         "metadata": {**metadata, HASH_KEY: mark},
         "options": [{"title": OPTION, "values": [OPTION]}],
         "variants": [create_variant_body(item)],
-        "sales_channels": [{"id": sales_channel_id}],
+        "sales_channels": [{"id": placement.sales_channel_id}],
+        **({"shipping_profile_id": placement.shipping_profile_id} if placement.shipping_profile_id else {}),
     }
 
 
@@ -118,7 +128,7 @@ def slug(text: str) -> str:
     letters = (
         char if unicodedata.category(char) in ("Ll", "Lo", "Lm", "Nd", "Nl", "No") else "-"
         for char in unicodedata.normalize("NFC", text.lower())
-        if unicodedata.category(char) != "Mn"
+        if not unicodedata.category(char).startswith("M")
     )
     return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")
 

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.sync.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.isolate import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.pipeline import Stage, ahead
-from erp_medusa_pipelines.sync.product_bodies import create_body, fingerprint
+from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, fingerprint
 from erp_medusa_pipelines.sync.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.website_items import DOCTYPE, WebsiteItem
 
@@ -52,12 +52,12 @@ class ProductExport(BatchSync):
 
     writer: ErpNextWriter
     collections: Mapping[str, str]
-    sales_channel_id: str
+    placement: Placement
     _writing: Stage = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._adopter = Adopter(self.medusa, self.sales_channel_id)
+        self._adopter = Adopter(self.medusa, self.placement)
 
     def run(self) -> SyncReport:
         """Export the batch. Raises AccessError when a key or a right is missing; everything else is in the report."""
@@ -108,7 +108,7 @@ class ProductExport(BatchSync):
         if not item.item_code:
             self.reject(item.name, mark, "the Website Item has no Item: set item_code", "item_code")
             return None
-        return Candidate(item, create_body(item, collection_id, self.sales_channel_id, mark), mark)
+        return Candidate(item, create_body(item, collection_id, self.placement, mark), mark)
 
     # --- create -----------------------------------------------------------------------------------------------
 

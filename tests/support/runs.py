@@ -5,8 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.definitions import build_defs
-
 
 @dataclass(frozen=True)
 class JobRun:
@@ -49,7 +47,8 @@ class JobRun:
     def rejects(self, asset: str) -> list[dict[str, Any]]:
         """Rows of the check's table."""
         table = self.check(asset).metadata.get("rejects")
-        return [record.data for record in table.value] if table else []  # pyright: ignore
+        assert table is None or isinstance(table, dg.TableMetadataValue)
+        return [dict(record.data) for record in table.records] if table else []
 
 
 class Runner:
@@ -63,7 +62,7 @@ class Runner:
 
     def job(self, name: str, partition: str | None = None, *, run_config: Any = None) -> JobRun:
         """Run a job to its end; failures do not raise."""
-        job = build_defs().resolve_job_def(name)
+        job = _definitions().resolve_job_def(name)
         result = job.execute_in_process(
             partition_key=partition, instance=self.instance, run_config=run_config, raise_on_error=False
         )
@@ -75,8 +74,7 @@ class Runner:
 
     def assets(self, names: list[str], partition: str | None = None, *, run_config: Any = None) -> JobRun:
         """Materialize some assets in one run."""
-        job = build_defs().resolve_implicit_job_def_for_assets([dg.AssetKey(name) for name in names])
-        assert job is not None
+        job = _definitions().resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             asset_selection=[dg.AssetKey(name) for name in names],
             partition_key=partition,
@@ -85,3 +83,10 @@ class Runner:
             raise_on_error=False,
         )
         return JobRun(result)
+
+
+def _definitions() -> dg.Definitions:
+    # Imported late: the module reads the environment, which the fixtures have set up by now.
+    from erp_medusa_pipelines.definitions import build_defs
+
+    return build_defs()

@@ -1,0 +1,1 @@
+"""Measurements, each side by side with a reference in the same run."""

@@ -1,0 +1,79 @@
+"""An embedded ERPNext in a process of its own, so that a measurement does not share its interpreter with the server.
+
+with erp_process(items=2000) as erp: ...      erp.url, erp.key, erp.secret
+"""
+
+import argparse
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from erp_medusa_pipelines.sandbox.erp_store import ErpStore
+from erp_medusa_pipelines.sandbox.erpnext import create_app
+from erp_medusa_pipelines.sandbox.server import running
+from erp_medusa_pipelines.sandbox.shop import fill
+
+
+@dataclass(frozen=True)
+class ErpProcess:
+    """How to reach it."""
+
+    url: str
+    key: str
+    secret: str = field(repr=False)
+
+
+@contextmanager
+def erp_process(*, items: int, images: int = 0, server_script: bool = True) -> Iterator[ErpProcess]:
+    """A sample shop of `items` Website Items, ended with the block."""
+    command = [sys.executable, "-m", "bench.erp_process", "--items", str(items), "--images", str(images)]
+    if server_script:
+        command.append("--server-script")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the embedded ERPNext did not start; its error stands above")
+        yield ErpProcess(**json.loads(line))
+    finally:
+        process.communicate("")
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--items", type=int, required=True)
+    parser.add_argument("--images", type=int, default=0)
+    parser.add_argument("--server-script", action="store_true")
+    options = parser.parse_args()
+    key, secret = secrets.token_hex(8), secrets.token_hex(16)
+    store = ErpStore(None)
+    fill(store, items=options.items, images=options.images)
+    if options.server_script:
+        install_server_script(store)
+    app = create_app(store, api_key=key, api_secret=secret, server_scripts=options.server_script)
+    with running(app) as url:
+        print(json.dumps({"url": url, "key": key, "secret": secret}), flush=True)
+        sys.stdin.read()
+
+
+def install_server_script(store: ErpStore) -> None:
+    """What an administrator does in the desk, after README."""
+    from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
+
+    store.insert(
+        "Server Script",
+        name=SERVER_SCRIPT_METHOD,
+        script_type="API",
+        api_method=SERVER_SCRIPT_METHOD,
+        script=server_script_text(),
+    )
+
+
+if __name__ == "__main__":
+    main()

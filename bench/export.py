@@ -1,0 +1,199 @@
+"""How fast the catalogue export is against a real Medusa, beside the bare batch endpoint and the one-call-per-step way.
+
+    python -m bench.export [--items 2000]
+
+Reference (a) is what the Frappe job does for each item: product with variant, price list of its own, price, then the
+ids on the Website Item. Reference (b) is POST /admin/products/batch with the export's own bodies, prepared beforehand,
+posted by as many threads as the export uses, nothing read, looked up or written back. All three on the same machine in
+the same run; (b) runs before and after the export, since a growing catalogue makes Medusa slower.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import requests
+from pydantic import SecretStr
+
+from bench.erp_process import erp_process
+from erp_medusa_pipelines.connections import Shop, open_shop
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.batches import Batch
+from erp_medusa_pipelines.sync.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, fingerprint
+from erp_medusa_pipelines.sync.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
+from erp_medusa_pipelines.sync.quarantine import Quarantine
+from erp_medusa_pipelines.sync.report import SyncReport
+from erp_medusa_pipelines.sync.website_items import WebsiteItemReader
+
+MEDUSA_SCRIPT = Path(__file__).parents[1] / "dev" / "medusa.py"
+BATCHES = 4
+NAIVE_ITEMS = 60
+
+
+def medusa_address() -> dict[str, str]:
+    """The Medusa of the environment, else the project's own, emptied first."""
+    if os.environ.get("MEDUSA_URL"):
+        return dict(os.environ)
+    lines = subprocess.run(
+        [sys.executable, MEDUSA_SCRIPT, "fresh"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@contextmanager
+def shop(items: int, medusa: dict[str, str], *, server_script: bool = True) -> Iterator[Shop]:
+    """An ERPNext of its own with `items` Website Items under names of their own, and the real Medusa."""
+    with erp_process(items=items, server_script=server_script) as erp:
+        settings = Settings(
+            _env_file=None,  # pyright: ignore[reportCallIssue]
+            erpnext_url=erp.url,
+            erpnext_api_key=SecretStr(erp.key),
+            erpnext_api_secret=SecretStr(erp.secret),
+            medusa_url=medusa["MEDUSA_URL"],
+            medusa_api_key=SecretStr(medusa["MEDUSA_API_KEY"]),
+            export_batches=BATCHES,
+        )
+        with open_shop(settings) as opened:
+            yield opened
+
+
+def export(opened: Shop) -> tuple[int, float, int]:
+    """(items, seconds, requests) of the whole export: all batches, two at a time as the queue allows."""
+    settings = opened.settings
+    placement = Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+    before = opened.requests_sent
+    began = time.perf_counter()
+    sync_collections(opened.erp, opened.writer, opened.medusa, SyncReport())
+    collections = collection_ids(opened.erp)
+
+    def one(index: int) -> SyncReport:
+        return ProductExport(
+            erp=opened.erp,
+            medusa=opened.medusa,
+            batch=Batch(index, BATCHES),
+            quarantine=Quarantine(),
+            report=SyncReport(),
+            options=SyncOptions(
+                window=settings.erpnext_read_chunk,
+                chunk=settings.medusa_chunk,
+                chunk_bytes=settings.medusa_chunk_bytes,
+                parallel=settings.medusa_parallel_calls,
+            ),
+            writer=opened.writer,
+            collections=collections,
+            placement=placement,
+        ).run()
+
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(one, range(BATCHES)))
+    seconds = time.perf_counter() - began
+    for report in reports:
+        assert not report.rejects, report.rejects[:3]
+        assert not report.leftovers, report.leftovers[:3]
+    return sum(report.counts["written"] for report in reports), seconds, opened.requests_sent - before
+
+
+def bodies(opened: Shop, salt: str) -> list[dict[str, Any]]:
+    """The export's bodies for the whole catalogue, made unlike the export's own by `salt`."""
+    reader = WebsiteItemReader(opened.erp)
+    names = list(reader.names(Batch(0, 1), filters=PUBLISHED, or_filters=UNBOUND))
+    placement = Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+    made = []
+    for start in range(0, len(names), 400):
+        for item in reader.read(names[start : start + 400]):
+            body = create_body(item, None, placement, fingerprint(item, None))
+            body["external_id"] += salt
+            body["handle"] += f"-{salt}"
+            body["variants"][0]["sku"] += salt
+            body["variants"][0].pop("barcode", None)
+            made.append(body)
+    return made
+
+
+def bare(medusa: dict[str, str], made: list[dict[str, Any]], chunk: int, threads: int) -> float:
+    """Seconds of the bare endpoint for these bodies."""
+    session = requests.Session()
+    url = f"{medusa['MEDUSA_URL']}/admin/products/batch?fields={CREATED_FIELDS}"
+    headers = {"Authorization": f"Basic {medusa['MEDUSA_API_KEY']}", "Content-Type": "application/json"}
+    chunks = [json.dumps({"create": made[start : start + chunk]}) for start in range(0, len(made), chunk)]
+
+    def post(data: str) -> None:
+        session.post(url, data=data, headers=headers, timeout=300).raise_for_status()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(post, chunks))
+    return time.perf_counter() - began
+
+
+def naive(opened: Shop, made: list[dict[str, Any]]) -> float:
+    """Seconds of one call per step: product, price list, price, ids back, one item after the other."""
+    medusa, began = opened.medusa.http, time.perf_counter()
+    rows = opened.erp.get_list("Website Item", ["name"], limit=len(made))
+    for body, row in zip(made, rows, strict=True):
+        product = medusa.request("POST", "/admin/products", json=body)["product"]
+        variant = product["variants"][0]["id"]
+        new_list = {"title": body["title"], "description": "placeholder", "type": "override", "status": "active"}
+        price_list = medusa.request("POST", "/admin/price-lists", json=new_list)["price_list"]["id"]
+        price = {"variant_id": variant, "amount": 1000, "currency_code": "omr"}
+        medusa.request("POST", f"/admin/price-lists/{price_list}/prices/batch", json={"create": [price]})
+        opened.erp.update("Website Item", row["name"], {"medusa_id": product["id"], "medusa_variant_id": variant})
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--items", type=int, default=2000)
+    options = parser.parse_args()
+    medusa = medusa_address()
+    print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
+    rows: list[tuple[str, int, float, float]] = []
+    with shop(options.items, medusa) as opened:
+        settings = opened.settings
+        threads = 2 * settings.medusa_parallel_calls
+        made = bodies(opened, uuid4().hex[:6])
+        rows.append(("(b) bare endpoint, before", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
+        items, seconds, sent = export(opened)
+        rows.append(("export, ids by Server Script", items, seconds, sent / items))
+        again, seconds, sent = export(opened)
+        rows.append(("export again: nothing to do", again, seconds, float(sent)))
+        made = bodies_again(made, uuid4().hex[:6])
+        rows.append(("(b) bare endpoint, after", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
+        few = bodies_again(made[:NAIVE_ITEMS], uuid4().hex[:6])
+        rows.append(("(a) one call per step", len(few), naive(opened, few), 4))
+    print(f"{'':32}{'items':>8}{'seconds':>10}{'items/s':>10}{'requests/item':>15}")
+    for name, number, took, per_item in rows:
+        rate = number / took if number else 0.0
+        print(f"{name:32}{number:8}{took:10.2f}{rate:10.1f}{per_item:15.3f}")
+    ours = rows[1][1] / rows[1][2]
+    reference = (rows[0][1] + rows[3][1]) / (rows[0][2] + rows[3][2])
+    print(f"export / (a): {ours / (rows[4][1] / rows[4][2]):.1f}    export / (b): {ours / reference:.2f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of this process: {peak:.0f} MB; load after: {os.getloadavg()[0]:.1f}")
+
+
+def bodies_again(made: list[dict[str, Any]], salt: str) -> list[dict[str, Any]]:
+    """The same bodies under new keys."""
+    again = json.loads(json.dumps(made))
+    for body in again:
+        body["external_id"] += salt
+        body["handle"] += f"-{salt}"
+        body["variants"][0]["sku"] += salt
+    return again
+
+
+if __name__ == "__main__":
+    main()
