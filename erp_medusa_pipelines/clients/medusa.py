@@ -72,6 +72,10 @@ class MedusaClient:
         """Variants by sku (unique in Medusa)."""
         return self.find("/admin/product-variants", "variants", "sku", skus, fields)
 
+    def inventory_items_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
+        """Inventory items by sku (unique in Medusa)."""
+        return self.find("/admin/inventory-items", "inventory_items", "sku", skus, fields)
+
     def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
         """Every row of a list route, paged by id so that pages neither overlap nor skip."""
         offset = 0

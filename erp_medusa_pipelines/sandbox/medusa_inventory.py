@@ -37,6 +37,12 @@ def _levels(store: MedusaStore, item: Document) -> list[Document]:
     return store.find("inventory_level", "inventory_item_id", [item["id"]])
 
 
+def _variants(store: MedusaStore, item: Document) -> list[Document]:
+    """Variants that are stocked by this item; a scan, since nobody asks for more than a few items' variants."""
+    links = ((variant, link) for variant in store.all("variant") for link in variant["inventory_links"])
+    return [variant for variant, link in links if link["inventory_item_id"] == item["id"]]
+
+
 def _item(store: MedusaStore, level: Document) -> Document | None:
     return store.get("inventory_item", level["inventory_item_id"])
 
@@ -84,7 +90,10 @@ KINDS["inventory_item"] = Kind(
     ),
     named=("deleted_at",),
     always=("id",),
-    relations={"location_levels": ("inventory_level", lambda store, item: [*_levels(store, item)])},
+    relations={
+        "location_levels": ("inventory_level", lambda store, item: [*_levels(store, item)]),
+        "variants": ("variant", _variants),
+    },
     computed={name: _total(name) for name in ("reserved_quantity", "stocked_quantity")},
 )
 KINDS["inventory_level"] = Kind(

@@ -106,7 +106,7 @@ def _replace_variants(store: MedusaStore, product: Document, given: list[Documen
             raise invalid(f"Product variant with sku: {variant['sku']}, already exists.")
     for variant in store.find("variant", "product_id", [product["id"]]):
         if variant["id"] not in listed:
-            delete_variant(store, variant)
+            delete_variant(store, variant, with_inventory=False)
     for rank, variant in enumerate(given):
         if "id" in variant:
             known = own_variant(store, product["id"], variant["id"])

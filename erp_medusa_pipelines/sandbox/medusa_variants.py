@@ -62,10 +62,11 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
     return changed
 
 
-def delete_variant(store: MedusaStore, variant: Document) -> None:
+def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: bool = True) -> None:
+    """Removes a variant; one that an update of its product leaves out leaves its inventory item behind."""
     for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
         store.remove("price", price["id"])
-    for link in variant["inventory_links"]:
+    for link in variant["inventory_links"] if with_inventory else ():
         for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]]):
             store.remove("inventory_level", level["id"])
         store.remove("inventory_item", link["inventory_item_id"])
@@ -135,6 +136,8 @@ def _stock(store: MedusaStore, variant: Document) -> None:
     """Gives a managed variant the inventory item that Medusa makes for it."""
     if not variant["manage_inventory"] or variant["inventory_links"]:
         return
+    if variant["sku"] and store.has("inventory_item", "sku", variant["sku"]):
+        raise invalid(f"Inventory item with sku: {variant['sku']}, already exists.")
     item = store.put(
         "inventory_item",
         store.stamped(

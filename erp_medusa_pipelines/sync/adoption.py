@@ -57,6 +57,15 @@ class Adopter:
             found.setdefault(handles[product["handle"]], product)
         return found
 
+    def unused_inventory(self, items: Sequence[WebsiteItem]) -> dict[str, str]:
+        """Inventory items that hold the sku of these items and stock no variant, by item_code.
+
+        They stay behind where a variant went; a new variant with their sku is refused unless it takes them over.
+        """
+        skus = {item.item_code for item in items}
+        rows = self._medusa.inventory_items_by_sku(skus, "id,sku,variants.id")
+        return {row["sku"]: row["id"] for row in rows if not row["variants"]}
+
     def adopt(self, item: WebsiteItem, product: Mapping[str, Any]) -> Binding:
         """Make the product whole and this item's; raises PermanentError when it belongs to another item."""
         owner = product["external_id"]
@@ -94,7 +103,8 @@ class Adopter:
                 f"product {product['id']} has {len(variants)} variants and none with sku {item.item_code}",
             )
         log.info("%s: product %s has no variant, a create was cut off; adding it", item.name, product["id"])
-        mended = self._medusa.create_variant(product["id"], create_variant_body(item), "id,variants.id,variants.sku")
+        body = create_variant_body(item, self.unused_inventory([item]).get(item.item_code))
+        mended = self._medusa.create_variant(product["id"], body, "id,variants.id,variants.sku")
         return mended["variants"][0]["id"]
 
     @staticmethod

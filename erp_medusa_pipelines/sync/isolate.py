@@ -20,7 +20,7 @@ from erp_medusa_pipelines.clients.failures import (
 T = TypeVar("T")
 
 Resolution = tuple[list[T], list[tuple[T, PermanentError]]]
-"""(items to send again, items rejected with why)."""
+"""(items to send again, items rejected with why). Fewer items than before, or changed ones: never the same again."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class _Sender(Generic[T]):
     def _refused(self, group: list[T], error: PermanentError) -> None:
         """The group is known to hold a bad item, and `error` speaks of it."""
         settled = self._resolve(error, group) if self._resolve else None
-        if settled is not None and len(settled[0]) < len(group):
+        if settled is not None:
             remaining, rejected = settled
             self._delivery.rejected += rejected
             if remaining:

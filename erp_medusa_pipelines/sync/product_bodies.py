@@ -82,10 +82,13 @@ def create_body(item: WebsiteItem, collection_id: str | None, placement: Placeme
     }
 
 
-def create_variant_body(item: WebsiteItem) -> dict[str, Any]:
-    """Body of the default variant when it is created, alone or with its product."""
+def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None) -> dict[str, Any]:
+    """Body of the default variant when it is created, alone or with its product; may take an inventory item over."""
     fields = {key: value for key, value in variant_fields(item).items() if value is not None}
-    return {**fields, "options": {OPTION: OPTION}, "prices": []}
+    body: dict[str, Any] = {**fields, "options": {OPTION: OPTION}, "prices": []}
+    if inventory_item_id:
+        body["inventory_items"] = [{"inventory_item_id": inventory_item_id, "required_quantity": 1}]
+    return body
 
 
 def update_body(item: WebsiteItem, collection_id: str | None, mark: str, product: Mapping[str, Any]) -> dict[str, Any]:

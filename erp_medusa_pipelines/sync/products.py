@@ -10,7 +10,7 @@ the ids of the last chunk are written. Not more than a few chunks are in memory,
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
@@ -19,7 +19,7 @@ from erp_medusa_pipelines.sync.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.isolate import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.pipeline import Stage, ahead
-from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, fingerprint
+from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, create_variant_body, fingerprint
 from erp_medusa_pipelines.sync.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.website_items import DOCTYPE, WebsiteItem
 
@@ -31,6 +31,7 @@ UNBOUND = [["medusa_id", "is", "not set"], ["medusa_variant_id", "is", "not set"
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
 
 _TAKEN = re.compile(r"already exists", re.IGNORECASE)
+_INVENTORY_TAKEN = re.compile(r"^Inventory item with sku: .* already exists", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,24 @@ class ProductExport(BatchSync):
         """Settle what the refusal names: fields of numbered items, or keys that some product already has."""
         if not _TAKEN.search(error.reason):
             return named_by_index(error, group)
+        if _INVENTORY_TAKEN.search(error.reason):
+            return self._take_over_inventory(group)
         known = self._adopter.by_keys([candidate.item for candidate in group])
         taken = [candidate for candidate in group if candidate.name in known]
         if not taken:
             return None
         return [candidate for candidate in group if candidate.name not in known], self._adopt_all(taken, known)
+
+    def _take_over_inventory(self, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
+        """Let new variants take over inventory items that hold their sku and stock nothing."""
+        unused = self._adopter.unused_inventory([candidate.item for candidate in group])
+        mended = [
+            replace(c, body={**c.body, "variants": [create_variant_body(c.item, unused[c.item.item_code])]})
+            if c.item.item_code in unused and "inventory_items" not in c.body["variants"][0]
+            else c
+            for c in group
+        ]
+        return (mended, []) if mended != list(group) else None
 
     def _recover(self, group: Sequence[Candidate]) -> list[Candidate]:
         """After a lost answer: take over what was created all the same, return what was not."""

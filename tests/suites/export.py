@@ -221,7 +221,7 @@ class ExportSuite:
         name = catalogue.item(catalogue.group("Drills"))
         code = catalogue.row(name)["item_code"]
         made = self._product(medusa, name, code)
-        # A killed Medusa leaves this behind; deleting the variant leaves the same.
+        # A killed Medusa leaves a product like this behind. Here the variant's inventory item stays as well.
         medusa.admin("POST", f"/admin/products/{made['id']}", json={"variants": []})
         assert runner.job(JOB, "batch_0").success
         product = products(medusa, [name])[name]
@@ -229,6 +229,20 @@ class ExportSuite:
         assert product["variants"][0]["sku"] == code
         assert product["variants"][0]["inventory_items"]
         assert [channel["id"] for channel in product["sales_channels"]] == [medusa.sales_channel_id]
+
+    def test_an_inventory_item_left_behind_with_the_sku_is_taken_over(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        names = catalogue.items(6, catalogue.group("Probes"))
+        code = catalogue.row(names[4])["item_code"]
+        made = self._product(medusa, f"OTHER-{catalogue.tag}", code)
+        medusa.admin("POST", f"/admin/products/{made['id']}", json={"variants": []})
+        medusa.admin("DELETE", f"/admin/products/{made['id']}")
+        left = medusa.admin("GET", "/admin/inventory-items", params={"sku": code, "fields": "id"})
+        run = runner.job(JOB, "batch_0")
+        assert run.metadata("medusa_products")["written"] == 6
+        variant = products(medusa, names)[names[4]]["variants"][0]
+        assert [link["inventory_item_id"] for link in variant["inventory_items"]] == [left["inventory_items"][0]["id"]]
 
     def test_a_product_with_the_same_sku_and_no_owner_is_adopted(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
