@@ -83,9 +83,14 @@ class ErpNextClient:
         order_by: str = "name asc",
         group_by: str | None = None,
         limit: int = 0,
+        start: int = 0,
         parent: str | None = None,
     ) -> list[Row]:
-        """Rows of one request; `limit=0` means all. Child DocTypes need `parent`, the parent's DocType."""
+        """Rows of one request; `limit=0` means all, `start` skips some.
+
+        Child DocTypes need `parent`, the parent's DocType. Whole lists are read by `pages`, never by `start`: it shifts
+        when rows come or go.
+        """
         body: dict[str, Any] = {
             "fields": [self._field(field) for field in fields],
             "order_by": order_by,
@@ -97,6 +102,8 @@ class ErpNextClient:
             body["or_filters"] = [list(condition) for condition in or_filters]
         if group_by:
             body["group_by"] = group_by
+        if start:
+            body["limit_start"] = start
         if parent:
             body["parent"] = parent
         path = f"/api/resource/{quote(doctype, safe='')}"
