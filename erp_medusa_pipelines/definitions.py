@@ -9,23 +9,38 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.export import build_export_assets
+from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.batches import batches_definition
+from erp_medusa_pipelines.orchestration.checks import build_check
+from erp_medusa_pipelines.orchestration.freshness import with_freshness
 from erp_medusa_pipelines.orchestration.jobs import build_job
+from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.retention import build_prune_job
+from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
 from erp_medusa_pipelines.orchestration.schedules import build_schedule
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
 
 def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """All definitions for these settings (default: the environment's); `resources` replaces some of them in tests."""
     settings = settings or load_settings()
     batches = batches_definition(settings.export_batches)
-    jobs = {task.name: build_job(task, batches) for task in TASKS}
+    zone = settings.schedule_timezone
+    jobs = {
+        **{task.name: build_job(task, batches) for task in TASKS},
+        **{task.name: build_prune_job(task) for task in HOUSEKEEPING},
+    }
     return dg.Definitions(
-        assets=build_export_assets(batches),
-        jobs=list(jobs.values()),
-        schedules=[build_schedule(task, jobs[task.name], batches, settings.schedule_timezone) for task in TASKS],
+        assets=with_freshness(build_export_assets(batches), TASKS, zone),
+        asset_checks=[build_check(task) for task in TASKS],
+        jobs=[*jobs.values(), reset_execution_limit],
+        schedules=[
+            build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))
+            for task in (*TASKS, *HOUSEKEEPING)
+        ],
+        sensors=[build_retry_sensor([jobs[task.name] for task in TASKS], settings), build_alert_sensor()],
         resources={"shop": ShopConnection(), **(resources or {})},
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,

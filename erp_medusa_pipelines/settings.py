@@ -96,6 +96,34 @@ class Settings(BaseSettings):
     )
     http_attempts: int = Field(4, ge=1, le=10, description="Attempts per request on transient failures")
 
+    retry_delay_seconds: int = Field(
+        60, ge=1, le=86400, description="Seconds before a failed partition is tried again; doubled with every attempt"
+    )
+    retry_attempts: int = Field(6, ge=0, le=20, description="How often a failed partition is tried again")
+    execution_limits: dict[str, int] = Field(
+        default_factory=dict,
+        description=(
+            'How often a schedule may start its task before it is stopped for good, as JSON: {"expire_otps": 100}.'
+            " Tasks that are not named have no limit"
+        ),
+    )
+    alert_urls: SecretStr | None = Field(
+        None,
+        description=(
+            "Where alerts go: addresses in the form of Apprise, parted by spaces - mailtos://, slack://, msteams://,"
+            " json:// for a webhook (https://github.com/caronc/apprise/wiki)"
+        ),
+    )
+    dagster_ui_url: ServerUrl | None = Field(
+        None, description="Address of the Dagster UI, for links in alerts, e.g. https://dagster.example.com"
+    )
+    error_log_in_erp: bool = Field(
+        False, description="Write final failures to ERPNext's Error Log too, where desk users look for them"
+    )
+    keep_minute_runs_days: int = Field(
+        7, ge=1, le=3650, description="Days after which successful runs of tasks that run every minute are deleted"
+    )
+
     sandbox_dir: Path | None = Field(
         None,
         description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",

@@ -31,6 +31,8 @@ class Task:
     partitioned: bool = False
     max_runtime: int | None = None
     """Seconds; None takes the queue's limit."""
+    execution_limit: int | None = None
+    """Scheduled executions after which the schedule stops for good; the setting EXECUTION_LIMITS overrides it."""
 
     @property
     def seconds(self) -> int:
@@ -49,3 +51,14 @@ TASKS: tuple[Task, ...] = (
         description="Published Website Items and their images become Medusa products; changed ones are updated.",
     ),
 )
+
+HOUSEKEEPING: tuple[Task, ...] = (
+    Task(
+        name="prune_runs",
+        cron="30 4 * * *",
+        queue=DEFAULT,
+        assets=(),
+        description="Deletes old successful runs of the tasks that run every minute.",
+    ),
+)
+"""Work on Dagster's own storage, apart from the shop's tasks: no assets, and no shop is touched."""

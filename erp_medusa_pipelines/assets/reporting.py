@@ -14,9 +14,13 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
+from erp_medusa_pipelines.orchestration.time_limit import time_limit
+from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.batch_sync import SyncOptions
 from erp_medusa_pipelines.sync.batches import Batch, batch_keys, batch_of_key
 from erp_medusa_pipelines.sync.quarantine import Quarantine
@@ -108,7 +112,7 @@ class SyncRun:
         text += f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
         if pause:
             text += f". The server asks for a pause of {pause:.0f} s"
-        more = {"retry_after_seconds": pause} if pause else {}
+        more = {RETRY_AFTER: pause} if pause else {}
         return dg.Failure(text, metadata={**metadata, **more}, allow_retries=False)
 
     def _numbers(self) -> dict[str, int | float]:
@@ -153,8 +157,11 @@ class SyncRun:
 def sync_run(
     context: dg.AssetExecutionContext, connection: ShopConnection, config: SyncConfig, doctype: str
 ) -> Iterator[SyncRun]:
-    """Open the shop for one run of an asset that works on documents of `doctype`."""
-    with connection.open() as shop:
+    """Open the shop for one run of an asset that works on documents of `doctype`.
+
+    An error that concerns the whole run ends it as a Failure which says whether a retry can help.
+    """
+    with time_limit(context), _failures_for_the_retry_sensor(), connection.open() as shop:
         settings = shop.settings
         if settings.uses_sandbox:
             context.log.warning(SANDBOX_NOTICE)
@@ -174,6 +181,17 @@ def sync_run(
         run.load_quarantine(retry_all=config.retry_rejected)
         context.log.info("start: %s", shop.target)
         yield run
+
+
+@contextmanager
+def _failures_for_the_retry_sensor() -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, PermanentError) as error:
+        raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+    except TransientError as error:
+        pause = {RETRY_AFTER: error.retry_after} if error.retry_after else {}
+        raise dg.Failure(str(error), metadata=pause, allow_retries=False) from error
 
 
 def document_url(base_url: str, doctype: str, name: str) -> str:

@@ -7,26 +7,25 @@ scheduler. A missed night is not made up for: the work depends on the state of b
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from erp_medusa_pipelines.orchestration.jobs import run_tags
+from erp_medusa_pipelines.orchestration.limits import RESET_JOB, ExecutionLimit, stop_schedule
+from erp_medusa_pipelines.orchestration.runs import active_partitions
 from erp_medusa_pipelines.tasks import Task
 
-ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 
-
-def active_runs(instance: dg.DagsterInstance, job_name: str) -> dict[str | None, str]:
-    """Run ids of the job's runs that have not ended, by partition key (None without one)."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=ACTIVE))
-    return {run.tags.get(PARTITION_NAME_TAG): run.run_id for run in runs}
-
-
-def build_schedule(task: Task, job: object, batches: dg.PartitionsDefinition, zone: str) -> dg.ScheduleDefinition:
-    """One run per tick, or one per batch; none where the last one is still going."""
+def build_schedule(
+    task: Task,
+    job: object,
+    batches: dg.PartitionsDefinition,
+    zone: str,
+    limit: ExecutionLimit | None = None,
+) -> dg.ScheduleDefinition:
+    """One run per tick, or one per batch; none where the last one is still going, or the execution limit is reached."""
+    name = f"{task.name}_schedule"
 
     @dg.schedule(
-        name=f"{task.name}_schedule",
+        name=name,
         cron_schedule=task.cron,
         job=job,  # pyright: ignore[reportArgumentType]  # an asset job is resolved by Definitions
         execution_timezone=zone,
@@ -34,12 +33,23 @@ def build_schedule(task: Task, job: object, batches: dg.PartitionsDefinition, zo
         description=task.description,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        instance, moment = context.instance, context.scheduled_execution_time
+        if limit and limit.reached(instance, moment):
+            stop_schedule(instance, name)
+            yield dg.SkipReason(
+                f"{task.name} was started {limit.limit} times, its execution limit: the schedule is turned off."
+                f" To start the count anew run the job {RESET_JOB} and turn the schedule on again."
+            )
+            return
         keys: list[str | None] = [*batches.get_partition_keys()] if task.partitioned else [None]
-        active = active_runs(context.instance, task.name)
-        for key in keys:
-            if key not in active:
-                yield dg.RunRequest(partition_key=key, run_key=None, tags=run_tags(task))
-        if all(key in active for key in keys):
+        active = active_partitions(instance, task.name, task.assets, keys)
+        due = [key for key in keys if key not in active]
+        if not due:
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")
+            return
+        if limit:
+            limit.count(instance, moment)
+        for key in due:
+            yield dg.RunRequest(partition_key=key, run_key=None, tags=run_tags(task))
 
     return tick

@@ -1,0 +1,131 @@
+"""When to speak: a failure that nobody will try again by themselves, its recovery, and a run that is not started.
+
+Belongs here: comparing what is failed now with what was reported, and the sensor that does it. It looks at states
+instead of events: a daemon that was down for an hour reports what is still true, once, and nothing is lost in between.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
+
+from erp_medusa_pipelines.orchestration import retries, state
+from erp_medusa_pipelines.orchestration.alerts import (
+    Message,
+    Outbox,
+    failure_message,
+    recovery_message,
+    waiting_message,
+)
+from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.tasks import TASKS
+
+SENSOR = "alerts"
+SECONDS_BETWEEN_TICKS = 30
+REPORTED = "alerts/reported"
+
+REMINDER = timedelta(hours=20)
+"""What fails night after night is reported every night, what fails every minute once a day."""
+
+SHORTEST_WAIT = 15 * 60
+"""Seconds in the queue that nobody needs to hear of. Above it, a run may wait twice its task's time limit."""
+
+
+def news(
+    instance: dg.DagsterInstance, settings: Settings, before: Mapping[str, Any]
+) -> tuple[list[Message], dict[str, Any]]:
+    """What is to be told now, and what has been told then. `before` is what had been told up to now."""
+    messages: list[Message] = []
+    reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
+    retried = _retry_sensor_is_on(instance)
+    for task in TASKS:
+        now = read_state(instance, task)
+        for part in now.failed:
+            view = retries.outlook(instance, part, settings)
+            if (view.final or not retried) and _is_news(reported.get(part.name), part.run.run_id):
+                reported[part.name] = {
+                    "run": part.run.run_id,
+                    "task": task.name,
+                    "partition": part.partition,
+                    "since": reported.get(part.name, {}).get("since") or _now().isoformat(timespec="seconds"),
+                    "at": _now().isoformat(),
+                }
+                messages.append(failure_message(view if view.final else view.without_retry(), settings))
+        unsettled = {part.partition for part in now.failed} | now.unsettled
+        for name, entry in list(reported.items()):
+            if entry["task"] == task.name and entry["partition"] not in unsettled:
+                del reported[name]
+                messages.append(recovery_message(name, entry["run"], entry["since"], settings))
+    for record, minutes in _waiting_too_long(instance):
+        run = record.dagster_run
+        if f"run/{run.run_id}" not in before:
+            names = ", ".join(task.name for task in tasks_of(run)) or run.job_name
+            messages.append(waiting_message(run, names, minutes, settings))
+        reported[f"run/{run.run_id}"] = {}
+    return messages, reported
+
+
+def _is_news(entry: dict[str, str] | None, run_id: str) -> bool:
+    if entry is None:
+        return True
+    return entry["run"] != run_id and _now() - datetime.fromisoformat(entry["at"]) > REMINDER
+
+
+def _waiting_too_long(instance: dg.DagsterInstance) -> Iterator[tuple[dg.RunRecord, int]]:
+    for record in active_runs(instance):
+        if record.dagster_run.status != dg.DagsterRunStatus.QUEUED:
+            continue
+        limits = [2 * task.seconds for task in tasks_of(record.dagster_run)]
+        waited = _now() - record.create_timestamp.replace(tzinfo=UTC)
+        if waited > timedelta(seconds=max([SHORTEST_WAIT, *limits])):
+            yield record, int(waited.total_seconds() // 60)
+
+
+def _retry_sensor_is_on(instance: dg.DagsterInstance) -> bool:
+    return any(
+        stored.instigator_name == retries.SENSOR and stored.status == InstigatorStatus.RUNNING
+        for stored in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    )
+
+
+def build_alert_sensor() -> dg.SensorDefinition:
+    """The sensor that reports failures and recoveries."""
+
+    @dg.sensor(
+        name=SENSOR,
+        minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=(
+            "Reports to ALERT_URLS, and to ERPNext's Error Log where ERROR_LOG_IN_ERP asks for it: tasks that failed"
+            " and will not be tried again by themselves, their recovery, and runs that nobody starts."
+        ),
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        settings = load_settings()
+        if not (settings.alert_urls or settings.error_log_in_erp):
+            return dg.SkipReason("Nowhere to report to: set ALERT_URLS, or ERROR_LOG_IN_ERP=true")
+        outbox = Outbox(context.instance, settings)
+        before = state.load(context.instance, REPORTED)
+        messages, reported = news(context.instance, settings, before)
+        for message in messages:
+            outbox.put(message)
+        # In this order a crash in between tells something twice, never not at all.
+        outbox.save()
+        if reported != before:
+            state.save(context.instance, REPORTED, reported)
+        sent, errors = outbox.deliver()
+        if errors:
+            # The tick turns red in the UI; what is left goes out with a later one.
+            raise dg.Failure("Alerts did not get out: " + "; ".join(errors))
+        return dg.SkipReason(f"{sent} messages sent" if sent else "nothing new to report")
+
+    return alerts
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,150 @@
+"""Messages to people: what they say, and how they get out.
+
+Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the ERP's Error Log), and the outbox that
+keeps a message until one of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import dagster as dg
+
+from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.retries import Outlook
+from erp_medusa_pipelines.settings import Settings, SettingsError
+
+Way = Literal["alert", "error_log"]
+Kind = Literal["failure", "success", "warning"]
+
+OUTBOX = "alerts/outbox"
+LONGEST_REASON = 3000
+GIVEN_UP_AFTER = timedelta(days=1)
+"""A message that nobody took for so long is no news any more."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing to tell. `at` is when it became true, in ISO form."""
+
+    kind: Kind
+    title: str
+    body: str
+    at: str
+
+
+class DeliveryError(Exception):
+    """A message did not get out; it stays in the outbox."""
+
+
+def failure_message(view: Outlook, settings: Settings) -> Message:
+    """A task, or one batch of it, failed and will not be tried again by itself."""
+    part, failure = view.part, view.failure
+    lines = [
+        f"Task: {part.task.name}",
+        f"Batch: {part.partition or 'none, the task is not divided'}",
+        f"Assets: {', '.join(sorted(part.assets))}",
+        f"Reason: {failure.reason[:LONGEST_REASON]}",
+        f"Documents refused for good: {failure.rejected}",
+        f"No further attempt: {view.why}",
+        f"Run: {run_link(part.run.run_id, settings)}",
+    ]
+    return Message("failure", f"{part.name} failed", "\n".join(lines), _now())
+
+
+def recovery_message(name: str, run_id: str, since: str, settings: Settings) -> Message:
+    """What was reported as failed is in order again."""
+    body = f"In order again. Failed since: {since}\nFailed run: {run_link(run_id, settings)}"
+    return Message("success", f"{name} recovered", body, _now())
+
+
+def waiting_message(run: dg.DagsterRun, name: str, minutes: int, settings: Settings) -> Message:
+    """A run sits in the queue for unusually long."""
+    body = (
+        f"Task: {name}\nQueued for {minutes} minutes without being started: are the runs before it still alive,"
+        f" or is its queue or batch taken?\nRun: {run_link(run.run_id, settings)}"
+    )
+    return Message("warning", f"{name} is not being started", body, _now())
+
+
+def run_link(run_id: str, settings: Settings) -> str:
+    """The run's page in the UI, or its id where no address is set."""
+    return f"{settings.dagster_ui_url}/runs/{run_id}" if settings.dagster_ui_url else run_id
+
+
+def ways_out(message: Message, settings: Settings) -> list[Way]:
+    """Where this message goes."""
+    ways: list[Way] = ["alert"] if settings.alert_urls else []
+    if settings.error_log_in_erp and message.kind == "failure":
+        ways.append("error_log")
+    return ways
+
+
+class Outbox:
+    """Messages on their way, kept in the instance until they are out."""
+
+    def __init__(self, instance: dg.DagsterInstance, settings: Settings) -> None:
+        self._instance = instance
+        self._settings = settings
+        self._waiting: list[dict[str, Any]] = state.load(instance, OUTBOX).get("messages") or []
+
+    def put(self, message: Message) -> None:
+        """Take a message in, once for every way out."""
+        self._waiting += [{"way": way, **asdict(message)} for way in ways_out(message, self._settings)]
+
+    def deliver(self) -> tuple[int, list[str]]:
+        """Send what waits; returns the number that got out, and why others did not."""
+        errors: list[str] = []
+        left = []
+        oldest = (datetime.now(UTC) - GIVEN_UP_AFTER).isoformat()
+        for entry in self._waiting:
+            message = Message(**{key: value for key, value in entry.items() if key != "way"})
+            try:
+                (send_alert if entry["way"] == "alert" else write_error_log)(message, self._settings)
+            except DeliveryError as error:
+                errors.append(f"{message.title}: {error}")
+                if message.at > oldest:
+                    left.append(entry)
+        sent = len(self._waiting) - len(errors)
+        self._waiting = left
+        self.save()
+        return sent, errors
+
+    def save(self) -> None:
+        """Keep what waits. Before it is sent: a crash then costs a message sent twice, never one lost."""
+        stored = state.load(self._instance, OUTBOX)
+        if (stored.get("messages") or []) != self._waiting:
+            state.save(self._instance, OUTBOX, {"messages": self._waiting})
+
+
+def send_alert(message: Message, settings: Settings) -> None:
+    """Through Apprise, to every receiver. One that took it is enough: the others must not make it repeat for ever."""
+    # Loading it takes a while and only this function needs it.
+    import apprise
+
+    receivers = apprise.Apprise()
+    if not settings.alert_urls or not receivers.add(settings.alert_urls.get_secret_value()):
+        raise DeliveryError("ALERT_URLS holds an address that Apprise does not know: see its list of services")
+    kind = {
+        "failure": apprise.NotifyType.FAILURE,
+        "success": apprise.NotifyType.SUCCESS,
+        "warning": apprise.NotifyType.WARNING,
+    }[message.kind]
+    taken = [bool(receiver.notify(title=message.title, body=message.body, notify_type=kind)) for receiver in receivers]
+    if not any(taken):
+        raise DeliveryError(f"none of {len(taken)} receivers of ALERT_URLS took it")
+
+
+def write_error_log(message: Message, settings: Settings) -> None:
+    """As a row of ERPNext's Error Log."""
+    try:
+        with open_shop(settings) as shop:
+            shop.erp.insert("Error Log", {"method": message.title[:140], "error": message.body})
+    except (ApiError, SettingsError) as error:
+        raise DeliveryError(f"the ERP's Error Log could not be written: {error}") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,52 @@
+"""The standing check of each task: no part of it is left failed.
+
+Belongs here: the check, as a run evaluates it, and as the retry sensor reports it between runs - a run that fails never
+gets as far as its checks. Does not belong here: the check on rejected documents, which is the work's own
+(assets/reporting.py).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
+from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.tasks import Task
+
+CHECK = "no_partition_left_failed"
+DESCRIPTION = "Every batch of the task came to a good end when it was last tried. The metadata names the others."
+
+
+def build_check(task: Task) -> dg.AssetChecksDefinition:
+    """The check, on the task's last asset."""
+
+    @dg.asset_check(asset=task.assets[-1], name=CHECK, description=DESCRIPTION)
+    def no_partition_left_failed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        failed = read_state(context.instance, task).failed
+        return dg.AssetCheckResult(passed=not failed, metadata=_metadata(context.instance, failed))
+
+    return no_partition_left_failed
+
+
+def report_failed_parts(instance: dg.DagsterInstance, task: Task, failed: Sequence[FailedPart]) -> None:
+    """Write the check's result when it differs from the one written last; a quiet system writes nothing."""
+    now = {part.name: part.run.run_id for part in failed}
+    key = f"{CHECK}/{task.name}"
+    if state.load(instance, key) == now:
+        return
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(task.assets[-1]),
+            check_name=CHECK,
+            passed=not failed,
+            metadata=_metadata(instance, failed),
+        )
+    )
+    state.save(instance, key, now)
+
+
+def _metadata(instance: dg.DagsterInstance, failed: Sequence[FailedPart]) -> dict[str, Any]:
+    reasons = {part.name: read_failure(instance, part.run.run_id).reason for part in failed}
+    return {"left_failed": len(failed), **reasons}

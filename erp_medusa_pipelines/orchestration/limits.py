@@ -1,0 +1,87 @@
+"""The execution limit of a schedule, with the meaning of Medusa's `numberOfExecutions`.
+
+Belongs here: counting ticks that started something, and stopping a schedule for good once its number is reached. Runs
+started by hand, by a backfill or by the retry sensor do not count. The count lies in the instance's key-value table,
+so it survives a restart and the pruning of runs and ticks. Starting it anew: raise the limit, or run the job
+`reset_execution_limit` for the task, and turn the schedule on again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS, Task
+
+RESET_JOB = "reset_execution_limit"
+
+
+@dataclass(frozen=True)
+class ExecutionLimit:
+    """Counts the scheduled executions of one task."""
+
+    task: str
+    limit: int
+
+    def used(self, instance: dg.DagsterInstance) -> int:
+        """Scheduled executions so far."""
+        return int(state.load(instance, self._key).get("executions") or 0)
+
+    def reached(self, instance: dg.DagsterInstance, tick: datetime) -> bool:
+        """Whether nothing may start any more. A tick that is repeated after a crash is still allowed its own start."""
+        kept = state.load(instance, self._key)
+        return int(kept.get("executions") or 0) >= self.limit and kept.get("tick") != tick.isoformat()
+
+    def count(self, instance: dg.DagsterInstance, tick: datetime) -> None:
+        """Note that this tick starts something; the same tick counts once."""
+        kept = state.load(instance, self._key)
+        if kept.get("tick") != tick.isoformat():
+            executions = int(kept.get("executions") or 0) + 1
+            state.save(instance, self._key, {"executions": executions, "tick": tick.isoformat()})
+
+    def reset(self, instance: dg.DagsterInstance) -> None:
+        """Forget what was counted."""
+        state.save(instance, self._key, {})
+
+    @property
+    def _key(self) -> str:
+        return f"executions/{self.task}"
+
+
+def limit_of(task: Task, settings: Settings) -> ExecutionLimit | None:
+    """The limit in force: the setting's, else the row's, else none."""
+    limit = settings.execution_limits.get(task.name, task.execution_limit)
+    return ExecutionLimit(task.name, limit) if limit is not None else None
+
+
+def stop_schedule(instance: dg.DagsterInstance, schedule_name: str) -> None:
+    """Turn a schedule off, as an operator would in the UI. From within its own tick, so it may need a second one:
+    once an hour the scheduler writes back what it read before the tick.
+    """
+    for stored in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE):
+        if stored.instigator_name == schedule_name:
+            instance.stop_schedule(stored.instigator_origin_id, stored.selector_id)
+
+
+class ResetConfig(dg.Config):
+    """What an operator fills in, in the launchpad."""
+
+    task: str
+
+
+@dg.op(description="Forgets how often the task's schedule has started it. Turn the schedule on again afterwards.")
+def forget_executions(context: dg.OpExecutionContext, config: ResetConfig) -> None:
+    names = [task.name for task in TASKS]
+    if config.task not in names:
+        raise dg.Failure(f"There is no task {config.task!r}. Tasks: {', '.join(names)}", allow_retries=False)
+    limit = ExecutionLimit(config.task, 0)
+    context.log.info("%s: %d scheduled executions forgotten", config.task, limit.used(context.instance))
+    limit.reset(context.instance)
+
+
+@dg.job(name=RESET_JOB, description="Starts the count of a task's scheduled executions anew.")
+def reset_execution_limit() -> None:
+    forget_executions()

@@ -1,0 +1,130 @@
+"""Retrying what is left failed: which part, when, and how often.
+
+Belongs here: the rule, and the sensor that applies it every half minute. Does not belong here: what is failed
+(failed_parts.py) and why (run_failures.py), or Dagster's own retry of crashed run processes (dagster.yaml).
+
+A retry is one run of the task's job with the assets that are left failed, for one batch. It says in its tags which run
+it repeats and the how-maniest attempt it is, so that the count needs no memory beside the runs themselves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from erp_medusa_pipelines.orchestration.checks import report_failed_parts
+from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
+from erp_medusa_pipelines.orchestration.jobs import run_tags
+from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS
+
+SENSOR = "retry_failed_partitions"
+SECONDS_BETWEEN_TICKS = 30
+ATTEMPT_TAG = "erp_medusa_pipelines/attempt"
+RETRY_OF_TAG = "erp_medusa_pipelines/retry_of"
+
+DAGSTERS_TURN = timedelta(minutes=10)
+"""How long a run that Dagster announced to retry itself is left to it. Its daemon takes seconds; but it drops retries
+of backfills that have ended, after having announced them."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What becomes of a failed part: `due` is when it is tried again, None when it is not; `why` is for people."""
+
+    part: FailedPart
+    failure: RunFailure
+    attempt: int
+    due: datetime | None
+    why: str
+
+    @property
+    def final(self) -> bool:
+        """True when nobody will try again by themselves."""
+        return self.due is None
+
+    def without_retry(self) -> "Outlook":
+        """The same part while the sensor is off."""
+        return replace(self, due=None, why=f"the sensor {SENSOR} is turned off")
+
+
+def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) -> Outlook:
+    """Whether and when a failed part is tried again."""
+    failure = read_failure(instance, part.run.run_id)
+    attempt = int(part.run.tags.get(ATTEMPT_TAG) or 0)
+    ended = datetime.fromtimestamp(part.record.end_time or part.record.create_timestamp.timestamp(), UTC)
+    if part.run.tags.get(WILL_RETRY_TAG) == "true" and _now() - ended < DAGSTERS_TURN:
+        return Outlook(part, failure, attempt, ended + DAGSTERS_TURN, "Dagster retries the crashed run itself")
+    if failure.permanent:
+        return Outlook(part, failure, attempt, None, "the failure is permanent: somebody has to mend its reason first")
+    if attempt >= settings.retry_attempts:
+        return Outlook(part, failure, attempt, None, f"failed again after {attempt} retries")
+    pause = max(settings.retry_delay_seconds * 2.0**attempt, failure.retry_after)
+    due = ended + timedelta(seconds=pause)
+    why = f"retry {attempt + 1} of {settings.retry_attempts} at {due:%H:%M:%S} UTC"
+    return Outlook(part, failure, attempt, due, why)
+
+
+def retry_request(view: Outlook) -> dg.RunRequest:
+    """The run that repeats a failed part. Its key allows one per failed run, however often the sensor ticks."""
+    part = view.part
+    return dg.RunRequest(
+        run_key=f"{part.run.run_id}/{part.name}",
+        job_name=part.task.name,
+        partition_key=part.partition,
+        asset_selection=[dg.AssetKey(asset) for asset in part.task.assets if asset in part.assets],
+        tags={
+            **run_tags(part.task),
+            ATTEMPT_TAG: str(view.attempt + 1),
+            RETRY_OF_TAG: part.run.run_id,
+        },
+    )
+
+
+def backfilled_tasks(instance: dg.DagsterInstance) -> set[str]:
+    """Names of tasks with assets in a backfill that is going on; its runs may not all exist yet."""
+    going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    assets = {key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ()}
+    return {task.name for task in TASKS if assets.intersection(task.assets)}
+
+
+def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorDefinition:
+    """The one sensor for failed partitions and failed tasks."""
+
+    @dg.sensor(
+        name=SENSOR,
+        jobs=jobs,  # pyright: ignore[reportArgumentType]  # asset jobs are resolved by Definitions
+        minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=(
+            f"Runs failed partitions and failed tasks again: after {settings.retry_delay_seconds} s, then each time"
+            f" twice as long, at most {settings.retry_attempts} times. What cannot get better by itself is left alone."
+        ),
+    )
+    def retry_failed_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        backfilled = backfilled_tasks(context.instance)
+        requests, reasons = [], []
+        for task in TASKS:
+            failed = read_state(context.instance, task).failed
+            report_failed_parts(context.instance, task, failed)
+            for part in failed:
+                view = outlook(context.instance, part, settings)
+                if task.name in backfilled:
+                    reasons.append(f"{part.name}: a backfill is going on")
+                elif view.due is not None and view.due <= _now():
+                    requests.append(retry_request(view))
+                else:
+                    reasons.append(f"{part.name}: {view.why}")
+        if requests:
+            return dg.SensorResult(run_requests=requests)
+        return dg.SensorResult(skip_reason="; ".join(reasons) or "nothing is left failed")
+
+    return retry_failed_partitions
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

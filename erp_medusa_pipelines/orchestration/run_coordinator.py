@@ -1,0 +1,60 @@
+"""What happens to a run between its start and the queue, whoever starts it: schedule, sensor, backfill, UI or API.
+
+Belongs here: the two things that must hold for every run and that only the coordinator sees for all of them: it wears
+its task's queue and time limit, and it is not the second of its kind. Named in dagster.yaml, so it is loaded by the
+webserver and the daemon as well; it must stay light and import nothing of the work.
+"""
+
+import dagster as dg
+from dagster._core.run_coordinator.base import SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
+
+from erp_medusa_pipelines.orchestration.jobs import run_tags
+from erp_medusa_pipelines.orchestration.runs import (
+    DUPLICATE_OF_TAG,
+    older_run_in_the_way,
+    partition_of,
+    tasks_of,
+)
+
+
+class TaskRunCoordinator(QueuedRunCoordinator):
+    """Dagster's queue, with the crontab's rules for runs that do not come from its jobs."""
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        """Queue the run; or end it at once, with the reason, when an earlier one does the same work."""
+        run = context.dagster_run
+        if run.status != dg.DagsterRunStatus.NOT_STARTED:
+            return super().submit_run(context)
+        missing = missing_tags(run)
+        if missing:
+            self._instance.add_run_tags(run.run_id, missing)
+        older = older_run_in_the_way(self._instance, run)
+        if older is None:
+            return super().submit_run(context)
+        self._instance.add_run_tags(run.run_id, {DUPLICATE_OF_TAG: older.run_id})
+        self._instance.report_run_canceled(run, message=_refusal(run, older))
+        return self._instance.get_run_by_id(run.run_id) or run
+
+
+def missing_tags(run: dg.DagsterRun) -> dict[str, str]:
+    """Queue and time limit that a run started from an asset's page lacks. Of several tasks, the longest one's."""
+    tasks = tasks_of(run)
+    if not tasks:
+        return {}
+    tags = run_tags(max(tasks, key=lambda task: task.seconds))
+    if len(tasks) > 1:
+        tags[MAX_RUNTIME_SECONDS_TAG] = str(sum(task.seconds for task in tasks))
+    return {key: value for key, value in tags.items() if key not in run.tags}
+
+
+def _refusal(run: dg.DagsterRun, older: dg.DagsterRun) -> str:
+    partition = partition_of(run)
+    what = ", ".join(task.name for task in tasks_of(run)) or run.job_name
+    if partition:
+        what += f" for {partition}"
+    return (
+        f"Not started, nothing was touched: run {older.run_id} already does the work of {what}"
+        f" ({older.status.value.lower().replace('_', ' ')}). Start it again when that run has ended."
+    )

@@ -1,0 +1,70 @@
+"""Why a run failed: for a passing reason or for good, and what it said.
+
+Belongs here: reading a failed run's events. What a failure means is decided where it is raised: a task that knows its
+failure to be permanent, or that a server asked for a pause, says so in the metadata of its `dg.Failure`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+PERMANENT = "permanent"
+"""Metadata of a `dg.Failure`: true when no retry can help before somebody changes data, rights or settings."""
+
+RETRY_AFTER = "retry_after_seconds"
+"""Metadata of a `dg.Failure`: how long a server asked to be left alone."""
+
+REJECTED = "rejected"
+"""Metadata of a `dg.Failure`: number of documents that were refused for good beside those left for a retry."""
+
+_ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
+
+
+@dataclass(frozen=True)
+class RunFailure:
+    """What the steps of one failed run had to say."""
+
+    reason: str
+    permanent: bool = False
+    retry_after: float = 0.0
+    rejected: int = 0
+
+
+def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
+    """Why the run failed. Without a failed step (a crash, a time limit) it is what ended the run, and worth a retry."""
+    steps = [event for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE) if event.step_key]
+    if not steps:
+        texts = [event.message for event in _events(instance, run_id, *_ENDS) if event.message]
+        return RunFailure(texts[-1] if texts else "the run ended without saying why")
+    facts = [_facts(event) for event in steps]
+    return RunFailure(
+        reason="\n".join(f"{event.step_key}: {_text(event)}" for event in steps),
+        # One step with a passing failure makes the run worth a retry, whatever the others say.
+        permanent=all(bool(fact.get(PERMANENT)) for fact in facts),
+        retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
+        rejected=sum(int(fact.get(REJECTED) or 0) for fact in facts),
+    )
+
+
+def _events(instance: dg.DagsterInstance, run_id: str, *kinds: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
+    for entry in instance.all_logs(run_id, of_type=set(kinds)):
+        if entry.dagster_event is not None:
+            yield entry.dagster_event
+
+
+def _facts(event: dg.DagsterEvent) -> Mapping[str, Any]:
+    data = event.step_failure_data.user_failure_data
+    return {key: entry.value for key, entry in data.metadata.items()} if data else {}
+
+
+def _text(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data.user_failure_data
+    if data and data.description:
+        return data.description
+    error = event.step_failure_data.error
+    # Dagster wraps what the code raised into its own error; the cause is what people want to read.
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else event.message or "failed"
