@@ -50,32 +50,13 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
         read_timeout=settings.http_read_timeout,
         attempts=settings.http_attempts,
     )
-    key, secret, medusa_key = settings.erpnext_api_key, settings.erpnext_api_secret, settings.medusa_api_key
-    erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
-    if not (key and secret and medusa_key and erp_url and medusa_url):
-        from erp_medusa_pipelines.sandbox.server import ensure_running
-
-        address = ensure_running(sandbox_directory(settings))
-        key, secret = SecretStr(address.erpnext_api_key), SecretStr(address.erpnext_api_secret)
-        medusa_key = SecretStr(address.medusa_api_key)
-        erp_url, medusa_url = address.erpnext_url, address.medusa_url
-    token = f"{key.get_secret_value()}:{secret.get_secret_value()}"
-    erp_http = HttpClient(
-        "ERPNext",
-        erp_url,
-        {"Authorization": f"token {token}"},
-        secrets=(token, key.get_secret_value(), secret.get_secret_value()),
-        options=options,
-    )
+    servers = _servers(settings)
+    medusa_key = servers.medusa_key.get_secret_value()
     medusa_http = HttpClient(
-        "Medusa",
-        medusa_url,
-        {"Authorization": f"Basic {medusa_key.get_secret_value()}"},
-        secrets=(medusa_key.get_secret_value(),),
-        options=options,
+        "Medusa", servers.medusa_url, {"Authorization": f"Basic {medusa_key}"}, secrets=(medusa_key,), options=options
     )
+    erp = _erpnext(settings, servers, options)
     try:
-        erp = ErpNextClient(erp_http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
         yield Shop(
             settings=settings,
             erp=erp,
@@ -83,8 +64,58 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
             medusa=MedusaClient(medusa_http),
         )
     finally:
-        erp_http.close()
+        erp.http.close()
         medusa_http.close()
+
+
+@contextmanager
+def open_erpnext(settings: Settings, options: HttpOptions) -> Iterator[ErpNextClient]:
+    """ERPNext alone, with time-outs of the caller's own."""
+    erp = _erpnext(settings, _servers(settings), options)
+    try:
+        yield erp
+    finally:
+        erp.http.close()
+
+
+@dataclass(frozen=True)
+class _Servers:
+    erp_url: str
+    erp_key: SecretStr
+    erp_secret: SecretStr
+    medusa_url: str
+    medusa_key: SecretStr
+
+
+def _servers(settings: Settings) -> _Servers:
+    """The servers that the settings name; else the sandbox's, which is started if need be."""
+    key, secret, medusa_key = settings.erpnext_api_key, settings.erpnext_api_secret, settings.medusa_api_key
+    erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
+    if key and secret and medusa_key and erp_url and medusa_url:
+        return _Servers(erp_url, key, secret, medusa_url, medusa_key)
+    from erp_medusa_pipelines.sandbox.server import ensure_running
+
+    address = ensure_running(sandbox_directory(settings))
+    return _Servers(
+        address.erpnext_url,
+        SecretStr(address.erpnext_api_key),
+        SecretStr(address.erpnext_api_secret),
+        address.medusa_url,
+        SecretStr(address.medusa_api_key),
+    )
+
+
+def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
+    key, secret = servers.erp_key.get_secret_value(), servers.erp_secret.get_secret_value()
+    token = f"{key}:{secret}"
+    http = HttpClient(
+        "ERPNext",
+        servers.erp_url,
+        {"Authorization": f"token {token}"},
+        secrets=(token, key, secret),
+        options=options,
+    )
+    return ErpNextClient(http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
 
 
 def sandbox_directory(settings: Settings) -> Path:
