@@ -70,6 +70,10 @@ def _write_setup(store: ErpStore, now: datetime, smtp_host: str, smtp_port: int)
     made = {"creation": stamp(now - timedelta(days=731))}
     for country, code in shop_catalogue.COUNTRIES.items():
         store.insert("Country", country_name=country, code=code, **made)
+    for folder, above in (("Home", None), ("Home/Attachments", "Home")):
+        # A save of a File checks its folder.
+        row = {"name": folder, "file_name": folder.rsplit("/", 1)[-1], "folder": above, "is_folder": 1}
+        store.insert("File", **row, **made)
     for uom in shop_catalogue.UOMS:
         store.insert("UOM", uom_name=uom, enabled=1, must_be_whole_number=0, **made)
     for currency, enabled in (("OMR", 1), ("USD", 1), ("EUR", 0)):
