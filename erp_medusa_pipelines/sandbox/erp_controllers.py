@@ -92,12 +92,16 @@ def _validate_item_price(documents: Documents, doc: Doc) -> None:
 
 
 def _show_clearance(documents: Documents, doc: Doc) -> None:
-    """The app's own validate(): rows with `show` become the homepage's clearance items, in a save of their own."""
-    if documents.site.store.get("Homepage Landing", HOMEPAGE) is None:
-        return
+    """The app's own validate(): clearance items become the rows with `show`, in a save of their own.
+
+    Rows of the homepage that still have `show` stay as they are, all others go, also those made by hand.
+    """
     shown = [row["website_item"] for row in doc.get("expiring_items") or [] if row.get("show")]
-    rows = [{"website_item": website_item} for website_item in shown]
-    documents.update("Homepage Landing", HOMEPAGE, {"clearance_items": rows}, checked=False)
+    page = documents.load("Homepage Landing", HOMEPAGE, checked=False)
+    kept = [row for row in page["clearance_items"] if row["website_item"] in shown]
+    there = {row["website_item"] for row in kept}
+    added = [{"website_item": name} for name in dict.fromkeys(shown) if name not in there]
+    documents.update("Homepage Landing", HOMEPAGE, {"clearance_items": [*kept, *added]}, checked=False)
 
 
 # -- custom fields and DocTypes ---------------------------------------------------------------------------------
