@@ -5,6 +5,7 @@ Belongs here: the form of the example file. What can be set, its default and its
 """
 
 import argparse
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -37,6 +38,8 @@ def default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
     if isinstance(value, list | tuple | set | frozenset):
         return ",".join(str(part) for part in value)
     return str(value)

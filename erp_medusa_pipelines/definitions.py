@@ -8,7 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
 from erp_medusa_pipelines.assets.export import build_export_assets
+from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
 from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.batches import batches_definition
 from erp_medusa_pipelines.orchestration.checks import build_check
@@ -33,7 +35,9 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_prune_job(task) for task in HOUSEKEEPING},
     }
     return dg.Definitions(
-        assets=with_freshness(build_export_assets(batches), TASKS, zone),
+        assets=with_freshness(
+            [*build_export_assets(batches), *TOP_SELLER_ASSETS, *CLEARANCE_ASSETS], TASKS, zone
+        ),
         asset_checks=[build_check(task) for task in TASKS],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[

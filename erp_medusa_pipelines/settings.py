@@ -38,6 +38,23 @@ def _time_zone(value: str) -> str:
     return value
 
 
+TOP_SELLER_CATEGORIES = {
+    "Dental": "dental_items",
+    "Medical": "medical_items",
+    "Infection Control": "infection_control_items",
+    "Medical Laboratory IVD": "medical_laboratory_ivd_items",
+}
+
+
+def _categories(value: dict[str, str]) -> dict[str, str]:
+    if not value or not all(name.strip() and table.strip() for name, table in value.items()):
+        raise ValueError('must name at least one category, such as {"Dental": "dental_items"}')
+    if len(set(value.values())) < len(value):
+        raise ValueError("must give every category a child table of its own")
+    return value
+
+
+TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
@@ -88,6 +105,30 @@ class Settings(BaseSettings):
     )
     image_max_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, description="Largest image file that is uploaded to Medusa; larger ones are rejected"
+    )
+
+    top_seller_categories: TopSellerCategories = Field(
+        default_factory=lambda: dict(TOP_SELLER_CATEGORIES),
+        description=(
+            "Categories whose best sellers are shown: Item Group (with all its descendants) to the child table of"
+            " Product Collection, as JSON"
+        ),
+    )
+    top_seller_count: int = Field(20, ge=1, le=500, description="Best sellers shown per category")
+    top_seller_days: int | None = Field(
+        None, ge=1, le=36500, description="Count only sales invoiced in the last so many days; default: of all time"
+    )
+    top_seller_include_hidden: bool = Field(
+        False, description="Rank items too that are disabled or not published on the website"
+    )
+    sales_window: int = Field(
+        200_000,
+        ge=1000,
+        le=5_000_000,
+        description="Invoice lines that ERPNext is asked to sum per request; it gives up after 120 s",
+    )
+    clearance_days: int = Field(
+        60, ge=0, le=3650, description="Batches that expire within so many days are listed for clearance"
     )
 
     http_connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for a connection")

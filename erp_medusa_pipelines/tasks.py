@@ -50,6 +50,20 @@ TASKS: tuple[Task, ...] = (
         assets=("medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"),
         description="Published Website Items and their images become Medusa products; changed ones are updated.",
     ),
+    Task(
+        name="add_top_selling_items_to_collection",
+        cron="0 1 * * *",
+        queue=DEFAULT,
+        assets=("sales_by_item", "top_selling_items", "product_collection"),
+        description="The best sellers of each category, by invoiced quantity, are shown in Product Collection.",
+    ),
+    Task(
+        name="fetch_clearance_items",
+        cron="0 1 * * *",
+        queue=DEFAULT,
+        assets=("expiring_items", "best_deals"),
+        description="Items that expire soon and still have stock are listed; those that staff tick are shown.",
+    ),
 )
 
 HOUSEKEEPING: tuple[Task, ...] = (

@@ -5,7 +5,7 @@ Belongs here: the shape of metadata, checks and failures that every sync asset s
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +83,17 @@ class SyncRun:
         if report.leftovers:
             raise self._failure(metadata)
         return dg.MaterializeResult(metadata=metadata, check_results=[self._check()])
+
+    def materialized(
+        self, *, metadata: Mapping[str, Any], checks: Sequence[dg.AssetCheckResult] = (), value: Any = None
+    ) -> dg.MaterializeResult:
+        """The materialization of an asset that works on the shop as a whole and holds no single document back.
+
+        `value` is kept by the IO manager for the assets that load it; None keeps nothing.
+        """
+        self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
+        kept = {} if value is None else {"value": value}
+        return dg.MaterializeResult(metadata={**self._metadata(), **metadata}, check_results=list(checks), **kept)
 
     def _check(self) -> dg.AssetCheckResult:
         """One result for the whole asset: a batch that went well must not hide another's rejects."""

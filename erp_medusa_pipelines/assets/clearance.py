@@ -1,0 +1,95 @@
+"""Clearance: what expires soon, and the homepage that shows what staff ticked. Two thin assets over sync/.
+
+expiring_items --> best_deals
+"""
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
+from erp_medusa_pipelines.assets.tables import table
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.clearance import (
+    unsellable_on_homepage,
+    unsellable_on_list,
+    write_expiring_items,
+    write_homepage,
+)
+
+GROUP = "merchandising"
+SELLABLE_CHECK = "listed_items_are_sold"
+
+LISTED_COLUMNS = {
+    "website_item": "string",
+    "title": "string",
+    "item_code": "string",
+    "expiry_date": "string",
+    "days_left": "int",
+    "quantity": "float",
+    "show": "bool",
+    "why": "string",
+}
+DEAL_COLUMNS = {"website_item": "string", "url": "string", "by_staff": "bool"}
+PROBLEM_COLUMNS = {"table": "string", "website_item": "string"}
+
+
+def _spec(asset: str, document: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        SELLABLE_CHECK,
+        asset=asset,
+        description=f"Every item that {document} lists exists, is published and is enabled.",
+    )
+
+
+def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
+    rows = [{"table": where, "website_item": name} for where, name in problems]
+    return dg.AssetCheckResult(
+        passed=not rows, check_name=SELLABLE_CHECK, metadata={"problems": table(rows, PROBLEM_COLUMNS)}
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"erpnext"},
+    check_specs=[_spec("expiring_items", "Expiring Items")],
+    description=(
+        "The Single Expiring Items: items whose earliest batch in stock expires soon, by date, and those that staff"
+        " added without a date. Staff's `show` flags stay."
+    ),
+)
+def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, SyncConfig(), "Website Item") as run:
+        today = run.shop.erp.now().date()
+        listed = write_expiring_items(run.shop.erp, today, run.shop.settings.clearance_days, run.report)
+        rows = [
+            {**asdict(one), "why": "expires soon" if one.expiry_date else "marked by staff"}
+            for one in sorted(listed, key=lambda one: one.days_left is None)
+        ]
+        metadata = {
+            "items": table(rows, LISTED_COLUMNS),
+            "marked_by_staff": sum(one.expiry_date is None for one in listed),
+            "shown": sum(one.show for one in listed),
+            "today": today.isoformat(),
+        }
+        return run.materialized(metadata=metadata, checks=[_check(unsellable_on_list(run.shop.erp))])
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"erpnext"},
+    deps=[expiring_items],
+    check_specs=[_spec("best_deals", "the homepage")],
+    description=(
+        "The homepage's best deals: what staff ticked in Expiring Items, beside the rows that staff put there by hand,"
+        " which keep their place."
+    ),
+)
+def best_deals(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, SyncConfig(), "Website Item") as run:
+        deals = write_homepage(run.shop.erp, run.report)
+        metadata = {"deals": table([asdict(deal) for deal in deals], DEAL_COLUMNS)}
+        return run.materialized(metadata=metadata, checks=[_check(unsellable_on_homepage(run.shop.erp))])
+
+
+CLEARANCE_ASSETS = [expiring_items, best_deals]

@@ -1,0 +1,54 @@
+"""Tables for the UI's metadata.
+
+Belongs here: how rows become a table that the UI shows. Does not belong here: what is in them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+ROWS_SHOWN = 500
+"""A longer table is cut: an event that large would slow the UI down. The value itself holds all rows."""
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dg.TableMetadataValue:
+    """Rows as a table; `columns` are names and types (string, int, float, bool) in their order."""
+    records = [dg.TableRecord({name: _plain(row.get(name)) for name in columns}) for row in rows[:ROWS_SHOWN]]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return dg.MetadataValue.table(records, schema)
+
+
+def frame_schema(dtypes: Mapping[str, str], descriptions: Mapping[str, str]) -> dg.TableSchema:
+    """The documented columns of an asset whose value is a DataFrame."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name, kind, description=descriptions.get(name)) for name, kind in dtypes.items()]
+    )
+
+
+def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
+    """The type of such an asset: what others load has exactly these columns and dtypes."""
+
+    def check(_context: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
+        if not isinstance(value, pd.DataFrame):
+            return dg.TypeCheck(False, description=f"is a {type(value).__name__}, not a DataFrame")
+        found = {str(column): str(kind) for column, kind in value.dtypes.items()}
+        if found != dict(dtypes):
+            return dg.TypeCheck(False, description=f"has the columns {found} instead of {dict(dtypes)}")
+        return dg.TypeCheck(True)
+
+    return dg.DagsterType(check, name=name, typing_type=pd.DataFrame)
+
+
+def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
+    """A DataFrame as a table."""
+    columns = {str(name): str(kind) for name, kind in frame.dtypes.items()}
+    return table(frame.head(ROWS_SHOWN).to_dict("records"), columns)  # pyright: ignore[reportArgumentType]
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    """Table records hold JSON's plain values only."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -1,0 +1,46 @@
+"""The tree of Item Groups as ERPNext keeps it: a nested set of `lft` and `rgt`.
+
+Belongs here: finding a group by its name and asking what lies under it. Does not belong here: collections in Medusa
+(collections.py), or what is ranked per group (top_sellers.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+
+DOCTYPE = "Item Group"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpan:
+    """One group's place: every group under it, and it itself, has its `lft` within `lft` .. `rgt`."""
+
+    name: str
+    lft: int
+    rgt: int
+
+
+class ItemGroupTree:
+    """All Item Groups of a site. Names are found as the database compares them: without case, without outer spaces."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._spans = {_folded(row["name"]): GroupSpan(row["name"], int(row["lft"]), int(row["rgt"])) for row in rows}
+
+    @classmethod
+    def read(cls, erp: ErpNextClient) -> "ItemGroupTree":
+        """The tree as it is now."""
+        return cls(erp.rows(DOCTYPE, ["name", "lft", "rgt"]))
+
+    def get(self, name: str) -> GroupSpan | None:
+        """The group of this name."""
+        return self._spans.get(_folded(name))
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(span.name for span in self._spans.values())
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
