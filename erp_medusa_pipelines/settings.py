@@ -165,6 +165,52 @@ class Settings(BaseSettings):
         7, ge=1, le=3650, description="Days after which successful runs of tasks that run every minute are deleted"
     )
 
+    gate_timeout: float = Field(
+        5.0, gt=0, le=30, description="Seconds in which ERPNext must say whether a minute task has work; else no run"
+    )
+    quotation_emails_per_run: int = Field(200, ge=1, le=5000, description="Quotation mails that one run sends at most")
+    quotation_email_parallel: int = Field(
+        3, ge=1, le=8, description="Mails sent at the same time; each one keeps a worker of ERPNext busy"
+    )
+    quotation_email_seconds: float = Field(
+        30.0, gt=0, le=50, description="Seconds after which a run starts no further mail; the next tick goes on"
+    )
+    quotation_email_timeout: float = Field(
+        20.0, gt=0, le=50, description="Seconds to wait for ERPNext to hand over one mail; with the above within 60"
+    )
+    quotation_email_stuck_minutes: float = Field(
+        15.0, gt=0, description="Minutes in `Sending` after which a mail is reported as stuck"
+    )
+    quotation_email_retry_minutes: float = Field(
+        5.0, gt=0, description="Minutes before a mail that failed is tried again; doubled with every attempt"
+    )
+    quotation_email_attempts: int = Field(
+        6, ge=1, le=50, description="Failed attempts after which a mail is given up; ERPNext itself gives up after four"
+    )
+    quotation_email_doubt_seconds: float = Field(
+        150.0,
+        ge=0,
+        description=(
+            "Seconds that a mail is left alone after a call without an answer; above the 120 s that ERPNext may go on"
+        ),
+    )
+    quotation_email_pause_minutes: float = Field(
+        10.0, gt=0, description="Minutes between tries while the site sends nothing at all"
+    )
+    otps_per_run: int = Field(5000, ge=1, description="One-time passwords that one run expires at most")
+    otp_write_chunk: int = Field(
+        100, ge=1, le=500, description="One-time passwords per bulk_update; their saves are light"
+    )
+    otp_retention_days: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Days after which Expired and Verified one-time passwords are deleted, never those of registered addresses"
+            " (logged_in); empty keeps all"
+        ),
+    )
+    otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")
+
     sandbox_dir: Path | None = Field(
         None,
         description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",

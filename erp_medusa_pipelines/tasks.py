@@ -5,6 +5,9 @@ Belongs here: what runs when, in which queue, for how long at most. Does not bel
 
 from dataclasses import dataclass
 
+from erp_medusa_pipelines.sync import email_queue, otps
+from erp_medusa_pipelines.sync.gate import Gate
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -33,6 +36,9 @@ class Task:
     """Seconds; None takes the queue's limit."""
     execution_limit: int | None = None
     """Scheduled executions after which the schedule stops for good; the setting EXECUTION_LIMITS overrides it."""
+
+    gate: Gate | None = None
+    """Asked on each tick before a run is started: is there work at all?"""
 
     @property
     def seconds(self) -> int:
@@ -63,6 +69,22 @@ TASKS: tuple[Task, ...] = (
         queue=DEFAULT,
         assets=("expiring_items", "best_deals"),
         description="Items that expire soon and still have stock are listed; those that staff tick are shown.",
+    ),
+    Task(
+        name="send_quotation_emails",
+        cron="* * * * *",
+        queue=SHORT,
+        assets=("quotation_emails",),
+        gate=email_queue.has_work,
+        description="Quotation mails that wait in the Email Queue are sent.",
+    ),
+    Task(
+        name="expire_otps",
+        cron="* * * * *",
+        queue=SHORT,
+        assets=("expired_otps",),
+        gate=otps.has_work,
+        description="Pending one-time passwords whose time is over become Expired.",
     ),
 )
 

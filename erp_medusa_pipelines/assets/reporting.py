@@ -129,7 +129,7 @@ class SyncRun:
     def _numbers(self) -> dict[str, int | float]:
         report = self.report
         seconds = report.seconds
-        finished = sum(report.counts[key] for key in ("written", "adopted", "updated", "unchanged"))
+        finished = sum(report.counts[key] for key in ("written", "adopted", "updated", "unchanged", "sent"))
         return {
             # Always there, also as zero: the UI plots a number over the runs that report it.
             **{key: report.counts[key] for key in ("found", "written", "adopted", "updated", "unchanged", "waiting")},
@@ -142,7 +142,8 @@ class SyncRun:
         }
 
     def _metadata(self) -> dict[str, Any]:
-        return {**self._numbers(), "target": self.shop.target, **self._table(self.report.rejects)}
+        report = self.report
+        return {**self._numbers(), **report.facts, "target": self.shop.target, **self._table(report.rejects)}
 
     def _table(self, rejects: list[Reject]) -> dict[str, Any]:
         if not rejects:

@@ -67,6 +67,11 @@ class ErpNextClient:
         moment = parsedate_to_datetime(header) if header else datetime.now(UTC)
         return moment.astimezone(self.time_zone)
 
+    def clock(self) -> datetime:
+        """`now()` without a request of its own where the server has answered something before."""
+        moment = self.http.server_clock
+        return moment.astimezone(self.time_zone) if moment else self.now()
+
     def user(self) -> str:
         """The user that the key belongs to; raises AccessError for a wrong key."""
         return self.call("frappe.auth.get_logged_user", method="GET")

@@ -21,6 +21,8 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError, Permane
 log = logging.getLogger(__name__)
 
 SERVER_SCRIPT_METHOD = "erp_medusa_set_values"
+STALE = "TimestampMismatchError"
+"""What Frappe calls a save with a `modified` that is not the document's any more."""
 
 FAST_FIELDS: Mapping[str, frozenset[str]] = {
     "Website Item": frozenset({"medusa_id", "medusa_variant_id", "custom_in_stock"}),
@@ -86,35 +88,53 @@ class ErpNextWriter:
             return error.status != 404
 
     def write(
-        self, doctype: str, changes: Sequence[Change], *, expected: Mapping[str, Any] | None = None
+        self,
+        doctype: str,
+        changes: Sequence[Change],
+        *,
+        expected: Mapping[str, Any] | None = None,
+        as_read: Mapping[str, str] | None = None,
+        chunk: int | None = None,
     ) -> WriteOutcome:
         """Write the changes, chunk by chunk, and tell what was stored.
 
         With `expected` only documents that still hold these values are written. Over `bulk_update` that is a look
         right before the write; over the Server Script the look and the write are one transaction.
+        `as_read` holds each document's `modified` as the caller read it: what was saved since is not written, without
+        any gap, since the server itself compares. Either way such documents come back as `changed`.
+        `chunk` is for DocTypes whose saves are cheaper than those that the writer's own chunk was chosen for.
         Raises AccessError when the user may not write at all.
         """
         outcome = WriteOutcome()
         fields = {name for _, values in changes for name in values} | set(expected or ())
         fast = fields <= FAST_FIELDS.get(doctype, frozenset()) and self.has_server_script
-        size = self.fast_chunk if fast else self.chunk
+        size = self.fast_chunk if fast else chunk or self.chunk
         for start in range(0, len(changes), size):
             some = changes[start : start + size]
             if fast:
-                outcome.add(self._write_fast(doctype, some, expected))
+                outcome.add(self._write_fast(doctype, some, expected, as_read))
             else:
-                outcome.add(self._write_by_saving(doctype, some, expected))
+                outcome.add(self._write_by_saving(doctype, some, expected, as_read))
         return outcome
 
     # --- the Server Script ------------------------------------------------------------------------------------
 
-    def _write_fast(self, doctype: str, changes: Sequence[Change], expected: Mapping[str, Any] | None) -> WriteOutcome:
-        rows = [[name, dict(values), *([dict(expected)] if expected else [])] for name, values in changes]
+    def _write_fast(
+        self,
+        doctype: str,
+        changes: Sequence[Change],
+        expected: Mapping[str, Any] | None,
+        as_read: Mapping[str, str] | None,
+    ) -> WriteOutcome:
+        rows: list[list[Any]] = []
+        for name, values in changes:
+            conditions = {**(expected or {}), **({"modified": as_read[name]} if as_read else {})}
+            rows.append([name, dict(values), *([conditions] if conditions else [])])
         arguments = {"doctype": doctype, "rows": json.dumps(rows)}
         try:
-            # Setting the same values twice is harmless; but with `expected` a repeat would call the first try's
+            # Setting the same values twice is harmless; but under conditions a repeat would call the first try's
             # own work a change by somebody else.
-            answer = self.client.call(SERVER_SCRIPT_METHOD, arguments, repeatable=expected is None)
+            answer = self.client.call(SERVER_SCRIPT_METHOD, arguments, repeatable=not (expected or as_read))
         except AccessError:
             raise
         except ApiError as error:
@@ -130,7 +150,11 @@ class ErpNextWriter:
     # --- bulk_update ------------------------------------------------------------------------------------------
 
     def _write_by_saving(
-        self, doctype: str, changes: Sequence[Change], expected: Mapping[str, Any] | None
+        self,
+        doctype: str,
+        changes: Sequence[Change],
+        expected: Mapping[str, Any] | None,
+        as_read: Mapping[str, str] | None,
     ) -> WriteOutcome:
         outcome = WriteOutcome()
         if expected:
@@ -142,7 +166,10 @@ class ErpNextWriter:
             if not changes:
                 return outcome
         extra = self._hook_flag(doctype)
-        docs = [{"doctype": doctype, "docname": name, **values, **extra} for name, values in changes]
+        docs = [
+            {"doctype": doctype, "docname": name, **values, **extra, **({"modified": as_read[name]} if as_read else {})}
+            for name, values in changes
+        ]
         failures: dict[str, ApiError] = {}
         try:
             answer = self.client.call("frappe.client.bulk_update", {"docs": json.dumps(docs)})
@@ -153,7 +180,11 @@ class ErpNextWriter:
             raise
         except ApiError as error:
             failures = dict.fromkeys((name for name, _ in changes), error)
-        outcome.add(self._verify(doctype, changes, failures))
+        stored = self._verify(doctype, changes, failures)
+        stale = [name for name, error in stored.failed.items() if as_read and error.exc_type == STALE]
+        stored.changed += stale
+        stored.failed = {name: error for name, error in stored.failed.items() if name not in stale}
+        outcome.add(stored)
         return outcome
 
     def _hook_flag(self, doctype: str) -> dict[str, int]:
@@ -192,7 +223,7 @@ class ErpNextWriter:
         passing = exc_type in {
             "QueryTimeoutError",
             "QueryDeadlockError",
-            "TimestampMismatchError",
+            STALE,
             "DocumentLockedError",
         }
         kind = TransientError if passing else PermanentError

@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -38,6 +40,7 @@ DEFAULT_SLEEP: Callable[[float], None] = time.sleep
 """How retries wait; a client can be given its own."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_ADDRESS = re.compile(r"[^\s<>()\[\]{}'\",;:=]+@[^\s<>()\[\]{}'\",;:=]+")
 _WIRE_SECRETS = re.compile(r"\b(?:token|basic|bearer)\s+[^\s\"',]+|\b[sp]k_[0-9a-f]{8,}", re.IGNORECASE)
 
 
@@ -52,15 +55,21 @@ class HttpOptions:
 
 
 class Redactor:
-    """Replaces known secrets, and what looks like one, in any text that leaves the client."""
+    """Replaces known secrets, and what looks like one, in any text that leaves the client.
+
+    With `hide_addresses` set it replaces e-mail addresses as well: for work on documents about private people.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.hide_addresses = False
         forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
         self._known = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for secret in self._known:
             text = text.replace(secret, "***")
+        if self.hide_addresses:
+            text = _ADDRESS.sub("<address>", text)
         return _WIRE_SECRETS.sub("***", text)
 
 
@@ -88,6 +97,7 @@ class HttpClient:
         self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
         self._lock = threading.Lock()
+        self._dated: tuple[datetime, float] | None = None
         self._session = requests.Session()
         # Frappe sets session cookies on token requests; sending them back would mix two kinds of login.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -109,6 +119,14 @@ class HttpClient:
     def requests_sent(self) -> int:
         """Requests sent so far, retries included."""
         return self.counts["requests"]
+
+    @property
+    def server_clock(self) -> datetime | None:
+        """The server's time now (UTC), counted on from the Date header of its last answer; None before the first."""
+        if self._dated is None:
+            return None
+        date, at = self._dated
+        return date + timedelta(seconds=time.monotonic() - at)
 
     def request(
         self,
@@ -159,6 +177,7 @@ class HttpClient:
         except requests.RequestException as error:
             # `from None`: the text of a requests exception repeats the address with its query.
             raise self._clean(judge_exception(self.service, where, error)) from None
+        self._note_date(response)
         if response.status_code >= 300:
             retry_after = _retry_after(response)
             raise self._clean(
@@ -179,6 +198,14 @@ class HttpClient:
             raise TransientError(
                 self.service, where, "the answer was cut off", status=response.status_code, ambiguous=True
             ) from None
+
+    def _note_date(self, response: requests.Response) -> None:
+        header = response.headers.get("Date")
+        try:
+            if header:
+                self._dated = (parsedate_to_datetime(header), time.monotonic())
+        except ValueError:
+            log.warning("%s sent a Date header that is none: %r", self.service, header)
 
     def _clean(self, error: ApiError) -> ApiError:
         error.reason = self.redact(error.reason)

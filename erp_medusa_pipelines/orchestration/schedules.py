@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.limits import RESET_JOB, ExecutionLimit, stop_schedule
 from erp_medusa_pipelines.orchestration.runs import active_partitions
@@ -46,6 +47,10 @@ def build_schedule(
         due = [key for key in keys if key not in active]
         if not due:
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")
+            return
+        reason = reason_to_skip(task, instance)
+        if reason:
+            yield dg.SkipReason(reason)
             return
         if limit:
             limit.count(instance, moment)

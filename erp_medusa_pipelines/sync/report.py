@@ -44,6 +44,8 @@ class SyncReport:
     counts: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
     leftovers: list[Leftover] = field(default_factory=list)
+    facts: dict[str, float | str] = field(default_factory=dict)
+    """What a task tells beyond counts: ages, lags, a word about the server."""
     retry_after: float | None = None
     """Seconds that a server asked to be left alone, when that is longer than a run should sleep."""
     progress: ProgressListener | None = None
@@ -87,4 +89,4 @@ class SyncReport:
     @property
     def changed_something(self) -> bool:
         """Whether anything was written to either server."""
-        return any(self.counts[key] for key in ("written", "adopted", "updated", "removed"))
+        return any(self.counts[key] for key in ("written", "adopted", "updated", "removed", "sent"))

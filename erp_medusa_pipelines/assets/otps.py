@@ -1,0 +1,36 @@
+"""The asset expired_otps: one-time passwords whose time is over."""
+
+import dagster as dg
+
+from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.otps import DOCTYPE, OtpOptions, expire_otps
+
+ASSET = "expired_otps"
+
+
+@dg.asset(
+    name=ASSET,
+    group_name="minute",
+    kinds={"erpnext"},
+    pool=ASSET,
+    check_specs=[check_spec(ASSET)],
+    description="Pending Email OTP rows past their time, by the clock of ERPNext, set to Expired.",
+)
+def expired_otps(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, SyncConfig(), DOCTYPE) as run:
+        # An error text may quote the row that it is about, and such a row is about a private person.
+        run.shop.erp.http.redact.hide_addresses = True
+        expire_otps(run.shop.erp, run.shop.writer, run.report, otp_options(run.shop.settings))
+        return run.result()
+
+
+def otp_options(settings: Settings) -> OtpOptions:
+    """The task's options out of the settings."""
+    return OtpOptions(
+        most=settings.otps_per_run,
+        write_chunk=settings.otp_write_chunk,
+        retention_days=settings.otp_retention_days,
+        most_deletions=settings.otp_deletions_per_run,
+    )

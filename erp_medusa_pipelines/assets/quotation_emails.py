@@ -1,0 +1,80 @@
+"""The asset quotation_emails: what the schedule of every minute sends."""
+
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
+
+from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.gates import memory_key
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.email_queue import DOCTYPE, Memory
+from erp_medusa_pipelines.sync.quotation_emails import MailOptions, QuotationEmails
+
+ASSET = "quotation_emails"
+KEY = memory_key("send_quotation_emails")
+CHECK = "site_sends_mails"
+
+
+@dg.asset(
+    name=ASSET,
+    group_name="minute",
+    kinds={"erpnext"},
+    # Whoever starts it, schedule or operator: one run at a time, since two would send the same mails.
+    pool=ASSET,
+    check_specs=[
+        check_spec(ASSET),
+        dg.AssetCheckSpec(
+            CHECK, asset=ASSET, description="Sending is not suspended or muted; the mail server answers"
+        ),
+    ],
+    description="Quotation mails of the ERPNext Email Queue that wait and are due, sent once each.",
+)
+def quotation_emails(
+    context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+) -> dg.MaterializeResult:
+    with sync_run(context, shop, config, DOCTYPE) as run:
+        # Error texts of mail servers name the recipient.
+        run.shop.erp.http.redact.hide_addresses = True
+        QuotationEmails(
+            run.shop.erp,
+            run.report,
+            mail_options(run.shop.settings, tick=_tick(context)),
+            memory=Memory.from_json(state.load(context.instance, KEY)),
+            keep=lambda memory: state.save(context.instance, KEY, memory.to_json()),
+            retry_held=config.retry_rejected,
+        ).run()
+        result = run.result()
+        blocked = run.report.facts.get("blocked")
+        check = dg.AssetCheckResult(
+            passed=not blocked,
+            check_name=CHECK,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"reason": blocked} if blocked else {},
+        )
+        return result._replace(check_results=[*(result.check_results or []), check])
+
+
+def mail_options(settings: Settings, *, tick: float | None = None) -> MailOptions:
+    """The task's options out of the settings."""
+    return MailOptions(
+        most=settings.quotation_emails_per_run,
+        parallel=settings.quotation_email_parallel,
+        seconds=settings.quotation_email_seconds,
+        timeout=settings.quotation_email_timeout,
+        stuck_minutes=settings.quotation_email_stuck_minutes,
+        retry_minutes=settings.quotation_email_retry_minutes,
+        attempts=settings.quotation_email_attempts,
+        doubt_seconds=settings.quotation_email_doubt_seconds,
+        pause_minutes=settings.quotation_email_pause_minutes,
+        tick=tick,
+    )
+
+
+def _tick(context: dg.AssetExecutionContext) -> float | None:
+    """The moment of the schedule's tick that began this run."""
+    text: Any = context.run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
+    return datetime.fromisoformat(text).timestamp() if text else None

@@ -1,0 +1,111 @@
+"""Asking "is there work?" in a schedule function, so that a minute task starts a run only when there is.
+
+Belongs here: when and how long the ERP is asked, what is remembered for it, and that no tick ever fails or waits
+because of it. Does not belong here: the questions, which are `has_work` in the task's module of sync/.
+
+The answer is waited for in a thread: time-outs of sockets do not cover everything that can hang, a name server for one.
+A question that is still unanswered when the next tick comes is not asked a second time.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from queue import Empty, SimpleQueue
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from erp_medusa_pipelines.clients.http import HttpOptions
+from erp_medusa_pipelines.connections import open_erpnext
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
+from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
+from erp_medusa_pipelines.sync.gate import Answer, Gate
+from erp_medusa_pipelines.tasks import Task
+
+ZONE_KEY = "gate/time_zone"
+ZONE_SECONDS = 86_400
+"""So long the site's time zone is believed without asking; a run always asks."""
+
+_asking: dict[str, threading.Thread] = {}
+
+
+def memory_key(task: str) -> str:
+    """Where the task's runs leave what they and the gate need to know next time."""
+    return f"memory/{task}"
+
+
+def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
+    """Why this tick should start no run; None when there is work. Raises nothing."""
+    if task.gate is None:
+        return None
+    try:
+        settings = load_settings()
+        earlier = _asking.get(task.name)
+        if earlier and earlier.is_alive():
+            return f"{task.name}: ERPNext has still not answered the question of an earlier tick"
+        memory = state.load(instance, memory_key(task.name))
+        answer, zone = _ask(task.name, task.gate, settings, memory, _zone(instance))
+        if zone:
+            state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
+        if answer.work:
+            return None
+        _sign_of_life(task, instance, answer.why)
+        return f"{task.name}: {answer.why}"
+    except SettingsError as error:
+        return f"{task.name}: {error}"
+    except TimeoutError as error:
+        return f"{task.name}: {error}"
+    # The boundary of the daemon: whatever is wrong with a question, the other schedules go on ticking.
+    except Exception as error:  # noqa: BLE001
+        return f"{task.name}: whether there is work could not be asked: {error or type(error).__name__}"
+
+
+def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
+    """Tell the assets' freshness that all is well although nothing had to run; not while one is left failed."""
+    for asset in task.assets:
+        key = dg.AssetKey(asset)
+        latest = instance.get_latest_materialization_event(key)
+        if latest and time.time() - latest.timestamp < SIGN_OF_LIFE.total_seconds():
+            continue
+        if not read_state(instance).failed_of(task):
+            metadata = {"found": 0, "nothing_to_do": why}
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
+
+
+def _ask(
+    name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], zone: str | None
+) -> tuple[Answer, str | None]:
+    """The answer, and the site's zone where it had to be asked for. Raises TimeoutError after `gate_timeout`."""
+    results: SimpleQueue[tuple[Answer, str | None] | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            options = HttpOptions(settings.gate_timeout, settings.gate_timeout, attempts=1)
+            with open_erpnext(settings, options) as erp:
+                if zone:
+                    erp.time_zone = ZoneInfo(zone)
+                answer = gate(erp, settings, memory)
+                learned = vars(erp).get("time_zone") if not zone else None
+                results.put((answer, learned.key if learned else None))
+        except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
+            results.put(error)
+
+    thread = threading.Thread(target=work, name=f"gate:{name}", daemon=True)
+    _asking[name] = thread
+    thread.start()
+    try:
+        result = results.get(timeout=settings.gate_timeout)
+    except Empty:
+        text = f"ERPNext did not answer within {settings.gate_timeout:g} s whether there is work"
+        raise TimeoutError(text) from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _zone(instance: dg.DagsterInstance) -> str | None:
+    kept = state.load(instance, ZONE_KEY)
+    return kept["zone"] if kept and time.time() - kept["learned"] < ZONE_SECONDS else None

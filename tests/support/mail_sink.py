@@ -1,0 +1,79 @@
+"""A mail server for tests: real SMTP on a loopback port. What arrives here is what was sent."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass
+class MailSink:
+    """`refuse` holds recipients that are refused; `answer` replaces the OK to a whole message."""
+
+    refuse: set[str] = field(default_factory=set)
+    answer: str = "250 OK"
+    port: int = 0
+    recipients: list[str] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """Unix time of each message that was taken."""
+    gate: threading.Event = field(default_factory=threading.Event)
+    """While it is clear, a message is kept waiting for its OK."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    @property
+    def times_received(self) -> Counter[str]:
+        """How often each recipient got a message."""
+        return Counter(self.recipients)
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refuse:
+            return f"550 5.1.1 <{address}> unknown here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+        await server.loop.run_in_executor(None, self.gate.wait, 30)
+        if not self.answer.startswith("250"):
+            return self.answer
+        content: Any = envelope.content
+        self.recipients += envelope.rcpt_tos
+        self.subjects.append(str(message_from_bytes(content)["Subject"]))
+        self.times.append(time.time())
+        return self.answer
+
+
+class _AnyPort(Controller):
+    """Listens where the system has a free port, and knows which one it got."""
+
+    def _trigger_server(self) -> None:
+        server: Any = self.server
+        self.port = server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@contextmanager
+def mail_sink() -> Iterator[MailSink]:
+    """A listening sink."""
+    sink = MailSink()
+    controller = _AnyPort(sink, hostname=LOOPBACK, port=0)
+    controller.start()
+    try:
+        sink.port = controller.port
+        yield sink
+    finally:
+        sink.gate.set()
+        controller.stop(no_assert=True)
