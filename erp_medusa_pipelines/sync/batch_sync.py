@@ -32,6 +32,10 @@ class SyncOptions:
     parallel: int = 2
 
 
+FIRST_WINDOW = 100
+"""Items in the first window: small, so that Medusa has work while the next and larger one is read."""
+
+
 class Sendable(Protocol):
     """One document's part of a call. `mark` changes when anything that is sent of it changes."""
 
@@ -76,7 +80,9 @@ class BatchSync:
     def windows(self, names: Sequence[str]) -> Iterator[list[WebsiteItem]]:
         """The items window by window; what cannot be read is left for a retry."""
         remaining = iter(names)
-        while some := list(islice(remaining, self.options.window)):
+        size = min(FIRST_WINDOW, self.options.window)
+        while some := list(islice(remaining, size)):
+            size = self.options.window
             if self.down:
                 self.leave(some, self.down)
                 continue

@@ -16,7 +16,7 @@ from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 
-JOB = "export_items_and_images_custom"
+EXPORT = ["medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"]
 BATCH_ROUTE = r"/admin/products/batch"
 FIELDS = (
     "id,title,subtitle,description,handle,status,external_id,origin_country,discountable,collection_id,metadata,"
@@ -61,7 +61,7 @@ class ExportSuite:
         group = catalogue.group("Gloves - أجهزة")
         names = catalogue.items(14, group, brand="3M", stock_uom="Box")
         hidden = catalogue.item(group, published=0)
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success
         found = products(medusa, [*names, hidden])
         assert sorted(found) == sorted(names)
@@ -87,7 +87,7 @@ class ExportSuite:
                 "Item Website Specification", parent=name, parenttype="Website Item", idx=index, label=label,
                 parentfield="website_specifications", description=text,
             )  # fmt: skip
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         product = products(medusa, [name])[name]
         collection = medusa.admin("GET", f"/admin/collections/{product['collection_id']}")["collection"]
         assert collection["title"] == group
@@ -121,10 +121,10 @@ class ExportSuite:
         self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
     ) -> None:
         catalogue.items(30, catalogue.group("Mirrors"))
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         erp.faults.forget_requests()
         medusa.faults.forget_requests()
-        again = runner.job(JOB, "batch_0")
+        again = runner.assets(EXPORT, "batch_0")
         assert again.success
         assert medusa_writes(medusa) == []
         assert erp_writes(erp) == []
@@ -136,7 +136,7 @@ class ExportSuite:
         shop_env.setenv("EXPORT_BATCHES", "3")
         names = catalogue.items(24, catalogue.group("Masks"))
         runner = Runner()
-        written = [runner.job(JOB, f"batch_{n}").metadata("medusa_products")["written"] for n in range(3)]
+        written = [runner.assets(EXPORT, f"batch_{n}").metadata("medusa_products")["written"] for n in range(3)]
         assert sum(written) == 24
         assert min(written) > 0
         assert sorted(products(medusa, names)) == names
@@ -147,7 +147,7 @@ class ExportSuite:
         catalogue.install_server_script()
         names = catalogue.items(25, catalogue.group("Gowns"))
         before = {name: catalogue.row(name)["modified"] for name in names}
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         assert {name: catalogue.row(name)["modified"] for name in names} == before
         assert all(catalogue.row(name)["medusa_variant_id"] for name in names)
         assert not [seen for seen in erp.faults.requests if "bulk_update" in seen.path]
@@ -209,7 +209,7 @@ class ExportSuite:
     ) -> None:
         names = catalogue.items(20, catalogue.group("Scalers"))
         medusa.faults.add(Fault("drop_after", method="POST", path=BATCH_ROUTE, times=1))
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success
         assert run.metadata("medusa_products")["adopted"] == 20
         found = products(medusa, names)
@@ -223,7 +223,7 @@ class ExportSuite:
         made = self._product(medusa, name, code)
         # A killed Medusa leaves a product like this behind. Here the variant's inventory item stays as well.
         medusa.admin("POST", f"/admin/products/{made['id']}", json={"variants": []})
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         product = products(medusa, [name])[name]
         assert product["id"] == made["id"] == catalogue.row(name)["medusa_id"]
         assert product["variants"][0]["sku"] == code
@@ -239,7 +239,7 @@ class ExportSuite:
         medusa.admin("POST", f"/admin/products/{made['id']}", json={"variants": []})
         medusa.admin("DELETE", f"/admin/products/{made['id']}")
         left = medusa.admin("GET", "/admin/inventory-items", params={"sku": code, "fields": "id"})
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.metadata("medusa_products")["written"] == 6
         variant = products(medusa, names)[names[4]]["variants"][0]
         assert [link["inventory_item_id"] for link in variant["inventory_items"]] == [left["inventory_items"][0]["id"]]
@@ -249,7 +249,7 @@ class ExportSuite:
     ) -> None:
         names = catalogue.items(8, catalogue.group("Needles"))
         made = self._product(medusa, None, catalogue.row(names[3])["item_code"])
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success
         assert catalogue.row(names[3])["medusa_id"] == made["id"]
         found = products(medusa, names)
@@ -262,7 +262,7 @@ class ExportSuite:
     ) -> None:
         names = catalogue.items(5, catalogue.group("Pumps"))
         made = self._product(medusa, f"OTHER-{catalogue.tag}", catalogue.row(names[2])["item_code"])
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success
         (reject,) = run.rejects("medusa_products")
         assert names[2] in reject["document"]
@@ -277,12 +277,12 @@ class ExportSuite:
     ) -> None:
         names = catalogue.items(10, catalogue.group("Trays"))
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=503))
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert not run.success
         assert run.metadata("medusa_products")["left"] == 10
         assert "left for a retry" in run.failure_text("medusa_products")
         medusa.faults.heal()
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         assert len(products(medusa, names)) == 10
 
     def test_a_long_retry_after_gives_the_partition_back_with_the_time(
@@ -290,7 +290,7 @@ class ExportSuite:
     ) -> None:
         catalogue.items(120, catalogue.group("Lamps"))
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=429, headers={"Retry-After": "600"}))
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert not run.success
         assert run.metadata("medusa_products")["retry_after_seconds"] == pytest.approx(600)
         # Two calls may be in flight when the first is told to wait; the third chunk is not sent any more.
@@ -316,7 +316,7 @@ class ExportSuite:
     ) -> None:
         names = catalogue.items(6, catalogue.group("Stools"))
         erp.faults.add(Fault("drop_after", method="POST", path="bulk_update"))
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success, run.failure_text("medusa_products")
         assert all(catalogue.row(name)["medusa_id"] for name in names)
 
@@ -326,7 +326,7 @@ class ExportSuite:
         names = catalogue.items(120, catalogue.group("Cots"))
         # Medusa carries the second call out, and the run is killed before it hears of it.
         medusa.faults.add(Fault("latency", method="POST", path=BATCH_ROUTE, skip=1, seconds=3))
-        code = f"from tests.support.runs import Runner; Runner().job({JOB!r}, 'batch_0')"
+        code = f"from tests.support.runs import Runner; Runner().assets({EXPORT!r}, 'batch_0')"
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait_for_calls(medusa, 2)
         process.send_signal(signal.SIGKILL)
@@ -334,7 +334,7 @@ class ExportSuite:
         assert any(not catalogue.row(name)["medusa_id"] for name in names)
         medusa.faults.heal()
         time.sleep(3)
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.success
         found = products(medusa, names)
         assert sorted(found) == names
@@ -345,7 +345,7 @@ class ExportSuite:
     ) -> None:
         catalogue.items(2, catalogue.group("Beds"))
         shop_env.setenv("MEDUSA_API_KEY", "sk_not_the_key")
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert not run.success
         text = run.failure_text("medusa_collections")
         assert "API key" in text
@@ -356,7 +356,7 @@ class ExportSuite:
     ) -> None:
         catalogue.items(3, catalogue.group("Bags"))
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=500, times=2))
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         log = "\n".join(record.to_json() for record in runner.instance.all_logs(run.result.run_id))
         assert len(log) > 1000
         for secret in (erp.key, erp.secret, medusa.api_key):
@@ -369,11 +369,11 @@ class ExportSuite:
     ) -> None:
         group = catalogue.group("Cements")
         names = catalogue.items(12, group, brand="3M")
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         catalogue.store.set("Website Item", names[0], web_item_name="New name", brand=None, on_backorder=1)
         catalogue.store.set("Website Item", names[1], published=0)
         medusa.faults.forget_requests()
-        run = runner.job(JOB, "batch_0")
+        run = runner.assets(EXPORT, "batch_0")
         assert run.metadata("medusa_product_updates")["updated"] == 2
         assert run.metadata("medusa_product_updates")["unchanged"] == 10
         assert len(medusa_writes(medusa)) == 1
@@ -390,7 +390,7 @@ class ExportSuite:
     ) -> None:
         group = catalogue.group("Files")
         names = catalogue.items(3, group)
-        assert runner.job(JOB, "batch_0").success
+        assert runner.assets(EXPORT, "batch_0").success
         original = catalogue.row(names[0])
         ids = {key: original[key] for key in ("medusa_id", "medusa_variant_id")}
         copy = catalogue.item(group, **ids)
