@@ -98,3 +98,18 @@ HOUSEKEEPING: tuple[Task, ...] = (
     ),
 )
 """Work on Dagster's own storage, apart from the shop's tasks: no assets, and no shop is touched."""
+
+
+def is_ours(asset: str) -> bool:
+    """Whether an asset of that name belongs to any task."""
+    return any(asset in task.assets for task in TASKS)
+
+
+def home_of(asset: str) -> Task:
+    """The one task that answers for an asset: of those that materialize it, the one with the fewest assets."""
+    return min((task for task in TASKS if asset in task.assets), key=lambda task: len(task.assets))
+
+
+def last_own_asset(task: Task) -> str:
+    """The last asset that the task itself answers for: where what concerns the whole task is shown."""
+    return [asset for asset in task.assets if home_of(asset) is task][-1]

@@ -23,7 +23,6 @@ from erp_medusa_pipelines.orchestration.alerts import (
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.tasks import TASKS
 
 SENSOR = "alerts"
 SECONDS_BETWEEN_TICKS = 30
@@ -43,24 +42,22 @@ def news(
     messages: list[Message] = []
     reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
     retried = _retry_sensor_is_on(instance)
-    for task in TASKS:
-        now = read_state(instance, task)
-        for part in now.failed:
-            view = retries.outlook(instance, part, settings)
-            if (view.final or not retried) and _is_news(reported.get(part.name), part.run.run_id):
-                reported[part.name] = {
-                    "run": part.run.run_id,
-                    "task": task.name,
-                    "partition": part.partition,
-                    "since": reported.get(part.name, {}).get("since") or _now().isoformat(timespec="seconds"),
-                    "at": _now().isoformat(),
-                }
-                messages.append(failure_message(view if view.final else view.without_retry(), settings))
-        unsettled = {part.partition for part in now.failed} | now.unsettled
-        for name, entry in list(reported.items()):
-            if entry["task"] == task.name and entry["partition"] not in unsettled:
-                del reported[name]
-                messages.append(recovery_message(name, entry["run"], entry["since"], settings))
+    now = read_state(instance)
+    for part in now.failed:
+        view = retries.outlook(instance, part, settings)
+        if (view.final or not retried) and _is_news(reported.get(part.name), part.run.run_id):
+            reported[part.name] = {
+                "run": part.run.run_id,
+                "assets": sorted(part.assets),
+                "partition": part.partition,
+                "since": reported.get(part.name, {}).get("since") or _now().isoformat(timespec="seconds"),
+                "at": _now().isoformat(),
+            }
+            messages.append(failure_message(view if view.final else view.without_retry(), settings))
+    for name, entry in list(reported.items()):
+        if now.is_settled(entry["assets"], entry["partition"]):
+            del reported[name]
+            messages.append(recovery_message(name, entry["run"], entry["since"], settings))
     for record, minutes in _waiting_too_long(instance):
         run = record.dagster_run
         if f"run/{run.run_id}" not in before:

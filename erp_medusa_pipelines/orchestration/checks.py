@@ -13,18 +13,18 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
 from erp_medusa_pipelines.orchestration.run_failures import read_failure
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.tasks import Task, last_own_asset
 
 CHECK = "no_partition_left_failed"
 DESCRIPTION = "Every batch of the task came to a good end when it was last tried. The metadata names the others."
 
 
 def build_check(task: Task) -> dg.AssetChecksDefinition:
-    """The check, on the task's last asset."""
+    """The check, on the last asset that the task answers for."""
 
-    @dg.asset_check(asset=task.assets[-1], name=CHECK, description=DESCRIPTION)
+    @dg.asset_check(asset=last_own_asset(task), name=CHECK, description=DESCRIPTION)
     def no_partition_left_failed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        failed = read_state(context.instance, task).failed
+        failed = read_state(context.instance).failed_of(task)
         return dg.AssetCheckResult(passed=not failed, metadata=_metadata(context.instance, failed))
 
     return no_partition_left_failed
@@ -38,7 +38,7 @@ def report_failed_parts(instance: dg.DagsterInstance, task: Task, failed: Sequen
         return
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(task.assets[-1]),
+            asset_key=dg.AssetKey(last_own_asset(task)),
             check_name=CHECK,
             passed=not failed,
             metadata=_metadata(instance, failed),

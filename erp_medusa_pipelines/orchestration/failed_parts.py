@@ -4,13 +4,13 @@ Belongs here: reading Dagster's record of attempts, the same one that the UI col
 log: whatever heals a partition - a retry, a backfill, the next night - takes it off this list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.runs import ACTIVE, DUPLICATE_OF_TAG
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, partition_of, tasks_of
+from erp_medusa_pipelines.tasks import TASKS, Task, home_of
 
 
 @dataclass(frozen=True)
@@ -34,46 +34,55 @@ class FailedPart:
 
 
 @dataclass(frozen=True)
-class TaskState:
-    """What is failed of a task, and which batches are open: being worked on, or canceled at their last attempt."""
+class FailedState:
+    """What is left failed, and the (asset, batch) pairs whose latest attempt has not come to a good end for any reason:
+    failed, going on, or canceled.
+    """
 
     failed: list[FailedPart]
-    unsettled: frozenset[str | None]
+    unsettled: frozenset[tuple[str, str | None]]
+
+    def failed_of(self, task: Task) -> list[FailedPart]:
+        """The parts that concern assets of the task."""
+        return [part for part in self.failed if part.assets.intersection(task.assets)]
+
+    def is_settled(self, assets: Iterable[str], partition: str | None) -> bool:
+        """Whether all of these assets are in order, for that batch."""
+        return not any((asset, batch) in self.unsettled for asset in assets for batch in (partition, None))
 
 
-def read_state(instance: dg.DagsterInstance, task: Task) -> TaskState:
-    """The state of one task. A part that is being worked on is not among the failed ones."""
-    failed: dict[str | None, list[tuple[str, dg.RunRecord]]] = {}
-    busy: set[str | None] = set()
-    canceled: set[str | None] = set()
-    for asset in task.assets:
+def read_state(instance: dg.DagsterInstance) -> FailedState:
+    """What is left failed now. A batch that is being worked on is not among it."""
+    failed: dict[tuple[str, str | None], list[tuple[str, dg.RunRecord]]] = {}
+    unsettled: set[tuple[str, str | None]] = set()
+    busy: set[tuple[str, str | None]] = set()
+    for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
         for partition, run_id in _unfinished(instance, dg.AssetKey(asset)):
             record = _record(instance, run_id)
-            if record is None:
+            if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
                 continue
-            status = record.dagster_run.status
-            if status in ACTIVE or status == dg.DagsterRunStatus.CANCELING:
-                busy.add(partition)
-            elif status == dg.DagsterRunStatus.FAILURE:
-                failed.setdefault(partition, []).append((asset, record))
-            elif status == dg.DagsterRunStatus.CANCELED:
-                canceled.add(partition)
-    parts = [_part(task, partition, found) for partition, found in failed.items() if partition not in busy]
-    return TaskState(_with_shared_assets(parts), frozenset(busy | canceled))
+            run = record.dagster_run
+            unsettled.add((asset, partition))
+            # The run's batch, not the asset's: an asset without batches failed as a step of some batch's run.
+            part = _task(run, asset).name, partition_of(run)
+            if run.status == dg.DagsterRunStatus.FAILURE:
+                failed.setdefault(part, []).append((asset, record))
+            elif run.status != dg.DagsterRunStatus.CANCELED:
+                busy.add(part)
+    parts = [_part(name, partition, found) for (name, partition), found in failed.items()]
+    return FailedState([part for part in parts if (part.task.name, part.partition) not in busy], frozenset(unsettled))
 
 
-def _part(task: Task, partition: str | None, found: Sequence[tuple[str, dg.RunRecord]]) -> FailedPart:
+def _task(run: dg.DagsterRun, asset: str) -> Task:
+    """The task under which an asset's failure is counted: the run's own, or the asset's home."""
+    tasks = tasks_of(run)
+    return tasks[0] if len(tasks) == 1 and asset in tasks[0].assets else home_of(asset)
+
+
+def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.RunRecord]]) -> FailedPart:
+    task = next(task for task in TASKS if task.name == task_name)
     latest = max((record for _, record in found), key=lambda record: record.storage_id)
     return FailedPart(task, partition, frozenset(asset for asset, _ in found), latest)
-
-
-def _with_shared_assets(parts: list[FailedPart]) -> list[FailedPart]:
-    """An unpartitioned asset of a partitioned task is no part of its own while a batch of the task failed with it."""
-    shared = next((part for part in parts if part.partition is None), None)
-    batches = [part for part in parts if part.partition is not None]
-    if shared is None or not batches:
-        return parts
-    return [FailedPart(part.task, part.partition, part.assets | shared.assets, part.record) for part in batches]
 
 
 def _unfinished(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[tuple[str | None, str]]:

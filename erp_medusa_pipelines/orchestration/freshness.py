@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.tasks import Task, home_of
 
 DAY = 24 * 60
 GRACE = 60
@@ -43,8 +43,8 @@ def freshness_policy(task: Task, zone: str) -> dg.FreshnessPolicy:
 
 
 def with_freshness(assets: list[dg.AssetsDefinition], tasks: tuple[Task, ...], zone: str) -> list[dg.AssetsDefinition]:
-    """The assets, each with the policy of its task."""
-    policies = {dg.AssetKey(asset): freshness_policy(task, zone) for task in tasks for asset in task.assets}
+    """The assets, each with the policy of the task that it is at home in."""
+    policies = {dg.AssetKey(asset): freshness_policy(home_of(asset), zone) for task in tasks for asset in task.assets}
     return [
         definition.map_asset_specs(
             lambda spec: spec.replace_attributes(freshness_policy=policies[spec.key]) if spec.key in policies else spec

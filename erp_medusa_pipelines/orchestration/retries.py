@@ -85,11 +85,10 @@ def retry_request(view: Outlook) -> dg.RunRequest:
     )
 
 
-def backfilled_tasks(instance: dg.DagsterInstance) -> set[str]:
-    """Names of tasks with assets in a backfill that is going on; its runs may not all exist yet."""
+def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Names of assets in a backfill that is going on; its runs may not all exist yet."""
     going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
-    assets = {key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ()}
-    return {task.name for task in TASKS if assets.intersection(task.assets)}
+    return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
 
 
 def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorDefinition:
@@ -106,19 +105,19 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         ),
     )
     def retry_failed_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        backfilled = backfilled_tasks(context.instance)
-        requests, reasons = [], []
+        now = read_state(context.instance)
         for task in TASKS:
-            failed = read_state(context.instance, task).failed
-            report_failed_parts(context.instance, task, failed)
-            for part in failed:
-                view = outlook(context.instance, part, settings)
-                if task.name in backfilled:
-                    reasons.append(f"{part.name}: a backfill is going on")
-                elif view.due is not None and view.due <= _now():
-                    requests.append(retry_request(view))
-                else:
-                    reasons.append(f"{part.name}: {view.why}")
+            report_failed_parts(context.instance, task, now.failed_of(task))
+        backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
+        requests, reasons = [], []
+        for part in now.failed:
+            view = outlook(context.instance, part, settings)
+            if backfilled.intersection(part.task.assets):
+                reasons.append(f"{part.name}: a backfill is going on")
+            elif view.due is not None and view.due <= _now():
+                requests.append(retry_request(view))
+            else:
+                reasons.append(f"{part.name}: {view.why}")
         if requests:
             return dg.SensorResult(run_requests=requests)
         return dg.SensorResult(skip_reason="; ".join(reasons) or "nothing is left failed")

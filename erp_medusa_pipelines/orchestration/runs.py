@@ -7,6 +7,7 @@ from an asset's page or a backfill, where Dagster uses one job for everything an
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
@@ -16,7 +17,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from erp_medusa_pipelines.tasks import TASKS, Task
+from erp_medusa_pipelines.tasks import TASKS, Task, home_of, is_ours
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 """Statuses of a run that has not ended. A run is NOT_STARTED for the moment between its creation and the queue."""
@@ -29,9 +30,12 @@ DUPLICATE_OF_TAG = "erp_medusa_pipelines/duplicate_of"
 
 
 def tasks_of(run: dg.DagsterRun) -> list[Task]:
-    """The tasks whose assets the run materializes, in the order of the crontab."""
-    assets = assets_of(run)
-    return [task for task in TASKS if assets.intersection(task.assets)]
+    """The task whose job the run is; for one started from an asset's page, the tasks that its assets are at home in."""
+    own = [task for task in TASKS if task.name == run.job_name]
+    if own:
+        return own
+    homes = {home_of(asset).name for asset in assets_of(run) if is_ours(asset)}
+    return [task for task in TASKS if task.name in homes]
 
 
 def assets_of(run: dg.DagsterRun) -> frozenset[str]:
@@ -49,11 +53,33 @@ def partition_of(run: dg.DagsterRun) -> str | None:
     return f"{first}...{last}" if first and last else run.tags.get(PARTITION_NAME_TAG)
 
 
-def does_the_work_of(run: dg.DagsterRun, job_name: str, assets: frozenset[str], partition: str | None) -> bool:
-    """Whether the run covers all of another one: each of its assets, for the same batch."""
-    if not assets:
-        return run.job_name == job_name
-    return partition_of(run) == partition and assets <= assets_of(run)
+@dataclass(frozen=True)
+class Work:
+    """What a start would do: enough to tell whether somebody does it already."""
+
+    job_name: str
+    tasks: frozenset[str]
+    assets: frozenset[str]
+    partition: str | None
+
+    @classmethod
+    def of(cls, run: dg.DagsterRun) -> "Work":
+        """The work of a run."""
+        return cls(run.job_name, frozenset(task.name for task in tasks_of(run)), assets_of(run), partition_of(run))
+
+    @classmethod
+    def of_task(cls, task: Task, partition: str | None) -> "Work":
+        """The work of a task's own job."""
+        return cls(task.name, frozenset({task.name}) if task.assets else frozenset(), frozenset(task.assets), partition)
+
+    def is_done_by(self, other: "Work") -> bool:
+        """Whether the other one covers it: the same tasks, the same batch, each of the assets.
+
+        A longer job that ends with the same assets is not the same task: it may fail before it comes to them.
+        """
+        if not self.assets:
+            return self.job_name == other.job_name
+        return self.tasks == other.tasks and self.partition == other.partition and self.assets <= other.assets
 
 
 def active_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
@@ -67,25 +93,24 @@ def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg
     Only earlier ones count, by the order in which storage took them in: of two runs started at the same moment by
     different processes one goes on, and both agree on which.
     """
-    assets, partition = assets_of(run), partition_of(run)
+    work = Work.of(run)
     for record in active_runs(instance):
         if record.dagster_run.run_id == run.run_id:
             return None
-        if does_the_work_of(record.dagster_run, run.job_name, assets, partition):
+        if work.is_done_by(Work.of(record.dagster_run)):
             return record.dagster_run
     return None
 
 
 def active_partitions(
-    instance: dg.DagsterInstance, job_name: str, assets: Iterable[str], partitions: Iterable[str | None]
+    instance: dg.DagsterInstance, task: Task, partitions: Iterable[str | None]
 ) -> dict[str | None, str]:
-    """Run ids by batch, for those of `partitions` where an active run already covers the assets."""
-    active = [record.dagster_run for record in active_runs(instance)]
-    wanted = frozenset(assets)
+    """Run ids by batch, for those of `partitions` where an active run already does the task's work."""
+    active = [(Work.of(record.dagster_run), record.dagster_run.run_id) for record in active_runs(instance)]
     found = {}
     for partition in partitions:
-        for run in active:
-            if does_the_work_of(run, job_name, wanted, partition):
-                found[partition] = run.run_id
-                break
+        wanted = Work.of_task(task, partition)
+        run_id = next((run_id for work, run_id in active if wanted.is_done_by(work)), None)
+        if run_id:
+            found[partition] = run_id
     return found

@@ -1,0 +1,142 @@
+"""Schedules and sensors evaluated as the daemon does, on a persistent instance, with the clock in the test's hand."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration import alert_sensor, retries
+from tests.support.runs import JobRun, Runner
+
+# What storage knows a run, a schedule or a sensor by.
+REPOSITORY = RemoteRepositoryOrigin(
+    InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="erp_medusa_pipelines.definitions")), "__repository__"
+)
+CODE = RepositoryPythonOrigin(
+    executable_path=sys.executable,
+    code_pointer=ModuleCodePointer("erp_medusa_pipelines.definitions", "defs", working_directory=None),
+)
+
+
+class Clock:
+    """What the sensors take for now; a test moves it on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.ahead = timedelta()
+        for module in (retries, alert_sensor):
+            patch.setattr(module, "_now", self.now)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, **units: float) -> None:
+        self.ahead += timedelta(**units)
+
+
+class Daemon:
+    """Ticks of the project's schedules and sensors, and the runs that they ask for."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.instance = runner.instance
+
+    @property
+    def repository(self) -> dg.RepositoryDefinition:
+        return build_defs().get_repository_def()
+
+    def sensor(self, name: str) -> tuple[Sequence[dg.RunRequest], str]:
+        """One tick: the runs asked for, and the reason for none."""
+        repository = self.repository
+        with dg.build_sensor_context(instance=self.instance, repository_def=repository) as context:
+            data = repository.get_sensor_def(name).evaluate_tick(context)
+        return data.run_requests or [], data.skip_message or ""
+
+    def schedule(self, name: str, at: datetime) -> tuple[Sequence[dg.RunRequest], str]:
+        """One tick at that moment: the runs asked for, and the reason for none."""
+        repository = self.repository
+        with dg.build_schedule_context(
+            instance=self.instance, scheduled_execution_time=at, repository_def=repository
+        ) as context:
+            data = repository.get_schedule_def(name).evaluate_tick(context)
+        return data.run_requests or [], data.skip_message or ""
+
+    def run(self, request: dg.RunRequest) -> JobRun:
+        """Carry out a request in this process."""
+        assert request.job_name
+        job = build_defs().resolve_job_def(request.job_name)
+        result = job.execute_in_process(
+            partition_key=request.partition_key,
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            instance=self.instance,
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
+        return JobRun(result)
+
+    def queued(self, job_name: str, partition: str | None = None, **tags: str) -> dg.DagsterRun:
+        """A run that waits in the queue, as one that was just started."""
+        return self.created(job_name, partition, status=dg.DagsterRunStatus.QUEUED, **tags)
+
+    def created(
+        self,
+        job_name: str,
+        partition: str | None = None,
+        *,
+        status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
+        assets: Sequence[str] | None = None,
+        **tags: str,
+    ) -> dg.DagsterRun:
+        """A run that nobody has started; with `assets`, as if from an asset's page."""
+        job = build_defs().resolve_job_def(job_name)
+        if partition:
+            tags["dagster/partition"] = partition
+        selection = frozenset(dg.AssetKey(name) for name in assets) if assets else None
+        return self.instance.create_run_for_job(
+            job.get_subset(asset_selection=selection) if selection else job,
+            status=status,
+            tags={**job.tags, **tags},
+            asset_selection=selection,
+            remote_job_origin=RemoteJobOrigin(REPOSITORY, job_name),
+            job_code_origin=JobPythonOrigin(job_name, CODE),
+        )
+
+    def turn_on_sensor(self, name: str) -> None:
+        """As an operator does in the UI."""
+        self._turn_on(name, InstigatorType.SENSOR, SensorInstigatorData())
+
+    def turn_on_schedule(self, name: str, cron: str) -> None:
+        """As an operator does in the UI."""
+        self._turn_on(name, InstigatorType.SCHEDULE, ScheduleInstigatorData(cron))
+
+    def is_on(self, name: str) -> bool:
+        return any(
+            state.instigator_name == name and state.status == InstigatorStatus.RUNNING
+            for state in self.instance.all_instigator_state()
+        )
+
+    def _turn_on(self, name: str, kind: InstigatorType, data: SensorInstigatorData | ScheduleInstigatorData) -> None:
+        origin = RemoteInstigatorOrigin(REPOSITORY, name)
+        stored = InstigatorState(origin, kind, InstigatorStatus.RUNNING, data)
+        if self.instance.get_instigator_state(stored.instigator_origin_id, stored.selector_id):
+            self.instance.update_instigator_state(stored)
+        else:
+            self.instance.add_instigator_state(stored)
