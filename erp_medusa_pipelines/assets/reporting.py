@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
-from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop
+from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
@@ -79,10 +79,18 @@ class SyncRun:
         report = self.report
         state.save(self.context.instance, self._state_key(self._own_batch), self.quarantine.to_json())
         metadata = self._metadata()
+        self._log_rejects()
         self.context.log.info("done: %s", ", ".join(f"{key} {value}" for key, value in self._numbers().items()))
         if report.leftovers:
             raise self._failure(metadata)
         return dg.MaterializeResult(metadata=metadata, check_results=[self._check()])
+
+    def _log_rejects(self) -> None:
+        fresh = [reject for reject in self.report.rejects if not reject.held]
+        for reject in fresh[:ROWS_SHOWN]:
+            self.context.log.warning("rejected: %s %s: %s", reject.doctype, reject.name, reject.reason)
+        if len(fresh) > ROWS_SHOWN:
+            self.context.log.warning("and %d more rejects", len(fresh) - ROWS_SHOWN)
 
     def materialized(
         self, *, metadata: Mapping[str, Any], checks: Sequence[dg.AssetCheckResult] = (), value: Any = None
@@ -175,8 +183,6 @@ def sync_run(
     """
     with time_limit(context), _failures_for_the_retry_sensor(), connection.open() as shop:
         settings = shop.settings
-        if settings.uses_sandbox:
-            context.log.warning(SANDBOX_NOTICE)
         run = SyncRun(
             context=context,
             shop=shop,
@@ -191,7 +197,7 @@ def sync_run(
             ),
         )
         run.load_quarantine(retry_all=config.retry_rejected)
-        context.log.info("start: %s", shop.target)
+        (context.log.warning if settings.uses_sandbox else context.log.info)("start: %s", shop.target)
         yield run
 
 
