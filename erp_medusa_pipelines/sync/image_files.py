@@ -5,6 +5,7 @@ Belongs here: reading Files from ERPNext and checking them. Does not belong here
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +28,9 @@ NEW_IMAGES = [
 ]
 
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
-_SIGNATURES = (
-    (re.compile(rb"\A\x89PNG\r\n\x1a\n"), "png", "image/png"),
-    (re.compile(rb"\A\xff\xd8\xff"), "jpg", "image/jpeg"),
-    (re.compile(rb"\ARIFF.{4}WEBP", re.DOTALL), "webp", "image/webp"),
-)
-_ENDINGS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
+_WEBP = re.compile(rb"\ARIFF.{4}WEBP", re.DOTALL)
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", 0xDA, b"\xff\xd9"
 
 
 class BrokenImageError(Exception):
@@ -48,6 +46,11 @@ class ImageFile:
     @property
     def name(self) -> str:
         return self.row["name"]
+
+    @property
+    def website_item(self) -> str:
+        """Name of the Website Item that it is attached to."""
+        return self.row["attached_to_name"]
 
     @property
     def is_remote(self) -> bool:
@@ -70,7 +73,21 @@ def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFi
         filters=NEW_IMAGES,
         order_by="creation asc, name asc",
     )
-    return [ImageFile(row) for row in rows if row["file_url"]]
+    return [ImageFile(row) for row in rows]
+
+
+def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
+    """Files with the same content together, as far as ERPNext knows it: attaching a file twice makes two of them."""
+    groups: dict[str, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        groups[image.row["content_hash"] or image.row["file_url"] or image.name].append(image)
+    return list(groups.values())
+
+
+def check_address(image: ImageFile) -> None:
+    """Refuse what is no path on ERPNext's server: it must not decide to which server the API key is sent."""
+    if not (image.row["file_url"] or "").startswith("/"):
+        raise BrokenImageError("file_url is neither a path such as /files/... nor an http address: attach it again")
 
 
 def check_size(image: ImageFile, limit: int) -> None:
@@ -90,15 +107,32 @@ def upload_name(content: bytes) -> tuple[str, str]:
     """
     if not content:
         raise BrokenImageError("the file is empty: attach it again")
-    for signature, extension, mime_type in _SIGNATURES:
-        if signature.match(content):
-            ending = _ENDINGS.get(extension)
-            if ending and ending not in content[-1024:]:
-                raise BrokenImageError("the file is cut off: attach it again")
-            return f"{hashlib.sha256(content).hexdigest()[:40]}.{extension}", mime_type
-    raise BrokenImageError("the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one")
+    if content.startswith(_PNG_START):
+        extension, mime_type, whole = "png", "image/png", _PNG_END in content
+    elif content.startswith(_JPEG_START):
+        extension, mime_type, whole = "jpg", "image/jpeg", _is_whole_jpeg(content)
+    elif _WEBP.match(content):
+        # The RIFF header counts the bytes after itself.
+        extension, mime_type, whole = "webp", "image/webp", len(content) - 8 >= int.from_bytes(content[4:8], "little")
+    else:
+        raise BrokenImageError("the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one")
+    if not whole:
+        raise BrokenImageError("the file is cut off: attach it again")
+    return f"{hashlib.sha256(content).hexdigest()[:40]}.{extension}", mime_type
+
+
+def _is_whole_jpeg(content: bytes) -> bool:
+    """Whether the end marker follows the image data. Before them, a thumbnail inside may have an end of its own.
+
+    Cameras append other data after the end, so the file's last bytes tell nothing.
+    """
+    at = len(_JPEG_START) - 1
+    # Segments with their lengths, up to the image data - or to where a sloppy writer's lengths stop making sense.
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _JPEG_SCAN:
+        at += 1 if content[at + 1] == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return _JPEG_END in content[at:]
 
 
 def has_upload(url: str, name: str) -> bool:
-    """Whether an image address of Medusa is an upload of this name (Medusa puts a time in front)."""
-    return url.split("?", 1)[0].rsplit("/", 1)[-1].endswith(name)
+    """Whether an image address of Medusa is an upload of this name. File providers put a time or an id beside it."""
+    return name.rpartition(".")[0] in url.split("?", 1)[0].rsplit("/", 1)[-1]

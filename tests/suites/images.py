@@ -1,0 +1,433 @@
+"""Images over real sockets: what products show afterwards, what was uploaded, and what became of bad files."""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pytest
+import requests
+
+from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
+from erp_medusa_pipelines.sandbox.shop import add_file
+from erp_medusa_pipelines.sandbox.shop_images import image
+from erp_medusa_pipelines.sync.image_files import upload_name
+from tests.support.catalogue import Catalogue
+from tests.support.runs import JobRun, Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+UPLOADS = r"/admin/uploads"
+PRODUCTS = r"/admin/products/batch"
+
+
+class Photos:
+    """Files of Website Items in a catalogue, and the products that should show them."""
+
+    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner) -> None:
+        self.catalogue = catalogue
+        self.store = catalogue.store
+        self.erp = erp
+        self.medusa = medusa
+        self.runner = runner
+        self.group = catalogue.group("Photos")
+        self._made = 0
+        # Files that are saved without the Server Script need the folder that they say they lie in.
+        for folder, above in (("Home", None), ("Home/Attachments", "Home")):
+            self.store.insert("File", name=folder, file_name=folder.rpartition("/")[2], is_folder=1, folder=above)
+
+    def item(self, **fields: Any) -> str:
+        return self.catalogue.item(self.group, **fields)
+
+    def export(self) -> None:
+        """Make products of the items, without images."""
+        assert self.runner.asset("medusa_collections").success
+        assert self.runner.asset("medusa_products", "batch_0").success
+
+    def add(self, item: str, name: str = "", content: bytes | None = None, **values: Any) -> str:
+        """Attach a file, by default a picture unlike any other; returns the File's name."""
+        self._made += 1
+        name = name or f"photo {self._made}.png"
+        if content is None:
+            content = unique_image(name.rpartition(".")[2])
+        creation = f"2026-01-01 00:00:{self._made:02d}.000000"
+        url = add_file(self.store, item, name, content, **{"creation": creation, **values})
+        (row,) = self.store.rows("File", attached_to_name=item, file_url=values.get("file_url", url))
+        return row["name"]
+
+    def file(self, name: str) -> dict[str, Any]:
+        row = self.store.get("File", name)
+        assert row is not None
+        return row
+
+    def content(self, name: str) -> bytes:
+        content = self.store.file(self.file(name)["file_url"])
+        assert content is not None
+        return content
+
+    def sync(self, **options: Any) -> JobRun:
+        return self.runner.asset("medusa_images", "batch_0", **options)
+
+    def product(self, item: str) -> dict[str, Any]:
+        product_id = self.catalogue.row(item)["medusa_id"]
+        params = {"fields": "id,thumbnail,images.id,images.url,images.rank"}
+        product = self.medusa.admin("GET", f"/admin/products/{product_id}", params=params)["product"]
+        product["images"].sort(key=lambda shown: shown["rank"])
+        return product
+
+    def shown(self, item: str) -> list[bytes]:
+        """What a customer's browser gets for the product's images, in their order."""
+        return [fetched(entry["url"]) for entry in self.product(item)["images"]]
+
+    def writes(self) -> list[SeenRequest]:
+        return [seen for seen in self.medusa.faults.requests if seen.method != "GET"]
+
+    def uploads(self) -> int:
+        return len([seen for seen in self.writes() if re.search(UPLOADS, seen.path)])
+
+
+def unique_image(kind: str) -> bytes:
+    return image(kind, uuid4().int % 2**31)
+
+
+def fetched(url: str) -> bytes:
+    answer = requests.get(url, timeout=30)
+    answer.raise_for_status()
+    return answer.content
+
+
+@pytest.fixture
+def photos(erp: ErpServer, medusa: MedusaServer, runner: Runner) -> Photos:
+    return Photos(Catalogue(erp.store), erp, medusa, runner)
+
+
+class ImagesSuite:
+    """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
+
+    def test_pictures_of_every_kind_and_name_are_shown_by_their_product(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [
+            photos.add(item, "front.png"),
+            photos.add(item, "photo 1 (left) #2?.jpg"),
+            photos.add(item, "صورة 50%.jpeg"),
+            photos.add(item, "100%25+more.webp"),
+            photos.add(item, "price list & co.png", private=True),
+        ]
+        photos.export()
+        run = photos.sync()
+        assert run.success
+        assert photos.shown(item) == [photos.content(name) for name in files]
+        assert run.metadata("medusa_images")["written"] == 5
+        assert run.check("medusa_images").passed
+        for name, shown in zip(files, photos.product(item)["images"], strict=True):
+            assert photos.file(name)["medusa_id"] in unquote(shown["url"])
+
+    def test_the_website_image_becomes_the_thumbnail(self, photos: Photos) -> None:
+        own, other = photos.item(), photos.item()
+        first, second = photos.add(own), photos.add(own)
+        photos.store.set("Website Item", own, website_image=photos.file(second)["file_url"])
+        photos.add(other)
+        photos.export()
+        assert photos.sync().success
+        product = photos.product(own)
+        assert fetched(product["thumbnail"]) == photos.content(second)
+        assert fetched(product["images"][0]["url"]) == photos.content(first)
+        # Without one the first image stands for the product, as in Medusa's own admin.
+        product = photos.product(other)
+        assert product["thumbnail"] == product["images"][0]["url"]
+
+    def test_later_pictures_join_those_that_are_there_and_change_nothing_else(self, photos: Photos) -> None:
+        item = photos.item()
+        photos.add(item)
+        photos.export()
+        assert photos.sync().success
+        by_hand = f"https://cdn.example/{uuid4().hex}.png"
+        before = photos.product(item)
+        kept = [{"id": entry["id"], "url": entry["url"]} for entry in before["images"]]
+        body = {"images": [*kept, {"url": by_hand}], "thumbnail": by_hand}
+        photos.medusa.admin("POST", f"/admin/products/{before['id']}", json=body)
+        before = photos.product(item)
+        later = photos.add(item)
+        assert photos.sync().success
+        after = photos.product(item)
+        assert [entry["id"] for entry in after["images"][:2]] == [entry["id"] for entry in before["images"]]
+        assert fetched(after["images"][2]["url"]) == photos.content(later)
+        assert after["thumbnail"] == by_hand
+
+    def test_a_rerun_uploads_and_writes_nothing(self, photos: Photos) -> None:
+        items = [photos.item() for _ in range(12)]
+        for item in items:
+            photos.add(item)
+        photos.export()
+        photos.medusa.faults.forget_requests()
+        assert photos.sync().metadata("medusa_images")["written"] == 12
+        # Eight files a call, and one call that shows them all.
+        assert (photos.uploads(), len(photos.writes())) == (2, 3)
+        photos.medusa.faults.forget_requests()
+        photos.erp.faults.forget_requests()
+        again = photos.sync()
+        assert again.metadata("medusa_images")["found"] == 0
+        assert photos.medusa.faults.requests == []
+        assert [seen.method for seen in photos.erp.faults.requests] == ["GET"]
+
+    def test_a_file_attached_twice_is_uploaded_and_shown_once(self, photos: Photos) -> None:
+        item = photos.item()
+        content = unique_image("png")
+        twins = [photos.add(item, "one.png", content), photos.add(item, "other.png", content)]
+        photos.store.set("Website Item", item, website_image=photos.file(twins[1])["file_url"])
+        photos.export()
+        assert photos.sync().metadata("medusa_images")["written"] == 2
+        product = photos.product(item)
+        assert photos.shown(item) == [content]
+        assert product["thumbnail"] == product["images"][0]["url"]
+        (medusa_id,) = {photos.file(name)["medusa_id"] for name in twins}
+        assert medusa_id
+
+    def test_a_file_on_another_server_is_used_where_it_is(self, photos: Photos) -> None:
+        item = photos.item()
+        url = f"https://cdn.example/{uuid4().hex}/picture%201.jpg"
+        local = photos.add(item)
+        remote = photos.add(item, "picture.jpg", file_url=url, file_size=0, content_hash=None)
+        photos.store.set("Website Item", item, website_image=url)
+        photos.export()
+        assert photos.sync().success
+        product = photos.product(item)
+        assert fetched(product["images"][0]["url"]) == photos.content(local)
+        assert product["images"][1]["url"] == product["thumbnail"] == url
+        assert photos.file(remote)["medusa_id"]
+        assert photos.sync().metadata("medusa_images")["found"] == 0
+
+    def test_images_of_items_without_product_wait_for_the_export(self, photos: Photos) -> None:
+        exported, unpublished = photos.item(), photos.item(published=0)
+        photos.add(exported)
+        hidden = photos.add(unpublished)
+        photos.medusa.faults.forget_requests()
+        early = photos.sync()
+        assert early.success
+        assert early.metadata("medusa_images")["waiting"] == 2
+        assert photos.medusa.faults.requests == []
+        photos.export()
+        late = photos.sync()
+        assert (late.metadata("medusa_images")["written"], late.metadata("medusa_images")["waiting"]) == (1, 1)
+        assert not photos.file(hidden)["medusa_id"]
+
+    def test_an_item_that_was_unpublished_after_its_export_keeps_its_draft_complete(self, photos: Photos) -> None:
+        item = photos.item()
+        photos.export()
+        photos.store.set("Website Item", item, published=0)
+        file = photos.add(item)
+        assert photos.sync().success
+        assert photos.shown(item) == [photos.content(file)]
+
+    def test_an_image_removed_in_the_erp_stays_on_the_product(self, photos: Photos) -> None:
+        item = photos.item()
+        gone = photos.add(item)
+        content = photos.content(gone)
+        photos.export()
+        assert photos.sync().success
+        photos.store.delete("File", gone)
+        later = photos.add(item)
+        assert photos.sync().success
+        assert photos.shown(item) == [content, photos.content(later)]
+
+    # --- bad files --------------------------------------------------------------------------------------------
+
+    def test_bad_files_are_rejects_that_name_file_and_item_and_the_rest_is_shown(
+        self, photos: Photos, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("IMAGE_MAX_BYTES", "20000")
+        item = photos.item()
+        png, jpg, webp = (unique_image(kind) for kind in ("png", "jpg", "webp"))
+        expected = {
+            photos.add(item, "empty.png", b""): "empty",
+            photos.add(item, "page.jpg", b"<html>no picture</html>"): "not a PNG, JPEG or WebP",
+            photos.add(item, "cut.png", png[:-9]): "cut off",
+            photos.add(item, "cut.jpg", jpg[:-2]): "cut off",
+            photos.add(item, "cut.webp", webp[:-1]): "cut off",
+            photos.add(item, "huge.png", unique_image("png") + bytes(20_000)): "20,000",
+            photos.add(item, "unmeasured.png", unique_image("png") + bytes(30_000), file_size=0): "more than",
+            photos.add(item, "gone.png", file_url=f"/files/gone-{uuid4().hex}.png"): "missing",
+            photos.add(item, "gone2.png", file_url=f"/private/files/gone-{uuid4().hex}.png", is_private=1): "missing",
+            photos.add(item, "odd.png", file_url=".other.example/odd.png"): "neither a path",
+        }
+        good = photos.add(item)
+        photos.export()
+        run = photos.sync()
+        assert run.success
+        assert not run.check("medusa_images").passed
+        rejects = {row["document"].removeprefix("File "): row for row in run.rejects("medusa_images")}
+        assert set(rejects) == set(expected)
+        for name, words in expected.items():
+            assert words in rejects[name]["reason"]
+            assert f"{photos.file(name)['file_name']} of Website Item {item}" in rejects[name]["reason"]
+            assert rejects[name]["link"].endswith(f"/app/file/{name}")
+            assert not photos.file(name)["medusa_id"]
+        assert photos.shown(item) == [photos.content(good)]
+
+    def test_a_bad_file_is_left_alone_until_it_changes_or_is_asked_for(
+        self, photos: Photos, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        item = photos.item()
+        bad = photos.add(item, "bad.png", b"no picture")
+        large = photos.add(item, "large.png", unique_image("png") + bytes(3000))
+        photos.export()
+        shop_env.setenv("IMAGE_MAX_BYTES", "2000")
+        assert len(photos.sync().rejects("medusa_images")) == 2
+        photos.erp.faults.forget_requests()
+        again = photos.sync()
+        assert {row["held"] for row in again.rejects("medusa_images")} == {"since an earlier run"}
+        assert self._downloads(photos) == 0
+        photos.sync(run_config={"ops": {"medusa_images": {"config": {"retry_rejected": True}}}})
+        assert self._downloads(photos) == 1
+        # Each advice that a reason gives helps: a larger limit, and a real picture.
+        shop_env.setenv("IMAGE_MAX_BYTES", "20000")
+        assert [row["document"] for row in photos.sync().rejects("medusa_images")] == [f"File {bad}"]
+        assert photos.file(large)["medusa_id"]
+        picture = unique_image("png")
+        photos.store.put_file(photos.file(bad)["file_url"], picture)
+        photos.store.set("File", bad, content_hash=uuid4().hex, file_size=len(picture))
+        healed = photos.sync()
+        assert healed.check("medusa_images").passed
+        assert photos.shown(item) == [photos.content(large), picture]
+
+    def test_a_file_that_medusa_refuses_is_found_among_the_others(self, photos: Photos) -> None:
+        item, other = photos.item(), photos.item()
+        good = [photos.add(item) for _ in range(6)]
+        refused = photos.add(other)
+        body = re.escape(upload_name(photos.content(refused))[0])
+        photos.export()
+        photos.medusa.faults.add(
+            Fault("status", method="POST", path=UPLOADS, body=body, status=400, json={"message": "virus found"})
+        )
+        run = photos.sync()
+        (reject,) = run.rejects("medusa_images")
+        assert reject["document"] == f"File {refused}"
+        assert "virus found" in reject["reason"]
+        assert photos.shown(item) == [photos.content(name) for name in good]
+
+    def test_a_product_that_cannot_take_its_images_does_not_stop_the_others(self, photos: Photos) -> None:
+        items = [photos.item() for _ in range(8)]
+        files = [photos.add(item) for item in items]
+        photos.export()
+        bad = photos.catalogue.row(items[3])["medusa_id"]
+        refusal = {"type": "invalid_data", "message": "no such image"}
+        photos.medusa.faults.add(Fault("status", method="POST", path=PRODUCTS, body=bad, status=400, json=refusal))
+        run = photos.sync()
+        assert run.success
+        assert [row["document"] for row in run.rejects("medusa_images")] == [f"File {files[3]}"]
+        assert [bool(photos.product(item)["images"]) for item in items] == [number != 3 for number in range(8)]
+
+    def test_images_of_a_deleted_product_wait(self, photos: Photos) -> None:
+        items = [photos.item(), photos.item()]
+        for item in items:
+            photos.add(item)
+        photos.export()
+        photos.medusa.admin("DELETE", f"/admin/products/{photos.catalogue.row(items[0])['medusa_id']}")
+        run = photos.sync()
+        assert run.success
+        assert (run.metadata("medusa_images")["written"], run.metadata("medusa_images")["waiting"]) == (1, 1)
+
+    # --- lost answers and passing failures --------------------------------------------------------------------
+
+    def test_a_lost_answer_to_the_upload_leaves_no_image_twice(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [photos.add(item) for _ in range(3)]
+        photos.export()
+        photos.medusa.faults.add(Fault("drop_after", method="POST", path=UPLOADS, times=1))
+        run = photos.sync()
+        assert run.success
+        assert photos.shown(item) == [photos.content(name) for name in files]
+
+    def test_a_lost_answer_to_the_update_of_the_product_leaves_no_image_twice(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [photos.add(item) for _ in range(3)]
+        photos.export()
+        photos.medusa.faults.add(Fault("drop_after", method="POST", path=PRODUCTS, times=1))
+        photos.medusa.faults.forget_requests()
+        assert photos.sync().success
+        assert photos.uploads() == 1
+        assert photos.shown(item) == [photos.content(name) for name in files]
+
+    def test_uploads_whose_product_was_reached_before_a_crash_are_found_again(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [photos.add(item) for _ in range(3)]
+        photos.export()
+        # Nothing is noted on the Files: the answer is lost, and so is every look at what was stored.
+        photos.erp.faults.add(Fault("status", method="POST", path="bulk_update", status=502, text="Bad Gateway"))
+        run = photos.sync()
+        assert not run.success
+        assert run.metadata("medusa_images")["left"] == 3
+        assert not any(photos.file(name)["medusa_id"] for name in files)
+        photos.erp.faults.heal()
+        photos.medusa.faults.forget_requests()
+        healed = photos.sync()
+        assert healed.metadata("medusa_images")["adopted"] == 3
+        assert photos.writes() == []
+        assert all(photos.file(name)["medusa_id"] for name in files)
+        assert photos.shown(item) == [photos.content(name) for name in files]
+
+    def test_a_lost_answer_to_the_note_on_the_file_counts_as_what_it_did(self, photos: Photos) -> None:
+        item = photos.item()
+        file = photos.add(item)
+        photos.export()
+        photos.erp.faults.add(Fault("drop_after", method="POST", path="bulk_update"))
+        run = photos.sync()
+        assert run.success
+        assert run.metadata("medusa_images")["written"] == 1
+        assert photos.file(file)["medusa_id"]
+
+    def test_a_file_that_cannot_be_read_now_turns_the_run_red_and_the_rest_is_done(self, photos: Photos) -> None:
+        items = [photos.item() for _ in range(6)]
+        files = [photos.add(item, f"shot-{number}.png") for number, item in enumerate(items)]
+        photos.export()
+        photos.erp.faults.add(Fault("status", method="GET", path=r"/files/shot-2\.png", status=503))
+        run = photos.sync()
+        assert not run.success
+        assert run.metadata("medusa_images")["left"] == 1
+        assert files[2] in run.failure_text("medusa_images")
+        assert [bool(photos.file(name)["medusa_id"]) for name in files] == [n != 2 for n in range(6)]
+        photos.erp.faults.heal()
+        assert photos.sync().success
+        assert photos.shown(items[2]) == [photos.content(files[2])]
+
+    def test_an_erp_that_goes_away_leaves_every_file_for_the_retry(self, photos: Photos) -> None:
+        for _ in range(4):
+            photos.add(photos.item())
+        photos.export()
+        photos.erp.faults.add(Fault("status", path=r"(File|Website Item|get_list)", skip=1, status=503))
+        run = photos.sync()
+        assert not run.success
+        assert run.metadata("medusa_images")["left"] == 4
+
+    def test_a_medusa_that_is_down_is_given_up_soon_and_nothing_is_lost(
+        self, photos: Photos, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setattr("erp_medusa_pipelines.sync.images.PRODUCTS_PER_WINDOW", 2)
+        shop_env.setenv("HTTP_ATTEMPTS", "1")
+        items = [photos.item() for _ in range(24)]
+        files = [photos.add(item) for item in items]
+        photos.export()
+        photos.medusa.faults.add(Fault("drop_before", method="POST", path=UPLOADS))
+        photos.medusa.faults.forget_requests()
+        run = photos.sync()
+        assert run.metadata("medusa_images")["left"] == 24
+        # Three calls in a row, each made twice; some more may be under way by then.
+        assert photos.uploads() < 24
+        photos.medusa.faults.heal()
+        assert photos.sync().metadata("medusa_images")["written"] == 24
+        assert all(photos.file(name)["medusa_id"] for name in files)
+
+    def test_a_wrong_key_of_the_erp_fails_the_run(self, photos: Photos, shop_env: pytest.MonkeyPatch) -> None:
+        photos.add(photos.item(), "own.png", private=True)
+        photos.export()
+        photos.erp.faults.add(
+            Fault("status", path=r"/private/files/", status=401, json={"exc_type": "AuthenticationError"})
+        )
+        run = photos.sync()
+        assert not run.success
+        assert "key" in run.failure_text("medusa_images")
+
+    # --- helpers ----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _downloads(photos: Photos) -> int:
+        return len([seen for seen in photos.erp.faults.requests if "/files/" in seen.path])
