@@ -13,7 +13,8 @@ Who owns which row:
   what it would add as well is added here, nothing is taken out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -125,7 +126,9 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
         wanted[:] = _wanted_rows(current, expiring, marked)
         return {} if _same_rows(current, wanted) else {"expiring_items": wanted}
 
-    saves = merge_save(erp, LIST, LIST, change)
+    # The app looks the homepage up while it saves the list.
+    with _homepage_expected():
+        saves = merge_save(erp, LIST, LIST, change)
     listed = {row["website_item"] for row in wanted}
     report.count("found", len(wanted))
     report.count("written" if saves else "unchanged", len(wanted))
@@ -219,10 +222,24 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
             values["clearance_items"] = [*clearance, *missing]
         return values
 
-    try:
+    with _homepage_expected():
         saves = merge_save(erp, HOMEPAGE, ACTIVE_HOMEPAGE, change)
+    own = sum(not deal.by_staff for deal in deals)
+    report.count("found", len(deals))
+    report.count("written" if saves else "unchanged", len(deals))
+    report.count("from_clearance", own)
+    report.count("by_staff", len(deals) - own)
+    report.count("saves", saves)
+    return deals
+
+
+@contextmanager
+def _homepage_expected() -> Iterator[None]:
+    """Says what to do where the homepage is missing."""
+    try:
+        yield
     except PermanentError as error:
-        if error.status != 404:
+        if error.status != 404 or ACTIVE_HOMEPAGE not in error.reason:
             raise
         raise PermanentError(
             error.service,
@@ -231,13 +248,6 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
             status=404,
             exc_type=error.exc_type,
         ) from error
-    own = sum(not deal.by_staff for deal in deals)
-    report.count("found", len(deals))
-    report.count("written" if saves else "unchanged", len(deals))
-    report.count("from_clearance", own)
-    report.count("by_staff", len(deals) - own)
-    report.count("saves", saves)
-    return deals
 
 
 def is_own(row: Mapping[str, Any]) -> bool:
