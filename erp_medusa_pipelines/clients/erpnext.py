@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient
 
 Filters = Sequence[Sequence[Any]]
@@ -58,7 +58,12 @@ class ErpNextClient:
     def time_zone(self) -> ZoneInfo:
         """The site's time zone (System Settings)."""
         answer = self.call("frappe.client.get_time_zone", method="GET")
-        return ZoneInfo(answer["time_zone"])
+        try:
+            return ZoneInfo(answer["time_zone"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise PermanentError(
+                self.http.service, "get_time_zone", "has no usable time zone: set it in System Settings"
+            ) from error
 
     def now(self) -> datetime:
         """The server's clock in the site's zone (aware), from the Date header: Frappe has no "now" to ask for."""
@@ -114,11 +119,10 @@ class ErpNextClient:
         path = f"/api/resource/{quote(doctype, safe='')}"
         query = urlencode({key: json.dumps(v) if isinstance(v, list) else v for key, v in body.items()})
         if len(path) + len(query) <= LONGEST_REQUEST_LINE:
-            return self.http.request("GET", path, params=query)["data"]
-        answer = self.http.request(
-            "POST", "/api/method/frappe.client.get_list", json={"doctype": doctype, **body}, repeatable=True
-        )
-        return answer["message"]
+            return self.http.part(self.http.request("GET", path, params=query), "data", path)
+        path = "/api/method/frappe.client.get_list"
+        answer = self.http.request("POST", path, json={"doctype": doctype, **body}, repeatable=True)
+        return self.http.part(answer, "message", path)
 
     def pages(
         self,
@@ -184,7 +188,8 @@ class ErpNextClient:
     def get(self, doctype: str, name: str) -> Row:
         """One whole document; fields that are NULL are missing from it."""
         if _addressable(name):
-            return self.http.request("GET", self._path(doctype, name))["data"]
+            path = self._path(doctype, name)
+            return self.http.part(self.http.request("GET", path), "data", path)
         return self.call("frappe.client.get", {"doctype": doctype, "name": name}, method="GET")
 
     def get_single(self, doctype: str) -> Row:
@@ -199,17 +204,21 @@ class ErpNextClient:
         where the second try would meet its own first one.
         """
         if not _addressable(name):
-            document = {**values, "doctype": doctype, "name": name}
-            current = self.call("frappe.client.get", {"doctype": doctype, "name": name}, method="GET")
-            merged = {**current, **document, "modified": modified or current["modified"]}
-            return self.call("frappe.client.save", {"doc": json.dumps(merged)})
+            if modified is None:
+                changes = {"doctype": doctype, "name": name, "fieldname": dict(values)}
+                return self.call("frappe.client.set_value", changes, repeatable=True)
+            # set_value has no guard; save has, but takes only whole documents.
+            whole = {**self.get(doctype, name), **values, "doctype": doctype, "name": name, "modified": modified}
+            return self.call("frappe.client.save", {"doc": json.dumps(whole)})
         body = {**values, "modified": modified} if modified else dict(values)
-        answer = self.http.request("PUT", self._path(doctype, name), json=body, repeatable=modified is None)
-        return answer["data"]
+        path = self._path(doctype, name)
+        answer = self.http.request("PUT", path, json=body, repeatable=modified is None)
+        return self.http.part(answer, "data", path)
 
     def insert(self, doctype: str, values: Mapping[str, Any]) -> Row:
         """Create one document. Not repeated after a lost answer."""
-        return self.http.request("POST", f"/api/resource/{quote(doctype, safe='')}", json=dict(values))["data"]
+        path = f"/api/resource/{quote(doctype, safe='')}"
+        return self.http.part(self.http.request("POST", path, json=dict(values)), "data", path)
 
     def delete(self, doctype: str, name: str) -> None:
         """Delete one document; one that is already gone is fine."""
@@ -252,18 +261,9 @@ class ErpNextClient:
 
         Raises PermanentError when it is missing or larger than `limit` bytes.
         """
-        path = quote(file_url, safe="/")
-        where = f"GET {path}"
-        response = self.http.request("GET", path, headers={"Accept": "*/*"}, parse=False)
-        content = response.content
-        if len(content) > limit:
-            raise PermanentError(
-                self.http.service, where, f"the file has {len(content):,} bytes, allowed are {limit:,}"
-            )
-        declared = response.headers.get("Content-Length")
-        if declared and response.headers.get("Content-Encoding") is None and int(declared) != len(content):
-            raise TransientError(self.http.service, where, "the file was cut off")
-        return content
+        if not file_url.startswith("/") or ".." in file_url.split("/"):
+            raise PermanentError(self.http.service, f"GET {file_url}", "is not the path of a file on this site")
+        return self.http.download(quote(file_url, safe="/"), limit=limit)
 
 
 def _addressable(name: str) -> bool:

@@ -9,14 +9,21 @@ time-out may go on to commit. So what counts is what the documents hold afterwar
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import (
+    AccessError,
+    ApiError,
+    PermanentError,
+    TransientError,
+    judge_answer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -107,14 +114,18 @@ class ErpNextWriter:
         """
         outcome = WriteOutcome()
         fields = {name for _, values in changes for name in values} | set(expected or ())
-        fast = fields <= FAST_FIELDS.get(doctype, frozenset()) and self.has_server_script
+        try:
+            fast = bool(changes) and fields <= FAST_FIELDS.get(doctype, frozenset()) and self.has_server_script
+        except TransientError as error:
+            return WriteOutcome(failed=dict.fromkeys((name for name, _ in changes), error))
         size = self.fast_chunk if fast else chunk or self.chunk
-        for start in range(0, len(changes), size):
-            some = changes[start : start + size]
-            if fast:
-                outcome.add(self._write_fast(doctype, some, expected, as_read))
-            else:
-                outcome.add(self._write_by_saving(doctype, some, expected, as_read))
+        for some in _parts(changes, size):
+            way = self._write_fast if fast else self._write_by_saving
+            try:
+                outcome.add(way(doctype, some, expected, as_read))
+            except TransientError as error:
+                # Only looking was interrupted, before or after the write; the next run looks again.
+                outcome.failed |= dict.fromkeys((name for name, _ in some), error)
         return outcome
 
     # --- the Server Script ------------------------------------------------------------------------------------
@@ -137,7 +148,14 @@ class ErpNextWriter:
             answer = self.client.call(SERVER_SCRIPT_METHOD, arguments, repeatable=not (expected or as_read))
         except AccessError:
             raise
-        except ApiError as error:
+        except PermanentError as error:
+            # One bad row refuses them all, and so does a script that was taken away meanwhile: saving tells which.
+            log.warning("%s: %s; %d documents are saved instead", SERVER_SCRIPT_METHOD, error.reason, len(changes))
+            outcome = WriteOutcome()
+            for some in _parts(changes, self.chunk):
+                outcome.add(self._write_by_saving(doctype, some, expected, as_read))
+            return outcome
+        except TransientError as error:
             return self._verify(doctype, changes, dict.fromkeys((name for name, _ in changes), error))
         gone = set(answer["missing"])
         changed = set(answer.get("unchanged") or ())
@@ -160,7 +178,7 @@ class ErpNextWriter:
         if expected:
             fields = ["name", *expected]
             rows = self.client.rows_in(doctype, fields, [name for name, _ in changes])
-            same = {row["name"] for row in rows if all(row[key] == value for key, value in expected.items())}
+            same = {row["name"] for row in rows if all(_same(row[key], value) for key, value in expected.items())}
             outcome.changed = [name for name, _ in changes if name not in same]
             changes = [change for change in changes if change[0] in same]
             if not changes:
@@ -180,6 +198,13 @@ class ErpNextWriter:
             raise
         except ApiError as error:
             failures = dict.fromkeys((name for name, _ in changes), error)
+        if len(failures) == len(changes) and all(e.exc_type == "PermissionError" for e in failures.values()):
+            raise AccessError(
+                self.client.http.service,
+                "POST frappe.client.bulk_update",
+                f"the user may not write {doctype}: give it the roles listed in README",
+                status=403,
+            )
         stored = self._verify(doctype, changes, failures)
         stale = [name for name, error in stored.failed.items() if as_read and error.exc_type == STALE]
         stored.changed += stale
@@ -194,10 +219,7 @@ class ErpNextWriter:
     def _verify(self, doctype: str, changes: Sequence[Change], failures: Mapping[str, ApiError]) -> WriteOutcome:
         """Read the documents back: only what they hold counts, whatever the answer said."""
         fields = list(dict.fromkeys(field for _, values in changes for field in values))
-        try:
-            rows = self.client.rows_in(doctype, ["name", *fields], [name for name, _ in changes])
-        except TransientError as error:
-            return WriteOutcome(failed=dict.fromkeys((name for name, _ in changes), error))
+        rows = self.client.rows_in(doctype, ["name", *fields], [name for name, _ in changes])
         stored = {row["name"]: row for row in rows}
         outcome = WriteOutcome()
         for name, values in changes:
@@ -216,20 +238,29 @@ class ErpNextWriter:
         return PermanentError(self.client.http.service, f"{doctype} {name}", "does not exist any more", status=404)
 
     def _failure(self, doctype: str, name: str, traceback: str) -> ApiError:
-        """The error that the last line of a reported traceback names."""
-        last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
-        exc_type = last.split(":", 1)[0].rsplit(".", 1)[-1].strip()
-        reason = self.client.http.redact(last.partition(": ")[2] or last or "bulk_update reported a failure")
-        passing = exc_type in {
-            "QueryTimeoutError",
-            "QueryDeadlockError",
-            STALE,
-            "DocumentLockedError",
-        }
-        kind = TransientError if passing else PermanentError
-        return kind(self.client.http.service, f"{doctype} {name}", reason, exc_type=exc_type)
+        """The error that a reported traceback ends with."""
+        last = traceback.rpartition("Traceback (most recent call last):")[2]
+        raised = _RAISED.search(last)
+        exc_type, text = raised.groups("") if raised else ("", last)
+        body = {"exc_type": exc_type or None, "exception": f"{exc_type}: {text.strip()}"}
+        error = judge_answer(self.client.http.service, f"{doctype} {name}", 417, body)
+        error.reason = self.client.http.redact(error.reason)
+        if exc_type != STALE:
+            return error
+        return TransientError(error.service, error.where, error.reason, status=417, exc_type=STALE)
+
+
+_RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::[ ](.*))?\s*\Z", re.DOTALL | re.MULTILINE)
+"""The end of a traceback: below the indented frames an exception's name, then its text, maybe of many lines."""
+
+
+def _parts(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
+    for start in range(0, len(changes), size):
+        yield changes[start : start + size]
 
 
 def _same(stored: Any, sent: Any) -> bool:
-    """Whether a stored value is the one sent; Frappe gives NULL and '' for the same emptiness."""
-    return stored == sent or (stored in (None, "") and sent in (None, ""))
+    """Whether a stored value is the one sent: numbers may come back as text, NULL and '' are the same emptiness."""
+    if stored in (None, "") or sent in (None, ""):
+        return (stored or "") == (sent or "")
+    return stored == sent or str(stored) == str(sent)

@@ -8,6 +8,7 @@ so its `exc_type` decides before the status does. Medusa answers 500 `unknown_er
 nothing in the answer tells them apart, so they count as transient and callers isolate the item that keeps failing.
 """
 
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +16,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.exceptions import SSLError as Urllib3SSLError
 
 Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large"]
@@ -47,7 +54,7 @@ class ApiError(Exception):
         self.retry_after = retry_after
         self.ambiguous = ambiguous
         """True when the request may have been carried out although no good answer came."""
-        status_text = f" [{status}]" if status else ""
+        status_text = f" [{status} {exc_type}]" if status and exc_type else f" [{status}]" if status else ""
         super().__init__(f"{service}: {reason} ({where}{status_text})")
 
 
@@ -100,8 +107,16 @@ RULES: tuple[Rule, ...] = (
          exc_type=_re(r"^(QueryTimeoutError|QueryDeadlockError|TooManyConnections)$")),
     Rule("retry", "a document was changed by somebody else at the same moment",
          exc_type=_re(r"^(DocumentLockedError|FileLockTimeout|LockTimeoutError)$")),
+    Rule("retry", "a row is locked or a transaction was rolled back by the database",
+         exc_type=_re(r"^(OperationalError|InternalError)$"), text=_re(r"\((1205|1213)\b")),
     Rule("retry", "the database cannot be reached", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
-         text=_re(r"\((2002|2003|2006|2013|1040|1205|1213)\b")),
+         text=_re(r"\((2002|2003|2006|1040)\b")),
+    # Lost while a statement ran: the statement may have been the commit.
+    Rule("retry", "the database went away in the middle", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
+         text=_re(r"\(2013\b"), applied=True),
+    # Redis, or a server that a save hook calls.
+    Rule("retry", "a server that ERPNext needs for this did not answer", status=_s(500), applied=True,
+         exc_type=_re(r"^(ConnectionError|ConnectTimeout|ReadTimeout|TimeoutError|BusyLoadingError)$")),
     Rule("retry", "the site is in maintenance mode", exc_type=_re(r"^(SessionStopped|InReadOnlyMode)$")),
     Rule("access", "the user lacks a right: give it the roles listed in README", status=_s(403),
          exc_type=_re(r"^PermissionError$")),
@@ -116,8 +131,9 @@ RULES: tuple[Rule, ...] = (
     Rule("retry", "temporarily unavailable", status=_s(503)),
     Rule("retry", "the gateway got no answer; the work may go on behind it", status=_s(502, 504), applied=True),
     Rule("retry", "Medusa failed inside", status=_s(500), exc_type=_re(r"^unknown_error$"), applied=True),
-    # A Frappe answer with an exc_type other than the ones above names a programming or data error.
-    Rule("permanent", "", status=_s(500), exc_type=_re(r".")),
+    # A Frappe answer with an exc_type other than the ones above names a programming, data or configuration error.
+    Rule("permanent", "the server failed on this request (its Error Log says where)", status=_s(500, 501),
+         exc_type=_re(r".")),
     Rule("retry", "the server failed without saying why (a killed worker looks like this)", status=_s(500, 599),
          applied=True),
     Rule("permanent", "the address redirects: set the URL variable to the final https address", status=_s(300, 399)),
@@ -144,7 +160,10 @@ def judge_answer(service: str, where: str, status: int, body: Any, *, retry_afte
             continue
         if rule.text is not None and not rule.text.search(message):
             continue
-        reason = ": ".join(part for part in (rule.advice, message) if part) or f"refused with HTTP {status}"
+        # Without its type the text of a Python error often says nothing: "list index out of range".
+        named = f"{exc_type} {message}".strip() if status >= 500 and rule.verdict == "permanent" else message
+        reason = ": ".join(part for part in (rule.advice, named) if part)
+        reason = reason or f"refused with HTTP {status}{f' ({exc_type})' if exc_type else ''}"
         return _ERROR_TYPES[rule.verdict](
             service, where, reason, status=status, exc_type=exc_type, retry_after=retry_after, ambiguous=rule.applied
         )
@@ -162,38 +181,55 @@ def judge_exception(service: str, where: str, error: requests.RequestException) 
             where,
             "the TLS certificate was not accepted: mend it, or name your authority in REQUESTS_CA_BUNDLE",
         )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return TransientError(
+            service, where, "the proxy of the environment (HTTPS_PROXY, HTTP_PROXY) cannot be reached"
+        )
     if isinstance(cause, NameResolutionError):
         return TransientError(service, where, "the server's name cannot be resolved: check the URL variable")
-    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
-        return TransientError(service, where, "no connection within the time limit")
+    # urllib3 derives the refused connection from the one that took too long, so it is asked for first.
     if isinstance(cause, NewConnectionError):
         return TransientError(service, where, "connection refused: is the server running?")
-    if isinstance(error, requests.ReadTimeout):
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
+        return TransientError(service, where, "no connection within the time limit")
+    if isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
         return TransientError(service, where, "no answer within the time limit", ambiguous=True)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return TransientError(service, where, "the connection was lost before the whole answer came", ambiguous=True)
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return TransientError(service, where, "the answer was damaged on its way", ambiguous=True)
     return PermanentError(service, where, f"the request could not be made: {type(error).__name__}")
 
 
 _TAGS = re.compile(r"<[^>]+>")
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<(head|style|script|title)\b.*?(</\1>|\Z)|<!--.*?(-->|\Z)", re.IGNORECASE | re.DOTALL)
+_LONGEST_PAGE_TEXT = 200
+"""Characters. A longer page is a whole web site, of which only the title is worth showing."""
 
 
 def describe(body: Any) -> tuple[str | None, str]:
     """(exc_type, message) of an error body of Frappe v1, Frappe v2, Medusa or a gateway's HTML page."""
     if isinstance(body, Mapping):
         if "exc_type" in body or "exception" in body:
-            exc_type = body.get("exc_type")
-            exception = str(body.get("exception") or "")
-            message = exception.partition(": ")[2] or _server_messages(body) or str(body.get("_error_message") or "")
-            return exc_type, _short(message or exception or str(exc_type))
+            return body.get("exc_type"), _short(_frappe_message(body))
         errors = body.get("errors")
         if isinstance(errors, list) and errors and isinstance(errors[0], Mapping):
             return errors[0].get("type"), _short(str(errors[0].get("message") or ""))
         return body.get("type"), _short(str(body.get("message") or ""))
-    text = str(body or "")
-    title = _TITLE.search(text)
-    return None, _short(title.group(1) if title else text, 200)
+    page = str(body or "")
+    text = _short(_UNSEEN.sub(" ", page), _LONGEST_PAGE_TEXT + 1)
+    title = _TITLE.search(page)
+    if title and (not text or len(text) > _LONGEST_PAGE_TEXT):
+        text = title.group(1)
+    return None, _short(text, _LONGEST_PAGE_TEXT)
+
+
+def _frappe_message(body: Mapping[str, Any]) -> str:
+    exception = str(body.get("exception") or "").partition(": ")[2]
+    shown = _server_messages(body) or str(body.get("_error_message") or "")
+    # The text of an integrity error is the database's; the message made from it is for people.
+    return shown if shown and exception.startswith("(") else exception or shown
 
 
 def _server_messages(body: Mapping[str, Any]) -> str:
@@ -206,5 +242,6 @@ def _server_messages(body: Mapping[str, Any]) -> str:
 
 
 def _short(text: str, limit: int = 400) -> str:
-    text = " ".join(_TAGS.sub(" ", text).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    text = " ".join(html.unescape(_TAGS.sub(" ", text)).split())
+    # What is wrong often stands at the end, after a long value.
+    return text if len(text) <= limit else f"{text[: limit - limit // 4 - 3]} … {text[-(limit // 4) :]}"

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -148,15 +148,35 @@ class HttpClient:
         `repeatable` says that sending twice does no harm (default: every method but POST). What is not repeatable is
         sent again only where the server surely did not carry it out; otherwise the error says `ambiguous`.
         """
+        where = f"{method} {path.partition('?')[0]}"
+        options = {"params": params, "json": json, "data": data, "files": files, "headers": headers}
+        options["timeout"] = (self._options.connect_timeout, read_timeout or self._options.read_timeout)
         repeat_ok = method in _SAFE_METHODS if repeatable is None else repeatable
-        where = f"{method} {path}"
+        return self._retrying(repeat_ok, attempts)(self._answer, method, path, where, options, parse)
 
+    def download(self, path: str, *, limit: int) -> bytes:
+        """The bytes under a path. Raises PermanentError for more than `limit`, without reading them all."""
+        # Not compressed: what is read is then what counts against the limit.
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        timeout = (self._options.connect_timeout, self._options.read_timeout)
+        options = {"headers": headers, "timeout": timeout, "stream": True}
+        return self._retrying(True, None)(self._body_within, path, f"GET {path}", options, limit)
+
+    def part(self, answer: Any, key: str, path: str) -> Any:
+        """`answer[key]` of an answer from `path`; PermanentError when something else answers there."""
+        if isinstance(answer, dict) and key in answer:
+            return answer[key]
+        raise PermanentError(
+            self.service, path, f"the answer has no '{key}': is this the address of {self.service}?", status=200
+        )
+
+    def _retrying(self, repeat_ok: bool, attempts: int | None) -> Retrying:
         def worth_retrying(error: BaseException) -> bool:
             if not isinstance(error, TransientError) or (error.ambiguous and not repeat_ok):
                 return False
             return error.retry_after is None or error.retry_after <= LONGEST_WAIT
 
-        retrying = Retrying(
+        return Retrying(
             retry=retry_if_exception(worth_retrying),
             stop=stop_after_attempt(attempts or self._options.attempts),
             wait=self._wait,
@@ -164,25 +184,9 @@ class HttpClient:
             before_sleep=self._note_retry,
             reraise=True,
         )
-        timeout = (self._options.connect_timeout, read_timeout or self._options.read_timeout)
-        options = {"params": params, "json": json, "data": data, "files": files, "headers": headers, "timeout": timeout}
-        return retrying(self._send_once, method, path, where, options, parse)
 
-    def _send_once(self, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
-        with self._lock:
-            self.counts["requests"] += 1
-            self.counts[method] += 1
-        try:
-            response = self._session.request(method, self.base_url + path, allow_redirects=False, **options)
-        except requests.RequestException as error:
-            # `from None`: the text of a requests exception repeats the address with its query.
-            raise self._clean(judge_exception(self.service, where, error)) from None
-        self._note_date(response)
-        if response.status_code >= 300:
-            retry_after = _retry_after(response)
-            raise self._clean(
-                judge_answer(self.service, where, response.status_code, _body(response), retry_after=retry_after)
-            )
+    def _answer(self, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
+        response = self._send_once(method, path, where, options)
         if not parse:
             return response
         try:
@@ -199,16 +203,49 @@ class HttpClient:
                 self.service, where, "the answer was cut off", status=response.status_code, ambiguous=True
             ) from None
 
+    def _body_within(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
+        with self._send_once("GET", path, where, options) as response:
+            content = bytearray()
+            try:
+                for piece in response.iter_content(64 * 1024):
+                    content += piece
+                    if len(content) > limit:
+                        raise PermanentError(self.service, where, f"the file has more than the allowed {limit:,} bytes")
+            except requests.RequestException as error:
+                raise self._clean(judge_exception(self.service, where, error)) from None
+            return bytes(content)
+
+    def _send_once(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
+        if not path.startswith("/"):
+            # Glued to the address it could name another server, which would then be shown the key.
+            raise PermanentError(self.service, where, "is no path of this server: it must begin with /")
+        with self._lock:
+            self.counts["requests"] += 1
+            self.counts[method] += 1
+        try:
+            response = self._session.request(method, self.base_url + path, allow_redirects=False, **options)
+            self._note_date(response)
+            if response.status_code < 300:
+                return response
+            with response:
+                status, body = response.status_code, _body(response)
+        except requests.RequestException as error:
+            # `from None`: the text of a requests exception repeats the address with its query.
+            raise self._clean(judge_exception(self.service, where, error)) from None
+        raise self._clean(judge_answer(self.service, where, status, body, retry_after=_retry_after(response)))
+
     def _note_date(self, response: requests.Response) -> None:
         header = response.headers.get("Date")
         try:
             if header:
-                self._dated = (parsedate_to_datetime(header), time.monotonic())
+                moment = parsedate_to_datetime(header)
+                # "-0000" is UTC as well, but parsed as if it had no zone.
+                self._dated = (moment if moment.tzinfo else moment.replace(tzinfo=UTC), time.monotonic())
         except ValueError:
             log.warning("%s sent a Date header that is none: %r", self.service, header)
 
     def _clean(self, error: ApiError) -> ApiError:
-        error.reason = self.redact(error.reason)
+        error.reason, error.where = self.redact(error.reason), self.redact(error.where)
         error.args = tuple(self.redact(str(arg)) for arg in error.args)
         return error
 
@@ -240,7 +277,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
     try:
         return max(0.0, Retry().parse_retry_after(value))
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 

@@ -16,6 +16,9 @@ Row = dict[str, Any]
 LONGEST_QUERY = 12_000
 """Bytes. Node refuses request headers of more than 16 kB with an empty 431."""
 
+MOST_VALUES = 500
+"""Values per look-up. Medusa reads the first 1,000 parameters of an address and ignores the others without a word."""
+
 PRODUCT_FIELDS = (
     "id,external_id,handle,status,thumbnail,metadata,images.url,"
     "variants.id,variants.sku,variants.manage_inventory,variants.inventory_items.inventory_item_id"
@@ -46,19 +49,19 @@ class MedusaClient:
         everything, which must never be taken for matches.
         """
         found: list[Row] = []
-        wanted = set(values)
-        fixed = {"fields": fields, **(more or {})}
-        for some in _chunks_by_length(sorted(wanted), key, LONGEST_QUERY - len(urlencode(fixed))):
+        wanted = {value for value in values if value}
+        named = fields if key in fields.split(",") else f"{key},{fields}"
+        fixed = {"fields": named, "order": "id", **(more or {})}
+        for some in _chunks_by_length(sorted(wanted), key, LONGEST_QUERY - len(urlencode(fixed)) - 30):
             offset = 0
             while True:
                 # One value may match several rows (external_id is not unique), hence paging until all are there.
                 page_size = max(2 * len(some), 100)
-                query = urlencode(
-                    [*fixed.items(), *((key, value) for value in some), ("limit", page_size), ("offset", offset)]
-                )
+                fixed.update(limit=page_size, offset=offset)
+                query = urlencode([*fixed.items(), *((key, value) for value in some)])
                 page = self.http.request("GET", path, params=query)
-                rows = page[plural]
-                found += rows
+                rows = self.http.part(page, plural, path)
+                found += [row for row in rows if row[key] in wanted]
                 offset += len(rows)
                 if not rows or offset >= page["count"]:
                     break
@@ -66,7 +69,7 @@ class MedusaClient:
 
     def products_by(self, key: str, values: Iterable[str], fields: str = PRODUCT_FIELDS) -> list[Row]:
         """Products by `external_id`, `handle` or `id`. `external_id` is not unique in Medusa: several may come."""
-        return self.find("/admin/products", "products", key, values, f"{key},{fields}")
+        return self.find("/admin/products", "products", key, values, fields)
 
     def variants_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
         """Variants by sku (unique in Medusa)."""
@@ -77,14 +80,15 @@ class MedusaClient:
         return self.find("/admin/inventory-items", "inventory_items", "sku", skus, fields)
 
     def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
-        """Every row of a list route, paged by id so that pages neither overlap nor skip."""
+        """Every row of a list route. Paged by id: rows that come meanwhile are met last and shift no page."""
         offset = 0
         while True:
             query = {"fields": fields, "limit": page_size, "offset": offset, "order": "id"}
             page = self.http.request("GET", path, params=query)
-            yield from page[plural]
-            offset += len(page[plural])
-            if not page[plural] or offset >= page["count"]:
+            rows = self.http.part(page, plural, path)
+            yield from rows
+            offset += len(rows)
+            if not rows or offset >= page["count"]:
                 return
 
     def collections(self) -> list[Row]:
@@ -163,12 +167,12 @@ class MedusaClient:
 
 
 def _chunks_by_length(values: Sequence[str], key: str, budget: int) -> Iterator[list[str]]:
-    """Split values so that `key=value&...` stays within `budget` bytes once encoded."""
+    """Split values so that `key=value&...` stays within `budget` bytes once encoded, and few enough to be read."""
     chunk: list[str] = []
     used = 0
     for value in values:
         size = len(urlencode({key: value})) + 1
-        if chunk and used + size > budget:
+        if chunk and (used + size > budget or len(chunk) >= MOST_VALUES):
             yield chunk
             chunk, used = [], 0
         chunk.append(value)

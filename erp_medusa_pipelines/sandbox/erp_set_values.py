@@ -39,7 +39,7 @@ def set_values(site: Site, user: str, doctype: Any, rows: Any) -> dict[str, Any]
             stored = store.get(doctype, name)
             if stored is None:
                 missing.append(name)
-            elif expected and any(str(stored[key]) != str(value) for key, value in expected.items()):
+            elif expected and any(str(stored[key] or "") != str(value or "") for key, value in expected.items()):
                 unchanged.append(name)
             else:
                 store.set(doctype, stored["name"], **values)
