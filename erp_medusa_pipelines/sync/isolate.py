@@ -94,15 +94,21 @@ class _Sender(Generic[T]):
             if remaining:
                 self._group(remaining, recovered=False)
             return
+        self._split(group, error)
+
+    def _split(self, group: list[T], error: PermanentError) -> None:
+        """Send a group that was refused in two parts."""
         if len(group) == 1:
             self._delivery.rejected.append((group[0], error))
             return
         half = len(group) // 2
-        if self._group(group[:half], recovered=False):
+        first, second = group[:half], group[half:]
+        if self._group(first, recovered=False) and len(second) > 1:
             # The first half went through, so what was refused is in the second: no need to ask again for the whole.
-            self._refused(group[half:], error)
+            self._split(second, error)
         else:
-            self._group(group[half:], recovered=False)
+            # An item is rejected only for what was said of it alone: others may have been meant.
+            self._group(second, recovered=False)
 
     def _interrupted(self, group: list[T], error: TransientError, *, recovered: bool) -> None:
         remaining = group

@@ -46,7 +46,12 @@ class Stage:
         if self._error:
             self._room.release()
             raise self._error
-        self._pool.submit(work, *arguments).add_done_callback(self._ended)
+        try:
+            future = self._pool.submit(work, *arguments)
+        except RuntimeError:
+            self._room.release()
+            raise
+        future.add_done_callback(self._ended)
 
     def finish(self) -> None:
         """Wait for everything that was submitted."""
@@ -59,12 +64,13 @@ class Stage:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _ended(self, future: Future[None]) -> None:
-        self._room.release()
+        # The error is noted before there is room again: who waits for room must see it.
         try:
-            error = future.exception()
+            self._error = self._error or future.exception()
         except CancelledError:
-            return
-        self._error = self._error or error
+            pass
+        finally:
+            self._room.release()
 
 
 class Breaker:
