@@ -91,7 +91,7 @@ def _servers(settings: Settings) -> _Servers:
     """The servers that the settings name; else the sandbox's, which is started if need be."""
     key, secret, medusa_key = settings.erpnext_api_key, settings.erpnext_api_secret, settings.medusa_api_key
     erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
-    if key and secret and medusa_key and erp_url and medusa_url:
+    if not settings.uses_sandbox and key and secret and medusa_key and erp_url and medusa_url:
         return _Servers(erp_url, key, secret, medusa_url, medusa_key)
     from erp_medusa_pipelines.sandbox.server import ensure_running
 

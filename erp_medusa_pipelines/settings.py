@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 CONNECTION_VARIABLES = ("ERPNEXT_URL", "ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY")
 
@@ -54,8 +55,17 @@ def _categories(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be one word of ASCII letters, digits and signs: was it copied whole, and nothing else?")
+    return value
+
+
 TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
+Times = Annotated[int, Field(ge=1)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
 
@@ -65,12 +75,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     erpnext_url: ServerUrl | None = Field(None, description="Address of ERPNext, e.g. https://erp.example.com")
-    erpnext_api_key: SecretStr | None = Field(None, description="API key of the ERPNext user that the pipelines act as")
-    erpnext_api_secret: SecretStr | None = Field(None, description="API secret of that user")
+    erpnext_api_key: Key | None = Field(None, description="API key of the ERPNext user that the pipelines act as")
+    erpnext_api_secret: Key | None = Field(None, description="API secret of that user")
     medusa_url: ServerUrl | None = Field(
         None, description="Address of the Medusa backend, e.g. https://api.example.com"
     )
-    medusa_api_key: SecretStr | None = Field(None, description="Secret API key of Medusa (sk_...)")
+    medusa_api_key: Key | None = Field(None, description="Secret API key of Medusa (sk_...)")
 
     medusa_sales_channel_id: str | None = Field(
         None, description="Sales channel that products are put into; found by itself when the shop has only one"
@@ -102,6 +112,33 @@ class Settings(BaseSettings):
         ge=1,
         le=8,
         description="Batch calls in flight; Medusa computes in one thread, more than two add only delay",
+    )
+    erpnext_price_list: str = Field(
+        "Standard Selling", min_length=1, description="Price List whose Item Prices the shop shows"
+    )
+    medusa_price_chunk: int = Field(500, ge=1, le=1000, description="Prices per batch call to Medusa")
+    prices_allow_zero: bool = Field(
+        False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
+    )
+    price_removal_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Of the items with a price, the percentage that one run may leave without; above it, it stops",
+    )
+    warehouse_stock_locations: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Stock locations of warehouses and all below them, as JSON: {"Muscat - ST": "sloc_..."}.'
+            " Other warehouses count for MEDUSA_STOCK_LOCATION_ID"
+        ),
+    )
+    medusa_level_chunk: int = Field(500, ge=1, le=1000, description="Stock levels per batch call to Medusa")
+    stock_zero_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Of the levels above zero, the percentage that one run may set to zero; above it, it stops",
     )
     image_max_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, description="Largest image file that is uploaded to Medusa; larger ones are rejected"
@@ -141,7 +178,7 @@ class Settings(BaseSettings):
         60, ge=1, le=86400, description="Seconds before a failed partition is tried again; doubled with every attempt"
     )
     retry_attempts: int = Field(6, ge=0, le=20, description="How often a failed partition is tried again")
-    execution_limits: dict[str, int] = Field(
+    execution_limits: dict[str, Times] = Field(
         default_factory=dict,
         description=(
             'How often a schedule may start its task before it is stopped for good, as JSON: {"expire_otps": 100}.'
@@ -211,6 +248,9 @@ class Settings(BaseSettings):
     )
     otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")
 
+    use_sandbox: bool = Field(
+        False, description="Use the embedded sandbox even though servers are set, as the demo does"
+    )
     sandbox_dir: Path | None = Field(
         None,
         description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",
@@ -228,8 +268,8 @@ class Settings(BaseSettings):
 
     @property
     def uses_sandbox(self) -> bool:
-        """True when no server is configured, so that the embedded sandbox stands in."""
-        return self.erpnext_url is None
+        """True when no server is configured (or the sandbox is asked for), so that the embedded sandbox stands in."""
+        return self.use_sandbox or self.erpnext_url is None
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
@@ -239,7 +279,13 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_input=False, include_url=False):
-            variable = "_".join(str(part) for part in problem["loc"]).upper()
+            # Beyond the first the parts lead into a JSON value.
+            variable, inside = str(problem["loc"][0] if problem["loc"] else "").upper(), problem["loc"][1:]
+            where = f"{variable} ({', '.join(str(part) for part in inside)})" if inside else variable
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{variable}: {message}" if variable else message)
-        raise SettingsError("Wrong settings (environment or .env):\n  " + "\n  ".join(lines)) from None
+            lines.append(f"{where}: {message}" if where else message)
+    except UnreadableSetting as error:
+        # Its text names the field, not the value; what it was raised from would show the value.
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        lines = [f"{name.upper()}: must be JSON, as .env.example shows it" if name else "a value is not JSON"]
+    raise SettingsError("Wrong settings (environment or .env):\n  " + "\n  ".join(lines))
