@@ -11,7 +11,9 @@ import dagster as dg
 from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
 from erp_medusa_pipelines.assets.export import build_export_assets
 from erp_medusa_pipelines.assets.otps import expired_otps
+from erp_medusa_pipelines.assets.prices import build_price_assets
 from erp_medusa_pipelines.assets.quotation_emails import quotation_emails
+from erp_medusa_pipelines.assets.stock import build_stock_assets
 from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
 from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.batches import batches_definition
@@ -38,7 +40,15 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
     }
     return dg.Definitions(
         assets=with_freshness(
-            [*build_export_assets(batches), *TOP_SELLER_ASSETS, *CLEARANCE_ASSETS, quotation_emails, expired_otps],
+            [
+                *build_export_assets(batches),
+                *build_price_assets(batches),
+                *build_stock_assets(batches),
+                *TOP_SELLER_ASSETS,
+                *CLEARANCE_ASSETS,
+                quotation_emails,
+                expired_otps,
+            ],
             TASKS,
             zone,
         ),

@@ -53,8 +53,35 @@ TASKS: tuple[Task, ...] = (
         queue=LONG,
         max_runtime=28800,
         partitioned=True,
-        assets=("medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"),
+        assets=(
+            "medusa_collections",
+            "medusa_products",
+            "medusa_images",
+            "medusa_product_updates",
+            # What is exported tonight has its price and its stock tonight.
+            "medusa_price_lists",
+            "medusa_prices",
+            "medusa_stock",
+        ),
         description="Published Website Items and their images become Medusa products; changed ones are updated.",
+    ),
+    Task(
+        name="sync_missing_prices_to_medusa",
+        cron="0 1 * * *",
+        queue=DEFAULT,
+        # The first night of a big shop writes an id to every Item Price, some 50 a second.
+        max_runtime=3600,
+        partitioned=True,
+        assets=("medusa_price_lists", "medusa_prices"),
+        description="Item Prices become entries of Medusa price lists that begin and end with their validity.",
+    ),
+    Task(
+        name="update_webitem_stock",
+        cron="0 0 * * *",
+        queue=LONG,
+        partitioned=True,
+        assets=("medusa_stock",),
+        description="Stock of a Website Item's warehouses becomes its Medusa inventory level and its in-stock flag.",
     ),
     Task(
         name="add_top_selling_items_to_collection",

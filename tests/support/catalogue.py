@@ -6,6 +6,7 @@ from uuid import uuid4
 from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_pipelines.sandbox.erp_store import ErpStore
 
+PRICE_LIST = "Standard Selling"
 HARD_CODES = ("ITM/{}", "ITM {} 50%", "ITM#{}?x=1&y", "ITM+{}.html", "صنف-{}", "ITM-{}")
 DESCRIPTION = (
     '<div class="ql-editor read-mode"><p>Syringe &amp; accessories &ndash; 100&nbsp;% sterile</p>'
@@ -21,6 +22,9 @@ class Catalogue:
         self.tag = uuid4().hex[:8]
         self.names: list[str] = []
         store.insert("Country", name="Oman", country_name="Oman", code="om")
+        store.insert(
+            "Price List", name=PRICE_LIST, price_list_name=PRICE_LIST, enabled=1, selling=1, buying=0, currency="OMR"
+        )
         store.insert("Brand", name="3M", brand="3M")
         store.insert("UOM", name="Box", uom_name="Box")
         self.root = self.group("All", parent="")

@@ -1,0 +1,110 @@
+"""Prices: the lists that stand for windows of time, and their entries. Two thin assets over sync/.
+
+    medusa_price_lists --.
+medusa_products[batch] --+--> medusa_prices[batch]
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
+from erp_medusa_pipelines.sync.batches import Batch
+from erp_medusa_pipelines.sync.guard import MassLossError
+from erp_medusa_pipelines.sync.item_prices import DOCTYPE, check_price_list
+from erp_medusa_pipelines.sync.price_amounts import AmountRule
+from erp_medusa_pipelines.sync.price_lists import PriceLists, sync_price_lists
+from erp_medusa_pipelines.sync.prices import PriceSync
+
+GROUP = "prices_and_stock"
+KINDS = {"medusa"}
+
+
+class PriceConfig(SyncConfig):
+    """What an operator can ask of one run of the prices."""
+
+    allow_removal: bool = Field(
+        default=False, description="Go on although more items than PRICE_REMOVAL_PERCENT would lose their only price"
+    )
+
+
+def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the prices over these batches."""
+
+    @dg.asset(
+        group_name=GROUP,
+        kinds=KINDS,
+        # Several runs come to this asset at once each night; one at a time, the later ones find the lists made.
+        pool="medusa_price_lists",
+        check_specs=[check_spec("medusa_price_lists")],
+        description=(
+            "One Medusa price list per batch and window of time in which Item Prices are in force;"
+            " lists whose window is over become drafts."
+        ),
+    )
+    def medusa_price_lists(
+        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, "Price List") as run:
+            settings = run.shop.settings
+            _, lists, rule = _opened(run)
+            count = settings.export_batches
+            sync_price_lists(
+                run.shop.erp,
+                settings.erpnext_price_list,
+                lists,
+                rule,
+                [Batch(index, count) for index in range(count)],
+                run.report,
+            )
+            return run.result()
+
+    @dg.asset(
+        group_name=GROUP,
+        kinds=KINDS,
+        partitions_def=batches,
+        deps=["medusa_products", medusa_price_lists],
+        check_specs=[check_spec("medusa_prices")],
+        description=(
+            "Item Prices for everybody, as entries of the price lists; the ids are written back to the Item Prices."
+        ),
+    )
+    def medusa_prices(
+        context: dg.AssetExecutionContext, config: PriceConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, DOCTYPE) as run:
+            settings = run.shop.settings
+            prices, lists, rule = _opened(run)
+            try:
+                PriceSync(
+                    erp=run.shop.erp,
+                    medusa=run.shop.medusa,
+                    batch=run.batch,
+                    quarantine=run.quarantine,
+                    report=run.report,
+                    options=run.options,
+                    writer=run.shop.writer,
+                    price_list=settings.erpnext_price_list,
+                    prices=prices,
+                    lists=lists,
+                    rule=rule,
+                    removal_percent=settings.price_removal_percent,
+                    allow_removal=config.allow_removal,
+                    entries_per_call=settings.medusa_price_chunk,
+                ).run()
+            except MassLossError as error:
+                raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+            return run.result()
+
+    return [medusa_price_lists, medusa_prices]
+
+
+def _opened(run: SyncRun) -> tuple[MedusaPrices, PriceLists, AmountRule]:
+    """What both assets need, read once: the store's currencies, our lists, and which day it is at the ERP."""
+    settings, erp = run.shop.settings, run.shop.erp
+    check_price_list(erp, settings.erpnext_price_list)
+    prices = MedusaPrices(run.shop.medusa)
+    lists = PriceLists(prices, settings.erpnext_price_list, erp.time_zone, erp.now().date()).load()
+    return prices, lists, AmountRule(prices.currencies(), settings.prices_allow_zero)

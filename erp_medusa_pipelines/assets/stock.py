@@ -1,0 +1,94 @@
+"""Stock: one thin asset over sync/.
+
+medusa_products[batch] --> medusa_stock[batch]
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from erp_medusa_pipelines.assets.prices import GROUP, KINDS
+from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
+from erp_medusa_pipelines.sync.guard import MassLossError
+from erp_medusa_pipelines.sync.stock import LowStock, StockSync
+from erp_medusa_pipelines.sync.website_items import DOCTYPE
+
+LOCATIONS_VARIABLE = "WAREHOUSE_STOCK_LOCATIONS"
+
+
+class StockConfig(SyncConfig):
+    """What an operator can ask of one run of the stock."""
+
+    allow_zero: bool = Field(
+        default=False, description="Go on although more levels than STOCK_ZERO_PERCENT would drop to zero"
+    )
+
+
+def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The asset of the stock over these batches."""
+
+    @dg.asset(
+        group_name=GROUP,
+        kinds=KINDS,
+        partitions_def=batches,
+        deps=["medusa_products"],
+        check_specs=[check_spec("medusa_stock")],
+        description=(
+            "What lies in a Website Item's warehouses, as Medusa's inventory level and as its in-stock flag;"
+            " only what differs is written."
+        ),
+    )
+    def medusa_stock(
+        context: dg.AssetExecutionContext, config: StockConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, DOCTYPE) as run:
+            settings = run.shop.settings
+            inventory = MedusaInventory(run.shop.medusa)
+            if settings.warehouse_stock_locations:
+                inventory.check_locations(settings.warehouse_stock_locations.values(), LOCATIONS_VARIABLE)
+            sync = StockSync(
+                erp=run.shop.erp,
+                medusa=run.shop.medusa,
+                batch=run.batch,
+                quarantine=run.quarantine,
+                report=run.report,
+                options=run.options,
+                writer=run.shop.writer,
+                inventory=inventory,
+                locations=settings.warehouse_stock_locations,
+                default_location=run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
+                zero_percent=settings.stock_zero_percent,
+                allow_zero=config.allow_zero,
+                levels_per_call=settings.medusa_level_chunk,
+            )
+            try:
+                sync.run()
+            except MassLossError as error:
+                raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+            result = run.result()
+            low = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
+            return result._replace(metadata={**(result.metadata or {}), **low})
+
+    return [medusa_stock]
+
+
+def _low_stock_table(low_stock: list[LowStock], base_url: str) -> dict[str, dg.MetadataValue]:
+    """Items at or below their threshold, scarcest first."""
+    if not low_stock:
+        return {}
+    records = [
+        dg.TableRecord(
+            {
+                "website_item": item.name,
+                "quantity": item.quantity,
+                "threshold": item.threshold,
+                "link": document_url(base_url, DOCTYPE, item.name),
+            }
+        )
+        for item in sorted(low_stock, key=lambda one: (one.quantity, one.name))[:ROWS_SHOWN]
+    ]
+    kinds = {"website_item": "string", "quantity": "int", "threshold": "int", "link": "string"}
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    return {"low_stock_items": dg.MetadataValue.table(records, schema)}

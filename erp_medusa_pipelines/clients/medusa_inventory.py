@@ -1,0 +1,84 @@
+"""Inventory of Medusa: the items that variants are stocked by, and their levels at stock locations.
+
+Belongs here: the routes, their shapes and their traps. Does not belong here: how much there is (sync/).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
+
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MedusaClient, Row
+
+LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
+_INVENTORY = "inventory_items.inventory."
+VARIANT_FIELDS = (
+    f"id,sku,product_id,manage_inventory,inventory_items.inventory_item_id,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
+)
+VARIANTS_PER_PAGE = 2000
+
+
+class MedusaInventory:
+    """Variants with their inventory items and levels, of one Medusa."""
+
+    def __init__(self, medusa: MedusaClient) -> None:
+        self._medusa = medusa
+        self._http = medusa.http
+
+    def check_locations(self, location_ids: Iterable[str], variable: str) -> None:
+        """Raises PermanentError for ids that Medusa does not have: its bulk route takes levels at any id."""
+        rows = list(self._medusa.all_of("/admin/stock-locations", "stock_locations", "id,name"))
+        unknown = set(location_ids) - {row["id"] for row in rows}
+        if unknown:
+            known = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
+            raise PermanentError(
+                self._http.service,
+                "GET /admin/stock-locations",
+                f"{variable}: {', '.join(sorted(unknown))} not among: {known}",
+            )
+
+    def variants(self, skus: Sequence[str], of: int) -> Iterator[Row]:
+        """At least the variants with these skus, out of about `of`: by sku or all of them, whatever asks less often."""
+        asked = ceil(sum(len(urlencode({"sku": sku})) + 1 for sku in skus) / LONGEST_QUERY)
+        if ceil(of / VARIANTS_PER_PAGE) <= asked:
+            return self._medusa.all_of(
+                "/admin/product-variants", "variants", VARIANT_FIELDS, page_size=VARIANTS_PER_PAGE
+            )
+        return iter(self._medusa.variants_by_sku(skus, VARIANT_FIELDS))
+
+    def variants_by_id(self, ids: Iterable[str]) -> list[Row]:
+        """Variants whose sku is not the one that was expected."""
+        return self._medusa.find("/admin/product-variants", "variants", "id", ids, VARIANT_FIELDS)
+
+    def levels(self, inventory_item_ids: Iterable[str]) -> dict[str, list[Row]]:
+        """Levels {location_id, stocked_quantity, reserved_quantity} by inventory item."""
+        fields = f"id,{LEVELS.format('')}"
+        found = self._medusa.find("/admin/inventory-items", "inventory_items", "id", inventory_item_ids, fields)
+        return {row["id"]: row["location_levels"] for row in found}
+
+    def write_levels(
+        self, *, create: Sequence[Mapping[str, Any]] = (), update: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Create and update levels {inventory_item_id, location_id, stocked_quantity}, all or nothing.
+
+        There is no "create or update": a level that exists cannot be created (400), one that does not cannot be
+        updated (404). Updates alone may be repeated.
+        """
+        body = {key: list(levels) for key, levels in (("create", create), ("update", update)) if levels}
+        self._http.request("POST", "/admin/inventory-items/location-levels/batch", json=body, repeatable=not create)
+
+    def stock_variant(self, variant: Mapping[str, Any]) -> str:
+        """Give a variant that lost its inventory item one, and return its id: the one with its sku, else a new one."""
+        found = self._medusa.inventory_items_by_sku([variant["sku"]], "id,sku,variants.id")
+        if found and found[0]["variants"]:
+            text = f"inventory item {found[0]['id']} with sku {variant['sku']} belongs to another variant"
+            raise PermanentError(self._http.service, f"variant {variant['id']}", text)
+        if found:
+            item_id = found[0]["id"]
+        else:
+            body = {"sku": variant["sku"], "title": variant["sku"]}
+            item_id = self._http.request("POST", "/admin/inventory-items", json=body)["inventory_item"]["id"]
+        path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
+        self._http.request("POST", f"{path}?fields=id", json={"inventory_item_id": item_id, "required_quantity": 1})
+        return item_id

@@ -1,0 +1,99 @@
+"""Price lists of Medusa and their entries.
+
+Belongs here: the routes, their shapes and their traps. Does not belong here: which price is in force when (sync/).
+
+Creating an entry is not idempotent: the same variant and currency again is a second entry, and the shop shows the
+lowest.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
+
+LIST_FIELDS = "id,title,description,status,type,starts_at,ends_at,metadata"
+ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
+ENTRIES_PER_PAGE = 5000
+"""A list's entries can only be read all together: there is no filter by variant."""
+
+
+class MedusaPrices:
+    """Price lists of one Medusa."""
+
+    def __init__(self, medusa: MedusaClient) -> None:
+        self._medusa = medusa
+        self._http = medusa.http
+
+    def currencies(self) -> dict[str, int]:
+        """Decimal digits of the currencies that the store supports, by code in capitals as ERPNext writes it."""
+        fields = "id,supported_currencies.currency_code,supported_currencies.currency.decimal_digits"
+        return {
+            each["currency_code"].upper(): int(each["currency"]["decimal_digits"])
+            for store in self._medusa.all_of("/admin/stores", "stores", fields)
+            for each in store["supported_currencies"]
+        }
+
+    def lists(self) -> Iterator[Row]:
+        """Every price list, without its entries. Metadata cannot be filtered by."""
+        return self._medusa.all_of("/admin/price-lists", "price_lists", LIST_FIELDS)
+
+    def create_list(self, body: Mapping[str, Any]) -> Row:
+        """Create one list. Nothing about a list is unique: after a lost answer it must be looked for."""
+        return self._http.request("POST", "/admin/price-lists", json=dict(body))["price_list"]
+
+    def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
+        """Change a list; its entries stay."""
+        self._http.request("POST", f"/admin/price-lists/{list_id}", json=dict(body), repeatable=True)
+
+    def delete_empty_list(self, list_id: str) -> None:
+        """Delete a list that has no entries. Never one that has: that takes minutes and blocks the shop meanwhile."""
+        self._http.request("DELETE", f"/admin/price-lists/{list_id}")
+
+    def count(self, list_id: str) -> int:
+        """How many entries a list has."""
+        query = {"fields": "id", "limit": 0}
+        return self._http.request("GET", f"/admin/price-lists/{list_id}/prices", params=query)["count"]
+
+    def entries(self, list_id: str) -> Iterator[Row]:
+        """All entries of a list: id, amount, currency_code, price_set.variant.id."""
+        path = f"/admin/price-lists/{list_id}/prices"
+        return self._medusa.all_of(path, "prices", ENTRY_FIELDS, page_size=ENTRIES_PER_PAGE)
+
+    def create(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Create entries {variant_id, currency_code, amount}, all or nothing; they come back in any order.
+
+        After a lost answer the error is `ambiguous`: the list must be read to learn what was created.
+        """
+        return self._batch(list_id, {"create": list(entries)}, repeatable=False)["created"]
+
+    def update(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Update entries {id, variant_id, amount}; returns the ids that were: unknown ones are skipped in silence."""
+        return {row["id"] for row in self._batch(list_id, {"update": list(entries)}, repeatable=True)["updated"]}
+
+    def delete(self, list_id: str, ids: Sequence[str]) -> None:
+        """Delete entries; those already gone are fine."""
+        self._batch(list_id, {"delete": list(ids)}, repeatable=True)
+
+    def _batch(self, list_id: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
+        path = f"/admin/price-lists/{list_id}/prices/batch"
+        return self._http.request("POST", f"{path}?fields={ENTRY_FIELDS}", json=dict(body), repeatable=repeatable)
+
+
+def entry_variant(entry: Mapping[str, Any]) -> str | None:
+    """Id of the variant that an entry is for; None when that variant is gone."""
+    variant = (entry.get("price_set") or {}).get("variant") or {}
+    return variant.get("id")
+
+
+def decimal_of(number: float) -> Decimal:
+    """A JSON number as the decimal that was written: both servers keep such numbers as doubles, so none is lost."""
+    return Decimal(repr(number))
+
+
+def number_of(amount: Decimal) -> float:
+    """The JSON number that is written with exactly these digits; ValueError where a double cannot hold them."""
+    number = float(amount)
+    if decimal_of(number) != amount:
+        raise ValueError(f"{amount} has more digits than Medusa takes")
+    return number

@@ -1,0 +1,9 @@
+"""The prices against a real Medusa."""
+
+from tests.suites.prices import PricesSuite, catalogue, shop
+
+__all__ = ["TestPrices", "catalogue", "shop"]
+
+
+class TestPrices(PricesSuite):
+    pass

@@ -1,0 +1,388 @@
+"""Prices over real sockets: what a customer is shown, what both servers hold, and what it cost."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
+from erp_medusa_pipelines.sync.price_lists import OWNER_KEY
+from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.runs import JobRun, Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+EXPORT = "export_items_and_images_custom"
+JOB = "sync_missing_prices_to_medusa"
+ENTRIES_ROUTE = r"/admin/price-lists/[^/]+/prices/batch"
+ZONE = ZoneInfo("Asia/Muscat")
+
+
+class PricedShop:
+    """A catalogue of a test's own with Item Prices, and both ends of the sync to look at."""
+
+    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
+        self.catalogue = catalogue
+        self.erp = erp
+        self.medusa = medusa
+        self.today = datetime.now(ZONE).date()
+        self.number = 0
+        self.group = catalogue.group("Priced")
+        erp.store.insert("UOM", name="Nos", uom_name="Nos")
+        for currency in ("OMR", "XAU"):
+            erp.store.insert("Currency", name=currency, currency_name=currency)
+
+    def day(self, offset: int) -> date:
+        return self.today + timedelta(days=offset)
+
+    def item(self, **fields: Any) -> str:
+        """A Website Item of this shop, not exported yet."""
+        return self.catalogue.item(self.group, stock_uom="Nos", **fields)
+
+    def price(self, item: str, rate: float, since: int | None = None, until: int | None = None, **fields: Any) -> str:
+        """An Item Price of the item, valid from and up to so many days from today; returns its name."""
+        self.number += 1
+        row = self.catalogue.row(item)
+        values = {
+            "name": f"price-{self.catalogue.tag}-{self.number:03d}",
+            "item_code": row["item_code"],
+            "price_list": PRICE_LIST,
+            "uom": "Nos",
+            "currency": "OMR",
+            "price_list_rate": rate,
+            "selling": 1,
+            "valid_from": self.day(since).isoformat() if since is not None else None,
+            "valid_upto": self.day(until).isoformat() if until is not None else None,
+            **fields,
+        }
+        self.erp.store.insert("Item Price", **values)
+        return values["name"]
+
+    def change(self, price: str, **fields: Any) -> None:
+        """Somebody saves the Item Price."""
+        self.erp.store.set("Item Price", price, modified=f"2026-01-01 00:00:00.{self.number:06d}", **fields)
+        self.number += 1
+
+    def row(self, price: str) -> dict[str, Any]:
+        found = self.erp.store.get("Item Price", price)
+        assert found is not None, price
+        return found
+
+    def shown(self, item: str) -> float | None:
+        """What a customer is asked for the item now."""
+        row = self.catalogue.row(item)
+        answer = self.medusa.store(
+            "GET",
+            f"/store/products/{row['medusa_id']}",
+            params={"region_id": self.medusa.region_id, "fields": "id,*variants.calculated_price"},
+        )
+        assert answer.status_code == 200, answer.text
+        calculated = answer.json()["product"]["variants"][0]["calculated_price"]
+        return calculated["calculated_amount"] if calculated else None
+
+    def entries(self, item: str) -> list[tuple[str | None, str | None, float, str]]:
+        """(starts_at, ends_at, amount, list id) of the item's entries in lists of ours, drafts left out."""
+        variant = self.catalogue.row(item)["medusa_variant_id"]
+        found = []
+        for kept in self.lists():
+            path = f"/admin/price-lists/{kept['id']}/prices"
+            query = {"limit": 1000, "fields": "id,amount,currency_code,price_set.variant.id"}
+            found += [
+                (kept["starts_at"], kept["ends_at"], entry["amount"], kept["id"])
+                for entry in self.medusa.admin("GET", path, params=query)["prices"]
+                if entry["price_set"]["variant"]["id"] == variant and kept["status"] == "active"
+            ]
+        return sorted(found, key=str)
+
+    def lists(self) -> list[dict[str, Any]]:
+        """Price lists of ours."""
+        query = {"limit": 1000, "fields": "id,title,status,starts_at,ends_at,metadata"}
+        rows = self.medusa.admin("GET", "/admin/price-lists", params=query)["price_lists"]
+        return [row for row in rows if OWNER_KEY in (row["metadata"] or {})]
+
+    def retire_lists(self) -> None:
+        """A real Medusa outlives the test: nothing of it may meet the next test's run."""
+        for kept in self.lists():
+            metadata = {**kept["metadata"], OWNER_KEY: f"left behind by {self.catalogue.tag}"}
+            body = {"status": "draft", "metadata": metadata}
+            self.medusa.admin("POST", f"/admin/price-lists/{kept['id']}", json=body)
+
+    def forget(self) -> None:
+        self.erp.faults.forget_requests()
+        self.medusa.faults.forget_requests()
+
+    def writes(self) -> list[SeenRequest]:
+        """Requests to either server that changed something."""
+        seen = [*self.medusa.faults.requests, *self.erp.faults.requests]
+        reads = ("get_list", "erp_medusa_set_values")
+        return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
+
+
+def started(runner: Runner) -> JobRun:
+    """The nightly job for the only batch."""
+    return runner.job(JOB, "batch_0")
+
+
+class PricesSuite:
+    """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
+
+    def test_a_customer_is_asked_what_the_erp_asks(self, shop: PricedShop, runner: Runner) -> None:
+        standing, running, over, to_come, newer, odd = (shop.item() for _ in range(6))
+        shop.price(standing, 12.345, since=-400)
+        shop.price(running, 20, since=-400)
+        shop.price(running, 17.125, since=-3, until=0)
+        shop.price(over, 30.1, since=-400)
+        shop.price(over, 1.5, since=-30, until=-1)
+        shop.price(to_come, 40.005, since=-400)
+        shop.price(to_come, 35, since=1, until=20)
+        shop.price(newer, 50, since=-400)
+        shop.price(newer, 55.555, since=-1)  # dearer, and the later one counts
+        shop.price(odd, 0.001)
+        shop.price(odd, 0.0004, customer="Hospital", since=-1)
+        shop.price(odd, 7, uom="Box", since=-1)
+        shop.price(odd, 8, packing_unit=10, since=-1)
+        shop.price(odd, 9, price_list="Standard Buying", since=-1)
+        run = runner.job(EXPORT, "batch_0")
+        assert run.success, run.failure_text("medusa_prices")
+        items = (standing, running, over, to_come, newer, odd)
+        assert [shop.shown(item) for item in items] == [12.345, 17.125, 30.1, 40.005, 55.555, 0.001]
+        assert run.check("medusa_prices").passed
+
+    def test_windows_open_and_close_by_themselves(
+        self, shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No run is needed on the day: what was sent three days ago is right today."""
+        began, ended, never = shop.item(), shop.item(), shop.item()
+        for item in (began, ended):
+            shop.price(item, 10, since=-100)
+        shop.price(began, 8.25, since=-1, until=5)
+        shop.price(ended, 7.75, since=-2, until=-1)
+        shop.price(never, 3, since=-2, until=-1)
+        three_days_ago = datetime.now(ZONE) - timedelta(days=3)
+        with monkeypatch.context() as earlier:
+            earlier.setattr(ErpNextClient, "now", lambda _self: three_days_ago)
+            assert runner.job(EXPORT, "batch_0").success
+        assert [shop.shown(item) for item in (began, ended, never)] == [8.25, 10, None]
+
+    def test_as_days_pass_only_what_is_over_is_taken_away(
+        self, shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        item = shop.item()
+        standing = shop.price(item, 10, since=-100)
+        promotion = shop.price(item, 8.25, since=-1, until=5)
+        with monkeypatch.context() as earlier:
+            three_days_ago = datetime.now(ZONE) - timedelta(days=3)
+            earlier.setattr(ErpNextClient, "now", lambda _self: three_days_ago)
+            assert runner.job(EXPORT, "batch_0").success
+        before = shop.entries(item)
+        assert [amount for _, _, amount, _ in before] == [8.25, 10, 10]
+        run = started(runner)
+        assert run.success
+        # The entry before the promotion is over; the two others stay where they are.
+        active = [entry for entry in before if entry[1] is None or entry[1] > datetime.now(ZONE).isoformat()]
+        assert shop.entries(item) == active
+        assert len(active) == 2
+        numbers = run.metadata("medusa_prices")
+        assert (numbers["written"], numbers["updated"], numbers["removed"]) == (0, 0, 1)
+        assert [shop.row(name)["medusa_price_id"] for name in (standing, promotion)] == self.ids(shop, item)
+        shop.forget()
+        assert started(runner).success
+        # The empty list is deleted in the run after; nothing else is left to do.
+        assert [one.method for one in shop.writes()] == ["DELETE"]
+        shop.forget()
+        assert started(runner).success
+        assert shop.writes() == []
+
+    def ids(self, shop: PricedShop, item: str) -> list[str]:
+        """Entry ids: the standing price's, then the promotion's."""
+        variant = shop.catalogue.row(item)["medusa_variant_id"]
+        found = {}
+        for kept in shop.lists():
+            query = {"limit": 1000, "fields": "id,amount,price_set.variant.id"}
+            for entry in shop.medusa.admin("GET", f"/admin/price-lists/{kept['id']}/prices", params=query)["prices"]:
+                if entry["price_set"]["variant"]["id"] == variant:
+                    found[entry["amount"]] = entry["id"]
+        return [found[10], found[8.25]]
+
+    def test_ids_are_kept_on_the_item_prices(self, shop: PricedShop, runner: Runner) -> None:
+        item = shop.item()
+        in_force = shop.price(item, 10, since=-100)
+        replaced = shop.price(item, 9, since=-300, medusa_id="plist_old", medusa_price_id="price_old")
+        assert runner.job(EXPORT, "batch_0").success
+        row = shop.row(in_force)
+        assert row["medusa_price_id"].startswith("price_")
+        assert row["medusa_id"] in [kept["id"] for kept in shop.lists()]
+        assert not shop.row(replaced)["medusa_price_id"]
+        assert not shop.row(replaced)["medusa_id"]
+
+    def test_a_second_run_writes_nothing(self, shop: PricedShop, runner: Runner) -> None:
+        for number in range(12):
+            item = shop.item()
+            shop.price(item, 10.001 + number, since=-100)
+            if number % 3 == 0:
+                shop.price(item, 5, since=-1, until=4)
+        assert runner.job(EXPORT, "batch_0").success
+        shop.forget()
+        again = started(runner)
+        assert again.success
+        assert shop.writes() == []
+        assert again.metadata("medusa_prices")["unchanged"] == 12 + 4
+
+    def test_only_differences_are_sent(self, shop: PricedShop, runner: Runner) -> None:
+        raised, ended, gone, promoted, untouched = (shop.item() for _ in range(5))
+        prices = [shop.price(item, 10, since=-100) for item in (raised, ended, gone, promoted, untouched)]
+        assert runner.job(EXPORT, "batch_0").success
+        shop.change(prices[0], price_list_rate=11.5)
+        shop.change(prices[1], valid_upto=shop.day(-1).isoformat())
+        shop.erp.store.delete("Item Price", prices[2])
+        shop.price(promoted, 9.5, since=0, until=3)
+        run = started(runner)
+        assert run.success, run.failure_text("medusa_prices")
+        assert [shop.shown(item) for item in (raised, ended, gone, promoted, untouched)] == [11.5, None, None, 9.5, 10]
+        assert not shop.row(prices[1])["medusa_price_id"]
+        numbers = run.metadata("medusa_prices")
+        # The promotion cuts the standing price: it moves into a window after it.
+        assert (numbers["updated"], numbers["written"], numbers["removed"]) == (1, 2, 3)
+
+    def test_what_cannot_be_a_price_is_named_and_never_shown(self, shop: PricedShop, runner: Runner) -> None:
+        negative, currency, backwards, nothing, tied, good = (shop.item() for _ in range(6))
+        for item in (negative, currency, backwards, nothing):
+            shop.price(item, 10, since=-100)
+        bad = {
+            shop.price(negative, -1, since=-1): "price_list_rate",
+            shop.price(currency, 5, since=-1, currency="XAU"): "currency",
+            shop.price(backwards, 5, since=9, until=3): "valid_upto",
+            shop.price(nothing, 0, since=-1): "price_list_rate",
+        }
+        shop.price(tied, 6, since=-1, creation="2026-01-02 00:00:00", customer=None)
+        shop.price(tied, 4, since=-1, creation="2026-01-01 00:00:00", valid_upto=shop.day(30).isoformat())
+        shop.price(good, 3.333)
+        run = runner.job(EXPORT, "batch_0")
+        assert run.success
+        assert not run.check("medusa_prices").passed
+        rejects = {row["document"].removeprefix("Item Price "): row for row in run.rejects("medusa_prices")}
+        assert {name: row["field"] for name, row in rejects.items()} == bad
+        assert "XAU" in next(row["reason"] for row in rejects.values() if row["field"] == "currency")
+        items = (negative, currency, backwards, nothing, tied, good)
+        assert [shop.shown(item) for item in items] == [None, None, 10, None, 6, 3.333]
+        again = started(runner)
+        assert {row["held"] for row in again.rejects("medusa_prices")} == {"since an earlier run"}
+
+    def test_an_item_without_a_product_is_waiting(self, shop: PricedShop, runner: Runner) -> None:
+        shop.price(shop.item(), 10)
+        run = started(runner)
+        assert run.success
+        assert run.metadata("medusa_prices")["waiting"] == 1
+        assert run.check("medusa_prices").passed
+
+    def test_a_lost_answer_makes_no_second_entry(self, shop: PricedShop, runner: Runner) -> None:
+        items = [shop.item() for _ in range(8)]
+        prices = [shop.price(item, 2.5) for item in items]
+        shop.medusa.faults.add(Fault("drop_after", method="POST", path=ENTRIES_ROUTE, times=1))
+        assert runner.job(EXPORT, "batch_0").success
+        assert [len(shop.entries(item)) for item in items] == [1] * 8
+        assert all(shop.row(price)["medusa_price_id"] for price in prices)
+
+    def test_a_night_that_breaks_off_leaves_every_item_its_price(self, shop: PricedShop, runner: Runner) -> None:
+        items = [shop.item() for _ in range(6)]
+        for item in items:
+            shop.price(item, 10, since=-100)
+        assert runner.job(EXPORT, "batch_0").success
+        for item in items:
+            shop.price(item, 12, since=1)  # cuts the standing price, so all entries have to move
+        shop.medusa.faults.add(Fault("status", method="POST", path=ENTRIES_ROUTE, status=503))
+        broken = started(runner)
+        assert not broken.success
+        assert "12 of 12" in broken.failure("medusa_prices").description
+        assert [shop.shown(item) for item in items] == [10] * 6
+        shop.medusa.faults.heal()
+        assert started(runner).success
+        assert [shop.shown(item) for item in items] == [10] * 6
+        assert [len(shop.entries(item)) for item in items] == [2] * 6
+
+    def test_an_erp_that_answers_no_prices_empties_no_shop(self, shop: PricedShop, runner: Runner) -> None:
+        items = [shop.item() for _ in range(4)]
+        prices = [shop.price(item, 10, since=-100) for item in items]
+        assert runner.job(EXPORT, "batch_0").success
+        for price in prices:
+            shop.erp.store.delete("Item Price", price)
+        stopped = started(runner)
+        assert not stopped.success
+        failure = stopped.failure("medusa_prices")
+        assert "4 of 4 items would lose their only price" in failure.description
+        assert failure.metadata["permanent"].value is True
+        assert [shop.shown(item) for item in items] == [10] * 4
+        allowed = runner.job(JOB, "batch_0", run_config={"ops": {"medusa_prices": {"config": {"allow_removal": True}}}})
+        assert allowed.success
+        assert [shop.shown(item) for item in items] == [None] * 4
+
+    def test_a_price_list_that_does_not_exist_is_an_error_that_says_so(
+        self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop.price(shop.item(), 10)
+        assert runner.job(EXPORT, "batch_0").success
+        shop_env.setenv("ERPNEXT_PRICE_LIST", "Standart Selling")
+        run = started(Runner())
+        assert not run.success
+        assert "Price List Standart Selling does not exist" in run.failure_text("medusa_price_lists")
+
+    def test_a_variant_that_is_gone_is_named_and_others_get_their_price(self, shop: PricedShop, runner: Runner) -> None:
+        lost, fine = shop.item(), shop.item()
+        assert runner.job(EXPORT, "batch_0").success
+        gone = "variant_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+        shop.erp.store.set("Website Item", lost, medusa_variant_id=gone)
+        rejected = shop.price(lost, 10)
+        shop.price(fine, 11)
+        run = started(runner)
+        assert run.success
+        (row,) = run.rejects("medusa_prices")
+        assert rejected in row["document"]
+        assert gone in row["reason"]
+        assert shop.shown(fine) == 11
+
+    def test_ids_that_the_erp_refuses_do_not_keep_the_price_from_the_shop(
+        self, shop: PricedShop, runner: Runner
+    ) -> None:
+        """Item Prices entered twice cannot be saved any more, not even with an id."""
+        item = shop.item()
+        twins = [shop.price(item, 10, since=-5) for _ in range(2)]
+        run = runner.job(EXPORT, "batch_0")
+        assert run.success
+        assert shop.shown(item) == 10
+        (row,) = run.rejects("medusa_prices")
+        assert row["document"] == f"Item Price {twins[1]}"
+        assert "appears multiple times" in row["reason"]
+        shop.forget()
+        assert started(runner).rejects("medusa_prices")[0]["held"] == "since an earlier run"
+        assert shop.writes() == []
+
+    def test_another_number_of_batches_moves_every_entry_once(
+        self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        items = [shop.item() for _ in range(10)]
+        for item in items:
+            shop.price(item, 4.5)
+        assert runner.job(EXPORT, "batch_0").success
+        shop_env.setenv("EXPORT_BATCHES", "2")
+        wider = Runner()
+        for _ in range(2):
+            assert wider.job(JOB, "batch_0").success
+            assert wider.job(JOB, "batch_1").success
+        assert [len(shop.entries(item)) for item in items] == [1] * 10
+        assert [shop.shown(item) for item in items] == [4.5] * 10
+        assert {kept["metadata"]["batch"] for kept in shop.lists()} == {"0/2", "1/2"}
+
+
+@pytest.fixture
+def catalogue(erp: ErpServer) -> Catalogue:
+    return Catalogue(erp.store)
+
+
+@pytest.fixture
+def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Any:
+    """A shop with prices whose lists are put out of the way afterwards."""
+    priced = PricedShop(catalogue, erp, medusa)
+    yield priced
+    medusa.faults.heal()
+    priced.retire_lists()
