@@ -6,6 +6,8 @@ Reference (a) is what the Frappe job does for each item: product with variant, p
 ids on the Website Item. Reference (b) is POST /admin/products/batch with the export's own bodies, prepared beforehand,
 posted by as many threads as the export uses, nothing read, looked up or written back. All three on the same machine in
 the same run; (b) runs before and after the export, since a growing catalogue makes Medusa slower.
+
+Then the whole job once more, with nothing to do, and a chunk of 100 items of which Medusa refuses one.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,7 +34,9 @@ from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.batch_sync import SyncOptions
 from erp_medusa_pipelines.sync.batches import Batch
 from erp_medusa_pipelines.sync.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.images import ImageSync
 from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, fingerprint
+from erp_medusa_pipelines.sync.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
 from erp_medusa_pipelines.sync.quarantine import Quarantine
 from erp_medusa_pipelines.sync.report import SyncReport
@@ -69,32 +74,41 @@ def shop(items: int, medusa: dict[str, str], *, server_script: bool = True) -> I
             yield opened
 
 
+def parts(opened: Shop, batch: Batch, **options: int) -> dict[str, Any]:
+    """What the sync of a batch is made with, as the assets make it; `options` replaces some of the sizes."""
+    settings = opened.settings
+    sizes = {
+        "window": settings.erpnext_read_chunk,
+        "chunk": settings.medusa_chunk,
+        "chunk_bytes": settings.medusa_chunk_bytes,
+        "parallel": settings.medusa_parallel_calls,
+    }
+    return {
+        "erp": opened.erp,
+        "medusa": opened.medusa,
+        "batch": batch,
+        "quarantine": Quarantine(),
+        "report": SyncReport(),
+        "options": SyncOptions(**{**sizes, **options}),
+    }
+
+
+def placement_of(opened: Shop) -> Placement:
+    """Where products go in the shop."""
+    return Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+
+
 def export(opened: Shop) -> tuple[int, float, int]:
     """(items, seconds, requests) of the whole export: all batches, two at a time as the queue allows."""
-    settings = opened.settings
-    placement = Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+    placement = placement_of(opened)
     before = opened.requests_sent
     began = time.perf_counter()
     sync_collections(opened.erp, opened.writer, opened.medusa, SyncReport())
     collections = collection_ids(opened.erp)
 
     def one(index: int) -> SyncReport:
-        return ProductExport(
-            erp=opened.erp,
-            medusa=opened.medusa,
-            batch=Batch(index, BATCHES),
-            quarantine=Quarantine(),
-            report=SyncReport(),
-            options=SyncOptions(
-                window=settings.erpnext_read_chunk,
-                chunk=settings.medusa_chunk,
-                chunk_bytes=settings.medusa_chunk_bytes,
-                parallel=settings.medusa_parallel_calls,
-            ),
-            writer=opened.writer,
-            collections=collections,
-            placement=placement,
-        ).run()
+        own = parts(opened, Batch(index, BATCHES))
+        return ProductExport(**own, writer=opened.writer, collections=collections, placement=placement).run()
 
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(one, range(BATCHES)))
@@ -103,6 +117,52 @@ def export(opened: Shop) -> tuple[int, float, int]:
         assert not report.rejects, report.rejects[:3]
         assert not report.leftovers, report.leftovers[:3]
     return sum(report.counts["written"] for report in reports), seconds, opened.requests_sent - before
+
+
+def second_run(opened: Shop) -> tuple[int, float, int, int]:
+    """(items compared, seconds, requests, of these writes to Medusa) of the whole job when nothing changed."""
+    posts = opened.medusa.http.counts["POST"]
+    _, seconds, sent = export(opened)
+    before, began = opened.requests_sent, time.perf_counter()
+    collections = collection_ids(opened.erp)
+    unchanged = 0
+    for index in range(BATCHES):
+        batch = Batch(index, BATCHES)
+        own = parts(opened, batch)
+        ImageSync(**own, writer=opened.writer, image_max_bytes=opened.settings.image_max_bytes).run()
+        unchanged += ProductUpdates(**parts(opened, batch), collections=collections).run().counts["unchanged"]
+    seconds += time.perf_counter() - began
+    return unchanged, seconds, sent + opened.requests_sent - before, opened.medusa.http.counts["POST"] - posts
+
+
+@dataclass(frozen=True)
+class Chosen(Batch):
+    """A batch of certain items."""
+
+    names: frozenset[str]
+
+    def holds(self, website_item: str) -> bool:
+        return website_item in self.names
+
+
+def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]:
+    """(exported, rejects, create calls) of a chunk of 100 items, one with a collection of another shop.
+
+    The items are ones that the shop of `exported` items does not have.
+    """
+    with shop(exported + 200, medusa) as opened:
+        erp, placement = opened.erp, placement_of(opened)
+        names = list(WebsiteItemReader(erp).names(Batch(0, 1), filters=PUBLISHED, or_filters=UNBOUND))[-100:]
+        sync_collections(erp, opened.writer, opened.medusa, SyncReport())
+        bad = erp.get("Website Item", names[36])
+        erp.insert("Item Group", {"item_group_name": "Elsewhere", "medusa_id": "pcol_of_another_shop"})
+        erp.update("Item", bad["item_code"], {"item_group": "Elsewhere"})
+        erp.update("Website Item", bad["name"], {"item_group": "Elsewhere"})
+        own = parts(opened, Chosen(0, 1, frozenset(names)), chunk=100)
+        before = opened.medusa.http.counts["POST"]
+        report = ProductExport(**own, writer=opened.writer, collections=collection_ids(erp), placement=placement).run()
+        rejects = [f"{reject.name}: {reject.reason}" for reject in report.rejects]
+        return report.counts["written"], rejects, opened.medusa.http.counts["POST"] - before
 
 
 def bodies(opened: Shop, salt: str) -> list[dict[str, Any]]:
@@ -170,8 +230,8 @@ def main() -> None:
         rows.append(("(b) bare endpoint, before", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
         items, seconds, sent = export(opened)
         rows.append(("export, ids by Server Script", items, seconds, sent / items))
-        again, seconds, sent = export(opened)
-        rows.append(("export again: nothing to do", again, seconds, float(sent)))
+        compared, seconds, sent, posts = second_run(opened)
+        rows.append(("whole job again: nothing to do", compared, seconds, sent / compared))
         made = bodies_again(made, uuid4().hex[:6])
         rows.append(("(b) bare endpoint, after", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
         few = bodies_again(made[:NAIVE_ITEMS], uuid4().hex[:6])
@@ -183,6 +243,9 @@ def main() -> None:
     ours = rows[1][1] / rows[1][2]
     reference = (rows[0][1] + rows[3][1]) / (rows[0][2] + rows[3][2])
     print(f"export / (a): {ours / (rows[4][1] / rows[4][2]):.1f}    export / (b): {ours / reference:.2f}")
+    print(f"second run: {sent / compared * 1000:.1f} requests per 1,000 items, {posts} of them writes to Medusa")
+    exported, rejects, calls = one_bad(medusa, options.items)
+    print(f"one bad item in 100: {exported} exported in {calls} create calls; rejected: {'; '.join(rejects)}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process: {peak:.0f} MB; load after: {os.getloadavg()[0]:.1f}")
 

@@ -1,0 +1,42 @@
+"""An embedded Medusa in a process of its own, for measurements in which Medusa's own speed does not count.
+
+with medusa_process() as medusa: ...      the settings that name it, MEDUSA_URL and MEDUSA_API_KEY
+"""
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from erp_medusa_pipelines.sandbox.medusa import create_app
+from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
+from erp_medusa_pipelines.sandbox.server import running
+
+
+@contextmanager
+def medusa_process() -> Iterator[dict[str, str]]:
+    """An empty shop, ended with the block."""
+    command = [sys.executable, "-m", "bench.medusa_process"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the embedded Medusa did not start; its error stands above")
+        yield json.loads(line)
+    finally:
+        process.communicate("")
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    key = "sk_" + secrets.token_hex(32)
+    with running(create_app(MedusaStore(None), api_key=key)) as url:
+        print(json.dumps({"MEDUSA_URL": url, "MEDUSA_API_KEY": key}), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
