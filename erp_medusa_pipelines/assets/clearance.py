@@ -18,6 +18,8 @@ from erp_medusa_pipelines.sync.clearance import (
 )
 
 GROUP = "merchandising"
+HOMEPAGE_POOL = "homepage_landing"
+"""One at a time: saving Expiring Items makes the app write Homepage Landing as well."""
 SELLABLE_CHECK = "listed_items_are_sold"
 
 LISTED_COLUMNS = {
@@ -52,6 +54,7 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext"},
+    pool=HOMEPAGE_POOL,
     check_specs=[_spec("expiring_items", "Expiring Items")],
     description=(
         "The Single Expiring Items: items whose earliest batch in stock expires soon, by date, and those that staff"
@@ -79,6 +82,7 @@ def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> d
     group_name=GROUP,
     kinds={"erpnext"},
     deps=[expiring_items],
+    pool=HOMEPAGE_POOL,
     check_specs=[_spec("best_deals", "the homepage")],
     description=(
         "The homepage's best deals: what staff ticked in Expiring Items, beside the rows that staff put there by hand,"

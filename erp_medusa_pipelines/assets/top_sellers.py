@@ -158,6 +158,7 @@ def _chart(category: str, part: pd.DataFrame) -> str:
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext"},
+    pool="product_collection",
     check_specs=[
         dg.AssetCheckSpec(
             SELLABLE_CHECK,
