@@ -131,7 +131,7 @@ class QuotationEmails:
             sent = self._report.counts["sent"] > sent_before
             failures = 0 if sent else failures + self._report.counts["failed"] - failed_before
             if failures >= FAILURES_IN_A_ROW:
-                self._block("the mail server took none of the last mails", self._erp.clock())
+                self._block(f"none of the last mails went out: {self._report.leftovers[-1].reason}", self._erp.clock())
                 break
         self._report.count("postponed", len(due) - position)
 
@@ -184,6 +184,11 @@ class QuotationEmails:
         elif untouched and error is not None and error.ambiguous and error.exc_type is None:
             self._report.count("in_doubt")
             log.warning("%s %s: %s; left alone until its row tells", DOCTYPE, mail.name, error.reason)
+        elif untouched and isinstance(error, TransientError):
+            # The call never reached the queue: no attempt of this mail.
+            del self._memory.holds[mail.name]
+            self._report.count("failed")
+            self._report.leave(DOCTYPE, mail.name, error)
         else:
             self._failed(mail, row, error)
 
@@ -250,6 +255,8 @@ class QuotationEmails:
             return
         try:
             found = other_senders(self._erp)
+        except TransientError:
+            return  # asked again by the next run; the mails do not wait for it
         except PermanentError as error:
             log.info("whether ERPNext sends these mails as well cannot be told: %s", error.reason)
             found = []

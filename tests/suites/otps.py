@@ -1,4 +1,4 @@
-"""One-time passwords over real sockets, on the embedded ERPNext or anybody's: each test makes and removes its own."""
+"""One-time passwords over real sockets, on the embedded ERPNext or any other: a test makes and removes its own rows."""
 
 import json
 import logging
