@@ -196,11 +196,13 @@ class SalesReader:
 
 
 def sample(sales: pd.DataFrame, size: int, most_lines: int = 2_000) -> list[str]:
-    """Item codes to count again directly: from the best seller to the slowest, none with very many lines."""
-    by_quantity = sales.sort_values(["sales_qty", "item_code"], ascending=[False, True])
-    codes = [
-        code for code, lines in zip(by_quantity["item_code"], by_quantity["lines"], strict=True) if lines <= most_lines
-    ]
+    """Item codes to count again directly: from the best seller to the slowest, none with very many lines.
+
+    Where every item has very many, those with the fewest are taken: a sample is never empty for want of small ones.
+    """
+    few = sales.sort_values(["lines", "item_code"])
+    allowed = max(size, int((sales["lines"] <= most_lines).sum()))
+    codes = few.head(allowed).sort_values(["sales_qty", "item_code"], ascending=[False, True])["item_code"].tolist()
     if len(codes) <= size:
         return codes
     return [codes[round(place * (len(codes) - 1) / (size - 1))] for place in range(size)]

@@ -111,6 +111,7 @@ def test_the_sample_reaches_from_best_to_slowest_and_leaves_out_very_long_ones()
     rows += [("huge", 1000.0)] * 3
     assert sample(sales_of(rows).table(), 3, most_lines=2) == ["i19", "i09", "i00"]
     assert sample(sales_of(rows[:2]).table(), 5) == ["i01", "i00"]
+    assert sample(sales_of([("a", 1.0)] * 3 + [("b", 9.0)] * 4).table(), 1, most_lines=2) == ["a"]
 
 
 def test_changes_name_what_entered_left_and_moved() -> None:
