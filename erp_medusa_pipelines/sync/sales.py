@@ -201,7 +201,7 @@ def sample(sales: pd.DataFrame, size: int, most_lines: int = 2_000) -> list[str]
     Where every item has very many, those with the fewest are taken: a sample is never empty for want of small ones.
     """
     few = sales.sort_values(["lines", "item_code"])
-    allowed = max(size, int((sales["lines"] <= most_lines).sum()))
+    allowed = max(size, sum(lines <= most_lines for lines in sales["lines"]))
     codes = few.head(allowed).sort_values(["sales_qty", "item_code"], ascending=[False, True])["item_code"].tolist()
     if len(codes) <= size:
         return codes
