@@ -25,7 +25,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-minute bench-top-sellers clean
+.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,12 @@ sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
 
 bench-export: $(READY) ## Measure the export against a real Medusa
 	@$(PY) -m bench.export
+
+bench-prices: $(READY) ## Measure the prices against a real Medusa
+	@$(PY) -m bench.prices
+
+bench-stock: $(READY) ## Measure the stock against a real Medusa
+	@$(PY) -m bench.stock
 
 bench-top-sellers: $(READY) ## Measure the best sellers over millions of invoice lines
 	@$(PY) -m bench.top_sellers

@@ -383,6 +383,7 @@ def catalogue(erp: ErpServer) -> Catalogue:
 def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Any:
     """A shop with prices whose lists are put out of the way afterwards."""
     priced = PricedShop(catalogue, erp, medusa)
+    priced.retire_lists()
     yield priced
     medusa.faults.heal()
     priced.retire_lists()

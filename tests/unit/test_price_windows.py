@@ -118,7 +118,7 @@ def test_a_promotion_interrupts_the_standing_price() -> None:
     ids=["a named UOM", "created last", "the name"],
 )
 def test_ties_of_valid_from_are_broken_the_same_way_every_time(
-    first: dict[str, str], second: dict[str, str], winner: str
+    first: dict[str, Any], second: dict[str, Any], winner: str
 ) -> None:
     rows = [
         row("1", date(2026, 3, 1), name="first", **first),

@@ -1,0 +1,146 @@
+"""How fast prices get into a real Medusa, beside the bare batch endpoint.
+
+    python -m bench.prices [--items 5000]
+
+The reference is POST /admin/price-lists/<id>/prices/batch with bodies prepared beforehand, in as many lists, chunks and
+threads as the sync uses, nothing read, looked up or written back; before the sync and after it, in the same run. The
+items are exported first; that is not measured here.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench.export import BATCHES, export, medusa_address, shop
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.sync.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.batches import Batch
+from erp_medusa_pipelines.sync.item_prices import priced_items
+from erp_medusa_pipelines.sync.price_amounts import AmountRule
+from erp_medusa_pipelines.sync.price_lists import PriceLists, sync_price_lists
+from erp_medusa_pipelines.sync.prices import PriceSync
+from erp_medusa_pipelines.sync.quarantine import Quarantine
+from erp_medusa_pipelines.sync.report import SyncReport
+
+CHANGED = 20
+RUNS_AT_ONCE = 2
+"""As the queue allows."""
+
+Row = tuple[str, int, float, int, int]
+"""(what, entries, seconds, requests, entries and ids written)."""
+
+
+def sync(opened: Shop, name: str) -> Row:
+    """All batches, lists first."""
+    settings, price_list = opened.settings, opened.settings.erpnext_price_list
+    before, began = opened.requests_sent, time.perf_counter()
+    prices = MedusaPrices(opened.medusa)
+    rule = AmountRule(prices.currencies())
+    zone, today = opened.erp.time_zone, opened.erp.now().date()
+    batches = [Batch(index, BATCHES) for index in range(BATCHES)]
+    sync_price_lists(
+        opened.erp, price_list, PriceLists(prices, price_list, zone, today).load(), rule, batches, SyncReport()
+    )
+
+    def one(batch: Batch) -> SyncReport:
+        return PriceSync(
+            erp=opened.erp,
+            medusa=opened.medusa,
+            batch=batch,
+            quarantine=Quarantine(),
+            report=SyncReport(),
+            options=SyncOptions(parallel=settings.medusa_parallel_calls),
+            writer=opened.writer,
+            price_list=price_list,
+            prices=prices,
+            lists=PriceLists(prices, price_list, zone, today).load(),
+            rule=rule,
+            entries_per_call=settings.medusa_price_chunk,
+        ).run()
+
+    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
+        reports = list(pool.map(one, batches))
+    seconds = time.perf_counter() - began
+    assert not any(report.leftovers for report in reports)
+    found = sum(report.counts["found"] for report in reports)
+    written = sum(report.counts[key] for report in reports for key in ("written", "updated", "removed", "ids_written"))
+    return name, found, seconds, opened.requests_sent - before, written
+
+
+def bare(opened: Shop, name: str) -> Row:
+    """One entry for each exported variant, in a list per batch."""
+    http, chunk = opened.medusa.http, opened.settings.medusa_price_chunk
+    variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
+    calls: list[tuple[str, dict[str, Any]]] = []
+    lists: list[str] = []
+    for index in range(BATCHES):
+        body = {"title": "reference", "description": "reference", "type": "override", "status": "draft"}
+        lists.append(http.request("POST", "/admin/price-lists", json=body)["price_list"]["id"])
+        own = variants[index::BATCHES]
+        for start in range(0, len(own), chunk):
+            entries = [
+                {"variant_id": one, "currency_code": "omr", "amount": 12.345} for one in own[start : start + chunk]
+            ]
+            calls.append((lists[-1], {"create": entries}))
+    began = time.perf_counter()
+    with ThreadPoolExecutor(RUNS_AT_ONCE * opened.settings.medusa_parallel_calls) as pool:
+        list(
+            pool.map(
+                lambda call: http.request("POST", f"/admin/price-lists/{call[0]}/prices/batch", json=call[1]), calls
+            )
+        )
+    return name, len(variants), time.perf_counter() - began, len(calls), len(variants)
+
+
+def change_some(opened: Shop) -> None:
+    """Raise the rates of some standing prices, as staff do."""
+    rows = opened.erp.get_list(
+        "Item Price",
+        ["name", "price_list_rate"],
+        filters=[["medusa_price_id", "is", "set"], ["valid_upto", "is", "not set"]],
+        limit=CHANGED,
+    )
+    for row in rows:
+        opened.erp.update(
+            "Item Price", row["name"], {"price_list_rate": round(row["price_list_rate"] * 1.1 + 0.001, 3)}
+        )
+
+
+def show(rows: list[Row], ours: int, references: tuple[int, int]) -> None:
+    """Print the table and the share of the bare endpoint that row `ours` reaches."""
+    print(f"{'':34}{'entries':>9}{'seconds':>9}{'per s':>9}{'requests':>10}{'written':>9}")
+    for name, number, seconds, requests, written in rows:
+        print(f"{name:34}{number:9}{seconds:9.2f}{number / seconds:9.0f}{requests:10}{written:9}")
+    reference = sum(rows[index][1] for index in references) / sum(rows[index][2] for index in references)
+    print(f"first sync / bare endpoint: {rows[ours][1] / rows[ours][2] / reference:.2f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of this process: {peak:.0f} MB; load after: {os.getloadavg()[0]:.1f}")
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--items", type=int, default=5000)
+    options = parser.parse_args()
+    medusa = medusa_address()
+    with shop(options.items, medusa) as opened:
+        print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
+        print(json.dumps({"exported": export(opened)[0]}), flush=True)
+        rows = [
+            bare(opened, "bare endpoint, before"),
+            sync(opened, "first sync, ids by Server Script"),
+            bare(opened, "bare endpoint, after"),
+            sync(opened, "again: nothing changed"),
+        ]
+        change_some(opened)
+        rows.append(sync(opened, f"{CHANGED} changed"))
+    show(rows, 1, (0, 2))
+
+
+if __name__ == "__main__":
+    main()

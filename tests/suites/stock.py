@@ -1,0 +1,320 @@
+"""Stock over real sockets: what a customer can buy, what both servers hold, and what it cost."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
+from tests.support.catalogue import Catalogue
+from tests.support.runs import JobRun, Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+EXPORT = "export_items_and_images_custom"
+JOB = "update_webitem_stock"
+LEVELS_ROUTE = r"/admin/inventory-items/location-levels/batch"
+VARIANT_FIELDS = "id,product_id,sku,inventory_items.inventory_item_id,inventory_items.inventory.location_levels.*"
+TREE = (("All", None), ("Muscat", "All"), ("Main", "Muscat"), ("Transit", "Muscat"), ("Sohar", "All"))
+
+
+class StockedShop:
+    """A catalogue of a test's own with warehouses and Bins, and both ends of the sync to look at."""
+
+    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
+        self.catalogue = catalogue
+        self.erp = erp
+        self.medusa = medusa
+        self.group = catalogue.group("Stocked")
+        bounds = {"All": (1, 10), "Muscat": (2, 7), "Main": (3, 4), "Transit": (5, 6), "Sohar": (8, 9)}
+        for name, parent in TREE:
+            lft, rgt = bounds[name]
+            erp.store.insert(
+                "Warehouse", name=name, warehouse_name=name, parent_warehouse=parent, lft=lft, rgt=rgt,
+                is_group=int(name in ("All", "Muscat")),
+            )  # fmt: skip
+
+    def item(self, warehouse: str | None = "All", bins: Mapping[str, float] | None = None, **fields: Any) -> str:
+        """A Website Item sold from a warehouse, with so much in some."""
+        name = self.catalogue.item(self.group, website_warehouse=warehouse, **fields)
+        for place, quantity in (bins or {}).items():
+            self.bin(name, place, quantity)
+        return name
+
+    def bin(self, item: str, warehouse: str, quantity: float) -> None:
+        """Let so much of the item lie in a warehouse."""
+        name = f"{item}-{warehouse}"
+        if self.erp.store.get("Bin", name):
+            self.erp.store.set("Bin", name, actual_qty=quantity)
+        else:
+            code = self.catalogue.row(item)["item_code"]
+            self.erp.store.insert("Bin", name=name, item_code=code, warehouse=warehouse, actual_qty=quantity)
+
+    def variant(self, item: str) -> dict[str, Any]:
+        query = {"id": self.catalogue.row(item)["medusa_variant_id"], "fields": VARIANT_FIELDS}
+        (found,) = self.medusa.admin("GET", "/admin/product-variants", params=query)["variants"]
+        return found
+
+    def levels(self, item: str) -> dict[str, float]:
+        """Stocked quantity by location."""
+        links = self.variant(item)["inventory_items"]
+        rows = links[0]["inventory"]["location_levels"] if links else []
+        return {row["location_id"]: row["stocked_quantity"] for row in rows}
+
+    def stocked(self, item: str) -> float | None:
+        """Stocked quantity at the shop's own location; None without a level."""
+        return self.levels(item).get(self.medusa.stock_location_id)
+
+    def reserve(self, item: str, quantity: int) -> None:
+        """An order in Medusa that has not been shipped."""
+        body = {
+            "inventory_item_id": self.variant(item)["inventory_items"][0]["inventory_item_id"],
+            "location_id": self.medusa.stock_location_id,
+            "quantity": quantity,
+        }
+        self.medusa.admin("POST", "/admin/reservations", json=body)
+
+    def buy(self, item: str, quantity: int) -> int:
+        """Status of putting so many into a cart."""
+        region = {"region_id": self.medusa.region_id}
+        cart = self.medusa.store("POST", "/store/carts", json=region).json()["cart"]["id"]
+        line = {"variant_id": self.catalogue.row(item)["medusa_variant_id"], "quantity": quantity}
+        return self.medusa.store("POST", f"/store/carts/{cart}/line-items", json=line).status_code
+
+    def give_price(self, item: str) -> None:
+        """A base price, so that the item can be bought whatever the price sync does."""
+        variant = self.variant(item)
+        body = {"prices": [{"currency_code": "omr", "amount": 1.5}]}
+        self.medusa.admin("POST", f"/admin/products/{variant['product_id']}/variants/{variant['id']}", json=body)
+
+    def flag(self, item: str) -> int:
+        return int(self.catalogue.row(item)["custom_in_stock"] or 0)
+
+    def forget(self) -> None:
+        self.erp.faults.forget_requests()
+        self.medusa.faults.forget_requests()
+
+    def writes(self) -> list[SeenRequest]:
+        """Requests to either server that changed something."""
+        seen = [*self.medusa.faults.requests, *self.erp.faults.requests]
+        reads = ("get_list", "erp_medusa_set_values")
+        return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
+
+
+def started(runner: Runner, **config: Any) -> JobRun:
+    """The nightly job for the only batch."""
+    run_config = {"ops": {"medusa_stock": {"config": config}}} if config else None
+    return runner.job(JOB, "batch_0", run_config=run_config)
+
+
+class StockSuite:
+    """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
+
+    def test_a_cart_takes_what_there_is_and_no_more(self, shop: StockedShop, runner: Runner) -> None:
+        item, sold_out = shop.item(bins={"Main": 3, "Sohar": 4}), shop.item(bins={"Main": 0})
+        assert runner.job(EXPORT, "batch_0").success
+        for each in (item, sold_out):
+            shop.give_price(each)
+        assert shop.buy(item, 7) == 200
+        assert shop.buy(item, 8) == 400
+        assert shop.buy(sold_out, 1) == 400
+
+    def test_stock_is_what_lies_below_the_warehouse(self, shop: StockedShop, runner: Runner) -> None:
+        bins = {"Main": 5, "Transit": 2, "Sohar": 40}
+        everywhere, muscat, main, nowhere = (shop.item(place, bins) for place in ("All", "Muscat", "Main", None))
+        empty = shop.item("Sohar", {"Main": 9})
+        assert runner.job(EXPORT, "batch_0").success
+        assert [shop.stocked(item) for item in (everywhere, muscat, main, nowhere, empty)] == [47, 7, 5, None, 0]
+        assert [shop.flag(item) for item in (everywhere, muscat, main, nowhere, empty)] == [1, 1, 1, 0, 0]
+
+    def test_a_second_run_writes_nothing(self, shop: StockedShop, runner: Runner) -> None:
+        for number in range(15):
+            shop.item(bins={"Main": number - 2.5, "Sohar": 1})
+        assert runner.job(EXPORT, "batch_0").success
+        shop.forget()
+        again = started(runner)
+        assert again.success
+        assert shop.writes() == []
+        assert again.metadata("medusa_stock")["unchanged"] == 15
+
+    def test_only_levels_and_flags_that_differ_are_written(self, shop: StockedShop, runner: Runner) -> None:
+        items = [shop.item(bins={"Main": 5}) for _ in range(10)]
+        assert runner.job(EXPORT, "batch_0").success
+        shop.bin(items[0], "Main", 8)
+        shop.bin(items[1], "Main", 0)
+        run = started(runner)
+        assert run.success
+        numbers = run.metadata("medusa_stock")
+        assert (numbers["updated"], numbers["unchanged"], numbers["flags_written"]) == (2, 8, 1)
+        assert [shop.stocked(item) for item in items[:3]] == [8, 0, 5]
+        assert [shop.flag(item) for item in items[:3]] == [1, 0, 1]
+
+    def test_odd_quantities_are_made_sellable_and_counted(self, shop: StockedShop, runner: Runner) -> None:
+        negative = shop.item(bins={"Main": -3})
+        fraction = shop.item(bins={"Main": 12.5})
+        tenths = shop.item(bins={"Main": 0.1 + 0.2, "Transit": 2.7})
+        crumb = shop.item(bins={"Main": 0.5})
+        run = runner.job(EXPORT, "batch_0")
+        assert run.success
+        assert [shop.stocked(item) for item in (negative, fraction, tenths, crumb)] == [0, 12, 3, 0]
+        assert [shop.flag(item) for item in (negative, fraction, tenths, crumb)] == [0, 1, 1, 0]
+        numbers = run.metadata("medusa_stock")
+        assert (numbers["negative"], numbers["fractions"]) == (1, 2)
+
+    def test_low_stock_is_listed(self, shop: StockedShop, runner: Runner) -> None:
+        low = shop.item(bins={"Main": 3}, custom_threshold_qty=3)
+        shop.item(bins={"Main": 4}, custom_threshold_qty=3)
+        shop.item(bins={"Main": 0}, custom_threshold_qty=3)
+        metadata = runner.job(EXPORT, "batch_0").metadata("medusa_stock")
+        assert metadata["low_stock"] == 1
+        (record,) = metadata["low_stock_items"].records
+        assert (record.data["website_item"], record.data["quantity"], record.data["threshold"]) == (low, 3, 3)
+
+    def test_what_is_reserved_stays(self, shop: StockedShop, runner: Runner) -> None:
+        item, other = shop.item(bins={"Main": 9}), shop.item(bins={"Main": 9})
+        assert runner.job(EXPORT, "batch_0").success
+        shop.reserve(item, 4)
+        shop.bin(item, "Main", 2)
+        run = started(runner)
+        assert run.success
+        assert shop.stocked(item) == 4
+        assert shop.stocked(other) == 9
+        assert run.metadata("medusa_stock")["held_by_reservations"] == 1
+        shop.forget()
+        assert started(runner).success
+        assert shop.writes() == []
+
+    def test_an_erp_that_answers_no_bins_empties_no_shop(self, shop: StockedShop, runner: Runner) -> None:
+        items = [shop.item(bins={"Main": 5}) for _ in range(6)]
+        assert runner.job(EXPORT, "batch_0").success
+        for item in items:
+            shop.erp.store.delete("Bin", f"{item}-Main")
+        shop.forget()
+        stopped = started(runner)
+        assert not stopped.success
+        assert stopped.failure("medusa_stock").metadata["permanent"].value is True
+        assert "6 of 6" in stopped.failure("medusa_stock").description
+        assert shop.writes() == []
+        assert started(runner, allow_zero=True).success
+        assert [shop.stocked(item) for item in items] == [0] * 6
+
+    def test_more_than_the_set_share_at_zero_stops_the_run(
+        self, shop: StockedShop, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("STOCK_ZERO_PERCENT", "40")
+        runner = Runner()
+        items = [shop.item(bins={"Main": 5}) for _ in range(10)]
+        assert runner.job(EXPORT, "batch_0").success
+        for item in items[:4]:
+            shop.bin(item, "Main", 0)
+        assert started(runner).success
+        for item in items[4:7]:
+            shop.bin(item, "Main", 0)
+        stopped = started(runner)
+        assert not stopped.success
+        assert "3 of 6 stock levels above zero would drop to zero" in stopped.failure("medusa_stock").description
+        assert [shop.stocked(item) for item in items] == [0] * 4 + [5] * 6
+
+    def test_warehouses_count_for_their_own_locations(
+        self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        made = medusa.admin("POST", "/admin/stock-locations", json={"name": f"Sohar {shop.catalogue.tag}"})
+        sohar = made["stock_location"]["id"]
+        shop_env.setenv("WAREHOUSE_STOCK_LOCATIONS", f'{{"Sohar": "{sohar}"}}')
+        runner = Runner()
+        both = shop.item("All", {"Main": 3, "Transit": 1, "Sohar": 5})
+        muscat = shop.item("Muscat", {"Main": 3, "Sohar": 5})
+        assert runner.job(EXPORT, "batch_0").success
+        assert shop.levels(both) == {medusa.stock_location_id: 4, sohar: 5}
+        assert shop.levels(muscat) == {medusa.stock_location_id: 3}
+
+    @pytest.mark.parametrize(
+        ("mapping", "words"),
+        [
+            ('{"Sohar": "sloc_nowhere"}', "sloc_nowhere not among"),
+            ('{"Salalah": "LOCATION"}', "no Warehouse is called Salalah"),
+        ],
+        ids=["location", "warehouse"],
+    )
+    def test_a_wrong_mapping_is_an_error_before_anything_is_written(
+        self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, mapping: str, words: str
+    ) -> None:
+        item = shop.item(bins={"Main": 3})
+        assert Runner().job(EXPORT, "batch_0").success
+        shop.bin(item, "Main", 4)
+        shop_env.setenv("WAREHOUSE_STOCK_LOCATIONS", mapping.replace("LOCATION", medusa.stock_location_id))
+        run = started(Runner())
+        assert not run.success
+        assert words in run.failure_text("medusa_stock")
+        assert shop.stocked(item) == 3
+
+    def test_an_unknown_warehouse_and_a_lost_variant_are_named(self, shop: StockedShop, runner: Runner) -> None:
+        fine, unknown, lost = (shop.item(bins={"Main": 3}) for _ in range(3))
+        assert runner.job(EXPORT, "batch_0").success
+        shop.erp.store.set("Website Item", unknown, website_warehouse="Salalah")
+        shop.erp.store.set("Website Item", lost, medusa_variant_id="variant_01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        shop.bin(fine, "Main", 6)
+        run = started(runner)
+        assert run.success
+        rejects = {row["document"].removeprefix("Website Item "): row for row in run.rejects("medusa_stock")}
+        assert {name: row["field"] for name, row in rejects.items()} == {
+            unknown: "website_warehouse",
+            lost: "medusa_variant_id",
+        }
+        assert shop.stocked(fine) == 6
+        assert shop.stocked(unknown) == 3
+
+    def test_a_missing_inventory_item_is_made_again(self, shop: StockedShop, runner: Runner) -> None:
+        item, orphaned, other = (shop.item(bins={"Main": 3}) for _ in range(3))
+        assert runner.job(EXPORT, "batch_0").success
+        for each in (item, orphaned):
+            gone = shop.variant(each)["inventory_items"][0]["inventory_item_id"]
+            shop.medusa.admin("DELETE", f"/admin/inventory-items/{gone}")
+        body = {"sku": shop.variant(orphaned)["sku"], "title": "left behind"}
+        left = shop.medusa.admin("POST", "/admin/inventory-items", json=body)["inventory_item"]["id"]
+        assert started(runner).success
+        assert [shop.stocked(each) for each in (item, orphaned, other)] == [3, 3, 3]
+        assert shop.variant(orphaned)["inventory_items"][0]["inventory_item_id"] == left
+
+    def test_a_changed_item_code_does_not_lose_the_variant(self, shop: StockedShop, runner: Runner) -> None:
+        item = shop.item(bins={"Main": 3})
+        assert runner.job(EXPORT, "batch_0").success
+        renamed = f"RENAMED-{shop.catalogue.tag}"
+        shop.erp.store.set("Website Item", item, item_code=renamed)
+        shop.erp.store.set("Bin", f"{item}-Main", item_code=renamed, actual_qty=8)
+        assert started(runner).success
+        assert shop.stocked(item) == 8
+
+    def test_a_lost_answer_is_looked_up(self, shop: StockedShop, runner: Runner) -> None:
+        items = [shop.item(bins={"Main": 3}) for _ in range(5)]
+        shop.medusa.faults.add(Fault("drop_after", method="POST", path=LEVELS_ROUTE, times=1))
+        run = runner.job(EXPORT, "batch_0")
+        assert run.success
+        assert [shop.stocked(item) for item in items] == [3] * 5
+        assert run.metadata("medusa_stock")["written"] == 5
+
+    def test_a_level_made_by_hand_meanwhile_is_updated(self, shop: StockedShop, runner: Runner) -> None:
+        """The bulk route has no "create or update": what changed between reading and writing is settled."""
+        items = [shop.item(bins={"Main": 3}) for _ in range(4)]
+        shop.medusa.faults.add(Fault("status", method="POST", path=LEVELS_ROUTE, status=503))
+        assert not runner.job(EXPORT, "batch_0").success
+        shop.medusa.faults.heal()
+        refused = {"type": "invalid_data", "message": "Inventory level with x, already exists."}
+        item_id = shop.variant(items[1])["inventory_items"][0]["inventory_item_id"]
+        level = {"location_id": shop.medusa.stock_location_id, "stocked_quantity": 1}
+        shop.medusa.faults.add(Fault("status", method="POST", path=LEVELS_ROUTE, status=400, json=refused, times=1))
+        shop.medusa.admin("POST", f"/admin/inventory-items/{item_id}/location-levels", json=level)
+        run = started(runner)
+        assert run.success
+        assert [shop.stocked(item) for item in items] == [3] * 4
+
+
+@pytest.fixture
+def catalogue(erp: ErpServer) -> Catalogue:
+    return Catalogue(erp.store)
+
+
+@pytest.fixture
+def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Iterator[StockedShop]:
+    """A shop with stock."""
+    yield StockedShop(catalogue, erp, medusa)
+    medusa.faults.heal()
