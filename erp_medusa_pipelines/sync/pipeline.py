@@ -40,7 +40,7 @@ class Stage:
         self._room = threading.Semaphore(waiting or 2 * workers)
         self._error: BaseException | None = None
 
-    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, work: Callable[..., object], *arguments: Any) -> None:
         """Start `work` once there is room for it."""
         self._room.acquire()
         if self._error:
@@ -63,7 +63,7 @@ class Stage:
         """Drop what has not begun and wait for what has."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ended(self, future: Future[None]) -> None:
+    def _ended(self, future: Future[object]) -> None:
         # The error is noted before there is room again: who waits for room must see it.
         try:
             self._error = self._error or future.exception()

@@ -1,0 +1,110 @@
+"""Wrong settings are named, with what to do, and never with a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings
+
+SECRET = "Zq9-very-secret"
+SERVERS = {
+    "ERPNEXT_URL": "https://erp.example.com/",
+    "ERPNEXT_API_KEY": "key",
+    "ERPNEXT_API_SECRET": SECRET,
+    "MEDUSA_URL": "https://api.example.com",
+    "MEDUSA_API_KEY": f"sk_{SECRET}",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any of our variables."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(None)
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None, "a traceback would show the value"
+    return str(error)
+
+
+def test_without_any_server_the_sandbox_stands_in() -> None:
+    assert load_settings(None).uses_sandbox
+
+
+def test_with_all_servers_it_does_not(environment: pytest.MonkeyPatch) -> None:
+    for name, value in SERVERS.items():
+        environment.setenv(name, value)
+    settings = load_settings(None)
+    assert not settings.uses_sandbox
+    assert settings.erpnext_url == "https://erp.example.com"
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings.model_dump())
+
+
+@pytest.mark.parametrize("missing", CONNECTION_VARIABLES)
+def test_a_partial_set_names_what_is_missing(environment: pytest.MonkeyPatch, missing: str) -> None:
+    text = refused(environment, **{name: value for name, value in SERVERS.items() if name != missing})
+    assert f"{missing} not set" in text
+    assert SECRET not in text
+
+
+def test_an_empty_variable_counts_as_missing(environment: pytest.MonkeyPatch) -> None:
+    assert "MEDUSA_API_KEY not set" in refused(environment, **{**SERVERS, "MEDUSA_API_KEY": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ERPNEXT_URL", "erp.example.com", "must be an address"),
+        ("ERPNEXT_URL", "ftp://erp.example.com", "must be an address"),
+        ("MEDUSA_URL", f"https://me:{SECRET}@api.example.com", "must not hold a user or password"),
+        ("MEDUSA_URL", "https://api.example.com/?x=1", "without '?' or '#'"),
+        ("ERPNEXT_API_SECRET", f"{SECRET} and more", "one word of ASCII"),
+        ("ERPNEXT_API_KEY", "clé", "one word of ASCII"),
+        ("MEDUSA_API_KEY", f"sk_{SECRET}\n", "one word of ASCII"),
+        ("SCHEDULE_TIMEZONE", "Asia/Nowhere", "time zone name such as Asia/Muscat"),
+        ("SCHEDULE_TIMEZONE", "/etc/passwd", "time zone name such as Asia/Muscat"),
+        ("EXPORT_BATCHES", "0", "greater than or equal to 1"),
+        ("EXPORT_BATCHES", "four", "valid integer"),
+        ("MEDUSA_CHUNK_BYTES", "99999999", "less than or equal to"),
+        ("HTTP_READ_TIMEOUT", "0", "greater than 0"),
+        ("EXECUTION_LIMITS", "{not json", "must be JSON"),
+        ("TOP_SELLER_CATEGORIES", '{"A": "t", "B": "t"}', "a child table of its own"),
+    ],
+)
+def test_each_error_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    text = refused(environment, **{**SERVERS, name: value})
+    assert f"{name}: " in text
+    assert said in text
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", '"often"'])
+def test_an_error_inside_a_json_value_names_the_place(environment: pytest.MonkeyPatch, limit: str) -> None:
+    assert "EXECUTION_LIMITS (expire_otps): " in refused(environment, EXECUTION_LIMITS=f'{{"expire_otps": {limit}}}')
+
+
+def test_all_errors_are_told_at_once(environment: pytest.MonkeyPatch) -> None:
+    text = refused(environment, EXPORT_BATCHES="0", ERPNEXT_PAGE_SIZE="x", SCHEDULE_TIMEZONE="?")
+    assert len(text.splitlines()) == 4
+
+
+def test_the_environment_comes_before_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("EXPORT_BATCHES=7\nMEDUSA_CHUNK=9\nSOMEBODY_ELSES=1\n")
+    environment.setenv("EXPORT_BATCHES", "2")
+    settings = load_settings(file)
+    assert (settings.export_batches, settings.medusa_chunk) == (2, 9)
+
+
+def test_every_setting_is_explained() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
