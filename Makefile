@@ -25,7 +25,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: bench-export-memory help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ bench-top-sellers: $(READY) ## Measure the best sellers over millions of invoice
 
 bench-minute: $(READY) ## Measure the tasks of every minute: idle, passwords, mails (20 minutes)
 	@$(PY) -m bench.minute
+
+bench-export-memory: $(READY) ## Measure the memory of the export's run process at 2,000, 10,000 and 20,000 items
+	@$(PY) -m bench.export_memory
 
 clean: ## Remove what the commands made, except .env and the history in .dagster
 	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
