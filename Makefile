@@ -25,7 +25,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: bench-export-memory help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
