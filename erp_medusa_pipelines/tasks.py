@@ -87,6 +87,8 @@ TASKS: tuple[Task, ...] = (
         name="add_top_selling_items_to_collection",
         cron="0 1 * * *",
         queue=DEFAULT,
+        # Seconds where ERPNext sums; minutes where a site refuses to and millions of lines are read one by one.
+        max_runtime=1500,
         assets=("sales_by_item", "top_selling_items", "product_collection"),
         description="The best sellers of each category, by invoiced quantity, are shown in Product Collection.",
     ),
