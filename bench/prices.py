@@ -41,7 +41,7 @@ def sync(opened: Shop, name: str) -> Row:
     before, began = opened.requests_sent, time.perf_counter()
     prices = MedusaPrices(opened.medusa)
     rule = AmountRule(prices.currencies())
-    zone, today = opened.erp.time_zone, opened.erp.now().date()
+    zone, today = opened.erp.time_zone, opened.erp.clock().date()
     batches = [Batch(index, BATCHES) for index in range(BATCHES)]
     sync_price_lists(
         opened.erp, price_list, PriceLists(prices, price_list, zone, today).load(), rule, batches, SyncReport()

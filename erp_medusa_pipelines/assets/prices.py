@@ -106,5 +106,5 @@ def _opened(run: SyncRun) -> tuple[MedusaPrices, PriceLists, AmountRule]:
     settings, erp = run.shop.settings, run.shop.erp
     check_price_list(erp, settings.erpnext_price_list)
     prices = MedusaPrices(run.shop.medusa)
-    lists = PriceLists(prices, settings.erpnext_price_list, erp.time_zone, erp.now().date()).load()
+    lists = PriceLists(prices, settings.erpnext_price_list, erp.time_zone, erp.clock().date()).load()
     return prices, lists, AmountRule(prices.currencies(), settings.prices_allow_zero)

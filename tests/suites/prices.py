@@ -161,7 +161,7 @@ class PricesSuite:
         shop.price(never, 3, since=-2, until=-1)
         three_days_ago = datetime.now(ZONE) - timedelta(days=3)
         with monkeypatch.context() as earlier:
-            earlier.setattr(ErpNextClient, "now", lambda _self: three_days_ago)
+            earlier.setattr(ErpNextClient, "clock", lambda _self: three_days_ago)
             assert runner.job(EXPORT, "batch_0").success
         assert [shop.shown(item) for item in (began, ended, never)] == [8.25, 10, None]
 
@@ -173,7 +173,7 @@ class PricesSuite:
         promotion = shop.price(item, 8.25, since=-1, until=5)
         with monkeypatch.context() as earlier:
             three_days_ago = datetime.now(ZONE) - timedelta(days=3)
-            earlier.setattr(ErpNextClient, "now", lambda _self: three_days_ago)
+            earlier.setattr(ErpNextClient, "clock", lambda _self: three_days_ago)
             assert runner.job(EXPORT, "batch_0").success
         before = shop.entries(item)
         assert [amount for _, _, amount, _ in before] == [8.25, 10, 10]
