@@ -175,7 +175,7 @@ def product_collection(
         categories = run.shop.settings.top_seller_categories
         changes = write_collection(run.shop.erp, top_selling_items, categories, run.report)
         metadata = {
-            **{kind: sum(one.change == kind for one in changes) for kind in ("entered", "left", "moved")},
+            **{f"items_{kind}": sum(one.change == kind for one in changes) for kind in ("entered", "left", "moved")},
             "changes": table([asdict(one) for one in changes], CHANGE_COLUMNS),
         }
         return run.materialized(metadata=metadata, checks=[_sellable_check(run, list(categories.items()))])

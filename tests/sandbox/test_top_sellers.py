@@ -156,13 +156,14 @@ def test_only_the_last_days_count_where_a_setting_says_so(
 
 def test_a_second_run_writes_nothing(sample_shop: ErpServer, runner: Runner) -> None:
     first = runner.job(JOB).metadata("product_collection")
-    assert (first["saves"], first["written"], first["entered"]) == (1, first["found"], first["found"])
+    assert (first["saves"], first["written"], first["items_entered"]) == (1, first["found"], first["found"])
     before = sample_shop.store.single("Product Collection")["modified"]
     sample_shop.faults.forget_requests()
     second = runner.job(JOB).metadata("product_collection")
     assert writes(sample_shop) == []
     assert sample_shop.store.single("Product Collection")["modified"] == before
-    assert (second["unchanged"], second["written"], second["moved"]) == (first["found"], 0, 0)
+    assert second["items_left"] == 0
+    assert (second["unchanged"], second["written"], second["items_moved"]) == (first["found"], 0, 0)
 
 
 def test_cancelled_invoices_and_returns_are_right_on_the_next_run(trade: Trade, erp: ErpServer, runner: Runner) -> None:
@@ -184,7 +185,7 @@ def test_cancelled_invoices_and_returns_are_right_on_the_next_run(trade: Trade, 
     assert trade.collection() == [("B", 6.0), ("C", 5.0), ("A", 1.0)]
     rows = erp.store.children("Product Collection", "Product Collection")["dental_items"]
     assert {row["item_code"]: row["name"] for row in rows} == kept
-    assert run.metadata("product_collection")["moved"] == 2
+    assert run.metadata("product_collection")["items_moved"] == 2
 
 
 def test_only_tables_that_differ_are_sent(trade: Trade, erp: ErpServer, runner: Runner) -> None:
