@@ -25,10 +25,10 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock demo dev test test-live check format env-example medusa medusa-down sandbox-stop bench-export bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (the other commands do this by themselves)
 
@@ -61,6 +61,9 @@ test: $(READY) ## Unit tests, and whole assets against the embedded servers
 
 test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Node 20)
 	@$(PYTEST) tests/live
+
+test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)
+	@$(PYTEST) tests/e2e
 
 check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/ruff format --check .
@@ -105,6 +108,9 @@ bench-minute: $(READY) ## Measure the tasks of every minute: idle, passwords, ma
 
 bench-export-memory: $(READY) ## Measure the memory of the export's run process at 2,000, 10,000 and 20,000 items
 	@$(PY) -m bench.export_memory
+
+bench-load: $(READY) ## Measure how long the code location takes to load
+	@$(PY) -m bench.load_time
 
 clean: ## Remove what the commands made, except .env and the history in .dagster
 	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

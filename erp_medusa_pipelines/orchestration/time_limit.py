@@ -1,8 +1,9 @@
 """The last word of a run's time limit: the process ends.
 
-Belongs here: the timer. Dagster's run monitoring ends a run that has gone on for too long by interrupting its main
-thread and marks it failed. A thread that waits for a server inside such a process is not interrupted, would wake up
-later and go on writing while the retry is already under way. So the run's own process ends itself a little later.
+Belongs here: the timer. Dagster's run monitoring interrupts the main thread of a run that has gone on for too long and
+marks the run failed. Threads that wait for a server inside such a process are not interrupted: they would wake up and
+go on writing while the retry is already at work on the same batch. So the run's own process says that it has failed,
+and ends, before monitoring gets to it. Monitoring remains for processes that cannot do that any more.
 """
 
 import os
@@ -14,8 +15,8 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 from dagster._time import get_current_timestamp
 
-GRACE = 30.0
-"""Seconds beyond the limit in which run monitoring should have done it."""
+REPORT_SECONDS = 10.0
+"""How long the storage may take to note the end. The process ends in any case."""
 
 EXIT_CODE = 75
 """EX_TEMPFAIL: try again later."""
@@ -29,11 +30,19 @@ def time_limit(context: dg.AssetExecutionContext) -> Iterator[None]:
     if not limit or record is None or record.start_time is None:
         yield
         return
-    left = max(0.0, record.start_time + float(limit) - get_current_timestamp()) + GRACE
-    timer = threading.Timer(left, os._exit, (EXIT_CODE,))
+    left = max(0.0, record.start_time + float(limit) - get_current_timestamp())
+    timer = threading.Timer(left, _end, (context.instance, context.run, limit))
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: str) -> None:
+    text = f"Exceeded maximum runtime of {limit} seconds: the process ends itself. What was written so far is kept."
+    report = threading.Thread(target=instance.report_run_failed, args=(run, text), daemon=True)
+    report.start()
+    report.join(REPORT_SECONDS)
+    os._exit(EXIT_CODE)

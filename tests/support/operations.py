@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import dagster as dg
 import pytest
@@ -59,8 +60,9 @@ class Daemon:
         self.runner = runner
         self.instance = runner.instance
 
-    @property
+    @cached_property
     def repository(self) -> dg.RepositoryDefinition:
+        """As the code server has it: loaded once, with the settings of that moment."""
         return build_defs().get_repository_def()
 
     def sensor(self, name: str) -> tuple[Sequence[dg.RunRequest], str]:
@@ -82,7 +84,7 @@ class Daemon:
     def run(self, request: dg.RunRequest) -> JobRun:
         """Carry out a request in this process."""
         assert request.job_name
-        job = build_defs().resolve_job_def(request.job_name)
+        job = self.repository.get_job(request.job_name)
         result = job.execute_in_process(
             partition_key=request.partition_key,
             asset_selection=list(request.asset_selection) if request.asset_selection else None,
@@ -106,7 +108,7 @@ class Daemon:
         **tags: str,
     ) -> dg.DagsterRun:
         """A run that nobody has started; with `assets`, as if from an asset's page."""
-        job = build_defs().resolve_job_def(job_name)
+        job = self.repository.get_job(job_name)
         if partition:
             tags["dagster/partition"] = partition
         selection = frozenset(dg.AssetKey(name) for name in assets) if assets else None

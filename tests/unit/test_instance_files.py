@@ -4,9 +4,12 @@ Belongs here: that Dagster accepts both, that they agree, and that the limits me
 belong here: behaviour of single tasks.
 """
 
+import logging
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +18,14 @@ from dagster import DagsterInstance, DagsterRun
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 
 # The daemon decides with this class which queued run may start. It is private, and pinned with Dagster itself.
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres.utils import create_pg_engine
 
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
+from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,3 +127,32 @@ def test_every_kind_of_tick_is_pruned_some_day(instance: DagsterInstance) -> Non
 
 def test_nothing_is_reported_to_anybody(instance: DagsterInstance) -> None:
     assert instance.telemetry_enabled is False
+
+
+def test_every_start_goes_through_the_crontabs_own_coordinator(instance: DagsterInstance) -> None:
+    assert isinstance(instance.run_coordinator, TaskRunCoordinator)
+    assert instance.run_coordinator.dequeue_interval_seconds == 2
+
+
+def test_the_pool_slot_of_a_dead_run_is_freed(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = "medusa_collections"
+    storage = instance.event_log_storage
+    storage.initialize_concurrency_limit_to_default(pool)
+    dead = instance.add_run(DagsterRun(job_name="any"))
+    assert storage.claim_concurrency_slot(pool, dead.run_id, "step").is_claimed
+    assert not storage.claim_concurrency_slot(pool, "another run", "step").is_claimed
+    instance.report_run_failed(dead)
+
+    def freed() -> bool:
+        daemon: Any = SimpleNamespace(instance=instance)
+        list(execute_concurrency_slots_iteration(daemon, logging.getLogger("test")))
+        return storage.get_concurrency_info(pool).active_slot_count == 0
+
+    assert not freed(), "not at once: its process may still be ending"
+    later = datetime.now(UTC) + timedelta(minutes=2)
+    monkeypatch.setattr("dagster._daemon.monitoring.concurrency.get_current_datetime", lambda: later)
+    assert freed()
+
+
+def test_stale_assets_are_looked_for(instance: DagsterInstance) -> None:
+    assert instance.freshness_enabled

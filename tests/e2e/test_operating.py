@@ -1,0 +1,140 @@
+"""An operator's work on a running installation, through the UI and the API behind it."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.browser import Operator
+from tests.support.deployment import Deployment, wait_for
+from tests.support.webhook import Webhook
+
+JOB = "export_items_and_images_custom"
+SCHEDULE = "expire_otps_schedule"
+RETRIES = "retry_failed_partitions"
+OFFLINE = {"action": "status", "status": 503, "path": "/admin/products/batch"}
+
+
+@pytest.fixture(autouse=True)
+def healed(production: Deployment) -> Iterator[None]:
+    yield
+    production.heal()
+
+
+def is_red(deployment: Deployment, *batches: str) -> bool:
+    return set(batches) <= set(deployment.partitions("medusa_products")["red"])
+
+
+def is_green(deployment: Deployment, *batches: str) -> bool:
+    return set(batches) <= set(deployment.partitions("medusa_products")["green"])
+
+
+def test_all_is_off_until_somebody_turns_it_on(production: Deployment) -> None:
+    for name in (SCHEDULE, f"{JOB}_schedule", "prune_runs_schedule", RETRIES, "alerts"):
+        assert production.instigator(name)["status"] == "STOPPED"
+
+
+def test_an_asset_is_materialized_from_its_page(production: Deployment, ui: Operator) -> None:
+    ui.open_asset("medusa_collections")
+    ui.materialize()
+    run = wait_for("a run", lambda: production.runs(tags=[{"key": "dagster/from_ui", "value": "true"}]))[0]
+    ended = production.ended(run["runId"])
+    assert ended.status == "SUCCESS", ended.messages
+    # Dagster's own job for this knows nothing of the task; the run wears its queue and limit all the same.
+    assert (ended.tags["queue"], ended.tags["dagster/max_runtime"]) == ("long", "28800")
+    ui.open_asset("medusa_collections")
+    ui.sees("items_per_second")
+    ui.screenshot("materialized")
+
+
+def test_a_schedule_is_toggled_and_ticks(production: Deployment, ui: Operator) -> None:
+    ui.toggle("schedules", SCHEDULE)
+    assert production.instigator(SCHEDULE)["status"] == "RUNNING"
+    first = wait_for("a tick", lambda: production.instigator(SCHEDULE)["ticks"], 90)[-1]
+    # The sample shop has expired passwords, so there is work.
+    wait_for("the tick's end", lambda: production.instigator(SCHEDULE)["ticks"][-1]["status"] == "SUCCESS")
+    run_id = production.instigator(SCHEDULE)["ticks"][-1]["runIds"][0]
+    assert production.ended(run_id).status == "SUCCESS", first
+    ui.toggle("schedules", SCHEDULE)
+    ui.screenshot("schedule")
+    assert production.instigator(SCHEDULE)["status"] == "STOPPED"
+
+
+def test_a_second_start_by_hand_does_nothing_and_says_why(production: Deployment, ui: Operator) -> None:
+    production.break_medusa(action="latency", seconds=20, path="/admin/products/batch", times=1)
+    first = production.launch(JOB, "batch_0")
+    second = production.run(production.launch(JOB, "batch_0"))
+    assert second.status == "CANCELED"
+    assert f"run {first} already does the work of {JOB} for batch_0" in second.messages
+    ui.open_run(second.run_id)
+    ui.sees("Not started, nothing was touched")
+    ui.screenshot("second_start")
+    production.heal()
+    assert production.ended(first).status == "SUCCESS"
+
+
+def test_a_failed_batch_turns_red_and_the_sensor_makes_it_green(production: Deployment, ui: Operator) -> None:
+    production.break_medusa(**OFFLINE)
+    failed = production.ended(production.launch(JOB, "batch_1"))
+    assert failed.status == "FAILURE"
+    wait_for("batch_1 to be red", lambda: is_red(production, "batch_1"))
+    ui.open_asset("medusa_products", "partitions")
+    ui.sees("Failed (1)")
+    ui.screenshot("red")
+    production.heal()
+    ui.toggle("sensors", RETRIES)
+    wait_for("batch_1 to be green", lambda: is_green(production, "batch_1"), 120)
+    ui.toggle("sensors", RETRIES)
+    retried = [run for run in production.runs() if {"key": "dagster/sensor_name", "value": RETRIES} in run["tags"]]
+    assert len(retried) == 1
+    assert {"key": "erp_medusa_pipelines/retry_of", "value": failed.run_id} in retried[0]["tags"]
+    ui.open_asset("medusa_products", "partitions")
+    ui.sees("Failed (0)")
+    ui.screenshot("green")
+
+
+def test_failed_batches_are_backfilled_by_hand(production: Deployment, ui: Operator) -> None:
+    production.break_medusa(**OFFLINE)
+    for run_id in [production.launch(JOB, batch) for batch in ("batch_2", "batch_3")]:
+        assert production.ended(run_id).status == "FAILURE"
+    wait_for("both to be red", lambda: is_red(production, "batch_2", "batch_3"))
+    production.heal()
+    ui.open_asset("medusa_products", "partitions")
+    ui.sees("Failed (2)")
+    ui.backfill_failed()
+    ui.screenshot("backfill")
+    wait_for("both to be green", lambda: is_green(production, "batch_2", "batch_3"), 120)
+    of_backfill = [run for run in production.runs() if any(tag["key"] == "dagster/backfill" for tag in run["tags"])]
+    batches = [tag["value"] for run in of_backfill for tag in run["tags"] if tag["key"] == "dagster/partition"]
+    assert sorted(batches) == ["batch_2", "batch_3"]
+
+
+def test_a_run_that_hangs_is_ended_with_its_process(production: Deployment, ui: Operator) -> None:
+    production.break_medusa(action="latency", seconds=600, path="/admin/(products|collections|product)")
+    run_id = production.launch(JOB, "batch_0", tags={"dagster/max_runtime": "5", "dagster/max_retries": "0"})
+    ended = production.ended(run_id)
+    assert ended.status == "FAILURE"
+    assert "Exceeded maximum runtime of 5 seconds" in ended.messages
+    process = re.search(r"\(pid: (\d+)\)", ended.messages)
+    assert process
+    wait_for("the end of its process", lambda: not os.path.exists(f"/proc/{process[1]}"), 30)
+    ui.open_run(run_id)
+    ui.sees("Exceeded maximum runtime")
+    ui.screenshot("hung")
+
+
+def test_a_final_failure_and_its_recovery_are_reported(production: Deployment, alerts: Webhook) -> None:
+    production.break_medusa(action="status", status=401, json={"type": "unauthorized", "message": "Unauthorized"})
+    failed = production.ended(production.launch("__ASSET_JOB", assets=["medusa_collections"]))
+    assert failed.status == "FAILURE"
+    production.turn_on_sensor("alerts")
+    wait_for("the alert", lambda: f"{JOB} failed" in alerts.titles, 60)
+    message = next(entry["message"] for entry in alerts.received if entry["title"] == f"{JOB} failed")
+    assert failed.run_id in message
+    assert "check the API key" in message
+    production.heal()
+    assert production.ended(production.launch("__ASSET_JOB", assets=["medusa_collections"])).status == "SUCCESS"
+    wait_for("the all-clear", lambda: f"{JOB} recovered" in alerts.titles, 60)
+    production.turn_off_sensor("alerts")
+    assert alerts.titles.count(f"{JOB} failed") == 1

@@ -1,0 +1,270 @@
+"""A whole installation of a test's own: webserver, daemon, the embedded shop, and how an operator reaches them.
+
+Belongs here: starting and ending the processes, GraphQL, faults of the shop over HTTP. Does not belong here: what is
+expected of them, and the browser (browser.py).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from dev.postgres import Cluster, free_port
+from erp_medusa_pipelines.sandbox import server as sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+LOCATION = "erp_medusa_pipelines"
+REPOSITORY = "__repository__"
+START_SECONDS = 90
+Found = TypeVar("Found")
+
+LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } } } }"""
+BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value }
+  eventConnection { events { __typename ... on MessageEvent { message stepKey } } } } } }"""
+RUNS = """query($filter: RunsFilter, $limit: Int) { runsOrError(filter: $filter, limit: $limit) {
+  ... on Runs { results { runId jobName status tags { key value } } } } }"""
+START_SCHEDULE = """mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) {
+  __typename ... on PythonError { message } } }"""
+START_SENSOR = """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
+  __typename ... on PythonError { message } } }"""
+INSTIGATORS = """query($repository: RepositorySelector!) { repositoryOrError(repositorySelector: $repository) {
+  ... on Repository {
+    schedules { name scheduleState { id selectorId status ticks(limit: 5) { status skipReason runIds } } }
+    sensors { name sensorState { id selectorId status ticks(limit: 5) { status skipReason runIds } } } } } }"""
+STOP = """mutation($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"""
+PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetPartitionStatuses { ... on DefaultPartitionStatuses {
+    materializedPartitions failedPartitions materializingPartitions } } } } }"""
+DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } } }"
+SELECTOR = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
+
+
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -> Found:
+    """The first truthy thing that `look` returns. For processes that tell nobody when they are ready."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
+        time.sleep(0.25)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as the API tells it."""
+
+    run_id: str
+    status: str
+    tags: Mapping[str, str]
+    messages: str
+
+
+@dataclass
+class Deployment:
+    """A running installation."""
+
+    home: Path
+    url: str
+    shop: sandbox.SandboxAddress
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """One request; raises on any error."""
+        answer = requests.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        body = answer.json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    def launch(
+        self, job: str, partition: str | None = None, *, assets: list[str] | None = None, tags: Mapping[str, str] = {}
+    ) -> str:
+        """Start a run as the UI does, and return its id."""
+        selector: dict[str, Any] = {**SELECTOR, "pipelineName": job}
+        if assets:
+            selector["assetSelection"] = [{"path": [name]} for name in assets]
+        all_tags = {**tags, **({"dagster/partition": partition} if partition else {})}
+        params = {
+            "selector": selector,
+            "mode": "default",
+            "runConfigData": {},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in all_tags.items()]},
+        }
+        answer = self.graphql(LAUNCH, params=params)["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def backfill(self, assets: list[str], partitions: list[str]) -> str:
+        """Start a backfill as the UI does, and return its id."""
+        params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
+        answer = self.graphql(BACKFILL, params=params)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        return answer["backfillId"]
+
+    def run(self, run_id: str) -> RunView:
+        found = self.graphql(RUN, id=run_id)["runOrError"]
+        events = found["eventConnection"]["events"]
+        return RunView(
+            run_id,
+            found["status"],
+            {tag["key"]: tag["value"] for tag in found["tags"]},
+            "\n".join(event.get("message") or "" for event in events),
+        )
+
+    def runs(self, limit: int = 50, **filters: Any) -> list[dict[str, Any]]:
+        """Runs, newest first."""
+        return self.graphql(RUNS, filter=filters, limit=limit)["runsOrError"]["results"]
+
+    def ended(self, run_id: str, seconds: float = 90) -> RunView:
+        """The run, when it has come to an end."""
+        wait_for(
+            f"the end of run {run_id}",
+            lambda: self.run(run_id).status in ("SUCCESS", "FAILURE", "CANCELED"),
+            seconds,
+        )
+        return self.run(run_id)
+
+    def partitions(self, asset: str) -> dict[str, list[str]]:
+        """Batches by the colour that the UI gives them."""
+        statuses = self.graphql(PARTITIONS, key={"path": [asset]})["assetNodeOrError"]["assetPartitionStatuses"]
+        return {
+            "green": statuses["materializedPartitions"],
+            "red": statuses["failedPartitions"],
+            "going on": statuses["materializingPartitions"],
+        }
+
+    # -- schedules and sensors ----------------------------------------------------------------------------------
+
+    def instigator(self, name: str) -> dict[str, Any]:
+        """Status and latest ticks of a schedule or sensor."""
+        found = self.graphql(INSTIGATORS, repository=SELECTOR)["repositoryOrError"]
+        for entry in found["schedules"]:
+            if entry["name"] == name:
+                return entry["scheduleState"]
+        for entry in found["sensors"]:
+            if entry["name"] == name:
+                return entry["sensorState"]
+        raise AssertionError(f"there is no schedule or sensor {name}")
+
+    def turn_on_sensor(self, name: str) -> None:
+        answer = self.graphql(START_SENSOR, selector={**SELECTOR, "sensorName": name})["startSensor"]
+        assert answer["__typename"] == "Sensor", answer
+
+    def turn_on_schedule(self, name: str) -> None:
+        answer = self.graphql(START_SCHEDULE, selector={**SELECTOR, "scheduleName": name})["startSchedule"]
+        assert answer["__typename"] == "ScheduleStateResult", answer
+
+    def turn_off_sensor(self, name: str) -> None:
+        answer = self.graphql(STOP, id=self.instigator(name)["id"])["stopSensor"]
+        assert answer["__typename"] == "StopSensorMutationResult", answer
+
+    # -- the shop -----------------------------------------------------------------------------------------------
+
+    def break_medusa(self, **fault: Any) -> None:
+        requests.post(f"{self.shop.medusa_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
+
+    def heal(self) -> None:
+        for url in (self.shop.medusa_url, self.shop.erpnext_url):
+            requests.delete(f"{url}/__sandbox__/faults", timeout=10).raise_for_status()
+
+    # -- processes ----------------------------------------------------------------------------------------------
+
+    def start(self, *command: str, name: str, environment: Mapping[str, str]) -> None:
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    [str(BIN / command[0]), *command[1:]],
+                    cwd=self.home,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGINT)
+        for process in reversed(self.processes):
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def is_healthy(self) -> bool:
+        """All daemons tick and the webserver has the code."""
+        for process in self.processes:
+            assert process.poll() is None, f"a process ended: {process.args}; see the logs in {self.home}"
+        try:
+            statuses = self.graphql(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+            has_code = "schedules" in self.graphql(INSTIGATORS, repository=SELECTOR)["repositoryOrError"]
+            return has_code and all(entry["healthy"] for entry in statuses if entry["required"])
+        except requests.ConnectionError:
+            return False
+
+
+@contextmanager
+def private_postgres(home: Path) -> Iterator[str]:
+    """The address of an empty database of its own."""
+    cluster = Cluster(home, password="e2e")
+    cluster.start()
+    try:
+        cluster.create_database("dagster")
+        yield cluster.url("dagster").replace("postgres://", "postgresql://", 1)
+    finally:
+        cluster.remove()
+
+
+@contextmanager
+def deployed(home: Path, *, postgres_url: str | None = None, **settings: str) -> Iterator[Deployment]:
+    """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine."""
+    instance_file = ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml")
+    shutil.copy(instance_file, home / "dagster.yaml")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ERPNEXT_", "MEDUSA_"))}
+    environment |= {
+        "DAGSTER_HOME": str(home),
+        "SANDBOX_DIR": str(home / "sandbox"),
+        "PYTHONPATH": str(ROOT),
+        **({"DAGSTER_POSTGRES_URL": postgres_url} if postgres_url else {}),
+        **settings,
+    }
+    port, code_port = free_port(), free_port()
+    with ExitStack() as stack:
+        shop = sandbox.ensure_running(home / "sandbox")
+        stack.callback(sandbox.stop, home / "sandbox")
+        deployment = Deployment(home, f"http://127.0.0.1:{port}", shop)
+        stack.callback(deployment.stop)
+        start = deployment.start
+        workspace = ROOT / "workspace.yaml"
+        if postgres_url:
+            workspace = home / "workspace.yaml"
+            workspace.write_text(
+                f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_port}\n"
+                f"      location_name: {LOCATION}\n",
+                encoding="utf-8",
+            )
+            code = ("dagster", "api", "grpc", "-m", f"{LOCATION}.definitions", "-h", "127.0.0.1")
+            start(*code, "-p", str(code_port), name="code", environment=environment)
+        bind = ("-h", "127.0.0.1", "-p", str(port))
+        start("dagster-webserver", "-w", str(workspace), *bind, name="webserver", environment=environment)
+        start("dagster-daemon", "run", "-w", str(workspace), name="daemon", environment=environment)
+        wait_for("webserver and daemon", deployment.is_healthy, START_SECONDS)
+        yield deployment

@@ -1,0 +1,52 @@
+"""A receiver of webhooks on the loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Webhook:
+    """Keeps what is posted to it; answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.received: list[dict[str, Any]] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if webhook.status < 300:
+                    webhook.received.append(json.loads(body))
+                self.send_response(webhook.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Not into the test's output."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        """In the form of ALERT_URLS."""
+        return f"json://127.0.0.1:{self.server.server_port}/"
+
+    @property
+    def titles(self) -> list[str]:
+        return [message["title"] for message in self.received]
+
+
+@contextmanager
+def webhook() -> Iterator[Webhook]:
+    """A webhook that listens while the context lasts."""
+    receiver = Webhook()
+    thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.server.shutdown()
+        receiver.server.server_close()
