@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -38,7 +39,6 @@ from erp_medusa_pipelines.sync.report import SyncReport
 from tests.support.mail_sink import MailSink, mail_sink
 
 ROOT = Path(__file__).parents[1]
-LOCATION = ("-w", str(ROOT / "workspace.yaml"))
 SCHEDULES = ("send_quotation_emails_schedule", "expire_otps_schedule")
 ZONE = ZoneInfo("Asia/Muscat")
 SAVED_ONE_BY_ONE = 200
@@ -101,31 +101,47 @@ class Site:
 
 
 class Daemon:
-    """A home of its own, and the dagster-daemon over it. CPU is that of the daemon and all its children."""
+    """A home of its own, and over it what a production runs: one code server that stays, and the dagster-daemon.
+
+    Left to itself the daemon would start a code server anew every minute.
+    """
 
     def __init__(self, home: Path, site: Site) -> None:
         self.home = home
         shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
         self.environment = {**os.environ, **site.address.environment(), "DAGSTER_HOME": str(home)}
         self.bin = Path(sys.executable).parent
+        self.port = free_port()
+        self.workspace = home / "workspace.yaml"
+        listens = {"host": server.LOOPBACK, "port": self.port, "location_name": "erp_medusa_pipelines"}
+        self.workspace.write_text(json.dumps({"load_from": [{"grpc_server": listens}]}))  # JSON is YAML
 
     @contextmanager
-    def running(self) -> Iterator[psutil.Process]:
-        with (self.home / "daemon.log").open("ab") as log:
-            command = [str(self.bin / "dagster-daemon"), "run", *LOCATION]
-            process = subprocess.Popen(command, env=self.environment, cwd=self.home, stdout=log, stderr=log)
+    def running(self) -> Iterator[list[psutil.Process]]:
+        code = ["dagster", "api", "grpc", "-m", "erp_medusa_pipelines.definitions"]
+        code += ["--host", server.LOOPBACK, "--port", str(self.port)]
+        daemon = ["dagster-daemon", "run", "-w", str(self.workspace)]
+        started = [self._start(command) for command in (code, daemon)]
         try:
             self._until_it_beats()
-            yield psutil.Process(process.pid)
+            yield [psutil.Process(process.pid) for process in started]
         finally:
-            process.terminate()
-            process.wait(30)
+            for process in reversed(started):
+                process.terminate()
+                process.wait(30)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self.home / "daemon.log").open("ab") as log:
+            name, *arguments = command
+            return subprocess.Popen(
+                [str(self.bin / name), *arguments], env=self.environment, cwd=self.home, stdout=log, stderr=log
+            )
 
     def schedules(self, command: str) -> None:
         """`start` or `stop` both."""
         for name in SCHEDULES:
             subprocess.run(
-                [str(self.bin / "dagster"), "schedule", command, name, *LOCATION],
+                [str(self.bin / "dagster"), "schedule", command, name, "-w", str(self.workspace)],
                 env=self.environment,
                 cwd=self.home,
                 check=True,
@@ -153,15 +169,23 @@ class Daemon:
         raise RuntimeError(f"the daemon does not start; see {self.home / 'daemon.log'}")
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """Of the process, its children, and children of it that have ended."""
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """Of the processes, their children, and children of theirs that have ended."""
     total = 0.0
-    for one in [process, *process.children(recursive=True)]:
-        times = one.cpu_times()
-        total += times.user + times.system
-        if one.pid == process.pid:
-            total += times.children_user + times.children_system
+    for process in processes:
+        ended = process.cpu_times()
+        total += ended.children_user + ended.children_system
+        for one in [process, *process.children(recursive=True)]:
+            times = one.cpu_times()
+            total += times.user + times.system
     return total
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind((server.LOOPBACK, 0))
+        return probe.getsockname()[1]
 
 
 def until_second(second: float) -> None:
@@ -175,7 +199,7 @@ def idle(minutes: int) -> None:
         home = Path(directory) / "home"
         home.mkdir()
         daemon = Daemon(home, site)
-        with daemon.running() as process:
+        with daemon.running() as processes:
             reference = max(1, minutes // 3)
             figures = []
             for name, command, long in (("schedules off", "stop", reference), ("schedules on", "start", minutes)):
@@ -184,9 +208,9 @@ def idle(minutes: int) -> None:
                     until_second(30)  # the first tick writes what later ones only update
                     time.sleep(60)
                 until_second(30)
-                before = (cpu_seconds(process), daemon.storage_bytes(), site.requests_seen())
+                before = (cpu_seconds(processes), daemon.storage_bytes(), site.requests_seen())
                 time.sleep(60 * long)
-                after = (cpu_seconds(process), daemon.storage_bytes(), site.requests_seen())
+                after = (cpu_seconds(processes), daemon.storage_bytes(), site.requests_seen())
                 figures.append((name, long, *[last - first for first, last in zip(before, after, strict=True)]))
             with daemon.instance() as instance:
                 runs = instance.get_runs_count()

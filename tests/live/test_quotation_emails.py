@@ -14,7 +14,7 @@ from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from tests.suites.quotation_emails import TASK, MailSuite, outbox, runs
 from tests.support.erp_rest import ErpRest, proxied_erpnext, use_erpnext
 
-__all__ = ["TestQuotationEmails", "outbox", "runs"]
+__all__ = ["outbox", "runs"]
 
 
 class _Question:
@@ -36,7 +36,7 @@ class _Question:
 
 if os.environ.get("ERPNEXT_URL"):
 
-    class TestQuotationEmails(_Question):
+    class TestQuestion(_Question):
         pass
 
 else:

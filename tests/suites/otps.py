@@ -22,6 +22,7 @@ from tests.support.runs import Runner
 JOB = "expire_otps"
 ASSET = "expired_otps"
 DOCTYPE = "Email OTP"
+WRITES = ("frappe.client.bulk_update", "erp_medusa_set_values")
 TASK = next(task for task in TASKS if task.name == JOB)
 
 
@@ -83,6 +84,19 @@ def before_call(monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[]
     monkeypatch.setattr(ErpNextClient, "call", call)
 
 
+def before_write(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Do something right before the first write of passwords, whichever way of writing the site has."""
+    original, done = ErpNextClient.call, []
+
+    def call(self: ErpNextClient, name: str, *arguments: Any, **options: Any) -> Any:
+        if name in WRITES and DOCTYPE in str(arguments) and not done:
+            done.append(name)
+            act()
+        return original(self, name, *arguments, **options)
+
+    monkeypatch.setattr(ErpNextClient, "call", call)
+
+
 def everything_kept(runs: Runner, log: pytest.LogCaptureFixture) -> str:
     """All that an instance keeps about its runs, and all that was logged, as one text."""
     # `mail.log` is the test's own mail server, which tells whom it talks to.
@@ -124,7 +138,7 @@ class OtpSuite:
         self, passwords: Passwords, runs: Runner, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
     ) -> None:
         faster, other = passwords.add(-2), passwords.add(-1)
-        before_call(monkeypatch, "frappe.client.bulk_update", lambda: passwords.erp.set(DOCTYPE, faster, **change))
+        before_write(monkeypatch, lambda: passwords.erp.set(DOCTYPE, faster, **change))
         run = runs.job(JOB)
         assert run.success
         assert passwords.status(faster) == change["status"]
@@ -153,14 +167,15 @@ class OtpSuite:
         passwords.erp.faults.add(Fault("status", path="bulk_update", status=200, json=failed, times=1))
         runs.job(JOB)
         body = {"exc_type": "ValidationError", "exception": f"ValidationError: {address} is odd"}
-        passwords.erp.faults.add(Fault("status", path="bulk_update", status=417, json=body, times=1))
+        refusal = Fault("status", path="|".join(WRITES), body=DOCTYPE, status=417, json=body, times=1)
+        passwords.erp.faults.add(refusal)
         passwords.add(-1)
         runs.job(JOB)
         passwords.erp.faults.add(Fault("status", path="Email OTP", status=417, json=body, times=1))
         assert not runs.job(JOB).success
         reason_to_skip(TASK, runs.instance)
         kept = everything_kept(runs, caplog)
-        assert "cannot be saved" in kept, "the refusals themselves must be told"
+        assert "is odd" in kept, "the refusals themselves must be told"
         for values in passwords.made.values():
             assert str(values["otp"]) not in kept
             assert values["email"] not in kept

@@ -1,5 +1,6 @@
 """Running jobs of the project in process, and reading what they reported."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,22 @@ class Runner:
     def __init__(self) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
 
-    def job(self, name: str, partition: str | None = None, *, run_config: Any = None) -> JobRun:
+    def job(
+        self,
+        name: str,
+        partition: str | None = None,
+        *,
+        run_config: Any = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> JobRun:
         """Run a job to its end; failures do not raise."""
         job = _definitions().resolve_job_def(name)
         result = job.execute_in_process(
-            partition_key=partition, instance=self.instance, run_config=run_config, raise_on_error=False
+            partition_key=partition,
+            instance=self.instance,
+            run_config=run_config,
+            tags=dict(tags or {}),
+            raise_on_error=False,
         )
         return JobRun(result)
 
