@@ -99,14 +99,12 @@ class PricedShop:
         """Price lists of ours."""
         query = {"limit": 1000, "fields": "id,title,status,starts_at,ends_at,metadata"}
         rows = self.medusa.admin("GET", "/admin/price-lists", params=query)["price_lists"]
-        return [row for row in rows if OWNER_KEY in (row["metadata"] or {})]
+        return [row for row in rows if (row["metadata"] or {}).get(OWNER_KEY) == PRICE_LIST]
 
-    def retire_lists(self) -> None:
+    def delete_lists(self) -> None:
         """A real Medusa outlives the test: nothing of it may meet the next test's run."""
         for kept in self.lists():
-            metadata = {**kept["metadata"], OWNER_KEY: f"left behind by {self.catalogue.tag}"}
-            body = {"status": "draft", "metadata": metadata}
-            self.medusa.admin("POST", f"/admin/price-lists/{kept['id']}", json=body)
+            self.medusa.admin("DELETE", f"/admin/price-lists/{kept['id']}")
 
     def forget(self) -> None:
         self.erp.faults.forget_requests()
@@ -383,7 +381,7 @@ def catalogue(erp: ErpServer) -> Catalogue:
 def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Any:
     """A shop with prices whose lists are put out of the way afterwards."""
     priced = PricedShop(catalogue, erp, medusa)
-    priced.retire_lists()
+    priced.delete_lists()
     yield priced
     medusa.faults.heal()
-    priced.retire_lists()
+    priced.delete_lists()
