@@ -25,7 +25,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ bench-minute: $(READY) ## Measure the tasks of every minute: idle, passwords, ma
 
 bench-export-memory: $(READY) ## Measure the memory of the export's run process at 2,000, 10,000 and 20,000 items
 	@$(PY) -m bench.export_memory
+
+bench-operations: $(READY) ## Measure from healed fault to green, and the storage of a quiet day
+	@$(PY) -m bench.operations
 
 bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time

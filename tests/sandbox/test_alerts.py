@@ -97,7 +97,7 @@ def test_recovery_is_told_once_and_only_for_what_was_reported(
     daemon.runner.asset(ASSET)
     tick(daemon)
     medusa.faults.heal()
-    running = daemon.queued("__ASSET_JOB", assets=[ASSET])
+    running = daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.QUEUED)
     tick(daemon)
     daemon.instance.report_run_canceled(running)
     tick(daemon)

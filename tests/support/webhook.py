@@ -24,7 +24,7 @@ class Webhook:
                 self.send_response(webhook.status)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 """Not into the test's output."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
