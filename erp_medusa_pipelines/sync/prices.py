@@ -13,6 +13,7 @@ import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -34,7 +35,7 @@ from erp_medusa_pipelines.sync.item_prices import (
 )
 from erp_medusa_pipelines.sync.pipeline import Stage, ahead
 from erp_medusa_pipelines.sync.price_amounts import AmountRule, PriceRefusedError, amount_of
-from erp_medusa_pipelines.sync.price_lists import PriceLists, batch_label
+from erp_medusa_pipelines.sync.price_lists import KeptList, PriceLists, batch_label
 from erp_medusa_pipelines.sync.price_windows import Window, cut, left_over
 from erp_medusa_pipelines.sync.quarantine import Held
 from erp_medusa_pipelines.sync.report import Reject, SyncReport
@@ -133,14 +134,24 @@ class PriceSync(BatchSync):
     # --- reading ----------------------------------------------------------------------------------------------
 
     def _read_entries(self, own: set[str]) -> None:
-        for kept in self.lists.of_batch(self.batch):
-            window = self.lists.meaning(kept, self.batch)
-            for row in self.prices.entries(kept.id):
-                variant_id = entry_variant(row)
-                if kept.batch == batch_label(self.batch) or variant_id in own:
-                    currency = row["currency_code"].upper()
-                    entry = Entry(row["id"], kept.id, window, currency, decimal_of(row["amount"]))
+        """What Medusa holds: all of the batch's lists, and the batch's own items in lists of other numbers of batches."""
+        lists = self.lists.of_batch(self.batch)
+        # A night's windows make many small lists, each a request: their waiting times overlap.
+        with ThreadPoolExecutor(self.options.parallel, thread_name_prefix="entries") as pool:
+            for found in pool.map(partial(self._entries_of, own), lists):
+                for variant_id, entry in found:
                     self._entries[variant_id].append(entry)
+
+    def _entries_of(self, own: set[str], kept: KeptList) -> list[tuple[str | None, Entry]]:
+        window = self.lists.meaning(kept, self.batch)
+        is_own = kept.batch == batch_label(self.batch)
+        found: list[tuple[str | None, Entry]] = []
+        for row in self.prices.entries(kept.id):
+            variant_id = entry_variant(row)
+            if is_own or variant_id in own:
+                currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
+                found.append((variant_id, Entry(row["id"], kept.id, window, currency, amount)))
+        return found
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[tuple[list[PricedItem], Mapping[str, ItemPrices]]]:
         for some in windows_of_items(items):
