@@ -134,7 +134,7 @@ class PriceSync(BatchSync):
     # --- reading ----------------------------------------------------------------------------------------------
 
     def _read_entries(self, own: set[str]) -> None:
-        """What Medusa holds: all of the batch's lists, and the batch's own items in lists of other numbers of batches."""
+        """What Medusa holds: the lists of the batch, and its items in lists of another number of batches."""
         lists = self.lists.of_batch(self.batch)
         # A night's windows make many small lists, each a request: their waiting times overlap.
         with ThreadPoolExecutor(self.options.parallel, thread_name_prefix="entries") as pool:
