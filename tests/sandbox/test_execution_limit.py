@@ -63,8 +63,8 @@ def test_a_tick_that_is_repeated_after_a_crash_counts_once(daemon: Daemon) -> No
 
 def test_pruning_does_not_give_executions_back(daemon: Daemon) -> None:
     nights(daemon, 0)
-    daemon.runner.job(JOB, "batch_0")
-    daemon.runner.job(JOB, "batch_0")
+    for _ in range(2):
+        daemon.created(JOB, "batch_0", status=dg.DagsterRunStatus.SUCCESS)
     assert prune(daemon.instance, [JOB], datetime.now(UTC) + timedelta(days=1)) == 1
     assert nights(daemon, 1, 2) == [1, 0]
 
