@@ -65,9 +65,10 @@ def main() -> int:
 
 
 def _terminal_logger() -> Any:
+    """Only what the tasks themselves say, one short line each."""
     import dagster as dg
 
-    @dg.logger(description="Only what the tasks themselves say, one short line each.")
+    @dg.logger
     def terminal(_context: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("demo", logging.INFO)
         handler = logging.StreamHandler(sys.stdout)

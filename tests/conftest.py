@@ -1,4 +1,4 @@
-"""Fixtures that every suite shares. Which Medusa `medusa` is, tests/sandbox and tests/live say in their own conftest."""
+"""Fixtures that every suite shares. Which Medusa `medusa` is, tests/sandbox and tests/live say themselves."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.support.servers import ErpServer, MedusaServer, embedded_erpnext
 
 @pytest.fixture
 def erp() -> Iterator[ErpServer]:
-    """A fresh embedded ERPNext with its Server Script switched off, as benches are by default."""
+    """A fresh embedded ERPNext without the project's Server Script, as benches are by default."""
     with embedded_erpnext() as server:
         yield server
 

@@ -27,9 +27,7 @@ CHECK = "site_sends_mails"
     pool=ASSET,
     check_specs=[
         check_spec(ASSET),
-        dg.AssetCheckSpec(
-            CHECK, asset=ASSET, description="Sending is not suspended or muted; the mail server answers"
-        ),
+        dg.AssetCheckSpec(CHECK, asset=ASSET, description="Sending is not suspended or muted; the mail server answers"),
     ],
     description="Quotation mails of the ERPNext Email Queue that wait and are due, sent once each.",
 )

@@ -19,7 +19,6 @@ def build_job(task: Task, batches: dg.PartitionsDefinition) -> UnresolvedAssetJo
     return dg.define_asset_job(
         task.name,
         selection=dg.AssetSelection.assets(*task.assets),
-        partitions_def=batches if task.partitioned else None,
         tags=run_tags(task),
         description=task.description,
     )

@@ -17,7 +17,10 @@ from erp_medusa_pipelines.sync.website_items import WebsiteItem
 
 log = logging.getLogger(__name__)
 
-LOOKUP_FIELDS = "id,external_id,handle,sales_channels.id,shipping_profile.id,variants.id,variants.sku,variants.inventory_items.inventory_item_id"
+LOOKUP_FIELDS = (
+    "id,external_id,handle,sales_channels.id,shipping_profile.id,"
+    "variants.id,variants.sku,variants.inventory_items.inventory_item_id"
+)
 
 
 @dataclass(frozen=True, slots=True)

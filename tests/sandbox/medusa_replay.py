@@ -33,7 +33,7 @@ STAMP = re.compile(r"\b\d{13}(?=-)")
 CUT_TEXT = re.compile(r"(.*)\.\.\.<(\d+) chars>", re.DOTALL)
 CUT_LIST = re.compile(r"\.\.\.<(\d+) items in all>")
 AUTHORIZATION = {
-    "auth_bad_jwt": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.nope",
+    "auth_bad_jwt": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.nope",  # pragma: allowlist secret
     "auth_basic_base64_nocolon": "Basic " + base64.b64encode(KEY.encode()).decode(),
     "auth_basic_base64_user": "Basic " + base64.b64encode(f"{KEY}:".encode()).decode(),
     "auth_basic_base64_with_password": "Basic " + base64.b64encode(f"{KEY}:x".encode()).decode(),

@@ -115,7 +115,7 @@ def test_the_sample_reaches_from_best_to_slowest_and_leaves_out_very_long_ones()
 
 
 def test_changes_name_what_entered_left_and_moved() -> None:
-    known = dict.fromkeys("abcd", ("Dental", False, True))
+    known: dict[str, tuple[str, bool, bool]] = dict.fromkeys("abcd", ("Dental", False, True))
     ranking = rank(sales_of([("a", 3), ("c", 2), ("b", 1)]).table(), item_table(known), TREE, CATEGORIES, most=9)
     shown = {
         "dental_items": [
