@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 import yaml
-from dagster import DagsterInstance, DagsterRun
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
+from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
 
 # The daemon decides with this class which queued run may start. It is private, and pinned with Dagster itself.
 from dagster._utils.tags import TagConcurrencyLimitsCounter
@@ -152,6 +153,20 @@ def test_the_pool_slot_of_a_dead_run_is_freed(instance: DagsterInstance, monkeyp
     later = datetime.now(UTC) + timedelta(minutes=2)
     monkeypatch.setattr("dagster._daemon.monitoring.concurrency.get_current_datetime", lambda: later)
     assert freed()
+
+
+def test_a_run_that_never_starts_is_found_and_failed(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = instance.add_run(DagsterRun(job_name="any"))
+    record = instance.get_run_record_by_id(lost.run_id)
+    assert record
+    later = datetime.now(UTC).timestamp() + 200
+    monkeypatch.setattr("dagster._daemon.monitoring.run_monitoring.get_current_timestamp", lambda: later)
+    monitor_starting_run(instance, record, logging.getLogger("test"))
+    found = instance.get_run_by_id(lost.run_id)
+    assert found
+    assert found.status == DagsterRunStatus.FAILURE
 
 
 def test_stale_assets_are_looked_for(instance: DagsterInstance) -> None:
