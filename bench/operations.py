@@ -20,6 +20,7 @@ from tests.support.mail_sink import LOOPBACK, mail_sink
 
 JOB = "export_items_and_images_custom"
 BATCH = "batch_0"
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 MINUTES_OF_DAY = 24 * 60
 BYTES = "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class where relkind = 'r' and relnamespace = 2200"
 ROWS = "select count(*), (select count(*) from job_ticks), (select count(*) from runs) from event_logs"
@@ -79,6 +80,8 @@ def main() -> None:
             print(f"healed fault to green batch: {healed_to_green(deployment):.0f} s (load {os.getloadavg()[0]:.1f})")
             for sensor in ("retry_failed_partitions", "alerts"):
                 deployment.turn_off_sensor(sensor)
+            # The batch is green before its run has done the assets behind it.
+            wait_for("the end of all runs", lambda: all(run["status"] in ENDED for run in deployment.runs()), 300)
             off = growth(url, minutes)
             site = {"smtp_host": LOOPBACK, "smtp_port": mails.port}
             requests.post(f"{deployment.shop.erpnext_url}/__sandbox__/site", json=site, timeout=10).raise_for_status()
