@@ -3,9 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer, embedded_erpnext
+
+
+@pytest.fixture(autouse=True)
+def no_instance_of_another_test() -> Iterator[None]:
+    """Dagster keeps in a context variable which instance was opened last, and looks there when definitions are loaded.
+
+    Instances that are closed in another order than they were opened leave one there that is gone.
+    """
+    with set_defs_state_storage(None):
+        yield
 
 
 @pytest.fixture
