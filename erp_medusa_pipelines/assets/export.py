@@ -52,12 +52,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
             ProductExport(
-                erp=run.shop.erp,
-                medusa=run.shop.medusa,
-                batch=run.batch,
-                quarantine=run.quarantine,
-                report=run.report,
-                options=run.options,
+                **run.batch_sync(),
                 writer=run.shop.writer,
                 collections=collection_ids(run.shop.erp),
                 placement=Placement(
@@ -80,12 +75,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "File") as run:
             ImageSync(
-                erp=run.shop.erp,
-                medusa=run.shop.medusa,
-                batch=run.batch,
-                quarantine=run.quarantine,
-                report=run.report,
-                options=run.options,
+                **run.batch_sync(),
                 writer=run.shop.writer,
                 image_max_bytes=run.shop.settings.image_max_bytes,
             ).run()
@@ -104,12 +94,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
             ProductUpdates(
-                erp=run.shop.erp,
-                medusa=run.shop.medusa,
-                batch=run.batch,
-                quarantine=run.quarantine,
-                report=run.report,
-                options=run.options,
+                **run.batch_sync(),
                 collections=collection_ids(run.shop.erp),
             ).run()
             return run.result()

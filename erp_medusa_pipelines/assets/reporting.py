@@ -71,6 +71,17 @@ class SyncRun:
         """The batch that this run is for."""
         return batch_of_key(self.context.partition_key, self.shop.settings.export_batches)
 
+    def batch_sync(self) -> dict[str, Any]:
+        """What every BatchSync is given, by keyword."""
+        return {
+            "erp": self.shop.erp,
+            "medusa": self.shop.medusa,
+            "batch": self.batch,
+            "quarantine": self.quarantine,
+            "report": self.report,
+            "options": self.options,
+        }
+
     def result(self) -> dg.MaterializeResult:
         """The materialization; raises Failure when documents are left for a retry.
 
