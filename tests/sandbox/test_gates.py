@@ -40,10 +40,10 @@ def repository() -> dg.RepositoryDefinition:
 def tick(task: Task, instance: dg.DagsterInstance) -> list[Any]:
     """What the task's schedule answers now."""
     schedule = repository().get_schedule_def(f"{task.name}_schedule")
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=repository()
-    )
-    data = schedule.evaluate_tick(context)
+    ) as context:
+        data = schedule.evaluate_tick(context)
     return [*(data.run_requests or []), *([data.skip_message] if data.skip_message else [])]
 
 

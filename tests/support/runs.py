@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 
 @dataclass(frozen=True)
@@ -101,4 +102,8 @@ def _definitions() -> dg.Definitions:
     # Imported late: the module reads the environment, which the fixtures have set up by now.
     from erp_medusa_pipelines.definitions import build_defs
 
-    return build_defs()
+    # An instance of an earlier test that is collected only now would put itself into this variable again.
+    with set_defs_state_storage(None):
+        definitions = build_defs()
+        definitions.get_repository_def()
+    return definitions
