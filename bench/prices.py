@@ -2,9 +2,10 @@
 
     python -m bench.prices [--items 5000]
 
-The reference is POST /admin/price-lists/<id>/prices/batch with bodies prepared beforehand, in as many lists, chunks and
-threads as the sync uses, nothing read, looked up or written back; before the sync and after it, in the same run. The
-items are exported first; that is not measured here.
+The reference is POST /admin/price-lists/<id>/prices/batch with bodies prepared beforehand, in the chunks and threads
+that the sync uses, nothing read, looked up or written back; in the same run, before the sync and after it. It is
+measured twice: with one entry for each item in one list per batch, and with the sync's own entries in as many lists as
+the sync has. Either way its lists are made beforehand, and so is the export of the items.
 """
 
 import argparse
@@ -16,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench.export import BATCHES, export, medusa_address, shop
-from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.batch_sync import SyncOptions
 from erp_medusa_pipelines.sync.batches import Batch
 from erp_medusa_pipelines.sync.item_prices import priced_items
 from erp_medusa_pipelines.sync.price_amounts import AmountRule
-from erp_medusa_pipelines.sync.price_lists import PriceLists, sync_price_lists
+from erp_medusa_pipelines.sync.price_lists import OWNER_KEY, PriceLists, sync_price_lists
 from erp_medusa_pipelines.sync.prices import PriceSync
 from erp_medusa_pipelines.sync.quarantine import Quarantine
 from erp_medusa_pipelines.sync.report import SyncReport
@@ -74,19 +75,30 @@ def sync(opened: Shop, name: str) -> Row:
 
 def bare(opened: Shop, name: str) -> Row:
     """One entry for each exported variant, in a list per batch."""
-    http, chunk = opened.medusa.http, opened.settings.medusa_price_chunk
     variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
+    entries = [{"variant_id": one, "currency_code": "omr", "amount": 12.345} for one in variants]
+    return post(opened, name, [entries[index::BATCHES] for index in range(BATCHES)])
+
+
+def bare_in_lists(opened: Shop, name: str) -> Row:
+    """The entries that the sync made, in as many lists as it made."""
+    prices = MedusaPrices(opened.medusa)
+    own = [row["id"] for row in prices.lists() if (row["metadata"] or {}).get(OWNER_KEY)]
+    lists: dict[str, list[dict[str, Any]]] = {list_id: [] for list_id in own}
+    for list_id, row in prices.entries_of(own):
+        entry = {"variant_id": entry_variant(row), "currency_code": row["currency_code"], "amount": row["amount"]}
+        lists[list_id].append(entry)
+    return post(opened, name, list(lists.values()))
+
+
+def post(opened: Shop, name: str, lists: list[list[dict[str, Any]]]) -> Row:
+    """Create these entries, in a new list for each of the given ones."""
+    http, chunk = opened.medusa.http, opened.settings.medusa_price_chunk
     calls: list[tuple[str, dict[str, Any]]] = []
-    lists: list[str] = []
-    for index in range(BATCHES):
+    for entries in lists:
         body = {"title": "reference", "description": "reference", "type": "override", "status": "draft"}
-        lists.append(http.request("POST", "/admin/price-lists", json=body)["price_list"]["id"])
-        own = variants[index::BATCHES]
-        for start in range(0, len(own), chunk):
-            entries = [
-                {"variant_id": one, "currency_code": "omr", "amount": 12.345} for one in own[start : start + chunk]
-            ]
-            calls.append((lists[-1], {"create": entries}))
+        list_id = http.request("POST", "/admin/price-lists", json=body)["price_list"]["id"]
+        calls += [(list_id, {"create": entries[at : at + chunk]}) for at in range(0, len(entries), chunk)]
     began = time.perf_counter()
     with ThreadPoolExecutor(RUNS_AT_ONCE * opened.settings.medusa_parallel_calls) as pool:
         list(
@@ -94,7 +106,8 @@ def bare(opened: Shop, name: str) -> Row:
                 lambda call: http.request("POST", f"/admin/price-lists/{call[0]}/prices/batch", json=call[1]), calls
             )
         )
-    return name, len(variants), time.perf_counter() - began, len(calls), len(variants)
+    seconds, number = time.perf_counter() - began, sum(map(len, lists))
+    return name, number, seconds, len(calls), number
 
 
 def change_some(opened: Shop) -> None:
@@ -136,10 +149,12 @@ def main() -> None:
             sync(opened, "first sync, ids by Server Script"),
             bare(opened, "bare endpoint, after"),
             sync(opened, "again: nothing changed"),
+            bare_in_lists(opened, "bare endpoint, in the sync's lists"),
         ]
         change_some(opened)
         rows.append(sync(opened, f"{CHANGED} changed"))
     show(rows, 1, (0, 2))
+    print(f"first sync / bare endpoint in as many lists: {rows[4][2] * rows[1][1] / (rows[1][2] * rows[4][1]):.2f}")
 
 
 if __name__ == "__main__":

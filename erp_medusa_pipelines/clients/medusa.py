@@ -16,7 +16,7 @@ Row = dict[str, Any]
 LONGEST_QUERY = 12_000
 """Bytes. Node refuses request headers of more than 16 kB with an empty 431."""
 
-MOST_VALUES = 500
+MOST_VALUES = 900
 """Values per look-up. Medusa reads the first 1,000 parameters of an address and ignores the others without a word."""
 
 PRODUCT_FIELDS = (

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MedusaClient, Row
+from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MOST_VALUES, MedusaClient, Row
 
 LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
 _INVENTORY = "inventory_items.inventory."
@@ -43,7 +43,8 @@ class MedusaInventory:
 
         Reading all costs Medusa more, so it must save requests.
         """
-        asked = ceil(sum(len(urlencode({"sku": sku})) + 1 for sku in skus) / LONGEST_QUERY)
+        length = sum(len(urlencode({"sku": sku})) + 1 for sku in skus)
+        asked = ceil(max(length / LONGEST_QUERY, len(skus) / MOST_VALUES))
         if ceil(of / VARIANTS_PER_PAGE) < asked:
             return self._medusa.all_of(
                 "/admin/product-variants", "variants", VARIANT_FIELDS, page_size=VARIANTS_PER_PAGE

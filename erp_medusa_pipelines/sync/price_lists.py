@@ -12,8 +12,10 @@ has to be moved as days go by. A list whose window is over becomes a draft, and 
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 OWNER_KEY = "erp_price_list"
 """Metadata key by which a list is known as ours; its value is the ERPNext Price List."""
+
+CREATED_AT_ONCE = 3
 
 DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are undone by the next run."
 
@@ -119,19 +123,17 @@ class PriceLists:
 
     def ensure(self, batch: Batch, windows: Iterable[Window], report: SyncReport) -> dict[Window, str]:
         """The id of the list for new entries of each window; missing ones are created, changed ones mended."""
-        targets: dict[Window, str] = {}
-        for window in sorted(windows, key=str):
-            kept = self._target(batch, window)
-            if kept is None:
-                kept = self._create(batch, window)
-                report.count("written")
-            elif changes := self._differences(kept):
+        ordered = sorted(windows, key=str)
+        there = {window: kept for window in ordered if (kept := self._target(batch, window)) is not None}
+        for kept in there.values():
+            if changes := self._differences(kept):
                 self._prices.update_list(kept.id, changes)
                 report.count("updated")
             else:
                 report.count("unchanged")
-            targets[window] = kept.id
-        return targets
+        created = self._create(batch, [window for window in ordered if window not in there])
+        report.count("written", len(created))
+        return {window: kept.id for window, kept in (there | created).items()}
 
     def find(self, batch: Batch, window: Window) -> str | None:
         """The id of the list for new entries of a window, when there is one."""
@@ -197,7 +199,29 @@ class PriceLists:
         }
         return {key: value for key, value in wanted.items() if kept.body[key] != value}
 
-    def _create(self, batch: Batch, window: Window) -> KeptList:
+    def _create(self, batch: Batch, windows: Sequence[Window]) -> dict[Window, KeptList]:
+        with ThreadPoolExecutor(CREATED_AT_ONCE, thread_name_prefix="lists") as pool:
+            answers = list(pool.map(partial(self._answer, batch), windows))
+        created: dict[Window, KeptList] = {}
+        for window, answer in zip(windows, answers, strict=True):
+            if isinstance(answer, TransientError):
+                created[window] = self._found_again(batch, window, answer)
+            else:
+                created[window] = KeptList(answer["id"], window, batch_label(batch), answer["status"], answer)
+        known = {kept.id for kept in self.lists}
+        self.lists += [kept for kept in created.values() if kept.id not in known]
+        return created
+
+    def _found_again(self, batch: Batch, window: Window, error: TransientError) -> KeptList:
+        self.load()
+        found = self._target(batch, window)
+        if found is None:
+            raise error
+        log.info("list %s was created although no answer came (%s)", found.id, error.reason)
+        return found
+
+    def _answer(self, batch: Batch, window: Window) -> Mapping[str, Any] | TransientError:
+        """What Medusa says to a new list, be it nothing: then it may have been created all the same."""
         metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch_label(batch)}
         if window.start:
             metadata["valid_from"] = window.start.isoformat()
@@ -213,16 +237,8 @@ class PriceLists:
             "metadata": metadata,
         }
         try:
-            created = self._prices.create_list(body)
+            return self._prices.create_list(body)
         except TransientError as error:
-            if not error.ambiguous:
-                raise
-            self.load()
-            found = self._target(batch, window)
-            if found is None:
-                raise
-            log.info("list %s was created although no answer came (%s)", found.id, error.reason)
-            return found
-        kept = KeptList(created["id"], window, batch_label(batch), created["status"], created)
-        self.lists.append(kept)
-        return kept
+            if error.ambiguous:
+                return error
+            raise

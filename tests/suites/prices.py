@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -226,6 +227,10 @@ class PricesSuite:
         assert again.success
         assert shop.writes() == []
         assert again.metadata("medusa_prices")["unchanged"] == 12 + 4
+        # However many windows there are, their lists are read in one request.
+        assert len(shop.lists()) == 3
+        read = [seen for seen in shop.medusa.faults.requests if "prices.amount" in unquote(seen.query)]
+        assert [seen.path for seen in read] == ["/admin/price-lists"]
 
     def test_only_differences_are_sent(self, shop: PricedShop, runner: Runner) -> None:
         raised, ended, gone, promoted, untouched = (shop.item() for _ in range(5))
@@ -281,6 +286,17 @@ class PricesSuite:
         assert runner.job(EXPORT, "batch_0").success
         assert [len(shop.entries(item)) for item in items] == [1] * 8
         assert all(shop.row(price)["medusa_price_id"] for price in prices)
+
+    def test_a_lost_answer_makes_no_second_list(self, shop: PricedShop, runner: Runner) -> None:
+        item = shop.item()
+        shop.price(item, 10)
+        shop.price(item, 8, since=0, until=3)
+        shop.price(item, 7, since=5, until=9)
+        shop.medusa.faults.add(Fault("drop_after", method="POST", path=r"/admin/price-lists$", times=2))
+        assert runner.job(EXPORT, "batch_0").success
+        windows = [(kept["starts_at"], kept["ends_at"]) for kept in shop.lists()]
+        assert len(windows) == len(set(windows)) == len(shop.entries(item)) == 4
+        assert shop.shown(item) == 8
 
     def test_a_night_that_breaks_off_leaves_every_item_its_price(self, shop: PricedShop, runner: Runner) -> None:
         items = [shop.item() for _ in range(6)]
