@@ -79,12 +79,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             prices, lists, rule = _opened(run)
             try:
                 PriceSync(
-                    erp=run.shop.erp,
-                    medusa=run.shop.medusa,
-                    batch=run.batch,
-                    quarantine=run.quarantine,
-                    report=run.report,
-                    options=run.options,
+                    **run.batch_sync(),
                     writer=run.shop.writer,
                     price_list=settings.erpnext_price_list,
                     prices=prices,

@@ -49,12 +49,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             if settings.warehouse_stock_locations:
                 inventory.check_locations(settings.warehouse_stock_locations.values(), LOCATIONS_VARIABLE)
             sync = StockSync(
-                erp=run.shop.erp,
-                medusa=run.shop.medusa,
-                batch=run.batch,
-                quarantine=run.quarantine,
-                report=run.report,
-                options=run.options,
+                **run.batch_sync(),
                 writer=run.shop.writer,
                 inventory=inventory,
                 locations=settings.warehouse_stock_locations,
