@@ -6,7 +6,10 @@ and the one that comes second adopts what the first created.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -19,6 +22,8 @@ from erp_medusa_pipelines.sync.report import Reject, SyncReport
 log = logging.getLogger(__name__)
 
 DOCTYPE = "Item Group"
+CALLS_AT_ONCE = 4
+"""Medusa has no batch route for collections; four calls at once hide most of what each costs by itself."""
 
 
 def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +39,7 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def recognise(group: Mapping[str, Any], collections: list[dict[str, Any]], handle: str) -> dict[str, Any] | None:
+def recognise(group: Mapping[str, Any], collections: Sequence[dict[str, Any]], handle: str) -> dict[str, Any] | None:
     """The collection that is this group's: by its id, by external_id, by metadata, else by an unowned handle."""
     tests = (
         lambda c: c["id"] == group["medusa_id"],
@@ -63,22 +68,17 @@ def sync_collections(
     names = [row["item_group"] for row in used if row["item_group"]]
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     report.count("found", len(groups))
-    collections = medusa.collections()
+    plans = plan(groups, medusa.collections())
     ids: dict[str, str] = {}
-    changes: list[tuple[str, dict[str, str]]] = []
-    for group in groups:
-        try:
-            ids[group["name"]] = _sync_one(group, collections, medusa, report)
-        except AccessError:
-            raise
-        except PermanentError as error:
-            report.reject(Reject(DOCTYPE, group["name"], error.reason))
-        except TransientError as error:
-            report.leave(DOCTYPE, group["name"], error)
-        else:
-            if group["medusa_id"] != ids[group["name"]]:
-                changes.append((group["name"], {"medusa_id": ids[group["name"]]}))
-        report.done(1)
+    with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="collections") as pool:
+        for group, collection_id in pool.map(lambda one: _carry_out(one, medusa, report), plans):
+            if collection_id:
+                ids[group["name"]] = collection_id
+    changes = [
+        (group["name"], {"medusa_id": ids[group["name"]]})
+        for group in groups
+        if group["name"] in ids and group["medusa_id"] != ids[group["name"]]
+    ]
     outcome = writer.write(DOCTYPE, changes)
     report.count("bound", len(outcome.written))
     for name, error in outcome.failed.items():
@@ -89,20 +89,55 @@ def sync_collections(
     return ids
 
 
-def _sync_one(
-    group: Mapping[str, Any], collections: list[dict[str, Any]], medusa: MedusaClient, report: SyncReport
-) -> str:
-    body = collection_body(group)
-    handle = slug(group["name"]) or f"item-group-{slug(group['name'].encode('utf-8').hex())}"
-    existing = recognise(group, collections, handle)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An Item Group with the collection that is its own already, or else the free handle for a new one."""
+
+    group: Mapping[str, Any]
+    existing: Mapping[str, Any] | None
+    handle: str
+
+
+def plan(groups: Sequence[Mapping[str, Any]], collections: Sequence[dict[str, Any]]) -> list[Plan]:
+    """What belongs together, decided before anything is written: no collection or handle goes to two groups."""
+    unclaimed = {collection["id"]: collection for collection in collections}
+    taken = {collection["handle"] for collection in collections}
+    plans = []
+    for group in groups:
+        handle = slug(group["name"]) or f"item-group-{group['name'].encode('utf-8').hex()}"
+        existing = recognise(group, list(unclaimed.values()), handle)
+        if existing:
+            del unclaimed[existing["id"]]
+        else:
+            # Handles that differ only in punctuation collide; the free one is the group's own for ever after.
+            numbered = map(f"{handle}-{{}}".format, count(2))
+            handle = next(free for free in chain([handle], numbered) if free not in taken)
+            taken.add(handle)
+        plans.append(Plan(group, existing, handle))
+    return plans
+
+
+def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Mapping[str, Any], str | None]:
+    """(group, its collection's id); None when that failed, as the report then says."""
+    collection_id = None
+    try:
+        collection_id = _sync_one(one, medusa, report)
+    except AccessError:
+        raise
+    except PermanentError as error:
+        report.reject(Reject(DOCTYPE, one.group["name"], error.reason))
+    except TransientError as error:
+        report.leave(DOCTYPE, one.group["name"], error)
+    report.done(1)
+    return one.group, collection_id
+
+
+def _sync_one(one: Plan, medusa: MedusaClient, report: SyncReport) -> str:
+    body, existing = collection_body(one.group), one.existing
     if existing is None:
-        # Handles that differ only in punctuation collide; the free one is the group's own for ever after.
-        taken = {collection["handle"] for collection in collections}
-        free = next(h for h in (handle, *(f"{handle}-{number}" for number in range(2, 1000))) if h not in taken)
-        existing = _create(medusa, {**body, "handle": free}, group)
-        collections.append(existing)
+        made = _create(medusa, {**body, "handle": one.handle}, one.group)
         report.count("written")
-        return existing["id"]
+        return made["id"]
     stored = existing["metadata"] or {}
     same = (
         existing["title"] == body["title"]
