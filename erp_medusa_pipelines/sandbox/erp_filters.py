@@ -125,7 +125,7 @@ def condition(
         text = sql if operator == "like" else f"ifnull({sql}, '')"
         return f"{text} {operator.upper()} ? ESCAPE '\\'", [str(value)]
     if operator not in ("=", "!=", "<", "<=", ">", ">="):
-        raise ErpError("NotImplementedError", f"SANDBOX: operator {operator!r} is not emulated")
+        raise ErpError("SandboxLimit", f"SANDBOX: operator {operator!r} is not emulated")
     if value is None and operator == "=":
         return "0", []  # `column = NULL` is never true
     compared = typed(column, value)
@@ -202,7 +202,7 @@ def timespan(name: str, today: date) -> tuple[date, date]:
         return (today - days, today) if words[0] == "last" else (today, today + days)
     if len(words) == 2 and words[0] in ("last", "this", "next") and words[1] in ("week", "month", "year"):
         return _span(words[1], {"last": -1, "this": 0, "next": 1}[words[0]], today)
-    raise ErpError("NotImplementedError", f"SANDBOX: time span {name!r} is not emulated")
+    raise ErpError("SandboxLimit", f"SANDBOX: time span {name!r} is not emulated")
 
 
 def _span(unit: str, step: int, today: date) -> tuple[date, date]:
