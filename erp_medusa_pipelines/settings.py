@@ -116,7 +116,9 @@ class Settings(BaseSettings):
     erpnext_price_list: str = Field(
         "Standard Selling", min_length=1, description="Price List whose Item Prices the shop shows"
     )
-    medusa_price_chunk: int = Field(500, ge=1, le=1000, description="Prices per batch call to Medusa")
+    medusa_price_chunk: int = Field(
+        500, ge=1, le=900, description="Prices per call to Medusa, and per Medusa price list"
+    )
     prices_allow_zero: bool = Field(
         False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
     )

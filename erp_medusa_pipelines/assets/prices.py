@@ -11,11 +11,10 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.sync.batches import Batch
 from erp_medusa_pipelines.sync.guard import MassLossError
 from erp_medusa_pipelines.sync.item_prices import DOCTYPE, check_price_list
 from erp_medusa_pipelines.sync.price_amounts import AmountRule
-from erp_medusa_pipelines.sync.price_lists import PriceLists, sync_price_lists
+from erp_medusa_pipelines.sync.price_lists import PriceLists
 from erp_medusa_pipelines.sync.prices import PriceSync
 
 GROUP = "prices_and_stock"
@@ -36,29 +35,19 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     @dg.asset(
         group_name=GROUP,
         kinds=KINDS,
-        # Several runs come to this asset at once each night; one at a time, the later ones find the lists made.
+        # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool="medusa_price_lists",
         check_specs=[check_spec("medusa_price_lists")],
         description=(
-            "One Medusa price list per batch and window of time in which Item Prices are in force;"
-            " lists whose window is over become drafts."
+            "Medusa price lists of the Item Prices, each for one batch and one window of time: put right where"
+            " somebody changed them, drafts once their window is over."
         ),
     )
     def medusa_price_lists(
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
-            settings = run.shop.settings
-            _, lists, rule = _opened(run)
-            count = settings.export_batches
-            sync_price_lists(
-                run.shop.erp,
-                settings.erpnext_price_list,
-                lists,
-                rule,
-                [Batch(index, count) for index in range(count)],
-                run.report,
-            )
+            _lists(run).look_after(run.report)
             return run.result()
 
     @dg.asset(
@@ -76,15 +65,16 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, DOCTYPE) as run:
             settings = run.shop.settings
-            prices, lists, rule = _opened(run)
+            check_price_list(run.shop.erp, settings.erpnext_price_list)
+            prices = MedusaPrices(run.shop.medusa)
             try:
                 PriceSync(
                     **run.batch_sync(),
                     writer=run.shop.writer,
                     price_list=settings.erpnext_price_list,
                     prices=prices,
-                    lists=lists,
-                    rule=rule,
+                    lists=_lists(run),
+                    rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
                     removal_percent=settings.price_removal_percent,
                     allow_removal=config.allow_removal,
                     entries_per_call=settings.medusa_price_chunk,
@@ -96,10 +86,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     return [medusa_price_lists, medusa_prices]
 
 
-def _opened(run: SyncRun) -> tuple[MedusaPrices, PriceLists, AmountRule]:
-    """What both assets need, read once: the store's currencies, our lists, and which day it is at the ERP."""
-    settings, erp = run.shop.settings, run.shop.erp
-    check_price_list(erp, settings.erpnext_price_list)
-    prices = MedusaPrices(run.shop.medusa)
-    lists = PriceLists(prices, settings.erpnext_price_list, erp.time_zone, erp.clock().date()).load()
-    return prices, lists, AmountRule(prices.currencies(), settings.prices_allow_zero)
+def _lists(run: SyncRun) -> PriceLists:
+    """Our lists in Medusa, judged by the day it is at the ERP."""
+    erp, price_list = run.shop.erp, run.shop.settings.erpnext_price_list
+    return PriceLists(MedusaPrices(run.shop.medusa), price_list, erp.time_zone, erp.clock().date())

@@ -39,9 +39,14 @@ class MedusaPrices:
         """Every price list, without its entries. Metadata cannot be filtered by."""
         return self._medusa.all_of("/admin/price-lists", "price_lists", LIST_FIELDS)
 
-    def create_list(self, body: Mapping[str, Any]) -> Row:
-        """Create one list. Nothing about a list is unique: after a lost answer it must be looked for."""
-        return self._http.request("POST", "/admin/price-lists", json=dict(body))["price_list"]
+    def create_list(self, body: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+        """Create one list with the entries in its `prices`, all or nothing: the list, and the entries in any order.
+
+        Nothing about a list is unique: after a lost answer it must be looked for.
+        """
+        path = f"/admin/price-lists?fields={LIST_FIELDS},{ENTRIES_IN_LIST}"
+        made = self._http.request("POST", path, json=dict(body))["price_list"]
+        return made, list(_entries_below(made))
 
     def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
         """Change a list; its entries stay."""
@@ -62,13 +67,12 @@ class MedusaPrices:
         return self._medusa.all_of(path, "prices", ENTRY_FIELDS, page_size=ENTRIES_PER_PAGE)
 
     def entries_of(self, list_ids: Iterable[str]) -> Iterator[tuple[str, Row]]:
-        """(list, entry) of several lists in one request, as `entries` has them; not for tens of thousands of entries.
+        """(list, entry) of several lists in one request, as `entries` has them: not for tens of thousands of entries.
 
-        Lists that are gone are left out. Here Medusa names the variant at the entry itself, once it is asked for.
+        Lists that are gone are left out.
         """
         for row in self._medusa.find("/admin/price-lists", "price_lists", "id", list_ids, ENTRIES_IN_LIST):
-            for entry in row["prices"] or ():
-                yield row["id"], {**entry, "price_set": {"variant": {"id": entry.get("variant_id")}}}
+            yield from ((row["id"], entry) for entry in _entries_below(row))
 
     def create(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Create entries {variant_id, currency_code, amount}, all or nothing; they come back in any order.
@@ -88,6 +92,15 @@ class MedusaPrices:
     def _batch(self, list_id: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
         path = f"/admin/price-lists/{list_id}/prices/batch"
         return self._http.request("POST", f"{path}?fields={ENTRY_FIELDS}", json=dict(body), repeatable=repeatable)
+
+
+def _entries_below(price_list: Row) -> Iterator[Row]:
+    """Takes the entries out of a list, in the shape that they have by themselves.
+
+    Below a list Medusa names the variant at the entry itself, once it is asked for.
+    """
+    for entry in price_list.pop("prices", None) or ():
+        yield {**entry, "price_set": {"variant": {"id": entry.get("variant_id")}}}
 
 
 def entry_variant(entry: Mapping[str, Any]) -> str | None:

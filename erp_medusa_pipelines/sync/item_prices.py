@@ -20,7 +20,7 @@ from erp_medusa_pipelines.sync.website_items import DOCTYPE as WEBSITE_ITEM
 
 DOCTYPE = "Item Price"
 
-ITEMS_PER_REQUEST = 5000
+ITEMS_PER_REQUEST = 2000
 FIELDS = (
     "name", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto", "creation",
     "modified", "medusa_id", "medusa_price_id",

@@ -17,6 +17,7 @@ from tests.support.servers import ErpServer, MedusaServer
 EXPORT = "export_items_and_images_custom"
 JOB = "sync_missing_prices_to_medusa"
 ENTRIES_ROUTE = r"/admin/price-lists/[^/]+/prices/batch"
+LISTS_ROUTE = r"/admin/price-lists$"
 ZONE = ZoneInfo("Asia/Muscat")
 
 
@@ -101,6 +102,14 @@ class PricedShop:
         query = {"limit": 1000, "fields": "id,title,status,starts_at,ends_at,metadata"}
         rows = self.medusa.admin("GET", "/admin/price-lists", params=query)["price_lists"]
         return [row for row in rows if (row["metadata"] or {}).get(OWNER_KEY) == PRICE_LIST]
+
+    def sizes(self) -> dict[str, int]:
+        """Entries by list of ours."""
+        query = {"limit": 0, "fields": "id"}
+        return {
+            kept["id"]: self.medusa.admin("GET", f"/admin/price-lists/{kept['id']}/prices", params=query)["count"]
+            for kept in self.lists()
+        }
 
     def delete_lists(self) -> None:
         """A real Medusa outlives the test: nothing of it may meet the next test's run."""
@@ -248,6 +257,38 @@ class PricesSuite:
         # The promotion cuts the standing price: it moves into a window after it.
         assert (numbers["updated"], numbers["written"], numbers["removed"]) == (1, 2, 3)
 
+    def test_a_list_takes_what_goes_into_one_call(
+        self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("MEDUSA_PRICE_CHUNK", "3")
+        items = [shop.item() for _ in range(8)]
+        for number, item in enumerate(items):
+            shop.price(item, 2.125 + number)
+        assert Runner().job(EXPORT, "batch_0").success
+        assert sorted(shop.sizes().values()) == [2, 3, 3]
+        assert {kept["metadata"]["part"] for kept in shop.lists()} == {1, 2, 3}
+        newer = [shop.item() for _ in range(2)]
+        shop.price(newer[0], 9.75)
+        assert Runner().job(EXPORT, "batch_0").success
+        assert sorted(shop.sizes().values()) == [3, 3, 3]
+        shop.price(newer[1], 9.875)
+        assert Runner().job(EXPORT, "batch_0").success
+        assert sorted(shop.sizes().values()) == [1, 3, 3, 3]
+        assert [shop.shown(item) for item in items] == [2.125 + number for number in range(8)]
+        assert [shop.shown(item) for item in newer] == [9.75, 9.875]
+
+    def test_a_list_changed_by_hand_is_put_right(self, shop: PricedShop, runner: Runner) -> None:
+        item = shop.item()
+        shop.price(item, 10, since=-100)
+        assert runner.job(EXPORT, "batch_0").success
+        (kept,) = shop.lists()
+        shop.medusa.admin("POST", f"/admin/price-lists/{kept['id']}", json={"status": "draft", "title": "Spring"})
+        assert shop.shown(item) is None
+        again = started(runner)
+        assert again.metadata("medusa_price_lists")["updated"] == 1
+        assert shop.shown(item) == 10
+        assert again.metadata("medusa_prices")["unchanged"] == 1
+
     def test_what_cannot_be_a_price_is_named_and_never_shown(self, shop: PricedShop, runner: Runner) -> None:
         negative, currency, backwards, nothing, tied, good = (shop.item() for _ in range(6))
         for item in (negative, currency, backwards, nothing):
@@ -280,6 +321,8 @@ class PricesSuite:
         assert run.check("medusa_prices").passed
 
     def test_a_lost_answer_makes_no_second_entry(self, shop: PricedShop, runner: Runner) -> None:
+        shop.price(shop.item(), 2.25)
+        assert runner.job(EXPORT, "batch_0").success
         items = [shop.item() for _ in range(8)]
         prices = [shop.price(item, 2.5) for item in items]
         shop.medusa.faults.add(Fault("drop_after", method="POST", path=ENTRIES_ROUTE, times=1))
@@ -292,7 +335,7 @@ class PricesSuite:
         shop.price(item, 10)
         shop.price(item, 8, since=0, until=3)
         shop.price(item, 7, since=5, until=9)
-        shop.medusa.faults.add(Fault("drop_after", method="POST", path=r"/admin/price-lists$", times=2))
+        shop.medusa.faults.add(Fault("drop_after", method="POST", path=LISTS_ROUTE, times=2))
         assert runner.job(EXPORT, "batch_0").success
         windows = [(kept["starts_at"], kept["ends_at"]) for kept in shop.lists()]
         assert len(windows) == len(set(windows)) == len(shop.entries(item)) == 4
@@ -305,7 +348,7 @@ class PricesSuite:
         assert runner.job(EXPORT, "batch_0").success
         for item in items:
             shop.price(item, 12, since=1)  # cuts the standing price, so all entries have to move
-        shop.medusa.faults.add(Fault("status", method="POST", path=ENTRIES_ROUTE, status=503))
+        shop.medusa.faults.add(Fault("status", method="POST", path=f"{ENTRIES_ROUTE}|{LISTS_ROUTE}", status=503))
         broken = started(runner)
         assert not broken.success
         assert "12 of 12" in broken.failure("medusa_prices").description
@@ -339,7 +382,7 @@ class PricesSuite:
         shop_env.setenv("ERPNEXT_PRICE_LIST", "Standart Selling")
         run = started(Runner())
         assert not run.success
-        assert "Price List Standart Selling does not exist" in run.failure_text("medusa_price_lists")
+        assert "Price List Standart Selling does not exist" in run.failure_text("medusa_prices")
 
     def test_a_variant_that_is_gone_is_named_and_others_get_their_price(self, shop: PricedShop, runner: Runner) -> None:
         lost, fine = shop.item(), shop.item()
@@ -354,6 +397,7 @@ class PricesSuite:
         assert rejected in row["document"]
         assert gone in row["reason"]
         assert shop.shown(fine) == 11
+        assert list(shop.sizes().values()) == [1]
 
     def test_ids_that_the_erp_refuses_do_not_keep_the_price_from_the_shop(
         self, shop: PricedShop, runner: Runner
