@@ -1,11 +1,12 @@
 """How fast the catalogue export is against a real Medusa, beside the bare batch endpoint and the one-call-per-step way.
 
-    python -m bench.export [--items 2000]
+    python -m bench.export [--items 2000] [--rounds 3]
 
 Reference (a) is what the Frappe job does for each item: product with variant, price list of its own, price, then the
 ids on the Website Item. Reference (b) is POST /admin/products/batch with the export's own bodies, prepared beforehand,
 posted by as many threads as the export uses, nothing read, looked up or written back. All three on the same machine in
-the same run; (b) runs before and after the export, since a growing catalogue makes Medusa slower.
+the same run; (b) runs before and after the export, since a growing catalogue makes Medusa slower. Medusa's own speed
+differs by a fifth from one minute to the next, so all that is done several times, and the sums are compared.
 
 Then the whole job once more, with nothing to do, and a chunk of 100 items of which Medusa refuses one.
 """
@@ -99,12 +100,17 @@ def placement_of(opened: Shop) -> Placement:
 
 
 def export(opened: Shop) -> tuple[int, float, int]:
-    """(items, seconds, requests) of the whole export: all batches, two at a time as the queue allows."""
-    placement = placement_of(opened)
-    before = opened.requests_sent
-    began = time.perf_counter()
+    """(items, seconds, requests) of the whole export: the collections, then all batches."""
+    before, began = opened.requests_sent, time.perf_counter()
     sync_collections(opened.erp, opened.writer, opened.medusa, SyncReport())
-    collections = collection_ids(opened.erp)
+    items, _, _ = export_products(opened)
+    return items, time.perf_counter() - began, opened.requests_sent - before
+
+
+def export_products(opened: Shop) -> tuple[int, float, int]:
+    """(items, seconds, requests) of the products and their ids: all batches, two at a time as the queue allows."""
+    before, began = opened.requests_sent, time.perf_counter()
+    placement, collections = placement_of(opened), collection_ids(opened.erp)
 
     def one(index: int) -> SyncReport:
         own = parts(opened, Batch(index, BATCHES))
@@ -165,28 +171,33 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
         return report.counts["written"], rejects, opened.medusa.http.counts["POST"] - before
 
 
-def bodies(opened: Shop, salt: str) -> list[dict[str, Any]]:
-    """The export's bodies for the whole catalogue, made unlike the export's own by `salt`."""
-    reader = WebsiteItemReader(opened.erp)
-    names = list(reader.names(Batch(0, 1), filters=PUBLISHED, or_filters=UNBOUND))
-    placement = Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+def bodies(opened: Shop) -> list[dict[str, Any]]:
+    """The bodies that the export sends for the items that it has for Medusa, each time under keys of their own."""
+    reader, salt = WebsiteItemReader(opened.erp), uuid4().hex[:6]
+    placement, collections = placement_of(opened), collection_ids(opened.erp)
     made = []
+    names = list(reader.names(Batch(0, 1), filters=PUBLISHED))
     for start in range(0, len(names), 400):
         for item in reader.read(names[start : start + 400]):
-            body = create_body(item, None, placement, fingerprint(item, None))
+            collection_id = collections.get(item.row["item_group"] or "")
+            body = create_body(item, collection_id, placement, fingerprint(item, collection_id))
             body["external_id"] += salt
             body["handle"] += f"-{salt}"
             body["variants"][0]["sku"] += salt
+            # Of all the keys only barcodes cannot be made anew.
             body["variants"][0].pop("barcode", None)
             made.append(body)
     return made
 
 
-def bare(medusa: dict[str, str], made: list[dict[str, Any]], chunk: int, threads: int) -> float:
-    """Seconds of the bare endpoint for these bodies."""
+def bare(opened: Shop, made: list[dict[str, Any]]) -> tuple[int, float]:
+    """(items, seconds) of the bare endpoint for these bodies."""
+    chunk, threads = opened.settings.medusa_chunk, 2 * opened.settings.medusa_parallel_calls
     session = requests.Session()
-    url = f"{medusa['MEDUSA_URL']}/admin/products/batch?fields={CREATED_FIELDS}"
-    headers = {"Authorization": f"Basic {medusa['MEDUSA_API_KEY']}", "Content-Type": "application/json"}
+    url = f"{opened.medusa.http.base_url}/admin/products/batch?fields={CREATED_FIELDS}"
+    key = opened.settings.medusa_api_key
+    assert key is not None
+    headers = {"Authorization": f"Basic {key.get_secret_value()}", "Content-Type": "application/json"}
     chunks = [json.dumps({"create": made[start : start + chunk]}) for start in range(0, len(made), chunk)]
 
     def post(data: str) -> None:
@@ -195,7 +206,7 @@ def bare(medusa: dict[str, str], made: list[dict[str, Any]], chunk: int, threads
     began = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(post, chunks))
-    return time.perf_counter() - began
+    return len(made), time.perf_counter() - began
 
 
 def naive(opened: Shop, made: list[dict[str, Any]]) -> float:
@@ -213,62 +224,68 @@ def naive(opened: Shop, made: list[dict[str, Any]]) -> float:
     return time.perf_counter() - began
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    number: int
+    seconds: float
+    requests_each: float = 0.0
+
+    def __str__(self) -> str:
+        rate = self.number / self.seconds if self.number else 0.0
+        return f"{self.what:32}{self.number:8}{self.seconds:10.2f}{rate:10.1f}{self.requests_each:15.3f}"
+
+
+def first_run(opened: Shop) -> tuple[Row, Row, Row, Row]:
+    """The whole export of a shop new to Medusa, and reference (b) with as many bodies before and after the products."""
+    # Apart from the products: Medusa makes collections one call each, and the references make none.
+    began, sent = time.perf_counter(), opened.requests_sent
+    groups = SyncReport()
+    sync_collections(opened.erp, opened.writer, opened.medusa, groups)
+    number, seconds = groups.counts["written"], time.perf_counter() - began
+    collections = Row("export: collections", number, seconds, (opened.requests_sent - sent) / number)
+    # Medusa's first products cost more, whoever makes them.
+    bare(opened, bodies(opened)[:400])
+    before = Row("(b) bare endpoint, before", *bare(opened, bodies(opened)))
+    items, seconds, requests_sent = export_products(opened)
+    products = Row("export: products and their ids", items, seconds, requests_sent / items)
+    return collections, before, products, Row("(b) bare endpoint, after", *bare(opened, bodies(opened)))
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3, help="first runs, each in a Medusa emptied before")
     options = parser.parse_args()
-    medusa = medusa_address()
-    print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
-    rows: list[tuple[str, int, float, float]] = []
-    with shop(options.items, medusa) as opened:
-        settings = opened.settings
-        threads = 2 * settings.medusa_parallel_calls
-        made = bodies(opened, uuid4().hex[:6])
-        # Medusa's first products cost more, whoever makes them.
-        bare(medusa, bodies_again(made[:200], uuid4().hex[:6]), settings.medusa_chunk, threads)
-        rows.append(("(b) bare endpoint, before", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
-        # Apart from the products: Medusa makes collections one call each, and the references make none.
-        began, before = time.perf_counter(), opened.requests_sent
-        groups = SyncReport()
-        sync_collections(opened.erp, opened.writer, opened.medusa, groups)
-        grouping = time.perf_counter() - began
-        made_groups = groups.counts["written"]
-        rows.append(("export: collections", made_groups, grouping, (opened.requests_sent - before) / made_groups))
-        items, seconds, sent = export(opened)
-        rows.append(("export: products and their ids", items, seconds, sent / items))
-        compared, seconds, sent, posts = second_run(opened)
-        rows.append(("whole job again: nothing to do", compared, seconds, sent / compared))
-        made = bodies_again(made, uuid4().hex[:6])
-        rows.append(("(b) bare endpoint, after", len(made), bare(medusa, made, settings.medusa_chunk, threads), 0))
-        few = bodies_again(made[:NAIVE_ITEMS], uuid4().hex[:6])
-        rows.append(("(a) one call per step", len(few), naive(opened, few), 4))
-    print(f"{'':32}{'items':>8}{'seconds':>10}{'items/s':>10}{'requests/item':>15}")
-    for name, number, took, per_item in rows:
-        rate = number / took if number else 0.0
-        print(f"{name:32}{number:8}{took:10.2f}{rate:10.1f}{per_item:15.3f}")
-    (_, first, first_took, _), (_, _, grouping, _), (_, items, took, _), _, (_, last, last_took, _), slow = rows
-    reference = (first + last) / (first_took + last_took)
-    print(
-        f"export / (a): {items / took / (slow[1] / slow[2]):.1f}    export / (b): {items / took / reference:.2f}",
-        end="",
+    rounds: list[tuple[Row, Row, Row, Row]] = []
+    medusa, compared, seconds, sent, posts, slow = {}, 0, 0.0, 0, 0, Row("", 0, 0.0)
+    while len(rounds) < options.rounds:
+        medusa = medusa_address()
+        with shop(options.items, medusa) as opened:
+            print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
+            print(f"{'':32}{'items':>8}{'seconds':>10}{'items/s':>10}{'requests/item':>15}")
+            rounds.append(first_run(opened))
+            print(*rounds[-1], sep="\n", flush=True)
+            if len(rounds) == options.rounds:
+                compared, seconds, sent, posts = second_run(opened)
+                slow = Row("(a) one call per step", NAIVE_ITEMS, naive(opened, bodies(opened)[:NAIVE_ITEMS]), 4)
+                print(Row("whole job again: nothing to do", compared, seconds, sent / compared), slow, sep="\n")
+    groups, before, products, after = (
+        Row("", sum(row.number for row in rows), sum(row.seconds for row in rows)) for rows in zip(*rounds, strict=True)
     )
-    print(f"    with the collections / (b): {items / (took + grouping) / reference:.2f}")
+    rate = products.number / products.seconds
+    reference = (before.number + after.number) / (before.seconds + after.seconds)
+    whole = products.number / (products.seconds + groups.seconds)
+    print(f"all rounds: export / (a): {rate / (slow.number / slow.seconds):.1f}", end="")
+    print(f"    export / (b): {rate / reference:.2f}    with the collections / (b): {whole / reference:.2f}")
     print(f"second run: {sent / compared * 1000:.1f} requests per 1,000 items, {posts} of them writes to Medusa")
     exported, rejects, calls = one_bad(medusa, options.items)
     print(f"one bad item in 100: {exported} exported in {calls} create calls; rejected: {'; '.join(rejects)}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process: {peak:.0f} MB; load after: {os.getloadavg()[0]:.1f}")
-
-
-def bodies_again(made: list[dict[str, Any]], salt: str) -> list[dict[str, Any]]:
-    """The same bodies under new keys."""
-    again = json.loads(json.dumps(made))
-    for body in again:
-        body["external_id"] += salt
-        body["handle"] += f"-{salt}"
-        body["variants"][0]["sku"] += salt
-    return again
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     erpnext_fast_write_chunk: int = Field(
         200, ge=1, le=1000, description="Rows per call of the installed Server Script that writes ids without saves"
     )
-    medusa_chunk: int = Field(50, ge=1, le=500, description="Products per batch call to Medusa")
+    medusa_chunk: int = Field(100, ge=1, le=500, description="Products per batch call to Medusa")
     medusa_chunk_bytes: int = Field(
         1_500_000, ge=10_000, le=2_000_000, description="Bytes per batch call; Medusa refuses bodies over 2 MiB"
     )

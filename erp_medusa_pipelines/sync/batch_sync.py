@@ -27,7 +27,7 @@ class SyncOptions:
     """Sizes of the work: `window` items are read and compared at a time, `chunk` sent to Medusa per call."""
 
     window: int = 400
-    chunk: int = 50
+    chunk: int = 100
     chunk_bytes: int = 1_500_000
     parallel: int = 2
 
