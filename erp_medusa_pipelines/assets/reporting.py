@@ -17,6 +17,7 @@ from pydantic import Field
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
@@ -26,7 +27,6 @@ from erp_medusa_pipelines.sync.batches import Batch, batch_keys, batch_of_key
 from erp_medusa_pipelines.sync.quarantine import Quarantine
 from erp_medusa_pipelines.sync.report import Reject, SyncReport
 
-CHECK = "nothing_rejected"
 ROWS_SHOWN = 200
 """Rejects shown in a table; all of them are kept and counted."""
 
@@ -124,7 +124,7 @@ class SyncRun:
                     Reject(self.doctype, name, entry.reason, entry.field, held=True) for name, entry in held.entries()
                 ]
         return dg.AssetCheckResult(
-            passed=not rejects, check_name=CHECK, metadata={"rejected": len(rejects), **self._table(rejects)}
+            passed=not rejects, check_name=CHECK, metadata={NUMBER: len(rejects), **self._table(rejects)}
         )
 
     @property
@@ -153,7 +153,7 @@ class SyncRun:
             # Always there, also as zero: the UI plots a number over the runs that report it.
             **{key: report.counts[key] for key in ("found", "written", "adopted", "updated", "unchanged", "waiting")},
             **{key: value for key, value in sorted(report.counts.items()) if value},
-            "rejected": len(report.rejects),
+            NUMBER: len(report.rejects),
             "left": len(report.leftovers),
             "requests": self.shop.requests_sent,
             "seconds": round(seconds, 3),
@@ -181,7 +181,7 @@ class SyncRun:
             for reject in rejects[:ROWS_SHOWN]
         ]
         schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
-        return {"rejects": dg.MetadataValue.table(records, schema)}
+        return {TABLE: dg.MetadataValue.table(records, schema)}
 
 
 @contextmanager

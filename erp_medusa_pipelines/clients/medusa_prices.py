@@ -39,14 +39,14 @@ class MedusaPrices:
         """Every price list, without its entries. Metadata cannot be filtered by."""
         return self._medusa.all_of("/admin/price-lists", "price_lists", LIST_FIELDS)
 
-    def create_list(self, body: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-        """Create one list with the entries in its `prices`, all or nothing: the list, and the entries in any order.
+    def create_list(self, body: Mapping[str, Any]) -> tuple[str, list[Row]]:
+        """Create one list with the entries in its `prices`, all or nothing: its id, and the entries in any order.
 
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
-        path = f"/admin/price-lists?fields={LIST_FIELDS},{ENTRIES_IN_LIST}"
+        path = f"/admin/price-lists?fields=id,{ENTRIES_IN_LIST}"
         made = self._http.request("POST", path, json=dict(body))["price_list"]
-        return made, list(_entries_below(made))
+        return made["id"], list(_entries_below(made))
 
     def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
         """Change a list; its entries stay."""

@@ -1,4 +1,4 @@
-"""When to speak: a failure that nobody will try again by themselves, its recovery, and a run that is not started.
+"""When to speak: a failure that nobody will try again by themselves, its recovery, refused documents, runs not started.
 
 Belongs here: comparing what is failed now with what was reported, and the sensor that does it. It looks at states
 instead of events: a daemon that was down for an hour reports what is still true, once, and nothing is lost in between.
@@ -16,11 +16,14 @@ from erp_medusa_pipelines.orchestration import retries, state
 from erp_medusa_pipelines.orchestration.alerts import (
     Message,
     Outbox,
+    accepted_message,
     failure_message,
     recovery_message,
+    rejects_message,
     waiting_message,
 )
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.settings import Settings, load_settings
 
@@ -55,9 +58,10 @@ def news(
             }
             messages.append(failure_message(view if view.final else view.without_retry(), settings))
     for name, entry in list(reported.items()):
-        if now.is_settled(entry["assets"], entry["partition"]):
+        if "assets" in entry and now.is_settled(entry["assets"], entry["partition"]):
             del reported[name]
             messages.append(recovery_message(name, entry["run"], entry["since"], settings))
+    messages += _of_rejects(instance, settings, reported)
     for record, minutes in _waiting_too_long(instance):
         run = record.dagster_run
         if f"run/{run.run_id}" not in before:
@@ -65,6 +69,20 @@ def news(
             messages.append(waiting_message(run, names, minutes, settings))
         reported[f"run/{run.run_id}"] = {}
     return messages, reported
+
+
+def _of_rejects(instance: dg.DagsterInstance, settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
+    """Documents refused since the last word on their asset; notes in `reported` what has been told."""
+    for rejects in read_rejects(instance):
+        key = f"rejects/{rejects.asset}"
+        told = set(reported[key]["documents"]) if key in reported else set()
+        fresh = [row for row in rejects.rows if row["document"] not in told]
+        if fresh:
+            yield rejects_message(rejects, fresh, settings)
+        if rejects.number:
+            reported[key] = {"documents": rejects.documents}
+        elif reported.pop(key, None):
+            yield accepted_message(rejects, settings)
 
 
 def _is_news(entry: dict[str, str] | None, run_id: str) -> bool:
@@ -99,7 +117,8 @@ def build_alert_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
             "Reports to ALERT_URLS, and to ERPNext's Error Log where ERROR_LOG_IN_ERP asks for it: tasks that failed"
-            " and will not be tried again by themselves, their recovery, and runs that nobody starts."
+            " and will not be tried again by themselves, their recovery, documents that a server refuses, and runs that"
+            " nobody starts."
         ),
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

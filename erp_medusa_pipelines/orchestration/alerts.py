@@ -4,6 +4,7 @@ Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the 
 keeps a message until one of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import dagster as dg
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.rejects import Rejects
 from erp_medusa_pipelines.orchestration.retries import Outlook
 from erp_medusa_pipelines.settings import Settings, SettingsError
 
@@ -21,6 +23,7 @@ Kind = Literal["failure", "success", "warning"]
 
 OUTBOX = "alerts/outbox"
 LONGEST_REASON = 3000
+ROWS_TOLD = 10
 GIVEN_UP_AFTER = timedelta(days=1)
 """A message that nobody took for so long is no news any more."""
 
@@ -58,6 +61,29 @@ def recovery_message(name: str, run_id: str, since: str, settings: Settings) -> 
     """What was reported as failed is in order again."""
     body = f"In order again. Failed since: {since}\nFailed run: {run_link(run_id, settings)}"
     return Message("success", f"{name} recovered", body, _now())
+
+
+def rejects_message(rejects: Rejects, fresh: Sequence[Mapping[str, Any]], settings: Settings) -> Message:
+    """A server refused documents for good; `fresh` are those that nobody was told of yet."""
+    lines = [f"- {row['document']}: {row['reason']} {row['link']}" for row in fresh[:ROWS_TOLD]]
+    if len(fresh) > ROWS_TOLD:
+        lines.append(f"- and {len(fresh) - ROWS_TOLD} more")
+    text = "\n".join(
+        [
+            f"Asset: {rejects.asset}",
+            f"Refused now: {rejects.number}, of these new:",
+            *lines,
+            "They are sent again once they are changed in ERPNext. All others went through.",
+            f"Run: {run_link(rejects.run_id, settings)}",
+        ]
+    )
+    return Message("failure", f"{rejects.asset}: documents refused", text, _now())
+
+
+def accepted_message(rejects: Rejects, settings: Settings) -> Message:
+    """Nothing that was reported as refused is refused any more."""
+    body = f"Nothing is refused any more.\nRun: {run_link(rejects.run_id, settings)}"
+    return Message("success", f"{rejects.asset}: nothing refused", body, _now())
 
 
 def waiting_message(run: dg.DagsterRun, name: str, minutes: int, settings: Settings) -> Message:

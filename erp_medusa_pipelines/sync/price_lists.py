@@ -105,7 +105,7 @@ class PriceLists:
             metadata["valid_from"] = window.start.isoformat()
         if window.end:
             metadata["valid_upto"] = (window.end - ONE_DAY).isoformat()
-        made, created = self._prices.create_list(
+        return self._prices.create_list(
             {
                 "title": f"{self._price_list}, {window} ({batch.index + 1} of {batch.count}, {part})",
                 "description": DESCRIPTION,
@@ -117,7 +117,6 @@ class PriceLists:
                 "prices": list(entries),
             }
         )
-        return made["id"], created
 
     def look_for(self, batch: Batch, window: Window, part: int) -> str | None:
         """The id of a list that Medusa may have made although no answer came."""

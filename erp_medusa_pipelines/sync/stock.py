@@ -36,6 +36,17 @@ SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
 
 
 @dataclass(frozen=True, slots=True)
+class StockItem:
+    """What counts of a Website Item. `variant_id` is empty while it is not exported."""
+
+    item_code: str
+    variant_id: str
+    warehouse: str
+    threshold: int
+    in_stock: int
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """A level to write. `name` is the Website Item; `exists` says whether Medusa has one there."""
 
@@ -90,7 +101,7 @@ class StockSync(BatchSync):
         if not (self._found_bins or self.allow_zero):
             refuse_mass_loss(
                 sum(1 - values["custom_in_stock"] for _, values in flags),
-                sum(bool(row["custom_in_stock"]) for row in items.values()),
+                sum(item.in_stock for item in items.values()),
                 percent=self.zero_percent,
                 what="items would be marked out of stock, and ERPNext answered no Bin at all",
                 allow=ALLOW,
@@ -116,17 +127,23 @@ class StockSync(BatchSync):
 
     # --- what ERPNext says ------------------------------------------------------------------------------------
 
-    def _read_items(self) -> tuple[dict[str, dict[str, Any]], int]:
+    def _read_items(self) -> tuple[dict[str, StockItem], int]:
         """The batch's Website Items by name, and how many of the whole shop are exported."""
-        items: dict[str, dict[str, Any]] = {}
+        items: dict[str, StockItem] = {}
         exported = 0
         for row in self.erp.rows(DOCTYPE, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
             exported += bool(row["medusa_variant_id"])
             if row["item_code"] and self.batch.holds(row["name"]):
-                items[row["name"]] = row
+                items[row["name"]] = StockItem(
+                    row["item_code"],
+                    row["medusa_variant_id"] or "",
+                    row["website_warehouse"] or "",
+                    int(row["custom_threshold_qty"] or 0),
+                    int(bool(row["custom_in_stock"])),
+                )
         return items, exported
 
-    def _on_hand(self, items: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    def _on_hand(self, items: Mapping[str, StockItem]) -> dict[str, dict[str, float]]:
         """{Website Item: {stock location: quantity}}; items that cannot be judged are missing and reported."""
         columns = ["name", "lft", "rgt", "is_group"]
         tree = pd.DataFrame(self.erp.rows("Warehouse", columns, page_size=10_000), columns=pd.Index(columns))
@@ -137,14 +154,14 @@ class StockSync(BatchSync):
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
         known: list[tuple[str, str, str]] = []
         on_hand: dict[str, dict[str, float]] = {}
-        for name, row in items.items():
-            warehouse = row["website_warehouse"]
+        for name, item in items.items():
+            warehouse = item.warehouse
             if not warehouse:
                 # ERPNext's web shop does not sell such an item either.
                 self.report.count("without_warehouse")
                 on_hand[name] = {}
             elif warehouse in warehouses:
-                known.append((name, row["item_code"], warehouse))
+                known.append((name, item.item_code, warehouse))
             elif not self.held(name, f"warehouse {warehouse}"):
                 reason = f"there is no Warehouse {warehouse}"
                 self.reject(name, f"warehouse {warehouse}", reason, "website_warehouse")
@@ -165,27 +182,27 @@ class StockSync(BatchSync):
         return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"actual_qty": "float64"})
 
     def _flags(
-        self, items: Mapping[str, Mapping[str, Any]], on_hand: Mapping[str, Mapping[str, float]]
+        self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]
     ) -> list[tuple[str, dict[str, int]]]:
         """Changes of custom_in_stock. Says in passing which items run low."""
         changes: list[tuple[str, dict[str, int]]] = []
         for name, places in on_hand.items():
             quantity = sum(_whole(each) for each in places.values())
-            in_stock, threshold = int(quantity > 0), int(items[name]["custom_threshold_qty"] or 0)
+            in_stock, threshold = int(quantity > 0), items[name].threshold
             if 0 < quantity <= threshold:
                 self.low_stock.append(LowStock(name, quantity, threshold))
                 self.report.count("low_stock")
-            if in_stock != int(items[name]["custom_in_stock"] or 0):
+            if in_stock != items[name].in_stock:
                 changes.append((name, {"custom_in_stock": in_stock}))
         return changes
 
     # --- what Medusa has --------------------------------------------------------------------------------------
 
     def _differences(
-        self, items: Mapping[str, Mapping[str, Any]], on_hand: Mapping[str, Mapping[str, float]], in_shop: int
+        self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]], in_shop: int
     ) -> tuple[list[Level], int, int]:
         """Levels to write; how many of them drop to zero; how many levels are above zero now."""
-        names = {row["medusa_variant_id"]: name for name, row in items.items() if row["medusa_variant_id"]}
+        names = {item.variant_id: name for name, item in items.items() if item.variant_id}
         self.report.count("waiting", len(items) - len(names))
         names = {variant_id: name for variant_id, name in names.items() if name in on_hand}
         levels: list[Level] = []
@@ -218,13 +235,13 @@ class StockSync(BatchSync):
         return levels, dropping, positive
 
     def _variants(
-        self, names: Mapping[str, str], items: Mapping[str, Mapping[str, Any]], in_shop: int
+        self, names: Mapping[str, str], items: Mapping[str, StockItem], in_shop: int
     ) -> Iterator[dict[str, Any]]:
         """The variants of these ids, each once."""
         missing = set(names)
         if not missing:
             return
-        skus = [items[name]["item_code"] for name in names.values()]
+        skus = [items[name].item_code for name in names.values()]
         for variant in self.inventory.variants(skus, in_shop):
             if variant["id"] in missing:
                 missing.discard(variant["id"])

@@ -7,6 +7,7 @@ import pytest
 
 from erp_medusa_pipelines.orchestration import retries
 from erp_medusa_pipelines.sandbox.faults import Fault
+from tests.support.catalogue import Catalogue
 from tests.support.mail_sink import mail_sink
 from tests.support.operations import Clock, Daemon
 from tests.support.runs import Runner
@@ -16,6 +17,7 @@ from tests.support.webhook import Webhook, webhook
 JOB = "export_items_and_images_custom"
 ASSET = "medusa_collections"
 OFFLINE = Fault("status", status=503, path="collections")
+REFUSED = {"type": "invalid_data", "message": "Title is not allowed"}
 LOCKED_OUT = Fault("status", status=401, json={"type": "unauthorized", "message": "Unauthorized"})
 
 
@@ -168,6 +170,33 @@ def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.Mon
         assert tick(daemon) == "1 messages sent"
         assert sink.recipients == ["ops@example.com"]
         assert f"{JOB} failed" in sink.subjects[0]
+
+
+def test_a_refused_document_is_told_once_and_its_mending_too(
+    daemon: Daemon, medusa: MedusaServer, erp: ErpServer, receiver: Webhook
+) -> None:
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Bedding")
+    catalogue.item(group)
+    medusa.faults.add(Fault("status", method="POST", path="collections", status=400, json=REFUSED))
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    (message,) = receiver.received
+    assert message["title"] == f"{ASSET}: documents refused"
+    assert f"Item Group {group}: {REFUSED['message']}" in message["message"]
+    other = catalogue.group("Masks")
+    catalogue.item(other)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    assert other in receiver.received[1]["message"]
+    assert group not in receiver.received[1]["message"]
+    medusa.faults.heal()
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    tick(daemon)
+    assert receiver.titles[2:] == [f"{ASSET}: nothing refused"]
 
 
 def test_a_run_that_nobody_starts_is_told_once(daemon: Daemon, receiver: Webhook, clock: Clock) -> None:

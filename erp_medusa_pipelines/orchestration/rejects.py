@@ -1,0 +1,49 @@
+"""Documents that a server refused for good, as the checks of the assets say it.
+
+Belongs here: the check's name and reading its newest result. Does not belong here: evaluating it (assets/reporting.py),
+or when to speak of it (alert_sensor.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.tasks import TASKS
+
+CHECK = "nothing_rejected"
+TABLE = "rejects"
+NUMBER = "rejected"
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """The newest result of one asset's check. `rows` hold document, field, reason and link; not all of very many."""
+
+    asset: str
+    run_id: str
+    number: int
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def documents(self) -> list[str]:
+        """The documents of the rows."""
+        return [row["document"] for row in self.rows]
+
+
+def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
+    """What is refused now, by asset; assets whose check is about to be evaluated, or never was, are left out."""
+    assets = sorted({asset for task in TASKS for asset in task.assets})
+    keys = [dg.AssetCheckKey(dg.AssetKey(asset), CHECK) for asset in assets]
+    found = []
+    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
+        event = record.event.dagster_event if record.event else None
+        if event is None or event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            continue
+        metadata = event.asset_check_evaluation_data.metadata
+        number, table = metadata.get(NUMBER), metadata.get(TABLE)
+        rows = [record.data for record in table.value.records] if isinstance(table, dg.TableMetadataValue) else []
+        count = number.value if isinstance(number, dg.IntMetadataValue) else len(rows)
+        found.append(Rejects(key.asset_key.to_user_string(), record.run_id, count or 0, rows))
+    return found
