@@ -27,6 +27,10 @@ NEW_IMAGES = [
     ["is_folder", "=", 0],
 ]
 
+REMOTE_ID = "remote-"
+"""Beginning of the `medusa_id` of Files that lie on another server."""
+
+_UPLOADED_AS = re.compile(r"[0-9a-f]{40}")
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
 _WEBP = re.compile(rb"\ARIFF.{4}WEBP", re.DOTALL)
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -97,6 +101,14 @@ def check_size(image: ImageFile, limit: int) -> None:
         raise BrokenImageError(
             f"the file has {size:,} bytes, allowed are {limit:,}: make it smaller or raise IMAGE_MAX_BYTES"
         )
+
+
+def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
+    """Which of a product's image addresses shows an uploaded File {file_url, medusa_id}; None when none does."""
+    if file["medusa_id"].startswith(REMOTE_ID):
+        return next((url for url in urls if url == file["file_url"]), None)
+    name = _UPLOADED_AS.search(file["medusa_id"])
+    return next((url for url in urls if name and has_upload(url, f"{name.group()}.")), None)
 
 
 def upload_name(content: bytes) -> tuple[str, str]:

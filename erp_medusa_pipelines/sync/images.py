@@ -23,6 +23,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.sync.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.image_files import (
     NEW_IMAGES,
+    REMOTE_ID,
     BrokenImageError,
     ImageFile,
     by_content,
@@ -210,7 +211,7 @@ class ImageSync(BatchSync):
             for picture in one.pictures:
                 if picture.lead.is_remote:
                     picture.url = picture.lead.row["file_url"]
-                    picture.medusa_id = f"remote-{picture.lead.mark}"
+                    picture.medusa_id = f"{REMOTE_ID}{picture.lead.mark}"
                     picture.is_new = picture.url not in urls
                 elif self._fetch(picture):
                     present = next((url for url in urls if has_upload(url, picture.upload_as)), None)

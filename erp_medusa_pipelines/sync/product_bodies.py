@@ -19,7 +19,10 @@ OPTION = "Default"
 HASH_KEY = "erp_hash"
 """Key in the product's metadata: the fingerprint of what was sent last."""
 
-METADATA_KEYS = ("item_code", "uom", "brand", "ranking", "specifications")
+IMAGE_KEY = "erp_image"
+"""Key in the product's metadata: stands for the Website Item's own image, which the thumbnail follows."""
+
+METADATA_KEYS = ("item_code", "uom", "brand", "ranking", "specifications", IMAGE_KEY)
 
 _SLUG_BREAKS = re.compile(r"-{2,}")
 _LONGEST_SLUG = 80
@@ -112,6 +115,12 @@ def update_body(item: WebsiteItem, collection_id: str | None, mark: str, product
     return {**body, "variants": variants} if differs else body
 
 
+def image_mark(item: WebsiteItem) -> str:
+    """Stands for the item's own image. Anybody can read metadata in the shop, and the path may be a private one."""
+    path = item.row["website_image"]
+    return f"{crc32(path.encode('utf-8')):08x}" if path else ""
+
+
 def handle(item: WebsiteItem) -> str:
     """The product's address in the shop: readable, and unique because the Website Item's name is in it.
 
@@ -148,4 +157,5 @@ def _metadata(item: WebsiteItem) -> dict[str, Any]:
         "brand": row["brand"] or "",
         "ranking": row["ranking"] or 0,
         "specifications": specifications or "",
+        IMAGE_KEY: image_mark(item),
     }

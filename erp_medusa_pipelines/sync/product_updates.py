@@ -11,11 +11,12 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.image_files import shown_at
 from erp_medusa_pipelines.sync.isolate import chunks, json_bytes
 from erp_medusa_pipelines.sync.pipeline import Stage, ahead
-from erp_medusa_pipelines.sync.product_bodies import HASH_KEY, fingerprint, update_body
+from erp_medusa_pipelines.sync.product_bodies import HASH_KEY, IMAGE_KEY, fingerprint, image_mark, update_body
 from erp_medusa_pipelines.sync.report import SyncReport
-from erp_medusa_pipelines.sync.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.website_items import DOCTYPE, WebsiteItem
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
@@ -67,6 +68,7 @@ class ProductUpdates(BatchSync):
             self.leave((item.name for item in window), error)
             return
         products = {product["id"]: product for product in found}
+        changed: list[tuple[WebsiteItem, Mapping[str, Any], str]] = []
         for item in window:
             collection_id = self.collections.get(item.row["item_group"] or "")
             mark = fingerprint(item, collection_id)
@@ -78,7 +80,49 @@ class ProductUpdates(BatchSync):
                 self.report.count("unchanged")
                 self.report.done(1)
             elif product is not None and not self.held(item.name, mark):
-                yield Update(item.name, update_body(item, collection_id, mark, product), mark)
+                changed.append((item, product, mark))
+        if not changed:
+            return
+        try:
+            thumbnails = self._thumbnails([(item, product) for item, product, _ in changed])
+        except TransientError as error:
+            (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
+            self.leave((item.name for item, _, _ in changed), error)
+            return
+        for item, product, mark in changed:
+            body = update_body(item, self.collections.get(item.row["item_group"] or ""), mark, product)
+            yield Update(item.name, body | thumbnails.get(item.name, {}), mark)
+
+    def _thumbnails(self, changed: Sequence[tuple[WebsiteItem, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
+        """{Website Item: {"thumbnail": address}} where staff chose another of the images that the product has already.
+
+        A new image becomes the thumbnail as it is uploaded, and one that was chosen in Medusa stays until then.
+        """
+        chosen = {
+            item.name: (item.row["website_image"], product["id"])
+            for item, product in changed
+            if item.row["website_image"] and image_mark(item) != (product["metadata"] or {}).get(IMAGE_KEY)
+        }
+        files = [
+            file
+            for file in self.erp.rows_in(
+                "File",
+                ["attached_to_name", "file_url", "medusa_id"],
+                chosen,
+                key="attached_to_name",
+                filters=[["attached_to_doctype", "=", DOCTYPE], ["medusa_id", "is", "set"]],
+            )
+            if file["file_url"] == chosen[file["attached_to_name"]][0]
+        ]
+        product_ids = {chosen[file["attached_to_name"]][1] for file in files}
+        found = self.medusa.products_by("id", product_ids, "images.url")
+        urls = {product["id"]: [image["url"] for image in product["images"]] for product in found}
+        thumbnails: dict[str, dict[str, str]] = {}
+        for file in files:
+            name = file["attached_to_name"]
+            if url := shown_at(file, urls.get(chosen[name][1], ())):
+                thumbnails[name] = {"thumbnail": url}
+        return thumbnails
 
     @staticmethod
     def _wrong_binding(item: WebsiteItem, product: Mapping[str, Any] | None) -> str | None:

@@ -67,6 +67,12 @@ class Photos:
     def sync(self, **options: Any) -> JobRun:
         return self.runner.asset("medusa_images", "batch_0", **options)
 
+    def updated(self) -> int:
+        """Products that the update of changed ones updates."""
+        run = self.runner.asset("medusa_product_updates", "batch_0")
+        assert run.success
+        return run.metadata("medusa_product_updates")["updated"]
+
     def product(self, item: str) -> dict[str, Any]:
         product_id = self.catalogue.row(item)["medusa_id"]
         params = {"fields": "id,thumbnail,images.id,images.url,images.rank"}
@@ -134,6 +140,22 @@ class ImagesSuite:
         # Without one the first image stands for the product, as in Medusa's own admin.
         product = photos.product(other)
         assert product["thumbnail"] == product["images"][0]["url"]
+
+    def test_the_thumbnail_follows_the_website_image_and_only_that(self, photos: Photos) -> None:
+        item = photos.item()
+        first, second = photos.add(item), photos.add(item)
+        photos.store.set("Website Item", item, website_image=photos.file(second)["file_url"])
+        photos.export()
+        assert photos.sync().success
+        photos.store.set("Website Item", item, website_image=photos.file(first)["file_url"])
+        assert photos.updated() == 1
+        assert fetched(photos.product(item)["thumbnail"]) == photos.content(first)
+        by_hand = f"https://cdn.example/{uuid4().hex}.png"
+        photos.medusa.admin("POST", f"/admin/products/{photos.product(item)['id']}", json={"thumbnail": by_hand})
+        photos.store.set("Website Item", item, web_item_name="Another name")
+        assert photos.updated() == 1
+        assert photos.product(item)["thumbnail"] == by_hand
+        assert photos.updated() == 0
 
     def test_later_pictures_join_those_that_are_there_and_change_nothing_else(self, photos: Photos) -> None:
         item = photos.item()

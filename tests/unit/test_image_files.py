@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from erp_medusa_pipelines.sandbox.shop_images import image
-from erp_medusa_pipelines.sync.image_files import BrokenImageError, has_upload, upload_name
+from erp_medusa_pipelines.sync.image_files import BrokenImageError, has_upload, shown_at, upload_name
 
 JPEG = image("jpg", 1)
 
@@ -65,3 +65,17 @@ def test_an_upload_is_recognised_whatever_the_file_provider_adds_to_its_name(url
     name = upload_name(image("png", 1))[0]
     assert has_upload(url.format(name=name, stem=name.rpartition(".")[0]), name)
     assert not has_upload(url.format(name=name, stem=name.rpartition(".")[0]), upload_name(image("png", 2))[0])
+
+
+def test_an_uploaded_file_is_found_among_the_addresses_of_a_product() -> None:
+    name = "ab" * 20
+    urls = [
+        "https://cdn.example/1-x.png",
+        f"https://cdn.example/shop/1700-{name}.png?v=2",
+        "https://other.example/a.png",
+    ]
+    assert shown_at({"medusa_id": f"1700-{name}.png", "file_url": "/files/a.png"}, urls) == urls[1]
+    assert shown_at({"medusa_id": "remote-12", "file_url": urls[2]}, urls) == urls[2]
+    assert shown_at({"medusa_id": "remote-12", "file_url": "https://other.example/b.png"}, urls) is None
+    assert shown_at({"medusa_id": f"1700-{'cd' * 20}.png", "file_url": "/files/a.png"}, urls) is None
+    assert shown_at({"medusa_id": "typed by hand", "file_url": "/files/a.png"}, urls) is None
