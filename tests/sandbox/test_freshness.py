@@ -1,0 +1,48 @@
+"""An asset turns red when its schedule was due and has not delivered: as Dagster's own daemon judges it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon.freshness import FreshnessDaemon
+
+from tests.support.runs import Runner
+
+MINUTE, NIGHTLY = "expired_otps", "expiring_items"
+CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
+
+
+@pytest.fixture
+def runner(shop_env: pytest.MonkeyPatch) -> Iterator[Runner]:
+    shop_env.setenv("SCHEDULE_TIMEZONE", "UTC")
+    with dg.instance_for_test() as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield runner
+
+
+def states(workspace: WorkspaceProcessContext, moment: datetime) -> tuple[FreshnessState, ...]:
+    """Of the task that runs every minute and of the nightly one, when the daemon looks at that moment."""
+    keys = [dg.AssetKey(MINUTE), dg.AssetKey(NIGHTLY)]
+    with freeze_time(moment):
+        list(FreshnessDaemon().run_iteration(workspace))
+        records = workspace.instance.get_freshness_state_records(keys)
+    return tuple(records[key].freshness_state for key in keys)
+
+
+def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(runner: Runner) -> None:
+    with create_test_daemon_workspace_context(CODE, runner.instance) as workspace:
+        now = datetime.now(UTC)
+        for asset in (MINUTE, NIGHTLY):
+            assert runner.asset(asset).success
+        assert states(workspace, now) == (FreshnessState.PASS, FreshnessState.PASS)
+        assert states(workspace, now + timedelta(hours=3))[0] == FreshnessState.FAIL
+        # The night after next has passed without it for sure, whatever the hour at which this test runs.
+        assert states(workspace, now + timedelta(days=2))[1] == FreshnessState.FAIL
+        assert runner.asset(MINUTE).success
+        assert states(workspace, datetime.now(UTC))[0] == FreshnessState.PASS
