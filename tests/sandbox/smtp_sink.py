@@ -10,7 +10,8 @@ from typing import Any
 class SmtpSink:
     """Listens on a free loopback port; `messages` are the raw texts that arrived.
 
-    `together`: hold the greeting back until that many connections are open, so that their calls overlap for sure.
+    `together`: hold the greeting back until that many connections are open, and the answer to MAIL until that many
+    messages are offered, so that the calls overlap for sure.
     """
 
     def __init__(self, together: int = 1) -> None:
@@ -37,6 +38,8 @@ class SmtpSink:
                 self.wfile.write(b"220 sink\r\n")
                 while line := self.rfile.readline():
                     verb = line[:4].upper()
+                    if verb == b"MAIL":
+                        sink._gate.wait(timeout=10)
                     if verb == b"DATA":
                         self.wfile.write(b"354 go on\r\n")
                         sink.messages.append(self._message())
