@@ -57,7 +57,7 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against
 	@$(BIN)/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
-	@$(PYTEST) -n auto tests/unit tests/sandbox
+	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox
 
 test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Node 20)
 	@$(PYTEST) tests/live

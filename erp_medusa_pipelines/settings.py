@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     erpnext_price_list: str = Field(
         "Standard Selling", min_length=1, description="Price List whose Item Prices the shop shows"
     )
+    # Medusa takes 100 kB where a list is made with its entries; an entry has up to 105 bytes.
     medusa_price_chunk: int = Field(
         500, ge=1, le=900, description="Prices per call to Medusa, and per Medusa price list"
     )

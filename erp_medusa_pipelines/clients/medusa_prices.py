@@ -12,7 +12,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
-LIST_FIELDS = "id,title,description,status,type,starts_at,ends_at,metadata"
+LIST_FIELDS = "id,status,type,starts_at,ends_at,metadata"
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 ENTRIES_PER_PAGE = 5000

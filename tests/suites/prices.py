@@ -193,6 +193,8 @@ class PricesSuite:
         assert len(active) == 2
         numbers = run.metadata("medusa_prices")
         assert (numbers["written"], numbers["updated"], numbers["removed"]) == (0, 0, 1)
+        in_use = {list_id for *_, list_id in active}
+        assert {kept["status"] for kept in shop.lists() if kept["id"] not in in_use} == {"draft"}
         assert [shop.row(name)["medusa_price_id"] for name in (standing, promotion)] == self.ids(shop, item)
         shop.forget()
         assert started(runner).success
