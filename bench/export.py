@@ -59,7 +59,7 @@ def medusa_address() -> dict[str, str]:
 
 
 @contextmanager
-def shop(items: int, medusa: dict[str, str], *, server_script: bool = True) -> Iterator[Shop]:
+def shop(items: int, medusa: dict[str, str], *, server_script: bool = True, batches: int = BATCHES) -> Iterator[Shop]:
     """An ERPNext of its own with `items` Website Items under names of their own, and the real Medusa."""
     with erp_process(items=items, server_script=server_script) as erp:
         settings = Settings(
@@ -69,7 +69,7 @@ def shop(items: int, medusa: dict[str, str], *, server_script: bool = True) -> I
             erpnext_api_secret=SecretStr(erp.secret),
             medusa_url=medusa["MEDUSA_URL"],
             medusa_api_key=SecretStr(medusa["MEDUSA_API_KEY"]),
-            export_batches=BATCHES,
+            export_batches=batches,
         )
         with open_shop(settings) as opened:
             yield opened

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
             " Other warehouses count for MEDUSA_STOCK_LOCATION_ID"
         ),
     )
-    medusa_level_chunk: int = Field(500, ge=1, le=1000, description="Stock levels per batch call to Medusa")
+    medusa_level_chunk: int = Field(1000, ge=1, le=2000, description="Stock levels per batch call to Medusa")
     stock_zero_percent: int = Field(
         50,
         ge=0,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient
 
@@ -166,8 +167,7 @@ class ErpNextClient:
         """Rows whose `key` is one of `names`, read in chunks of `read_chunk`."""
         wanted = list(dict.fromkeys(names))
         found: list[Row] = []
-        for start in range(0, len(wanted), self.read_chunk):
-            some = wanted[start : start + self.read_chunk]
+        for some in batched(wanted, self.read_chunk):
             chosen = [*filters, [key, "in", some]]
             found += self.get_list(doctype, fields, filters=chosen, order_by=order_by, parent=parent)
         return found

@@ -10,12 +10,13 @@ time-out may go on to commit. So what counts is what the documents hold afterwar
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
@@ -119,7 +120,7 @@ class ErpNextWriter:
         except TransientError as error:
             return WriteOutcome(failed=dict.fromkeys((name for name, _ in changes), error))
         size = self.fast_chunk if fast else chunk or self.chunk
-        for some in _parts(changes, size):
+        for some in batched(changes, size):
             way = self._write_fast if fast else self._write_by_saving
             try:
                 outcome.add(way(doctype, some, expected, as_read))
@@ -152,7 +153,7 @@ class ErpNextWriter:
             # One bad row refuses them all, and so does a script that was taken away meanwhile: saving tells which.
             log.warning("%s: %s; %d documents are saved instead", SERVER_SCRIPT_METHOD, error.reason, len(changes))
             outcome = WriteOutcome()
-            for some in _parts(changes, self.chunk):
+            for some in batched(changes, self.chunk):
                 outcome.add(self._write_by_saving(doctype, some, expected, as_read))
             return outcome
         except TransientError as error:
@@ -252,11 +253,6 @@ class ErpNextWriter:
 
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::[ ](.*))?\s*\Z", re.DOTALL | re.MULTILINE)
 """The end of a traceback: below the indented frames an exception's name, then its text, maybe of many lines."""
-
-
-def _parts(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), size):
-        yield changes[start : start + size]
 
 
 def _same(stored: Any, sent: Any) -> bool:

@@ -4,19 +4,18 @@ Belongs here: the routes, their shapes and their traps. Does not belong here: ho
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import ceil
 from typing import Any
-from urllib.parse import urlencode
 
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MOST_VALUES, MedusaClient, Row
+from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
 LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
 _INVENTORY = "inventory_items.inventory."
 VARIANT_FIELDS = (
     f"id,sku,product_id,manage_inventory,inventory_items.inventory_item_id,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
 )
-VARIANTS_PER_PAGE = 2000
+ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
+ITEMS_PER_PAGE = 2000
 
 
 class MedusaInventory:
@@ -38,21 +37,19 @@ class MedusaInventory:
                 f"{variable}: {', '.join(sorted(unknown))} not among: {known}",
             )
 
-    def variants(self, skus: Sequence[str], of: int) -> Iterator[Row]:
-        """At least the variants with these skus, out of about `of`: by sku, or all where that asks less often.
+    def stocked(self, skus: Sequence[str], of: int) -> Iterator[list[Row]]:
+        """At least the inventory items with these skus, out of about `of`, in pieces, with levels and variants' ids.
 
-        Reading all costs Medusa more, so it must save requests.
+        This way round Medusa answers in half the time that variants with their inventory items take. An item that is
+        looked up by sku costs it more than twice as much as one on a page of all.
         """
-        length = sum(len(urlencode({"sku": sku})) + 1 for sku in skus)
-        asked = ceil(max(length / LONGEST_QUERY, len(skus) / MOST_VALUES))
-        if ceil(of / VARIANTS_PER_PAGE) < asked:
-            return self._medusa.all_of(
-                "/admin/product-variants", "variants", VARIANT_FIELDS, page_size=VARIANTS_PER_PAGE
-            )
-        return iter(self._medusa.variants_by_sku(skus, VARIANT_FIELDS))
+        path, plural = "/admin/inventory-items", "inventory_items"
+        if 2 * len(skus) >= of:
+            return self._medusa.all_pages(path, plural, ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
+        return self._medusa.found_pages(path, plural, "sku", skus, ITEM_FIELDS)
 
     def variants_by_id(self, ids: Iterable[str]) -> list[Row]:
-        """Variants whose sku is not the one that was expected."""
+        """Variants with their inventory items and levels."""
         return self._medusa.find("/admin/product-variants", "variants", "id", ids, VARIANT_FIELDS)
 
     def levels(self, inventory_item_ids: Iterable[str]) -> dict[str, list[Row]]:

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 LIST_FIELDS = "id,status,type,starts_at,ends_at,metadata"
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
+MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
 
@@ -42,9 +43,11 @@ class MedusaPrices:
     def create_list(self, body: Mapping[str, Any]) -> tuple[str, list[Row]]:
         """Create one list with the entries in its `prices`, all or nothing: its id, and the entries in any order.
 
+        They come back as `entries` has them, without their amounts.
+
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
-        path = f"/admin/price-lists?fields=id,{ENTRIES_IN_LIST}"
+        path = f"/admin/price-lists?fields=id,{MADE_ENTRIES}"
         made = self._http.request("POST", path, json=dict(body))["price_list"]
         return made["id"], list(_entries_below(made))
 

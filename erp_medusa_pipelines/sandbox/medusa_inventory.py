@@ -30,6 +30,7 @@ from erp_medusa_pipelines.sandbox.medusa_lists import ListRoute, page
 from erp_medusa_pipelines.sandbox.medusa_store import Document, MedusaStore
 
 _DATES = ("created_at", "updated_at", "deleted_at")
+_LINKS = "inventory_links"
 _QUANTITIES = ("stocked_quantity", "reserved_quantity", "incoming_quantity")
 
 
@@ -38,9 +39,13 @@ def _levels(store: MedusaStore, item: Document) -> list[Document]:
 
 
 def _variants(store: MedusaStore, item: Document) -> list[Document]:
-    """Variants that are stocked by this item; a scan, since nobody asks for more than a few items' variants."""
-    links = ((variant, link) for variant in store.all("variant") for link in variant["inventory_links"])
-    return [variant for variant, link in links if link["inventory_item_id"] == item["id"]]
+    """Variants that are stocked by this item."""
+    return [*store.find("variant", _LINKS, [item["id"]])]
+
+
+def _variant_links(store: MedusaStore, item: Document) -> list[Document]:
+    found = ({**link, "variant_id": variant["id"]} for variant in _variants(store, item) for link in variant[_LINKS])
+    return [link for link in found if link["inventory_item_id"] == item["id"]]
 
 
 def _item(store: MedusaStore, level: Document) -> Document | None:
@@ -93,8 +98,15 @@ KINDS["inventory_item"] = Kind(
     relations={
         "location_levels": ("inventory_level", lambda store, item: [*_levels(store, item)]),
         "variants": ("variant", _variants),
+        "variant_link": ("inventory_item_variant", _variant_links),
     },
     computed={name: _total(name) for name in ("reserved_quantity", "stocked_quantity")},
+)
+KINDS["inventory_item_variant"] = Kind(
+    star=("variant_id", "inventory_item_id", "id", "required_quantity", *_DATES),
+    always=("inventory_item_id",),
+    implied={"variant": ("variant_id",)},
+    relations={"variant": ("variant", lambda store, link: store.get("variant", link["variant_id"]))},
 )
 KINDS["inventory_level"] = Kind(
     star=(

@@ -39,6 +39,7 @@ _NEW_ITEM = fields(
     }
 )
 _LINK = fields({"inventory_item_id": STRING, "required_quantity": NUMBER}, required=("inventory_item_id",))
+_VARIANT = ("*", "*options", "*prices")
 _NEW_RESERVATION = fields(
     {"inventory_item_id": STRING, "location_id": STRING, "quantity": NUMBER, "line_item_id": TEXT, "description": TEXT},
     required=("inventory_item_id", "location_id", "quantity"),
@@ -71,10 +72,8 @@ def routes(store: MedusaStore) -> list[Route]:
         with store.transaction():
             for level in store.find("inventory_level", "inventory_item_id", [identifier]):
                 store.remove("inventory_level", level["id"])
-            for variant in list(store.all("variant")):
-                links = [link for link in variant["inventory_links"] if link["inventory_item_id"] != identifier]
-                if len(links) < len(variant["inventory_links"]):
-                    store.put("variant", {**variant, "inventory_links": links})
+            for variant in store.find("variant", "inventory_links", [identifier]):
+                store.put("variant", {**variant, "inventory_links": _others(variant, identifier)})
             store.remove("inventory_item", identifier)
         return deleted(identifier, "inventory_item")
 
@@ -87,10 +86,22 @@ def routes(store: MedusaStore) -> list[Route]:
             inventory_item_id=given["inventory_item_id"],
             required_quantity=given.get("required_quantity", 1),
         )
-        others = [one for one in variant["inventory_links"] if one["inventory_item_id"] != link["inventory_item_id"]]
+        links = [*_others(variant, link["inventory_item_id"]), link]
         with store.transaction():
-            changed = store.put("variant", {**variant, "inventory_links": [*others, link]})
-        return JSONResponse({"variant": shown(request, store, "variant", changed, ("*",))})
+            changed = store.put("variant", {**variant, "inventory_links": links})
+        return JSONResponse({"variant": shown(request, store, "variant", changed, _VARIANT)})
+
+    async def unlink_item(request: Request) -> Response:
+        """What was not linked is unlinked as well, whether it exists or not."""
+        variant_id, item_id = request.path_params["variant_id"], request.path_params["item_id"]
+        ended = {"product": {"variant_id": variant_id}, "inventory": {"inventory_item_id": item_id}}
+        answer: Document = {"id": ended, "object": "variant-inventory-item-link", "deleted": True}
+        variant = store.get("variant", variant_id)
+        if variant is not None:
+            with store.transaction():
+                changed = store.put("variant", {**variant, "inventory_links": _others(variant, item_id)})
+            answer["parent"] = shown(request, store, "variant", changed, _VARIANT)
+        return JSONResponse(answer)
 
     async def create_reservation(request: Request) -> Response:
         given = await json_body(request, _NEW_RESERVATION)
@@ -123,6 +134,9 @@ def routes(store: MedusaStore) -> list[Route]:
                 store.remove("reservation", identifier)
         return deleted(identifier, "reservation")
 
+    def _others(variant: Document, item_id: str) -> list[Document]:
+        return [link for link in variant["inventory_links"] if link["inventory_item_id"] != item_id]
+
     def _level(item_id: str, location_id: str) -> Document:
         for level in store.find("inventory_level", "inventory_item_id", [item_id]):
             if level["location_id"] == location_id:
@@ -136,6 +150,7 @@ def routes(store: MedusaStore) -> list[Route]:
         Route("/admin/inventory-items", create_item, methods=["POST"]),
         Route("/admin/inventory-items/{id}", delete_item, methods=["DELETE"]),
         Route("/admin/products/{id}/variants/{variant_id}/inventory-items", link_item, methods=["POST"]),
+        Route("/admin/products/{id}/variants/{variant_id}/inventory-items/{item_id}", unlink_item, methods=["DELETE"]),
         Route("/admin/reservations", create_reservation, methods=["POST"]),
         Route("/admin/reservations/{id}", delete_reservation, methods=["DELETE"]),
     ]

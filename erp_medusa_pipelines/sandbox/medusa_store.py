@@ -21,12 +21,12 @@ from typing import Any
 
 Document = dict[str, Any]
 
-# Fields by which documents are looked up without a scan.
+# Fields by which documents are looked up without a scan; links to inventory items by the item's id.
 INDEXES: dict[str, tuple[str, ...]] = {
     "collection": ("handle", "external_id"),
     "category": ("handle", "external_id", "parent_category_id"),
     "product": ("handle", "external_id", "collection_id"),
-    "variant": ("sku", "product_id", "price_set_id"),
+    "variant": ("sku", "product_id", "price_set_id", "inventory_links"),
     "inventory_item": ("sku",),
     "inventory_level": ("inventory_item_id",),
     "price": ("price_set_id", "price_list_id"),
@@ -141,10 +141,10 @@ class MedusaStore:
         before = documents.get(identifier)
         for field in INDEXES.get(table, ()):
             index = self._indexes[table, field]
-            if before is not None:
-                index[before.get(field)].discard(identifier)
-            if document is not None:
-                index.setdefault(document.get(field), set()).add(identifier)
+            for key in _keys(before, field):
+                index[key].discard(identifier)
+            for key in _keys(document, field):
+                index.setdefault(key, set()).add(identifier)
         if (before is None) != (document is None):
             self._sorted.pop(table, None)
         if document is None:
@@ -262,6 +262,14 @@ class MedusaStore:
                     self.put("inventory_level", {**level, "reserved_quantity": quantity})
                     return
         raise KeyError(f"{inventory_item_id} is not stocked at {location_id}")
+
+
+def _keys(document: Document | None, field: str) -> list[Any]:
+    """What a document is found by in the index of a field."""
+    if document is None:
+        return []
+    value = document.get(field)
+    return [link["inventory_item_id"] for link in value] if isinstance(value, list) else [value]
 
 
 def _oman(region: Document) -> Document:

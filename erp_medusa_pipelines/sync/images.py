@@ -14,10 +14,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.sync.batch_sync import BatchSync
@@ -129,8 +129,8 @@ class ImageSync(BatchSync):
         working = Stage("images", self.options.parallel)
         try:
             for owners in self._exported():
-                for start in range(0, len(owners), PRODUCTS_PER_WINDOW):
-                    working.submit(self._window, owners[start : start + PRODUCTS_PER_WINDOW])
+                for some in batched(owners, PRODUCTS_PER_WINDOW):
+                    working.submit(self._window, some)
             working.finish()
         finally:
             working.close()
@@ -138,8 +138,7 @@ class ImageSync(BatchSync):
 
     def _exported(self) -> Iterator[list[dict[str, Any]]]:
         """Website Items that have a product, window by window. Images of the others wait for the export."""
-        names = iter(sorted(self._names))
-        while some := list(islice(names, self.options.window)):
+        for some in batched(sorted(self._names), self.options.window):
             if self.down:
                 self._leave_files_of(some, self.down)
                 continue
@@ -275,8 +274,7 @@ class ImageSync(BatchSync):
     def _show(self, work: Sequence[ProductImages]) -> None:
         changed = [one for one in work if one.update()]
         missed: set[str] = set()
-        for start in range(0, len(changed), self.options.chunk):
-            group = changed[start : start + self.options.chunk]
+        for group in batched(changed, self.options.chunk):
             delivery = deliver(group, self._send_updates)
             self._judge_medusa(delivery, len(group))
             for one, error in [*delivery.rejected, *delivery.failed]:

@@ -5,10 +5,9 @@ force when (price_windows.py), or what Medusa is told (prices.py).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -71,13 +70,6 @@ def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
     for row in erp.rows(WEBSITE_ITEM, fields, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
         if row["item_code"]:
             yield PricedItem(row["name"], row["item_code"], row["stock_uom"] or "", row["medusa_variant_id"] or "")
-
-
-def windows_of_items(items: Iterable[PricedItem]) -> Iterator[list[PricedItem]]:
-    """As many items at a time as their prices are asked for in one request."""
-    remaining = iter(items)
-    while some := list(islice(remaining, ITEMS_PER_REQUEST)):
-        yield some
 
 
 def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:

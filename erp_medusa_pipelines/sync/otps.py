@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
@@ -68,8 +69,7 @@ def expire_otps(erp: ErpNextClient, writer: ErpNextWriter, report: SyncReport, o
     endless = erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
     report.count("pending_without_expiry", len(endless))
     report.facts["oldest_seconds"] = round(seconds_since(rows[0]["expiration_time"], now), 1) if rows else 0.0
-    for start in range(0, len(rows), ROWS_PER_WRITE):
-        some = rows[start : start + ROWS_PER_WRITE]
+    for some in batched(rows, ROWS_PER_WRITE):
         _expire(writer, report, some, options.write_chunk)
         report.done(len(some))
     if options.retention_days is not None:
@@ -102,8 +102,7 @@ def _deletable(now: datetime, days: int) -> list[list[Any]]:
 def _delete_old(erp: ErpNextClient, report: SyncReport, now: datetime, days: int, most: int) -> None:
     filters = _deletable(now, days)
     old = erp.get_list(DOCTYPE, ["name"], filters=filters, order_by="modified asc, name asc", limit=most)
-    for start in range(0, len(old), DELETED_AFTER_A_LOOK):
-        names = [row["name"] for row in old[start : start + DELETED_AFTER_A_LOOK]]
+    for names in batched((row["name"] for row in old), DELETED_AFTER_A_LOOK):
         # A delete has no condition of its own, so the look is repeated right before it.
         for row in erp.rows_in(DOCTYPE, ["name"], names, filters=filters):
             try:

@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from itertools import islice
 from typing import Any, ClassVar
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant, number_of
@@ -28,11 +28,11 @@ from erp_medusa_pipelines.sync.guard import refuse_mass_loss
 from erp_medusa_pipelines.sync.isolate import Resolution
 from erp_medusa_pipelines.sync.item_prices import (
     DOCTYPE,
+    ITEMS_PER_REQUEST,
     ItemPrices,
     PricedItem,
     priced_items,
     read_prices,
-    windows_of_items,
 )
 from erp_medusa_pipelines.sync.pipeline import Stage, ahead
 from erp_medusa_pipelines.sync.price_amounts import AmountRule, PriceRefusedError, amount_of
@@ -136,9 +136,11 @@ class PriceSync(BatchSync):
         sending = Stage("prices", self.options.parallel)
         try:
             self._read_entries({item.variant_id for item in exported})
-            for some, prices in ahead(self._windows(exported)):
-                self._plan_window(some, prices)
-                self._submit(sending, most=self.entries_per_call)
+            for window, prices in ahead(self._windows(exported)):
+                # Medusa has work as soon as there is a full call.
+                for some in batched(window, self.entries_per_call):
+                    self._plan_items(some, prices)
+                    self._submit(sending, most=self.entries_per_call)
             self._submit(sending, most=0)
             sending.finish()
             self._remove_stale()
@@ -156,8 +158,7 @@ class PriceSync(BatchSync):
         lists = {kept.id: kept for kept in self.lists.of_batch(self.batch)}
         windows = {list_id: self.lists.meaning(kept, self.batch) for list_id, kept in lists.items()}
         label = batch_label(self.batch)
-        ids = iter(lists)
-        while some := list(islice(ids, LISTS_READ_AT_ONCE)):
+        for some in batched(lists, LISTS_READ_AT_ONCE):
             for list_id, row in self.prices.entries_of(some):
                 self._held_by[list_id] += 1
                 variant_id = entry_variant(row)
@@ -166,7 +167,7 @@ class PriceSync(BatchSync):
                     self._entries[variant_id].append(Entry(row["id"], list_id, windows[list_id], currency, amount))
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[tuple[list[PricedItem], Mapping[str, ItemPrices]]]:
-        for some in windows_of_items(items):
+        for some in batched(items, ITEMS_PER_REQUEST):
             error = self.down
             if error is None:
                 try:
@@ -182,7 +183,7 @@ class PriceSync(BatchSync):
 
     # --- comparing --------------------------------------------------------------------------------------------
 
-    def _plan_window(self, items: Sequence[PricedItem], prices: Mapping[str, ItemPrices]) -> None:
+    def _plan_items(self, items: Sequence[PricedItem], prices: Mapping[str, ItemPrices]) -> None:
         changes: list[IdChange] = []
         for item in items:
             changes += self._plan(item, prices.get(item.item_code, ItemPrices()))
@@ -375,8 +376,8 @@ class PriceSync(BatchSync):
                 for entry in entries:
                     by_list[entry.list_id].append(entry.id)
         for list_id, ids in by_list.items():
-            for start in range(0, len(ids), DELETES_PER_CALL):
-                self._remove(list_id, ids[start : start + DELETES_PER_CALL])
+            for some in batched(ids, DELETES_PER_CALL):
+                self._remove(list_id, some)
 
     def _remove(self, list_id: str, ids: Sequence[str]) -> None:
         error = self.down

@@ -8,20 +8,22 @@ by itself. A level is never set below what is reserved there: that much is promi
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.guard import refuse_mass_loss
 from erp_medusa_pipelines.sync.isolate import Resolution
-from erp_medusa_pipelines.sync.pipeline import Stage
+from erp_medusa_pipelines.sync.pipeline import Stage, ahead
 from erp_medusa_pipelines.sync.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.warehouses import Warehouses
 from erp_medusa_pipelines.sync.website_items import DOCTYPE
@@ -89,14 +91,19 @@ class StockSync(BatchSync):
     default_location: str
     zero_percent: int = 50
     allow_zero: bool = False
-    levels_per_call: int = 500
+    levels_per_call: int = 1000
     low_stock: list[LowStock] = field(default_factory=list)
     _found_bins: bool = False
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings."""
-        items, exported_in_shop = self._read_items()
-        on_hand = self._on_hand(items)
+        items, in_shop = self._read_items()
+        skus = [item.item_code for item in items.values() if item.variant_id]
+        with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
+            counting = pool.submit(self._on_hand, items)
+            pages = ahead(self.inventory.stocked(skus, in_shop) if skus else ())
+            first = next(pages, [])
+            on_hand = counting.result()
         flags = self._flags(items, on_hand)
         if not (self._found_bins or self.allow_zero):
             refuse_mass_loss(
@@ -106,7 +113,7 @@ class StockSync(BatchSync):
                 what="items would be marked out of stock, and ERPNext answered no Bin at all",
                 allow=ALLOW,
             )
-        levels, dropping, positive = self._differences(items, on_hand, exported_in_shop)
+        levels, dropping, positive = self._differences(items, on_hand, chain([first], pages))
         if not self.allow_zero:
             refuse_mass_loss(
                 dropping,
@@ -117,8 +124,8 @@ class StockSync(BatchSync):
             )
         sending = Stage("levels", self.options.parallel)
         try:
-            for start in range(0, len(levels), self.levels_per_call):
-                sending.submit(self._send_levels, levels[start : start + self.levels_per_call])
+            for some in batched(levels, self.levels_per_call):
+                sending.submit(self._send_levels, some)
             self._write_flags(flags)
             sending.finish()
         finally:
@@ -175,7 +182,7 @@ class StockSync(BatchSync):
     def _bins(self, codes: Iterable[str]) -> pd.DataFrame:
         columns = ["item_code", "warehouse", "actual_qty"]
         rows: list[tuple[Any, ...]] = []
-        for some in _chunks(codes, ITEMS_PER_REQUEST):
+        for some in batched(codes, ITEMS_PER_REQUEST):
             found = self.erp.get_list("Bin", columns, filters=[["item_code", "in", some]])
             rows += [(row["item_code"], row["warehouse"], row["actual_qty"] or 0.0) for row in found]
         self._found_bins = bool(rows)
@@ -199,20 +206,15 @@ class StockSync(BatchSync):
     # --- what Medusa has --------------------------------------------------------------------------------------
 
     def _differences(
-        self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]], in_shop: int
+        self,
+        items: Mapping[str, StockItem],
+        on_hand: Mapping[str, Mapping[str, float]],
+        pages: Iterable[Sequence[Mapping[str, Any]]],
     ) -> tuple[list[Level], int, int]:
         """Levels to write; how many of them drop to zero; how many levels are above zero now."""
-        names = {item.variant_id: name for name, item in items.items() if item.variant_id}
-        self.report.count("waiting", len(items) - len(names))
-        names = {variant_id: name for variant_id, name in names.items() if name in on_hand}
         levels: list[Level] = []
         dropping = positive = 0
-        for variant in self._variants(names, items, in_shop):
-            name = names.pop(variant["id"])
-            item_id = self._inventory_item(name, variant)
-            if item_id is None:
-                continue
-            stocked = _levels_of(variant, item_id)
+        for name, item_id, stocked in self._stocked(items, on_hand.keys(), pages):
             for location, quantity in self._wanted(on_hand[name], stocked).items():
                 self.report.count("found")
                 have = stocked.get(location)
@@ -226,29 +228,35 @@ class StockSync(BatchSync):
                 dropping += bool(have and have[0] > 0 and quantity <= 0)
                 if not self.held(name, level.mark):
                     levels.append(level)
+        return levels, dropping, positive
+
+    def _stocked(
+        self, items: Mapping[str, StockItem], judged: Container[str], pages: Iterable[Sequence[Mapping[str, Any]]]
+    ) -> Iterator[tuple[str, str, dict[str, tuple[float, float]]]]:
+        """(Website Item, inventory item, {location: (stocked, reserved)}) of every variant that Medusa has."""
+        names = {item.variant_id: name for name, item in items.items() if item.variant_id}
+        self.report.count("waiting", len(items) - len(names))
+        names = {variant_id: name for variant_id, name in names.items() if name in judged}
+        for row in chain.from_iterable(pages):
+            for link in row["variant_link"]:
+                name = names.get(link["variant_id"])
+                if name and row["sku"] == items[name].item_code:
+                    del names[link["variant_id"]]
+                    yield name, row["id"], _levels_of(row)
+        # Items whose item_code was changed since the export, and variants that staff gave another inventory item.
+        for variant in self.inventory.variants_by_id(names) if names else ():
+            name = names.pop(variant["id"])
+            item_id = self._inventory_item(name, variant)
+            if item_id is not None:
+                links = variant["inventory_items"] or ()
+                row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
+                yield name, item_id, _levels_of(row or {})
         for variant_id, name in names.items():
             mark = f"variant {variant_id}"
             again = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
             if not self.held(name, mark):
                 reason = f"variant {variant_id} is not in Medusa any more: {again}"
                 self.reject(name, mark, reason, "medusa_variant_id")
-        return levels, dropping, positive
-
-    def _variants(
-        self, names: Mapping[str, str], items: Mapping[str, StockItem], in_shop: int
-    ) -> Iterator[dict[str, Any]]:
-        """The variants of these ids, each once."""
-        missing = set(names)
-        if not missing:
-            return
-        skus = [items[name].item_code for name in names.values()]
-        for variant in self.inventory.variants(skus, in_shop):
-            if variant["id"] in missing:
-                missing.discard(variant["id"])
-                yield variant
-        if missing:
-            # Items whose item_code was changed since the export.
-            yield from self.inventory.variants_by_id(missing)
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
         """The inventory item of a variant, made where it is missing; None when there is none to be kept."""
@@ -338,23 +346,12 @@ class StockSync(BatchSync):
                 self.report.reject(Reject(DOCTYPE, name, f"flag not written: {error.reason}", "custom_in_stock"))
 
 
-def _levels_of(variant: Mapping[str, Any], item_id: str) -> dict[str, tuple[float, float]]:
+def _levels_of(inventory_item: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """(stocked, reserved) by location."""
-    for link in variant["inventory_items"] or ():
-        if link["inventory_item_id"] == item_id:
-            return {
-                row["location_id"]: (row["stocked_quantity"], row["reserved_quantity"])
-                for row in (link.get("inventory") or {}).get("location_levels") or ()
-            }
-    return {}
+    rows = inventory_item.get("location_levels") or ()
+    return {row["location_id"]: (row["stocked_quantity"], row["reserved_quantity"]) for row in rows}
 
 
 def _whole(quantity: float) -> int:
     """What can be sold of a quantity: whole pieces, never less than none."""
     return max(0, math.floor(quantity))
-
-
-def _chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
-    remaining = iter(values)
-    while some := list(islice(remaining, size)):
-        yield some

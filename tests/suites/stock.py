@@ -64,6 +64,26 @@ class StockedShop:
         """Stocked quantity at the shop's own location; None without a level."""
         return self.levels(item).get(self.medusa.stock_location_id)
 
+    def link(self, item: str, sku: str) -> str:
+        """Give the variant a further inventory item, as staff do, and return its id."""
+        variant = self.variant(item)
+        made = self.medusa.admin("POST", "/admin/inventory-items", json={"sku": sku})["inventory_item"]["id"]
+        path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
+        self.medusa.admin("POST", path, json={"inventory_item_id": made, "required_quantity": 1})
+        return made
+
+    def unlink(self, item: str, inventory_item_id: str) -> None:
+        """Take an inventory item away from the variant; it stays by itself."""
+        variant = self.variant(item)
+        path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
+        self.medusa.admin("DELETE", f"{path}/{inventory_item_id}")
+
+    def held_by(self, inventory_item_id: str) -> dict[str, float]:
+        """Stocked quantity by location of an inventory item, whoever it belongs to."""
+        path = f"/admin/inventory-items/{inventory_item_id}"
+        rows = self.medusa.admin("GET", path)["inventory_item"]["location_levels"]
+        return {row["location_id"]: row["stocked_quantity"] for row in rows}
+
     def reserve(self, item: str, quantity: int) -> None:
         """An order in Medusa that has not been shipped."""
         body = {
@@ -135,6 +155,9 @@ class StockSuite:
         assert again.success
         assert shop.writes() == []
         assert again.metadata("medusa_stock")["unchanged"] == 15
+        asked = [seen.path for seen in shop.medusa.faults.requests]
+        assert asked.count("/admin/inventory-items") == 1
+        assert "/admin/product-variants" not in asked
 
     def test_only_levels_and_flags_that_differ_are_written(self, shop: StockedShop, runner: Runner) -> None:
         items = [shop.item(bins={"Main": 5}) for _ in range(10)]
@@ -283,6 +306,32 @@ class StockSuite:
         shop.erp.store.set("Bin", f"{item}-Main", item_code=renamed, actual_qty=8)
         assert started(runner).success
         assert shop.stocked(item) == 8
+
+    def test_stock_follows_a_variant_to_the_inventory_item_that_staff_gave_it(
+        self, shop: StockedShop, runner: Runner
+    ) -> None:
+        """Its own one is still there, under the sku that the sync looks for first."""
+        item, neighbour = shop.item(bins={"Main": 3}), shop.item(bins={"Main": 4})
+        assert runner.job(EXPORT, "batch_0").success
+        before = shop.variant(item)["inventory_items"][0]["inventory_item_id"]
+        shared = shop.link(item, sku=f"SHARED-{shop.catalogue.tag}")
+        shop.unlink(item, before)
+        shop.bin(item, "Main", 8)
+        assert started(runner).success
+        assert shop.variant(item)["inventory_items"][0]["inventory_item_id"] == shared
+        assert [shop.stocked(item), shop.stocked(neighbour)] == [8, 4]
+        assert shop.held_by(before) == {shop.medusa.stock_location_id: 3}
+
+    def test_in_a_kit_the_inventory_item_with_the_sku_of_the_item_is_kept(
+        self, shop: StockedShop, runner: Runner
+    ) -> None:
+        item = shop.item(bins={"Main": 3})
+        assert runner.job(EXPORT, "batch_0").success
+        own = shop.variant(item)["inventory_items"][0]["inventory_item_id"]
+        box = shop.link(item, sku=f"BOX-{shop.catalogue.tag}")
+        shop.bin(item, "Main", 8)
+        assert started(runner).success
+        assert (shop.held_by(own), shop.held_by(box)) == ({shop.medusa.stock_location_id: 8}, {})
 
     def test_a_lost_answer_is_looked_up(self, shop: StockedShop, runner: Runner) -> None:
         items = [shop.item(bins={"Main": 3}) for _ in range(5)]
