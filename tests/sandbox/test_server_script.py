@@ -1,11 +1,17 @@
-"""The Server Script's text, executed here as Frappe would, gives the same answers as the embedded ERPNext."""
+"""The Server Script's text, run here as Frappe runs it, gives the same answers as the embedded ERPNext.
+
+Frappe compiles Server Scripts with RestrictedPython, which refuses many things that Python allows.
+"""
 
 import json
+import operator
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from RestrictedPython.compile import compile_restricted
+from RestrictedPython.Guards import guarded_iter_unpack_sequence, safe_globals, safer_getattr
 
 from erp_medusa_pipelines.clients.erpnext_writes import (
     FAST_FIELDS,
@@ -15,6 +21,23 @@ from erp_medusa_pipelines.sandbox.erp_errors import ErpError
 from erp_medusa_pipelines.sandbox.erp_set_values import set_values
 from erp_medusa_pipelines.sandbox.erp_site import API_USER, Site, SiteSettings
 from erp_medusa_pipelines.sandbox.erp_store import ErpStore
+
+FRAPPES_GLOBALS: dict[str, Any] = {
+    **safe_globals,
+    # What Frappe adds to RestrictedPython's own builtins.
+    **{each.__name__: each for each in (abs, all, any, bool, dict, enumerate, list, max, min, range, set, sorted, sum)},
+    "json": types.SimpleNamespace(loads=json.loads, dumps=json.dumps),
+    "_getattr_": safer_getattr,
+    "_getitem_": operator.getitem,
+    "_getiter_": iter,
+    "_iter_unpack_sequence_": guarded_iter_unpack_sequence,
+    "_write_": lambda written: written,
+}
+
+
+def compiled(text: str) -> types.CodeType:
+    """Raises SyntaxError for what a Server Script may not contain."""
+    return compile_restricted(text, filename="<serverscript>: erp_medusa_set_values")
 
 
 class ScriptError(Exception):
@@ -59,7 +82,7 @@ def run_script(site: Site, doctype: str, rows: Any) -> dict[str, Any]:
         db=types.SimpleNamespace(get_value=get_value, set_value=set_value),
     )
     with store.transaction():
-        exec(server_script_text(), {"frappe": frappe, "json": types.SimpleNamespace(loads=json.loads)})  # noqa: S102
+        exec(compiled(server_script_text()), {**FRAPPES_GLOBALS, "frappe": frappe})  # noqa: S102
     return frappe.response["message"]
 
 
@@ -125,3 +148,8 @@ def test_the_table_of_fields_is_the_scripts(two_sites: tuple[Site, Site]) -> Non
     text = server_script_text()
     exec(text[text.index("allowed =") : text.index("doctype =")], namespace)  # noqa: S102
     assert {doctype: frozenset(fields) for doctype, fields in namespace["allowed"].items()} == dict(FAST_FIELDS)
+
+
+def test_what_frappe_would_not_compile_is_noticed() -> None:
+    with pytest.raises(SyntaxError, match="Augmented assignment"):
+        compiled('rows = {}\nrows["written"] += 1\n')
