@@ -13,6 +13,7 @@ from erp_medusa_pipelines.sync.images import ImageSync
 from erp_medusa_pipelines.sync.product_bodies import Placement
 from erp_medusa_pipelines.sync.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.products import ProductExport
+from erp_medusa_pipelines.sync.withdrawals import Withdrawals
 
 GROUP = "catalogue"
 KINDS = {"medusa"}
@@ -87,7 +88,10 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         partitions_def=batches,
         deps=[medusa_products],
         check_specs=[check_spec("medusa_product_updates")],
-        description="Exported products whose Website Item changed since; unpublished ones become drafts.",
+        description=(
+            "Exported products whose Website Item changed since;"
+            " those of unpublished and of deleted Website Items become drafts."
+        ),
     )
     def medusa_product_updates(
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
@@ -97,6 +101,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
                 **run.batch_sync(),
                 collections=collection_ids(run.shop.erp),
             ).run()
+            Withdrawals(**run.batch_sync()).run()
             return run.result()
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]

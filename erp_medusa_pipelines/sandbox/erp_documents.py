@@ -6,6 +6,7 @@ DocTypes do on top belongs to `erp_controllers.py`, routes to `erpnext.py`, meth
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +145,19 @@ class Documents:
             self.site.check_document(self.user, self._owner(meta, row), name, DELETE)
             self._check_unlinked(doctype, name)
             erp_controllers.before_delete(self, meta, row)
+            last = self.load(doctype, name, checked=False)
             store.delete(doctype, name)
+            now = self.site.now()
+            store.insert(
+                "Deleted Document",
+                name=new_hash(),
+                deleted_doctype=doctype,
+                deleted_name=name,
+                data=json.dumps(last, default=str),
+                restored=0,
+                owner=self.user,
+                creation=now,
+            )
 
     # -- checks, in Frappe's order -----------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ NOBODY_WRITES = frozenset({"Email Queue"})
 # What the role System Manager gives without ERPNext's own roles.
 SYSTEM_MANAGER_READS = frozenset(
     {
-        "Country", "Custom Field", "DocType", "Email Account", "Email OTP", "Email Queue", "Error Log",
-        "Expiring Items", "File", "Homepage Landing", "Installed Applications", "Item", "Item Group",
+        "Country", "Custom Field", "Deleted Document", "DocType", "Email Account", "Email OTP", "Email Queue",
+        "Error Log", "Expiring Items", "File", "Homepage Landing", "Installed Applications", "Item", "Item Group",
         "Medusa Configuration", "Medusa Request Log", "Product Collection", "Scheduled Job Type", "System Settings",
         "User", "Version", "Website Item",
     }

@@ -13,6 +13,7 @@ import requests
 
 from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
+from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 
@@ -384,6 +385,35 @@ class ExportSuite:
         assert found[names[0]]["variants"][0]["id"] == catalogue.row(names[0])["medusa_variant_id"]
         assert found[names[1]]["status"] == "draft"
         assert found[names[2]]["status"] == "published"
+
+    def test_the_product_of_a_deleted_item_becomes_a_draft_and_comes_back_with_it(
+        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        group = catalogue.group("Cements")
+        names = catalogue.items(6, group)
+        assert runner.assets(EXPORT, "batch_0").success
+        deleted, copied = catalogue.row(names[0]), catalogue.row(names[1])
+        ids = {key: copied[key] for key in ("medusa_id", "medusa_variant_id")}
+        copy = catalogue.item(group, **ids)
+        desk = ErpRest(erp.url, erp.key, erp.secret, erp.faults)
+        for name in (names[0], copy):
+            desk.delete("Website Item", name)
+        medusa.faults.forget_requests()
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.metadata("medusa_product_updates")["withdrawn"] == 1
+        assert len(medusa_writes(medusa)) == 1
+        statuses = {name: product["status"] for name, product in products(medusa, names).items()}
+        assert statuses == {**dict.fromkeys(names, "published"), names[0]: "draft"}
+        medusa.faults.forget_requests()
+        assert "withdrawn" not in runner.assets(EXPORT, "batch_0").metadata("medusa_product_updates")
+        assert medusa_writes(medusa) == []
+        # Staff make it again under its old name.
+        again = {key: deleted[key] for key in ("name", "item_code", "item_group", "web_item_name", "published")}
+        catalogue.store.insert("Website Item", **again)
+        assert runner.assets(EXPORT, "batch_0").success
+        assert catalogue.row(names[0])["medusa_id"] == deleted["medusa_id"]
+        assert products(medusa, names)[names[0]]["status"] == "published"
 
     def test_ids_of_a_copied_document_or_a_deleted_product_are_rejects(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
