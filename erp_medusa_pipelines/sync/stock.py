@@ -238,7 +238,7 @@ class StockSync(BatchSync):
         self.report.count("waiting", len(items) - len(names))
         names = {variant_id: name for variant_id, name in names.items() if name in judged}
         for row in chain.from_iterable(pages):
-            for link in row["variant_link"]:
+            for link in row.get("variant_link") or ():
                 name = names.get(link["variant_id"])
                 if name and row["sku"] == items[name].item_code:
                     del names[link["variant_id"]]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, TransientError
 from erp_medusa_pipelines.sync.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.erp_time import shifted
 from erp_medusa_pipelines.sync.product_bodies import HASH_KEY
@@ -48,18 +48,22 @@ class Withdrawals(BatchSync):
     """One run for one batch."""
 
     def run(self) -> SyncReport:
-        """Withdraw what was deleted; everything but AccessError ends in the report."""
+        """Withdraw what was deleted; everything ends in the report, also a missing right to read Deleted Documents."""
         try:
             gone = self._still_shown(self._deleted())
         except TransientError as error:
             self.report.leave(DELETED_DOCUMENT, f"of {DOCTYPE}", error)
+            return self.report
+        except AccessError as error:
+            # The one right that a night's export is not given up for.
+            self.report.facts["deletions"] = f"not known: {error.reason}"
             return self.report
         for some in batched(gone, self.options.chunk):
             self.send_chunk(some, self._send)
         return self.report
 
     def _deleted(self) -> dict[str, str]:
-        """{Website Item: product} of those that were exported, were deleted and are not there again."""
+        """{Deleted Document: Website Item} of those of the batch that are not there again."""
         recent = [
             ["deleted_doctype", "=", DOCTYPE],
             ["restored", "=", 0],
@@ -71,19 +75,20 @@ class Withdrawals(BatchSync):
             if self.batch.holds(row["deleted_name"])
         }
         there = {row["name"] for row in self.erp.rows_in(DOCTYPE, ["name"], records.values())}
-        gone = [record for record, name in records.items() if name not in there]
-        deleted: dict[str, str] = {}
-        for row in self.erp.rows_in(DELETED_DOCUMENT, ["deleted_name", "data"], gone, order_by="creation asc"):
-            product_id = _product_of(row)
-            if product_id:
-                deleted[row["deleted_name"]] = product_id
-        return deleted
+        return {record: name for record, name in records.items() if name not in there}
 
     def _still_shown(self, deleted: Mapping[str, str]) -> list[Withdrawal]:
-        """The published products among them. One that belongs to another Website Item was only copied along."""
-        found = self.medusa.products_by("id", deleted.values(), "id,external_id,status")
+        """Their published products: that of the same name, and the one whose id the Website Item had in the end.
+
+        Either alone may be somebody else's: a copied Website Item brings the ids of its original along.
+        """
+        found = self.medusa.products_by("external_id", deleted.values(), "id,external_id,status")
         shown = {row["id"]: row["external_id"] for row in found if row["status"] == "published"}
-        own = [Withdrawal(name, product_id) for name, product_id in deleted.items() if shown.get(product_id) == name]
+        names = set(shown.values())
+        records = [record for record, name in deleted.items() if name in names]
+        rows = self.erp.rows_in(DELETED_DOCUMENT, ["name", "data"], records)
+        bound = {(deleted[row["name"]], _product_of(row)) for row in rows}
+        own = [Withdrawal(name, product_id) for product_id, name in shown.items() if (name, product_id) in bound]
         return [one for one in own if not self.held(one.name, one.mark)]
 
     def _send(self, group: Sequence[Withdrawal]) -> None:

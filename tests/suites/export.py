@@ -415,6 +415,16 @@ class ExportSuite:
         assert catalogue.row(names[0])["medusa_id"] == deleted["medusa_id"]
         assert products(medusa, names)[names[0]]["status"] == "published"
 
+    def test_a_user_who_may_not_see_deletions_can_export_all_the_same(
+        self, catalogue: Catalogue, erp: ErpServer, runner: Runner
+    ) -> None:
+        catalogue.items(2, catalogue.group("Cements"))
+        refused = {"exc_type": "PermissionError", "exception": "frappe.exceptions.PermissionError: Deleted Document"}
+        erp.faults.add(Fault("status", path="Deleted%20Document|Deleted Document", status=403, json=refused))
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert "not known: " in run.metadata("medusa_product_updates")["deletions"]
+
     def test_ids_of_a_copied_document_or_a_deleted_product_are_rejects(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:
