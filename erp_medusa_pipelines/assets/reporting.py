@@ -138,7 +138,10 @@ class SyncRun:
     def _failure(self, metadata: Mapping[str, Any]) -> dg.Failure:
         left = self.report.leftovers
         pause = self.report.retry_after
-        text = f"{len(left)} of {self.report.counts['found']} documents failed for a passing reason and are left for a"
+        found = self.report.counts["found"]
+        # Where reading failed, nothing of it was found.
+        number = f"{len(left)} of {found}" if found >= len(left) else f"{len(left)}"
+        text = f"{number} documents failed for a passing reason and are left for a"
         text += f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
         if pause:
             text += f". The server asks for a pause of {pause:.0f} s"

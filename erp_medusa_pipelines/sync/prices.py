@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from erp_medusa_pipelines.clients.batched import batched
@@ -115,6 +116,7 @@ class PriceSync(BatchSync):
     _held_by: Counter[str] = field(default_factory=Counter)
     _stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     _awaited: Counter[str] = field(default_factory=Counter)
+    _unread: set[str] = field(default_factory=set)
     _new: dict[Window, list[Wanted]] = field(default_factory=lambda: defaultdict(list))
     _changed: dict[str, list[Wanted]] = field(default_factory=lambda: defaultdict(list))
     _had_price: int = 0
@@ -127,16 +129,20 @@ class PriceSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report."""
-        with ThreadPoolExecutor(1, thread_name_prefix="lists") as pool:
+        # Both servers are read at the same time.
+        with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             loading = pool.submit(self.lists.load)
             items = [item for item in priced_items(self.erp) if self.batch.holds(item.name)]
+            exported = [item for item in items if item.variant_id]
+            reading = pool.submit(self._read_entries, {item.variant_id for item in exported})
+            windows = ahead(self._windows(exported))
+            first = list(islice(windows, 1))
             loading.result()
-        exported = [item for item in items if item.variant_id]
+            reading.result()
         self.report.count("waiting", len(items) - len(exported))
         sending = Stage("prices", self.options.parallel)
         try:
-            self._read_entries({item.variant_id for item in exported})
-            for window, prices in ahead(self._windows(exported)):
+            for window, prices in chain(first, windows):
                 # Medusa has work as soon as there is a full call.
                 for some in batched(window, self.entries_per_call):
                     self._plan_items(some, prices)
@@ -178,7 +184,7 @@ class PriceSync(BatchSync):
                     error = failure
             for item in some:
                 # What Medusa has for them stays as it is.
-                self._entries.pop(item.variant_id, None)
+                self._unread.add(item.variant_id)
                 self.report.leave(WEBSITE_ITEM, item.name, error)
 
     # --- comparing --------------------------------------------------------------------------------------------
@@ -356,6 +362,8 @@ class PriceSync(BatchSync):
     # --- removing ---------------------------------------------------------------------------------------------
 
     def _remove_stale(self) -> None:
+        for variant_id in self._unread:
+            self._entries.pop(variant_id, None)
         # What nobody asked for: entries of items that are not exported any more, or of variants that are gone.
         self._stale |= self._entries
         for variant_id, entries in self._entries.items():

@@ -127,9 +127,10 @@ class PricedShop:
         return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
 
 
-def started(runner: Runner) -> JobRun:
+def started(runner: Runner, **config: Any) -> JobRun:
     """The nightly job for the only batch."""
-    return runner.job(JOB, "batch_0")
+    run_config = {"ops": {"medusa_prices": {"config": config}}} if config else None
+    return runner.job(JOB, "batch_0", run_config=run_config)
 
 
 class PricesSuite:
@@ -360,6 +361,23 @@ class PricesSuite:
         assert [shop.shown(item) for item in items] == [10] * 6
         assert [len(shop.entries(item)) for item in items] == [2] * 6
 
+    def test_what_the_erp_cannot_be_asked_about_keeps_its_price(self, shop: PricedShop, runner: Runner) -> None:
+        items = [shop.item() for _ in range(4)]
+        for item in items:
+            shop.price(item, 10, since=-100)
+        assert runner.job(EXPORT, "batch_0").success
+        shop.forget()
+        shop.erp.faults.add(Fault("status", path=r"/Item(%20| )Price$", status=503))
+        # The brake is off, so that nothing but the rule itself holds the entries.
+        broken = started(runner, allow_removal=True)
+        assert not broken.success
+        assert "4 documents failed for a passing reason" in broken.failure("medusa_prices").description
+        assert shop.writes() == []
+        assert [shop.shown(item) for item in items] == [10] * 4
+        shop.erp.faults.heal()
+        assert started(runner).success
+        assert shop.writes() == []
+
     def test_an_erp_that_answers_no_prices_empties_no_shop(self, shop: PricedShop, runner: Runner) -> None:
         items = [shop.item() for _ in range(4)]
         prices = [shop.price(item, 10, since=-100) for item in items]
@@ -372,7 +390,7 @@ class PricesSuite:
         assert "4 of 4 items would lose their only price" in failure.description
         assert failure.metadata["permanent"].value is True
         assert [shop.shown(item) for item in items] == [10] * 4
-        allowed = runner.job(JOB, "batch_0", run_config={"ops": {"medusa_prices": {"config": {"allow_removal": True}}}})
+        allowed = started(runner, allow_removal=True)
         assert allowed.success
         assert [shop.shown(item) for item in items] == [None] * 4
 
