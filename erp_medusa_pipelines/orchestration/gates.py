@@ -101,6 +101,8 @@ def _ask(
     except Empty:
         text = f"ERPNext did not answer within {settings.gate_timeout:g} s whether there is work"
         raise TimeoutError(text) from None
+    # It has answered, although it may still be closing its connection.
+    _asking.pop(name, None)
     if isinstance(result, Exception):
         raise result
     return result

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +14,10 @@ import pytest
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration import gates
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.sandbox.faults import Fault
 from erp_medusa_pipelines.sync.gate import Answer
@@ -174,6 +178,25 @@ def test_a_question_that_hangs_is_given_up_and_not_asked_twice(
     assert "did not answer within 0.2 s" in (first or "")
     assert "still not answered" in (second or "")
     assert len(asked) == 1
+
+
+def test_a_question_that_was_answered_does_not_hold_the_next_one_up(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection may take a while to close."""
+    release = threading.Event()
+
+    @contextmanager
+    def closes_slowly(*arguments: Any) -> Iterator[ErpNextClient]:
+        with open_erpnext(*arguments) as erp:
+            yield erp
+            release.wait(30)
+
+    monkeypatch.setattr(gates, "open_erpnext", closes_slowly)
+    task = replace(MINUTE_TASKS[0], name="closing", gate=lambda *_: Answer(True))
+    answers = [reason_to_skip(task, instance) for _ in range(2)]
+    release.set()
+    assert answers == [None, None]
 
 
 def test_a_task_without_a_gate_is_never_held_up(instance: dg.DagsterInstance) -> None:
