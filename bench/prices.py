@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench.export import BATCHES, export, medusa_address, shop
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.batch_sync import SyncOptions
@@ -92,7 +93,7 @@ def bare(opened: Shop, name: str) -> Row:
         list_id = http.request("POST", "/admin/price-lists", json=REFERENCE)["price_list"]["id"]
         entries = [{"variant_id": one, "currency_code": "omr", "amount": 12.345} for one in variants[index::batches]]
         path = f"/admin/price-lists/{list_id}/prices/batch"
-        calls += [(path, {"create": entries[at : at + chunk]}) for at in range(0, len(entries), chunk)]
+        calls += [(path, {"create": some}) for some in batched(entries, chunk)]
     return post(opened, name, len(variants), calls)
 
 
@@ -101,8 +102,8 @@ def warm_up(opened: Shop) -> None:
     _, _, _, calls, _ = bare(opened, "warm-up")
     variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
     prices, chunk = MedusaPrices(opened.medusa), len(variants) // calls + 1
-    for at in range(0, len(variants), chunk):
-        entries = [{"variant_id": one, "currency_code": "omr", "amount": 1.5} for one in variants[at : at + chunk]]
+    for some in batched(variants, chunk):
+        entries = [{"variant_id": one, "currency_code": "omr", "amount": 1.5} for one in some]
         prices.create_list({**REFERENCE, "prices": entries})
 
 
@@ -114,9 +115,9 @@ def bare_lists(opened: Shop, name: str) -> Row:
         entry = {"variant_id": entry_variant(row), "currency_code": row["currency_code"], "amount": row["amount"]}
         entries[list_id].append(entry)
     calls = [
-        ("/admin/price-lists?fields=id", {**REFERENCE, "prices": some[at : at + chunk]})
-        for some in entries.values()
-        for at in range(0, len(some), chunk)
+        ("/admin/price-lists?fields=id", {**REFERENCE, "prices": some})
+        for listed in entries.values()
+        for some in batched(listed, chunk)
     ]
     return post(opened, name, sum(map(len, entries.values())), calls)
 

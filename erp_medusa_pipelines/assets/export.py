@@ -97,11 +97,13 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
-            ProductUpdates(
+            updates = ProductUpdates(
                 **run.batch_sync(),
                 collections=collection_ids(run.shop.erp),
-            ).run()
-            Withdrawals(**run.batch_sync()).run()
+            )
+            updates.run()
+            if not updates.down:
+                Withdrawals(**run.batch_sync()).run()
             return run.result()
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]

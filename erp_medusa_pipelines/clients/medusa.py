@@ -5,7 +5,6 @@ to send or when (sync/). Prices and inventory routes are beside the products' be
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,24 +42,11 @@ class MedusaClient:
         fields: str,
         *,
         more: Mapping[str, Any] | None = None,
-    ) -> list[Row]:
-        """All rows of a list route whose `key` is one of `values`, in as few requests as addresses allow."""
-        return list(chain.from_iterable(self.found_pages(path, plural, key, values, fields, more=more)))
+    ) -> Iterator[Row]:
+        """All rows of a list route whose `key` is one of `values`, in as few requests as addresses allow.
 
-    def found_pages(
-        self,
-        path: str,
-        plural: str,
-        key: str,
-        values: Iterable[str],
-        fields: str,
-        *,
-        more: Mapping[str, Any] | None = None,
-    ) -> Iterator[list[Row]]:
-        """The same, answer by answer, each asked for when the one before is taken.
-
-        Every answer is checked against what was asked: some list routes ignore filters they do not know and return
-        everything, which must never be taken for matches.
+        Each request is sent when the rows of the one before are taken. Every answer is checked against what was asked:
+        some list routes ignore filters they do not know and return everything, which must never be taken for matches.
         """
         wanted = {value for value in values if value}
         named = fields if key in fields.split(",") else f"{key},{fields}"
@@ -74,35 +60,31 @@ class MedusaClient:
                 query = urlencode([*fixed.items(), *((key, value) for value in some)])
                 page = self.http.request("GET", path, params=query)
                 rows = self.http.part(page, plural, path)
-                yield [row for row in rows if row[key] in wanted]
+                yield from (row for row in rows if row[key] in wanted)
                 offset += len(rows)
                 if not rows or offset >= page["count"]:
                     break
 
     def products_by(self, key: str, values: Iterable[str], fields: str = PRODUCT_FIELDS) -> list[Row]:
         """Products by `external_id`, `handle` or `id`. `external_id` is not unique in Medusa: several may come."""
-        return self.find("/admin/products", "products", key, values, fields)
+        return list(self.find("/admin/products", "products", key, values, fields))
 
     def variants_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
         """Variants by sku (unique in Medusa)."""
-        return self.find("/admin/product-variants", "variants", "sku", skus, fields)
+        return list(self.find("/admin/product-variants", "variants", "sku", skus, fields))
 
     def inventory_items_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
         """Inventory items by sku (unique in Medusa)."""
-        return self.find("/admin/inventory-items", "inventory_items", "sku", skus, fields)
+        return list(self.find("/admin/inventory-items", "inventory_items", "sku", skus, fields))
 
     def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
-        """Every row of a list route."""
-        return chain.from_iterable(self.all_pages(path, plural, fields, page_size=page_size))
-
-    def all_pages(self, path: str, plural: str, fields: str, *, page_size: int) -> Iterator[list[Row]]:
-        """The same, page by page. Paged by id: rows that come meanwhile are met last and shift no page."""
+        """Every row of a list route. Paged by id: rows that come meanwhile are met last and shift no page."""
         offset = 0
         while True:
             query = {"fields": fields, "limit": page_size, "offset": offset, "order": "id"}
             page = self.http.request("GET", path, params=query)
             rows = self.http.part(page, plural, path)
-            yield rows
+            yield from rows
             offset += len(rows)
             if not rows or offset >= page["count"]:
                 return

@@ -29,6 +29,9 @@ from erp_medusa_pipelines.sync.warehouses import Warehouses
 from erp_medusa_pipelines.sync.website_items import DOCTYPE
 
 ITEMS_PER_REQUEST = 2000
+ROWS_COMPARED = 500
+"""Inventory items compared while the next ones are fetched."""
+
 ALLOW = "allow_zero: true"
 FIELDS = (
     "name", "item_code", "published", "medusa_variant_id", "website_warehouse", "custom_threshold_qty",
@@ -101,7 +104,7 @@ class StockSync(BatchSync):
         skus = [item.item_code for item in items.values() if item.variant_id]
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
             counting = pool.submit(self._on_hand, items)
-            pages = ahead(self.inventory.stocked(skus, in_shop) if skus else ())
+            pages = ahead(batched(self.inventory.stocked(skus, in_shop) if skus else (), ROWS_COMPARED))
             first = next(pages, [])
             on_hand = counting.result()
         flags = self._flags(items, on_hand)

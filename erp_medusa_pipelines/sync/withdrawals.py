@@ -48,32 +48,33 @@ class Withdrawals(BatchSync):
     """One run for one batch."""
 
     def run(self) -> SyncReport:
-        """Withdraw what was deleted; everything ends in the report, also a missing right to read Deleted Documents."""
+        """Withdraw what was deleted. A missing right to read Deleted Documents ends in the report, others raise."""
         try:
-            gone = self._still_shown(self._deleted())
+            gone = self._still_shown(self._gone(self._records()))
         except TransientError as error:
             self.report.leave(DELETED_DOCUMENT, f"of {DOCTYPE}", error)
-            return self.report
-        except AccessError as error:
-            # The one right that a night's export is not given up for.
-            self.report.facts["deletions"] = f"not known: {error.reason}"
             return self.report
         for some in batched(gone, self.options.chunk):
             self.send_chunk(some, self._send)
         return self.report
 
-    def _deleted(self) -> dict[str, str]:
-        """{Deleted Document: Website Item} of those of the batch that are not there again."""
+    def _records(self) -> dict[str, str]:
+        """{Deleted Document: Website Item} of the batch."""
         recent = [
             ["deleted_doctype", "=", DOCTYPE],
             ["restored", "=", 0],
             ["creation", ">", shifted(self.erp.clock(), days=-LOOKS_BACK_DAYS)],
         ]
-        records = {
-            row["name"]: row["deleted_name"]
-            for row in self.erp.rows(DELETED_DOCUMENT, ["name", "deleted_name"], filters=recent, page_size=10_000)
-            if self.batch.holds(row["deleted_name"])
-        }
+        try:
+            rows = list(self.erp.rows(DELETED_DOCUMENT, ["name", "deleted_name"], filters=recent, page_size=10_000))
+        except AccessError as error:
+            # The one right that a night's export is not given up for.
+            self.report.facts["deletions"] = f"not known: {error.reason}"
+            return {}
+        return {row["name"]: row["deleted_name"] for row in rows if self.batch.holds(row["deleted_name"])}
+
+    def _gone(self, records: Mapping[str, str]) -> dict[str, str]:
+        """Those whose Website Item was not made again."""
         there = {row["name"] for row in self.erp.rows_in(DOCTYPE, ["name"], records.values())}
         return {record: name for record, name in records.items() if name not in there}
 

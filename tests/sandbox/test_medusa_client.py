@@ -8,6 +8,7 @@ import pytest
 from erp_medusa_pipelines.clients.failures import PayloadTooLargeError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MOST_VALUES, MedusaClient
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sandbox.faults import Fault
 from tests.support.servers import MedusaServer
 
@@ -63,9 +64,9 @@ def test_all_products_that_share_an_external_id_are_found(client: MedusaClient) 
 def test_a_filter_that_is_ignored_is_not_taken_for_a_match(client: MedusaClient) -> None:
     create(client, range(12))
     # Products cannot be filtered by title: all of them come back.
-    found = client.find("/admin/products", "products", "title", ["Product 3"], "id")
+    found = list(client.find("/admin/products", "products", "title", ["Product 3"], "id"))
     assert [row["title"] for row in found] == ["Product 3"]
-    assert client.find("/admin/products", "products", "title", ["nothing"], "id") == []
+    assert list(client.find("/admin/products", "products", "title", ["nothing"], "id")) == []
 
 
 def test_nothing_is_asked_for_nothing(medusa: MedusaServer, client: MedusaClient) -> None:
@@ -132,7 +133,8 @@ def test_an_update_without_an_answer_is_repeated(medusa: MedusaServer, client: M
     (row,) = client.products_by("handle", ["product-0"])
     medusa.faults.add(Fault("drop_after", method="POST", times=1))
     client.batch_products(update=[{"id": row["id"], "title": "New"}], fields="id")
-    assert client.find("/admin/products", "products", "id", [row["id"]], "title")[0]["title"] == "New"
+    (found,) = client.find("/admin/products", "products", "id", [row["id"]], "title")
+    assert found["title"] == "New"
 
 
 def test_too_large_a_body_says_so(client: MedusaClient) -> None:
@@ -185,3 +187,14 @@ def test_another_server_at_the_address_is_named(medusa: MedusaServer, client: Me
         client.products_by("handle", ["x"])
     with pytest.raises(PermanentError, match="is this the address of Medusa"):
         client.collections()
+
+
+@pytest.mark.parametrize(("of", "by_sku"), [(4, False), (5, True)])
+def test_a_batch_that_is_half_of_the_shop_reads_its_stock_in_pages(
+    medusa: MedusaServer, client: MedusaClient, of: int, by_sku: bool
+) -> None:
+    create(client, range(5))
+    found = {row["sku"]: row["variant_link"] for row in MedusaInventory(client).stocked(["SKU 1", "SKU 3"], of)}
+    assert {"SKU 1", "SKU 3"} <= found.keys()
+    assert all(links[0]["variant_id"].startswith("variant_") for links in found.values())
+    assert ("sku=" in medusa.faults.requests[-1].query) is by_sku
