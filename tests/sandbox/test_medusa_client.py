@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from erp_medusa_pipelines.clients import medusa_inventory
 from erp_medusa_pipelines.clients.failures import PayloadTooLargeError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MOST_VALUES, MedusaClient
@@ -189,10 +190,11 @@ def test_another_server_at_the_address_is_named(medusa: MedusaServer, client: Me
         client.collections()
 
 
-@pytest.mark.parametrize(("of", "by_sku"), [(4, False), (5, True)])
-def test_a_batch_that_is_half_of_the_shop_reads_its_stock_in_pages(
-    medusa: MedusaServer, client: MedusaClient, of: int, by_sku: bool
+@pytest.mark.parametrize(("of", "page", "by_sku"), [(4, 4, False), (5, 4, True), (4, 5, True)])
+def test_a_batch_that_is_half_of_the_shop_reads_its_stock_in_pages_unless_it_is_small(
+    medusa: MedusaServer, client: MedusaClient, monkeypatch: pytest.MonkeyPatch, of: int, page: int, by_sku: bool
 ) -> None:
+    monkeypatch.setattr(medusa_inventory, "ITEMS_PER_PAGE", page)
     create(client, range(5))
     found = {row["sku"]: row["variant_link"] for row in MedusaInventory(client).stocked(["SKU 1", "SKU 3"], of)}
     assert {"SKU 1", "SKU 3"} <= found.keys()
