@@ -18,6 +18,7 @@ from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
 from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.batches import batches_definition
 from erp_medusa_pipelines.orchestration.checks import build_check
+from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
 from erp_medusa_pipelines.orchestration.freshness import with_freshness
 from erp_medusa_pipelines.orchestration.jobs import build_job
 from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
@@ -26,7 +27,6 @@ from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
 from erp_medusa_pipelines.orchestration.schedules import build_schedule
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
 
 def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -34,9 +34,10 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
     settings = settings or load_settings()
     batches = batches_definition(settings.export_batches)
     zone = settings.schedule_timezone
+    tasks, housekeeping = tasks_in_force(settings), housekeeping_in_force(settings)
     jobs = {
-        **{task.name: build_job(task, batches) for task in TASKS},
-        **{task.name: build_prune_job(task) for task in HOUSEKEEPING},
+        **{task.name: build_job(task, batches) for task in tasks},
+        **{task.name: build_prune_job(task) for task in housekeeping},
     }
     return dg.Definitions(
         assets=with_freshness(
@@ -49,16 +50,16 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
                 quotation_emails,
                 expired_otps,
             ],
-            TASKS,
+            tasks,
             zone,
         ),
-        asset_checks=[build_check(task) for task in TASKS],
+        asset_checks=[build_check(task) for task in tasks],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[
             build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))
-            for task in (*TASKS, *HOUSEKEEPING)
+            for task in (*tasks, *housekeeping)
         ],
-        sensors=[build_retry_sensor([jobs[task.name] for task in TASKS], settings), build_alert_sensor()],
+        sensors=[build_retry_sensor([jobs[task.name] for task in tasks], settings), build_alert_sensor()],
         resources={"shop": ShopConnection(), **(resources or {})},
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,

@@ -91,6 +91,13 @@ class Settings(BaseSettings):
     schedule_timezone: ZoneName = Field(
         "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
     )
+    schedules: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Cron lines that differ from the crontab of README, as JSON: {"update_webitem_stock": "0 */6 * * *"}.'
+            " They are read in SCHEDULE_TIMEZONE"
+        ),
+    )
     export_batches: int = Field(
         4, ge=1, le=256, description="Number of batches (partitions) that Website Items are divided into"
     )

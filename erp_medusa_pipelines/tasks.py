@@ -141,4 +141,4 @@ def home_of(asset: str) -> Task:
 
 def last_own_asset(task: Task) -> str:
     """The last asset that the task itself answers for: where what concerns the whole task is shown."""
-    return [asset for asset in task.assets if home_of(asset) is task][-1]
+    return [asset for asset in task.assets if home_of(asset).name == task.name][-1]

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.freshness import runs_daily
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.settings import load_settings
@@ -21,7 +20,7 @@ _GOOD, _CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED
 
 def pruned_jobs() -> list[str]:
     """Jobs whose good runs are deleted after a while."""
-    return [task.name for task in TASKS if not runs_daily(task)] + [task.name for task in HOUSEKEEPING]
+    return [task.name for task in TASKS if task.gate] + [task.name for task in HOUSEKEEPING]
 
 
 def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -> int:

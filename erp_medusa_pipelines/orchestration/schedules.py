@@ -55,6 +55,8 @@ def build_schedule(
         if limit:
             limit.count(instance, moment)
         for key in due:
-            yield dg.RunRequest(partition_key=key, run_key=None, tags=run_tags(task))
+            # Dagster refuses several requests of one tick without a key. It looks for a key among the runs of the same
+            # schedule and moment only, so the batch's name starts each batch once a tick, and again with the next one.
+            yield dg.RunRequest(partition_key=key, run_key=key, tags=run_tags(task))
 
     return tick

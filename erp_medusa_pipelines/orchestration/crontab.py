@@ -1,0 +1,63 @@
+"""The crontab in force: the rows of tasks.py with the cron lines that the operator set.
+
+Belongs here: what a cron line says - whether it is one, and how long it stays silent. Does not belong here: what a tick
+does (schedules.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
+
+from erp_medusa_pipelines.settings import Settings, SettingsError
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task
+
+EVERY_MINUTE = "* * * * *"
+
+_WEEK, _YEAR = timedelta(days=8), timedelta(days=366)
+
+
+def tasks_in_force(settings: Settings) -> tuple[Task, ...]:
+    """The tasks of the shop, each with its cron line. Raises SettingsError naming SCHEDULES when one is wrong."""
+    return _with_cron_lines(TASKS, settings)
+
+
+def housekeeping_in_force(settings: Settings) -> tuple[Task, ...]:
+    """The same for the work on Dagster's own storage."""
+    return _with_cron_lines(HOUSEKEEPING, settings)
+
+
+def _with_cron_lines(tasks: Iterable[Task], settings: Settings) -> tuple[Task, ...]:
+    names = [task.name for task in (*TASKS, *HOUSEKEEPING)]
+    for name, cron in settings.schedules.items():
+        if name not in names:
+            raise SettingsError(f"SCHEDULES: there is no task {name!r}. Tasks: {', '.join(names)}")
+        if not is_valid_cron_string(cron):
+            raise SettingsError(
+                f"SCHEDULES ({name}): {cron!r} is not a cron line of five parts, such as '0 1 * * *' for 01:00 each day"
+            )
+    return tuple(replace(task, cron=settings.schedules.get(task.name, task.cron)) for task in tasks)
+
+
+@cache
+def longest_gap(cron: str, zone: str) -> timedelta:
+    """The longest time between two ticks: a day and an hour for a nightly line in a zone that changes its clocks.
+
+    Looks at a year for lines that tick up to a few times a day, at eight days for others.
+    """
+    if cron == EVERY_MINUTE:
+        return timedelta(minutes=1)
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    gap, count, before = timedelta(), 0, None
+    for tick in cron_string_iterator(start.timestamp(), cron, zone):
+        if before is not None:
+            # In UTC: Python subtracts two moments of one zone by their wall clocks.
+            gap = max(gap, tick.astimezone(UTC) - before.astimezone(UTC))
+            count += 1
+        before = tick
+        seen = tick.astimezone(UTC) - start
+        if count and (seen > _YEAR or (seen > _WEEK and count > 400)):
+            break
+    return gap
