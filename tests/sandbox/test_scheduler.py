@@ -1,4 +1,4 @@
-"""Every schedule under Dagster's own scheduler, with the project's own instance file: what it starts, and what it tells.
+"""Every schedule under Dagster's own scheduler and the project's own instance file: what it starts, what it tells.
 
 Belongs here: ticks as the scheduler makes them, on a clock in the test's hand. Does not belong here: why a tick starts
 nothing (test_gates.py, test_second_starts.py), and the daemon as a process (tests/e2e).
@@ -55,7 +55,7 @@ class Scheduler:
     def ticks(self, task: str) -> list[InstigatorTick]:
         """Oldest first."""
         schedule = self.schedules[task]
-        return self.instance.get_ticks(schedule.get_remote_origin_id(), schedule.selector_id)[::-1]
+        return [*self.instance.get_ticks(schedule.get_remote_origin_id(), schedule.selector_id)][::-1]
 
     def runs(self, task: str) -> list[dg.DagsterRun]:
         return list(self.instance.get_runs(dg.RunsFilter(job_name=task)))
