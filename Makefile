@@ -37,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 	or name one: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV) (first time: a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' --config-settings editable_mode=compat
 	@mkdir -p .make && touch $@
 
 $(HOME_DIR)/dagster.yaml: dagster.yaml
@@ -89,7 +89,7 @@ medusa-down: $(READY) ## End that Medusa and its PostgreSQL
 sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
 	@directory=$$($(PY) -c 'from erp_medusa_pipelines import connections, settings; \
 		print(connections.sandbox_directory(settings.load_settings()))'); \
-	$(PY) -m erp_medusa_pipelines.sandbox stop --state-dir "$$directory"
+	$(PY) -m erp_medusa_sandbox stop --state-dir "$$directory"
 
 bench-export: $(READY) ## Measure the export against a real Medusa
 	@$(PY) -m bench.export

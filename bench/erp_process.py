@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
-from erp_medusa_pipelines.sandbox.erpnext import create_app
-from erp_medusa_pipelines.sandbox.server import running
-from erp_medusa_pipelines.sandbox.shop import fill
+from erp_medusa_sandbox.erpnext.app import create_app
+from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.server import running
+from erp_medusa_sandbox.shop.seed import fill
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,16 @@ from pydantic import SecretStr
 from bench.erp_process import erp_process
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.batch_sync import SyncOptions
-from erp_medusa_pipelines.sync.batches import Batch
-from erp_medusa_pipelines.sync.collections import collection_ids, sync_collections
-from erp_medusa_pipelines.sync.images import ImageSync
-from erp_medusa_pipelines.sync.product_bodies import Placement, create_body, fingerprint
-from erp_medusa_pipelines.sync.product_updates import ProductUpdates
-from erp_medusa_pipelines.sync.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
-from erp_medusa_pipelines.sync.quarantine import Quarantine
-from erp_medusa_pipelines.sync.report import SyncReport
-from erp_medusa_pipelines.sync.website_items import WebsiteItemReader
+from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.catalogue.images import ImageSync
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, fingerprint
+from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
+from erp_medusa_pipelines.sync.catalogue.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItemReader
+from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.sync.engine.report import SyncReport
 
 MEDUSA_SCRIPT = Path(__file__).parents[1] / "dev" / "medusa.py"
 BATCHES = 4

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from erp_medusa_pipelines.sandbox.medusa import create_app
-from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
-from erp_medusa_pipelines.sandbox.server import running
+from erp_medusa_sandbox.medusa.app import create_app
+from erp_medusa_sandbox.medusa.store import MedusaStore
+from erp_medusa_sandbox.server import running
 
 
 @contextmanager

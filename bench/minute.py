@@ -31,11 +31,11 @@ from pydantic import SecretStr
 
 from erp_medusa_pipelines.assets.otps import otp_options
 from erp_medusa_pipelines.connections import Shop, open_shop
-from erp_medusa_pipelines.sandbox import server
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.otps import expire_otps
-from erp_medusa_pipelines.sync.report import SyncReport
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.minute.otps import expire_otps
+from erp_medusa_sandbox import server
+from erp_medusa_sandbox.erpnext.store import ErpStore
 from tests.support.mail_sink import MailSink, mail_sink
 
 ROOT = Path(__file__).parents[1]

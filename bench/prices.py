@@ -25,14 +25,14 @@ from bench.export import BATCHES, export, medusa_address, shop
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.sync.batch_sync import SyncOptions
-from erp_medusa_pipelines.sync.batches import Batch
-from erp_medusa_pipelines.sync.item_prices import priced_items
-from erp_medusa_pipelines.sync.price_amounts import AmountRule
-from erp_medusa_pipelines.sync.price_lists import PriceLists
-from erp_medusa_pipelines.sync.prices import PriceSync
-from erp_medusa_pipelines.sync.quarantine import Quarantine
-from erp_medusa_pipelines.sync.report import SyncReport
+from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.entries import PriceSync
+from erp_medusa_pipelines.sync.prices.item_prices import priced_items
+from erp_medusa_pipelines.sync.prices.lists import PriceLists
 
 CHANGED = 20
 RUNS_AT_ONCE = 2

@@ -16,12 +16,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
-from erp_medusa_pipelines.sandbox.erpnext import create_app
-from erp_medusa_pipelines.sandbox.faults import FaultInjector
-from erp_medusa_pipelines.sandbox.server import running
-from erp_medusa_pipelines.sandbox.shop import fill
-from erp_medusa_pipelines.sandbox.shop_trade import INVOICE_COLUMNS, LINE_COLUMNS, stamp
+from erp_medusa_sandbox.erpnext.app import create_app
+from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.server import running
+from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.trade import INVOICE_COLUMNS, LINE_COLUMNS, stamp
 
 ITEMS, LINES_PER_INVOICE = 2_000, 50
 QUANTITIES = (0.5, 1.0, 2.0, 5.0, 10.0, 50.0)

@@ -20,11 +20,11 @@ from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, show
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.sync.batch_sync import SyncOptions
-from erp_medusa_pipelines.sync.batches import Batch
-from erp_medusa_pipelines.sync.quarantine import Quarantine
-from erp_medusa_pipelines.sync.report import SyncReport
-from erp_medusa_pipelines.sync.stock import StockSync
+from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.stock.levels import StockSync
 
 CHANGED = 20
 LEVELS_ROUTE = "/admin/inventory-items/location-levels/batch"

@@ -75,9 +75,9 @@ def measure_pandas(path: Path) -> Result:
     """Summing and ranking alone: the lines are read into memory first, and that is not measured."""
     import pandas as pd
 
-    from erp_medusa_pipelines.sync.item_groups import ItemGroupTree
-    from erp_medusa_pipelines.sync.sales import Sales
-    from erp_medusa_pipelines.sync.top_sellers import ITEM_DTYPES, rank
+    from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
+    from erp_medusa_pipelines.sync.merchandising.sales import Sales
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import ITEM_DTYPES, rank
 
     with _reading(path) as db:
         tree = ItemGroupTree(

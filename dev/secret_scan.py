@@ -76,7 +76,7 @@ def repository_files() -> list[str]:
 
 
 def is_made_up(name: str) -> bool:
-    return name.startswith(("tests/", "erp_medusa_pipelines/sandbox/")) or Path(name).name in LOCK_FILES
+    return name.startswith(("tests/", "erp_medusa_sandbox/")) or Path(name).name in LOCK_FILES
 
 
 def known_shapes(files: list[str], guessing: bool) -> list[str]:

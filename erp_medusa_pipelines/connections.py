@@ -93,7 +93,7 @@ def _servers(settings: Settings) -> _Servers:
     erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
     if not settings.uses_sandbox and key and secret and medusa_key and erp_url and medusa_url:
         return _Servers(erp_url, key, secret, medusa_url, medusa_key)
-    from erp_medusa_pipelines.sandbox.server import ensure_running
+    from erp_medusa_sandbox.server import ensure_running
 
     address = ensure_running(sandbox_directory(settings))
     return _Servers(

@@ -30,7 +30,7 @@ def main() -> int:
     from erp_medusa_pipelines.connections import SANDBOX_NOTICE
     from erp_medusa_pipelines.definitions import build_defs
     from erp_medusa_pipelines.settings import load_settings
-    from erp_medusa_pipelines.sync.batches import batch_keys
+    from erp_medusa_pipelines.sync.engine.batches import batch_keys
     from erp_medusa_pipelines.tasks import SHORT, TASKS
 
     print(f"\n{SANDBOX_NOTICE}\n", flush=True)

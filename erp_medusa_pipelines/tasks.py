@@ -5,8 +5,8 @@ Belongs here: what runs when, in which queue, for how long at most. Does not bel
 
 from dataclasses import dataclass
 
-from erp_medusa_pipelines.sync import email_queue, otps
-from erp_medusa_pipelines.sync.gate import Gate
+from erp_medusa_pipelines.sync.engine.gate import Gate
+from erp_medusa_pipelines.sync.minute import email_queue, otps
 
 
 @dataclass(frozen=True)

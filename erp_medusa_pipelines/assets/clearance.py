@@ -10,7 +10,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.clearance import (
+from erp_medusa_pipelines.sync.merchandising.clearance import (
     unsellable_on_homepage,
     unsellable_on_list,
     write_expiring_items,

@@ -8,12 +8,12 @@ import dagster as dg
 
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.collections import collection_ids, sync_collections
-from erp_medusa_pipelines.sync.images import ImageSync
-from erp_medusa_pipelines.sync.product_bodies import Placement
-from erp_medusa_pipelines.sync.product_updates import ProductUpdates
-from erp_medusa_pipelines.sync.products import ProductExport
-from erp_medusa_pipelines.sync.withdrawals import Withdrawals
+from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.catalogue.images import ImageSync
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
+from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
+from erp_medusa_pipelines.sync.catalogue.products import ProductExport
+from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
 
 GROUP = "catalogue"
 KINDS = {"medusa"}

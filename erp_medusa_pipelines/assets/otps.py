@@ -5,7 +5,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.otps import DOCTYPE, OtpOptions, expire_otps
+from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpOptions, expire_otps
 
 ASSET = "expired_otps"
 

@@ -11,8 +11,8 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.email_queue import DOCTYPE, Memory
-from erp_medusa_pipelines.sync.quotation_emails import MailOptions, QuotationEmails
+from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory
+from erp_medusa_pipelines.sync.minute.quotation_emails import MailOptions, QuotationEmails
 
 ASSET = "quotation_emails"
 KEY = memory_key("send_quotation_emails")

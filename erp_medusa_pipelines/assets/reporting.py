@@ -22,10 +22,10 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
-from erp_medusa_pipelines.sync.batch_sync import SyncOptions
-from erp_medusa_pipelines.sync.batches import Batch, batch_keys, batch_of_key
-from erp_medusa_pipelines.sync.quarantine import Quarantine
-from erp_medusa_pipelines.sync.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
 ROWS_SHOWN = 200
 """Rejects shown in a table; all of them are kept and counted."""

@@ -11,9 +11,9 @@ from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.sync.guard import MassLossError
-from erp_medusa_pipelines.sync.stock import LowStock, StockSync
-from erp_medusa_pipelines.sync.website_items import DOCTYPE
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
+from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.stock.levels import LowStock, StockSync
 
 LOCATIONS_VARIABLE = "WAREHOUSE_STOCK_LOCATIONS"
 

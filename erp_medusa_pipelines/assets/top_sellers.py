@@ -16,9 +16,9 @@ from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.assets.tables import frame_schema, frame_table, frame_type, table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.item_groups import ItemGroupTree
-from erp_medusa_pipelines.sync.sales import SALES_DTYPES, SalesOptions, SalesReader, sample
-from erp_medusa_pipelines.sync.top_sellers import (
+from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
+from erp_medusa_pipelines.sync.merchandising.sales import SALES_DTYPES, SalesOptions, SalesReader, sample
+from erp_medusa_pipelines.sync.merchandising.top_sellers import (
     RANKING_DTYPES,
     check_categories,
     rank,

@@ -22,7 +22,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
-from erp_medusa_pipelines.sync.gate import Answer, Gate
+from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
 from erp_medusa_pipelines.tasks import Task
 
 ZONE_KEY = "gate/time_zone"

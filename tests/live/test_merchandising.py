@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from erp_medusa_pipelines.sandbox.shop import fill
+from erp_medusa_sandbox.shop.seed import fill
 from tests.suites.merchandising import MerchandisingSuite, Site, kept_documents, site_runner
 from tests.support.servers import embedded_erpnext
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
+from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 import requests
 
-from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
-from erp_medusa_pipelines.sandbox.shop import add_file
-from erp_medusa_pipelines.sandbox.shop_images import image
-from erp_medusa_pipelines.sync.image_files import upload_name
+from erp_medusa_pipelines.sync.catalogue.image_files import upload_name
+from erp_medusa_sandbox.faults import Fault, SeenRequest
+from erp_medusa_sandbox.shop.images import image
+from erp_medusa_sandbox.shop.seed import add_file
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer
@@ -423,7 +423,7 @@ class ImagesSuite:
     def test_a_medusa_that_is_down_is_given_up_soon_and_nothing_is_lost(
         self, photos: Photos, shop_env: pytest.MonkeyPatch
     ) -> None:
-        shop_env.setattr("erp_medusa_pipelines.sync.images.PRODUCTS_PER_WINDOW", 2)
+        shop_env.setattr("erp_medusa_pipelines.sync.catalogue.images.PRODUCTS_PER_WINDOW", 2)
         shop_env.setenv("HTTP_ATTEMPTS", "1")
         items = [photos.item() for _ in range(24)]
         files = [photos.add(item) for item in items]

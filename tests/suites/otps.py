@@ -14,8 +14,8 @@ import requests
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
-from erp_medusa_pipelines.sandbox.faults import Fault
 from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
 from tests.support.erp_rest import ErpRest, use_erpnext
 from tests.support.runs import Runner
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
-from erp_medusa_pipelines.sync.price_lists import OWNER_KEY
+from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
+from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer

@@ -12,9 +12,9 @@ import pytest
 from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
-from erp_medusa_pipelines.sandbox.faults import Fault
-from erp_medusa_pipelines.sync.quotation_emails import QuotationEmails
+from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import everything_kept
 from tests.support.erp_rest import ErpRest, use_erpnext
 from tests.support.mail_sink import MailSink, mail_sink
@@ -230,7 +230,7 @@ class MailSuite:
         runs.job(JOB)
         assert outbox.calls() == 1, "sent again although nobody knew how the first call ended"
         # The first call has ended without a trace once its time is over; a run with no doubt left sends it.
-        monkeypatch.setattr("erp_medusa_pipelines.sync.email_queue.as_text", lambda _: "2199-01-01 00:00:00")
+        monkeypatch.setattr("erp_medusa_pipelines.sync.minute.email_queue.as_text", lambda _: "2199-01-01 00:00:00")
         assert runs.job(JOB).metadata(ASSET)["sent"] == 1
         assert len(outbox.sink.recipients) == 1
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.sandbox.faults import Fault, SeenRequest
+from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
+from erp_medusa_sandbox.erpnext.store import ErpStore
 
 PRICE_LIST = "Standard Selling"
 HARD_CODES = ("ITM/{}", "ITM {} 50%", "ITM#{}?x=1&y", "ITM+{}.html", "صنف-{}", "ITM-{}")

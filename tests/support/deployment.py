@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import requests
 
 from dev.postgres import Cluster, free_port
-from erp_medusa_pipelines.sandbox import server as sandbox
+from erp_medusa_sandbox import server as sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from erp_medusa_pipelines.sandbox.faults import FaultInjector
-from erp_medusa_pipelines.sandbox.server import running
+from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.server import running
 from tests.support.proxy import proxy_app
 
 

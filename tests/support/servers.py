@@ -7,12 +7,12 @@ from typing import Any
 
 import requests
 
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
-from erp_medusa_pipelines.sandbox.erpnext import create_app as create_erpnext
-from erp_medusa_pipelines.sandbox.faults import FaultInjector
-from erp_medusa_pipelines.sandbox.medusa import create_app as create_medusa
-from erp_medusa_pipelines.sandbox.medusa_store import MedusaStore
-from erp_medusa_pipelines.sandbox.server import running
+from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
+from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.medusa.app import create_app as create_medusa
+from erp_medusa_sandbox.medusa.store import MedusaStore
+from erp_medusa_sandbox.server import running
 from tests.support.proxy import proxy_app
 
 ERP_KEY = "test-key"

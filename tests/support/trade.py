@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from erp_medusa_pipelines.sandbox.erp_store import ErpStore
+from erp_medusa_sandbox.erpnext.store import ErpStore
 
 ZONE = ZoneInfo("Asia/Muscat")
 HOMEPAGE = "Active Homepage Landing"

@@ -21,7 +21,7 @@ from erp_medusa_pipelines.definitions import defs
 repository = defs.get_repository_def()
 print(len(repository.job_names))
 print(*sorted(name for name in sys.modules if name in ("apprise", "uvicorn")
-              or name.startswith("erp_medusa_pipelines.sandbox")))
+              or name.startswith("erp_medusa_sandbox")))
 """
 
 

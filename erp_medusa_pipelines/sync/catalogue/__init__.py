@@ -1,0 +1,1 @@
+"""Website Items, Item Groups and images become Medusa products, collections and pictures."""

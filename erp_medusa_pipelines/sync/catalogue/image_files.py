@@ -1,0 +1,150 @@
+"""Image files of Website Items: which ones, their bytes, and the name under which Medusa stores them.
+
+Belongs here: reading Files from ERPNext and checking them. Does not belong here: uploading (images.py).
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
+
+FILE_FIELDS = (
+    "name", "file_name", "file_url", "file_type", "file_size", "is_private", "content_hash", "attached_to_name",
+)  # fmt: skip
+
+# Frappe stores the type in upper case, and .jpeg as JPG; JPEG is there for rows made by other tools.
+FILE_TYPES = ("PNG", "JPG", "JPEG", "WEBP")
+
+NEW_IMAGES = [
+    ["attached_to_doctype", "=", DOCTYPE],
+    ["medusa_id", "is", "not set"],
+    ["file_type", "in", list(FILE_TYPES)],
+    ["is_folder", "=", 0],
+]
+
+REMOTE_ID = "remote-"
+"""Beginning of the `medusa_id` of Files that lie on another server."""
+
+_UPLOADED_AS = re.compile(r"[0-9a-f]{40}")
+_REMOTE = re.compile(r"^https?://", re.IGNORECASE)
+_WEBP = re.compile(rb"\ARIFF.{4}WEBP", re.DOTALL)
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", 0xDA, b"\xff\xd9"
+
+
+class BrokenImageError(Exception):
+    """A file that is no usable image; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One File row attached to a Website Item."""
+
+    row: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.row["name"]
+
+    @property
+    def website_item(self) -> str:
+        """Name of the Website Item that it is attached to."""
+        return self.row["attached_to_name"]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the file lies on another server; Medusa then gets its address as it is."""
+        return bool(_REMOTE.match(self.row["file_url"] or ""))
+
+    @property
+    def mark(self) -> str:
+        """Changes with the file's content or address."""
+        return hashlib.sha256(f"{self.row['content_hash']}|{self.row['file_url']}".encode()).hexdigest()[:32]
+
+
+def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFile]:
+    """Image files of these Website Items that Medusa does not have yet, in the order of attaching."""
+    rows = erp.rows_in(
+        "File",
+        [*FILE_FIELDS, "creation"],
+        website_items,
+        key="attached_to_name",
+        filters=NEW_IMAGES,
+        order_by="creation asc, name asc",
+    )
+    return [ImageFile(row) for row in rows]
+
+
+def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
+    """Files with the same content together, as far as ERPNext knows it: attaching a file twice makes two of them."""
+    groups: dict[str, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        groups[image.row["content_hash"] or image.row["file_url"] or image.name].append(image)
+    return list(groups.values())
+
+
+def check_address(image: ImageFile) -> None:
+    """Refuse what is no path on ERPNext's server: it must not decide to which server the API key is sent."""
+    if not (image.row["file_url"] or "").startswith("/"):
+        raise BrokenImageError("file_url is neither a path such as /files/... nor an http address: attach it again")
+
+
+def check_size(image: ImageFile, limit: int) -> None:
+    """Refuse a file by its recorded size, before it is downloaded."""
+    size = image.row["file_size"] or 0
+    if size > limit:
+        raise BrokenImageError(
+            f"the file has {size:,} bytes, allowed are {limit:,}: make it smaller or raise IMAGE_MAX_BYTES"
+        )
+
+
+def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
+    """Which of a product's image addresses shows an uploaded File {file_url, medusa_id}; None when none does."""
+    if file["medusa_id"].startswith(REMOTE_ID):
+        return next((url for url in urls if url == file["file_url"]), None)
+    name = _UPLOADED_AS.search(file["medusa_id"])
+    return next((url for url in urls if name and has_upload(url, f"{name.group()}.")), None)
+
+
+def upload_name(content: bytes) -> tuple[str, str]:
+    """(name, MIME type) to upload under. The name is the content's hash: ASCII, and recognisable later.
+
+    Medusa keeps no hash of its own, so the name in an image's address is what tells a rerun that it is there already.
+    Raises BrokenImageError when the content is not a whole PNG, JPEG or WebP image, whatever the file's name says.
+    """
+    if not content:
+        raise BrokenImageError("the file is empty: attach it again")
+    if content.startswith(_PNG_START):
+        extension, mime_type, whole = "png", "image/png", _PNG_END in content
+    elif content.startswith(_JPEG_START):
+        extension, mime_type, whole = "jpg", "image/jpeg", _is_whole_jpeg(content)
+    elif _WEBP.match(content):
+        # The RIFF header counts the bytes after itself.
+        extension, mime_type, whole = "webp", "image/webp", len(content) - 8 >= int.from_bytes(content[4:8], "little")
+    else:
+        raise BrokenImageError("the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one")
+    if not whole:
+        raise BrokenImageError("the file is cut off: attach it again")
+    return f"{hashlib.sha256(content).hexdigest()[:40]}.{extension}", mime_type
+
+
+def _is_whole_jpeg(content: bytes) -> bool:
+    """Whether the end marker follows the image data. Before them, a thumbnail inside may have an end of its own.
+
+    Cameras append other data after the end, so the file's last bytes tell nothing.
+    """
+    at = len(_JPEG_START) - 1
+    # Segments with their lengths, up to the image data - or to where a sloppy writer's lengths stop making sense.
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _JPEG_SCAN:
+        at += 1 if content[at + 1] == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return _JPEG_END in content[at:]
+
+
+def has_upload(url: str, name: str) -> bool:
+    """Whether an image address of Medusa is an upload of this name. File providers put a time or an id beside it."""
+    return name.rpartition(".")[0] in url.split("?", 1)[0].rsplit("/", 1)[-1]

@@ -1,0 +1,350 @@
+"""Images attached to exported Website Items are uploaded once and shown on their products.
+
+Belongs here: what is uploaded, how a product's images and thumbnail come about, and that a rerun uploads nothing.
+Which files are images at all is in image_files.py.
+
+Order: upload, put on the product, then note the upload on the File. After a crash the next run finds the upload by its
+name among the product's images; only an upload whose product was not reached yet is made a second time.
+
+Images are added, never taken away: a File that is removed in ERPNext stays on the product, where somebody may have
+arranged or replaced images by hand.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.sync.catalogue.image_files import (
+    NEW_IMAGES,
+    REMOTE_ID,
+    BrokenImageError,
+    ImageFile,
+    by_content,
+    check_address,
+    check_size,
+    has_upload,
+    new_images,
+    upload_name,
+)
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE as WEBSITE_ITEM
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.stages import Stage
+
+PRODUCTS_PER_WINDOW = 50
+UPLOADS_PER_CALL = 8
+UPLOAD_CALL_BYTES = 8 * 1024 * 1024
+PRODUCT_FIELDS = "thumbnail,images.id,images.url,images.rank"
+
+MISSING = "the file is missing on the ERPNext server, or may not be read: attach it again"
+
+
+@dataclass(slots=True)
+class Picture:
+    """One content for one product: a File, or several with the same content, and where Medusa has it once it does."""
+
+    files: list[ImageFile]
+    mark: str
+    upload_as: str = ""
+    mime_type: str = ""
+    content: bytes = field(default=b"", repr=False)
+    url: str = ""
+    medusa_id: str = ""
+    """Identifies the upload in Medusa; this is what the Files keep."""
+    is_new: bool = True
+    """False when the product showed it before this run."""
+
+    @property
+    def lead(self) -> ImageFile:
+        """The File that stands for all of them."""
+        return self.files[0]
+
+
+@dataclass(slots=True)
+class ProductImages:
+    """A product of Medusa and the new pictures for it, in the order of attaching."""
+
+    product: Mapping[str, Any]
+    website_image: str | None
+    pictures: list[Picture]
+
+    @property
+    def shown(self) -> list[Mapping[str, Any]]:
+        """Images that the product has, in their order."""
+        return sorted(self.product["images"], key=lambda image: image["rank"])
+
+    @property
+    def placed(self) -> list[Picture]:
+        """New pictures that have an address in Medusa by now."""
+        return [picture for picture in self.pictures if picture.url]
+
+    def update(self) -> dict[str, Any]:
+        """The body that shows the placed pictures; empty when the product shows them already.
+
+        The thumbnail is the Website Item's own image; a product without one gets its first image.
+        """
+        before, placed = self.shown, self.placed
+        known = {image["url"] for image in before}
+        added = list(dict.fromkeys(picture.url for picture in placed if picture.url not in known))
+        own = next((picture.url for picture in placed if self._is_own(picture)), None)
+        addresses = [*(image["url"] for image in before), *added]
+        thumbnail = own or self.product["thumbnail"] or (addresses[0] if addresses else None)
+        body: dict[str, Any] = {}
+        if added:
+            # Medusa replaces the whole set. An image that is sent with its id stays the same one.
+            kept = [{"id": image["id"], "url": image["url"]} for image in before]
+            body["images"] = [*kept, *({"url": url} for url in added)]
+        if thumbnail != self.product["thumbnail"]:
+            body["thumbnail"] = thumbnail
+        return {"id": self.product["id"], **body} if body else {}
+
+    def _is_own(self, picture: Picture) -> bool:
+        return bool(self.website_image) and any(file.row["file_url"] == self.website_image for file in picture.files)
+
+
+@dataclass(kw_only=True)
+class ImageSync(BatchSync):
+    """One run of the images for one batch. Counts are Files."""
+
+    doctype: ClassVar[str] = "File"
+
+    writer: ErpNextWriter
+    image_max_bytes: int
+    _names: dict[str, list[str]] = field(init=False, default_factory=lambda: defaultdict(list))
+    """Names of new Files by Website Item."""
+
+    def run(self) -> SyncReport:
+        """Upload what is new; everything but AccessError ends in the report."""
+        for row in self.erp.rows("File", ["name", "attached_to_name"], filters=NEW_IMAGES):
+            if self.batch.holds(row["attached_to_name"] or ""):
+                self._names[row["attached_to_name"]].append(row["name"])
+        self.report.count("found", sum(map(len, self._names.values())))
+        working = Stage("images", self.options.parallel)
+        try:
+            for owners in self._exported():
+                for some in batched(owners, PRODUCTS_PER_WINDOW):
+                    working.submit(self._window, some)
+            working.finish()
+        finally:
+            working.close()
+        return self.report
+
+    def _exported(self) -> Iterator[list[dict[str, Any]]]:
+        """Website Items that have a product, window by window. Images of the others wait for the export."""
+        for some in batched(sorted(self._names), self.options.window):
+            if self.down:
+                self._leave_files_of(some, self.down)
+                continue
+            try:
+                fields = ["name", "medusa_id", "website_image"]
+                rows = self.erp.rows_in(WEBSITE_ITEM, fields, some, filters=[["medusa_id", "is", "set"]])
+            except TransientError as error:
+                self._failed(error)
+                self._leave_files_of(some, error)
+                continue
+            exported = {row["name"] for row in rows}
+            self._wait([file for name in some if name not in exported for file in self._names[name]])
+            yield rows
+
+    def _window(self, owners: Sequence[Mapping[str, Any]]) -> None:
+        if self.down:
+            self._leave_files_of([owner["name"] for owner in owners], self.down)
+            return
+        try:
+            work = self._read(owners)
+        except TransientError as error:
+            self._failed(error)
+            self._leave_files_of([owner["name"] for owner in owners], error)
+            return
+        for group in chunks(
+            self._fetched(work),
+            lambda picture: len(picture.content),
+            most=UPLOADS_PER_CALL,
+            most_bytes=UPLOAD_CALL_BYTES,
+        ):
+            self._upload(group)
+        self._show([one for one in work if one.placed])
+
+    def _read(self, owners: Sequence[Mapping[str, Any]]) -> list[ProductImages]:
+        """The products with their new pictures, save those that are held back."""
+        products = {
+            product["id"]: product
+            for product in self.medusa.products_by("id", {owner["medusa_id"] for owner in owners}, PRODUCT_FIELDS)
+        }
+        images: dict[str, list[ImageFile]] = defaultdict(list)
+        for image in new_images(self.erp, [owner["name"] for owner in owners]):
+            images[image.website_item].append(image)
+        work = []
+        for owner in owners:
+            # A File that was attached after this run began is the next run's; one that was removed needs nothing.
+            listed = set(self._names[owner["name"]])
+            files = [image for image in images[owner["name"]] if image.name in listed]
+            self.report.done(len(listed) - len(files))
+            product = products.get(owner["medusa_id"])
+            if product is None:
+                # Deleted in Medusa: the export's updates say so, here its images only wait.
+                self._wait([file.name for file in files])
+                continue
+            pictures = []
+            for group in by_content(files):
+                mark = self._mark(group[0], product["id"])
+                free = [file for file in group if not self.held(file.name, mark)]
+                if free:
+                    pictures.append(Picture(free, mark))
+            work.append(ProductImages(product, owner["website_image"], pictures))
+        return work
+
+    # --- where each picture lies in Medusa --------------------------------------------------------------------
+
+    def _fetched(self, work: Sequence[ProductImages]) -> Iterator[Picture]:
+        """Pictures to upload, with their content; those that need no upload get their address on the way."""
+        for one in work:
+            urls = [image["url"] for image in one.shown]
+            for picture in one.pictures:
+                if picture.lead.is_remote:
+                    picture.url = picture.lead.row["file_url"]
+                    picture.medusa_id = f"{REMOTE_ID}{picture.lead.mark}"
+                    picture.is_new = picture.url not in urls
+                elif self._fetch(picture):
+                    present = next((url for url in urls if has_upload(url, picture.upload_as)), None)
+                    if present is None:
+                        yield picture
+                        continue
+                    picture.content = b""
+                    picture.url, picture.is_new = present, False
+                    picture.medusa_id = unquote(present.split("?", 1)[0].rsplit("/", 1)[-1])
+
+    def _fetch(self, picture: Picture) -> bool:
+        """Get and check the content; False when the picture was rejected or left (noted in the report)."""
+        file_url = picture.lead.row["file_url"]
+        if self.down:
+            self._leave(picture, self.down)
+            return False
+        try:
+            check_address(picture.lead)
+            check_size(picture.lead, self.image_max_bytes)
+            picture.content = self.erp.download(file_url, limit=self.image_max_bytes)
+            picture.upload_as, picture.mime_type = upload_name(picture.content)
+        except BrokenImageError as error:
+            self._refuse(picture, str(error))
+        except PermanentError as error:
+            # Frappe answers 403 for a private file that is not on its disk: this file's matter, not the run's.
+            if error.status == 401:
+                raise
+            self._refuse(picture, MISSING if error.status in (403, 404) else error.reason)
+        except TransientError as error:
+            # With 500 the server did answer, and failed on this one file maybe.
+            if error.status != 500:
+                self._failed(error)
+            self._leave(picture, error)
+        else:
+            self.erp_breaker.passed()
+            return True
+        return False
+
+    def _upload(self, group: list[Picture]) -> None:
+        """Store a call's worth of pictures. An upload can neither be found nor does it harm: a lost one is repeated."""
+        if self.down:
+            for picture in group:
+                self._leave(picture, self.down)
+            return
+        delivery = deliver(group, self._send_files)
+        for picture, error in delivery.rejected:
+            self._refuse(picture, f"Medusa did not take the file: {error.reason}")
+        for picture, error in delivery.failed:
+            self._leave(picture, error)
+        self._judge_medusa(delivery, len(group))
+        for picture in group:
+            picture.content = b""
+
+    def _send_files(self, group: Sequence[Picture]) -> None:
+        uploads = [(picture.upload_as, picture.content, picture.mime_type) for picture in group]
+        for picture, stored in zip(group, self.medusa.upload(uploads), strict=True):
+            picture.url, picture.medusa_id = stored["url"], stored["id"]
+
+    # --- on the product, then on the File ---------------------------------------------------------------------
+
+    def _show(self, work: Sequence[ProductImages]) -> None:
+        changed = [one for one in work if one.update()]
+        missed: set[str] = set()
+        for group in batched(changed, self.options.chunk):
+            delivery = deliver(group, self._send_updates)
+            self._judge_medusa(delivery, len(group))
+            for one, error in [*delivery.rejected, *delivery.failed]:
+                missed.add(one.product["id"])
+                for picture in one.placed:
+                    if isinstance(error, TransientError):
+                        self._leave(picture, error)
+                    else:
+                        self._refuse(picture, f"Medusa did not take the product's images: {error.reason}")
+        self._note([picture for one in work if one.product["id"] not in missed for picture in one.placed])
+
+    def _send_updates(self, group: Sequence[ProductImages]) -> None:
+        self.medusa.batch_products(update=[one.update() for one in group], fields="id")
+
+    def _note(self, pictures: Sequence[Picture]) -> None:
+        """Keep on each File what it is in Medusa, so that it is not new any more."""
+        by_file = {file.name: picture for picture in pictures for file in picture.files}
+        outcome = self.writer.write("File", [(name, {"medusa_id": one.medusa_id}) for name, one in by_file.items()])
+        for name in outcome.written:
+            self.report.count("written" if by_file[name].is_new else "adopted")
+        self.report.done(len(outcome.written))
+        if outcome.written:
+            self.erp_breaker.passed()
+        passing = {name: error for name, error in outcome.failed.items() if isinstance(error, TransientError)}
+        if passing:
+            self._failed(next(iter(passing.values())))
+        for name, error in outcome.failed.items():
+            if name in passing:
+                self.leave([name], passing[name])
+            else:
+                # Not held back: the next run finds the upload on the product and has only this left to do.
+                reason = f"{_about(by_file[name].lead)}: shown in Medusa, but its id was not kept: {error.reason}"
+                self.report.reject(Reject(self.doctype, name, reason, "medusa_id"))
+                self.report.done(1)
+
+    # --- what did not go through ------------------------------------------------------------------------------
+
+    def _mark(self, image: ImageFile, product_id: str) -> str:
+        """A rejected file is tried again when its content, the allowed size or the product changed."""
+        return hashlib.sha256(f"{image.mark}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+
+    def _wait(self, names: Sequence[str]) -> None:
+        self.report.count("waiting", len(names))
+        self.report.done(len(names))
+
+    def _refuse(self, picture: Picture, reason: str) -> None:
+        for file in picture.files:
+            self.reject(file.name, picture.mark, f"{_about(file)}: {reason}", "file_url")
+
+    def _leave(self, picture: Picture, error: TransientError) -> None:
+        self.leave([file.name for file in picture.files], error)
+
+    def _leave_files_of(self, website_items: Sequence[str], error: TransientError) -> None:
+        self.leave([file for name in website_items for file in self._names[name]], error)
+
+    def _failed(self, error: TransientError) -> None:
+        breaker = self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker
+        breaker.failed(error)
+
+    def _judge_medusa(self, delivery: Delivery[Any], sent: int) -> None:
+        """One file may be at fault when Medusa fails inside; when it fails on every one of several, Medusa is."""
+        error = delivery.server_down
+        if error is None and sent > 1 and len(delivery.failed) == sent:
+            error = delivery.failed[0][1]
+        if error:
+            self.medusa_breaker.failed(error)
+        else:
+            self.medusa_breaker.passed()
+
+
+def _about(image: ImageFile) -> str:
+    """Which file of which item, in words for people."""
+    return f"{image.row['file_name'] or image.name} of {WEBSITE_ITEM} {image.website_item}"

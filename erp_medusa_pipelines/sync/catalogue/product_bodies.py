@@ -1,0 +1,161 @@
+"""What Medusa is told about a Website Item.
+
+Belongs here: the mapping, as pure functions. Does not belong here: reading or sending.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+
+OPTION = "Default"
+HASH_KEY = "erp_hash"
+"""Key in the product's metadata: the fingerprint of what was sent last."""
+
+IMAGE_KEY = "erp_image"
+"""Key in the product's metadata: stands for the Website Item's own image, which the thumbnail follows."""
+
+METADATA_KEYS = ("item_code", "uom", "brand", "ranking", "specifications", IMAGE_KEY)
+
+_SLUG_BREAKS = re.compile(r"-{2,}")
+_LONGEST_SLUG = 80
+
+
+def product_fields(item: WebsiteItem, collection_id: str | None) -> dict[str, Any]:
+    """The product's own fields, the same for create and update. Empty texts are None, which clears them."""
+    row = item.row
+    return {
+        "title": row["web_item_name"] or item.item_code,
+        "subtitle": plain_text(row["short_description"]) or None,
+        "description": plain_text(row["web_long_description"]) or None,
+        "status": "published" if row["published"] else "draft",
+        "external_id": item.name,
+        "collection_id": collection_id,
+        "origin_country": item.country_code,
+        "discountable": False,
+        "metadata": _metadata(item),
+    }
+
+
+def variant_fields(item: WebsiteItem) -> dict[str, Any]:
+    """The one variant's fields, the same for create and update."""
+    return {
+        "title": OPTION,
+        "sku": item.item_code,
+        "barcode": item.barcode,
+        "manage_inventory": True,
+        "allow_backorder": bool(item.row["on_backorder"]),
+    }
+
+
+def fingerprint(item: WebsiteItem, collection_id: str | None) -> str:
+    """Changes when anything that Medusa would be told of the item changes."""
+    told = [product_fields(item, collection_id), variant_fields(item)]
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where every product of the shop goes. Without a shipping profile a cart that holds it cannot be completed."""
+
+    sales_channel_id: str
+    shipping_profile_id: str | None
+
+
+def create_body(item: WebsiteItem, collection_id: str | None, placement: Placement, mark: str) -> dict[str, Any]:
+    """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's."""
+    fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
+    metadata = {key: value for key, value in fields["metadata"].items() if value != ""}
+    return {
+        **fields,
+        "handle": handle(item),
+        "metadata": {**metadata, HASH_KEY: mark},
+        "options": [{"title": OPTION, "values": [OPTION]}],
+        "variants": [create_variant_body(item)],
+        "sales_channels": [{"id": placement.sales_channel_id}],
+        **({"shipping_profile_id": placement.shipping_profile_id} if placement.shipping_profile_id else {}),
+    }
+
+
+def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None) -> dict[str, Any]:
+    """Body of the default variant when it is created, alone or with its product; may take an inventory item over."""
+    fields = {key: value for key, value in variant_fields(item).items() if value is not None}
+    body: dict[str, Any] = {**fields, "options": {OPTION: OPTION}, "prices": []}
+    if inventory_item_id:
+        body["inventory_items"] = [{"inventory_item_id": inventory_item_id, "required_quantity": 1}]
+    return body
+
+
+def update_body(item: WebsiteItem, collection_id: str | None, mark: str, product: Mapping[str, Any]) -> dict[str, Any]:
+    """Body for POST /admin/products/batch, `update`, of an exported product as Medusa holds it now.
+
+    The handle stays: it is the product's address in the shop. Variants are sent only where they differ, and then all
+    of them, because Medusa deletes those that an update leaves out.
+    """
+    fields = product_fields(item, collection_id)
+    body = {**fields, "id": product["id"], "metadata": {**fields["metadata"], HASH_KEY: mark}}
+    wanted = variant_fields(item)
+    variants: list[dict[str, Any]] = []
+    differs = False
+    for variant in product["variants"]:
+        if variant["id"] == item.row["medusa_variant_id"]:
+            changes = {key: value for key, value in wanted.items() if variant.get(key) != value}
+            differs = differs or bool(changes)
+            variants.append({"id": variant["id"], **changes})
+        else:
+            variants.append({"id": variant["id"]})
+    return {**body, "variants": variants} if differs else body
+
+
+def image_mark(item: WebsiteItem) -> str:
+    """Stands for the item's own image. Anybody can read metadata in the shop, and the path may be a private one."""
+    path = item.row["website_image"]
+    return f"{crc32(path.encode('utf-8')):08x}" if path else ""
+
+
+def handle(item: WebsiteItem) -> str:
+    """The product's address in the shop: readable, and unique because the Website Item's name is in it.
+
+    Medusa refuses a second product with the same handle and adds no suffix, and titles do repeat.
+    """
+    name = item.name
+    key = slug(name)
+    if key != name.casefold():
+        # Different names may have the same slug ("A/1" and "A-1").
+        key = f"{key}-{crc32(name.encode('utf-8')):08x}".strip("-")
+    title = slug(item.row["web_item_name"] or "")[:_LONGEST_SLUG].strip("-")
+    return f"{title}-{key}" if title else key
+
+
+def slug(text: str) -> str:
+    """Lower-case letters and digits of any script with single hyphens between, as Medusa accepts in handles."""
+    letters = (
+        char if unicodedata.category(char) in ("Ll", "Lo", "Lm", "Nd", "Nl", "No") else "-"
+        for char in unicodedata.normalize("NFC", text.lower())
+        if not unicodedata.category(char).startswith("M")
+    )
+    return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")
+
+
+def _metadata(item: WebsiteItem) -> dict[str, Any]:
+    """All of METADATA_KEYS; an empty text deletes the key in Medusa's merge."""
+    row = item.row
+    specifications = [
+        {"label": label, "description": plain_text(description)} for label, description in item.specifications
+    ]
+    return {
+        "item_code": item.item_code,
+        "uom": row["stock_uom"] or "",
+        "brand": row["brand"] or "",
+        "ranking": row["ranking"] or 0,
+        "specifications": specifications or "",
+        IMAGE_KEY: image_mark(item),
+    }

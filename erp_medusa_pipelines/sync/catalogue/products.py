@@ -1,0 +1,200 @@
+"""Published Website Items without Medusa ids become products; the ids are written back.
+
+Belongs here: the order of things and what happens when one fails. The mapping is in product_bodies.py, taking over what
+is already there in adoption.py, writing to ERPNext in clients/erpnext_writes.py.
+
+Reading, creating and writing back go on at the same time: while Medusa creates a chunk, the next items are read and
+the ids of the last chunk are written. Not more than a few chunks are in memory, whatever the size of the catalogue.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, create_variant_body, fingerprint
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE, WebsiteItem
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
+from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+
+log = logging.getLogger(__name__)
+
+PUBLISHED = [["published", "=", 1]]
+UNBOUND = [["medusa_id", "is", "not set"], ["medusa_variant_id", "is", "not set"]]
+
+CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
+
+_TAKEN = re.compile(r"already exists", re.IGNORECASE)
+_INVENTORY_TAKEN = re.compile(r"^Inventory item with sku: .* already exists", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product about to be created."""
+
+    item: WebsiteItem
+    body: dict[str, Any]
+    mark: str
+
+    @property
+    def name(self) -> str:
+        return self.item.name
+
+
+@dataclass(kw_only=True)
+class ProductExport(BatchSync):
+    """One run of the export for one batch. `collections` holds collection ids by Item Group name."""
+
+    writer: ErpNextWriter
+    collections: Mapping[str, str]
+    placement: Placement
+    _writing: Stage = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._adopter = Adopter(self.medusa, self.placement)
+
+    def run(self) -> SyncReport:
+        """Export the batch. Raises AccessError when a key or a right is missing; everything else is in the report."""
+        names = list(self.reader.names(self.batch, filters=PUBLISHED, or_filters=UNBOUND))
+        self.report.count("found", len(names))
+        creating = Stage("create", self.options.parallel)
+        self._writing = Stage("write-back", 1, waiting=4)
+        try:
+            for window in ahead(self.windows(names)):
+                self._export_window(window, creating)
+            creating.finish()
+            self._writing.finish()
+        finally:
+            creating.close()
+            self._writing.close()
+        return self.report
+
+    def _export_window(self, window: Sequence[WebsiteItem], creating: Stage) -> None:
+        candidates = [candidate for item in window if (candidate := self._candidate(item))]
+        try:
+            known = self._adopter.by_external_id(candidate.item for candidate in candidates)
+        except TransientError as error:
+            self.medusa_breaker.failed(error)
+            self.leave((candidate.name for candidate in candidates), error)
+            return
+        adopted = [candidate for candidate in candidates if candidate.name in known]
+        if adopted:
+            creating.submit(self._adopt, adopted, known)
+        fresh = (candidate for candidate in candidates if candidate.name not in known)
+        for chunk in chunks(
+            fresh,
+            lambda candidate: json_bytes(candidate.body),
+            most=self.options.chunk,
+            most_bytes=self.options.chunk_bytes,
+        ):
+            creating.submit(self._create, chunk)
+
+    def _candidate(self, item: WebsiteItem) -> Candidate | None:
+        """What to create for an item; None when there is nothing to send (noted in the report)."""
+        if item.is_bound:
+            self.report.count("unchanged")
+            self.report.done(1)
+            return None
+        collection_id = self.collections.get(item.row["item_group"] or "")
+        mark = fingerprint(item, collection_id)
+        if self.held(item.name, mark):
+            return None
+        if not item.item_code:
+            self.reject(item.name, mark, "the Website Item has no Item: set item_code", "item_code")
+            return None
+        return Candidate(item, create_body(item, collection_id, self.placement, mark), mark)
+
+    # --- create -----------------------------------------------------------------------------------------------
+
+    def _create(self, chunk: list[Candidate]) -> None:
+        self.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._recover)
+
+    def _send(self, group: Sequence[Candidate]) -> None:
+        answer = self.medusa.batch_products(create=[candidate.body for candidate in group], fields=CREATED_FIELDS)
+        products = {product["external_id"]: product for product in answer["created"]}
+        bindings: list[Binding] = []
+        for candidate in group:
+            product = products.get(candidate.name)
+            if product is None or not product["variants"]:
+                raise TransientError("Medusa", "POST /admin/products/batch", "the answer is not whole", ambiguous=True)
+            bindings.append(Binding(candidate.name, product["id"], product["variants"][0]["id"]))
+        self._writing.submit(self._write_ids, bindings, "written")
+
+    def _resolve(self, error: PermanentError, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
+        """Settle what the refusal names: fields of numbered items, or keys that some product already has."""
+        if not _TAKEN.search(error.reason):
+            return named_by_index(error, group)
+        if _INVENTORY_TAKEN.search(error.reason):
+            return self._take_over_inventory(group)
+        known = self._adopter.by_keys([candidate.item for candidate in group])
+        taken = [candidate for candidate in group if candidate.name in known]
+        if not taken:
+            return None
+        return [candidate for candidate in group if candidate.name not in known], self._adopt_all(taken, known)
+
+    def _take_over_inventory(self, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
+        """Let new variants take over inventory items that hold their sku and stock nothing."""
+        unused = self._adopter.unused_inventory([candidate.item for candidate in group])
+        mended = [
+            replace(c, body={**c.body, "variants": [create_variant_body(c.item, unused[c.item.item_code])]})
+            if c.item.item_code in unused and "inventory_items" not in c.body["variants"][0]
+            else c
+            for c in group
+        ]
+        return (mended, []) if mended != list(group) else None
+
+    def _recover(self, group: Sequence[Candidate]) -> list[Candidate]:
+        """After a lost answer: take over what was created all the same, return what was not."""
+        known = self._adopter.by_external_id(candidate.item for candidate in group)
+        self._adopt([candidate for candidate in group if candidate.name in known], known)
+        return [candidate for candidate in group if candidate.name not in known]
+
+    # --- adopt ------------------------------------------------------------------------------------------------
+
+    def _adopt(self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]) -> None:
+        for candidate, error in self._adopt_all(candidates, known):
+            self.reject(candidate.name, candidate.mark, error.reason)
+
+    def _adopt_all(
+        self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]
+    ) -> list[tuple[Candidate, PermanentError]]:
+        rejected: list[tuple[Candidate, PermanentError]] = []
+        bindings: list[Binding] = []
+        for candidate in candidates:
+            try:
+                bindings.append(self._adopter.adopt(candidate.item, known[candidate.name]))
+            except PermanentError as error:
+                rejected.append((candidate, error))
+            except TransientError as error:
+                self.leave([candidate.name], error)
+        if bindings:
+            self._writing.submit(self._write_ids, bindings, "adopted")
+        return rejected
+
+    # --- ids back to ERPNext ----------------------------------------------------------------------------------
+
+    def _write_ids(self, bindings: Sequence[Binding], how: str) -> None:
+        changes = [
+            (binding.name, {"medusa_id": binding.product_id, "medusa_variant_id": binding.variant_id})
+            for binding in bindings
+        ]
+        outcome = self.writer.write(DOCTYPE, changes)
+        self.report.count(how, len(outcome.written))
+        if outcome.written:
+            self.erp_breaker.passed()
+        left = {name: error for name, error in outcome.failed.items() if isinstance(error, TransientError)}
+        if left:
+            self.erp_breaker.failed(next(iter(left.values())))
+        for name, error in outcome.failed.items():
+            if name in left:
+                self.report.leave(DOCTYPE, name, left[name])
+            else:
+                self.report.reject(Reject(DOCTYPE, name, f"ids not written back: {error.reason}", "medusa_id"))
+        self.report.done(len(bindings))

@@ -1,0 +1,93 @@
+"""Website Items as the tasks need them: the row, its specifications, and what its Item adds.
+
+Belongs here: reading from ERPNext in few requests. Does not belong here: what Medusa is told (product_bodies.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
+from erp_medusa_pipelines.sync.engine.batches import Batch
+
+DOCTYPE = "Website Item"
+
+FIELDS = (
+    "name", "modified", "published", "medusa_id", "medusa_variant_id", "item_code", "item_group", "web_item_name",
+    "short_description", "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", "website_image",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WebsiteItem:
+    """One Website Item with what belongs to it. `row` holds FIELDS; texts may be None."""
+
+    row: dict[str, Any]
+    specifications: tuple[tuple[str, str], ...]
+    """(label, description as HTML), in their order."""
+    country_code: str | None
+    barcode: str | None
+
+    @property
+    def name(self) -> str:
+        return self.row["name"]
+
+    @property
+    def item_code(self) -> str:
+        return self.row["item_code"] or ""
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the ids of its Medusa product are known."""
+        return bool(self.row["medusa_id"] and self.row["medusa_variant_id"])
+
+
+class WebsiteItemReader:
+    """Reads Website Items of one site. Four requests per `ErpNextClient.read_chunk` items."""
+
+    def __init__(self, erp: ErpNextClient) -> None:
+        self._erp = erp
+
+    def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
+        """Names of the batch's matching Website Items, in order. Only names travel, so the whole list is cheap."""
+        pages = self._erp.pages(DOCTYPE, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
+        for page in pages:
+            yield from (row["name"] for row in page if batch.holds(row["name"]))
+
+    def read(self, names: Sequence[str]) -> list[WebsiteItem]:
+        """The Website Items of these names, ordered by name; those deleted meanwhile are missing."""
+        rows = self._erp.rows_in(DOCTYPE, FIELDS, names)
+        codes = [row["item_code"] for row in rows if row["item_code"]]
+        items = {row["name"]: row for row in self._erp.rows_in("Item", ["name", "country_of_origin"], codes)}
+        barcodes: dict[str, str] = {}
+        for child in self._erp.rows_in(
+            "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
+        ):
+            barcodes.setdefault(child["parent"], child["barcode"])
+        specifications: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for child in self._erp.rows_in(
+            "Item Website Specification",
+            ["parent", "label", "description"],
+            [row["name"] for row in rows],
+            key="parent",
+            filters=[["parenttype", "=", DOCTYPE]],
+            order_by="parent asc, idx asc",
+            parent=DOCTYPE,
+        ):
+            specifications[child["parent"]].append((child["label"] or "", child["description"] or ""))
+        return [
+            WebsiteItem(
+                row=row,
+                specifications=tuple(specifications[row["name"]]),
+                country_code=self._country_codes.get(items.get(row["item_code"], {}).get("country_of_origin") or ""),
+                barcode=barcodes.get(row["item_code"]),
+            )
+            for row in rows
+        ]
+
+    @cached_property
+    def _country_codes(self) -> dict[str, str]:
+        """ISO 3166 codes by ERPNext's country names."""
+        return {row["name"]: row["code"].lower() for row in self._erp.rows("Country", ["name", "code"]) if row["code"]}

@@ -1,0 +1,159 @@
+"""What every sync of a batch of Website Items has in common.
+
+Belongs here: reading items in windows, noting rejects and leftovers, holding back what was rejected before, giving up
+on a server that is down, sending chunks. Does not belong here: anything about products, prices or stock.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import ClassVar, Protocol, TypeVar
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE, WebsiteItem, WebsiteItemReader
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
+from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.stages import Breaker
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """Sizes of the work: `window` items are read and compared at a time, `chunk` sent to Medusa per call."""
+
+    window: int = 400
+    chunk: int = 100
+    chunk_bytes: int = 1_500_000
+    parallel: int = 2
+
+
+FIRST_WINDOW = 100
+"""Items in the first window: small, so that Medusa has work while the next and larger one is read."""
+
+
+class Sendable(Protocol):
+    """One document's part of a call. `mark` changes when anything that is sent of it changes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def mark(self) -> str: ...
+
+
+S = TypeVar("S", bound=Sendable)
+
+_INDEXED = re.compile(r"Field '(?:create|update), (\d+), [^']*'[^;]*")
+
+
+@dataclass
+class BatchSync:
+    """One run of one sync for one batch. Methods may be called from several threads.
+
+    `doctype` is what names in the report stand for.
+    """
+
+    doctype: ClassVar[str] = DOCTYPE
+
+    erp: ErpNextClient
+    medusa: MedusaClient
+    batch: Batch
+    quarantine: Quarantine
+    report: SyncReport
+    options: SyncOptions = field(default_factory=SyncOptions)
+
+    def __post_init__(self) -> None:
+        self.reader = WebsiteItemReader(self.erp)
+        self.erp_breaker = Breaker()
+        self.medusa_breaker = Breaker()
+        self._lock = threading.Lock()
+
+    @property
+    def down(self) -> TransientError | None:
+        """Why it makes no sense to go on. Without ERPNext nothing is created either: its ids could not be kept."""
+        return self.medusa_breaker.error or self.erp_breaker.error
+
+    def windows(self, names: Sequence[str]) -> Iterator[list[WebsiteItem]]:
+        """The items window by window; what cannot be read is left for a retry."""
+        remaining = iter(names)
+        size = min(FIRST_WINDOW, self.options.window)
+        while some := list(islice(remaining, size)):
+            size = self.options.window
+            if self.down:
+                self.leave(some, self.down)
+                continue
+            try:
+                items = self.reader.read(some)
+            except TransientError as error:
+                self.erp_breaker.failed(error)
+                self.leave(some, error)
+                continue
+            self.erp_breaker.passed()
+            # Those deleted meanwhile need nothing.
+            self.report.done(len(some) - len(items))
+            yield items
+
+    def held(self, name: str, mark: str) -> bool:
+        """Whether the document was rejected before and has not changed since; it is reported again, not sent."""
+        with self._lock:
+            entry = self.quarantine.holds(name, mark)
+        if entry is None:
+            return False
+        self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
+        self.report.done(1)
+        return True
+
+    def reject(self, name: str, mark: str, reason: str, about: str = "") -> None:
+        """Note a permanent refusal and hold the document until it changes."""
+        with self._lock:
+            self.quarantine.put(name, Held(mark, reason, about))
+        self.report.reject(Reject(self.doctype, name, reason, about))
+        self.report.done(1)
+
+    def leave(self, names: Iterable[str], error: TransientError) -> None:
+        """Note documents that failed for a passing reason."""
+        left = list(names)
+        with self._lock:
+            for name in left:
+                self.quarantine.keep(name)
+        for name in left:
+            self.report.leave(self.doctype, name, error)
+        self.report.done(len(left))
+
+    def send_chunk(
+        self,
+        chunk: Sequence[S],
+        send: Callable[[Sequence[S]], None],
+        *,
+        resolve: Callable[[PermanentError, Sequence[S]], Resolution[S] | None] | None = None,
+        recover: Callable[[Sequence[S]], list[S]] | None = None,
+    ) -> None:
+        """Deliver a chunk to Medusa (see isolate.deliver) and note what did not go through."""
+        if self.down:
+            self.leave((one.name for one in chunk), self.down)
+            return
+        delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
+        for one, error in delivery.rejected:
+            self.reject(one.name, one.mark, error.reason)
+        for one, error in delivery.failed:
+            self.leave([one.name], error)
+        if delivery.server_down:
+            self.medusa_breaker.failed(delivery.server_down)
+        else:
+            self.medusa_breaker.passed()
+
+
+def named_by_index(error: PermanentError, group: Sequence[S]) -> Resolution[S] | None:
+    """Items that Medusa's validation names by their number in the call, e.g. "Field 'create, 5, title' ..."."""
+    named = {int(match.group(1)): match.group(0) for match in _INDEXED.finditer(error.reason)}
+    if not named or any(index >= len(group) for index in named):
+        return None
+    rejected = [
+        (group[index], PermanentError(error.service, error.where, text, status=error.status))
+        for index, text in named.items()
+    ]
+    return [one for index, one in enumerate(group) if index not in named], rejected

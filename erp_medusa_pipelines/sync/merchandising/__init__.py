@@ -1,0 +1,1 @@
+"""What the shop puts forward: best sellers and items to clear."""

@@ -1,0 +1,304 @@
+"""Items to clear: what expires soon and still has stock, and what staff marked; where the homepage shows them.
+
+Belongs here: which items, the Single `Expiring Items`, the homepage's deals and clearance items. Does not belong here:
+tables for the UI (assets/).
+
+Who owns which row:
+- `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, who so mark the item
+  as clearance stock whatever its batches say; it stays until they take it out. `show` is staff's everywhere.
+- `Homepage Landing`.best_deals: this task's rows end with DEAL_MARK in their `url`, a fragment that no browser sends to
+  a server. All others are staff's and keep their place. So ownership survives a lost Dagster instance and does not
+  depend on which user saved the page.
+- `Homepage Landing`.clearance_items: the app itself rewrites them from `show` at every save of `Expiring Items`. Only
+  what it would add as well is added here, nothing is taken out.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+
+LIST, HOMEPAGE = "Expiring Items", "Homepage Landing"
+ACTIVE_HOMEPAGE = "Active Homepage Landing"
+"""The one page that the app shows and writes; its name is fixed there."""
+
+DEAL_MARK = "#clearance"
+
+
+@dataclass(frozen=True, slots=True)
+class Sellable:
+    """A published Website Item whose Item is enabled."""
+
+    name: str
+    item_code: str
+    title: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """What expires first of one item, among the batches that have stock."""
+
+    item: Sellable
+    expiry_date: date
+    quantity: float
+    """Stock of all its batches within the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """One row of `Expiring Items` as it stands after the run. `expiry_date` is None for what staff marked."""
+
+    website_item: str
+    title: str
+    item_code: str
+    expiry_date: date | None
+    days_left: int | None
+    quantity: float | None
+    show: bool
+
+
+# --- what is to be cleared ------------------------------------------------------------------------------------
+
+
+def sellable_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Sellable]:
+    """Published Website Items with an enabled Item, by name; looked up by their name or `item_code`."""
+    fields = ["name", "item_code", "web_item_name", "website_image"]
+    rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key, filters=[["published", "=", 1]])
+    codes = sorted({row["item_code"] for row in rows if row["item_code"]})
+    enabled = {row["name"] for row in erp.rows_in("Item", ["name"], codes, filters=[["disabled", "=", 0]])}
+    return {
+        row["name"]: Sellable(row["name"], row["item_code"], row["web_item_name"] or "", row["website_image"] or "")
+        for row in rows
+        if row["item_code"] in enabled
+    }
+
+
+def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]:
+    """Items with a batch in stock that expires from today to `days` from now; the earliest date counts.
+
+    Expired batches cannot be sold any more, so they are no clearance stock.
+    """
+    until = today + timedelta(days=days)
+    batches = erp.rows(
+        "Batch",
+        ["name", "item", "expiry_date", "batch_qty"],
+        filters=[
+            ["expiry_date", "between", [today.isoformat(), until.isoformat()]],
+            ["batch_qty", ">", 0],
+            ["disabled", "=", 0],
+        ],
+    )
+    earliest: dict[str, date] = {}
+    quantities: dict[str, float] = {}
+    for batch in batches:
+        code, expiry = batch["item"], date.fromisoformat(str(batch["expiry_date"])[:10])
+        earliest[code] = min(expiry, earliest.get(code, expiry))
+        quantities[code] = quantities.get(code, 0.0) + batch["batch_qty"]
+    items = sellable_items(erp, earliest, key="item_code").values()
+    found = [Expiring(item, earliest[item.item_code], quantities[item.item_code]) for item in items]
+    return sorted(found, key=lambda one: (one.expiry_date, one.item.name))
+
+
+# --- Expiring Items -------------------------------------------------------------------------------------------
+
+
+def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: SyncReport) -> list[ListedItem]:
+    """Bring `Expiring Items` to what expires now and what staff marked; returns its rows as they then stand."""
+    expiring = expiring_items(erp, today, days)
+    wanted: list[dict[str, Any]] = []
+    marked: dict[str, Sellable] = {}
+    before: set[str] = set()
+
+    def change(document: Row) -> dict[str, Any]:
+        current = document.get("expiring_items") or []
+        by_staff = [row for row in current if row.get("website_item") and not row.get("expiry_date")]
+        marked.clear()
+        marked.update(sellable_items(erp, (row["website_item"] for row in by_staff)))
+        before.clear()
+        before.update(row.get("website_item") or "" for row in current)
+        wanted[:] = _wanted_rows(current, expiring, marked)
+        return {} if _same_rows(current, wanted) else {"expiring_items": wanted}
+
+    # The app looks the homepage up while it saves the list.
+    with _homepage_expected():
+        saves = merge_save(erp, LIST, LIST, change)
+    listed = {row["website_item"] for row in wanted}
+    report.count("found", len(wanted))
+    report.count("written" if saves else "unchanged", len(wanted))
+    report.count("entered", len(listed - before))
+    report.count("removed", len(before - listed) if saves else 0)
+    report.count("saves", saves)
+    known = {one.item.name: one for one in expiring}
+    return [_listed(row, known.get(row["website_item"]), marked.get(row["website_item"]), today) for row in wanted]
+
+
+def _wanted_rows(
+    current: Sequence[Row], expiring: Sequence[Expiring], marked: Mapping[str, Sellable]
+) -> list[dict[str, Any]]:
+    """The rows by date, then what staff marked in their order. Without duplicates, with everybody's `show`."""
+    shown = {row.get("website_item") for row in current if row.get("show")}
+    dated = [
+        {
+            "website_item": one.item.name,
+            "website_item_name": one.item.title,
+            "expiry_date": one.expiry_date.isoformat(),
+            "show": int(one.item.name in shown),
+        }
+        for one in expiring
+        if one.item.name not in marked
+    ]
+    by_staff: dict[str, Row] = {}
+    for row in current:
+        if not row.get("expiry_date") and row.get("website_item") in marked:
+            by_staff.setdefault(row["website_item"], row)
+    kept = [
+        {**row, "website_item_name": marked[name].title, "show": int(name in shown)} for name, row in by_staff.items()
+    ]
+    return reused_rows([row for row in current if row.get("expiry_date")], dated, "website_item") + kept
+
+
+def _same_rows(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> bool:
+    return len(current) == len(wanted) and all(
+        row.get("website_item") == other["website_item"]
+        and same_text(row.get("expiry_date"), other.get("expiry_date"))
+        and same_text(row.get("website_item_name"), other["website_item_name"])
+        and int(row.get("show") or 0) == other["show"]
+        for row, other in zip(current, wanted, strict=True)
+    )
+
+
+def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Sellable | None, today: date) -> ListedItem:
+    expiry = date.fromisoformat(row["expiry_date"]) if row.get("expiry_date") else None
+    item = marked or (batch.item if batch else None)
+    return ListedItem(
+        website_item=row["website_item"],
+        title=row["website_item_name"],
+        item_code=item.item_code if item else "",
+        expiry_date=expiry,
+        days_left=(expiry - today).days if expiry else None,
+        quantity=batch.quantity if batch else None,
+        show=bool(row["show"]),
+    )
+
+
+# --- the homepage ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """One row of best_deals as it stands after the run."""
+
+    website_item: str
+    url: str
+    by_staff: bool
+
+
+def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
+    """Show the items that staff ticked as deals, beside what staff put there by hand; returns the deals."""
+    rows = erp.get_single(LIST).get("expiring_items") or []
+    ticked = [row["website_item"] for row in rows if row.get("show") and row.get("website_item")]
+    items = sellable_items(erp, ticked)
+    shown = [items[name] for name in dict.fromkeys(ticked) if name in items]
+    deals: list[Deal] = []
+
+    def change(document: Row) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        current = document.get("best_deals") or []
+        wanted = merged_deals(current, shown)
+        deals[:] = [Deal(row.get("website_item") or "", row.get("url") or "", not is_own(row)) for row in wanted]
+        if [_deal_key(row) for row in current] != [_deal_key(row) for row in wanted]:
+            values["best_deals"] = wanted
+        clearance = document.get("clearance_items") or []
+        there = {row.get("website_item") for row in clearance}
+        missing = [{"website_item": item.name} for item in shown if item.name not in there]
+        if missing:
+            values["clearance_items"] = [*clearance, *missing]
+        return values
+
+    with _homepage_expected():
+        saves = merge_save(erp, HOMEPAGE, ACTIVE_HOMEPAGE, change)
+    own = sum(not deal.by_staff for deal in deals)
+    report.count("found", len(deals))
+    report.count("written" if saves else "unchanged", len(deals))
+    report.count("from_clearance", own)
+    report.count("by_staff", len(deals) - own)
+    report.count("saves", saves)
+    return deals
+
+
+@contextmanager
+def _homepage_expected() -> Iterator[None]:
+    """Says what to do where the homepage is missing."""
+    try:
+        yield
+    except PermanentError as error:
+        if error.status != 404 or ACTIVE_HOMEPAGE not in error.reason:
+            raise
+        raise PermanentError(
+            error.service,
+            f"{HOMEPAGE} {ACTIVE_HOMEPAGE}",
+            f"does not exist: create a {HOMEPAGE} in the desk and rename it to {ACTIVE_HOMEPAGE!r}",
+            status=404,
+            exc_type=error.exc_type,
+        ) from error
+
+
+def is_own(row: Mapping[str, Any]) -> bool:
+    """Whether a row of best_deals was put there by this task."""
+    return str(row.get("url") or "").endswith(DEAL_MARK)
+
+
+def merged_deals(current: Sequence[Row], shown: Sequence[Sellable]) -> list[dict[str, Any]]:
+    """Staff's rows in their places, own rows in the places of own rows, further ones at the end.
+
+    An item that staff put there by hand is not listed a second time.
+    """
+    by_staff = {row.get("website_item") for row in current if not is_own(row)}
+    own_rows = [
+        {"website_item": item.name, "url": _picture(item) + DEAL_MARK} for item in shown if item.name not in by_staff
+    ]
+    waiting = iter(reused_rows([row for row in current if is_own(row)], own_rows, "website_item"))
+    merged: list[dict[str, Any]] = []
+    for row in current:
+        if not is_own(row):
+            merged.append(dict(row))
+        elif (following := next(waiting, None)) is not None:
+            merged.append(following)
+    return [*merged, *waiting]
+
+
+def _picture(item: Sellable) -> str:
+    """The item's picture; a private file is none for the shop's visitors."""
+    return "" if item.image.startswith("/private/") else item.image
+
+
+def _deal_key(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row.get("website_item") or "", row.get("url") or ""
+
+
+# --- the checks -----------------------------------------------------------------------------------------------
+
+
+def unsellable_on_list(erp: ErpNextClient) -> list[tuple[str, str]]:
+    """(table, Website Item) of rows in `Expiring Items` that the shop does not sell."""
+    rows = erp.get_single(LIST).get("expiring_items") or []
+    return _unsellable(erp, {"expiring_items": rows})
+
+
+def unsellable_on_homepage(erp: ErpNextClient) -> list[tuple[str, str]]:
+    """(table, Website Item) of deals and clearance items that the shop does not sell, staff's rows included."""
+    document = erp.get(HOMEPAGE, ACTIVE_HOMEPAGE)
+    return _unsellable(erp, {table: document.get(table) or [] for table in ("best_deals", "clearance_items")})
+
+
+def _unsellable(erp: ErpNextClient, tables: Mapping[str, Sequence[Row]]) -> list[tuple[str, str]]:
+    listed = [(table, row["website_item"]) for table, rows in tables.items() for row in rows if row.get("website_item")]
+    good = sellable_items(erp, (name for _, name in listed))
+    return [(table, name) for table, name in listed if name not in good]

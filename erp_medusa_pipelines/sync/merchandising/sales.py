@@ -1,0 +1,214 @@
+"""How much of each item was sold: the lines of submitted Sales Invoices, summed by item.
+
+Belongs here: reading millions of lines in bounded memory and in requests that end long before a server gives up.
+Does not belong here: categories and ranks (top_sellers.py).
+
+Nothing is kept between runs: each run sums what ERPNext holds now, so a cancelled or amended invoice is right on the
+next one. Returns are lines with a negative quantity and count as such.
+
+All lines are walked by their `name`, the primary key: ranges of it are complete whatever the site's history, and cost
+the database one pass. (There is no index on a line's dates, and those of its invoice cannot be filtered on.) For the
+last days only, the invoices are asked for first and their lines by `parent`, which has an index.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
+from typing import Any
+
+import pandas as pd
+
+from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.sync.engine.stages import ahead
+
+log = logging.getLogger(__name__)
+
+LINE, INVOICE = "Sales Invoice Item", "Sales Invoice"
+SUBMITTED = ["docstatus", "=", 1]
+
+SALES_DTYPES = {"item_code": "str", "sales_qty": "float64", "lines": "int64"}
+"""Columns of the sales table: one row per item sold, sorted by item_code. `sales_qty` may be negative."""
+
+SMALLEST_WINDOW = 5_000
+"""Lines. A window that a server still does not answer in time is not divided further."""
+
+_UNITS = 1_000_000
+"""Sums are kept in millionths: exact, so that they do not depend on how the lines were divided into windows."""
+
+
+@dataclass(frozen=True)
+class SalesOptions:
+    """Sizes: lines per aggregate, lines per page where they are read themselves, invoices asked for at a time."""
+
+    window: int = 200_000
+    page: int = 10_000
+    invoices: int = 1_000
+
+
+@dataclass
+class Sales:
+    """What was sold. `pushed_down` tells whether ERPNext did the sums; `windows` in how many requests or pages."""
+
+    pushed_down: bool
+    windows: int = 0
+    _units: dict[str, int] = field(default_factory=dict)
+    _lines: dict[str, int] = field(default_factory=dict)
+
+    def add(self, item_code: str | None, quantity: float | None, lines: int = 1) -> None:
+        """Count lines of one item. Lines without an Item are nobody's sale."""
+        if item_code:
+            self._units[item_code] = self._units.get(item_code, 0) + round((quantity or 0) * _UNITS)
+            self._lines[item_code] = self._lines.get(item_code, 0) + lines
+
+    @property
+    def lines(self) -> int:
+        """Lines summed."""
+        return sum(self._lines.values())
+
+    def table(self) -> pd.DataFrame:
+        """The sums with SALES_DTYPES."""
+        codes = sorted(self._units)
+        columns = {
+            "item_code": codes,
+            "sales_qty": [self._units[code] / _UNITS for code in codes],
+            "lines": [self._lines[code] for code in codes],
+        }
+        return pd.DataFrame(columns).astype(SALES_DTYPES)
+
+
+class SalesReader:
+    """Reads the sales of one site, since a day or over all time."""
+
+    def __init__(self, erp: ErpNextClient, options: SalesOptions = SalesOptions()) -> None:
+        self._erp = erp
+        self._options = options
+
+    def read(self, since: date | None = None) -> Sales:
+        """All sales with a posting date from `since` on; None for all time."""
+        try:
+            return self._summed_by_erp(since)
+        except AccessError:
+            raise
+        except PermanentError as error:
+            log.warning("ERPNext does not sum the lines itself (%s): they are read one by one", error)
+            return self._read_line_by_line(since)
+
+    def quantity_of(self, item_code: str, since: date | None = None) -> float:
+        """One item's quantity, counted directly from its lines: an independent way to the same number."""
+        filters = [SUBMITTED, ["item_code", "=", item_code]]
+        rows = list(self._erp.rows(LINE, ["name", "parent", "qty"], filters=filters, parent=INVOICE))
+        if since is not None:
+            recent = [SUBMITTED, ["posting_date", ">=", since.isoformat()]]
+            parents = {row["parent"] for row in rows}
+            kept = {row["name"] for row in self._erp.rows_in(INVOICE, ["name"], sorted(parents), filters=recent)}
+            rows = [row for row in rows if row["parent"] in kept]
+        return sum(round((row["qty"] or 0) * _UNITS) for row in rows) / _UNITS
+
+    def changed_since(self, item_code: str, moment: str) -> bool:
+        """Whether any line of the item was added, submitted or cancelled since then (the site's time)."""
+        filters = [["item_code", "=", item_code], ["modified", ">=", moment]]
+        return bool(self._erp.get_list(LINE, ["name"], filters=filters, limit=1, parent=INVOICE))
+
+    # --- summed by ERPNext ------------------------------------------------------------------------------------
+
+    def _summed_by_erp(self, since: date | None) -> Sales:
+        sales = Sales(pushed_down=True)
+        if since is None:
+            self._sum_all(sales)
+        else:
+            for names in self._invoices(since):
+                self._sum(sales, [["parent", "in", names]])
+        return sales
+
+    def _sum_all(self, sales: Sales) -> None:
+        last: str | None = None
+        for number in count(1):
+            boundary = self._name_after(last, None, self._options.window)
+            self._sum_range(sales, last, boundary, self._options.window)
+            log.info("window %d: %s lines so far", number, f"{sales.lines:,}")
+            if boundary is None:
+                return
+            last = boundary
+
+    def _name_after(self, first: str | None, last: str | None, rows: int) -> str | None:
+        """The name of the `rows`-th line after `first`; None when there are fewer."""
+        found = self._erp.get_list(
+            LINE, ["name"], filters=_between(first, last), start=rows - 1, limit=1, parent=INVOICE
+        )
+        return found[0]["name"] if found else None
+
+    def _sum_range(self, sales: Sales, first: str | None, last: str | None, rows: int) -> None:
+        """Sum the lines after `first` up to `last`; in two halves when the server did not manage in time."""
+        try:
+            self._sum(sales, _between(first, last))
+        except TransientError as error:
+            half = rows // 2
+            middle = self._name_after(first, last, half) if error.ambiguous and half >= SMALLEST_WINDOW else None
+            if middle is None:
+                raise
+            log.warning("no answer for %s lines (%s): asking for half as many", f"{rows:,}", error.reason)
+            self._sum_range(sales, first, middle, half)
+            self._sum_range(sales, middle, last, rows - half)
+
+    def _sum(self, sales: Sales, filters: Filters) -> None:
+        rows = self._erp.get_list(
+            LINE,
+            ["item_code", Aggregate("SUM", "qty", "sales_qty"), Aggregate("COUNT", "name", "line_count")],
+            filters=[SUBMITTED, *filters],
+            group_by="item_code",
+            order_by="item_code asc",
+            parent=INVOICE,
+        )
+        sales.windows += 1
+        for row in rows:
+            sales.add(row["item_code"], row["sales_qty"], row["line_count"])
+
+    # --- line by line -----------------------------------------------------------------------------------------
+
+    def _read_line_by_line(self, since: date | None) -> Sales:
+        sales = Sales(pushed_down=False)
+        for page in ahead(self._pages(since)):
+            sales.windows += 1
+            for row in page:
+                sales.add(row["item_code"], row["qty"])
+            if sales.windows % 50 == 0:
+                log.info("%s lines so far", f"{sales.lines:,}")
+        return sales
+
+    def _pages(self, since: date | None) -> Iterator[list[dict[str, Any]]]:
+        wanted = ["name", "item_code", "qty"]
+        size = self._options.page
+        if since is None:
+            yield from self._erp.pages(LINE, wanted, filters=[SUBMITTED], parent=INVOICE, page_size=size)
+            return
+        for names in self._invoices(since):
+            filters = [SUBMITTED, ["parent", "in", names]]
+            yield from self._erp.pages(LINE, wanted, filters=filters, parent=INVOICE, page_size=size)
+
+    def _invoices(self, since: date) -> Iterator[list[str]]:
+        """Names of the submitted invoices since then, some at a time."""
+        filters = [SUBMITTED, ["posting_date", ">=", since.isoformat()]]
+        for page in self._erp.pages(INVOICE, ["name"], filters=filters, page_size=self._options.invoices):
+            yield [row["name"] for row in page]
+
+
+def sample(sales: pd.DataFrame, size: int, most_lines: int = 2_000) -> list[str]:
+    """Item codes to count again directly: from the best seller to the slowest, none with very many lines.
+
+    Where every item has very many, those with the fewest are taken: a sample is never empty for want of small ones.
+    """
+    few = sales.sort_values(["lines", "item_code"])
+    allowed = max(size, sum(lines <= most_lines for lines in sales["lines"]))
+    codes = few.head(allowed).sort_values(["sales_qty", "item_code"], ascending=[False, True])["item_code"].tolist()
+    if len(codes) <= size:
+        return codes
+    return [codes[round(place * (len(codes) - 1) / (size - 1))] for place in range(size)]
+
+
+def _between(first: str | None, last: str | None) -> list[list[Any]]:
+    """Filters for names after `first` up to `last`, both optional."""
+    after = [["name", ">", first]] if first is not None else []
+    return [*after, ["name", "<=", last]] if last is not None else after

@@ -1,0 +1,227 @@
+"""The best-selling items of each category, and the Single `Product Collection` that shows them.
+
+Belongs here: which items count, the ranking, the difference to what is shown, the write. Does not belong here: summing
+the sales (sales.py), the tree of groups (item_groups.py), charts and tables (assets/).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.settings import SettingsError
+from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
+
+DOCTYPE = "Product Collection"
+
+ITEM_DTYPES = {"item_code": "str", "item_name": "str", "item_group": "str", "disabled": "bool", "published": "bool"}
+"""Columns of the item table: what the ranking has to know of an item."""
+
+RANKING_DTYPES = {
+    "category": "str",
+    "table_field": "str",
+    "rank": "int64",
+    "item_code": "str",
+    "item_name": "str",
+    "item_group": "str",
+    "sales_qty": "float64",
+    "lines": "int64",
+}
+"""Columns of the ranking: one row per listed item, by category in the order of the setting, then by rank from 1."""
+
+SAME_QUANTITY = 1e-6
+"""Frappe keeps nine decimals of a Float; sums are exact to six."""
+
+
+class CategoryError(SettingsError):
+    """A category of the setting does not fit what ERPNext has; raised before anything is written."""
+
+
+def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
+    """What the ranking has to know of these items, with ITEM_DTYPES; items deleted since are missing."""
+    wanted = set(item_codes)
+    published = {
+        row["item_code"]
+        for row in erp.rows("Website Item", ["name", "item_code"], filters=[["published", "=", 1]], page_size=10_000)
+    }
+    rows = [
+        (row["name"], row["item_name"] or "", row["item_group"] or "", bool(row["disabled"]), row["name"] in published)
+        for row in erp.rows("Item", ["name", "item_name", "item_group", "disabled"], page_size=10_000)
+        if row["name"] in wanted
+    ]
+    return pd.DataFrame(rows, columns=list(ITEM_DTYPES)).astype(ITEM_DTYPES)
+
+
+def check_categories(tree: ItemGroupTree, categories: Mapping[str, str]) -> None:
+    """Raises CategoryError for categories that are no Item Groups."""
+    unknown = [category for category in categories if tree.get(category) is None]
+    if unknown:
+        known = tree.names()
+        text = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
+        raise CategoryError(
+            f"TOP_SELLER_CATEGORIES names {', '.join(map(repr, unknown))}, which ERPNext has no Item Group for."
+            f" Nothing was written. Correct the setting or create the group. There are: {text}"
+        )
+
+
+def rank(
+    sales: pd.DataFrame,
+    items: pd.DataFrame,
+    tree: ItemGroupTree,
+    categories: Mapping[str, str],
+    *,
+    most: int,
+    include_hidden: bool = False,
+) -> pd.DataFrame:
+    """The `most` best sellers of each category, its descendants included; RANKING_DTYPES.
+
+    Equal quantities are ordered by item_code, so the same sales always make the same ranking.
+    """
+    check_categories(tree, categories)
+    table = sales.merge(items, on="item_code", how="inner", validate="one_to_one")
+    if not include_hidden:
+        table = _where(table, table["published"] & ~table["disabled"])
+    spans = {group: tree.get(group) for group in set(table["item_group"])}
+    lefts = {group: span.lft for group, span in spans.items() if span is not None}
+    # An item of a group that is gone has no place (NaN) and is in no category.
+    table = table.assign(place=pd.Series([lefts.get(group) for group in table["item_group"]], table.index, "float64"))
+    parts = []
+    for category, table_field in categories.items():
+        span = tree.get(category)
+        assert span is not None  # noqa: S101 - checked above
+        best = _where(table, table["place"].between(span.lft, span.rgt))
+        best = best.sort_values(["sales_qty", "item_code"], ascending=[False, True]).head(most)
+        parts.append(best.assign(category=category, table_field=table_field, rank=range(1, len(best) + 1)))
+    return pd.concat(parts, ignore_index=True).reindex(columns=list(RANKING_DTYPES)).astype(RANKING_DTYPES)
+
+
+def _where(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
+    """The rows that the mask holds; indexing by it would have any of several types for a type checker."""
+    return frame.loc[mask, :]
+
+
+@dataclass(frozen=True)
+class RankChange:
+    """One item that entered, left or moved. Ranks and quantities are None where it is not listed."""
+
+    category: str
+    change: str
+    item_code: str
+    item_name: str
+    rank_before: int | None
+    rank_now: int | None
+    sales_before: float | None
+    sales_now: float | None
+
+
+def rank_changes(
+    ranking: pd.DataFrame, shown: Mapping[str, Sequence[Row]], categories: Mapping[str, str]
+) -> list[RankChange]:
+    """The difference between the ranking and the rows shown so far, by table field."""
+    found = []
+    for category, table_field in categories.items():
+        before = {row.get("item_code"): (place, row) for place, row in enumerate(shown.get(table_field) or [], start=1)}
+        now = {row["item_code"]: row for row in _rows(ranking, table_field)}
+        for place, (code, row) in enumerate(now.items(), start=1):
+            old_place, old_row = before.get(code, (None, None))
+            if old_place == place:
+                continue
+            found.append(
+                RankChange(
+                    category=category,
+                    change="entered" if old_place is None else "moved",
+                    item_code=code,
+                    item_name=row["item_name"],
+                    rank_before=old_place,
+                    rank_now=place,
+                    sales_before=old_row.get("sales_count") if old_row else None,
+                    sales_now=row["sales_count"],
+                )
+            )
+        found += [
+            RankChange(
+                category, "left", code or "", row.get("item_name") or "", place, None, row.get("sales_count"), None
+            )
+            for code, (place, row) in before.items()
+            if code not in now
+        ]
+    return found
+
+
+def write_collection(
+    erp: ErpNextClient, ranking: pd.DataFrame, categories: Mapping[str, str], report: SyncReport
+) -> list[RankChange]:
+    """Bring `Product Collection` to the ranking; tables that are equal already are not sent.
+
+    Returns what changed against what it showed before. Raises CategoryError, before any write, for a table that the
+    DocType does not have: ERPNext would silently drop its rows.
+    """
+    changes: list[RankChange] = []
+    written: dict[str, list[dict[str, Any]]] = {}
+
+    def change(document: Row) -> dict[str, Any]:
+        missing = sorted({field for field in categories.values() if not isinstance(document.get(field), list)})
+        if missing:
+            raise CategoryError(
+                f"TOP_SELLER_CATEGORIES names the table {', '.join(missing)}, which {DOCTYPE} does not have."
+                " Nothing was written. Correct the setting or add the table to the DocType"
+            )
+        if not changes:
+            changes.extend(rank_changes(ranking, document, categories))
+        differing = {}
+        for table_field in categories.values():
+            wanted = _rows(ranking, table_field)
+            if not _same_rows(document[table_field], wanted):
+                differing[table_field] = reused_rows(document[table_field], wanted, "item_code")
+        written.update(differing)
+        return differing
+
+    report.count("found", len(ranking))
+    report.count("saves", merge_save(erp, DOCTYPE, DOCTYPE, change))
+    rows_written = sum(field in written for field in ranking["table_field"])
+    report.count("written", rows_written)
+    report.count("unchanged", len(ranking) - rows_written)
+    return changes
+
+
+def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(category, item_code, why) of rows that `Product Collection` shows and should not."""
+    document = erp.get_single(DOCTYPE)
+    listed = [
+        (category, row.get("item_code") or "") for category, field in categories.items() for row in document[field]
+    ]
+    codes = sorted({code for _, code in listed})
+    items = {row["name"]: row for row in erp.rows_in("Item", ["name", "disabled"], codes)}
+    shown = erp.rows_in("Website Item", ["name", "item_code"], codes, key="item_code", filters=[["published", "=", 1]])
+    published = {row["item_code"] for row in shown}
+    problems = []
+    for category, code in listed:
+        if code not in items:
+            problems.append((category, code, "does not exist"))
+        elif items[code]["disabled"]:
+            problems.append((category, code, "is disabled"))
+        elif code not in published:
+            problems.append((category, code, "is not published on the website"))
+    return problems
+
+
+def _rows(ranking: pd.DataFrame, table_field: str) -> list[dict[str, Any]]:
+    """The rows of one child table, as `Product Collection Item` has them."""
+    part = _where(ranking, ranking["table_field"] == table_field).sort_values("rank")
+    return [
+        {"item_code": code, "item_name": name, "sales_count": float(quantity)}
+        for code, name, quantity in zip(part["item_code"], part["item_name"], part["sales_qty"], strict=True)
+    ]
+
+
+def _same_rows(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> bool:
+    return len(current) == len(wanted) and all(
+        row.get("item_code") == other["item_code"]
+        and same_text(row.get("item_name"), other["item_name"])
+        and abs(float(row.get("sales_count") or 0) - other["sales_count"]) < SAME_QUANTITY
+        for row, other in zip(current, wanted, strict=True)
+    )

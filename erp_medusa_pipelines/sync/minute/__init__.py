@@ -1,0 +1,1 @@
+"""What waits for no night: quotation mails and one-time passwords."""

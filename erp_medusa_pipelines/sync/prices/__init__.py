@@ -1,0 +1,1 @@
+"""Item Prices become entries of Medusa price lists."""

@@ -1,0 +1,54 @@
+"""What a customer is asked for an Item Price, or why it cannot be shown.
+
+Belongs here: rounding and refusing, as a pure function. Does not belong here: which row is in force (windows.py).
+
+A row that is refused still holds its days: no other row's price is shown in its place, because that would be a price
+that ERPNext does not take.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from erp_medusa_pipelines.clients.medusa_prices import number_of
+from erp_medusa_pipelines.sync.prices.windows import PriceRow
+
+
+class PriceRefusedError(Exception):
+    """The row cannot be shown; `field` is the one to correct."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class AmountRule:
+    """Decimal digits by currency code, and whether a price of nothing is meant."""
+
+    currencies: Mapping[str, int]
+    allow_zero: bool = False
+
+
+def amount_of(row: PriceRow, rule: AmountRule) -> Decimal:
+    """The amount in the currency's precision, rounded half to even as Frappe does. Raises PriceRefusedError."""
+    if not row.is_ever_valid:
+        raise PriceRefusedError("valid_upto", f"ends on {row.valid_upto}, before it starts on {row.valid_from}")
+    digits = rule.currencies.get(row.currency)
+    if digits is None:
+        known = ", ".join(sorted(rule.currencies)) or "none"
+        raise PriceRefusedError(
+            "currency", f"the Medusa store has no currency {row.currency or '(empty)'}, only {known}"
+        )
+    if row.rate < 0:
+        raise PriceRefusedError("price_list_rate", f"the rate {row.rate} is negative")
+    amount = row.rate.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+    if amount == 0 and not rule.allow_zero:
+        reason = "the rate is 0" if row.rate == 0 else f"the rate {row.rate} is 0 in {digits} decimals"
+        raise PriceRefusedError("price_list_rate", f"{reason}: enter a price, or set PRICES_ALLOW_ZERO=true")
+    try:
+        number_of(amount)
+    except ValueError as error:
+        raise PriceRefusedError("price_list_rate", str(error)) from None
+    return amount

@@ -1,0 +1,106 @@
+"""Item Prices of Website Items as the price sync needs them.
+
+Belongs here: which items and rows count at all, and reading them in few requests. Does not belong here: which row is in
+force when (windows.py), or what Medusa is told (entries.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zlib import crc32
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.medusa_prices import decimal_of
+from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE as WEBSITE_ITEM
+from erp_medusa_pipelines.sync.prices.windows import PriceRow
+
+DOCTYPE = "Item Price"
+
+ITEMS_PER_REQUEST = 2000
+FIELDS = (
+    "name", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto", "creation",
+    "modified", "medusa_id", "medusa_price_id",
+)  # fmt: skip
+FOR_EVERYBODY = [["customer", "is", "not set"], ["supplier", "is", "not set"], ["batch_no", "is", "not set"]]
+SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedItem:
+    """A Website Item whose price a shop may show. `variant_id` is empty while the item is not exported."""
+
+    name: str
+    item_code: str
+    stock_uom: str
+    variant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPrices:
+    """The Item Prices of one item: `rows` take part in the rule, `others` (another unit, only in packs) do not."""
+
+    rows: tuple[PriceRow, ...] = ()
+    others: tuple[PriceRow, ...] = ()
+    fingerprint: str = ""
+    """Changes when any of the item's rows does, or when one comes or goes."""
+
+
+def check_price_list(erp: ErpNextClient, price_list: str) -> None:
+    """Raises PermanentError when the price list is not one to sell by: its absence would look like "no prices"."""
+    rows = erp.get_list("Price List", ["name", "enabled", "selling"], filters=[["name", "=", price_list]])
+    if not rows:
+        problem = "does not exist"
+    elif not rows[0]["enabled"]:
+        problem = "is disabled"
+    elif not rows[0]["selling"]:
+        problem = "is not for selling"
+    else:
+        return
+    raise PermanentError(
+        erp.http.service, f"Price List {price_list}", f"Price List {price_list} {problem}: check ERPNEXT_PRICE_LIST"
+    )
+
+
+def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
+    """Website Items that are published or have been exported, ordered by name."""
+    fields = ["name", "item_code", "stock_uom", "medusa_variant_id"]
+    for row in erp.rows(WEBSITE_ITEM, fields, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
+        if row["item_code"]:
+            yield PricedItem(row["name"], row["item_code"], row["stock_uom"] or "", row["medusa_variant_id"] or "")
+
+
+def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:
+    """The Item Prices for everybody of these items, by item_code. One request for ITEMS_PER_REQUEST items."""
+    filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", [item.item_code for item in items]]]
+    by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
+        by_code[row["item_code"]].append(row)
+    units = {item.item_code: item.stock_uom for item in items}
+    return {code: _item_prices(rows, units.get(code, "")) for code, rows in by_code.items()}
+
+
+def _item_prices(rows: Sequence[dict[str, Any]], stock_uom: str) -> ItemPrices:
+    ours, others = [], []
+    for row in rows:
+        # A row for another unit is the price of something else, and one for packs does not hold for a single piece.
+        fits = row["uom"] in (None, "", stock_uom) and (row["packing_unit"] or 0) <= 1
+        (ours if fits else others).append(_price_row(row))
+    text = "|".join(f"{row['name']} {row['modified']}" for row in rows)
+    return ItemPrices(tuple(ours), tuple(others), f"{crc32(text.encode('utf-8')):08x}")
+
+
+def _price_row(row: dict[str, Any]) -> PriceRow:
+    return PriceRow(
+        name=row["name"],
+        rate=decimal_of(row["price_list_rate"] or 0),
+        currency=(row["currency"] or "").upper(),
+        valid_from=date.fromisoformat(row["valid_from"]) if row["valid_from"] else None,
+        valid_upto=date.fromisoformat(row["valid_upto"]) if row["valid_upto"] else None,
+        uom=row["uom"] or "",
+        creation=row["creation"] or "",
+        medusa_id=row["medusa_id"] or "",
+        medusa_price_id=row["medusa_price_id"] or "",
+    )

@@ -1,0 +1,168 @@
+"""Price lists of Medusa that stand for windows of time, found again by their metadata.
+
+Belongs here: which list a window has, making lists that are missing, mending and retiring old ones. Does not belong
+here: entries (entries.py).
+
+A list is for one window and one batch: a batch reads and writes only its own lists, so runs of different batches never
+meet. It is made together with its first entries and takes no more than go into that one call; what is more gets a
+further list. Adding to a list makes Medusa read all of it, and taking away is slower the longer it is: many short lists
+cost a fraction of a long one, and cost the same however large the shop is.
+
+A list keeps its window for ever. Once its start has passed it means the same as a list without a start, so nothing
+has to be moved as days go by. A list whose window is over becomes a draft, and an empty one is deleted.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.prices.windows import ONE_DAY, Window, ends_at, first_day_after, starts_at
+
+OWNER_KEY = "erp_price_list"
+"""Metadata key by which a list is known as ours; its value is the ERPNext Price List."""
+
+DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are undone by the next run."
+
+
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """One of our lists as Medusa holds it. `batch` is "index/count"; `part` numbers the lists of a window and batch."""
+
+    id: str
+    window: Window
+    batch: str
+    part: int
+    body: Mapping[str, Any]
+    """What Medusa has of the fields that are kept."""
+
+
+def batch_label(batch: Batch) -> str:
+    """How a batch is named in metadata; the count is in it, since another count makes other batches."""
+    return f"{batch.index}/{batch.count}"
+
+
+class PriceLists:
+    """The lists of one ERPNext Price List. What is asked about them holds for the moment of `load`."""
+
+    def __init__(self, prices: MedusaPrices, price_list: str, zone: ZoneInfo, today: date) -> None:
+        self._prices = prices
+        self._price_list = price_list
+        self._zone = zone
+        self.today = today
+        self._new_parts: Counter[tuple[Batch, Window]] = Counter()
+        self.lists: list[KeptList] = []
+
+    def load(self) -> None:
+        """Read what Medusa has."""
+        self.lists = self._read()
+
+    def of_batch(self, batch: Batch) -> list[KeptList]:
+        """The lists that may hold entries of the batch's items: its own, and those of another number of batches."""
+        return [kept for kept in self.lists if self._is_own(kept, batch) or self._is_foreign(kept, batch)]
+
+    def meaning(self, kept: KeptList, batch: Batch) -> Window | None:
+        """The window for which an entry of the batch may stay in this list; None when it has to leave."""
+        if not self._is_own(kept, batch) or kept.window.is_past(self.today):
+            return None
+        return kept.window.remaining(self.today)
+
+    def look_after(self, report: SyncReport) -> None:
+        """Put right what was changed by hand; lists whose window is over become drafts."""
+        self.load()
+        report.count("found", len(self.lists))
+        for kept in self.lists:
+            if changes := self._differences(kept):
+                self._prices.update_list(kept.id, changes)
+                report.count("updated")
+            else:
+                report.count("unchanged")
+
+    def meant_for(self, batch: Batch, window: Window) -> list[KeptList]:
+        """The lists that new entries of a window may join."""
+        return [kept for kept in self.lists if self.meaning(kept, batch) == window]
+
+    def next_part(self, batch: Batch, window: Window) -> int:
+        """The number of a further list, each time another one."""
+        there = (kept.part for kept in self.lists if kept.window == window and self._is_own(kept, batch))
+        self._new_parts[batch, window] += 1
+        return max(there, default=0) + self._new_parts[batch, window]
+
+    def create(
+        self, batch: Batch, window: Window, part: int, entries: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[dict[str, Any]]]:
+        """A new list with its first entries {variant_id, currency_code, amount}, all or nothing: (its id, entries).
+
+        After a lost answer it must be looked for.
+        """
+        metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch_label(batch), "part": part}
+        if window.start:
+            metadata["valid_from"] = window.start.isoformat()
+        if window.end:
+            metadata["valid_upto"] = (window.end - ONE_DAY).isoformat()
+        return self._prices.create_list(
+            {
+                "title": f"{self._price_list}, {window} ({batch.index + 1} of {batch.count}, {part})",
+                "description": DESCRIPTION,
+                "type": "override",
+                "status": "active",
+                "starts_at": starts_at(window, self._zone),
+                "ends_at": ends_at(window, self._zone),
+                "metadata": metadata,
+                "prices": list(entries),
+            }
+        )
+
+    def look_for(self, batch: Batch, window: Window, part: int) -> str | None:
+        """The id of a list that Medusa may have made although no answer came."""
+        for kept in self._read():
+            if (kept.window, kept.part) == (window, part) and self._is_own(kept, batch):
+                return kept.id
+        return None
+
+    def delete_empty(self, kept: KeptList) -> bool:
+        """Delete a list that was found empty, and say whether it still was. One with entries would take minutes."""
+        if self._prices.count(kept.id):
+            return False
+        self._prices.delete_empty_list(kept.id)
+        return True
+
+    # --- recognising ------------------------------------------------------------------------------------------
+
+    def _read(self) -> list[KeptList]:
+        found = (self._kept(row) for row in self._prices.lists())
+        return [kept for kept in found if kept is not None]
+
+    def _kept(self, row: Mapping[str, Any]) -> KeptList | None:
+        metadata = row["metadata"] or {}
+        if metadata.get(OWNER_KEY) != self._price_list:
+            return None
+        valid_from, valid_upto = metadata.get("valid_from"), metadata.get("valid_upto")
+        window = Window(
+            date.fromisoformat(valid_from) if valid_from else None,
+            first_day_after(date.fromisoformat(valid_upto) if valid_upto else None),
+        )
+        return KeptList(row["id"], window, metadata.get("batch") or "0/0", metadata.get("part") or 1, row)
+
+    @staticmethod
+    def _is_own(kept: KeptList, batch: Batch) -> bool:
+        return kept.batch == batch_label(batch)
+
+    @staticmethod
+    def _is_foreign(kept: KeptList, batch: Batch) -> bool:
+        return int(kept.batch.partition("/")[2]) != batch.count
+
+    def _differences(self, kept: KeptList) -> dict[str, Any]:
+        """What is not as it should be: changed by hand, by a new time zone of the site, or by the days that went by."""
+        wanted = {
+            "type": "override",
+            "status": "draft" if kept.window.is_past(self.today) else "active",
+            "starts_at": starts_at(kept.window, self._zone),
+            "ends_at": ends_at(kept.window, self._zone),
+        }
+        return {key: value for key, value in wanted.items() if kept.body[key] != value}

@@ -1,0 +1,1 @@
+"""Bins become inventory levels and in-stock flags."""

@@ -1,0 +1,60 @@
+"""From Bins in a tree of warehouses to how much of an item there is at each stock location. pandas, and pure.
+
+Belongs here: rolling up. Does not belong here: reading, or what Medusa is told (levels.py).
+
+A Website Item is sold from its website_warehouse and everything below it. Which stock location a warehouse counts for
+is said by a mapping; it holds for everything below the warehouse as well, until a nearer one says otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+QUANTITY_DECIMALS = 6
+"""Sums of Frappe's floats are rounded to this before they are judged: 30 times 0.1 is 3."""
+
+
+class Warehouses:
+    """The tree. `rows` has the columns name, lft, rgt, is_group of every Warehouse."""
+
+    def __init__(self, rows: pd.DataFrame, locations: Mapping[str, str], default_location: str) -> None:
+        unknown = set(locations) - set(rows["name"])
+        if unknown:
+            raise KeyError(", ".join(sorted(unknown)))
+        # pandas types its results as unions that nothing fits, hence Any.
+        self._rows: Any = rows.set_index("name", drop=False)
+        # Ascending lft: what is nearer to a warehouse comes later and has the last word.
+        self._rows["location_id"] = default_location
+        for name in sorted(locations, key=lambda one: self._rows.at[one, "lft"]):
+            inside = self._rows["lft"].between(self._rows.at[name, "lft"], self._rows.at[name, "rgt"])
+            self._rows.loc[inside, "location_id"] = locations[name]
+
+    def __contains__(self, warehouse: str) -> bool:
+        return warehouse in self._rows.index
+
+    def locations_of(self, warehouse: str) -> list[str]:
+        """Stock locations that an item sold from this warehouse can lie at."""
+        node = self._rows.loc[warehouse]
+        below = self._rows[self._rows["lft"].between(node["lft"], node["rgt"])]
+        leaves = below[below["is_group"] == 0]
+        return sorted(set((leaves if len(leaves) else below)["location_id"]))
+
+    def on_hand(self, items: pd.DataFrame, bins: pd.DataFrame) -> dict[tuple[str, str], float]:
+        """Quantity by (name, location_id), with 0 at every location that an item can lie at without a Bin.
+
+        Columns of `items`: name, item_code, warehouse; of `bins`: item_code, warehouse, actual_qty.
+        """
+        tree = self._rows[["name", "lft", "rgt", "location_id"]].rename(columns={"name": "warehouse"})
+        sold_from = items.merge(tree[["warehouse", "lft", "rgt"]], on="warehouse")
+        stocked = bins.merge(tree[["warehouse", "lft", "location_id"]].rename(columns={"lft": "at"}), on="warehouse")
+        pairs: Any = sold_from[["name", "item_code", "lft", "rgt"]].merge(stocked, on="item_code")
+        inside = pairs[pairs["at"].between(pairs["lft"], pairs["rgt"])]
+        summed = inside.groupby(["name", "location_id"])["actual_qty"].sum().round(QUANTITY_DECIMALS)
+        places = {warehouse: self.locations_of(warehouse) for warehouse in items["warehouse"].unique()}
+        nothing = {
+            (name, location): 0.0
+            for name, warehouse in zip(items["name"], items["warehouse"], strict=True)
+            for location in places[warehouse]
+        }
+        return {**nothing, **{key: float(quantity) for key, quantity in summed.items()}}

@@ -1,0 +1,1 @@
+"""The embedded ERPNext: Frappe's REST API on a small SQLite store."""

@@ -1,0 +1,155 @@
+"""The site that the embedded ERPNext serves: its settings, its clock, its users and what they may do.
+
+Belongs here: everything that is neither a row nor a request. Who a request comes from is found out in `app.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, no_role
+from erp_medusa_sandbox.erpnext.store import ErpStore
+
+GUEST = "Guest"
+API_USER = "api@sandbox.example"
+SYSTEM_MANAGER = "sysmgr@sandbox.example"
+LOW_USER = "low@sandbox.example"
+
+READ, WRITE, CREATE, DELETE = "read", "write", "create", "delete"
+KEPT_HOOK_CALLS = 10_000
+# Frappe writes its queue itself: no role may.
+NOBODY_WRITES = frozenset({"Email Queue"})
+# What the role System Manager gives without ERPNext's own roles.
+SYSTEM_MANAGER_READS = frozenset(
+    {
+        "Country", "Custom Field", "Deleted Document", "DocType", "Email Account", "Email OTP", "Email Queue",
+        "Error Log", "Expiring Items", "File", "Homepage Landing", "Installed Applications", "Item", "Item Group",
+        "Medusa Configuration", "Medusa Request Log", "Product Collection", "Scheduled Job Type", "System Settings",
+        "User", "Version", "Website Item",
+    }
+)  # fmt: skip
+SYSTEM_MANAGER_WRITES = SYSTEM_MANAGER_READS - {"Email Queue", "Item", "Item Group", "Version"}
+LOW_USER_READS = frozenset({"File", "Website Item"})
+
+
+@dataclass
+class SiteSettings:
+    """What site_config.json, the bench and the servers in front decide; switchable while the server runs."""
+
+    version: int = 15
+    server_script_enabled: bool = True
+    mute_emails: bool = False
+    sending_suspended: bool = False
+    maintenance_mode: bool = False
+    allow_reads_during_maintenance: bool = False
+    rate_limit: dict[str, float] | None = None
+    max_request_line: int = 4094
+    max_body_bytes: int = 25 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class User:
+    """A user, the key pair it authenticates with, and its roles."""
+
+    name: str
+    api_key: str
+    api_secret: str
+    roles: tuple[str, ...]
+
+
+@dataclass
+class Site:
+    """One running site."""
+
+    store: ErpStore
+    settings: SiteSettings
+    users: list[User]
+    hook_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_HOOK_CALLS))
+    _last_now: str = ""
+
+    @property
+    def time_zone(self) -> str:
+        return self.store.single("System Settings").get("time_zone") or "UTC"
+
+    def now(self) -> str:
+        """The site's wall clock; never the same text twice, so that `modified` always moves."""
+        text = datetime.now(ZoneInfo(self.time_zone)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        with self.store.lock:
+            if text <= self._last_now:
+                # Not the clock's business: two saves inside one microsecond, or a clock set back.
+                head, _, micro = self._last_now.rpartition(".")
+                text = f"{head}.{min(int(micro) + 1, 999999):06d}"
+            self._last_now = text
+        return text
+
+    def today(self) -> str:
+        return self.now()[:10]
+
+    # -- permissions -------------------------------------------------------------------------------------------
+
+    def may(self, user: str, doctype: str, what: str) -> bool:
+        """Whether the user's roles allow `what` on documents of the DocType (a child's parent for child rows)."""
+        if user == API_USER:
+            return what == READ or doctype not in NOBODY_WRITES
+        if user == SYSTEM_MANAGER:
+            custom = self.store.schema.get(doctype) is not None and bool(
+                self.store.count("DocType", name=doctype, custom=1)
+            )
+            return custom or doctype in (SYSTEM_MANAGER_READS if what == READ else SYSTEM_MANAGER_WRITES)
+        return user == LOW_USER and what == READ and doctype in LOW_USER_READS
+
+    def check_list(self, user: str, doctype: str) -> None:
+        if not self.may(user, doctype, READ):
+            raise no_role(user, doctype, error_message=f"No permission for {doctype}")
+
+    def check_document(self, user: str, doctype: str, name: str, what: str, *, explain: bool = True) -> None:
+        """Refuses as Document.check_permission() does; `explain`: name the missing permission."""
+        if self.may(user, doctype, what):
+            return
+        needed = None
+        if explain:
+            needed = f"You need the '{what}' permission on <strong>{doctype}</strong> {name} to perform this action."
+        if self.may(user, doctype, READ):
+            raise no_access(user, doctype, name, error_message=needed)
+        raise no_role(user, doctype, error_message=needed, document=True)
+
+
+class RateLimiter:
+    """Frappe's site_config rate_limit: seconds of worker time per window, over all users."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._window = -1
+        self._used = 0.0
+
+    def check(self, limit: dict[str, float]) -> dict[str, str]:
+        """The headers of an answer below the limit; above it the 429."""
+        headers, used = self._headers(limit)
+        if used >= limit["limit"]:
+            raise ErpError("TooManyRequestsError", headers={**headers, "Retry-After": headers["X-RateLimit-Reset"]})
+        return headers
+
+    def add(self, seconds: float) -> None:
+        with self._lock:
+            self._used += seconds
+
+    def _headers(self, limit: dict[str, float]) -> tuple[dict[str, str], float]:
+        now = datetime.now(UTC).timestamp()
+        with self._lock:
+            window = int(now // limit["window"])
+            if window != self._window:
+                self._window, self._used = window, 0.0
+            used = self._used
+        reset = int((window + 1) * limit["window"] - now) + 1
+        remaining = max(int((limit["limit"] - used) * 1e6), 0)
+        headers = {
+            "X-RateLimit-Reset": str(reset),
+            "X-RateLimit-Limit": str(int(limit["limit"] * 1e6)),
+            "X-RateLimit-Remaining": str(remaining),
+        }
+        return headers, used

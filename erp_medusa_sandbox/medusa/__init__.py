@@ -1,0 +1,1 @@
+"""The embedded Medusa: the Admin and Store API on a small SQLite store."""

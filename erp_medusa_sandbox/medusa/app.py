@@ -1,0 +1,128 @@
+"""The embedded Medusa: a small server that answers like the Admin and Store API of Medusa 2.
+
+Belongs here: the application, who may use it, and what is answered before any route is reached. The routes belong to
+the `medusa_*` modules of their subject.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import logging
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from erp_medusa_sandbox.medusa import collections as medusa_collections
+from erp_medusa_sandbox.medusa import inventory as medusa_inventory
+from erp_medusa_sandbox.medusa import prices as medusa_prices
+from erp_medusa_sandbox.medusa import products as medusa_products
+from erp_medusa_sandbox.medusa import reservations as medusa_reservations
+from erp_medusa_sandbox.medusa import settings as medusa_settings
+from erp_medusa_sandbox.medusa import storefront as medusa_storefront
+from erp_medusa_sandbox.medusa import uploads as medusa_uploads
+from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_error
+from erp_medusa_sandbox.medusa.store import MedusaStore
+
+_logger = logging.getLogger(__name__)
+# Node refuses a request whose line and headers are longer than this.
+_MAX_HEADER_BYTES = 16 * 1024
+_KEY_AS_BEARER = (
+    "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication "
+    "instead (Authorization: Basic <secret-api-key>)."
+)
+
+
+def create_app(store: MedusaStore, *, api_key: str, public_url: str | None = None) -> Starlette:
+    """The application. `public_url` is what the urls of uploads begin with; without it, the address that was called."""
+    app = Starlette(
+        routes=[
+            Route("/health", _health, methods=["GET"]),
+            *medusa_products.routes(store),
+            *medusa_collections.routes(store),
+            *medusa_inventory.routes(store),
+            *medusa_reservations.routes(store),
+            *medusa_prices.routes(store),
+            *medusa_uploads.routes(store, public_url),
+            *medusa_settings.routes(store),
+            *medusa_storefront.routes(store),
+        ],
+        exception_handlers={MedusaError: _medusa_error, HTTPException: _http_error},
+    )
+    app.add_middleware(_Gate, store=store, api_key=api_key)
+    return app
+
+
+class _Gate:
+    """Keys and sizes, before routing, and the headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp, store: MedusaStore, api_key: str) -> None:
+        self._app = app
+        self._store = store
+        self._api_key = api_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], (b"x-sandbox", b"1"), (b"keep-alive", b"timeout=5")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        refusal = self._refusal(Request(scope))
+        try:
+            await (refusal or self._app)(scope, receive, send_marked)
+        except Exception:
+            _logger.exception("%s %s", scope["method"], scope["path"])
+            await unknown_error().response()(scope, receive, send_marked)
+
+    def _refusal(self, request: Request) -> Response | None:
+        headers = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+        if len(request.url.path) + len(request.url.query) + headers > _MAX_HEADER_BYTES:
+            return Response(status_code=431)
+        path = request.url.path
+        if path.startswith("/store"):
+            try:
+                medusa_storefront.check_key(request, self._store)
+            except MedusaError as error:
+                return error.response()
+        if path.startswith("/admin"):
+            scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() == "bearer" and credentials.startswith("sk_"):
+                return JSONResponse({"message": _KEY_AS_BEARER}, status_code=401)
+            if scheme.lower() != "basic" or self._api_key not in _readings(credentials):
+                return JSONResponse({"message": "Unauthorized"}, status_code=401)
+        return None
+
+
+def _readings(credentials: str) -> set[str]:
+    """A secret key may come as it is, or in Base64 with or without the colon of an empty password."""
+    readings = {credentials}
+    with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+        readings.add(base64.b64decode(credentials, validate=True).decode().removesuffix(":"))
+    return readings
+
+
+async def _health(request: Request) -> Response:
+    return HTMLResponse("OK")
+
+
+def _medusa_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, MedusaError):
+        raise error
+    return error.response()
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    """Starlette knows a wrong method (405) from an unknown path (404); Express does not."""
+    if isinstance(error, HTTPException) and error.status_code in (404, 405):
+        return no_route(request.method, request.url.path)
+    raise error

@@ -1,0 +1,103 @@
+"""How the embedded Medusa shows documents: kinds, their fields and relations, and the `fields=` parameter.
+
+Belongs here: the graph of kinds and its rendering. Lists and their filters belong to `lists.py`, the documents'
+meaning to the modules of their subject, which register their kinds here with `KINDS.update(...)` at import.
+
+A field that is not known is left out without a word, as Medusa does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+
+# A selection: field -> what is selected below it. The key "*" stands for all plain fields of the kind.
+Tree = dict[str, "Tree"]
+Context = dict[str, Any]
+Resolver = Callable[[MedusaStore, Document], "Document | Sequence[Document | None] | None"]
+Computed = Callable[[MedusaStore, Document, Context], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of document and what can be asked of it."""
+
+    star: tuple[str, ...]  # the plain fields, what `*` stands for
+    named: tuple[str, ...] = ()  # given only when asked for by name
+    always: tuple[str, ...] = ()  # given whatever is asked for
+    relations: dict[str, tuple[str, Resolver]] = field(default_factory=dict)
+    computed: dict[str, Computed] = field(default_factory=dict)
+    # Fields that asking for another one brings along.
+    implied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Relations that can be asked for but are not shown themselves.
+    hidden: frozenset[str] = frozenset()
+
+
+KINDS: dict[str, Kind] = {}
+
+
+@lru_cache(maxsize=512)
+def select(fields: str | None, defaults: tuple[str, ...]) -> Tree:
+    """The selection for `fields=`: plain names replace the defaults; `+name`, `-name` and `*name` change them."""
+    # A "+" that was not encoded in the URL arrives as a blank.
+    given = [part.replace(" ", "+", 1) if part.startswith(" ") else part for part in (fields or "").split(",") if part]
+    modifiers = [part for part in given if part[0] in "+-*" or part.endswith(".*")]
+    tokens = list(defaults) if len(modifiers) == len(given) else []
+    tree: Tree = {}
+    for token in [*tokens, *(part for part in given if not part.startswith("-"))]:
+        _plant(tree, token.removeprefix("+"))
+    for part in given:
+        if part.startswith("-"):
+            _prune(tree, part[1:].split("."))
+    return tree
+
+
+def _plant(tree: Tree, token: str) -> None:
+    star = token.startswith("*") or token.endswith(".*")
+    for name in token.removeprefix("*").removesuffix(".*").split("."):
+        if name:  # a bare "*" is the plain fields of the document itself
+            tree = tree.setdefault(name, {})
+    if star:
+        tree.setdefault("*", {})
+
+
+def _prune(tree: Tree, path: list[str]) -> None:
+    for name in path[:-1]:
+        tree = tree.get(name, {})
+    tree.pop(path[-1], None)
+
+
+def render(
+    store: MedusaStore, kind_name: str, document: Document, tree: Tree, context: Context | None = None
+) -> Document:
+    kind = KINDS[kind_name]
+    context = context or {}
+    out: Document = {}
+    wanted: list[str] = [*kind.always]
+    if "*" in tree or not tree:
+        wanted += kind.star
+    for name in tree:
+        wanted += kind.implied.get(name, ())
+        if name in kind.star or name in kind.named:
+            wanted.append(name)
+    for name in wanted:
+        if name not in out:
+            compute = kind.computed.get(name)
+            out[name] = document.get(name) if compute is None else compute(store, document, context)
+    for name, below in tree.items():
+        relation = kind.relations.get(name)
+        if relation is None or name in kind.hidden:
+            continue
+        other, resolve = relation
+        related = resolve(store, document)
+        if related is None:
+            out[name] = None
+        elif isinstance(related, dict):
+            out[name] = render(store, other, related, below, context)
+        else:
+            out[name] = [None if one is None else render(store, other, one, below, context) for one in related]
+    return out

@@ -1,0 +1,382 @@
+"""Price lists of the embedded Medusa and their entries, and the price that a customer is shown.
+
+Belongs here: `/admin/price-lists` and everything below, and the choice between prices. Base prices are set with their
+variants, in `variants.py`; the store's routes belong to `storefront.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from erp_medusa_sandbox.medusa.errors import (
+    METADATA,
+    NUMBER,
+    STRING,
+    TEXT,
+    Check,
+    amount,
+    array,
+    fields,
+    invalid,
+    not_found,
+    one_of,
+)
+from erp_medusa_sandbox.medusa.fields import KINDS, Kind
+from erp_medusa_sandbox.medusa.http import (
+    deleted,
+    deleted_many,
+    js_number,
+    json_body,
+    merged_metadata,
+    raw_number,
+    shown,
+)
+from erp_medusa_sandbox.medusa.lists import ListRoute, page, parse_date
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore, iso
+from erp_medusa_sandbox.medusa.variants import new_price, price_key
+
+
+def _entries(store: MedusaStore, price_list: Document) -> list[Document]:
+    return store.find("price", "price_list_id", [price_list["id"]])
+
+
+def _entries_with_variant(store: MedusaStore, price_list: Document) -> list[Document | None]:
+    return [{**price, "variant_id": _variant_id(store, price)} for price in _entries(store, price_list)]
+
+
+def _variant_id(store: MedusaStore, price: Document) -> str | None:
+    variants = store.find("variant", "price_set_id", [price["price_set_id"]])
+    return variants[0]["id"] if variants else None
+
+
+def _variant_of_set(store: MedusaStore, price_set: Document) -> Document | None:
+    return next(iter(store.find("variant", "price_set_id", [price_set["id"]])), None)
+
+
+_PRICE_STAR = (
+    "id",
+    "currency_code",
+    "amount",
+    "min_quantity",
+    "max_quantity",
+    "created_at",
+    "deleted_at",
+    "updated_at",
+)
+_RAW_AMOUNT = {"raw_amount": lambda store, price, context: raw_number(price["amount"])}
+KINDS["price"] = Kind(
+    star=_PRICE_STAR,
+    named=("raw_amount", "price_set_id", "price_list_id"),
+    implied={"price_set": ("price_set_id",)},
+    relations={
+        "price_set": ("price_set", lambda store, price: {"id": price["price_set_id"]}),
+        "price_rules": ("price_rule", lambda store, price: _rules(price)),
+    },
+    computed=_RAW_AMOUNT,
+)
+# Below a price list, entries name their variant directly instead of showing the price set.
+KINDS["price_list_entry"] = Kind(
+    star=_PRICE_STAR,
+    named=("raw_amount", "price_set_id", "variant_id"),
+    implied={"price_set": ("price_set_id", "variant_id")},
+    relations={
+        "price_set": ("price_set", lambda store, price: None),
+        "price_rules": ("price_rule", lambda store, price: _rules(price)),
+    },
+    computed=_RAW_AMOUNT,
+    hidden=frozenset({"price_set"}),
+)
+KINDS["price_set"] = Kind(star=("id",), always=("id",), relations={"variant": ("variant", _variant_of_set)})
+KINDS["price_rule"] = Kind(star=("value", "attribute"))
+KINDS["price_list"] = Kind(
+    star=(
+        "id",
+        "type",
+        "description",
+        "title",
+        "status",
+        "starts_at",
+        "ends_at",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "metadata",
+        "rules",
+    ),
+    relations={"prices": ("price_list_entry", _entries_with_variant)},
+)
+_LIST_FIELDS = ("*",)
+_ENTRY_FIELDS = ("*", "price_set_id", "price_set.variant.id", "*price_rules")
+_LISTS = ListRoute(
+    table="price_list",
+    plural="price_lists",
+    defaults=_LIST_FIELDS,
+    equals=("id", "status", "type"),
+    search=("title", "description"),
+    parameters=("starts_at", "ends_at", "rules_count"),
+)
+_ENTRIES = ListRoute(table="price", plural="prices", defaults=_ENTRY_FIELDS)
+
+_ENTRY_SHAPE: dict[str, Check] = {
+    "currency_code": STRING,
+    "amount": amount,
+    "variant_id": STRING,
+    "min_quantity": NUMBER,
+    "max_quantity": NUMBER,
+    "rules": METADATA,
+}
+_NEW_ENTRY = fields(_ENTRY_SHAPE, required=("currency_code", "amount", "variant_id"))
+_LIST_SHAPE: dict[str, Check] = {
+    "title": STRING,
+    "description": STRING,
+    "starts_at": TEXT,
+    "ends_at": TEXT,
+    "status": one_of("draft", "active"),
+    "type": one_of("sale", "override"),
+    "rules": METADATA,
+    "prices": array(_NEW_ENTRY),
+    "metadata": METADATA,
+}
+_NEW_LIST = fields(_LIST_SHAPE, required=("title", "description"))
+_CHANGED_LIST = fields({name: check for name, check in _LIST_SHAPE.items() if name != "prices"})
+_ENTRY_BATCH = fields(
+    {
+        "create": array(_NEW_ENTRY),
+        "update": array(fields({"id": STRING, **_ENTRY_SHAPE}, required=("id", "variant_id"))),
+        "delete": array(STRING),
+    }
+)
+
+
+# -- the work ---------------------------------------------------------------------------------------------------
+
+
+def _rules(price: Document) -> list[Document | None]:
+    return [{"value": value, "attribute": attribute} for attribute, value in price["rules"].items()]
+
+
+def _create_entries(store: MedusaStore, price_list_id: str, given: list[Document]) -> list[Document]:
+    """Not idempotent: a variant and currency that has an entry gets another one. Within one call the last one wins."""
+    sets: dict[str, str] = {}
+    for one in given:
+        variant = store.get("variant", one["variant_id"])
+        if variant is not None:
+            sets[variant["id"]] = variant["price_set_id"]
+    unknown = list(dict.fromkeys(one["variant_id"] for one in given if one["variant_id"] not in sets))
+    if unknown:
+        raise invalid(f"No price set exist for variants: {', '.join(unknown)}")
+    wanted = {price_key(one): one for one in given}
+    return [
+        store.put("price", new_price(store, sets[one["variant_id"]], price_list_id, one)) for one in wanted.values()
+    ]
+
+
+def _update_entries(store: MedusaStore, price_list_id: str, given: list[Document]) -> list[Document]:
+    """An id that is not of this list is skipped without a word."""
+    updated = []
+    for one in given:
+        price = store.get("price", one["id"])
+        if price is None or price["price_list_id"] != price_list_id:
+            continue
+        changed = {**price, "updated_at": store.now()}
+        changed |= {name: one[name] for name in ("min_quantity", "max_quantity", "rules") if name in one}
+        if "amount" in one:
+            changed["amount"] = js_number(one["amount"])
+        if "currency_code" in one:
+            changed["currency_code"] = one["currency_code"].lower()
+        updated.append(store.put("price", changed))
+    return updated
+
+
+def _delete_entries(store: MedusaStore, price_list_id: str, identifiers: list[str]) -> None:
+    for identifier in identifiers:
+        price = store.get("price", identifier)
+        if price is not None and price["price_list_id"] == price_list_id:
+            store.remove("price", identifier)
+
+
+def _dates(given: Document) -> Document:
+    dates = {}
+    for name in ("starts_at", "ends_at"):
+        value = given.get(name)
+        moment = parse_date(value) if value else None
+        if value and moment is None:
+            raise invalid(f"Cannot set price list {name.replace('_', ' ')} with with invalid date string: {value}")
+        if name in given:
+            dates[name] = iso(moment) if moment else None
+    return dates
+
+
+# -- the price that a customer is shown -------------------------------------------------------------------------
+
+
+def calculated_price(store: MedusaStore, variant: Document, currency: str, context: dict[str, Any]) -> Document | None:
+    """The lowest override in force, else the base price, and below that the lowest sale in force.
+
+    `context` holds what rules are compared with, such as the region. An anonymous customer is in no group.
+    """
+    now = store.clock()
+    base: list[Document] = []
+    overrides: list[Document] = []
+    sales: list[Document] = []
+    for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
+        if price["currency_code"] != currency or (price["min_quantity"] or 0) > 1 or not _applies(price, context):
+            continue
+        if price["price_list_id"] is None:
+            base.append(price)
+            continue
+        price_list = store.get("price_list", price["price_list_id"])
+        if price_list is not None and _in_force(price_list, now) and _applies(price_list, context):
+            (overrides if price_list["type"] == "override" else sales).append(price)
+    original = _lowest(overrides) or _lowest(base)
+    calculated = _lowest([price for price in (original, _lowest(sales)) if price is not None])
+    if calculated is None:
+        return None
+    original = original or calculated
+    return {
+        "id": variant["price_set_id"],
+        "is_calculated_price_price_list": calculated["price_list_id"] is not None,
+        "is_calculated_price_tax_inclusive": False,
+        "calculated_amount": calculated["amount"],
+        "raw_calculated_amount": raw_number(calculated["amount"]),
+        "is_original_price_price_list": original["price_list_id"] is not None,
+        "is_original_price_tax_inclusive": False,
+        "original_amount": original["amount"],
+        "raw_original_amount": raw_number(original["amount"]),
+        "currency_code": currency,
+        "calculated_price": _origin(store, calculated),
+        "original_price": _origin(store, original),
+    }
+
+
+def _lowest(prices: list[Document]) -> Document | None:
+    return min(prices, key=lambda price: price["amount"], default=None)
+
+
+def _in_force(price_list: Document, now: Any) -> bool:
+    starts_at, ends_at = price_list["starts_at"], price_list["ends_at"]
+    if price_list["status"] != "active":
+        return False
+    begun = starts_at is None or (parse_date(starts_at) or now) <= now
+    return begun and (ends_at is None or (parse_date(ends_at) or now) >= now)
+
+
+def _applies(ruled: Document, context: dict[str, Any]) -> bool:
+    for attribute, wanted in ruled["rules"].items():
+        if context.get(attribute) not in (wanted if isinstance(wanted, list) else [wanted]):
+            return False
+    return True
+
+
+def _origin(store: MedusaStore, price: Document) -> Document:
+    price_list = store.get("price_list", price["price_list_id"])
+    return {
+        "id": price["id"],
+        "price_list_id": price["price_list_id"],
+        "price_list_type": price_list["type"] if price_list else None,
+        "min_quantity": price["min_quantity"],
+        "max_quantity": price["max_quantity"],
+    }
+
+
+# -- routes -----------------------------------------------------------------------------------------------------
+
+
+def routes(store: MedusaStore) -> list[Route]:
+    async def list_lists(request: Request) -> Response:
+        return page(request, _LISTS, store)
+
+    async def create_list(request: Request) -> Response:
+        given = await json_body(request, _NEW_LIST)
+        dates = {"starts_at": None, "ends_at": None, **_dates(given)}
+        with store.transaction():
+            price_list = store.put(
+                "price_list",
+                store.stamped(
+                    "plist",
+                    title=given["title"],
+                    description=given["description"],
+                    type=given.get("type", "sale"),
+                    status=given.get("status", "draft"),
+                    rules=given.get("rules") or {},
+                    metadata=given.get("metadata"),
+                    **dates,
+                ),
+            )
+            _create_entries(store, price_list["id"], given.get("prices", []))
+        return answer(request, price_list)
+
+    async def get_list(request: Request) -> Response:
+        return answer(request, known(request))
+
+    async def update_list(request: Request) -> Response:
+        given = await json_body(request, _CHANGED_LIST)
+        price_list = known(request)
+        changed = {**price_list, **given, **_dates(given)}
+        changed["rules"] = changed["rules"] or {}
+        if "metadata" in given:
+            changed["metadata"] = merged_metadata(price_list["metadata"], given["metadata"])
+        if changed != price_list:
+            changed["updated_at"] = store.now()
+        with store.transaction():
+            store.put("price_list", changed)
+        return answer(request, changed)
+
+    async def delete_list(request: Request) -> Response:
+        identifier = request.path_params["id"]
+        with store.transaction():
+            for price in store.find("price", "price_list_id", [identifier]):
+                store.remove("price", price["id"])
+            store.remove("price_list", identifier)
+        return deleted(identifier, "price_list")
+
+    async def list_entries(request: Request) -> Response:
+        price_list = known(request)
+        return page(request, _ENTRIES, store, among=_entries(store, price_list))
+
+    async def batch_entries(request: Request) -> Response:
+        given = await json_body(request, _ENTRY_BATCH)
+        identifier = request.path_params["id"]
+        if store.get("price_list", identifier) is None:
+            raise not_found(f"Price lists with id: {identifier} was not found")
+        with store.transaction():
+            created = _create_entries(store, identifier, given.get("create", []))
+            updated = _update_entries(store, identifier, given.get("update", []))
+            _delete_entries(store, identifier, given.get("delete", []))
+        return JSONResponse(
+            {
+                "created": several(request, created),
+                "updated": several(request, updated),
+                "deleted": deleted_many(given.get("delete", []), "price"),
+            }
+        )
+
+    def known(request: Request) -> Document:
+        identifier = request.path_params["id"]
+        price_list = store.get("price_list", identifier)
+        if price_list is None:
+            raise not_found(f"Price list with id: {identifier} was not found")
+        return price_list
+
+    def answer(request: Request, price_list: Document) -> Response:
+        return JSONResponse({"price_list": shown(request, store, "price_list", price_list, _LIST_FIELDS)})
+
+    def several(request: Request, prices: list[Document]) -> list[Document]:
+        """By id, which is not the order of the request."""
+        ordered = sorted(prices, key=lambda price: price["id"])
+        return [shown(request, store, "price", price, _ENTRY_FIELDS) for price in ordered]
+
+    lists = "/admin/price-lists"
+    return [
+        Route(lists, list_lists, methods=["GET"]),
+        Route(lists, create_list, methods=["POST"]),
+        Route(f"{lists}/{{id}}", get_list, methods=["GET"]),
+        Route(f"{lists}/{{id}}", update_list, methods=["POST"]),
+        Route(f"{lists}/{{id}}", delete_list, methods=["DELETE"]),
+        Route(f"{lists}/{{id}}/prices", list_entries, methods=["GET"]),
+        Route(f"{lists}/{{id}}/prices/batch", batch_entries, methods=["POST"]),
+    ]

@@ -1,0 +1,160 @@
+"""Variants of the embedded Medusa, with their base prices and inventory items.
+
+Belongs here: what creating, changing and deleting a variant means. Their routes and the products around them belong to
+`products.py`, price lists to `prices.py`, inventory levels to `inventory.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from erp_medusa_sandbox.medusa.errors import invalid, not_found
+from erp_medusa_sandbox.medusa.http import js_number, merged_metadata
+from erp_medusa_sandbox.medusa.product_shapes import VARIANT_SCALARS, base_prices
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore, new_id
+
+_DEFAULTS = {"allow_backorder": False, "manage_inventory": True, "variant_rank": 0}
+
+
+def create_variant(
+    store: MedusaStore, product: Document, given: Document, *, rank: int = 0, with_inventory: bool = True
+) -> Document:
+    """One new variant with its prices; with an inventory item where it is to be managed and the way there makes one."""
+    _refuse_known_sku(store, given.get("sku"))
+    value_ids = _option_values(product, given)
+    if value_ids:
+        for other in store.find("variant", "product_id", [product["id"]]):
+            if other["option_value_ids"] == value_ids:
+                raise invalid(f"Variant ({given['title']}) with provided options already exists.")
+    scalars = {name: given.get(name, _DEFAULTS.get(name)) for name in VARIANT_SCALARS}
+    scalars["variant_rank"] = given.get("variant_rank", rank)
+    variant = store.stamped(
+        "variant",
+        **scalars,
+        product_id=product["id"],
+        option_value_ids=value_ids,
+        price_set_id=new_id("pset"),
+        inventory_links=[_link(store, link) for link in given.get("inventory_items", [])],
+    )
+    if with_inventory:
+        _stock(store, variant)
+    set_base_prices(store, variant, given.get("prices", []))
+    return store.put("variant", variant)
+
+
+def update_variant(store: MedusaStore, variant: Document, given: Document, *, with_inventory: bool = True) -> Document:
+    changed = {**variant, **{name: given[name] for name in VARIANT_SCALARS if name in given}}
+    if changed["sku"] != variant["sku"]:
+        _refuse_known_sku(store, changed["sku"])
+    if "metadata" in given:
+        changed["metadata"] = merged_metadata(variant["metadata"], given["metadata"])
+    if "options" in given:
+        product = store.get("product", variant["product_id"])
+        changed["option_value_ids"] = _option_values(product or {"options": []}, given)
+    if with_inventory and changed["manage_inventory"] and not variant["manage_inventory"]:
+        changed["inventory_links"] = list(variant["inventory_links"])
+        _stock(store, changed)
+    if changed != variant:
+        changed["updated_at"] = store.now()
+        store.put("variant", changed)
+    if "prices" in given:
+        set_base_prices(store, variant, given["prices"])
+    return changed
+
+
+def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: bool = True) -> None:
+    """Removes a variant; one that an update of its product leaves out leaves its inventory item behind."""
+    for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
+        store.remove("price", price["id"])
+    for link in variant["inventory_links"] if with_inventory else ():
+        for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]]):
+            store.remove("inventory_level", level["id"])
+        store.remove("inventory_item", link["inventory_item_id"])
+    store.remove("variant", variant["id"])
+
+
+def own_variant(store: MedusaStore, product_id: str, variant_id: str) -> Document:
+    variant = store.get("variant", variant_id)
+    if variant is None or variant["product_id"] != product_id:
+        raise not_found(f"Variant with id: {variant_id} was not found")
+    return variant
+
+
+def set_base_prices(store: MedusaStore, variant: Document, given: list[Document]) -> None:
+    """The given prices replace all base prices. New ids, unless a price names its own; of two alike the last wins."""
+    before = {price["id"]: price for price in base_prices(store, variant["price_set_id"])}
+    wanted = {price_key(price): price for price in given}
+    kept = {price.get("id") for price in wanted.values()}
+    for identifier in before:
+        if identifier not in kept:
+            store.remove("price", identifier)
+    for price in wanted.values():
+        known = before.get(price.get("id", ""))
+        fresh = new_price(store, variant["price_set_id"], None, price)
+        if known is not None:
+            fresh = {**fresh, "id": known["id"], "created_at": known["created_at"]}
+        store.put("price", fresh)
+
+
+def price_key(price: Document) -> tuple[Any, ...]:
+    """Two prices of one call with the same key are one."""
+    rules = tuple(sorted((price.get("rules") or {}).items()))
+    currency = price["currency_code"].lower()
+    return price.get("variant_id"), currency, price.get("min_quantity"), price.get("max_quantity"), rules
+
+
+def new_price(store: MedusaStore, price_set_id: str, price_list_id: str | None, given: Document) -> Document:
+    return store.stamped(
+        "price",
+        price_set_id=price_set_id,
+        price_list_id=price_list_id,
+        currency_code=given["currency_code"].lower(),
+        amount=js_number(given["amount"]),
+        min_quantity=given.get("min_quantity"),
+        max_quantity=given.get("max_quantity"),
+        rules=given.get("rules") or {},
+    )
+
+
+def _option_values(product: Document, given: Document) -> list[str]:
+    found = []
+    for title, wanted in (given.get("options") or {}).items():
+        option = next((one for one in product["options"] if one["title"] == title), None)
+        value = next((one for one in option["values"] if one["value"] == wanted), None) if option else None
+        if value is None:
+            raise invalid(f"Option value {wanted} does not exist for option {title}")
+        found.append(value["id"])
+    return found
+
+
+def _refuse_known_sku(store: MedusaStore, sku: str | None) -> None:
+    if sku and store.has("variant", "sku", sku):
+        raise invalid(f"Product variant with sku: {sku}, already exists.")
+
+
+def _stock(store: MedusaStore, variant: Document) -> None:
+    """Gives a managed variant the inventory item that Medusa makes for it."""
+    if not variant["manage_inventory"] or variant["inventory_links"]:
+        return
+    if variant["sku"] and store.has("inventory_item", "sku", variant["sku"]):
+        raise invalid(f"Inventory item with sku: {variant['sku']}, already exists.")
+    item = store.put(
+        "inventory_item",
+        store.stamped(
+            "iitem",
+            sku=variant["sku"],
+            title=variant["title"],
+            description=variant["title"],
+            requires_shipping=True,
+            **{name: variant[name] for name in ("thumbnail", "origin_country", "hs_code", "mid_code", "material")},
+            **{name: variant[name] for name in ("weight", "length", "height", "width")},
+            unit_of_measure=None,
+            metadata=None,
+        ),
+    )
+    variant["inventory_links"].append(_link(store, {"inventory_item_id": item["id"]}))
+
+
+def _link(store: MedusaStore, given: Document) -> Document:
+    required = given.get("required_quantity", 1)
+    return store.stamped("pvitem", inventory_item_id=given["inventory_item_id"], required_quantity=required)

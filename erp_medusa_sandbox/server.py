@@ -1,0 +1,340 @@
+"""Running the embedded servers: in a thread for tests, as one background process for everybody else.
+
+Belongs here: uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer
+belongs to `app.py` and `medusa.py`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
+
+Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is),
+`sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one
+process; `serve.lock` is held by it for as long as it lives, so "is it alive" does not depend on a reused process id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from filelock import FileLock, Timeout
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from erp_medusa_sandbox.faults import TRANSPORT, FaultInjector
+
+LOOPBACK = "127.0.0.1"
+# gunicorn behind nginx keeps idle connections for long, Medusa's node closes them after 5 s.
+MEDUSA_KEEP_ALIVE = 5
+ERPNEXT_KEEP_ALIVE = 65
+IDLE_SECONDS = 30 * 60
+START_SECONDS = 180
+STOP_SECONDS = 15
+# A server that is busy with one long request is slow to answer, not dead.
+HEALTH_SECONDS = 20
+
+
+class SandboxError(RuntimeError):
+    """The sandbox could not be started or stopped."""
+
+
+@dataclass(frozen=True)
+class SandboxAddress:
+    """Where a running sandbox answers, and its keys."""
+
+    erpnext_url: str
+    erpnext_api_key: str
+    erpnext_api_secret: str
+    medusa_url: str
+    medusa_api_key: str
+    medusa_publishable_key: str
+    pid: int
+
+    def __repr__(self) -> str:
+        return (
+            f"SandboxAddress(SANDBOX, erpnext_url={self.erpnext_url!r}, medusa_url={self.medusa_url!r}, pid={self.pid})"
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The settings that point the project at this sandbox."""
+        return {key.upper(): str(value) for key, value in asdict(self).items() if key != "pid"}
+
+
+# -- in this process --------------------------------------------------------------------------------------------
+
+
+class _SandboxProtocol(H11Protocol):
+    """Lets `faults.py` reach the connection: ASGI has no way to hang up without an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+
+
+@contextlib.contextmanager
+def running(app: ASGIApp, *, port: int = 0, keep_alive: int = MEDUSA_KEEP_ALIVE) -> Iterator[str]:
+    """Serves `app` on the loopback interface while the context lasts and yields its base URL."""
+    with _listening(port) as listener:
+        config = uvicorn.Config(
+            app,
+            http=_SandboxProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=keep_alive,
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name=f"sandbox:{listener.getsockname()[1]}", daemon=True
+        )
+        thread.start()
+        try:
+            while not server.started:
+                if not thread.is_alive():
+                    raise SandboxError("SANDBOX: the embedded server ended while starting")
+                time.sleep(0.005)
+            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # A restart on the same port must not wait for the old connections' TIME_WAIT.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen(128)
+        yield listener
+    finally:
+        listener.close()
+
+
+# -- as a background process ------------------------------------------------------------------------------------
+
+
+def ensure_running(
+    state_dir: Path, *, idle_seconds: float = IDLE_SECONDS, timeout: float = START_SECONDS
+) -> SandboxAddress:
+    """The running sandbox of `state_dir`; starts it if there is none. Safe to call from many processes at once."""
+    state_dir = Path(state_dir).resolve()
+    _make_private(state_dir)
+    with FileLock(state_dir / "start.lock"):
+        address = find_running(state_dir)
+        if address is not None:
+            return address
+        _end_process(state_dir, signal.SIGKILL)  # it may live, but it does not answer
+        return _start_process(state_dir, idle_seconds, timeout)
+
+
+def find_running(state_dir: Path) -> SandboxAddress | None:
+    """The sandbox of `state_dir` if it lives and answers."""
+    state_dir = Path(state_dir).resolve()
+    address = _read_address(state_dir)
+    if address is None or not _is_locked(state_dir):
+        return None
+    answering = all(_health_pid(url) == address.pid for url in (address.erpnext_url, address.medusa_url))
+    return address if answering else None
+
+
+def stop(state_dir: Path) -> bool:
+    """Ends the sandbox of `state_dir`; its data stay. True if one was running."""
+    state_dir = Path(state_dir).resolve()
+    if not state_dir.is_dir():
+        return False
+    with FileLock(state_dir / "start.lock"):
+        return _end_process(state_dir)
+
+
+def reset(state_dir: Path) -> None:
+    """Ends the sandbox and forgets its data. Keys and ports stay; the next start fills the sample shop again."""
+    state_dir = Path(state_dir).resolve()
+    if not state_dir.is_dir():
+        return
+    with FileLock(state_dir / "start.lock"):
+        _end_process(state_dir)
+        for path in state_dir.glob("*.sqlite*"):
+            path.unlink()
+        (state_dir / "filled").unlink(missing_ok=True)
+        shutil.rmtree(state_dir / "static", ignore_errors=True)
+
+
+def serve(state_dir: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Serves both embedded servers until a signal or idleness ends it. The body of the background process."""
+    state_dir = Path(state_dir).resolve()
+    _make_private(state_dir)
+    alive = FileLock(state_dir / "serve.lock")
+    try:
+        alive.acquire(timeout=2)  # a passing look by find_running() holds it for a moment
+    except Timeout as error:
+        raise SandboxError(f"SANDBOX: another process already serves {state_dir}") from error
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with alive, contextlib.ExitStack() as stack:
+        keys = _keys(state_dir)
+        injectors = _open_servers(state_dir, keys)
+        ports = _last_ports(state_dir)
+        urls = {
+            "erpnext_url": _serve_on(stack, injectors[0], ports[0], ERPNEXT_KEEP_ALIVE),
+            "medusa_url": _serve_on(stack, injectors[1], ports[1], MEDUSA_KEEP_ALIVE),
+        }
+        _write_private(state_dir / "sandbox.json", {**urls, **keys, "pid": os.getpid()})
+        print(f"SANDBOX: serving {urls['erpnext_url']} (ERPNext) and {urls['medusa_url']} (Medusa)", flush=True)
+        while not stopping.wait(min(1.0, idle_seconds / 4)):
+            if time.monotonic() - max(injector.last_request for injector in injectors) > idle_seconds:
+                print(f"SANDBOX: no request for {idle_seconds:.0f} s, ending", flush=True)
+                break
+
+
+def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector, FaultInjector]:
+    # Imported here: a client of ensure_running() needs none of the servers' code.
+    from erp_medusa_sandbox.erpnext import app as erpnext
+    from erp_medusa_sandbox.erpnext.store import ErpStore
+    from erp_medusa_sandbox.medusa import app as medusa
+    from erp_medusa_sandbox.medusa.store import MedusaStore
+    from erp_medusa_sandbox.shop import seed as shop
+
+    database, filled = state_dir / "erpnext.sqlite", state_dir / "filled"
+    if not filled.exists():  # first start, or the last one died while filling
+        for path in state_dir.glob("erpnext.sqlite*"):
+            path.unlink()
+    erp_store = ErpStore(database)
+    if not filled.exists():
+        shop.fill(erp_store)
+        filled.touch()
+    medusa_store = MedusaStore(state_dir / "medusa.sqlite")
+    medusa_store.publishable_key = keys["medusa_publishable_key"]
+    erp_app = erpnext.create_app(erp_store, api_key=keys["erpnext_api_key"], api_secret=keys["erpnext_api_secret"])
+    medusa_app = medusa.create_app(medusa_store, api_key=keys["medusa_api_key"])
+    return FaultInjector(erp_app, name="erpnext"), FaultInjector(medusa_app, name="medusa")
+
+
+def _serve_on(stack: contextlib.ExitStack, app: ASGIApp, port: int, keep_alive: int) -> str:
+    """Serves on the port of last time, so that settings written down stay true; on another one if it is taken."""
+    try:
+        return stack.enter_context(running(app, port=port, keep_alive=keep_alive))
+    except OSError:
+        return stack.enter_context(running(app, keep_alive=keep_alive))
+
+
+def _start_process(state_dir: Path, idle_seconds: float, timeout: float) -> SandboxAddress:
+    package_root = str(Path(__file__).resolve().parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.getenv("PYTHONPATH")]))}
+    command = [sys.executable, "-m", "erp_medusa_sandbox", "serve", "--state-dir", str(state_dir)]
+    log = state_dir / "sandbox.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [*command, "--idle-seconds", str(idle_seconds)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SandboxError(f"SANDBOX: the servers ended while starting; see {log}:\n{_tail(log)}")
+        address = _read_address(state_dir)
+        if address is not None and address.pid == process.pid and find_running(state_dir) is not None:
+            return address
+        time.sleep(0.05)
+    process.kill()
+    raise SandboxError(f"SANDBOX: the servers did not answer within {timeout:.0f} s; see {log}:\n{_tail(log)}")
+
+
+def _end_process(state_dir: Path, *signals: signal.Signals) -> bool:
+    address = _read_address(state_dir)
+    if address is None or not _is_locked(state_dir):
+        return False
+    for number in signals or (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(address.pid, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not _is_locked(state_dir):
+                return True
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(address.pid, os.WNOHANG)  # a child of ours would stay a zombie
+            time.sleep(0.02)
+    raise SandboxError(f"SANDBOX: process {address.pid} of {state_dir} does not end")
+
+
+def _is_locked(state_dir: Path) -> bool:
+    lock = FileLock(state_dir / "serve.lock", is_singleton=False)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _health_pid(url: str) -> int | None:
+    try:
+        with urllib.request.urlopen(f"{url}/__sandbox__/health", timeout=HEALTH_SECONDS) as answer:  # noqa: S310 - loopback http
+            return json.load(answer).get("pid")
+    except (OSError, ValueError):
+        return None
+
+
+def _keys(state_dir: Path) -> dict[str, str]:
+    path = state_dir / "keys.json"
+    if not path.exists():
+        keys = {
+            "erpnext_api_key": secrets.token_hex(8),
+            "erpnext_api_secret": secrets.token_hex(8),
+            "medusa_api_key": f"sk_{secrets.token_hex(32)}",
+            "medusa_publishable_key": f"pk_{secrets.token_hex(32)}",
+        }
+        _write_private(path, keys)
+    return json.loads(path.read_text())
+
+
+def _read_address(state_dir: Path) -> SandboxAddress | None:
+    try:
+        stored = json.loads((state_dir / "sandbox.json").read_text())
+        return SandboxAddress(**{field.name: stored[field.name] for field in fields(SandboxAddress)})
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _last_ports(state_dir: Path) -> tuple[int, int]:
+    address = _read_address(state_dir)
+    if address is None:
+        return 0, 0
+    return int(address.erpnext_url.rsplit(":", 1)[1]), int(address.medusa_url.rsplit(":", 1)[1])
+
+
+def _make_private(state_dir: Path) -> None:
+    state_dir.mkdir(parents=True, exist_ok=True)
+    state_dir.chmod(0o700)
+
+
+def _write_private(path: Path, content: dict[str, Any]) -> None:
+    """Written beside and renamed: a reader never meets half a file, and never one that others may read."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file, indent=1)
+    temporary.replace(path)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,1 @@
+"""The sample shop that fills both servers."""

@@ -1,0 +1,137 @@
+"""What a materialization tells: numbers that can be plotted, rejects of all batches, and that it is the sandbox."""
+
+from pathlib import Path
+
+import pytest
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES
+from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_sandbox import server
+from erp_medusa_sandbox.faults import Fault
+from tests.support.catalogue import Catalogue
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+NUMBERS = (
+    "found", "written", "adopted", "updated", "unchanged", "waiting", "rejected", "left", "requests", "seconds",
+    "items_per_second",
+)  # fmt: skip
+
+
+@pytest.fixture
+def catalogue(erp: ErpServer) -> Catalogue:
+    return Catalogue(erp.store)
+
+
+def test_every_number_is_there_also_when_it_is_zero(catalogue: Catalogue, runner: Runner) -> None:
+    for expected in (0, 3):
+        if expected:
+            catalogue.items(expected, catalogue.group("G"))
+        told = runner.asset("medusa_products", "batch_0").metadata("medusa_products")
+        for name in NUMBERS:
+            assert isinstance(told[name], int | float), name
+        assert (told["found"], told["written"]) == (expected, expected)
+        assert "127.0.0.1" in told["target"]
+        assert "SANDBOX" not in told["target"]
+
+
+def test_the_check_tells_of_the_rejects_of_all_batches(
+    catalogue: Catalogue, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    runner = Runner()
+    group = catalogue.group("G")
+    names: dict[int, str] = {}
+    while len(names) < 2:
+        name = catalogue.item(group)
+        names.setdefault(next(index for index in range(2) if Batch(index, 2).holds(name)), name)
+    for name in names.values():
+        erp.store.set("Website Item", name, item_code="")
+    runs = [runner.asset("medusa_products", f"batch_{index}") for index in range(2)]
+    assert all(run.success for run in runs), "rejects do not make a batch red"
+    assert [run.metadata("medusa_products")["rejected"] for run in runs] == [1, 1]
+    run = runs[1]
+    assert not run.check("medusa_products").passed
+    rows = {row["document"]: row for row in run.rejects("medusa_products")}
+    assert set(rows) == {f"Website Item {name}" for name in names.values()}
+    for index, name in names.items():
+        row = rows[f"Website Item {name}"]
+        assert row["link"] == f"{erp.url}/app/website-item/{name}"
+        assert row["field"] == "item_code"
+        assert bool(row["held"]) is (index == 0), "the other batch's was found by an earlier run"
+    # One batch mended: the other one's reject still fails the check.
+    erp.store.set("Website Item", names[1], item_code=f"code-{catalogue.tag}")
+    again = runner.asset("medusa_products", "batch_1")
+    assert again.metadata("medusa_products")["rejected"] == 0
+    assert [row["document"] for row in again.rejects("medusa_products")] == [f"Website Item {names[0]}"]
+
+
+def test_what_is_held_back_outlives_a_failed_run(
+    catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+) -> None:
+    group = catalogue.group("G")
+    bad, good = catalogue.item(group), catalogue.item(group)
+    erp.store.set("Website Item", bad, item_code="")
+    medusa.faults.add(Fault("status", method="POST", path="/admin/products/batch", status=503))
+    failed = runner.asset("medusa_products", "batch_0")
+    assert not failed.success
+    told = failed.metadata("medusa_products")
+    assert (told["rejected"], told["left"]) == (1, 1)
+    assert f"Website Item {good}" in failed.failure("medusa_products").description
+    assert list(state.load(runner.instance, "quarantine/medusa_products/batch_0")) == [bad]
+    medusa.faults.heal()
+    mended = runner.asset("medusa_products", "batch_0")
+    assert mended.success
+    assert [row["held"] for row in mended.rejects("medusa_products")] == ["since an earlier run"]
+
+
+def test_a_failure_tells_the_retries_what_they_need(
+    catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    catalogue.items(2, catalogue.group("G"))
+    medusa.faults.add(Fault("status", method="POST", status=429, headers={"Retry-After": "900"}))
+    paused = runner.asset("medusa_products", "batch_0")
+    assert paused.metadata("medusa_products")[RETRY_AFTER] == 900
+    medusa.faults.heal()
+    shop_env.setenv("ERPNEXT_API_SECRET", "wrong-secret-value")
+    refused = runner.asset("medusa_products", "batch_0")
+    assert refused.metadata("medusa_products")[PERMANENT] is True
+    text = refused.failure_text("medusa_products")
+    assert "key or secret not accepted" in text
+    for secret in ("wrong-secret-value", erp.secret, medusa.api_key):
+        assert secret not in text
+
+
+def test_the_sandbox_is_never_taken_for_a_shop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in CONNECTION_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SANDBOX_DIR", str(tmp_path / "sandbox"))
+    try:
+        run = Runner().asset("medusa_collections")
+        assert run.success
+        told = run.metadata("medusa_collections")
+    finally:
+        server.stop(tmp_path / "sandbox")
+    assert told["target"].startswith("SANDBOX")
+    assert told["written"] > 0
+    assert "WARNING" in next(line for line in capfd.readouterr().err.splitlines() if "SANDBOX:" in line)
+
+
+def test_asked_for_the_sandbox_it_leaves_the_servers_that_are_set_alone(
+    catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    catalogue.items(1, catalogue.group("G"))
+    shop_env.setenv("USE_SANDBOX", "true")
+    shop_env.setenv("SANDBOX_DIR", str(tmp_path / "sandbox"))
+    try:
+        told = Runner().asset("medusa_collections").metadata("medusa_collections")
+    finally:
+        server.stop(tmp_path / "sandbox")
+    assert told["target"].startswith("SANDBOX")
+    assert erp.faults.requests == []
+    assert medusa.faults.requests == []

@@ -1,0 +1,155 @@
+"""The Server Script's text, run here as Frappe runs it, gives the same answers as the embedded ERPNext.
+
+Frappe compiles Server Scripts with RestrictedPython, which refuses many things that Python allows.
+"""
+
+import json
+import operator
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from RestrictedPython.compile import compile_restricted
+from RestrictedPython.Guards import guarded_iter_unpack_sequence, safe_globals, safer_getattr
+
+from erp_medusa_pipelines.clients.erpnext_writes import (
+    FAST_FIELDS,
+    server_script_text,
+)
+from erp_medusa_sandbox.erpnext.errors import ErpError
+from erp_medusa_sandbox.erpnext.set_values import set_values
+from erp_medusa_sandbox.erpnext.site import API_USER, Site, SiteSettings
+from erp_medusa_sandbox.erpnext.store import ErpStore
+
+FRAPPES_GLOBALS: dict[str, Any] = {
+    **safe_globals,
+    # What Frappe adds to RestrictedPython's own builtins.
+    **{each.__name__: each for each in (abs, all, any, bool, dict, enumerate, list, max, min, range, set, sorted, sum)},
+    "json": types.SimpleNamespace(loads=json.loads, dumps=json.dumps),
+    "_getattr_": safer_getattr,
+    "_getitem_": operator.getitem,
+    "_getiter_": iter,
+    "_iter_unpack_sequence_": guarded_iter_unpack_sequence,
+    "_write_": lambda written: written,
+}
+
+
+def compiled(text: str) -> types.CodeType:
+    """Raises SyntaxError for what a Server Script may not contain."""
+    return compile_restricted(text, filename="<serverscript>: erp_medusa_set_values")
+
+
+class ScriptError(Exception):
+    pass
+
+
+class Attributes(dict[str, Any]):
+    """A dict whose keys are attributes, as Frappe's are."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+
+def run_script(site: Site, doctype: str, rows: Any) -> dict[str, Any]:
+    """Runs the text that is installed, with what Frappe's safe_exec gives it, over a store."""
+    store = site.store
+
+    def get_value(of: str, name: str, fields: list[str], *, as_dict: bool, for_update: bool) -> Mapping[str, Any]:
+        assert as_dict
+        assert for_update, "without the lock somebody could save between look and write"
+        row = store.get(of, name)
+        assert row is not None
+        return Attributes({field: row[field] for field in fields})
+
+    def set_value(of: str, name: str, values: dict[str, Any], *, update_modified: bool) -> None:
+        assert not update_modified
+        store.set(of, name, **values)
+
+    def get_all(of: str, *, filters: Any, pluck: str) -> list[str]:
+        return [row[pluck] for row in store.rows(of) if row["name"] in filters["name"][1]]
+
+    def throw(message: str, kind: type[Exception]) -> None:
+        raise kind(message)
+
+    frappe = types.SimpleNamespace(
+        form_dict=Attributes(doctype=doctype, rows=rows),
+        response={},
+        throw=throw,
+        PermissionError=ScriptError,
+        get_all=get_all,
+        new_doc=lambda _doctype: types.SimpleNamespace(check_permission=lambda _right: None),
+        db=types.SimpleNamespace(get_value=get_value, set_value=set_value),
+    )
+    with store.transaction():
+        exec(compiled(server_script_text()), {**FRAPPES_GLOBALS, "frappe": frappe})  # noqa: S102
+    return frappe.response["message"]
+
+
+@pytest.fixture
+def two_sites() -> Iterator[tuple[Site, Site]]:
+    sites = []
+    for _ in range(2):
+        store = ErpStore(None)
+        for name in ("A", "B/1", "صنف"):
+            store.insert(
+                "Website Item",
+                name=name,
+                item_code=name,
+                medusa_id="old" if name == "B/1" else None,
+                modified="2026-01-01 00:00:00",
+            )
+        sites.append(Site(store, SiteSettings(), []))
+    yield sites[0], sites[1]
+    for site in sites:
+        site.store.close()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [["A", {"medusa_id": "1"}], ["B/1", {"medusa_id": "2", "custom_in_stock": 1}], ["gone", {"medusa_id": "3"}]],
+        [["A", {"medusa_id": "1"}, {"medusa_id": ""}], ["B/1", {"medusa_id": "1"}, {"medusa_id": ""}]],
+        [["A", {"medusa_id": "1"}, {"medusa_id": None}], ["B/1", {"medusa_id": "1"}, {"medusa_id": "old"}]],
+        [
+            ["A", {"custom_in_stock": 1}, {"custom_in_stock": 0}],
+            ["B/1", {"custom_in_stock": 1}, {"custom_in_stock": "0"}],
+        ],
+        [
+            ["صنف", {"medusa_id": "1"}, {"modified": "2026-01-01 00:00:00"}],
+            ["A", {"medusa_id": "1"}, {"modified": "2025-01-01"}],
+        ],
+    ],
+)
+def test_the_scripts_text_and_the_embedded_erpnext_do_the_same(two_sites: tuple[Site, Site], rows: Any) -> None:
+    by_text, native = two_sites
+    for given in (rows, json.dumps(rows)):
+        assert run_script(by_text, "Website Item", given) == set_values(native, API_USER, "Website Item", given)
+        assert by_text.store.rows("Website Item") == native.store.rows("Website Item")
+
+
+@pytest.mark.parametrize(
+    ("doctype", "field"), [("User", "api_key"), ("Website Item", "published"), ("Email OTP", "otp")]
+)
+def test_both_refuse_what_the_script_is_not_for(two_sites: tuple[Site, Site], doctype: str, field: str) -> None:
+    by_text, native = two_sites
+    rows = [["A", {"medusa_id": "1"}], ["B/1", {field: "x"}]] if doctype == "Website Item" else [["A", {field: "x"}]]
+    with pytest.raises(ScriptError, match="does not write"):
+        run_script(by_text, doctype, rows)
+    with pytest.raises(ErpError, match="does not write"):
+        set_values(native, API_USER, doctype, rows)
+    assert by_text.store.rows("Website Item") == native.store.rows("Website Item")
+    assert by_text.store.get("Website Item", "A") == native.store.get("Website Item", "A")
+
+
+def test_the_table_of_fields_is_the_scripts(two_sites: tuple[Site, Site]) -> None:
+    namespace: dict[str, Any] = {}
+    text = server_script_text()
+    exec(text[text.index("allowed =") : text.index("doctype =")], namespace)  # noqa: S102
+    assert {doctype: frozenset(fields) for doctype, fields in namespace["allowed"].items()} == dict(FAST_FIELDS)
+
+
+def test_what_frappe_would_not_compile_is_noticed() -> None:
+    with pytest.raises(SyntaxError, match="Augmented assignment"):
+        compiled('rows = {}\nrows["written"] += 1\n')

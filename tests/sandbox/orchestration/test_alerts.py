@@ -1,0 +1,216 @@
+"""What people are told, when, and where: over a real webhook, a real SMTP server and the embedded ERP."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from erp_medusa_pipelines.orchestration import retries
+from erp_medusa_sandbox.faults import Fault
+from tests.support.catalogue import Catalogue
+from tests.support.mail_sink import mail_sink
+from tests.support.operations import Clock, Daemon
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer
+from tests.support.webhook import Webhook, webhook
+
+JOB = "export_items_and_images_custom"
+ASSET = "medusa_collections"
+OFFLINE = Fault("status", status=503, path="collections")
+REFUSED = {"type": "invalid_data", "message": "Title is not allowed"}
+LOCKED_OUT = Fault("status", status=401, json={"type": "unauthorized", "message": "Unauthorized"})
+
+
+@pytest.fixture
+def receiver() -> Iterator[Webhook]:
+    with webhook() as listening:
+        yield listening
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, receiver: Webhook, erp: ErpServer) -> Iterator[Daemon]:
+    shop_env.setenv("ALERT_URLS", receiver.url)
+    shop_env.setenv("RETRY_ATTEMPTS", "1")
+    shop_env.setenv("DAGSTER_UI_URL", "https://dagster.example.com")
+    erp.store.insert("Item Group", name="Gloves", item_group_name="Gloves", parent_item_group="", lft=1, rgt=2)
+    with dg.instance_for_test() as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def tick(daemon: Daemon) -> str:
+    return daemon.sensor("alerts")[1]
+
+
+def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    daemon.turn_on_sensor(retries.SENSOR)
+    medusa.faults.add(LOCKED_OUT)
+    run_id = daemon.runner.asset(ASSET).result.run_id
+    tick(daemon)
+    assert tick(daemon) == "nothing new to report"
+    (message,) = receiver.received
+    assert message["title"] == f"{JOB} failed"
+    assert message["type"] == "failure"
+    for part in (f"Task: {JOB}", ASSET, "check the API key", f"https://dagster.example.com/runs/{run_id}"):
+        assert part in message["message"]
+    assert "sk_" not in str(message)
+
+
+def test_a_failure_that_will_be_tried_again_is_not_told_but_its_last_attempt_is(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
+) -> None:
+    daemon.turn_on_sensor(retries.SENSOR)
+    medusa.faults.add(OFFLINE)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    assert receiver.received == []
+    clock.advance(minutes=5)
+    ((request,), _) = daemon.sensor(retries.SENSOR)
+    assert not daemon.run(request).success
+    tick(daemon)
+    (message,) = receiver.received
+    assert "failed again after 1 retries" in message["message"]
+
+
+def test_without_the_retry_sensor_every_failure_is_final(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    (message,) = receiver.received
+    assert "the sensor retry_failed_partitions is turned off" in message["message"]
+
+
+def test_recovery_is_told_once_and_only_for_what_was_reported(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    medusa.faults.heal()
+    running = daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.QUEUED)
+    tick(daemon)
+    daemon.instance.report_run_canceled(running)
+    tick(daemon)
+    assert receiver.titles == [f"{JOB} failed"], "neither a run that goes on nor a canceled one is a recovery"
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    tick(daemon)
+    assert receiver.titles == [f"{JOB} failed", f"{JOB} recovered"]
+
+
+def test_what_fails_again_and_again_is_told_once_a_day(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
+) -> None:
+    medusa.faults.add(LOCKED_OUT)
+    for _ in range(3):
+        daemon.runner.asset(ASSET)
+        tick(daemon)
+    assert len(receiver.received) == 1
+    clock.advance(hours=23)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    assert len(receiver.received) == 2
+
+
+def test_what_does_not_get_out_is_sent_later_and_the_tick_is_red(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    receiver.status = 500
+    with pytest.raises(Exception, match="none of 1 receivers of ALERT_URLS took it"):
+        tick(daemon)
+    receiver.status = 200
+    assert tick(daemon) == "1 messages sent"
+    assert receiver.titles == [f"{JOB} failed"]
+
+
+def test_an_address_that_nobody_knows_is_named_without_its_secret(
+    daemon: Daemon, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("ALERT_URLS", "carrierpigeon://secret@example.com")
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    with pytest.raises(Exception, match="ALERT_URLS holds an address that Apprise does not know") as caught:
+        tick(daemon)
+    assert "secret@" not in str(caught.value)
+
+
+def test_desk_users_find_it_in_the_error_log(
+    daemon: Daemon, medusa: MedusaServer, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.delenv("ALERT_URLS")
+    shop_env.setenv("ERROR_LOG_IN_ERP", "true")
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    assert tick(daemon) == "1 messages sent"
+    (row,) = erp.store.rows("Error Log")
+    assert row["method"] == f"{JOB} failed"
+    assert "check the API key" in row["error"]
+
+
+def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.MonkeyPatch) -> None:
+    with mail_sink() as sink:
+        url = f"mailto://127.0.0.1:{sink.port}?from=dagster@example.com&to=ops@example.com&mode=insecure"
+        shop_env.setenv("ALERT_URLS", url)
+        medusa.faults.add(LOCKED_OUT)
+        daemon.runner.asset(ASSET)
+        assert tick(daemon) == "1 messages sent"
+        assert sink.recipients == ["ops@example.com"]
+        assert f"{JOB} failed" in sink.subjects[0]
+
+
+def test_a_refused_document_is_told_once_and_its_mending_too(
+    daemon: Daemon, medusa: MedusaServer, erp: ErpServer, receiver: Webhook
+) -> None:
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Bedding")
+    catalogue.item(group)
+    medusa.faults.add(Fault("status", method="POST", path="collections", status=400, json=REFUSED))
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    assert daemon.runner.asset(ASSET).success
+    tick(daemon)
+    (message,) = receiver.received
+    assert message["title"] == f"{ASSET}: documents refused"
+    assert f"Item Group {group}: {REFUSED['message']}" in message["message"]
+    other = catalogue.group("Masks")
+    catalogue.item(other)
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    assert other in receiver.received[1]["message"]
+    assert group not in receiver.received[1]["message"]
+    medusa.faults.heal()
+    daemon.runner.asset(ASSET)
+    tick(daemon)
+    tick(daemon)
+    assert receiver.titles[2:] == [f"{ASSET}: nothing refused"]
+
+
+def test_a_run_that_nobody_starts_is_told_once(daemon: Daemon, receiver: Webhook, clock: Clock) -> None:
+    run = daemon.queued("expire_otps")
+    tick(daemon)
+    assert receiver.received == []
+    clock.advance(minutes=20)
+    tick(daemon)
+    tick(daemon)
+    (message,) = receiver.received
+    assert message["title"] == "expire_otps is not being started"
+    assert run.run_id in message["message"]
+
+
+def test_nowhere_to_report_to_is_said(daemon: Daemon, shop_env: pytest.MonkeyPatch) -> None:
+    shop_env.delenv("ALERT_URLS")
+    assert "set ALERT_URLS" in tick(daemon)

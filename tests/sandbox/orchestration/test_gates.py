@@ -1,0 +1,224 @@
+"""The question before a run, as the schedule asks it: over a real socket, with a server that answers, errs or hangs."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.dagster_run import DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.connections import open_erpnext
+from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration import gates
+from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.sync.engine.gate import Answer
+from erp_medusa_pipelines.tasks import SHORT, TASKS, Task
+from erp_medusa_sandbox.faults import Fault
+from tests.support.erp_rest import ErpRest, use_erpnext
+from tests.support.servers import ErpServer
+
+MINUTE_TASKS = [task for task in TASKS if task.gate]
+
+
+@pytest.fixture
+def instance(erp: ErpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    use_erpnext(ErpRest(erp.url, erp.key, erp.secret, erp.faults), monkeypatch)
+    with dg.instance_for_test() as made:
+        yield made
+
+
+@cache
+def repository() -> dg.RepositoryDefinition:
+    """Built once: what a gate needs to know it reads from the environment at each tick."""
+    return build_defs().get_repository_def()
+
+
+def tick(task: Task, instance: dg.DagsterInstance) -> list[Any]:
+    """What the task's schedule answers now."""
+    schedule = repository().get_schedule_def(f"{task.name}_schedule")
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=repository()
+    ) as context:
+        data = schedule.evaluate_tick(context)
+    return [*(data.run_requests or []), *([data.skip_message] if data.skip_message else [])]
+
+
+def wait_for(erp: ErpServer) -> None:
+    """Both tasks have something to do."""
+    erp.store.insert("Email OTP", email="a@example.com", status="Pending", expiration_time="2020-01-01 00:00:00")
+    erp.store.insert("Email Queue", reference_doctype="Quotation", status="Not Sent", creation="2020-01-01 00:00:00")
+
+
+def test_the_minute_tasks_are_those_with_a_gate() -> None:
+    assert {task.name: (task.cron, task.queue, task.seconds) for task in MINUTE_TASKS} == {
+        "send_quotation_emails": ("* * * * *", SHORT, 60),
+        "expire_otps": ("* * * * *", SHORT, 60),
+    }
+
+
+@pytest.mark.parametrize("task", MINUTE_TASKS, ids=lambda task: task.name)
+class TestTicks:
+    def test_nothing_to_do_costs_one_request_and_starts_nothing(
+        self, task: Task, erp: ErpServer, instance: dg.DagsterInstance
+    ) -> None:
+        for _ in range(3):
+            (message,) = tick(task, instance)
+            assert message.startswith(f"{task.name}: no ")
+        assert len(erp.faults.requests) == 3
+
+    def test_work_starts_a_run_with_queue_and_limit(
+        self, task: Task, erp: ErpServer, instance: dg.DagsterInstance
+    ) -> None:
+        wait_for(erp)
+        (request,) = tick(task, instance)
+        assert isinstance(request, dg.RunRequest)
+        assert request.tags["queue"] == "short"
+        assert request.tags["dagster/max_runtime"] == "60"
+
+    def test_the_zone_is_asked_for_once_a_day_at_most(
+        self, task: Task, erp: ErpServer, instance: dg.DagsterInstance
+    ) -> None:
+        wait_for(erp)
+        for _ in range(3):
+            tick(task, instance)
+        assert len(erp.faults.requests) == 3 + 1
+
+    def test_a_tick_during_a_run_asks_nothing(self, task: Task, erp: ErpServer, instance: dg.DagsterInstance) -> None:
+        wait_for(erp)
+        create_run_for_test(
+            instance,
+            job_name=task.name,
+            status=DagsterRunStatus.STARTED,
+            asset_selection=frozenset(dg.AssetKey(asset) for asset in task.assets),
+        )
+        (message,) = tick(task, instance)
+        assert "still running" in message
+        assert erp.faults.requests == []
+
+    @pytest.mark.parametrize(
+        ("fault", "reason"),
+        [
+            (Fault("status", status=503), "temporarily unavailable"),
+            (Fault("status", status=401, json={"exc_type": "AuthenticationError"}), "key or secret not accepted"),
+            (Fault("drop_before"), "connection was lost"),
+            (Fault("truncate"), ""),
+            (Fault("status", status=200, json={"data": [{"name": None}]}), ""),
+            (Fault("status", status=200, text="<html>Welcome</html>"), "answered with a web page"),
+        ],
+        ids=lambda value: value.action if isinstance(value, Fault) else "",
+    )
+    def test_a_wrong_answer_skips_the_tick_with_its_reason(
+        self, task: Task, erp: ErpServer, instance: dg.DagsterInstance, fault: Fault, reason: str
+    ) -> None:
+        wait_for(erp)
+        erp.faults.add(replace(fault))
+        (message,) = tick(task, instance)
+        assert "could not be asked" in message
+        assert reason in message
+        assert len(erp.faults.requests) == 1, "a gate tries once"
+        assert erp.secret not in message
+
+    def test_a_server_that_is_down_skips_the_tick(
+        self, task: Task, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ERPNEXT_URL", "http://127.0.0.1:9")
+        (message,) = tick(task, instance)
+        assert "connection refused" in message
+
+    def test_wrong_settings_skip_the_tick(
+        self, task: Task, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ERPNEXT_URL", "erp.example.com")
+        reason = reason_to_skip(task, instance)
+        assert reason is not None
+        assert "ERPNEXT_URL" in reason
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_silent_server_is_waited_for_no_longer_than_the_limit(
+    silent_server: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERPNEXT_URL", silent_server)
+    monkeypatch.setenv("GATE_TIMEOUT", "0.2")
+    for task in MINUTE_TASKS:
+        (message,) = tick(task, instance)
+        assert "0.2 s" in message or "time limit" in message
+
+
+def test_a_question_that_hangs_is_given_up_and_not_asked_twice(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a socket's time-out but anything: a name server, a lock."""
+    monkeypatch.setenv("GATE_TIMEOUT", "0.2")
+    release, asked = threading.Event(), []
+
+    def hangs(*_: Any) -> Answer:
+        asked.append(1)
+        release.wait(30)
+        return Answer(True)
+
+    task = replace(MINUTE_TASKS[0], name="hanging", gate=hangs)
+    first = reason_to_skip(task, instance)
+    second = reason_to_skip(task, instance)
+    release.set()
+    assert "did not answer within 0.2 s" in (first or "")
+    assert "still not answered" in (second or "")
+    assert len(asked) == 1
+
+
+def test_a_question_that_was_answered_does_not_hold_the_next_one_up(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection may take a while to close."""
+    release = threading.Event()
+
+    @contextmanager
+    def closes_slowly(*arguments: Any) -> Iterator[ErpNextClient]:
+        with open_erpnext(*arguments) as erp:
+            yield erp
+            release.wait(30)
+
+    monkeypatch.setattr(gates, "open_erpnext", closes_slowly)
+    task = replace(MINUTE_TASKS[0], name="closing", gate=lambda *_: Answer(True))
+    answers = [reason_to_skip(task, instance) for _ in range(2)]
+    release.set()
+    assert answers == [None, None]
+
+
+def test_a_task_without_a_gate_is_never_held_up(instance: dg.DagsterInstance) -> None:
+    assert reason_to_skip(replace(MINUTE_TASKS[0], gate=None), instance) is None
+
+
+class TestSignsOfLife:
+    """A task that was asked and had nothing to do is not stale."""
+
+    def delivered(self, instance: dg.DagsterInstance, task: Task) -> int:
+        key = dg.AssetKey(task.assets[0])
+        return len(instance.fetch_materializations(key, limit=100).records)
+
+    def test_quiet_ticks_write_one_an_hour(self, instance: dg.DagsterInstance) -> None:
+        task = MINUTE_TASKS[0]
+        for _ in range(5):
+            assert reason_to_skip(task, instance)
+        assert self.delivered(instance, task) == 1
+
+    def test_a_server_that_does_not_answer_is_no_sign_of_life(
+        self, erp: ErpServer, instance: dg.DagsterInstance
+    ) -> None:
+        erp.faults.add(Fault("status", status=503))
+        assert reason_to_skip(MINUTE_TASKS[0], instance)
+        assert self.delivered(instance, MINUTE_TASKS[0]) == 0

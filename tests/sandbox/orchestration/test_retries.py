@@ -1,0 +1,187 @@
+"""The retry sensor and the standing check, over failures that the embedded servers really cause."""
+
+import dagster as dg
+import pytest
+
+from erp_medusa_pipelines.orchestration.retries import ATTEMPT_TAG, RETRY_OF_TAG
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
+from tests.support.catalogue import Catalogue
+from tests.support.operations import Clock, Daemon
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+JOB = "export_items_and_images_custom"
+TASK = next(task for task in TASKS if task.name == JOB)
+SENSOR = "retry_failed_partitions"
+CREATE = r"/admin/products/batch"
+OFFLINE = Fault("status", status=503, path=CREATE)
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, erp: ErpServer) -> Daemon:
+    shop_env.setenv("RETRY_DELAY_SECONDS", "60")
+    shop_env.setenv("RETRY_ATTEMPTS", "2")
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    catalogue = Catalogue(erp.store)
+    catalogue.items(8, catalogue.group("Gloves"))
+    return Daemon(Runner())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def check_of(daemon: Daemon) -> dg.AssetCheckEvaluation:
+    key = dg.AssetCheckKey(dg.AssetKey("medusa_product_updates"), "no_partition_left_failed")
+    (record,) = daemon.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.event is not None
+    evaluation = record.event.dagster_event.event_specific_data  # pyright: ignore[reportOptionalMemberAccess]
+    assert isinstance(evaluation, dg.AssetCheckEvaluation)
+    return evaluation
+
+
+def test_a_quiet_system_gives_no_runs_and_writes_nothing(daemon: Daemon) -> None:
+    assert daemon.runner.job(JOB, "batch_0").success
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_a_failed_batch_is_run_again_after_the_delay_and_only_what_is_missing_of_it(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock
+) -> None:
+    medusa.faults.add(OFFLINE)
+    failed = daemon.runner.job(JOB, "batch_0")
+    assert not failed.success
+    requests, why = daemon.sensor(SENSOR)
+    assert not requests
+    assert f"{JOB}[batch_0]: retry 1 of 2 at " in why
+    clock.advance(seconds=61)
+    ((request,), _) = daemon.sensor(SENSOR)
+    assert (request.job_name, request.partition_key) == (JOB, "batch_0")
+    events = failed.result.get_asset_materialization_events()
+    delivered = {event.asset_key.to_user_string() for event in events if event.asset_key}
+    assert "medusa_collections" in delivered
+    assert "medusa_products" not in delivered
+    selected = [key.to_user_string() for key in request.asset_selection or []]
+    assert selected == [asset for asset in TASK.assets if asset not in delivered]
+    assert request.tags[RETRY_OF_TAG] == failed.result.run_id
+    assert request.tags["queue"] == "long"
+    medusa.faults.heal()
+    assert daemon.run(request).success
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_two_ticks_for_one_failed_run_ask_for_the_same_run(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.job(JOB, "batch_0")
+    clock.advance(minutes=2)
+    ((first,), _) = daemon.sensor(SENSOR)
+    # As after a restart of the daemon: nothing but the storage is remembered.
+    ((second,), _) = Daemon(daemon.runner).sensor(SENSOR)
+    assert first.run_key == second.run_key
+
+
+def test_the_delay_doubles_and_after_the_last_attempt_the_batch_stays_failed(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock
+) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.job(JOB, "batch_0")
+    keys = []
+    for attempt, seconds in ((1, 61), (2, 121)):
+        clock.advance(seconds=seconds - 3)
+        assert not daemon.sensor(SENSOR)[0]
+        clock.advance(seconds=5)
+        ((request,), _) = daemon.sensor(SENSOR)
+        assert request.tags[ATTEMPT_TAG] == str(attempt)
+        keys.append(request.run_key)
+        clock.ahead *= 0
+        assert not daemon.run(request).success
+    assert len(set(keys)) == 2
+    clock.advance(days=1)
+    requests, why = daemon.sensor(SENSOR)
+    assert not requests
+    assert "failed again after 2 retries" in why
+    evaluation = check_of(daemon)
+    assert not evaluation.passed
+    assert evaluation.metadata["left_failed"].value == 1
+
+
+def test_a_failure_that_no_retry_can_mend_is_left_alone(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(Fault("status", status=401, json={"type": "unauthorized", "message": "Unauthorized"}))
+    daemon.runner.job(JOB, "batch_0")
+    clock.advance(days=1)
+    requests, why = daemon.sensor(SENSOR)
+    assert not requests
+    assert "the failure is permanent" in why
+
+
+def test_missing_settings_are_no_reason_to_retry(daemon: Daemon, shop_env: pytest.MonkeyPatch, clock: Clock) -> None:
+    job = daemon.repository.get_job(JOB)
+    # Taken away after the code was loaded: the run itself finds it missing.
+    shop_env.delenv("MEDUSA_API_KEY")
+    job.execute_in_process(partition_key="batch_0", instance=daemon.instance, raise_on_error=False)
+    clock.advance(days=1)
+    requests, why = daemon.sensor(SENSOR)
+    assert not requests
+    assert "permanent" in why
+
+
+def test_a_pause_that_the_server_asked_for_is_kept(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(Fault("status", status=429, path=CREATE, headers={"Retry-After": "600"}))
+    daemon.runner.job(JOB, "batch_0")
+    clock.advance(seconds=590)
+    assert not daemon.sensor(SENSOR)[0]
+    clock.advance(seconds=20)
+    assert len(daemon.sensor(SENSOR)[0]) == 1
+
+
+def test_what_is_being_worked_on_is_left_alone(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.job(JOB, "batch_0")
+    clock.advance(minutes=5)
+    running = daemon.queued(JOB, "batch_0")
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+    daemon.instance.report_run_canceled(running)
+    assert not daemon.sensor(SENSOR)[0], "an operator who cancels a run does not want it started again"
+
+
+def test_a_refused_second_start_does_not_hide_the_failure_of_the_first(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock
+) -> None:
+    medusa.faults.add(OFFLINE)
+    failed = daemon.runner.job(JOB, "batch_0")
+    refused = daemon.queued(JOB, "batch_0", **{DUPLICATE_OF_TAG: failed.result.run_id})
+    daemon.instance.report_run_canceled(refused)
+    clock.advance(minutes=5)
+    ((request,), _) = daemon.sensor(SENSOR)
+    assert request.tags[RETRY_OF_TAG] == failed.result.run_id
+
+
+def test_a_run_by_hand_takes_the_batch_off_the_list(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.job(JOB, "batch_0")
+    daemon.runner.job(JOB, "batch_1")
+    clock.advance(minutes=5)
+    assert len(daemon.sensor(SENSOR)[0]) == 2
+    medusa.faults.heal()
+    missing = [asset for asset in TASK.assets if asset != "medusa_collections"]
+    assert daemon.runner.assets(missing, "batch_0").success
+    ((request,), _) = daemon.sensor(SENSOR)
+    assert request.partition_key == "batch_1"
+    assert daemon.run(request).success
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+    assert check_of(daemon).passed
+
+
+def test_an_asset_without_batches_is_retried_too(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
+    medusa.faults.add(Fault("status", status=503, path="collections"))
+    assert not daemon.runner.asset("medusa_collections").success
+    clock.advance(minutes=5)
+    ((request,), _) = daemon.sensor(SENSOR)
+    assert request.partition_key is None
+    assert [key.to_user_string() for key in request.asset_selection or []] == ["medusa_collections"]
+    medusa.faults.heal()
+    assert daemon.run(request).success
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")

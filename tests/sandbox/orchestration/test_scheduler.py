@@ -1,0 +1,142 @@
+"""Every schedule under Dagster's own scheduler and the project's own instance file: what it starts, what it tells.
+
+Belongs here: ticks as the scheduler makes them, on a clock in the test's hand. Does not belong here: why a tick starts
+nothing (test_gates.py, test_second_starts.py), and the daemon as a process (tests/e2e).
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._scheduler.scheduler import launch_scheduled_runs
+
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
+
+CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
+EVENING = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+INSTANCE_FILE = Path(__file__).resolve().parents[3] / "dagster.yaml"
+PARTITIONED = [task.name for task in TASKS if task.partitioned]
+UNDIVIDED = [task.name for task in TASKS if not task.partitioned and not task.gate]
+EVERY_TASK = [task.name for task in (*TASKS, *HOUSEKEEPING)]
+
+
+class Scheduler:
+    """The daemon's scheduler over the code location, and what an operator sees of it."""
+
+    def __init__(self, workspace: WorkspaceProcessContext) -> None:
+        self.workspace = workspace
+        self.instance = workspace.instance
+        location = workspace.create_request_context().code_locations[0]
+        self.schedules = {
+            schedule.name.removesuffix("_schedule"): schedule
+            for repository in location.get_repositories().values()
+            for schedule in repository.get_schedules()
+        }
+
+    def turn_on(self, *tasks: str, at: datetime) -> None:
+        with freeze_time(at):
+            for task in tasks:
+                self.instance.start_schedule(self.schedules[task])
+
+    def look(self, at: datetime) -> None:
+        """One look of the scheduler at the clock."""
+        with freeze_time(at):
+            list(launch_scheduled_runs(self.workspace, logging.getLogger("scheduler"), at, iteration_times={}))
+
+    def ticks(self, task: str) -> list[InstigatorTick]:
+        """Oldest first."""
+        schedule = self.schedules[task]
+        return [*self.instance.get_ticks(schedule.get_remote_origin_id(), schedule.selector_id)][::-1]
+
+    def runs(self, task: str) -> list[dg.DagsterRun]:
+        return list(self.instance.get_runs(dg.RunsFilter(job_name=task)))
+
+    def end_all_runs(self) -> None:
+        """As if each had gone well."""
+        for run in self.instance.get_runs():
+            if not run.is_finished:
+                self.instance.report_dagster_event(
+                    dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
+                )
+
+
+@contextmanager
+def scheduler_of(home: Path, environment: pytest.MonkeyPatch, batches: int) -> Iterator[Scheduler]:
+    environment.setenv("EXPORT_BATCHES", str(batches))
+    shutil.copy(INSTANCE_FILE, home / "dagster.yaml")
+    with (
+        dg.DagsterInstance.from_config(str(home)) as instance,
+        create_test_daemon_workspace_context(CODE, instance) as workspace,
+    ):
+        yield Scheduler(workspace)
+
+
+def night(number: int) -> datetime:
+    """A moment after all nightly schedules of that night were due."""
+    return EVENING + timedelta(days=number - 1, hours=5)
+
+
+def errors(scheduler: Scheduler, tasks: Iterable[str]) -> list[str]:
+    return [str(tick.error) for task in tasks for tick in scheduler.ticks(task) if tick.status == TickStatus.FAILURE]
+
+
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_every_schedule_starts_its_runs_two_nights_in_a_row(
+    count: int, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    batches = [f"batch_{number}" for number in range(count)]
+    with scheduler_of(tmp_path, shop_env, count) as scheduler:
+        scheduler.turn_on(*EVERY_TASK, at=EVENING)
+        for number in (1, 2):
+            scheduler.look(night(number))
+            assert errors(scheduler, EVERY_TASK) == []
+            for task in PARTITIONED:
+                started = [run.tags["dagster/partition"] for run in scheduler.runs(task)]
+                assert sorted(started) == sorted(batches * number), task
+            for task in UNDIVIDED:
+                assert len(scheduler.runs(task)) == number, task
+            scheduler.end_all_runs()
+
+
+def test_a_tick_that_is_evaluated_again_after_a_crash_starts_nothing_twice(
+    shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with scheduler_of(tmp_path, shop_env, 4) as scheduler:
+        scheduler.turn_on(*PARTITIONED, at=EVENING)
+        scheduler.look(night(1))
+        before = {run.run_id for run in scheduler.instance.get_runs()}
+        assert len(before) == 4 * len(PARTITIONED)
+        for task in PARTITIONED:
+            tick = scheduler.ticks(task)[-1]
+            scheduler.instance.update_tick(tick.with_status(TickStatus.STARTED))
+        scheduler.end_all_runs()
+        scheduler.look(night(1) + timedelta(seconds=30))
+        assert errors(scheduler, PARTITIONED) == []
+        assert {run.run_id for run in scheduler.instance.get_runs()} == before
+
+
+def test_nights_that_were_missed_are_not_made_up_for(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with scheduler_of(tmp_path, shop_env, 4) as scheduler:
+        scheduler.turn_on(*EVERY_TASK, at=EVENING)
+        scheduler.look(night(5))
+        assert errors(scheduler, EVERY_TASK) == []
+        assert {task: len(scheduler.ticks(task)) for task in EVERY_TASK} == dict.fromkeys(EVERY_TASK, 1)
+
+
+def test_the_cron_lines_of_the_settings_are_ticked(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shop_env.setenv("SCHEDULES", '{"update_webitem_stock": "0 */6 * * *"}')
+    with scheduler_of(tmp_path, shop_env, 4) as scheduler:
+        scheduler.turn_on("update_webitem_stock", at=EVENING)
+        for hours in (1, 7, 13):
+            scheduler.look(EVENING + timedelta(hours=hours))
+            scheduler.end_all_runs()
+        assert len(scheduler.runs("update_webitem_stock")) == 12

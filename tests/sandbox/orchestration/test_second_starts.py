@@ -1,0 +1,102 @@
+"""The run coordinator: what happens to a run between its start and the queue, whoever starts it."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tests.support.operations import Daemon
+from tests.support.runs import Runner
+
+ROOT = Path(__file__).resolve().parents[3]
+JOB = "export_items_and_images_custom"
+ASSET_PAGE = "__ASSET_JOB"
+QUEUED, CANCELED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELED
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    shutil.copy(ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
+
+
+def submit(daemon: Daemon, *start: Any, **options: Any) -> dg.DagsterRun:
+    """Start a run as the webserver and the daemon do."""
+    run = daemon.created(*start, **options)
+    # The queue asks nothing of the workspace; only launching a run does.
+    return daemon.instance.submit_run(run.run_id, None)  # pyright: ignore[reportArgumentType]
+
+
+def why(daemon: Daemon, run: dg.DagsterRun) -> str:
+    return " ".join(record.message for record in daemon.instance.all_logs(run.run_id))
+
+
+def test_a_second_start_of_the_same_batch_does_nothing_and_says_why(daemon: Daemon) -> None:
+    first = submit(daemon, JOB, "batch_0")
+    second = submit(daemon, JOB, "batch_0")
+    assert (first.status, second.status) == (QUEUED, CANCELED)
+    assert f"run {first.run_id} already does the work of {JOB} for batch_0" in why(daemon, second)
+
+
+def test_other_batches_start(daemon: Daemon) -> None:
+    assert submit(daemon, JOB, "batch_0").status == QUEUED
+    assert submit(daemon, JOB, "batch_1").status == QUEUED
+
+
+def test_a_start_from_an_assets_page_is_a_second_start_too(daemon: Daemon) -> None:
+    first = submit(daemon, ASSET_PAGE, "batch_0", assets=["medusa_products"])
+    again = submit(daemon, ASSET_PAGE, "batch_0", assets=["medusa_products"])
+    whole = submit(daemon, JOB, "batch_0")
+    part = submit(daemon, ASSET_PAGE, "batch_0", assets=["medusa_images"])
+    assert (first.status, again.status) == (QUEUED, CANCELED)
+    assert whole.status == QUEUED, "the whole job does more than the one asset"
+    assert part.status == CANCELED, "the whole job does that already"
+
+
+def test_when_the_first_has_ended_the_next_may_start(daemon: Daemon) -> None:
+    first = submit(daemon, JOB, "batch_0")
+    daemon.instance.report_run_failed(first)
+    assert submit(daemon, JOB, "batch_0").status == QUEUED
+
+
+def test_of_two_starts_at_the_same_moment_one_goes_on(daemon: Daemon) -> None:
+    runs = [daemon.created(JOB, "batch_0") for _ in range(2)]
+    # Both exist before either is submitted, and the later one comes first.
+    ended = [daemon.instance.submit_run(run.run_id, None).status for run in reversed(runs)]  # pyright: ignore
+    assert ended == [CANCELED, QUEUED]
+
+
+@pytest.mark.parametrize("asset", ["medusa_products", "medusa_images"])
+def test_a_run_from_an_assets_page_has_its_tasks_queue_and_time_limit(daemon: Daemon, asset: str) -> None:
+    run = submit(daemon, ASSET_PAGE, "batch_0", assets=[asset])
+    assert (run.tags["queue"], run.tags["dagster/max_runtime"]) == ("long", "28800")
+
+
+def test_tags_that_an_operator_set_are_kept(daemon: Daemon) -> None:
+    tags = {"dagster/max_runtime": "60"}
+    run = submit(daemon, ASSET_PAGE, "batch_0", assets=["medusa_products"], **tags)
+    assert (run.tags["queue"], run.tags["dagster/max_runtime"]) == ("long", "60")
+
+
+def test_a_tick_starts_nothing_that_is_going_on_and_says_so(daemon: Daemon) -> None:
+    moment = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
+    first = submit(daemon, JOB, "batch_0")
+    requests, _ = daemon.schedule(f"{JOB}_schedule", moment)
+    assert [request.partition_key for request in requests] == ["batch_1"]
+    submit(daemon, JOB, "batch_1")
+    requests, skipped = daemon.schedule(f"{JOB}_schedule", moment)
+    assert not requests
+    assert first.run_id in skipped
+
+
+def test_housekeeping_does_not_start_twice_either(daemon: Daemon) -> None:
+    assert submit(daemon, "prune_runs").status == QUEUED
+    assert submit(daemon, "prune_runs").status == CANCELED

@@ -1,0 +1,410 @@
+"""How requests are sent, against servers on real sockets."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from erp_medusa_pipelines.clients.failures import (
+    AccessError,
+    PermanentError,
+    RateLimitedError,
+    TransientError,
+)
+from erp_medusa_pipelines.clients.http import LONGEST_WAIT, HttpClient, HttpOptions, Redactor
+from erp_medusa_sandbox.faults import Fault, FaultInjector
+from erp_medusa_sandbox.server import running
+
+SECRET = "s3cr3t/with+signs"
+KEY = "sk_" + "ab" * 32
+Answer = Callable[[Request], Response]
+
+
+class Server:
+    """Answers with what the test gives; notes every request and how many connections were opened."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer = answer or (lambda _request: JSONResponse({"ok": True}))
+        self.seen: list[Request] = []
+        self.connections: set[Any] = set()
+        app = Starlette(routes=[Route("/{path:path}", self._handle, methods=["GET", "POST", "PUT", "DELETE"])])
+        app.add_middleware(GZipMiddleware, minimum_size=500)
+        self.faults = FaultInjector(app)
+        self.url = ""
+
+    async def _handle(self, request: Request) -> Response:
+        self.seen.append(request)
+        self.connections.add(request.client)
+        await request.body()
+        return self.answer(request)
+
+
+@contextmanager
+def served(answer: Answer | None = None, *, keep_alive: int = 5) -> Iterator[Server]:
+    server = Server(answer)
+    with running(server.faults, keep_alive=keep_alive) as url:
+        server.url = url
+        yield server
+
+
+@contextmanager
+def raw_server(act: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server for one connection that says exactly what the test says."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    act(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(5)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with served() as found:
+        yield found
+
+
+class Client(HttpClient):
+    """A client that does not sleep, but notes for how long it would have."""
+
+    def __init__(self, url: str, *, attempts: int = 4, **options: Any) -> None:
+        self.slept: list[float] = []
+        super().__init__(
+            "ERPNext",
+            url,
+            {"Authorization": f"token key:{SECRET}"},
+            secrets=(SECRET, KEY),
+            options=HttpOptions(attempts=attempts, connect_timeout=2, read_timeout=5, **options),
+            sleep=self.slept.append,
+        )
+
+
+# --- what is sent again --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_what_may_be_repeated_is_tried_again_until_it_works(server: Server, method: str) -> None:
+    server.faults.add(Fault("status", status=502, times=3))
+    client = Client(server.url)
+    assert client.request(method, "/x") == {"ok": True}
+    assert client.requests_sent == 4
+    assert client.counts["retries"] == len(client.slept) == 3
+    assert client.counts[method] == 4
+
+
+def test_it_gives_up_after_its_attempts_and_says_why(server: Server) -> None:
+    server.faults.add(Fault("status", status=503))
+    client = Client(server.url, attempts=3)
+    with pytest.raises(TransientError, match="temporarily unavailable"):
+        client.request("GET", "/x")
+    assert client.requests_sent == 3
+    with pytest.raises(TransientError):
+        client.request("GET", "/x", attempts=1)
+    assert client.requests_sent == 4
+
+
+@pytest.mark.parametrize("action", ["drop_after", "drop_before", "truncate"])
+def test_a_post_without_an_answer_is_not_sent_again(server: Server, action: Any) -> None:
+    server.faults.add(Fault(action))
+    client = Client(server.url)
+    with pytest.raises(TransientError) as caught:
+        client.request("POST", "/x", json={})
+    assert caught.value.ambiguous
+    assert client.requests_sent == 1
+    assert len(server.faults.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_post_that_was_surely_not_carried_out_is_sent_again(server: Server, status: int) -> None:
+    server.faults.add(Fault("status", status=status, times=1))
+    assert Client(server.url).request("POST", "/x", json={}) == {"ok": True}
+
+
+def test_a_post_may_be_declared_repeatable(server: Server) -> None:
+    server.faults.add(Fault("drop_after", times=2))
+    assert Client(server.url).request("POST", "/x", json={}, repeatable=True) == {"ok": True}
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 417])
+def test_a_refusal_is_final(server: Server, status: int) -> None:
+    server.faults.add(Fault("status", status=status, json={"message": "no"}))
+    client = Client(server.url)
+    with pytest.raises(PermanentError) as caught:
+        client.request("GET", "/x")
+    assert caught.value.status == status
+    assert client.requests_sent == 1
+
+
+# --- how long is waited --------------------------------------------------------------------------------------------
+
+
+def test_waits_grow_and_are_spread(server: Server) -> None:
+    server.faults.add(Fault("status", status=503))
+    rounds = []
+    for _ in range(12):
+        client = Client(server.url, attempts=6)
+        with pytest.raises(TransientError):
+            client.request("GET", "/x")
+        rounds.append(client.slept)
+    for nth in range(5):
+        waits = [each[nth] for each in rounds]
+        assert all(0 <= wait <= min(20, 0.5 * 2 ** (nth + 1)) for wait in waits)
+        assert len(set(waits)) > 6, "no jitter: everybody would come back at the same moment"
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_wait_that_the_server_names_is_kept(server: Server, form: str) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=7), usegmt=True)
+    value = "7" if form == "seconds" else later
+    server.faults.add(Fault("status", status=429, headers={"Retry-After": value}, times=1))
+    client = Client(server.url)
+    assert client.request("GET", "/x") == {"ok": True}
+    assert len(client.slept) == 1
+    assert 4 <= client.slept[0] <= 7
+
+
+@pytest.mark.parametrize("seconds", [61, 3600, 10**9])
+def test_a_longer_wait_is_given_back_instead_of_slept(server: Server, seconds: int) -> None:
+    server.faults.add(Fault("status", status=429, headers={"Retry-After": str(seconds)}))
+    client = Client(server.url)
+    with pytest.raises(RateLimitedError) as caught:
+        client.request("GET", "/x")
+    assert caught.value.retry_after is not None
+    assert seconds >= caught.value.retry_after > LONGEST_WAIT
+    assert client.slept == []
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "", "Fri, 99 Foo 9999 99:99:99 GMT", "1e3"])
+def test_an_unreadable_wait_means_the_clients_own(server: Server, value: str) -> None:
+    server.faults.add(Fault("status", status=503, headers={"Retry-After": value}, times=1))
+    client = Client(server.url)
+    assert client.request("GET", "/x") == {"ok": True}
+    assert all(0 <= wait <= 1 for wait in client.slept)
+
+
+def test_a_moment_that_has_passed_means_at_once(server: Server) -> None:
+    value = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+    server.faults.add(Fault("status", status=503, headers={"Retry-After": value}, times=1))
+    client = Client(server.url)
+    assert client.request("GET", "/x") == {"ok": True}
+    assert client.slept == [0.0]
+
+
+# --- secrets -------------------------------------------------------------------------------------------------------
+
+
+def test_no_message_repr_or_log_shows_a_secret(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "erp_medusa_pipelines")
+    caplog.set_level(logging.WARNING, "urllib3")  # its debug log shows whole addresses, for who asks for it
+    caplog.set_level(logging.WARNING, "uvicorn")
+    said = f"bad token {SECRET} or Basic {KEY} or s3cr3t%2Fwith%2Bsigns, unknown sk_{'12' * 32}"
+    server.faults.add(
+        Fault("status", status=503, json={"exc_type": "SessionStopped", "exception": f"E: {said}"}, times=2)
+    )
+    server.faults.add(Fault("status", status=417, json={"exc_type": "ValidationError", "exception": f"E: {said}"}))
+    client = Client(server.url)
+    with pytest.raises(PermanentError) as caught:
+        client.request("GET", f"/x/{SECRET}", params={"key": SECRET})
+    error = caught.value
+    shown = [str(error), repr(error), error.reason, error.where, repr(client), repr(vars(error)), caplog.text]
+    assert error.reason.startswith("bad ***")
+    for text in shown:
+        for secret in (SECRET, KEY, "s3cr3t%2F", "12" * 32):
+            assert secret not in text
+    assert "attempt 1 failed" in caplog.text
+
+
+def test_exceptions_show_neither_query_nor_cause() -> None:
+    client = Client("http://erp.invalid", attempts=1)
+    with pytest.raises(TransientError) as caught:
+        client.request("GET", "/x?fields=secret", params={"filters": "private"})
+    assert "private" not in str(caught.value)
+    assert caught.value.where == "GET /x"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_addresses_are_hidden_only_where_asked() -> None:
+    redact = Redactor([SECRET])
+    assert redact("mail to a.b@shop.example") == "mail to a.b@shop.example"
+    redact.hide_addresses = True
+    assert redact('mail to <a.b@shop.example>, "x@y"') == 'mail to <<address>>, "<address>"'
+
+
+def test_the_key_is_shown_to_no_other_server(server: Server) -> None:
+    with served() as other:
+        client = Client(server.url)
+        for path in (f"@{other.url.removeprefix('http://')}/x", ".shop.example/files/x.png", "x", ""):
+            with pytest.raises(PermanentError, match="must begin with /"):
+                client.request("GET", path)
+            with pytest.raises(PermanentError, match="must begin with /"):
+                client.download(path, limit=10)
+        server.answer = lambda _request: Response(status_code=302, headers={"Location": other.url})
+        with pytest.raises(PermanentError, match="redirects"):
+            client.request("GET", "/x")
+        assert other.seen == []
+
+
+def test_netrc_does_not_replace_the_key(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    Client(server.url).request("GET", "/x")
+    assert server.seen[0].headers["authorization"] == f"token key:{SECRET}"
+    assert server.seen[0].headers["accept"] == "application/json"
+
+
+def test_cookies_are_not_sent_back(server: Server) -> None:
+    server.answer = lambda _request: JSONResponse({}, headers={"Set-Cookie": "sid=Guest; Path=/"})
+    client = Client(server.url)
+    client.request("GET", "/x")
+    client.request("GET", "/x")
+    assert "cookie" not in server.seen[1].headers
+
+
+# --- what comes back -----------------------------------------------------------------------------------------------
+
+
+def test_a_web_page_instead_of_data_points_to_the_address(server: Server) -> None:
+    server.answer = lambda _request: HTMLResponse("<html><title>Login</title></html>")
+    client = Client(server.url)
+    with pytest.raises(PermanentError, match="web page: is this the right address"):
+        client.request("GET", "/x")
+    assert client.requests_sent == 1
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again(server: Server) -> None:
+    answers = iter([Response(b'{"data": [1, 2', media_type="application/json"), JSONResponse({"data": [1, 2]})])
+    server.answer = lambda _request: next(answers)
+    assert Client(server.url).request("GET", "/x") == {"data": [1, 2]}
+
+
+def test_compressed_answers_are_read(server: Server) -> None:
+    rows = [{"name": f"ITM-{number}"} for number in range(500)]
+    server.answer = lambda _request: JSONResponse({"data": rows})
+    client = Client(server.url)
+    response = client.request("GET", "/x", parse=False)
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.json() == {"data": rows}
+    assert client.request("GET", "/x") == {"data": rows}
+
+
+@pytest.mark.parametrize("answer", [{"message": "pong"}, [], "text", None, 5])
+def test_an_answer_of_another_shape_is_no_key_error(server: Server, answer: Any) -> None:
+    client = Client(server.url)
+    assert client.part({"data": []}, "data", "/x") == []
+    with pytest.raises(PermanentError, match="no 'data': is this the address of ERPNext"):
+        client.part(answer, "data", "/x")
+
+
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])
+def test_the_servers_clock_goes_on_from_its_date_header(zone: str) -> None:
+    answer = f"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 01:02:03 {zone}\r\nContent-Length: 2\r\n\r\n{{}}"
+    with raw_server(lambda connection: connection.sendall(answer.encode())) as url:
+        client = Client(url)
+        assert client.server_clock is None
+        client.request("GET", "/x")
+    assert client.server_clock is not None
+    assert timedelta() <= client.server_clock - datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC) < timedelta(minutes=1)
+
+
+def test_a_date_that_is_none_does_no_harm() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nDate: yesterday\r\nContent-Length: 2\r\n\r\n{}"
+    with raw_server(lambda connection: connection.sendall(answer)) as url:
+        client = Client(url)
+        assert client.request("GET", "/x") == {}
+    assert client.server_clock is None
+
+
+# --- downloads -----------------------------------------------------------------------------------------------------
+
+
+def test_a_download_stops_at_its_limit() -> None:
+    sent = 0
+
+    def endless(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 99999999999\r\n\r\n")
+        while True:
+            sent += connection.send(b"x" * 64 * 1024)
+
+    with raw_server(endless) as url, pytest.raises(PermanentError, match="more than the allowed 1,000,000 bytes"):
+        Client(url).download("/files/big.png", limit=1_000_000)
+    # Beyond the limit only what was on its way in the sockets' buffers.
+    assert sent < 50_000_000
+
+
+def test_a_file_of_exactly_the_limit_is_taken(server: Server) -> None:
+    server.answer = lambda _request: Response(b"small")
+    assert Client(server.url).download("/files/small.png", limit=5) == b"small"
+
+
+def test_a_download_that_was_cut_off_is_made_again(server: Server) -> None:
+    server.answer = lambda _request: Response(b"0123456789" * 100, media_type="image/png")
+    server.faults.add(Fault("truncate", times=2))
+    client = Client(server.url)
+    assert client.download("/files/a.png", limit=2000) == b"0123456789" * 100
+    assert client.requests_sent == 3
+    assert "gzip" not in server.seen[0].headers["accept-encoding"]
+
+
+def test_a_refused_download_is_judged_like_anything_else(server: Server) -> None:
+    server.faults.add(Fault("status", status=403, text="<title>403 Forbidden</title><p>no</p>"))
+    with pytest.raises(AccessError):
+        Client(server.url).download("/private/files/a.png", limit=10)
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+def test_connections_are_reused_also_after_refusals_and_downloads(server: Server) -> None:
+    client = Client(server.url)
+    for _ in range(5):
+        client.request("GET", "/x")
+        client.download("/files/x", limit=1000)
+        server.faults.add(Fault("status", status=404, json={}, times=1))
+        with pytest.raises(PermanentError):
+            client.request("POST", "/x", json={})
+    client.request("GET", "/x")
+    assert len(server.connections) == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_costs_no_post() -> None:
+    with served(keep_alive=0) as server:
+        client = Client(server.url)
+        client.request("GET", "/x")
+        threading.Event().wait(0.3)
+        assert client.request("POST", "/x", json={}) == {"ok": True}
+        assert client.counts["retries"] == 0
+
+
+def test_many_threads_share_one_client(server: Server) -> None:
+    server.answer = lambda request: JSONResponse({"path": request.url.path})
+    client = Client(server.url, connections=4)
+    with ThreadPoolExecutor(12) as pool:
+        paths = [f"/x/{number}" for number in range(240)]
+        answers = list(pool.map(lambda path: client.request("GET", path)["path"], paths))
+    assert answers == paths
+    assert client.requests_sent == client.counts["GET"] == 240
+    assert len(server.connections) <= 4

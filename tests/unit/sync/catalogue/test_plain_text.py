@@ -1,0 +1,39 @@
+"""Descriptions as ERPNext's editor stores them, as the shop shows them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        ("plain", "plain"),
+        ("5 < 6 and 7 > 3, R&D", "5 < 6 and 7 > 3, R&D"),
+        ("A &amp; B", "A & B"),
+        ("<b>bold</b>er", "bolder"),
+        ("<p>a</p><p>b</p>", "a\n\nb"),
+        ("a<br>b", "a\nb"),
+        ("<ul><li>x</li><li>y</li></ul>", "* x\n* y"),
+        ('<div class="ql-editor read-mode"><p>ا &ndash; ب&nbsp;ج</p></div>', "ا – ب ج"),
+        ("<script>alert(1)</script>y", "y"),
+        ('<a href="http://x">link</a>', "link"),
+        ("<img src=x>", ""),
+        ("<!-- hidden -->", ""),
+        ("<p>unclosed", "unclosed"),
+        ("  padded \r\n\r\n\r\n\r\n text ", "padded\n\ntext"),
+    ],
+)
+def test_html_becomes_text(html: str | None, text: str) -> None:
+    assert plain_text(html) == text
+
+
+@given(st.text(max_size=200))
+def test_no_input_breaks_it_and_nothing_dangles(html: str) -> None:
+    text = plain_text(html)
+    assert text == text.strip()
+    assert "\n\n\n" not in text
