@@ -45,7 +45,12 @@ INSTIGATORS = """query($repository: RepositorySelector!) { repositoryOrError(rep
   ... on Repository {
     schedules { name scheduleState { id selectorId status ticks(limit: 5) { status skipReason runIds } } }
     sensors { name sensorState { id selectorId status ticks(limit: 5) { status skipReason runIds } } } } } }"""
+TICKS = """query($selector: InstigationSelector!) { instigationStateOrError(instigationSelector: $selector) {
+  ... on InstigationState { ticks(limit: 100) { timestamp status skipReason runIds error { message } } } } }"""
 STOP = """mutation($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"""
+STOP_SCHEDULE = (
+    """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename ... on PythonError { message } } }"""
+)
 PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   assetPartitionStatuses { ... on DefaultPartitionStatuses {
     materializedPartitions failedPartitions materializingPartitions } } } } }"""
@@ -171,11 +176,26 @@ class Deployment:
         answer = self.graphql(START_SCHEDULE, selector={**SELECTOR, "scheduleName": name})["startSchedule"]
         assert answer["__typename"] == "ScheduleStateResult", answer
 
+    def ticks(self, name: str) -> list[dict[str, Any]]:
+        """Ticks of a schedule or sensor, oldest first."""
+        found = self.graphql(TICKS, selector={**SELECTOR, "name": name})["instigationStateOrError"]
+        return found["ticks"][::-1]
+
     def turn_off_sensor(self, name: str) -> None:
         answer = self.graphql(STOP, id=self.instigator(name)["id"])["stopSensor"]
         assert answer["__typename"] == "StopSensorMutationResult", answer
 
+    def turn_off_schedule(self, name: str) -> None:
+        state = self.instigator(name)
+        answer = self.graphql(STOP_SCHEDULE, id=state["id"])["stopRunningSchedule"]
+        assert answer["__typename"] == "ScheduleStateResult", answer
+
     # -- the shop -----------------------------------------------------------------------------------------------
+
+    def send_mail_to(self, host: str, port: int) -> None:
+        """Where the shop's outgoing Email Account points at."""
+        site = {"smtp_host": host, "smtp_port": port}
+        requests.post(f"{self.shop.erpnext_url}/__sandbox__/site", json=site, timeout=10).raise_for_status()
 
     def break_medusa(self, **fault: Any) -> None:
         requests.post(f"{self.shop.medusa_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
