@@ -21,7 +21,7 @@ from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, ta
 from erp_medusa_pipelines.orchestration.freshness import with_freshness
 from erp_medusa_pipelines.orchestration.jobs import build_job
 from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
-from erp_medusa_pipelines.orchestration.partitions import batches_definition
+from erp_medusa_pipelines.orchestration.partitions import batches_definition, batches_in_force
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
@@ -53,7 +53,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
             tasks,
             zone,
         ),
-        asset_checks=[build_check(task) for task in tasks],
+        asset_checks=[build_check(task, batches_in_force(settings)) for task in tasks],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[
             build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))

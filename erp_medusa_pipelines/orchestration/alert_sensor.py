@@ -23,6 +23,7 @@ from erp_medusa_pipelines.orchestration.alerts import (
     waiting_message,
 )
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -45,7 +46,7 @@ def news(
     messages: list[Message] = []
     reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
     retried = _retry_sensor_is_on(instance)
-    now = read_state(instance)
+    now = read_state(instance, batches_in_force(settings))
     for part in now.failed:
         view = retries.outlook(instance, part, settings)
         if (view.final or not retried) and _is_news(reported.get(part.name), part.run.run_id):

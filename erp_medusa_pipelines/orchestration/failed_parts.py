@@ -4,13 +4,17 @@ Belongs here: reading Dagster's record of attempts, the same one that the UI col
 log: whatever heals a partition - a retry, a backfill, the next night - takes it off this list.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, partition_of, tasks_of
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, home_of
+
+FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+PartKey = tuple[str, str | None]
+"""Name of a task and one of its batches; None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -35,42 +39,57 @@ class FailedPart:
 
 @dataclass(frozen=True)
 class FailedState:
-    """What is left failed, and the (asset, batch) pairs whose latest attempt has not come to a good end for any reason:
-    failed, going on, or canceled.
+    """What is left failed; what somebody stopped by hand; and the (asset, batch) pairs whose latest attempt has not
+    come to a good end for any reason: failed, going on, or canceled.
     """
 
     failed: list[FailedPart]
+    stopped: list[FailedPart]
     unsettled: frozenset[tuple[str, str | None]]
 
     def failed_of(self, task: Task) -> list[FailedPart]:
         """The parts that concern assets of the task."""
         return [part for part in self.failed if part.assets.intersection(task.assets)]
 
+    def stopped_of(self, task: Task) -> list[FailedPart]:
+        """The same for what was stopped by hand."""
+        return [part for part in self.stopped if part.assets.intersection(task.assets)]
+
     def is_settled(self, assets: Iterable[str], partition: str | None) -> bool:
         """Whether all of these assets are in order, for that batch."""
         return not any((asset, batch) in self.unsettled for asset in assets for batch in (partition, None))
 
 
-def read_state(instance: dg.DagsterInstance) -> FailedState:
-    """What is left failed now. A batch that is being worked on is not among it."""
-    failed: dict[tuple[str, str | None], list[tuple[str, dg.RunRecord]]] = {}
+def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> FailedState:
+    """What is left failed now, of the batches that exist. A batch that is being worked on is not among it."""
+    found: dict[dg.DagsterRunStatus, dict[PartKey, list[tuple[str, dg.RunRecord]]]] = {FAILURE: {}, CANCELED: {}}
     unsettled: set[tuple[str, str | None]] = set()
-    busy: set[tuple[str, str | None]] = set()
+    busy: set[PartKey] = set()
     for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
         for partition, run_id in _unfinished(instance, dg.AssetKey(asset)):
             record = _record(instance, run_id)
             if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
                 continue
             run = record.dagster_run
+            # An asset without batches failed as a step of some batch's run, and is tried again with that batch.
+            batch = partition or first_batch_of(run)
+            if batch is not None and batch not in batches:
+                continue
             unsettled.add((asset, partition))
-            # The run's batch, not the asset's: an asset without batches failed as a step of some batch's run.
-            part = _task(run, asset).name, partition_of(run)
-            if run.status == dg.DagsterRunStatus.FAILURE:
-                failed.setdefault(part, []).append((asset, record))
-            elif run.status != dg.DagsterRunStatus.CANCELED:
+            part = _task(run, asset).name, batch
+            if run.status in found:
+                found[run.status].setdefault(part, []).append((asset, record))
+            else:
                 busy.add(part)
-    parts = [_part(name, partition, found) for (name, partition), found in failed.items()]
-    return FailedState([part for part in parts if (part.task.name, part.partition) not in busy], frozenset(unsettled))
+    failed = _parts(found[FAILURE], busy)
+    stopped = _parts(found[CANCELED], busy | {(part.task.name, part.partition) for part in failed})
+    return FailedState(failed, stopped, frozenset(unsettled))
+
+
+def _parts(
+    found: Mapping[PartKey, Sequence[tuple[str, dg.RunRecord]]], without: Collection[PartKey]
+) -> list[FailedPart]:
+    return [_part(*key, attempts) for key, attempts in found.items() if key not in without]
 
 
 def _task(run: dg.DagsterRun, asset: str) -> Task:

@@ -70,7 +70,7 @@ def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
         latest = instance.get_latest_materialization_event(key)
         if latest and time.time() - latest.timestamp < SIGN_OF_LIFE.total_seconds():
             continue
-        if not read_state(instance).failed_of(task):
+        if not read_state(instance, ()).failed_of(task):
             metadata = {"found": 0, "nothing_to_do": why}
             instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
 

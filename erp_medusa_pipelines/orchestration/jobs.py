@@ -10,8 +10,8 @@ QUEUE_TAG = "queue"
 
 
 def run_tags(task: Task) -> dict[str, str]:
-    """Tags of every run of a task."""
-    return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds)}
+    """Tags of every run of a task. Dagster itself retries none of them: one sensor does, and counts (retries.py)."""
+    return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds), "dagster/max_retries": "0"}
 
 
 def build_job(task: Task, batches: dg.PartitionsDefinition) -> UnresolvedAssetJobDefinition:

@@ -6,11 +6,25 @@ from contextlib import contextmanager
 import dagster as dg
 
 from erp_medusa_pipelines.connections import Shop, open_shop
+from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
 from erp_medusa_pipelines.settings import load_settings
 
 
 class ShopConnection(dg.ConfigurableResource):
-    """Opens the shop that the environment names. Holds no secret itself; nothing connects before `open`."""
+    """Opens the shop that the environment names. Holds no secret itself; nothing connects before `open`.
+
+    It lives as long as the run, from before the first asset waits for its turn to the end of the last one, so the run's
+    signs of life are left from here.
+    """
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
+        """Around the whole run."""
+        if context.instance is None or context.run is None:
+            yield self
+            return
+        with signs_of_life(context.instance, context.run):
+            yield self
 
     @contextmanager
     def open(self) -> Iterator[Shop]:

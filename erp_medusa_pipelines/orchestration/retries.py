@@ -1,10 +1,11 @@
 """Retrying what is left failed: which part, when, and how often.
 
 Belongs here: the rule, and the sensor that applies it every half minute. Does not belong here: what is failed
-(failed_parts.py) and why (run_failures.py), or Dagster's own retry of crashed run processes (dagster.yaml).
+(failed_parts.py) and why (run_failures.py).
 
-A retry is one run of the task's job with the assets that are left failed, for one batch. It says in its tags which run
-it repeats and the how-maniest attempt it is, so that the count needs no memory beside the runs themselves.
+A retry is one run of the task's job with the assets that are left failed, for one batch. Its tags say which run it
+repeats and the number of the attempt, so that the count needs no memory beside the runs themselves. Nothing else
+retries: Dagster's own `run_retries` would count by itself, and both together would try one failure many times.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from erp_medusa_pipelines.orchestration.checks import report_failed_parts
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
 from erp_medusa_pipelines.orchestration.jobs import run_tags
+from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS
@@ -26,10 +27,6 @@ SENSOR = "retry_failed_partitions"
 SECONDS_BETWEEN_TICKS = 30
 ATTEMPT_TAG = "erp_medusa_pipelines/attempt"
 RETRY_OF_TAG = "erp_medusa_pipelines/retry_of"
-
-DAGSTERS_TURN = timedelta(minutes=10)
-"""How long a run that Dagster announced to retry itself is left to it. Its daemon takes seconds; but it drops retries
-of backfills that have ended, after having announced them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,6 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
     failure = read_failure(instance, part.run.run_id)
     attempt = int(part.run.tags.get(ATTEMPT_TAG) or 0)
     ended = datetime.fromtimestamp(part.record.end_time or part.record.create_timestamp.timestamp(), UTC)
-    if part.run.tags.get(WILL_RETRY_TAG) == "true" and _now() - ended < DAGSTERS_TURN:
-        return Outlook(part, failure, attempt, ended + DAGSTERS_TURN, "Dagster retries the crashed run itself")
     if failure.permanent:
         return Outlook(part, failure, attempt, None, "the failure is permanent: somebody has to mend its reason first")
     if attempt >= settings.retry_attempts:
@@ -91,8 +86,21 @@ def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
     return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
 
 
+def _verdict(
+    instance: dg.DagsterInstance, part: FailedPart, backfilled: frozenset[str], settings: Settings
+) -> tuple[dg.RunRequest | None, str]:
+    """The run to ask for now, or why there is none."""
+    view = outlook(instance, part, settings)
+    if backfilled.intersection(part.task.assets):
+        return None, "a backfill is going on"
+    if view.due is not None and view.due <= _now():
+        return retry_request(view), view.why
+    return None, view.why
+
+
 def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorDefinition:
     """The one sensor for failed partitions and failed tasks."""
+    batches = batches_in_force(settings)
 
     @dg.sensor(
         name=SENSOR,
@@ -105,19 +113,23 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         ),
     )
     def retry_failed_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = read_state(context.instance)
+        now = read_state(context.instance, batches)
         for task in TASKS:
-            report_failed_parts(context.instance, task, now.failed_of(task))
+            report_failed_parts(context.instance, task, now)
         backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
         requests, reasons = [], []
         for part in now.failed:
-            view = outlook(context.instance, part, settings)
-            if backfilled.intersection(part.task.assets):
-                reasons.append(f"{part.name}: a backfill is going on")
-            elif view.due is not None and view.due <= _now():
-                requests.append(retry_request(view))
+            try:
+                request, why = _verdict(context.instance, part, backfilled, settings)
+            # Each part stands alone: whatever is wrong with one, the others are still tried again.
+            except Exception as error:
+                context.log.exception("%s cannot be retried", part.name)
+                request, why = None, f"cannot be retried: {error or type(error).__name__}"
+            if request:
+                requests.append(request)
             else:
-                reasons.append(f"{part.name}: {view.why}")
+                reasons.append(f"{part.name}: {why}")
+        reasons += [f"{part.name}: stopped by hand" for part in now.stopped]
         if requests:
             return dg.SensorResult(run_requests=requests)
         return dg.SensorResult(skip_reason="; ".join(reasons) or "nothing is left failed")

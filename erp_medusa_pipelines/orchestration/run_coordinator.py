@@ -1,8 +1,8 @@
 """What happens to a run between its start and the queue, whoever starts it: schedule, sensor, backfill, UI or API.
 
-Belongs here: the two things that must hold for every run and that only the coordinator sees for all of them: it wears
-its task's queue and time limit, and it is not the second of its kind. Named in dagster.yaml, so it is loaded by the
-webserver and the daemon as well; it must stay light and import nothing of the work.
+Belongs here: the two things that must hold for every run and that only the coordinator sees for all of them: it has its
+task's queue and time limit, and it is not the second start of the same work with the same run config. Named in
+dagster.yaml, so it is loaded by webserver and daemon as well; it must stay light and import nothing of the work.
 """
 
 import dagster as dg
@@ -12,7 +12,9 @@ from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.runs import (
+    BACKFILL_TAG,
     DUPLICATE_OF_TAG,
+    REFUSED_TAG,
     older_run_in_the_way,
     partition_of,
     tasks_of,
@@ -30,10 +32,12 @@ class TaskRunCoordinator(QueuedRunCoordinator):
         missing = missing_tags(run)
         if missing:
             self._instance.add_run_tags(run.run_id, missing)
-        older = older_run_in_the_way(self._instance, run)
+        # A run of a backfill that is ended here would end the backfill as failed; in the queue it waits its turn.
+        older = None if BACKFILL_TAG in run.tags else older_run_in_the_way(self._instance, run)
         if older is None:
             return super().submit_run(context)
-        self._instance.add_run_tags(run.run_id, {DUPLICATE_OF_TAG: older.run_id})
+        tags = {DUPLICATE_OF_TAG: older.run_id, REFUSED_TAG: f"run {older.run_id[:8]} does it"}
+        self._instance.add_run_tags(run.run_id, tags)
         self._instance.report_run_canceled(run, message=_refusal(run, older))
         return self._instance.get_run_by_id(run.run_id) or run
 

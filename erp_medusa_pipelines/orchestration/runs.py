@@ -28,6 +28,11 @@ ASSET_JOB = "__ASSET_JOB"
 DUPLICATE_OF_TAG = "erp_medusa_pipelines/duplicate_of"
 """On a run that was ended before it began, because the run named here already does its work."""
 
+REFUSED_TAG = "not_started"
+"""Beside it, for people: in a list of runs it tells a refused start from one that somebody canceled."""
+
+BACKFILL_TAG = "dagster/backfill"
+
 
 def tasks_of(run: dg.DagsterRun) -> list[Task]:
     """The task whose job the run is; for one started from an asset's page, the tasks that its assets are at home in."""
@@ -53,6 +58,11 @@ def partition_of(run: dg.DagsterRun) -> str | None:
     return f"{first}...{last}" if first and last else run.tags.get(PARTITION_NAME_TAG)
 
 
+def first_batch_of(run: dg.DagsterRun) -> str | None:
+    """The batch that the run is for; of a range of batches the first one."""
+    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
+
+
 @dataclass(frozen=True)
 class Work:
     """What a start would do: enough to tell whether somebody does it already."""
@@ -72,6 +82,13 @@ class Work:
         """The work of a task's own job."""
         return cls(task.name, frozenset({task.name}) if task.assets else frozenset(), frozenset(task.assets), partition)
 
+    def is_repeated_by(self, other: dg.DagsterRun, run: dg.DagsterRun) -> bool:
+        """Whether `run`, which is this work, was asked for the same way as the other one and does nothing beside it.
+
+        With another run config - `allow_zero`, `retry_rejected` - somebody wants something else of the same batch.
+        """
+        return run.run_config == other.run_config and self.is_done_by(Work.of(other))
+
     def is_done_by(self, other: "Work") -> bool:
         """Whether the other one covers it: the same tasks, the same batch, each of the assets.
 
@@ -88,7 +105,7 @@ def active_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
 
 
 def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
-    """An active run, created earlier, that covers this one.
+    """An active run, created earlier, that covers this one and was started with the same run config.
 
     Only earlier ones count, by the order in which storage took them in: of two runs started at the same moment by
     different processes one goes on, and both agree on which.
@@ -97,7 +114,7 @@ def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg
     for record in active_runs(instance):
         if record.dagster_run.run_id == run.run_id:
             return None
-        if work.is_done_by(Work.of(record.dagster_run)):
+        if work.is_repeated_by(record.dagster_run, run):
             return record.dagster_run
     return None
 

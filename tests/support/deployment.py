@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import requests
 
 from dev.postgres import Cluster, free_port
@@ -87,6 +88,8 @@ class Deployment:
     home: Path
     url: str
     shop: sandbox.SandboxAddress
+    environment: Mapping[str, str] = field(repr=False)
+    has_code_server: bool
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def graphql(self, query: str, **variables: Any) -> Any:
@@ -206,13 +209,13 @@ class Deployment:
 
     # -- processes ----------------------------------------------------------------------------------------------
 
-    def start(self, *command: str, name: str, environment: Mapping[str, str]) -> None:
+    def start(self, *command: str, name: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
                     [str(BIN / command[0]), *command[1:]],
                     cwd=self.home,
-                    env=environment,
+                    env=dict(self.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -228,6 +231,32 @@ class Deployment:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def start_everything(self) -> None:
+        """Code server (on PostgreSQL), webserver and daemon; returns when all of them answer."""
+        workspace = ROOT / "workspace.yaml"
+        if self.has_code_server:
+            workspace, code_port = self.home / "workspace.yaml", free_port()
+            workspace.write_text(
+                f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_port}\n"
+                f"      location_name: {LOCATION}\n",
+                encoding="utf-8",
+            )
+            self.start("dagster", "api", "grpc", "-m", f"{LOCATION}.definitions", "-p", str(code_port), name="code")
+        port = self.url.rsplit(":", 1)[1]
+        self.start("dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", port, name="webserver")
+        self.start("dagster-daemon", "run", "-w", str(workspace), name="daemon")
+        wait_for("webserver and daemon", self.is_healthy, START_SECONDS)
+
+    def kill_everything(self) -> None:
+        """As a power cut does: webserver, daemon, code server and every process of a run, without a word."""
+        family = [child for process in self.processes for child in psutil.Process(process.pid).children(recursive=True)]
+        for process in (*self.processes, *family):
+            process.kill()
+        for process in self.processes:
+            process.wait()
+        psutil.wait_procs(family, timeout=30)
+        self.processes.clear()
 
     def is_healthy(self) -> bool:
         """All daemons tick and the webserver has the code."""
@@ -266,25 +295,10 @@ def deployed(home: Path, *, postgres_url: str | None = None, **settings: str) ->
         **({"DAGSTER_POSTGRES_URL": postgres_url} if postgres_url else {}),
         **settings,
     }
-    port, code_port = free_port(), free_port()
     with ExitStack() as stack:
         shop = sandbox.ensure_running(home / "sandbox")
         stack.callback(sandbox.stop, home / "sandbox")
-        deployment = Deployment(home, f"http://127.0.0.1:{port}", shop)
+        deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
         stack.callback(deployment.stop)
-        start = deployment.start
-        workspace = ROOT / "workspace.yaml"
-        if postgres_url:
-            workspace = home / "workspace.yaml"
-            workspace.write_text(
-                f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_port}\n"
-                f"      location_name: {LOCATION}\n",
-                encoding="utf-8",
-            )
-            code = ("dagster", "api", "grpc", "-m", f"{LOCATION}.definitions", "-h", "127.0.0.1")
-            start(*code, "-p", str(code_port), name="code", environment=environment)
-        bind = ("-h", "127.0.0.1", "-p", str(port))
-        start("dagster-webserver", "-w", str(workspace), *bind, name="webserver", environment=environment)
-        start("dagster-daemon", "run", "-w", str(workspace), name="daemon", environment=environment)
-        wait_for("webserver and daemon", deployment.is_healthy, START_SECONDS)
+        deployment.start_everything()
         yield deployment

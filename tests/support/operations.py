@@ -1,9 +1,10 @@
 """Schedules and sensors evaluated as the daemon does, on a persistent instance, with the clock in the test's hand."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -94,7 +95,7 @@ class Daemon:
         )
         return JobRun(result)
 
-    def queued(self, job_name: str, partition: str | None = None, **tags: str) -> dg.DagsterRun:
+    def queued(self, job_name: str, partition: str | None = None, **tags: Any) -> dg.DagsterRun:
         """A run that waits in the queue, as one that was just started."""
         return self.created(job_name, partition, status=dg.DagsterRunStatus.QUEUED, **tags)
 
@@ -105,7 +106,8 @@ class Daemon:
         *,
         status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
         assets: Sequence[str] | None = None,
-        **tags: str,
+        run_config: Mapping[str, object] | None = None,
+        **tags: Any,
     ) -> dg.DagsterRun:
         """A run that nobody has started; with `assets`, as if from an asset's page."""
         job = self.repository.get_job(job_name)
@@ -116,6 +118,7 @@ class Daemon:
             job.get_subset(asset_selection=selection) if selection else job,
             status=status,
             tags={**job.tags, **tags},
+            run_config=run_config,
             asset_selection=selection,
             remote_job_origin=RemoteJobOrigin(REPOSITORY, job_name),
             job_code_origin=JobPythonOrigin(job_name, CODE),

@@ -144,7 +144,13 @@ def test_what_is_being_worked_on_is_left_alone(daemon: Daemon, medusa: MedusaSer
     running = daemon.queued(JOB, "batch_0")
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
     daemon.instance.report_run_canceled(running)
-    assert not daemon.sensor(SENSOR)[0], "an operator who cancels a run does not want it started again"
+    requests, why = daemon.sensor(SENSOR)
+    assert not requests, "an operator who cancels a run does not want it started again"
+    assert f"{JOB}[batch_0]: stopped by hand" in why
+    evaluation = check_of(daemon)
+    assert not evaluation.passed
+    assert evaluation.metadata["stopped_by_hand"].value == 1
+    assert "materialize it again" in str(evaluation.metadata[f"{JOB}[batch_0]"].value)
 
 
 def test_a_refused_second_start_does_not_hide_the_failure_of_the_first(
@@ -185,3 +191,53 @@ def test_an_asset_without_batches_is_retried_too(daemon: Daemon, medusa: MedusaS
     medusa.faults.heal()
     assert daemon.run(request).success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_one_part_that_cannot_be_asked_for_does_not_stop_the_others(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock
+) -> None:
+    medusa.faults.add(OFFLINE)
+    runs = {batch: daemon.runner.job(JOB, batch).result.run_id for batch in ("batch_0", "batch_1")}
+    # Something that is no number, as only a foreign hand can leave it there.
+    daemon.instance.add_run_tags(runs["batch_0"], {ATTEMPT_TAG: "second"})
+    clock.advance(minutes=5)
+    ((request,), _) = daemon.sensor(SENSOR)
+    assert request.partition_key == "batch_1"
+
+
+def test_a_batch_that_does_not_exist_any_more_is_nothing_to_retry(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock, shop_env: pytest.MonkeyPatch
+) -> None:
+    medusa.faults.add(OFFLINE)
+    daemon.runner.job(JOB, "batch_0")
+    daemon.runner.job(JOB, "batch_1")
+    shop_env.setenv("EXPORT_BATCHES", "1")
+    clock.advance(minutes=5)
+    ((request,), _) = Daemon(daemon.runner).sensor(SENSOR)
+    assert request.partition_key == "batch_0"
+    assert check_of(daemon).metadata["left_failed"].value == 1
+
+
+def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
+    daemon: Daemon, medusa: MedusaServer, clock: Clock
+) -> None:
+    assert daemon.runner.asset("medusa_collections").success
+    failed = daemon.created(
+        "__ASSET_JOB",
+        assets=["medusa_products"],
+        **{"dagster/asset_partition_range_start": "batch_0", "dagster/asset_partition_range_end": "batch_1"},
+    )
+    daemon.instance.report_run_failed(failed)
+    clock.advance(minutes=5)
+    requests, _ = daemon.sensor(SENSOR)
+    assert {request.partition_key for request in requests} == {"batch_0", "batch_1"}
+    for request in requests:
+        assert daemon.run(request).success
+    assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
+    graph = daemon.repository.asset_graph
+    for key in graph.get_all_asset_keys():
+        if graph.get(key).is_partitioned:
+            assert graph.get(key).backfill_policy == dg.BackfillPolicy.multi_run(1), key

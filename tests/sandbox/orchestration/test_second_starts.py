@@ -97,6 +97,29 @@ def test_a_tick_starts_nothing_that_is_going_on_and_says_so(daemon: Daemon) -> N
     assert first.run_id in skipped
 
 
+def test_a_refused_start_is_told_apart_from_a_canceled_run(daemon: Daemon) -> None:
+    first = submit(daemon, JOB, "batch_0")
+    refused = submit(daemon, JOB, "batch_0")
+    assert refused.tags["not_started"] == f"run {first.run_id[:8]} does it"
+    daemon.instance.report_run_canceled(first)
+    canceled = daemon.instance.get_run_by_id(first.run_id)
+    assert canceled
+    assert "not_started" not in canceled.tags
+
+
+def test_the_same_work_with_another_run_config_waits_its_turn(daemon: Daemon) -> None:
+    allowed = {"ops": {"medusa_stock": {"config": {"allow_zero": True}}}}
+    stock = "update_webitem_stock"
+    assert submit(daemon, stock, "batch_0").status == QUEUED
+    assert submit(daemon, stock, "batch_0", run_config=allowed).status == QUEUED
+    assert submit(daemon, stock, "batch_0", run_config=allowed).status == CANCELED
+
+
+def test_a_run_of_a_backfill_waits_for_the_batch_that_is_at_work(daemon: Daemon) -> None:
+    assert submit(daemon, JOB, "batch_0").status == QUEUED
+    assert submit(daemon, JOB, "batch_0", **{"dagster/backfill": "abcdefgh"}).status == QUEUED
+
+
 def test_housekeeping_does_not_start_twice_either(daemon: Daemon) -> None:
     assert submit(daemon, "prune_runs").status == QUEUED
     assert submit(daemon, "prune_runs").status == CANCELED

@@ -120,4 +120,4 @@ def test_two_runs_never_write_the_same_asset_at_once(repository: dg.RepositoryDe
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_run_of_a_task_says_its_queue_and_limit(task: object) -> None:
     tags = run_tags(task)  # pyright: ignore[reportArgumentType]
-    assert set(tags) == {"queue", "dagster/max_runtime"}
+    assert set(tags) == {"queue", "dagster/max_runtime", "dagster/max_retries"}

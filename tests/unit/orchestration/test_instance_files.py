@@ -27,6 +27,7 @@ from dagster_postgres.utils import create_pg_engine
 
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
+from erp_medusa_pipelines.orchestration.run_launcher import WatchingRunLauncher
 from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -113,10 +114,13 @@ def test_dead_runs_are_found_and_give_their_slots_back(instance: DagsterInstance
     assert pools.default_pool_limit == 1
 
 
-def test_only_crashed_run_processes_are_retried_by_dagster_itself(instance: DagsterInstance) -> None:
-    assert instance.run_retries_enabled
-    assert instance.run_retries_max_retries == 2
-    assert instance.run_retries_retry_on_asset_or_op_failure is False
+def test_runs_are_watched_for_signs_of_life(instance: DagsterInstance) -> None:
+    assert isinstance(instance.run_launcher, WatchingRunLauncher)
+    assert instance.run_launcher.supports_check_run_worker_health
+
+
+def test_nothing_but_the_sensor_retries(instance: DagsterInstance) -> None:
+    assert not instance.run_retries_enabled
 
 
 def test_every_kind_of_tick_is_pruned_some_day(instance: DagsterInstance) -> None:

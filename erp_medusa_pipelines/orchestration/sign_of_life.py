@@ -1,0 +1,122 @@
+"""A run shows that its process is alive; whoever watches can tell one that is gone.
+
+Belongs here: the sign that a run's process leaves in the instance's storage every few seconds, and the judgement over
+signs that stay away. Does not belong here: asking for that judgement (run_launcher.py).
+
+Nobody's clock is believed: the watcher measures with its own how long a sign stays the same. So it needs neither the
+run's host nor its process id, works for any launcher, and a storage that was away for a while condemns nobody.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.runs import first_batch_of, tasks_of
+
+SECONDS_BETWEEN_SIGNS = 10.0
+PATIENCE_SECONDS = 60.0
+"""So long a sign may stay the same before its run counts as dead."""
+
+LONGEST_BLINK_SECONDS = 45.0
+"""A watcher that did not look for longer than this - itself down, or without storage - begins to watch anew."""
+
+KEPT = timedelta(minutes=10)
+EXIT_CODE = 75
+"""EX_TEMPFAIL: try again later."""
+
+_log = logging.getLogger(__name__)
+
+
+def shows_signs(run: dg.DagsterRun) -> bool:
+    """Whether the run is one of ours: only those leave signs."""
+    return bool(tasks_of(run))
+
+
+@contextmanager
+def signs_of_life(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[None]:
+    """Leave a sign every few seconds while the run's process works or waits.
+
+    A run that was declared dead or ended meanwhile is not ours to go on with: somebody else may be at work on the same
+    batch already, so the process ends at once.
+    """
+    if instance.is_ephemeral or not shows_signs(run):
+        yield
+        return
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.is_set():
+            try:
+                leave_sign(instance, run)
+                current = instance.get_run_by_id(run.run_id)
+                if current is not None and current.is_finished and not over.is_set():
+                    _log.error("run %s was ended by somebody else: its process ends too", run.run_id)
+                    os._exit(EXIT_CODE)
+            # The storage is away for a moment: the watcher cannot see any sign now either.
+            except Exception:  # noqa: BLE001
+                _log.warning("run %s could not leave a sign of life", run.run_id, exc_info=True)
+            over.wait(SECONDS_BETWEEN_SIGNS)
+
+    thread = threading.Thread(target=beat, name="sign-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        # Not joined for long: a storage that hangs must not hold up the run's end.
+        thread.join(1.0)
+
+
+def leave_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Note the moment beside the signs of other runs of the same job and batch; forget old ones."""
+    now = datetime.now(UTC)
+    oldest = (now - KEPT).isoformat()
+    others = {run_id: sign for run_id, sign in state.load(instance, _key(run)).items() if sign > oldest}
+    state.save(instance, _key(run), {**others, run.run_id: now.isoformat()})
+
+
+def last_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The newest sign of the run; None while it has left none."""
+    return state.load(instance, _key(run)).get(run.run_id)
+
+
+def _key(run: dg.DagsterRun) -> str:
+    # One key for all runs of a job and batch: keys are never deleted, so there must not be one per run.
+    return f"signs_of_life/{run.job_name}/{first_batch_of(run) or ''}"
+
+
+@dataclass
+class _Watched:
+    sign: Any
+    since: float
+    looked: float
+
+
+class Watcher:
+    """Remembers what it saw of each run, and since when."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._runs: dict[str, _Watched] = {}
+
+    def silent_seconds(self, run_id: str, sign: str | None) -> float:
+        """How long this sign has been the newest of the run, as far as was watched."""
+        now = self._clock()
+        self._forget_what_nobody_asks_about(now)
+        seen = self._runs.get(run_id)
+        if seen is None or seen.sign != sign or now - seen.looked > LONGEST_BLINK_SECONDS:
+            seen = self._runs[run_id] = _Watched(sign, now, now)
+        seen.looked = now
+        return now - seen.since
+
+    def _forget_what_nobody_asks_about(self, now: float) -> None:
+        self._runs = {key: seen for key, seen in self._runs.items() if now - seen.looked < KEPT.total_seconds()}
