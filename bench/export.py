@@ -38,7 +38,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItemReader
-from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -75,8 +75,8 @@ def shop(items: int, medusa: dict[str, str], *, server_script: bool = True, batc
             yield opened
 
 
-def parts(opened: Shop, batch: Batch, **options: int) -> dict[str, Any]:
-    """What the sync of a batch is made with, as the assets make it; `options` replaces some of the sizes."""
+def scope_of(opened: Shop, batch: Batch, **options: int) -> BatchScope:
+    """What the sync of a batch works with, as the assets make it; `options` replaces some of the sizes."""
     settings = opened.settings
     sizes = {
         "window": settings.erpnext_read_chunk,
@@ -84,14 +84,8 @@ def parts(opened: Shop, batch: Batch, **options: int) -> dict[str, Any]:
         "chunk_bytes": settings.medusa_chunk_bytes,
         "parallel": settings.medusa_parallel_calls,
     }
-    return {
-        "erp": opened.erp,
-        "medusa": opened.medusa,
-        "batch": batch,
-        "quarantine": Quarantine(),
-        "report": SyncReport(),
-        "options": SyncOptions(**{**sizes, **options}),
-    }
+    chosen = SyncOptions(**{**sizes, **options})
+    return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), chosen)
 
 
 def placement_of(opened: Shop) -> Placement:
@@ -113,8 +107,8 @@ def export_products(opened: Shop) -> tuple[int, float, int]:
     placement, collections = placement_of(opened), collection_ids(opened.erp)
 
     def one(index: int) -> SyncReport:
-        own = parts(opened, Batch(index, BATCHES))
-        return ProductExport(**own, writer=opened.writer, collections=collections, placement=placement).run()
+        own = scope_of(opened, Batch(index, BATCHES))
+        return ProductExport(own, writer=opened.writer, collections=collections, placement=placement).run()
 
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(one, range(BATCHES)))
@@ -134,9 +128,9 @@ def second_run(opened: Shop) -> tuple[int, float, int, int]:
     unchanged = 0
     for index in range(BATCHES):
         batch = Batch(index, BATCHES)
-        own = parts(opened, batch)
-        ImageSync(**own, writer=opened.writer, image_max_bytes=opened.settings.image_max_bytes).run()
-        unchanged += ProductUpdates(**parts(opened, batch), collections=collections).run().counts["unchanged"]
+        own = scope_of(opened, batch)
+        ImageSync(own, writer=opened.writer, image_max_bytes=opened.settings.image_max_bytes).run()
+        unchanged += ProductUpdates(scope_of(opened, batch), collections=collections).run().counts["unchanged"]
     seconds += time.perf_counter() - began
     return unchanged, seconds, sent + opened.requests_sent - before, opened.medusa.http.counts["POST"] - posts
 
@@ -164,9 +158,9 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
         erp.insert("Item Group", {"item_group_name": "Elsewhere", "medusa_id": "pcol_of_another_shop"})
         erp.update("Item", bad["item_code"], {"item_group": "Elsewhere"})
         erp.update("Website Item", bad["name"], {"item_group": "Elsewhere"})
-        own = parts(opened, Chosen(0, 1, frozenset(names)), chunk=100)
+        own = scope_of(opened, Chosen(0, 1, frozenset(names)), chunk=100)
         before = opened.medusa.http.counts["POST"]
-        report = ProductExport(**own, writer=opened.writer, collections=collection_ids(erp), placement=placement).run()
+        report = ProductExport(own, writer=opened.writer, collections=collection_ids(erp), placement=placement).run()
         rejects = [f"{reject.name}: {reject.reason}" for reject in report.rejects]
         return report.counts["written"], rejects, opened.medusa.http.counts["POST"] - before
 

@@ -25,7 +25,7 @@ from bench.export import BATCHES, export, medusa_address, shop
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -49,6 +49,12 @@ Row = tuple[str, int, float, int, int]
 """(what, entries, seconds, requests, entries and ids written)."""
 
 
+def scope_of(opened: Shop, batch: Batch) -> BatchScope:
+    """What one run of a batch works with."""
+    options = SyncOptions(parallel=opened.settings.medusa_parallel_calls)
+    return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
+
+
 def sync(opened: Shop, name: str) -> Row:
     """The lists, and all batches."""
     batches = opened.settings.export_batches
@@ -57,16 +63,11 @@ def sync(opened: Shop, name: str) -> Row:
     prices = MedusaPrices(opened.medusa)
     rule = AmountRule(prices.currencies())
     zone, today = opened.erp.time_zone, opened.erp.clock().date()
-    PriceLists(prices, price_list, zone, today).look_after(SyncReport())
+    PriceLists(prices, price_list, zone, today).reconcile(SyncReport())
 
     def one(index: int) -> SyncReport:
         return PriceSync(
-            erp=opened.erp,
-            medusa=opened.medusa,
-            batch=Batch(index, batches),
-            quarantine=Quarantine(),
-            report=SyncReport(),
-            options=SyncOptions(parallel=settings.medusa_parallel_calls),
+            scope_of(opened, Batch(index, batches)),
             writer=opened.writer,
             price_list=price_list,
             prices=prices,

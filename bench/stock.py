@@ -20,7 +20,7 @@ from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, show
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -30,6 +30,12 @@ CHANGED = 20
 LEVELS_ROUTE = "/admin/inventory-items/location-levels/batch"
 
 
+def scope_of(opened: Shop, batch: Batch) -> BatchScope:
+    """What one run of a batch works with."""
+    options = SyncOptions(parallel=opened.settings.medusa_parallel_calls)
+    return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
+
+
 def sync(opened: Shop, name: str, location: str) -> Row:
     """All batches."""
     settings, batches = opened.settings, opened.settings.export_batches
@@ -37,12 +43,7 @@ def sync(opened: Shop, name: str, location: str) -> Row:
 
     def one(index: int) -> SyncReport:
         return StockSync(
-            erp=opened.erp,
-            medusa=opened.medusa,
-            batch=Batch(index, batches),
-            quarantine=Quarantine(),
-            report=SyncReport(),
-            options=SyncOptions(parallel=settings.medusa_parallel_calls),
+            scope_of(opened, Batch(index, batches)),
             writer=opened.writer,
             inventory=MedusaInventory(opened.medusa),
             locations={},

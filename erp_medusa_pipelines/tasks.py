@@ -134,11 +134,11 @@ def is_ours(asset: str) -> bool:
     return any(asset in task.assets for task in TASKS)
 
 
-def home_of(asset: str) -> Task:
+def owner_task(asset: str) -> Task:
     """The one task that answers for an asset: of those that materialize it, the one with the fewest assets."""
     return min((task for task in TASKS if asset in task.assets), key=lambda task: len(task.assets))
 
 
 def last_own_asset(task: Task) -> str:
     """The last asset that the task itself answers for: where what concerns the whole task is shown."""
-    return [asset for asset in task.assets if home_of(asset).name == task.name][-1]
+    return [asset for asset in task.assets if owner_task(asset).name == task.name][-1]

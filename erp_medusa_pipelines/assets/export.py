@@ -55,7 +55,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
             ProductExport(
-                **run.batch_sync(),
+                run.scope,
                 writer=run.shop.writer,
                 collections=collection_ids(run.shop.erp),
                 placement=Placement(
@@ -79,7 +79,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "File") as run:
             ImageSync(
-                **run.batch_sync(),
+                run.scope,
                 writer=run.shop.writer,
                 image_max_bytes=run.shop.settings.image_max_bytes,
             ).run()
@@ -102,12 +102,12 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
             updates = ProductUpdates(
-                **run.batch_sync(),
+                run.scope,
                 collections=collection_ids(run.shop.erp),
             )
             updates.run()
-            if not updates.down:
-                Withdrawals(**run.batch_sync()).run()
+            if not updates.outage:
+                Withdrawals(run.scope).run()
             return run.result()
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]

@@ -48,7 +48,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
-            _lists(run).look_after(run.report)
+            _lists(run).reconcile(run.report)
             return run.result()
 
     @dg.asset(
@@ -71,7 +71,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             prices = MedusaPrices(run.shop.medusa)
             try:
                 PriceSync(
-                    **run.batch_sync(),
+                    run.scope,
                     writer=run.shop.writer,
                     price_list=settings.erpnext_price_list,
                     prices=prices,

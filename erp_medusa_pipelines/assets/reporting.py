@@ -22,7 +22,7 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
-from erp_medusa_pipelines.sync.engine.batch_sync import SyncOptions
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -71,16 +71,10 @@ class SyncRun:
         """The batch that this run is for."""
         return batch_of_key(self.context.partition_key, self.shop.settings.export_batches)
 
-    def batch_sync(self) -> dict[str, Any]:
-        """What every BatchSync is given, by keyword."""
-        return {
-            "erp": self.shop.erp,
-            "medusa": self.shop.medusa,
-            "batch": self.batch,
-            "quarantine": self.quarantine,
-            "report": self.report,
-            "options": self.options,
-        }
+    @property
+    def scope(self) -> BatchScope:
+        """What a sync of this batch works with."""
+        return BatchScope(self.shop.erp, self.shop.medusa, self.batch, self.quarantine, self.report, self.options)
 
     def result(self) -> dg.MaterializeResult:
         """The materialization; raises Failure when documents are left for a retry.

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
 from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.stock.levels import LowStock, StockSync
 
@@ -45,13 +45,13 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     def medusa_stock(
         context: dg.AssetExecutionContext, config: StockConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
-        with sync_run(context, shop, config, DOCTYPE) as run:
+        with sync_run(context, shop, config, WEBSITE_ITEM) as run:
             settings = run.shop.settings
             inventory = MedusaInventory(run.shop.medusa)
             if settings.warehouse_stock_locations:
                 inventory.check_locations(settings.warehouse_stock_locations.values(), LOCATIONS_VARIABLE)
             sync = StockSync(
-                **run.batch_sync(),
+                run.scope,
                 writer=run.shop.writer,
                 inventory=inventory,
                 locations=settings.warehouse_stock_locations,
@@ -81,7 +81,7 @@ def _low_stock_table(low_stock: list[LowStock], base_url: str) -> dict[str, dg.M
                 "website_item": item.name,
                 "quantity": item.quantity,
                 "threshold": item.threshold,
-                "link": document_url(base_url, DOCTYPE, item.name),
+                "link": document_url(base_url, WEBSITE_ITEM, item.name),
             }
         )
         for item in sorted(low_stock, key=lambda one: (one.quantity, one.name))[:ROWS_SHOWN]

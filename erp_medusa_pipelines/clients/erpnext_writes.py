@@ -29,6 +29,10 @@ from erp_medusa_pipelines.clients.failures import (
 log = logging.getLogger(__name__)
 
 SERVER_SCRIPT_METHOD = "erp_medusa_set_values"
+SERVER_SCRIPT_VERSION = 2
+INSTALL_NEW = f"install the new text (README), version {SERVER_SCRIPT_VERSION}; until then ids are written by saving"
+SWITCHED_OFF = "ServerScriptNotEnabled"
+SWITCH_ON = "to switch them on: bench set-config -g server_script_enabled 1; until then ids are written by saving"
 STALE = "TimestampMismatchError"
 """What Frappe calls a save with a `modified` that is not the document's any more."""
 
@@ -79,12 +83,16 @@ class ErpNextWriter:
         """Whether the site has the Server Script installed and enabled. Asked once."""
         try:
             answer = self.client.call(SERVER_SCRIPT_METHOD, {"doctype": "Website Item", "rows": "[]"}, repeatable=True)
-        except AccessError:
-            return False
         except PermanentError as error:
-            log.info("%s is not installed, ids are written by bulk_update: %s", SERVER_SCRIPT_METHOD, error.reason)
+            if error.exc_type == SWITCHED_OFF:
+                log.warning("%s: server scripts are switched off on this site; %s", SERVER_SCRIPT_METHOD, SWITCH_ON)
+            else:
+                log.info("%s is not installed, ids are written by bulk_update: %s", SERVER_SCRIPT_METHOD, error.reason)
             return False
-        return isinstance(answer, dict) and answer.get("version") == 1
+        version = answer.get("version") if isinstance(answer, dict) else None
+        if version != SERVER_SCRIPT_VERSION:
+            log.warning("%s on the site is version %s: %s", SERVER_SCRIPT_METHOD, version, INSTALL_NEW)
+        return version == SERVER_SCRIPT_VERSION
 
     @cached_property
     def app_hooks_enabled(self) -> bool:
@@ -147,9 +155,9 @@ class ErpNextWriter:
             # Setting the same values twice is harmless; but under conditions a repeat would call the first try's
             # own work a change by somebody else.
             answer = self.client.call(SERVER_SCRIPT_METHOD, arguments, repeatable=not (expected or as_read))
-        except AccessError:
-            raise
         except PermanentError as error:
+            if isinstance(error, AccessError) and error.exc_type != SWITCHED_OFF:
+                raise
             # One bad row refuses them all, and so does a script that was taken away meanwhile: saving tells which.
             log.warning("%s: %s; %d documents are saved instead", SERVER_SCRIPT_METHOD, error.reason, len(changes))
             outcome = WriteOutcome()

@@ -100,7 +100,7 @@ def run_link(run_id: str, settings: Settings) -> str:
     return f"{settings.dagster_ui_url}/runs/{run_id}" if settings.dagster_ui_url else run_id
 
 
-def ways_out(message: Message, settings: Settings) -> list[Way]:
+def channels(message: Message, settings: Settings) -> list[Way]:
     """Where this message goes."""
     ways: list[Way] = ["alert"] if settings.alert_urls else []
     if settings.error_log_in_erp and message.kind == "failure":
@@ -118,7 +118,7 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Take a message in, once for every way out."""
-        self._waiting += [{"way": way, **asdict(message)} for way in ways_out(message, self._settings)]
+        self._waiting += [{"way": way, **asdict(message)} for way in channels(message, self._settings)]
 
     def deliver(self) -> tuple[int, list[str]]:
         """Send what waits; returns the number that got out, and why others did not."""

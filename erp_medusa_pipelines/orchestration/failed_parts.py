@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
-from erp_medusa_pipelines.tasks import TASKS, Task, home_of
+from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 PartKey = tuple[str, str | None]
@@ -95,7 +95,7 @@ def _parts(
 def _task(run: dg.DagsterRun, asset: str) -> Task:
     """The task under which an asset's failure is counted: the run's own, or the asset's home."""
     tasks = tasks_of(run)
-    return tasks[0] if len(tasks) == 1 and asset in tasks[0].assets else home_of(asset)
+    return tasks[0] if len(tasks) == 1 and asset in tasks[0].assets else owner_task(asset)
 
 
 def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.RunRecord]]) -> FailedPart:

@@ -12,7 +12,7 @@ from datetime import timedelta
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.crontab import longest_gap
-from erp_medusa_pipelines.tasks import Task, home_of
+from erp_medusa_pipelines.tasks import Task, owner_task
 
 GRACE = timedelta(hours=1)
 SIGN_OF_LIFE = timedelta(hours=1)
@@ -22,7 +22,7 @@ kept for good."""
 
 def freshness_policy(asset: str, tasks: Sequence[Task], zone: str) -> dg.FreshnessPolicy:
     """The policy of an asset, given the tasks with the cron lines in force."""
-    home = next(task for task in tasks if task.name == home_of(asset).name)
+    home = next(task for task in tasks if task.name == owner_task(asset).name)
     limit = max(task.seconds for task in tasks if asset in task.assets)
     window = longest_gap(home.cron, zone) + timedelta(seconds=limit) + GRACE
     if home.gate:

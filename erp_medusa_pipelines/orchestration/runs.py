@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from erp_medusa_pipelines.tasks import TASKS, Task, home_of, is_ours
+from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 """Statuses of a run that has not ended. A run is NOT_STARTED for the moment between its creation and the queue."""
@@ -39,7 +39,7 @@ def tasks_of(run: dg.DagsterRun) -> list[Task]:
     own = [task for task in TASKS if task.name == run.job_name]
     if own:
         return own
-    homes = {home_of(asset).name for asset in assets_of(run) if is_ours(asset)}
+    homes = {owner_task(asset).name for asset in assets_of(run) if is_ours(asset)}
     return [task for task in TASKS if task.name in homes]
 
 

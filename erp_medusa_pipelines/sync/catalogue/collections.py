@@ -83,7 +83,7 @@ def sync_collections(
     report.count("bound", len(outcome.written))
     for name, error in outcome.failed.items():
         if isinstance(error, TransientError):
-            report.leave(DOCTYPE, name, error)
+            report.defer(DOCTYPE, name, error)
         else:
             report.reject(Reject(DOCTYPE, name, f"id not written back: {error.reason}", "medusa_id"))
     return ids
@@ -127,8 +127,8 @@ def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Map
     except PermanentError as error:
         report.reject(Reject(DOCTYPE, one.group["name"], error.reason))
     except TransientError as error:
-        report.leave(DOCTYPE, one.group["name"], error)
-    report.done(1)
+        report.defer(DOCTYPE, one.group["name"], error)
+    report.advance(1)
     return one.group, collection_id
 
 

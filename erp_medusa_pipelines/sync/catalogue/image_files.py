@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
 
 FILE_FIELDS = (
     "name", "file_name", "file_url", "file_type", "file_size", "is_private", "content_hash", "attached_to_name",
@@ -21,7 +21,7 @@ FILE_FIELDS = (
 FILE_TYPES = ("PNG", "JPG", "JPEG", "WEBP")
 
 NEW_IMAGES = [
-    ["attached_to_doctype", "=", DOCTYPE],
+    ["attached_to_doctype", "=", WEBSITE_ITEM],
     ["medusa_id", "is", "not set"],
     ["file_type", "in", list(FILE_TYPES)],
     ["is_folder", "=", 0],

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.sync.catalogue.image_files import (
@@ -32,8 +33,7 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
     new_images,
     upload_name,
 )
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE as WEBSITE_ITEM
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage
@@ -110,7 +110,7 @@ class ProductImages:
 
 
 @dataclass(kw_only=True)
-class ImageSync(BatchSync):
+class ImageSync(WebsiteItemSync):
     """One run of the images for one batch. Counts are Files."""
 
     doctype: ClassVar[str] = "File"
@@ -139,8 +139,8 @@ class ImageSync(BatchSync):
     def _exported(self) -> Iterator[list[dict[str, Any]]]:
         """Website Items that have a product, window by window. Images of the others wait for the export."""
         for some in batched(sorted(self._names), self.options.window):
-            if self.down:
-                self._leave_files_of(some, self.down)
+            if self.outage:
+                self._leave_files_of(some, self.outage)
                 continue
             try:
                 fields = ["name", "medusa_id", "website_image"]
@@ -154,8 +154,8 @@ class ImageSync(BatchSync):
             yield rows
 
     def _window(self, owners: Sequence[Mapping[str, Any]]) -> None:
-        if self.down:
-            self._leave_files_of([owner["name"] for owner in owners], self.down)
+        if self.outage:
+            self._leave_files_of([owner["name"] for owner in owners], self.outage)
             return
         try:
             work = self._read(owners)
@@ -186,7 +186,7 @@ class ImageSync(BatchSync):
             # A File that was attached after this run began is the next run's; one that was removed needs nothing.
             listed = set(self._names[owner["name"]])
             files = [image for image in images[owner["name"]] if image.name in listed]
-            self.report.done(len(listed) - len(files))
+            self.report.advance(len(listed) - len(files))
             product = products.get(owner["medusa_id"])
             if product is None:
                 # Deleted in Medusa: the export's updates say so, here its images only wait.
@@ -224,8 +224,8 @@ class ImageSync(BatchSync):
     def _fetch(self, picture: Picture) -> bool:
         """Get and check the content; False when the picture was rejected or left (noted in the report)."""
         file_url = picture.lead.row["file_url"]
-        if self.down:
-            self._leave(picture, self.down)
+        if self.outage:
+            self._leave(picture, self.outage)
             return False
         try:
             check_address(picture.lead)
@@ -251,9 +251,9 @@ class ImageSync(BatchSync):
 
     def _upload(self, group: list[Picture]) -> None:
         """Store a call's worth of pictures. An upload can neither be found nor does it harm: a lost one is repeated."""
-        if self.down:
+        if self.outage:
             for picture in group:
-                self._leave(picture, self.down)
+                self._leave(picture, self.outage)
             return
         delivery = deliver(group, self._send_files)
         for picture, error in delivery.rejected:
@@ -295,7 +295,7 @@ class ImageSync(BatchSync):
         outcome = self.writer.write("File", [(name, {"medusa_id": one.medusa_id}) for name, one in by_file.items()])
         for name in outcome.written:
             self.report.count("written" if by_file[name].is_new else "adopted")
-        self.report.done(len(outcome.written))
+        self.report.advance(len(outcome.written))
         if outcome.written:
             self.erp_breaker.passed()
         passing = {name: error for name, error in outcome.failed.items() if isinstance(error, TransientError)}
@@ -303,12 +303,12 @@ class ImageSync(BatchSync):
             self._failed(next(iter(passing.values())))
         for name, error in outcome.failed.items():
             if name in passing:
-                self.leave([name], passing[name])
+                self.defer([name], passing[name])
             else:
                 # Not held back: the next run finds the upload on the product and has only this left to do.
                 reason = f"{_about(by_file[name].lead)}: shown in Medusa, but its id was not kept: {error.reason}"
                 self.report.reject(Reject(self.doctype, name, reason, "medusa_id"))
-                self.report.done(1)
+                self.report.advance(1)
 
     # --- what did not go through ------------------------------------------------------------------------------
 
@@ -318,17 +318,17 @@ class ImageSync(BatchSync):
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))
-        self.report.done(len(names))
+        self.report.advance(len(names))
 
     def _refuse(self, picture: Picture, reason: str) -> None:
         for file in picture.files:
             self.reject(file.name, picture.mark, f"{_about(file)}: {reason}", "file_url")
 
     def _leave(self, picture: Picture, error: TransientError) -> None:
-        self.leave([file.name for file in picture.files], error)
+        self.defer([file.name for file in picture.files], error)
 
     def _leave_files_of(self, website_items: Sequence[str], error: TransientError) -> None:
-        self.leave([file for name in website_items for file in self._names[name]], error)
+        self.defer([file for name in website_items for file in self._names[name]], error)
 
     def _failed(self, error: TransientError) -> None:
         breaker = self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker

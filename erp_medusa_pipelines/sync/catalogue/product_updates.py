@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.image_files import shown_at
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY, fingerprint, image_mark, update_body
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE, WebsiteItem
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -36,7 +37,7 @@ class Update:
 
 
 @dataclass(kw_only=True)
-class ProductUpdates(BatchSync):
+class ProductUpdates(WebsiteItemSync):
     """One run of the updates for one batch. `collections` holds collection ids by Item Group name."""
 
     collections: Mapping[str, str]
@@ -47,7 +48,7 @@ class ProductUpdates(BatchSync):
         self.report.count("found", len(names))
         updating = Stage("update", self.options.parallel)
         try:
-            for window in ahead(self.windows(names)):
+            for window in ahead(self.items(names)):
                 for chunk in chunks(
                     self._differences(window),
                     lambda update: json_bytes(update.body),
@@ -65,7 +66,7 @@ class ProductUpdates(BatchSync):
             found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
         except TransientError as error:
             self.medusa_breaker.failed(error)
-            self.leave((item.name for item in window), error)
+            self.defer((item.name for item in window), error)
             return
         products = {product["id"]: product for product in found}
         changed: list[tuple[WebsiteItem, Mapping[str, Any], str]] = []
@@ -78,7 +79,7 @@ class ProductUpdates(BatchSync):
                 self.reject(item.name, mark, wrong, "medusa_id")
             elif product is not None and (product["metadata"] or {}).get(HASH_KEY) == mark:
                 self.report.count("unchanged")
-                self.report.done(1)
+                self.report.advance(1)
             elif product is not None and not self.held(item.name, mark):
                 changed.append((item, product, mark))
         if not changed:
@@ -87,7 +88,7 @@ class ProductUpdates(BatchSync):
             thumbnails = self._thumbnails([(item, product) for item, product, _ in changed])
         except TransientError as error:
             (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
-            self.leave((item.name for item, _, _ in changed), error)
+            self.defer((item.name for item, _, _ in changed), error)
             return
         for item, product, mark in changed:
             body = update_body(item, self.collections.get(item.row["item_group"] or ""), mark, product)
@@ -110,7 +111,7 @@ class ProductUpdates(BatchSync):
                 ["attached_to_name", "file_url", "medusa_id"],
                 chosen,
                 key="attached_to_name",
-                filters=[["attached_to_doctype", "=", DOCTYPE], ["medusa_id", "is", "set"]],
+                filters=[["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"]],
             )
             if file["file_url"] == chosen[file["attached_to_name"]][0]
         ]
@@ -141,4 +142,4 @@ class ProductUpdates(BatchSync):
     def _send(self, group: Sequence[Update]) -> None:
         self.medusa.batch_products(update=[update.body for update in group], fields="id")
         self.report.count("updated", len(group))
-        self.report.done(len(group))
+        self.report.advance(len(group))

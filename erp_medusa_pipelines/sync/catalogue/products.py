@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, create_variant_body, fingerprint
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE, WebsiteItem
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -48,7 +50,7 @@ class Candidate:
 
 
 @dataclass(kw_only=True)
-class ProductExport(BatchSync):
+class ProductExport(WebsiteItemSync):
     """One run of the export for one batch. `collections` holds collection ids by Item Group name."""
 
     writer: ErpNextWriter
@@ -67,7 +69,7 @@ class ProductExport(BatchSync):
         creating = Stage("create", self.options.parallel)
         self._writing = Stage("write-back", 1, waiting=4)
         try:
-            for window in ahead(self.windows(names)):
+            for window in ahead(self.items(names)):
                 self._export_window(window, creating)
             creating.finish()
             self._writing.finish()
@@ -82,7 +84,7 @@ class ProductExport(BatchSync):
             known = self._adopter.by_external_id(candidate.item for candidate in candidates)
         except TransientError as error:
             self.medusa_breaker.failed(error)
-            self.leave((candidate.name for candidate in candidates), error)
+            self.defer((candidate.name for candidate in candidates), error)
             return
         adopted = [candidate for candidate in candidates if candidate.name in known]
         if adopted:
@@ -100,7 +102,7 @@ class ProductExport(BatchSync):
         """What to create for an item; None when there is nothing to send (noted in the report)."""
         if item.is_bound:
             self.report.count("unchanged")
-            self.report.done(1)
+            self.report.advance(1)
             return None
         collection_id = self.collections.get(item.row["item_group"] or "")
         mark = fingerprint(item, collection_id)
@@ -173,7 +175,7 @@ class ProductExport(BatchSync):
             except PermanentError as error:
                 rejected.append((candidate, error))
             except TransientError as error:
-                self.leave([candidate.name], error)
+                self.defer([candidate.name], error)
         if bindings:
             self._writing.submit(self._write_ids, bindings, "adopted")
         return rejected
@@ -185,7 +187,7 @@ class ProductExport(BatchSync):
             (binding.name, {"medusa_id": binding.product_id, "medusa_variant_id": binding.variant_id})
             for binding in bindings
         ]
-        outcome = self.writer.write(DOCTYPE, changes)
+        outcome = self.writer.write(WEBSITE_ITEM, changes)
         self.report.count(how, len(outcome.written))
         if outcome.written:
             self.erp_breaker.passed()
@@ -194,7 +196,7 @@ class ProductExport(BatchSync):
             self.erp_breaker.failed(next(iter(left.values())))
         for name, error in outcome.failed.items():
             if name in left:
-                self.report.leave(DOCTYPE, name, left[name])
+                self.report.defer(WEBSITE_ITEM, name, left[name])
             else:
-                self.report.reject(Reject(DOCTYPE, name, f"ids not written back: {error.reason}", "medusa_id"))
-        self.report.done(len(bindings))
+                self.report.reject(Reject(WEBSITE_ITEM, name, f"ids not written back: {error.reason}", "medusa_id"))
+        self.report.advance(len(bindings))

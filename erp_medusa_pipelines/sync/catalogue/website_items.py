@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.sync.engine.batches import Batch
-
-DOCTYPE = "Website Item"
 
 FIELDS = (
     "name", "modified", "published", "medusa_id", "medusa_variant_id", "item_code", "item_group", "web_item_name",
@@ -52,13 +51,13 @@ class WebsiteItemReader:
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Names of the batch's matching Website Items, in order. Only names travel, so the whole list is cheap."""
-        pages = self._erp.pages(DOCTYPE, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
+        pages = self._erp.pages(WEBSITE_ITEM, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
         for page in pages:
             yield from (row["name"] for row in page if batch.holds(row["name"]))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """The Website Items of these names, ordered by name; those deleted meanwhile are missing."""
-        rows = self._erp.rows_in(DOCTYPE, FIELDS, names)
+        rows = self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)
         codes = [row["item_code"] for row in rows if row["item_code"]]
         items = {row["name"]: row for row in self._erp.rows_in("Item", ["name", "country_of_origin"], codes)}
         barcodes: dict[str, str] = {}
@@ -72,9 +71,9 @@ class WebsiteItemReader:
             ["parent", "label", "description"],
             [row["name"] for row in rows],
             key="parent",
-            filters=[["parenttype", "=", DOCTYPE]],
+            filters=[["parenttype", "=", WEBSITE_ITEM]],
             order_by="parent asc, idx asc",
-            parent=DOCTYPE,
+            parent=WEBSITE_ITEM,
         ):
             specifications[child["parent"]].append((child["label"] or "", child["description"] or ""))
         return [

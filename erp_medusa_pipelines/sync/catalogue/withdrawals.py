@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import AccessError, TransientError
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.erp_time import shifted
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
@@ -44,7 +44,7 @@ class Withdrawal:
 
 
 @dataclass(kw_only=True)
-class Withdrawals(BatchSync):
+class Withdrawals(WebsiteItemSync):
     """One run for one batch."""
 
     def run(self) -> SyncReport:
@@ -52,7 +52,7 @@ class Withdrawals(BatchSync):
         try:
             gone = self._still_shown(self._gone(self._records()))
         except TransientError as error:
-            self.report.leave(DELETED_DOCUMENT, f"of {DOCTYPE}", error)
+            self.report.defer(DELETED_DOCUMENT, f"of {WEBSITE_ITEM}", error)
             return self.report
         for some in batched(gone, self.options.chunk):
             self.send_chunk(some, self._send)
@@ -61,7 +61,7 @@ class Withdrawals(BatchSync):
     def _records(self) -> dict[str, str]:
         """{Deleted Document: Website Item} of the batch."""
         recent = [
-            ["deleted_doctype", "=", DOCTYPE],
+            ["deleted_doctype", "=", WEBSITE_ITEM],
             ["restored", "=", 0],
             ["creation", ">", shifted(self.erp.clock(), days=-LOOKS_BACK_DAYS)],
         ]
@@ -75,7 +75,7 @@ class Withdrawals(BatchSync):
 
     def _gone(self, records: Mapping[str, str]) -> dict[str, str]:
         """Those whose Website Item was not made again."""
-        there = {row["name"] for row in self.erp.rows_in(DOCTYPE, ["name"], records.values())}
+        there = {row["name"] for row in self.erp.rows_in(WEBSITE_ITEM, ["name"], records.values())}
         return {record: name for record, name in records.items() if name not in there}
 
     def _still_shown(self, deleted: Mapping[str, str]) -> list[Withdrawal]:

@@ -1,7 +1,7 @@
-"""What every sync of a batch of Website Items has in common.
+"""What every sync of a batch has in common, whatever its documents are.
 
-Belongs here: reading items in windows, noting rejects and leftovers, holding back what was rejected before, giving up
-on a server that is down, sending chunks. Does not belong here: anything about products, prices or stock.
+Belongs here: reading documents in windows, noting rejects and leftovers, holding back what was rejected before, giving
+up on a server that is down, sending chunks. Does not belong here: any DocType, or what products, prices or stock are.
 """
 
 import re
@@ -14,7 +14,6 @@ from typing import ClassVar, Protocol, TypeVar
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE, WebsiteItem, WebsiteItemReader
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
@@ -46,8 +45,22 @@ class Sendable(Protocol):
 
 
 S = TypeVar("S", bound=Sendable)
+D = TypeVar("D")
+"""A document as its reader gives it."""
 
 _INDEXED = re.compile(r"Field '(?:create|update), (\d+), [^']*'[^;]*")
+
+
+@dataclass(frozen=True)
+class BatchScope:
+    """What one run of one asset works with: the servers, the batch, and where the outcome is noted."""
+
+    erp: ErpNextClient
+    medusa: MedusaClient
+    batch: Batch
+    quarantine: Quarantine
+    report: SyncReport
+    options: SyncOptions = field(default_factory=SyncOptions)
 
 
 @dataclass
@@ -57,44 +70,44 @@ class BatchSync:
     `doctype` is what names in the report stand for.
     """
 
-    doctype: ClassVar[str] = DOCTYPE
+    doctype: ClassVar[str]
 
-    erp: ErpNextClient
-    medusa: MedusaClient
-    batch: Batch
-    quarantine: Quarantine
-    report: SyncReport
-    options: SyncOptions = field(default_factory=SyncOptions)
+    scope: BatchScope
 
     def __post_init__(self) -> None:
-        self.reader = WebsiteItemReader(self.erp)
+        self.erp = self.scope.erp
+        self.medusa = self.scope.medusa
+        self.batch = self.scope.batch
+        self.quarantine = self.scope.quarantine
+        self.report = self.scope.report
+        self.options = self.scope.options
         self.erp_breaker = Breaker()
         self.medusa_breaker = Breaker()
         self._lock = threading.Lock()
 
     @property
-    def down(self) -> TransientError | None:
+    def outage(self) -> TransientError | None:
         """Why it makes no sense to go on. Without ERPNext nothing is created either: its ids could not be kept."""
         return self.medusa_breaker.error or self.erp_breaker.error
 
-    def windows(self, names: Sequence[str]) -> Iterator[list[WebsiteItem]]:
-        """The items window by window; what cannot be read is left for a retry."""
+    def windows(self, names: Sequence[str], read: Callable[[Sequence[str]], list[D]]) -> Iterator[list[D]]:
+        """What `read` finds for these names, window by window; what cannot be read is left for a retry."""
         remaining = iter(names)
         size = min(FIRST_WINDOW, self.options.window)
         while some := list(islice(remaining, size)):
             size = self.options.window
-            if self.down:
-                self.leave(some, self.down)
+            if self.outage:
+                self.defer(some, self.outage)
                 continue
             try:
-                items = self.reader.read(some)
+                items = read(some)
             except TransientError as error:
                 self.erp_breaker.failed(error)
-                self.leave(some, error)
+                self.defer(some, error)
                 continue
             self.erp_breaker.passed()
             # Those deleted meanwhile need nothing.
-            self.report.done(len(some) - len(items))
+            self.report.advance(len(some) - len(items))
             yield items
 
     def held(self, name: str, mark: str) -> bool:
@@ -104,7 +117,7 @@ class BatchSync:
         if entry is None:
             return False
         self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
-        self.report.done(1)
+        self.report.advance(1)
         return True
 
     def reject(self, name: str, mark: str, reason: str, about: str = "") -> None:
@@ -112,17 +125,17 @@ class BatchSync:
         with self._lock:
             self.quarantine.put(name, Held(mark, reason, about))
         self.report.reject(Reject(self.doctype, name, reason, about))
-        self.report.done(1)
+        self.report.advance(1)
 
-    def leave(self, names: Iterable[str], error: TransientError) -> None:
+    def defer(self, names: Iterable[str], error: TransientError) -> None:
         """Note documents that failed for a passing reason."""
         left = list(names)
         with self._lock:
             for name in left:
                 self.quarantine.keep(name)
         for name in left:
-            self.report.leave(self.doctype, name, error)
-        self.report.done(len(left))
+            self.report.defer(self.doctype, name, error)
+        self.report.advance(len(left))
 
     def send_chunk(
         self,
@@ -132,15 +145,15 @@ class BatchSync:
         resolve: Callable[[PermanentError, Sequence[S]], Resolution[S] | None] | None = None,
         recover: Callable[[Sequence[S]], list[S]] | None = None,
     ) -> None:
-        """Deliver a chunk to Medusa (see isolate.deliver) and note what did not go through."""
-        if self.down:
-            self.leave((one.name for one in chunk), self.down)
+        """Deliver a chunk to Medusa (see delivery.deliver) and note what did not go through."""
+        if self.outage:
+            self.defer((one.name for one in chunk), self.outage)
             return
         delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
         for one, error in delivery.rejected:
             self.reject(one.name, one.mark, error.reason)
         for one, error in delivery.failed:
-            self.leave([one.name], error)
+            self.defer([one.name], error)
         if delivery.server_down:
             self.medusa_breaker.failed(delivery.server_down)
         else:

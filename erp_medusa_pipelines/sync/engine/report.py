@@ -64,14 +64,14 @@ class SyncReport:
         with self._lock:
             self.rejects.append(reject)
 
-    def leave(self, doctype: str, name: str, error: ApiError) -> None:
+    def defer(self, doctype: str, name: str, error: ApiError) -> None:
         """Note a passing failure; the run ends red and the document is tried again."""
         with self._lock:
             self.leftovers.append(Leftover(doctype, name, error.reason))
             if error.retry_after is not None:
                 self.retry_after = max(self.retry_after or 0.0, error.retry_after)
 
-    def done(self, number: int) -> None:
+    def advance(self, number: int) -> None:
         """Tell the listener that `number` more documents are finished, however they ended."""
         if not number:
             return

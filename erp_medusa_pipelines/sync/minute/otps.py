@@ -71,7 +71,7 @@ def expire_otps(erp: ErpNextClient, writer: ErpNextWriter, report: SyncReport, o
     report.facts["oldest_seconds"] = round(seconds_since(rows[0]["expiration_time"], now), 1) if rows else 0.0
     for some in batched(rows, ROWS_PER_WRITE):
         _expire(writer, report, some, options.write_chunk)
-        report.done(len(some))
+        report.advance(len(some))
     if options.retention_days is not None:
         _delete_old(erp, report, now, options.retention_days, options.most_deletions)
 
@@ -116,7 +116,7 @@ def _delete_old(erp: ErpNextClient, report: SyncReport, now: datetime, days: int
 
 def _note(report: SyncReport, name: str, error: ApiError) -> None:
     if isinstance(error, TransientError):
-        report.leave(DOCTYPE, name, error)
+        report.defer(DOCTYPE, name, error)
     elif isinstance(error, PermanentError) and error.status == 404:
         report.count("changed_meanwhile")
     else:

@@ -124,7 +124,7 @@ class QuotationEmails:
             except TransientError as error:
                 # The rows cannot be read: nobody knows what was sent, so all of them stay held.
                 for mail in some:
-                    self._report.leave(DOCTYPE, mail.name, error)
+                    self._report.defer(DOCTYPE, mail.name, error)
                 break
             if self._memory.blocked_until:
                 break
@@ -152,7 +152,7 @@ class QuotationEmails:
         for mail, answer in zip(mails, answers, strict=True):
             self._settle(mail, answer, stored.get(mail.name))
         self._keep(self._memory)
-        self._report.done(len(mails))
+        self._report.advance(len(mails))
 
     def _call(self, mail: Mail) -> ApiError | bool:
         """True after a good answer, False when it was not called for any more, else the error."""
@@ -188,7 +188,7 @@ class QuotationEmails:
             # The call never reached the queue: no attempt of this mail.
             del self._memory.holds[mail.name]
             self._report.count("failed")
-            self._report.leave(DOCTYPE, mail.name, error)
+            self._report.defer(DOCTYPE, mail.name, error)
         else:
             self._failed(mail, row, error)
 
@@ -203,7 +203,7 @@ class QuotationEmails:
             return
         pause = min(self._options.retry_minutes * 2 ** (attempts - 1), LONGEST_RETRY_MINUTES)
         self._hold(changed, shifted(self._erp.clock(), minutes=pause), attempts, reason)
-        self._report.leave(DOCTYPE, mail.name, TransientError(self._erp.http.service, "send_now", reason))
+        self._report.defer(DOCTYPE, mail.name, TransientError(self._erp.http.service, "send_now", reason))
 
     def _hold(self, mail: Mail, until: str, attempts: int, why: str) -> None:
         self._memory.holds[mail.name] = Hold(mail.modified, until, attempts, why)

@@ -21,10 +21,10 @@ from itertools import chain, islice
 from typing import Any, ClassVar
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant, number_of
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE as WEBSITE_ITEM
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
@@ -80,6 +80,8 @@ class Wanted:
     stands_for_row: bool
     """Whether the Item Price gets this entry's id: a row in force twice has it of the earlier entry."""
     ids_mark: str
+    clear: bool
+    """Whether the Item Price still has a medusa_id, which must not stay."""
     entry_id: str = ""
 
     @property
@@ -174,7 +176,7 @@ class PriceSync(BatchSync):
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[tuple[list[PricedItem], Mapping[str, ItemPrices]]]:
         for some in batched(items, ITEMS_PER_REQUEST):
-            error = self.down
+            error = self.outage
             if error is None:
                 try:
                     yield some, read_prices(self.erp, self.price_list, some)
@@ -185,7 +187,7 @@ class PriceSync(BatchSync):
             for item in some:
                 # What Medusa has for them stays as it is.
                 self._unread.add(item.variant_id)
-                self.report.leave(WEBSITE_ITEM, item.name, error)
+                self.report.defer(WEBSITE_ITEM, item.name, error)
 
     # --- comparing --------------------------------------------------------------------------------------------
 
@@ -219,27 +221,29 @@ class PriceSync(BatchSync):
             self.report.count("found")
             amount, is_first = amounts[row.name], row.name not in placed
             placed.add(row.name)
-            twins = held.pop((segment.window, row.currency), [])
-            twins.sort(key=lambda entry: (entry.amount != amount, entry.id))
-            stale += twins[1:]
+            duplicates = held.pop((segment.window, row.currency), [])
+            duplicates.sort(key=lambda entry: (entry.amount != amount, entry.id))
+            stale += duplicates[1:]
             mark = f"{item.variant_id} {row.currency} {amount}"
-            wanted = Wanted(row.name, mark, item.variant_id, row.currency, amount, is_first, ids_mark)
-            if not twins:
+            wanted = Wanted(
+                row.name, mark, item.variant_id, row.currency, amount, is_first, ids_mark, bool(row.medusa_id)
+            )
+            if not duplicates:
                 self._create_later(segment.window, wanted)
                 continue
-            entry = twins[0]
-            ids_differ = is_first and (row.medusa_price_id, row.medusa_id) != (entry.id, entry.list_id)
+            entry = duplicates[0]
+            ids_differ = is_first and (row.medusa_price_id, row.medusa_id) != (entry.id, "")
             if ids_differ and not self._ids_held(row.name, ids_mark):
-                changes.append(_ids(row.name, ids_mark, entry.id, entry.list_id))
+                changes.append(_ids(row.name, ids_mark, entry.id, clear=bool(row.medusa_id)))
             if entry.amount == amount:
                 self.report.count("unchanged")
-                self.report.done(1)
+                self.report.advance(1)
             elif not self.held(row.name, mark):
                 self._changed[entry.list_id].append(replace(wanted, entry_id=entry.id))
         for row in (*prices.rows, *prices.others):
             has_ids = row.medusa_price_id or row.medusa_id
             if has_ids and row.name not in placed and not self._ids_held(row.name, ids_mark):
-                changes.append(_ids(row.name, ids_mark, "", ""))
+                changes.append(_ids(row.name, ids_mark, "", clear=bool(row.medusa_id)))
         stale += [entry for entries in held.values() for entry in entries]
         if stale:
             self._stale[item.variant_id] = stale
@@ -314,7 +318,7 @@ class PriceSync(BatchSync):
         ids = {(entry_variant(row), row["currency_code"]): row["id"] for row in created}
         if len(ids) < len(group):
             raise TransientError("Medusa", f"price list {list_id}", "the answer is not whole", ambiguous=True)
-        self._created(list_id, [(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
+        self._created([(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
 
     def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
         """After a lost answer: take over what was created all the same, return what was not."""
@@ -328,16 +332,16 @@ class PriceSync(BatchSync):
             for row in self.prices.entries(list_id)
         }
         found = [(one, there.get((one.variant_id, one.currency.lower(), one.amount))) for one in group]
-        self._created(list_id, [(one, entry_id) for one, entry_id in found if entry_id])
+        self._created([(one, entry_id) for one, entry_id in found if entry_id])
         return [one for one, entry_id in found if entry_id is None]
 
-    def _created(self, list_id: str, entries: Sequence[tuple[Wanted, str]]) -> None:
+    def _created(self, entries: Sequence[tuple[Wanted, str]]) -> None:
         with self._awaited_lock:
             self._awaited.subtract(wanted.variant_id for wanted, _ in entries)
         self.report.count("written", len(entries))
-        self.report.done(len(entries))
+        self.report.advance(len(entries))
         changes = [
-            _ids(wanted.name, wanted.ids_mark, entry_id, list_id)
+            _ids(wanted.name, wanted.ids_mark, entry_id, clear=wanted.clear)
             for wanted, entry_id in entries
             if wanted.stands_for_row
         ]
@@ -355,9 +359,9 @@ class PriceSync(BatchSync):
         vanished = [wanted.name for wanted in group if wanted.entry_id not in updated]
         if vanished:
             # Medusa skips unknown ids without a word; the next run sees them missing and creates them.
-            self.leave(vanished, TransientError("Medusa", f"price list {list_id}", "the entry was deleted meanwhile"))
+            self.defer(vanished, TransientError("Medusa", f"price list {list_id}", "the entry was deleted meanwhile"))
         self.report.count("updated", len(group) - len(vanished))
-        self.report.done(len(group) - len(vanished))
+        self.report.advance(len(group) - len(vanished))
 
     # --- removing ---------------------------------------------------------------------------------------------
 
@@ -388,7 +392,7 @@ class PriceSync(BatchSync):
                 self._remove(list_id, some)
 
     def _remove(self, list_id: str, ids: Sequence[str]) -> None:
-        error = self.down
+        error = self.outage
         if error is None:
             try:
                 self.prices.delete(list_id, ids)
@@ -401,12 +405,12 @@ class PriceSync(BatchSync):
             except TransientError as failure:
                 self.medusa_breaker.failed(failure)
                 error = failure
-        self.report.leave("Price List", f"{self.price_list}: {len(ids)} old entries of {list_id}", error)
+        self.report.defer("Price List", f"{self.price_list}: {len(ids)} old entries of {list_id}", error)
 
     def _delete_empty_lists(self) -> None:
         """Lists that had no entries at the beginning of this run, and got none since."""
         for kept in self.lists.of_batch(self.batch):
-            if self._held_by[kept.id] or self.down:
+            if self._held_by[kept.id] or self.outage:
                 continue
             try:
                 self.report.count("lists_removed", self.lists.delete_empty(kept))
@@ -415,7 +419,7 @@ class PriceSync(BatchSync):
                     raise
             except TransientError as error:
                 self.medusa_breaker.failed(error)
-                self.report.leave("Price List", f"{self.price_list}: empty list {kept.id}", error)
+                self.report.defer("Price List", f"{self.price_list}: empty list {kept.id}", error)
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 
@@ -437,7 +441,7 @@ class PriceSync(BatchSync):
         for name, error in outcome.failed.items():
             if isinstance(error, TransientError):
                 passing = error
-                self.report.leave(DOCTYPE, name, error)
+                self.report.defer(DOCTYPE, name, error)
                 continue
             reason = f"the price is in Medusa, but its ids could not be kept: {error.reason}"
             with self._lock:
@@ -447,8 +451,11 @@ class PriceSync(BatchSync):
             self.erp_breaker.failed(passing)
 
 
-def _ids(name: str, mark: str, entry_id: str, list_id: str) -> IdChange:
-    return name, mark, {"medusa_price_id": entry_id, "medusa_id": list_id}
+def _ids(name: str, mark: str, entry_id: str, *, clear: bool) -> IdChange:
+    # Never the list's id into medusa_id: with that field filled the Frappe app's validate hook calls Medusa on every
+    # save of the row, even while it is switched off, and the save fails - staff's as well as ours. What an earlier
+    # version, or the app, left there is emptied.
+    return name, mark, {"medusa_price_id": entry_id, **({"medusa_id": ""} if clear else {})}
 
 
 def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | TransientError:

@@ -11,10 +11,10 @@ from datetime import date
 from typing import Any
 from zlib import crc32
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE as WEBSITE_ITEM
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
 
 DOCTYPE = "Item Price"

@@ -72,7 +72,7 @@ class PriceLists:
             return None
         return kept.window.remaining(self.today)
 
-    def look_after(self, report: SyncReport) -> None:
+    def reconcile(self, report: SyncReport) -> None:
         """Put right what was changed by hand; lists whose window is over become drafts."""
         self.load()
         report.count("found", len(self.lists))

@@ -12,15 +12,15 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
-from erp_medusa_pipelines.sync.catalogue.website_items import DOCTYPE
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
@@ -88,6 +88,8 @@ class LowStock:
 class StockSync(BatchSync):
     """One run of the stock for one batch. Counts are levels."""
 
+    doctype: ClassVar[str] = WEBSITE_ITEM
+
     writer: ErpNextWriter
     inventory: MedusaInventory
     locations: Mapping[str, str]
@@ -141,7 +143,7 @@ class StockSync(BatchSync):
         """The batch's Website Items by name, and how many of the whole shop are exported."""
         items: dict[str, StockItem] = {}
         exported = 0
-        for row in self.erp.rows(DOCTYPE, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
+        for row in self.erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
             exported += bool(row["medusa_variant_id"])
             if row["item_code"] and self.batch.holds(row["name"]):
                 items[row["name"]] = StockItem(
@@ -225,7 +227,7 @@ class StockSync(BatchSync):
                 target = self._target(quantity, have)
                 if have is not None and have[0] == target:
                     self.report.count("unchanged")
-                    self.report.done(1)
+                    self.report.advance(1)
                     continue
                 level = Level(name, item_id, location, target, have is not None)
                 dropping += bool(have and have[0] > 0 and quantity <= 0)
@@ -282,7 +284,7 @@ class StockSync(BatchSync):
             self.reject(name, mark, error.reason)
         except TransientError as error:
             self.medusa_breaker.failed(error)
-            self.leave([name], error)
+            self.defer([name], error)
         return None
 
     def _wanted(self, on_hand: Mapping[str, float], stocked: Mapping[str, Any]) -> dict[str, float]:
@@ -312,7 +314,7 @@ class StockSync(BatchSync):
         self.inventory.write_levels(create=[one.body for one in create], update=[one.body for one in update])
         self.report.count("written", len(create))
         self.report.count("updated", len(update))
-        self.report.done(len(group))
+        self.report.advance(len(group))
 
     def _resolve(self, error: PermanentError, group: Sequence[Level]) -> Resolution[Level] | None:
         """Settle what the refusal is about: levels that came or went since they were read."""
@@ -332,7 +334,7 @@ class StockSync(BatchSync):
             stocked = next((row["stocked_quantity"] for row in rows if row["location_id"] == level.location_id), None)
             if stocked == level.quantity:
                 self.report.count("written" if not level.exists else "updated")
-                self.report.done(1)
+                self.report.advance(1)
             else:
                 remaining.append(replace(level, exists=stocked is not None))
         return remaining
@@ -340,13 +342,13 @@ class StockSync(BatchSync):
     def _write_flags(self, changes: Sequence[tuple[str, Mapping[str, int]]]) -> None:
         if not changes:
             return
-        outcome = self.writer.write(DOCTYPE, changes)
+        outcome = self.writer.write(WEBSITE_ITEM, changes)
         self.report.count("flags_written", len(outcome.written))
         for name, error in outcome.failed.items():
             if isinstance(error, TransientError):
-                self.report.leave(DOCTYPE, name, error)
+                self.report.defer(WEBSITE_ITEM, name, error)
             else:
-                self.report.reject(Reject(DOCTYPE, name, f"flag not written: {error.reason}", "custom_in_stock"))
+                self.report.reject(Reject(WEBSITE_ITEM, name, f"flag not written: {error.reason}", "custom_in_stock"))
 
 
 def _levels_of(inventory_item: Mapping[str, Any]) -> dict[str, tuple[float, float]]:

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import (
 )
 from erp_medusa_sandbox.erpnext.errors import ErpError
 from erp_medusa_sandbox.erpnext.set_values import set_values
-from erp_medusa_sandbox.erpnext.site import API_USER, Site, SiteSettings
+from erp_medusa_sandbox.erpnext.site import API_USER, LOW_USER, Site, SiteSettings
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
 FRAPPES_GLOBALS: dict[str, Any] = {
@@ -51,9 +51,15 @@ class Attributes(dict[str, Any]):
         return self.get(name)
 
 
-def run_script(site: Site, doctype: str, rows: Any) -> dict[str, Any]:
+def run_script(site: Site, doctype: str, rows: Any, user: str = API_USER) -> dict[str, Any]:
     """Runs the text that is installed, with what Frappe's safe_exec gives it, over a store."""
     store = site.store
+
+    def get_doc(of: str, name: str) -> types.SimpleNamespace:
+        row = store.get(of, name)
+        assert row is not None
+        hangs_on = row["attached_to_doctype"] or of
+        return types.SimpleNamespace(check_permission=lambda right: site.check_document(user, hangs_on, name, right))
 
     def get_value(of: str, name: str, fields: list[str], *, as_dict: bool, for_update: bool) -> Mapping[str, Any]:
         assert as_dict
@@ -78,12 +84,18 @@ def run_script(site: Site, doctype: str, rows: Any) -> dict[str, Any]:
         throw=throw,
         PermissionError=ScriptError,
         get_all=get_all,
+        get_doc=get_doc,
         new_doc=lambda _doctype: types.SimpleNamespace(check_permission=lambda _right: None),
         db=types.SimpleNamespace(get_value=get_value, set_value=set_value),
     )
     with store.transaction():
         exec(compiled(server_script_text()), {**FRAPPES_GLOBALS, "frappe": frappe})  # noqa: S102
     return frappe.response["message"]
+
+
+def set_values_for(site: Site, doctype: str, rows: Any, user: str) -> dict[str, Any]:
+    """The same by the embedded ERPNext itself."""
+    return set_values(site, user, doctype, rows)
 
 
 @pytest.fixture
@@ -153,3 +165,15 @@ def test_the_table_of_fields_is_the_scripts(two_sites: tuple[Site, Site]) -> Non
 def test_what_frappe_would_not_compile_is_noticed() -> None:
     with pytest.raises(SyntaxError, match="Augmented assignment"):
         compiled('rows = {}\nrows["written"] += 1\n')
+
+
+@pytest.mark.parametrize("way", [run_script, set_values_for])
+def test_a_user_who_may_not_write_what_a_file_hangs_on_may_not_write_the_file(
+    two_sites: tuple[Site, Site], way: Any
+) -> None:
+    site = two_sites[0]
+    site.store.insert("File", name="photo", file_name="a.png", attached_to_doctype="Website Item", attached_to_name="A")
+    with pytest.raises(ErpError):
+        way(site, "File", [["photo", {"medusa_id": "1"}]], LOW_USER)
+    assert not (site.store.get("File", "photo") or {})["medusa_id"]
+    assert way(site, "File", [["photo", {"medusa_id": "1"}]], API_USER)["written"] == 1

@@ -24,7 +24,7 @@ def daemon(shop_env: pytest.MonkeyPatch) -> Iterator[Daemon]:
 
 
 def ended(daemon: Daemon, job: str, status: dg.DagsterRunStatus, **tags: str) -> str:
-    return daemon.created(job, status=status, **tags).run_id
+    return daemon.created(job, status=status, run_config=None, **tags).run_id
 
 
 def left(daemon: Daemon, *run_ids: str) -> list[bool]:

@@ -1,5 +1,7 @@
 """The retry sensor and the standing check, over failures that the embedded servers really cause."""
 
+from typing import Any
+
 import dagster as dg
 import pytest
 
@@ -16,6 +18,10 @@ JOB = "export_items_and_images_custom"
 TASK = next(task for task in TASKS if task.name == JOB)
 SENSOR = "retry_failed_partitions"
 CREATE = r"/admin/products/batch"
+RANGE: dict[str, Any] = {
+    "dagster/asset_partition_range_start": "batch_0",
+    "dagster/asset_partition_range_end": "batch_1",
+}
 OFFLINE = Fault("status", status=503, path=CREATE)
 
 
@@ -225,7 +231,7 @@ def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
     failed = daemon.created(
         "__ASSET_JOB",
         assets=["medusa_products"],
-        **{"dagster/asset_partition_range_start": "batch_0", "dagster/asset_partition_range_end": "batch_1"},
+        **RANGE,
     )
     daemon.instance.report_run_failed(failed)
     clock.advance(minutes=5)

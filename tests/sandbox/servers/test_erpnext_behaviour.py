@@ -150,7 +150,7 @@ def test_the_server_script_answers_only_where_it_is_installed_and_enabled(erp: E
     assert erp.request("POST", "/api/resource/Server Script", "sysmgr", json=SCRIPT).status_code == 403
     erp.request("POST", "/api/resource/Server Script", json=SCRIPT).raise_for_status()
     assert erp.request("POST", SET_VALUES, data=body).json() == {
-        "message": {"version": 1, "written": 0, "missing": [], "unchanged": []}
+        "message": {"version": 2, "written": 0, "missing": [], "unchanged": []}
     }
     change(erp.app.state.site, {"server_script_enabled": False})
     assert erp.request("POST", SET_VALUES, json=body).status_code == 417
@@ -162,7 +162,7 @@ def test_the_server_script_writes_without_a_save(erp: Erp) -> None:
     before = erp.store.get("Website Item", "WEB-ITM-0001") or {}
     rows = [["WEB-ITM-0001", {"medusa_id": "prod_1", "medusa_variant_id": "variant_1"}], ["GONE", {"medusa_id": "x"}]]
     answer = erp.call("erp_medusa_set_values", {"doctype": "Website Item", "rows": rows})
-    assert answer == {"version": 1, "written": 1, "missing": ["GONE"], "unchanged": []}
+    assert answer == {"version": 2, "written": 1, "missing": ["GONE"], "unchanged": []}
     after = erp.store.get("Website Item", "WEB-ITM-0001")
     assert after == {**before, "medusa_id": "prod_1", "medusa_variant_id": "variant_1"}
     assert not erp.app.state.site.hook_calls
@@ -174,7 +174,7 @@ def test_the_server_script_compares_before_it_writes(erp: Erp) -> None:
     erp.store.insert("Email OTP", name="otp-b", status="Verified", email="b@sandbox.example")
     rows = [[name, {"status": "Expired"}, {"status": "Pending"}] for name in ("otp-a", "otp-b")]
     answer = erp.call("erp_medusa_set_values", {"doctype": "Email OTP", "rows": json.dumps(rows)})
-    assert answer == {"version": 1, "written": 1, "missing": [], "unchanged": ["otp-b"]}
+    assert answer == {"version": 2, "written": 1, "missing": [], "unchanged": ["otp-b"]}
     assert [(erp.store.get("Email OTP", name) or {})["status"] for name in ("otp-a", "otp-b")] == [
         "Expired",
         "Verified",

@@ -9,7 +9,7 @@ import pytest
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, home_of, last_own_asset
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, last_own_asset, owner_task
 
 EXPORT = "medusa_collections medusa_products medusa_images medusa_product_updates"
 
@@ -103,7 +103,7 @@ def test_sensors_are_off_until_somebody_turns_them_on(repository: dg.RepositoryD
 def test_each_task_answers_for_an_asset_of_its_own_with_the_standing_check(repository: dg.RepositoryDefinition) -> None:
     for task in TASKS:
         asset = last_own_asset(task)
-        assert home_of(asset).name == task.name
+        assert owner_task(asset).name == task.name
         key = dg.AssetCheckKey(dg.AssetKey(asset), "no_partition_left_failed")
         assert key in repository.asset_graph.asset_check_keys
 
