@@ -54,7 +54,7 @@ demo: $(READY) $(HOME_DIR)/dagster.yaml ## Run the export on the embedded shop, 
 	@$(PY) -m erp_medusa_pipelines.demo
 
 dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against the servers named in .env
-	@$(BIN)/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
+	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
 	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox
@@ -72,6 +72,8 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/lint-imports --no-logo
 	@$(PY) dev/secret_scan.py
 	@$(PY) dev/env_example.py --check
+	@$(BIN)/dg check toml
+	@$(BIN)/dg check defs
 
 format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

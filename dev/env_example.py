@@ -20,7 +20,7 @@ TARGET = Path(__file__).resolve().parents[1] / ".env.example"
 
 HEADER = """\
 # Every setting. Copy this file to .env and fill in what you need; variables of the environment win over .env.
-# A line that stays commented keeps the default shown. With none of the servers named, the embedded sandbox is used.
+# A line that stays commented keeps the default shown. The embedded sandbox is used only where USE_SANDBOX=true.
 # Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand.
 """
 

@@ -1,4 +1,4 @@
-"""The one place where settings become clients, and where the embedded sandbox is started when no server is set.
+"""The one place where settings become clients, and where the embedded sandbox is started when it is asked for.
 
 Belongs here: opening and closing both clients for one run. Does not belong here: what they are used for.
 """
@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
 
@@ -44,7 +44,7 @@ class Shop:
 
 @contextmanager
 def open_shop(settings: Settings) -> Iterator[Shop]:
-    """Both clients for these settings; starts the sandbox when they name no server."""
+    """Both clients for these settings; starts the sandbox when they ask for it. Raises SettingsError."""
     options = HttpOptions(
         connect_timeout=settings.http_connect_timeout,
         read_timeout=settings.http_read_timeout,
@@ -88,13 +88,28 @@ class _Servers:
 
 
 def _servers(settings: Settings) -> _Servers:
-    """The servers that the settings name; else the sandbox's, which is started if need be."""
+    """The servers that the settings name, or the sandbox's where it is asked for. Raises SettingsError for neither."""
+    if settings.uses_sandbox:
+        return _sandbox(settings)
     key, secret, medusa_key = settings.erpnext_api_key, settings.erpnext_api_secret, settings.medusa_api_key
     erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
-    if not settings.uses_sandbox and key and secret and medusa_key and erp_url and medusa_url:
+    if key and secret and medusa_key and erp_url and medusa_url:
         return _Servers(erp_url, key, secret, medusa_url, medusa_key)
-    from erp_medusa_sandbox.server import ensure_running
+    raise SettingsError(
+        f"No servers are set (is the .env file where the process was started?): set {', '.join(CONNECTION_VARIABLES)},"
+        " or USE_SANDBOX=true for the embedded sandbox"
+    )
 
+
+def _sandbox(settings: Settings) -> _Servers:
+    """The embedded servers, which are started if need be."""
+    try:
+        from erp_medusa_sandbox.server import ensure_running
+    except ImportError as error:
+        raise SettingsError(
+            "USE_SANDBOX: the sandbox is not part of the installed package. It runs from a checkout with"
+            f" pip install -e '.[sandbox]' ({error})"
+        ) from error
     address = ensure_running(sandbox_directory(settings))
     return _Servers(
         address.erpnext_url,

@@ -3,6 +3,7 @@
 Belongs here: putting the parts together. Nothing connects or reads the network when this is loaded.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,19 +41,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
     return dg.Definitions(
-        assets=with_freshness(
-            [
-                *build_export_assets(batches),
-                *build_price_assets(batches),
-                *build_stock_assets(batches),
-                *TOP_SELLER_ASSETS,
-                *CLEARANCE_ASSETS,
-                quotation_emails,
-                expired_otps,
-            ],
-            tasks,
-            zone,
-        ),
+        assets=with_freshness(_assets(batches), tasks, zone),
         asset_checks=[build_check(task, batches_in_force(settings)) for task in tasks],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[
@@ -64,6 +53,21 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,
     )
+
+
+def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    with warnings.catch_warnings():
+        # Dagster calls the parameter beta on every load. A test holds what it is needed for: one run per batch.
+        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+        return [
+            *build_export_assets(batches),
+            *build_price_assets(batches),
+            *build_stock_assets(batches),
+            *TOP_SELLER_ASSETS,
+            *CLEARANCE_ASSETS,
+            quotation_emails,
+            expired_otps,
+        ]
 
 
 defs = build_defs()

@@ -59,9 +59,10 @@ def main() -> int:
     print(
         f"\nThe Dagster UI: http://127.0.0.1:{options.port}  (Ctrl+C ends it; its history stays in {home})", flush=True
     )
-    dagster = Path(sys.executable).with_name("dagster")
-    arguments = ["dev", "-h", "127.0.0.1", "-p", str(options.port), "-m", "erp_medusa_pipelines.definitions"]
-    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606  # no shell; replaces this process
+    # As `make dev` does, so that the UI shows the same code location.
+    dg_command = Path(sys.executable).with_name("dg")
+    arguments = ["dev", "--host", "127.0.0.1", "--port", str(options.port)]
+    os.execv(dg_command, [str(dg_command), *arguments])  # noqa: S606  # no shell; replaces this process
 
 
 def _terminal_logger() -> Any:

@@ -258,9 +258,7 @@ class Settings(BaseSettings):
     )
     otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")
 
-    use_sandbox: bool = Field(
-        False, description="Use the embedded sandbox even though servers are set, as the demo does"
-    )
+    use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
     sandbox_dir: Path | None = Field(
         None,
         description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",
@@ -272,14 +270,14 @@ class Settings(BaseSettings):
         if missing and len(missing) < len(CONNECTION_VARIABLES):
             raise ValueError(
                 f"{', '.join(missing)} not set: set all of {', '.join(CONNECTION_VARIABLES)} for your own servers,"
-                " or none of them for the embedded sandbox"
+                " or USE_SANDBOX=true alone for the embedded sandbox"
             )
         return self
 
     @property
     def uses_sandbox(self) -> bool:
-        """True when no server is configured (or the sandbox is asked for), so that the embedded sandbox stands in."""
-        return self.use_sandbox or self.erpnext_url is None
+        """True when somebody asked for the embedded sandbox. A lost .env never leads there by itself."""
+        return self.use_sandbox
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:

@@ -291,6 +291,7 @@ def deployed(home: Path, *, postgres_url: str | None = None, **settings: str) ->
     environment |= {
         "DAGSTER_HOME": str(home),
         "SANDBOX_DIR": str(home / "sandbox"),
+        "USE_SANDBOX": "true",
         "PYTHONPATH": str(ROOT),
         **({"DAGSTER_POSTGRES_URL": postgres_url} if postgres_url else {}),
         **settings,

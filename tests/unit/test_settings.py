@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings
 
 SECRET = "Zq9-very-secret"
@@ -35,7 +36,15 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     return str(error)
 
 
-def test_without_any_server_the_sandbox_stands_in() -> None:
+def test_without_any_server_nothing_stands_in_unless_it_is_asked_for(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings(None)
+    assert not settings.uses_sandbox
+    with (
+        pytest.raises(SettingsError, match=r"set ERPNEXT_URL, .*MEDUSA_API_KEY, or USE_SANDBOX=true"),
+        open_shop(settings),
+    ):
+        pass
+    environment.setenv("USE_SANDBOX", "true")
     assert load_settings(None).uses_sandbox
 
 

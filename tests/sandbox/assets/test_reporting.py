@@ -111,6 +111,7 @@ def test_the_sandbox_is_never_taken_for_a_shop(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SANDBOX_DIR", str(tmp_path / "sandbox"))
+    monkeypatch.setenv("USE_SANDBOX", "true")
     try:
         run = Runner().asset("medusa_collections")
         assert run.success
