@@ -5,7 +5,7 @@ Belongs here: names, types, defaults and limits of settings, and the sentence th
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -165,6 +165,10 @@ class Settings(BaseSettings):
     top_seller_days: int | None = Field(
         None, ge=1, le=36500, description="Count only sales invoiced in the last so many days; default: of all time"
     )
+    top_seller_quantity: Literal["qty", "stock_qty"] = Field(
+        "qty",
+        description="What is counted of an invoice line: qty as sold (a box is 1), or stock_qty (a box of 100 is 100)",
+    )
     top_seller_include_hidden: bool = Field(
         False, description="Rank items too that are disabled or not published on the website"
     )
@@ -204,6 +208,9 @@ class Settings(BaseSettings):
     )
     dagster_ui_url: ServerUrl | None = Field(
         None, description="Address of the Dagster UI, for links in alerts, e.g. https://dagster.example.com"
+    )
+    silent_server_alert_minutes: float = Field(
+        15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"
     )
     error_log_in_erp: bool = Field(
         False, description="Write final failures to ERPNext's Error Log too, where desk users look for them"

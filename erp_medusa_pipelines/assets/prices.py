@@ -11,8 +11,6 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.entries import PriceSync
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
@@ -69,20 +67,17 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             settings = run.shop.settings
             check_price_list(run.shop.erp, settings.erpnext_price_list)
             prices = MedusaPrices(run.shop.medusa)
-            try:
-                PriceSync(
-                    run.scope,
-                    writer=run.shop.writer,
-                    price_list=settings.erpnext_price_list,
-                    prices=prices,
-                    lists=_lists(run),
-                    rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
-                    removal_percent=settings.price_removal_percent,
-                    allow_removal=config.allow_removal,
-                    entries_per_call=settings.medusa_price_chunk,
-                ).run()
-            except MassLossError as error:
-                raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+            PriceSync(
+                run.scope,
+                writer=run.shop.writer,
+                price_list=settings.erpnext_price_list,
+                prices=prices,
+                lists=_lists(run),
+                rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
+                removal_percent=settings.price_removal_percent,
+                allow_removal=config.allow_removal,
+                entries_per_call=settings.medusa_price_chunk,
+            ).run()
             return run.result()
 
     return [medusa_price_lists, medusa_prices]

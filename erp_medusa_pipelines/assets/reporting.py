@@ -24,6 +24,7 @@ from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key
+from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
@@ -213,7 +214,7 @@ def sync_run(
 def _failures_for_the_retry_sensor() -> Iterator[None]:
     try:
         yield
-    except (SettingsError, PermanentError) as error:
+    except (SettingsError, PermanentError, MassLossError) as error:
         raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
     except TransientError as error:
         pause = {RETRY_AFTER: error.retry_after} if error.retry_after else {}

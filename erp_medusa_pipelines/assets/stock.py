@@ -12,8 +12,6 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.stock.levels import LowStock, StockSync
 
 LOCATIONS_VARIABLE = "WAREHOUSE_STOCK_LOCATIONS"
@@ -60,10 +58,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 allow_zero=config.allow_zero,
                 levels_per_call=settings.medusa_level_chunk,
             )
-            try:
-                sync.run()
-            except MassLossError as error:
-                raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+            sync.run()
             result = run.result()
             low = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
             return result._replace(metadata={**(result.metadata or {}), **low})

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
@@ -82,7 +83,9 @@ def sales_by_item(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg
         check_categories(ItemGroupTree.read(run.shop.erp), settings.top_seller_categories)
         began = run.shop.erp.now()
         since = began.date() - timedelta(days=settings.top_seller_days) if settings.top_seller_days else None
-        reader = SalesReader(run.shop.erp, SalesOptions(window=settings.sales_window))
+        reader = SalesReader(
+            run.shop.erp, SalesOptions(quantity=settings.top_seller_quantity, window=settings.sales_window)
+        )
         sales = reader.read(since)
         frame = sales.table()
         run.report.count("found", len(frame))
@@ -155,6 +158,14 @@ def _chart(category: str, part: pd.DataFrame) -> str:
     return bar_chart(category, [(f"{place}. {name or code}", float(qty)) for place, name, code, qty in numbered])
 
 
+class CollectionConfig(dg.Config):
+    """What an operator can ask of one run, in the launchpad."""
+
+    allow_empty: bool = Field(
+        default=False, description="Go on although a category that shows best sellers would show none"
+    )
+
+
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext"},
@@ -169,11 +180,16 @@ def _chart(category: str, part: pd.DataFrame) -> str:
     description="The Single Product Collection shows the ranking; nothing is written where it does already.",
 )
 def product_collection(
-    context: dg.AssetExecutionContext, shop: ShopConnection, top_selling_items: pd.DataFrame
+    context: dg.AssetExecutionContext,
+    config: CollectionConfig,
+    shop: ShopConnection,
+    top_selling_items: pd.DataFrame,
 ) -> dg.MaterializeResult:
     with sync_run(context, shop, SyncConfig(), "Item") as run:
         categories = run.shop.settings.top_seller_categories
-        changes = write_collection(run.shop.erp, top_selling_items, categories, run.report)
+        changes = write_collection(
+            run.shop.erp, top_selling_items, categories, run.report, allow_empty=config.allow_empty
+        )
         metadata = {
             **{f"items_{kind}": sum(one.change == kind for one in changes) for kind in ("entered", "left", "moved")},
             "changes": table([asdict(one) for one in changes], CHANGE_COLUMNS),

@@ -20,12 +20,15 @@ from erp_medusa_pipelines.orchestration.alerts import (
     failure_message,
     recovery_message,
     rejects_message,
+    trouble_message,
+    trouble_over_message,
     waiting_message,
 )
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.troubles import troubles
 from erp_medusa_pipelines.settings import Settings, load_settings
 
 SENSOR = "alerts"
@@ -63,6 +66,7 @@ def news(
             del reported[name]
             messages.append(recovery_message(name, entry["run"], entry["since"], settings))
     messages += _of_rejects(instance, settings, reported)
+    messages += _of_troubles(instance, settings, reported)
     for record, minutes in _waiting_too_long(instance):
         run = record.dagster_run
         if f"run/{run.run_id}" not in before:
@@ -84,6 +88,19 @@ def _of_rejects(instance: dg.DagsterInstance, settings: Settings, reported: dict
             reported[key] = {"documents": rejects.documents}
         elif reported.pop(key, None):
             yield accepted_message(rejects, settings)
+
+
+def _of_troubles(instance: dg.DagsterInstance, settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
+    """What no run can fail for: told once, what may heal only after a while; and once more when it is over."""
+    now = {f"trouble/{trouble.key}": trouble for trouble in troubles(instance)}
+    patience = timedelta(minutes=settings.silent_server_alert_minutes)
+    for key, trouble in now.items():
+        if key not in reported and (not trouble.heals or _now() - trouble.since >= patience):
+            reported[key] = {"title": trouble.title, "since": _now().isoformat(timespec="seconds")}
+            yield trouble_message(trouble)
+    for key in [key for key in reported if key.startswith("trouble/") and key not in now]:
+        told = reported.pop(key)
+        yield trouble_over_message(told["title"], told["since"])
 
 
 def _is_news(entry: dict[str, str] | None, run_id: str) -> bool:
@@ -118,8 +135,8 @@ def build_alert_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
             "Reports to ALERT_URLS, and to ERPNext's Error Log where ERROR_LOG_IN_ERP asks for it: tasks that failed"
-            " and will not be tried again by themselves, their recovery, documents that a server refuses, and runs that"
-            " nobody starts."
+            " and will not be tried again by themselves, documents that a server refuses, runs that nobody starts,"
+            " gates that get no answer, failing schedules and sensors, overdue assets; and when each is over."
         ),
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

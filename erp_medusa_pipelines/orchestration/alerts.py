@@ -4,9 +4,11 @@ Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the 
 keeps a message until one of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 import dagster as dg
@@ -16,6 +18,7 @@ from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.rejects import Rejects
 from erp_medusa_pipelines.orchestration.retries import Outlook
+from erp_medusa_pipelines.orchestration.troubles import Trouble
 from erp_medusa_pipelines.settings import Settings, SettingsError
 
 Way = Literal["alert", "error_log"]
@@ -24,6 +27,9 @@ Kind = Literal["failure", "success", "warning"]
 OUTBOX = "alerts/outbox"
 LONGEST_REASON = 3000
 ROWS_TOLD = 10
+DELIVERY_SECONDS = 15.0
+"""Per message and channel; a tick of the sensor has a minute."""
+
 GIVEN_UP_AFTER = timedelta(days=1)
 """A message that nobody took for so long is no news any more."""
 
@@ -40,6 +46,10 @@ class Message:
 
 class DeliveryError(Exception):
     """A message did not get out; it stays in the outbox."""
+
+
+class NoAnswerError(DeliveryError):
+    """The channel hangs."""
 
 
 def failure_message(view: Outlook, settings: Settings) -> Message:
@@ -95,6 +105,17 @@ def waiting_message(run: dg.DagsterRun, name: str, minutes: int, settings: Setti
     return Message("warning", f"{name} is not being started", body, _now())
 
 
+def trouble_message(trouble: Trouble) -> Message:
+    """Something is wrong that no run can fail for."""
+    body = f"{trouble.what}\nSince: {trouble.since:%Y-%m-%d %H:%M} UTC\nWhat to do: {trouble.what_to_do}"
+    return Message("failure", trouble.title, body, _now())
+
+
+def trouble_over_message(title: str, since: str) -> Message:
+    """What was told is over."""
+    return Message("success", f"Over: {title}", f"In order again. It was told since {since}.", _now())
+
+
 def run_link(run_id: str, settings: Settings) -> str:
     """The run's page in the UI, or its id where no address is set."""
     return f"{settings.dagster_ui_url}/runs/{run_id}" if settings.dagster_ui_url else run_id
@@ -123,19 +144,26 @@ class Outbox:
     def deliver(self) -> tuple[int, list[str]]:
         """Send what waits; returns the number that got out, and why others did not."""
         errors: list[str] = []
-        left = []
+        sent = 0
         oldest = (datetime.now(UTC) - GIVEN_UP_AFTER).isoformat()
-        for entry in self._waiting:
-            message = Message(**{key: value for key, value in entry.items() if key != "way"})
+        hanging: set[Way] = set()
+        for entry in list(self._waiting):
+            message = Message(**{name: entry[name] for name in Message.__dataclass_fields__})
+            if entry["way"] in hanging:
+                continue
             try:
-                (send_alert if entry["way"] == "alert" else write_error_log)(message, self._settings)
+                _deliver(entry["way"], message, self._settings)
+                sent += 1
             except DeliveryError as error:
                 errors.append(f"{message.title}: {error}")
+                if isinstance(error, NoAnswerError):
+                    # Its other messages wait for the next tick: a channel that hangs must not use up the time.
+                    hanging.add(entry["way"])
                 if message.at > oldest:
-                    left.append(entry)
-        sent = len(self._waiting) - len(errors)
-        self._waiting = left
-        self.save()
+                    continue
+            # Kept message by message: what one receiver took is not told again because another one hangs.
+            self._waiting.remove(entry)
+            self.save()
         return sent, errors
 
     def save(self) -> None:
@@ -143,6 +171,27 @@ class Outbox:
         stored = state.load(self._instance, OUTBOX)
         if (stored.get("messages") or []) != self._waiting:
             state.save(self._instance, OUTBOX, {"messages": self._waiting})
+
+
+def _deliver(channel: Way, message: Message, settings: Settings) -> None:
+    """Send within DELIVERY_SECONDS. Raises DeliveryError; NoAnswerError when the channel took longer."""
+    send = send_alert if channel == "alert" else write_error_log
+    outcome: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            send(message, settings)
+            outcome.put(None)
+        except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
+            outcome.put(error)
+
+    threading.Thread(target=work, name=f"deliver:{channel}", daemon=True).start()
+    try:
+        error = outcome.get(timeout=DELIVERY_SECONDS)
+    except Empty:
+        raise NoAnswerError(f"no answer within {DELIVERY_SECONDS:.0f} s") from None
+    if error is not None:
+        raise error
 
 
 def send_alert(message: Message, settings: Settings) -> None:

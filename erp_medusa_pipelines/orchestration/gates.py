@@ -16,11 +16,14 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
+from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.orchestration.troubles import gate_failed, gate_passed
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
 from erp_medusa_pipelines.tasks import Task
@@ -28,6 +31,10 @@ from erp_medusa_pipelines.tasks import Task
 ZONE_KEY = "gate/time_zone"
 ZONE_SECONDS = 86_400
 """So long the site's time zone is believed without asking; a run always asks."""
+
+LONGEST_REST_SECONDS = 3600.0
+_FAILURES_COUNTED = 8
+_UNASKED = "whether there is work could not be asked"
 
 _asking: dict[str, threading.Thread] = {}
 
@@ -45,22 +52,48 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         settings = load_settings()
         earlier = _asking.get(task.name)
         if earlier and earlier.is_alive():
-            return f"{task.name}: ERPNext has still not answered the question of an earlier tick"
+            raise TimeoutError("ERPNext has still not answered the question of an earlier tick")
+        resting = _rest_after_failures(task, instance)
+        if resting:
+            return f"{task.name}: {resting}"
         memory = state.load(instance, memory_key(task.name))
         answer, zone = _ask(task.name, task.gate, settings, memory, _zone(instance))
         if zone:
             state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
+        gate_passed(instance, task)
         if answer.work:
             return None
         _sign_of_life(task, instance, answer.why)
         return f"{task.name}: {answer.why}"
-    except SettingsError as error:
-        return f"{task.name}: {error}"
-    except TimeoutError as error:
-        return f"{task.name}: {error}"
+    except (SettingsError, PermanentError) as error:
+        # It does not heal by itself, and a skipped tick is seen by nobody: the sensor `alerts` tells.
+        return _note(task, instance, f"{_UNASKED}: {error}", heals=False)
     # The boundary of the daemon: whatever is wrong with a question, the other schedules go on ticking.
     except Exception as error:  # noqa: BLE001
-        return f"{task.name}: whether there is work could not be asked: {error or type(error).__name__}"
+        return _note(task, instance, f"{_UNASKED}: {error or type(error).__name__}", heals=True)
+
+
+def _note(task: Task, instance: dg.DagsterInstance, why: str, *, heals: bool) -> str:
+    gate_failed(instance, task, why, heals=heals)
+    return f"{task.name}: {why}"
+
+
+def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
+    """Why a task whose runs fail for good rests: a minute after the first failure, then longer, up to an hour."""
+    failed = 0
+    ended = 0.0
+    for record in instance.get_run_records(dg.RunsFilter(job_name=task.name), limit=_FAILURES_COUNTED):
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        if not failed and not read_failure(instance, record.dagster_run.run_id).permanent:
+            return ""
+        failed += 1
+        ended = max(ended, record.end_time or 0.0)
+    wait = min(60.0 * 2 ** (failed - 1), LONGEST_REST_SECONDS) if failed else 0.0
+    left = ended + wait - time.time()
+    if left <= 0:
+        return ""
+    return f"its last {failed} runs failed for good; the next one starts in {-(-left // 60):.0f} min, or by hand"
 
 
 def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:

@@ -59,8 +59,8 @@ class Trade:
             website_image=image,
         )
 
-    def invoice(self, *lines: tuple[str, float], docstatus: int = 1, days_ago: int = 1) -> str:
-        """A Sales Invoice with lines (item_code, qty); returns its name."""
+    def invoice(self, *lines: tuple[str, float], docstatus: int = 1, days_ago: int = 1, pieces: float = 1) -> str:
+        """A Sales Invoice with lines (item_code, qty), each of so many pieces in stock; returns its name."""
         day = self.today - timedelta(days=days_ago)
         name = f"ACC-SINV-{next(self._number):05d}"
         self.store.insert(
@@ -69,7 +69,10 @@ class Trade:
             posting_date=day.isoformat(),
             docstatus=docstatus,
             creation=f"{day} 10:00:00.000000",
-            items=[{"item_code": code, "item_name": code, "qty": quantity} for code, quantity in lines],
+            items=[
+                {"item_code": code, "item_name": code, "qty": quantity, "stock_qty": quantity * pieces}
+                for code, quantity in lines
+            ],
         )
         return name
 

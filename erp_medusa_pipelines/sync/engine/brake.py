@@ -13,5 +13,5 @@ def refuse_mass_loss(lost: int, of: int, *, percent: int, what: str, allow: str)
     if lost * 100 > of * percent:
         raise MassLossError(
             f"{lost} of {of} {what}: more than the {percent} % that one run may take away. Nothing was."
-            f" Look whether ERPNext answers wholly; if it is meant, start the run with {allow}"
+            f" Check that ERPNext shows all of its data; if it is meant, start the run with {allow}"
         )

@@ -43,6 +43,8 @@ _UNITS = 1_000_000
 class SalesOptions:
     """Sizes: lines per aggregate, lines per page where they are read themselves, invoices asked for at a time."""
 
+    quantity: str = "qty"
+    """The line's field that is summed: `qty` in the unit it was sold in, or `stock_qty` in the item's stock unit."""
     window: int = 200_000
     page: int = 10_000
     invoices: int = 1_000
@@ -99,13 +101,13 @@ class SalesReader:
     def quantity_of(self, item_code: str, since: date | None = None) -> float:
         """One item's quantity, counted directly from its lines: an independent way to the same number."""
         filters = [SUBMITTED, ["item_code", "=", item_code]]
-        rows = list(self._erp.rows(LINE, ["name", "parent", "qty"], filters=filters, parent=INVOICE))
+        rows = list(self._erp.rows(LINE, ["name", "parent", self._options.quantity], filters=filters, parent=INVOICE))
         if since is not None:
             recent = [SUBMITTED, ["posting_date", ">=", since.isoformat()]]
             parents = {row["parent"] for row in rows}
             kept = {row["name"] for row in self._erp.rows_in(INVOICE, ["name"], sorted(parents), filters=recent)}
             rows = [row for row in rows if row["parent"] in kept]
-        return sum(round((row["qty"] or 0) * _UNITS) for row in rows) / _UNITS
+        return sum(round((row[self._options.quantity] or 0) * _UNITS) for row in rows) / _UNITS
 
     def changed_since(self, item_code: str, moment: str) -> bool:
         """Whether any line of the item was added, submitted or cancelled since then (the site's time)."""
@@ -156,7 +158,11 @@ class SalesReader:
     def _sum(self, sales: Sales, filters: Filters) -> None:
         rows = self._erp.get_list(
             LINE,
-            ["item_code", Aggregate("SUM", "qty", "sales_qty"), Aggregate("COUNT", "name", "line_count")],
+            [
+                "item_code",
+                Aggregate("SUM", self._options.quantity, "sales_qty"),
+                Aggregate("COUNT", "name", "line_count"),
+            ],
             filters=[SUBMITTED, *filters],
             group_by="item_code",
             order_by="item_code asc",
@@ -173,13 +179,13 @@ class SalesReader:
         for page in ahead(self._pages(since)):
             sales.windows += 1
             for row in page:
-                sales.add(row["item_code"], row["qty"])
+                sales.add(row["item_code"], row[self._options.quantity])
             if sales.windows % 50 == 0:
                 log.info("%s lines so far", f"{sales.lines:,}")
         return sales
 
     def _pages(self, since: date | None) -> Iterator[list[dict[str, Any]]]:
-        wanted = ["name", "item_code", "qty"]
+        wanted = ["name", "item_code", self._options.quantity]
         size = self._options.page
         if since is None:
             yield from self._erp.pages(LINE, wanted, filters=[SUBMITTED], parent=INVOICE, page_size=size)

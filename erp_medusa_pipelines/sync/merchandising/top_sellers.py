@@ -12,6 +12,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.settings import SettingsError
+from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
@@ -32,6 +33,8 @@ RANKING_DTYPES = {
     "lines": "int64",
 }
 """Columns of the ranking: one row per listed item, by category in the order of the setting, then by rank from 1."""
+
+ALLOW_EMPTY = "allow_empty: true"
 
 SAME_QUANTITY = 1e-6
 """Frappe keeps nine decimals of a Float; sums are exact to six."""
@@ -79,10 +82,12 @@ def rank(
 ) -> pd.DataFrame:
     """The `most` best sellers of each category, its descendants included; RANKING_DTYPES.
 
+    What was returned as often as it was sold, or more often, is no best seller and is not listed.
     Equal quantities are ordered by item_code, so the same sales always make the same ranking.
     """
     check_categories(tree, categories)
     table = sales.merge(items, on="item_code", how="inner", validate="one_to_one")
+    table = _where(table, table["sales_qty"] > 0)
     if not include_hidden:
         table = _where(table, table["published"] & ~table["disabled"])
     spans = {group: tree.get(group) for group in set(table["item_group"])}
@@ -153,12 +158,18 @@ def rank_changes(
 
 
 def write_collection(
-    erp: ErpNextClient, ranking: pd.DataFrame, categories: Mapping[str, str], report: SyncReport
+    erp: ErpNextClient,
+    ranking: pd.DataFrame,
+    categories: Mapping[str, str],
+    report: SyncReport,
+    *,
+    allow_empty: bool = False,
 ) -> list[RankChange]:
     """Bring `Product Collection` to the ranking; tables that are equal already are not sent.
 
-    Returns what changed against what it showed before. Raises CategoryError, before any write, for a table that the
-    DocType does not have: ERPNext would silently drop its rows.
+    Returns what changed against what it showed before. Raises, before any write: CategoryError for a table that the
+    DocType does not have, whose rows ERPNext would silently drop; MassLossError when a category that shows something
+    would show nothing, unless that is allowed.
     """
     changes: list[RankChange] = []
     written: dict[str, list[dict[str, Any]]] = {}
@@ -170,6 +181,8 @@ def write_collection(
                 f"TOP_SELLER_CATEGORIES names the table {', '.join(missing)}, which {DOCTYPE} does not have."
                 " Nothing was written. Correct the setting or add the table to the DocType"
             )
+        if not allow_empty:
+            _refuse_to_empty(document, ranking, categories)
         if not changes:
             changes.extend(rank_changes(ranking, document, categories))
         differing = {}
@@ -186,6 +199,17 @@ def write_collection(
     report.count("written", rows_written)
     report.count("unchanged", len(ranking) - rows_written)
     return changes
+
+
+def _refuse_to_empty(document: Row, ranking: pd.DataFrame, categories: Mapping[str, str]) -> None:
+    filled = set(ranking["table_field"])
+    emptied = [name for name, field in categories.items() if document[field] and field not in filled]
+    if emptied:
+        raise MassLossError(
+            f"{DOCTYPE} shows best sellers of {', '.join(emptied)}, and would show none after this run. Nothing was"
+            " written. Look whether ERPNext has the sales, groups and published items of that category; if it is meant,"
+            f" start the run with {ALLOW_EMPTY}"
+        )
 
 
 def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list[tuple[str, str, str]]:

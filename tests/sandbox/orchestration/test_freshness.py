@@ -11,6 +11,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.freshness import FreshnessDaemon
 
+from erp_medusa_pipelines.orchestration.troubles import troubles
+from tests.support.operations import Daemon
 from tests.support.runs import Runner
 
 MINUTE, NIGHTLY = "expired_otps", "expiring_items"
@@ -35,6 +37,10 @@ def states(workspace: WorkspaceProcessContext, moment: datetime) -> tuple[Freshn
     return tuple(records[key].freshness_state for key in keys)
 
 
+def overdue(runner: Runner) -> list[str]:
+    return [found.key.removeprefix("overdue/") for found in troubles(runner.instance)]
+
+
 def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(runner: Runner) -> None:
     with create_test_daemon_workspace_context(CODE, runner.instance) as workspace:
         now = datetime.now(UTC)
@@ -42,6 +48,9 @@ def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(r
             assert runner.asset(asset).success
         assert states(workspace, now) == (FreshnessState.PASS, FreshnessState.PASS)
         assert states(workspace, now + timedelta(hours=3))[0] == FreshnessState.FAIL
+        assert overdue(runner) == [], "its schedule is off, so nobody waits for it"
+        Daemon(runner).turn_on_schedule("expire_otps_schedule", "* * * * *")
+        assert overdue(runner) == [MINUTE]
         # The night after next has passed without it for sure, whatever the hour at which this test runs.
         assert states(workspace, now + timedelta(days=2))[1] == FreshnessState.FAIL
         assert runner.asset(MINUTE).success

@@ -18,6 +18,8 @@ JOB = "add_top_selling_items_to_collection"
 AGGREGATE = r"sum%28qty"
 TABLES = tuple(TOP_SELLER_CATEGORIES.values())
 
+REFUSAL = {"exc_type": "ValidationError", "exception": "frappe.exceptions.ValidationError: SQL functions"}
+
 
 @pytest.fixture
 def trade(erp: ErpServer) -> Trade:
@@ -103,8 +105,7 @@ def test_windows_and_single_lines_come_to_the_same(
     assert windows["windows"] == sample_shop.store.count("Sales Invoice Item") // 1000 + 1 > 2
     assert_equals_sql(sample_shop)
     sample_shop.store.execute('DELETE FROM "tabProduct Collection Item"')
-    refusal = {"exc_type": "ValidationError", "exception": "frappe.exceptions.ValidationError: SQL functions"}
-    sample_shop.faults.add(Fault("status", path=AGGREGATE, status=417, json=refusal))
+    sample_shop.faults.add(Fault("status", path=AGGREGATE, status=417, json=REFUSAL))
     streamed = runner.job(JOB)
     assert streamed.success
     assert streamed.metadata("sales_by_item")["summed_by"] != "ERPNext"
@@ -147,9 +148,8 @@ def test_only_the_last_days_count_where_a_setting_says_so(
     assert run.metadata("sales_by_item")["lines"] < 2_000
     assert_equals_sql(sample_shop, since=since)
     assert run.check("sales_by_item", "sums_match_a_direct_count").passed
-    refusal = {"exc_type": "ValidationError", "exception": "frappe.exceptions.ValidationError: SQL functions"}
-    sample_shop.faults.add(Fault("status", method="GET", path=AGGREGATE, status=417, json=refusal))
-    sample_shop.faults.add(Fault("status", method="POST", path="get_list", body=r"sum\(qty", status=417, json=refusal))
+    sample_shop.faults.add(Fault("status", method="GET", path=AGGREGATE, status=417, json=REFUSAL))
+    sample_shop.faults.add(Fault("status", method="POST", path="get_list", body=r"sum\(qty", status=417, json=REFUSAL))
     assert runner.job(JOB).metadata("sales_by_item")["summed_by"] != "ERPNext"
     assert_equals_sql(sample_shop, since=since)
 
@@ -332,3 +332,41 @@ def test_the_values_can_be_loaded_and_the_ui_shows_table_and_charts(sample_shop:
     assert len(shown["ranking"].records) == len(ranking)
     for category in TOP_SELLER_CATEGORIES:
         assert shown[f"chart: {category}"].startswith(f"![{category}](data:image/svg+xml;base64,")
+
+
+def test_what_came_back_as_often_as_it_was_sold_is_no_best_seller(trade: Trade, runner: Runner) -> None:
+    for code in ("A", "B", "C"):
+        trade.item(code)
+    trade.invoice(("A", 2), ("B", 1), ("B", -1), ("C", -3))
+    assert runner.job(JOB).success
+    assert trade.collection() == [("A", 2.0)]
+
+
+def test_a_category_that_shows_something_is_not_emptied_unless_it_is_allowed(trade: Trade, runner: Runner) -> None:
+    trade.item("A")
+    sold = trade.invoice(("A", 2))
+    assert runner.job(JOB).success
+    trade.cancel(sold)
+    run = runner.job(JOB)
+    assert not run.success
+    assert "shows best sellers of Dental, and would show none" in text_of_failure(run)
+    assert "allow_empty: true" in text_of_failure(run)
+    assert trade.collection() == [("A", 2.0)]
+    allowed = {"ops": {"product_collection": {"config": {"allow_empty": True}}}}
+    assert runner.job(JOB, run_config=allowed).success
+    assert trade.collection() == []
+
+
+@pytest.mark.parametrize("line_by_line", [False, True])
+def test_pieces_count_instead_of_boxes_where_a_setting_says_so(
+    trade: Trade, erp: ErpServer, runner: Runner, shop_env: pytest.MonkeyPatch, line_by_line: bool
+) -> None:
+    for code in ("box", "piece"):
+        trade.item(code)
+    trade.invoice(("box", 3), pieces=100)
+    trade.invoice(("piece", 40))
+    if line_by_line:
+        erp.faults.add(Fault("status", path=AGGREGATE, status=417, json=REFUSAL))
+    shop_env.setenv("TOP_SELLER_QUANTITY", "stock_qty")
+    assert runner.job(JOB).success
+    assert trade.collection() == [("box", 300.0), ("piece", 40.0)]

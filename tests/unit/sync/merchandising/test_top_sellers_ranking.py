@@ -60,6 +60,7 @@ def test_the_ranking_is_what_a_plain_computation_says(
             code
             for code in totals
             if code in known
+            and totals[code] > 0
             and known[code][0] in groups
             and (include_hidden or (known[code][2] and not known[code][1]))
         ]

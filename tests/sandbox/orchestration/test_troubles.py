@@ -1,0 +1,140 @@
+"""Trouble that starts no run is told once, and once more when it is over."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickStatus
+from dagster_shared.error import SerializableErrorInfo
+
+from erp_medusa_pipelines.orchestration import alerts, gates
+from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
+from tests.support.operations import Clock, Daemon
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer
+from tests.support.webhook import Webhook, webhook
+
+OTPS = next(task for task in TASKS if task.name == "expire_otps")
+WRONG_KEY = Fault("status", status=401, json={"exc_type": "AuthenticationError"})
+SENSOR = "alerts"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Webhook]:
+    with webhook() as listening:
+        yield listening
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, receiver: Webhook, tmp_path: Path) -> Iterator[Daemon]:
+    shop_env.setenv("ALERT_URLS", receiver.url)
+    shutil.copy(ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_a_wrong_key_at_a_gate_is_told_at_once_and_the_right_one_too(
+    daemon: Daemon, erp: ErpServer, receiver: Webhook
+) -> None:
+    erp.faults.add(WRONG_KEY)
+    for _ in range(3):
+        assert "key or secret not accepted" in (reason_to_skip(OTPS, daemon.instance) or "")
+        daemon.sensor(SENSOR)
+    (message,) = receiver.received
+    assert message["title"] == "expire_otps does not start"
+    assert "ERPNEXT_API_KEY" in message["message"]
+    erp.faults.heal()
+    reason_to_skip(OTPS, daemon.instance)
+    daemon.sensor(SENSOR)
+    daemon.sensor(SENSOR)
+    assert receiver.titles == ["expire_otps does not start", "Over: expire_otps does not start"]
+
+
+def test_a_silent_server_is_told_after_a_while(daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock) -> None:
+    erp.faults.add(Fault("status", status=503))
+    reason_to_skip(OTPS, daemon.instance)
+    daemon.sensor(SENSOR)
+    assert receiver.received == []
+    clock.advance(minutes=16)
+    daemon.sensor(SENSOR)
+    daemon.sensor(SENSOR)
+    assert receiver.titles == ["expire_otps does not start"]
+
+
+def tick_of(daemon: Daemon, name: str, status: TickStatus, at: float) -> InstigatorTick:
+    (stored,) = [kept for kept in daemon.instance.all_instigator_state() if kept.instigator_name == name]
+    error = SerializableErrorInfo("Schedules that return ... must specify a run_key", [], "CheckError")
+    return daemon.instance.create_tick(
+        TickData(
+            stored.instigator_origin_id,
+            name,
+            stored.instigator_type,
+            status,
+            at,
+            run_ids=[],
+            error=error if status == TickStatus.FAILURE else None,
+            selector_id=stored.selector_id,
+        )
+    )
+
+
+def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemon, receiver: Webhook) -> None:
+    daemon.turn_on_schedule("update_webitem_stock_schedule", "0 0 * * *")
+    tick_of(daemon, "update_webitem_stock_schedule", TickStatus.FAILURE, 1000.0)
+    daemon.sensor(SENSOR)
+    daemon.sensor(SENSOR)
+    (message,) = receiver.received
+    assert message["title"] == "The schedule update_webitem_stock_schedule fails"
+    assert "must specify a run_key" in message["message"]
+    tick_of(daemon, "update_webitem_stock_schedule", TickStatus.SUCCESS, 2000.0)
+    daemon.sensor(SENSOR)
+    assert receiver.titles[1:] == ["Over: The schedule update_webitem_stock_schedule fails"]
+
+
+def test_a_channel_that_hangs_never_repeats_what_the_other_one_took(
+    daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("ERROR_LOG_IN_ERP", "true")
+    shop_env.setattr(alerts, "DELIVERY_SECONDS", 0.5)
+    erp.faults.add(WRONG_KEY)
+    reason_to_skip(OTPS, daemon.instance)
+    erp.faults.heal()
+    erp.faults.add(Fault("latency", seconds=3, path="Error Log|Error%20Log"))
+    for _ in range(2):
+        with pytest.raises(Exception, match="no answer within"):
+            daemon.sensor(SENSOR)
+    assert receiver.titles == ["expire_otps does not start"]
+
+
+def test_a_task_whose_runs_fail_for_good_rests_longer_each_time(
+    daemon: Daemon, erp: ErpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erp.store.insert("Email OTP", email="a@example.com", status="Pending", expiration_time="2020-01-01 00:00:00")
+    clock = gates.time.time
+    ahead = 0.0
+    monkeypatch.setattr(gates.time, "time", lambda: clock() + ahead)
+    assert reason_to_skip(OTPS, daemon.instance) is None
+    erp.faults.add(WRONG_KEY)
+    pauses = []
+    for _ in range(3):
+        assert not daemon.runner.job(OTPS.name).success
+        erp.faults.heal()
+        pauses.append(reason_to_skip(OTPS, daemon.instance) or "")
+        erp.faults.add(WRONG_KEY)
+    assert ["1 runs" in pauses[0], "2 runs" in pauses[1], "3 runs" in pauses[2]] == [True] * 3
+    assert "starts in 4 min" in pauses[2]
+    erp.faults.heal()
+    ahead = 250.0
+    assert reason_to_skip(OTPS, daemon.instance) is None
