@@ -25,6 +25,7 @@ from erp_medusa_pipelines.clients.failures import (
     TransientError,
     judge_answer,
 )
+from erp_medusa_pipelines.clients.rights import role_for
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +212,7 @@ class ErpNextWriter:
             raise AccessError(
                 self.client.http.service,
                 "POST frappe.client.bulk_update",
-                f"the user may not write {doctype}: give it the roles listed in README",
+                f"the user may not write {doctype}: {role_for(doctype) or 'give it the roles listed in README'}",
                 status=403,
             )
         stored = self._verify(doctype, changes, failures)

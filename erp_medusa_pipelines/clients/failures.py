@@ -25,6 +25,8 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import SSLError as Urllib3SSLError
 
+from erp_medusa_pipelines.clients.rights import role_for
+
 Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large"]
 
 
@@ -162,7 +164,8 @@ def judge_answer(service: str, where: str, status: int, body: Any, *, retry_afte
             continue
         # Without its type the text of a Python error often says nothing: "list index out of range".
         named = f"{exc_type} {message}".strip() if status >= 500 and rule.verdict == "permanent" else message
-        reason = ": ".join(part for part in (rule.advice, named) if part)
+        role = role_for(where, message) if rule.verdict == "access" and status == 403 else None
+        reason = ": ".join(part for part in (rule.advice, role, named) if part)
         reason = reason or f"refused with HTTP {status}{f' ({exc_type})' if exc_type else ''}"
         return _ERROR_TYPES[rule.verdict](
             service, where, reason, status=status, exc_type=exc_type, retry_after=retry_after, ambiguous=rule.applied
