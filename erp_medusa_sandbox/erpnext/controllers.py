@@ -41,6 +41,7 @@ def before_save(documents: Documents, meta: DocType, old: Doc, doc: Doc, changed
 def validate(documents: Documents, meta: DocType, doc: Doc) -> None:
     if meta.name == "Item Price":
         _validate_item_price(documents, doc)
+        _refuse_linked_price(documents, doc)
     if meta.name == "Expiring Items":
         _show_clearance(documents, doc)
 
@@ -133,6 +134,33 @@ def _new_doctype(documents: Documents, doc: Doc, values: Doc) -> None:
     store.execute("INSERT INTO sandbox_doctype (name, entry) VALUES (?, ?)", (name, json.dumps(entry)))
 
 
+# -- the app's validate hook ------------------------------------------------------------------------------------
+
+
+def _refuse_linked_price(documents: Documents, doc: Doc) -> None:
+    """With medusa_id set the hook calls Medusa although the app is switched off, at an address that it does not have.
+
+    Recorded: only the newest price for everybody of an exported item; not even the hook knows of a row being inserted.
+    """
+    store = documents.site.store
+    if not doc.get("medusa_id") or store.single("Medusa Configuration").get("enable"):
+        return
+    exported = [row for row in store.rows("Website Item", item_code=doc["item_code"]) if row["medusa_variant_id"]]
+    if exported and _is_newest_for_everybody(documents, doc):
+        path = f"None/admin/price-lists/{doc['medusa_id']}"
+        text = f"Invalid URL '{path}': No scheme supplied. Perhaps you meant https://{path}?"
+        raise ErpError("MissingSchema", text, app="medusa_integration")
+
+
+def _is_newest_for_everybody(documents: Documents, doc: Doc) -> bool:
+    if doc.get("price_list") != "Standard Selling" or doc.get("customer"):
+        return False
+    rows = documents.site.store.rows("Item Price", item_code=doc["item_code"], price_list="Standard Selling")
+    stored = [row for row in rows if not row["customer"]]
+    newest = max(stored, key=lambda row: row["valid_from"] or "", default=None)
+    return newest is not None and newest["name"] == doc.get("name")
+
+
 # -- the app's save hooks ---------------------------------------------------------------------------------------
 
 
@@ -156,11 +184,7 @@ def _website_item_calls(documents: Documents, doc: Doc) -> list[tuple[str, Doc]]
 
 
 def _price_calls(documents: Documents, doc: Doc) -> list[tuple[str, Doc]]:
-    """Only the newest price in force counts for the hook, and only once it is in Medusa."""
-    if doc.get("price_list") != "Standard Selling" or doc.get("customer") or not doc.get("medusa_id"):
-        return []
-    rows = documents.site.store.rows("Item Price", item_code=doc["item_code"], price_list="Standard Selling")
-    newest = max((row for row in rows if not row["customer"]), key=lambda row: row["valid_from"] or "")
-    if newest["name"] != doc["name"]:
+    """Only the newest price for everybody counts for the hook, and only once it is in Medusa."""
+    if not doc.get("medusa_id") or not _is_newest_for_everybody(documents, doc):
         return []
     return [(f"/admin/price-lists/{doc['medusa_id']}", {"prices": [{"amount": doc["price_list_rate"]}]})]

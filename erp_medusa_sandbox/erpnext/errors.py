@@ -42,6 +42,7 @@ MODULES = {
     "ItemPriceDuplicateItem": "erpnext.stock.doctype.item_price.item_price.",
     "JSONDecodeError": "json.decoder.",
     "KeyError": "",
+    "MissingSchema": "requests.exceptions.",
     "OperationalError": "pymysql.err.",
     "ProgrammingError": "pymysql.err.",
     "SMTPException": "smtplib.",
