@@ -43,6 +43,12 @@ def test_good_runs_go_but_never_the_latest(daemon: Daemon) -> None:
     assert left(daemon, *good, bad, running) == [False, False, True, True, True]
 
 
+def test_of_failed_runs_the_first_and_the_latest_stay(daemon: Daemon) -> None:
+    failed = [ended(daemon, MINUTE, dg.DagsterRunStatus.FAILURE) for _ in range(5)]
+    assert prune(daemon.instance, [MINUTE], datetime.now(UTC) + LATER) == 3
+    assert left(daemon, *failed) == [True, False, False, False, True]
+
+
 def test_young_runs_stay(daemon: Daemon) -> None:
     runs = [ended(daemon, MINUTE, dg.DagsterRunStatus.SUCCESS) for _ in range(2)]
     assert prune(daemon.instance, [MINUTE], datetime.now(UTC) - timedelta(days=7)) == 0
