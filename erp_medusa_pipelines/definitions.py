@@ -3,7 +3,6 @@
 Belongs here: putting the parts together. Nothing connects or reads the network when this is loaded.
 """
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,18 +55,15 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
 
 
 def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    with warnings.catch_warnings():
-        # Dagster calls the parameter beta on every load. A test holds what it is needed for: one run per batch.
-        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
-        return [
-            *build_export_assets(batches),
-            *build_price_assets(batches),
-            *build_stock_assets(batches),
-            *TOP_SELLER_ASSETS,
-            *CLEARANCE_ASSETS,
-            quotation_emails,
-            expired_otps,
-        ]
+    return [
+        *build_export_assets(batches),
+        *build_price_assets(batches),
+        *build_stock_assets(batches),
+        *TOP_SELLER_ASSETS,
+        *CLEARANCE_ASSETS,
+        quotation_emails,
+        expired_otps,
+    ]
 
 
 defs = build_defs()

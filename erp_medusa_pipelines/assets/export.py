@@ -7,7 +7,6 @@ medusa_collections --> medusa_products[batch] --> medusa_images[batch]
 import dagster as dg
 
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
-from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
@@ -42,7 +41,6 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_collections],
         check_specs=[check_spec("medusa_products")],
         description=(
@@ -69,7 +67,6 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products],
         check_specs=[check_spec("medusa_images")],
         description="Image files attached to exported Website Items, uploaded once and shown on their products.",
@@ -89,7 +86,6 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products],
         check_specs=[check_spec("medusa_product_updates")],
         description=(

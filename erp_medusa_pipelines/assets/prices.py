@@ -9,7 +9,6 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.entries import PriceSync
@@ -53,7 +52,6 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", medusa_price_lists],
         check_specs=[check_spec("medusa_prices")],
         description=(

@@ -240,10 +240,3 @@ def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
     for request in requests:
         assert daemon.run(request).success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
-
-
-def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
-    graph = daemon.repository.asset_graph
-    for key in graph.get_all_asset_keys():
-        if graph.get(key).is_partitioned:
-            assert graph.get(key).backfill_policy == dg.BackfillPolicy.multi_run(1), key
