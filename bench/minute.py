@@ -32,8 +32,9 @@ from pydantic import SecretStr
 from erp_medusa_pipelines.assets.otps import otp_options
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
-from erp_medusa_pipelines.sync.minute.otps import expire_otps
+from erp_medusa_pipelines.sync.minute.otps import OtpExpiry
 from erp_medusa_sandbox import server
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from tests.support.mail_sink import MailSink, mail_sink
@@ -246,7 +247,7 @@ def otps() -> None:
                 with open_shop(settings) as shop:
                     began = time.perf_counter()
                     report = SyncReport()
-                    expire_otps(shop.erp, shop.writer, report, otp_options(settings))
+                    OtpExpiry(shop.erp, shop.writer, report, otp_options(settings), Quarantine()).run()
                     took = time.perf_counter() - began
                 assert report.counts["written"] == 1000, report.counts
                 rows.append((f"{name}, {number + 1}", 1000, took, shop.requests_sent))

@@ -39,6 +39,9 @@ def _time_zone(value: str) -> str:
     return value
 
 
+QUOTATION_EMAIL_SECONDS_IN_ALL = 55
+"""Of the 60 s of a run in the queue `short`, what the start of its process and the last reads leave."""
+
 TOP_SELLER_CATEGORIES = {
     "Dental": "dental_items",
     "Medical": "medical_items",
@@ -278,6 +281,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{', '.join(missing)} not set: set all of {', '.join(CONNECTION_VARIABLES)} for your own servers,"
                 " or USE_SANDBOX=true alone for the embedded sandbox"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _mails_within_a_minute(self) -> Self:
+        seconds = self.quotation_email_seconds + self.quotation_email_timeout
+        if seconds > QUOTATION_EMAIL_SECONDS_IN_ALL:
+            raise ValueError(
+                f"QUOTATION_EMAIL_SECONDS and QUOTATION_EMAIL_TIMEOUT are {seconds:g} s together: a run has 60 s in"
+                f" all, {QUOTATION_EMAIL_SECONDS_IN_ALL} of them for its mails. Lower one of them"
             )
         return self
 

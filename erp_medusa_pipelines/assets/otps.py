@@ -3,11 +3,14 @@
 import dagster as dg
 
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpOptions, expire_otps
+from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpExpiry, OtpOptions, memory
 
 ASSET = "expired_otps"
+KEY = memory_key("expire_otps")
 
 
 @dg.asset(
@@ -18,11 +21,13 @@ ASSET = "expired_otps"
     check_specs=[check_spec(ASSET)],
     description="Pending Email OTP rows past their time, by the clock of ERPNext, set to Expired.",
 )
-def expired_otps(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
-    with sync_run(context, shop, SyncConfig(), DOCTYPE) as run:
+def expired_otps(context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, config, DOCTYPE) as run:
         # An error text may quote the row that it is about, and such a row is about a private person.
         run.shop.erp.http.redact.hide_addresses = True
-        expire_otps(run.shop.erp, run.shop.writer, run.report, otp_options(run.shop.settings))
+        options = otp_options(run.shop.settings)
+        OtpExpiry(run.shop.erp, run.shop.writer, run.report, options, run.quarantine).run()
+        state.save(context.instance, KEY, memory(run.quarantine))
         return run.result()
 
 

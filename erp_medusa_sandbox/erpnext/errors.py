@@ -45,7 +45,6 @@ MODULES = {
     "MissingSchema": "requests.exceptions.",
     "OperationalError": "pymysql.err.",
     "ProgrammingError": "pymysql.err.",
-    "SMTPException": "smtplib.",
     "TypeError": "",
 }
 # The database's name is part of MariaDB's messages about values.

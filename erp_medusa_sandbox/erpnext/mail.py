@@ -64,8 +64,11 @@ def _send(site: Site, row: dict[str, Any]) -> None:
             message = _addressed(row["message"] or "", recipient["recipient"])
             try:
                 server.sendmail(row["sender"] or account["email_id"], [recipient["recipient"]], message)
-            except (smtplib.SMTPException, OSError) as error:
-                raise ErpError("SMTPException", f"{type(error).__name__}: {error}") from error
+            except smtplib.SMTPException as error:
+                name = type(error).__name__
+                raise ErpError(name, str(error), shown_as=f"smtplib.{name}") from error
+            except OSError as error:
+                raise ErpError(type(error).__name__, str(error), shown_as=type(error).__name__) from error
             site.store.set("Email Queue Recipient", recipient["name"], status="Sent", modified=site.now())
     site.store.set("Email Queue", row["name"], status="Sent", error=None, modified=site.now())
 

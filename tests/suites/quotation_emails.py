@@ -167,6 +167,36 @@ class MailSuite:
         assert runs.job(JOB).metadata(ASSET)["waiting"] == 1
         assert outbox.calls() == calls
 
+    def test_refused_recipients_hold_no_other_mail(self, outbox: Outbox, runs: Runner) -> None:
+        bad = [outbox.add(minutes_old=30) for _ in range(5)]
+        good = [outbox.add() for _ in range(30)]
+        outbox.sink.refuse.update(f"{name}@example.com" for name in bad)
+        run = runs.job(JOB)
+        assert (run.metadata(ASSET)["sent"], run.metadata(ASSET)["refused"]) == (30, 5)
+        assert outbox.sink.times_received == {f"{name}@example.com": 1 for name in good}
+        assert "blocked" not in run.metadata(ASSET)
+
+    def test_mails_that_never_failed_go_before_those_that_did(
+        self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("QUOTATION_EMAIL_RETRY_MINUTES", "0.0001")
+        monkeypatch.setenv("QUOTATION_EMAILS_PER_RUN", "2")
+        bad = [outbox.add(minutes_old=30) for _ in range(2)]
+        outbox.sink.refuse.update(f"{name}@example.com" for name in bad)
+        runs.job(JOB)
+        good = [outbox.add() for _ in range(2)]
+        assert runs.job(JOB).success
+        assert sorted(outbox.sink.recipients) == [f"{name}@example.com" for name in good]
+
+    def test_a_mail_server_that_refuses_everybody_costs_few_mails_a_try(self, outbox: Outbox, runs: Runner) -> None:
+        for _ in range(60):
+            outbox.add()
+        outbox.sink.refuse.update(f"{name}@example.com" for name in outbox.names)
+        run = runs.job(JOB)
+        assert not run.success
+        assert 20 <= outbox.calls() < 45
+        assert "unknown here" in (reason_to_skip(TASK, runs.instance) or "")
+
     def test_what_erpnext_gives_up_fails_the_check(
         self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:

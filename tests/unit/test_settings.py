@@ -117,3 +117,10 @@ def test_the_environment_comes_before_the_file(environment: pytest.MonkeyPatch, 
 def test_every_setting_is_explained() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+def test_mail_times_that_do_not_fit_into_the_run_are_refused_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUOTATION_EMAIL_SECONDS", "30")
+    monkeypatch.setenv("QUOTATION_EMAIL_TIMEOUT", "30")
+    with pytest.raises(SettingsError, match="QUOTATION_EMAIL_SECONDS and QUOTATION_EMAIL_TIMEOUT are 60 s together"):
+        load_settings(env_file=None)

@@ -46,11 +46,15 @@ class Quarantine:
         """What earlier runs held back."""
         return sorted(self._before.items())
 
+    def marks(self) -> dict[str, str]:
+        """The state in which each document is held after this run."""
+        return {name: held.mark for name, held in sorted(self._after.items())}
+
     def to_json(self) -> dict[str, Any]:
         """What to keep for the next run: what was not met again in this run is forgotten."""
         return {name: [held.mark, held.reason, held.field] for name, held in sorted(self._after.items())}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, retry_all: bool = False) -> "Quarantine":
-        """The counterpart of `to_json`."""
-        return cls({name: Held(*entry) for name, entry in data.items()}, retry_all=retry_all)
+        """The counterpart of `to_json`. What a newer version added to an entry is left out."""
+        return cls({name: Held(*entry[:3]) for name, entry in data.items()}, retry_all=retry_all)

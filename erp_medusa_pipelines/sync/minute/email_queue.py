@@ -8,7 +8,7 @@ says "Not Sent" after a call without an answer may be on its way: until that cal
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -67,9 +67,9 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Memory":
-        """The counterpart of `to_json`."""
-        holds = {name: Hold(**hold) for name, hold in data.get("holds", {}).items()}
-        return cls(**{**data, "holds": holds})
+        """The counterpart of `to_json`. What a newer version added is left out, so that a roll-back can go on."""
+        holds = {name: Hold(**_known(Hold, hold)) for name, hold in data.get("holds", {}).items()}
+        return cls(**{**_known(cls, data), "holds": holds})
 
     def to_json(self) -> dict[str, Any]:
         """JSON values to be kept until the next run."""
@@ -126,9 +126,19 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     return Answer(due, "" if due else f"{len(mails)} Quotation e-mails wait, none of them is due")
 
 
+def in_turn(mails: Iterable[Mail], memory: Memory) -> list[Mail]:
+    """Those with the fewest failed attempts first: a mail that is refused again and again holds up no other."""
+    return sorted(mails, key=lambda mail: memory.attempts(mail.name))
+
+
 def oldest_seconds(mails: Iterable[Mail], now: datetime) -> float:
     """Age of the oldest mail."""
     return max((seconds_since(mail.creation, now) for mail in mails), default=0.0)
+
+
+def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _mail(row: Mapping[str, Any]) -> Mail:

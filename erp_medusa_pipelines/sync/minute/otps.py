@@ -8,7 +8,7 @@ The app uses one row per address again and again: asking for a new password sets
 meant for, and a registered row is never deleted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError, Permane
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
+from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
 DOCTYPE = "Email OTP"
@@ -28,6 +29,8 @@ PENDING: Filters = [["status", "=", "Pending"], ["expiration_time", "is", "set"]
 PENDING_FOR_EVER: Filters = [["status", "=", "Pending"], ["expiration_time", "is", "not set"]]
 
 MOST_COUNTED = 1000
+MOST_HELD = 1000
+"""Rows that cannot be written and are remembered for it. More of them mean that something else is wrong."""
 ROWS_PER_WRITE = 400
 DELETED_AFTER_A_LOOK = 20
 
@@ -42,53 +45,120 @@ class OtpOptions:
     most_deletions: int = 0
 
 
-def has_work(erp: ErpNextClient, settings: Settings, _memory: Mapping[str, Any]) -> Answer:
+def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) -> Answer:
     """Whether any password's time is over. One request, another one where old rows are to be deleted."""
-    first = erp.get_list(
-        DOCTYPE, ["expiration_time"], filters=PENDING, order_by="expiration_time asc, name asc", limit=1
-    )
-    if first and first[0]["expiration_time"] < as_text(erp.clock()):
+    held: Mapping[str, str] = memory.get("held") or {}
+    fields = ["name", "modified", "expiration_time"]
+    order = "expiration_time asc, name asc"
+    rows = erp.get_list(DOCTYPE, fields, filters=PENDING, order_by=order, limit=len(held) + 1)
+    free = [row["expiration_time"] for row in rows if held.get(row["name"]) != row["modified"]]
+    if free and free[0] < as_text(erp.clock()):
         return Answer(True)
     days = settings.otp_retention_days
-    if days is not None and erp.exists(DOCTYPE, filters=_deletable(erp.clock(), days)):
-        return Answer(True)
-    return Answer(False, "no one-time password has expired")
+    if days is not None:
+        old = erp.get_list(DOCTYPE, fields[:2], filters=_deletable(erp.clock(), days), limit=len(held) + 1)
+        if any(held.get(row["name"]) != row["modified"] for row in old):
+            return Answer(True)
+    return Answer(False, "no one-time password has expired" + (f" but {len(held)} that are held" if held else ""))
 
 
-def expire_otps(erp: ErpNextClient, writer: ErpNextWriter, report: SyncReport, options: OtpOptions) -> None:
-    """Expire what is due, oldest first, and delete what is older than the retention."""
-    now = erp.now()
-    rows = erp.get_list(
-        DOCTYPE,
-        ["name", "modified", "expiration_time"],
-        filters=[*PENDING, ["expiration_time", "<", as_text(now)]],
-        order_by="expiration_time asc, name asc",
-        limit=options.most,
-    )
-    report.count("found", len(rows))
-    endless = erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
-    report.count("pending_without_expiry", len(endless))
-    report.facts["oldest_seconds"] = round(seconds_since(rows[0]["expiration_time"], now), 1) if rows else 0.0
-    for some in batched(rows, ROWS_PER_WRITE):
-        _expire(writer, report, some, options.write_chunk)
-        report.advance(len(some))
-    if options.retention_days is not None:
-        _delete_old(erp, report, now, options.retention_days, options.most_deletions)
+class OtpExpiry:
+    """One run. `quarantine` holds rows that could not be written and have not changed since."""
 
+    def __init__(
+        self,
+        erp: ErpNextClient,
+        writer: ErpNextWriter,
+        report: SyncReport,
+        options: OtpOptions,
+        quarantine: Quarantine,
+    ) -> None:
+        self._erp = erp
+        self._writer = writer
+        self._report = report
+        self._options = options
+        self._quarantine = quarantine
 
-def _expire(writer: ErpNextWriter, report: SyncReport, rows: Sequence[Mapping[str, Any]], chunk: int) -> None:
-    outcome = writer.write(
-        DOCTYPE,
-        [(row["name"], {"status": "Expired"}) for row in rows],
-        expected={"status": "Pending"},
-        as_read={row["name"]: row["modified"] for row in rows},
-        chunk=chunk,
-    )
-    report.count("written", len(outcome.written))
-    # Verified, or asked for anew, between the look and the write: their owners were faster.
-    report.count("changed_meanwhile", len(outcome.changed))
-    for name, error in outcome.failed.items():
-        _note(report, name, error)
+    def run(self) -> None:
+        """Expire what is due, oldest first, and delete what is older than the retention."""
+        now = self._erp.now()
+        rows = self._not_held(
+            self._erp.get_list(
+                DOCTYPE,
+                ["name", "modified", "expiration_time"],
+                filters=[*PENDING, ["expiration_time", "<", as_text(now)]],
+                order_by="expiration_time asc, name asc",
+                limit=self._options.most + len(self._quarantine.entries()),
+            )
+        )[: self._options.most]
+        self._report.count("found", len(rows))
+        endless = self._erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
+        self._report.count("pending_without_expiry", len(endless))
+        oldest = round(seconds_since(rows[0]["expiration_time"], now), 1) if rows else 0.0
+        self._report.facts["oldest_seconds"] = oldest
+        for some in batched(rows, ROWS_PER_WRITE):
+            self._expire(some)
+            self._report.advance(len(some))
+        if self._options.retention_days is not None:
+            self._delete_old(now, self._options.retention_days)
+
+    def _not_held(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Rows without those that were refused before and are as they were then; these are reported again."""
+        free = []
+        for row in rows:
+            held = self._quarantine.holds(row["name"], row["modified"])
+            if held is None:
+                free.append(row)
+            else:
+                self._report.reject(Reject(DOCTYPE, row["name"], held.reason, field=held.field, held=True))
+        return free
+
+    def _expire(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        as_read = {row["name"]: row["modified"] for row in rows}
+        outcome = self._writer.write(
+            DOCTYPE,
+            [(name, {"status": "Expired"}) for name in as_read],
+            expected={"status": "Pending"},
+            as_read=as_read,
+            chunk=self._options.write_chunk,
+        )
+        self._report.count("written", len(outcome.written))
+        # Verified, or asked for anew, between the look and the write: their owners were faster.
+        self._report.count("changed_meanwhile", len(outcome.changed))
+        for name, error in outcome.failed.items():
+            self._note(name, as_read[name], error)
+
+    def _delete_old(self, now: datetime, days: int) -> None:
+        filters = _deletable(now, days)
+        most = self._options.most_deletions
+        old = self._not_held(
+            self._erp.get_list(
+                DOCTYPE,
+                ["name", "modified"],
+                filters=filters,
+                order_by="modified asc, name asc",
+                limit=most + len(self._quarantine.entries()),
+            )
+        )[:most]
+        for names in batched((row["name"] for row in old), DELETED_AFTER_A_LOOK):
+            # A delete has no condition of its own, so the look is repeated right before it.
+            for row in self._erp.rows_in(DOCTYPE, ["name", "modified"], names, filters=filters):
+                try:
+                    self._erp.delete(DOCTYPE, row["name"])
+                    self._report.count("removed")
+                except AccessError:
+                    raise
+                except ApiError as error:
+                    self._note(row["name"], row["modified"], error)
+
+    def _note(self, name: str, modified: str, error: ApiError) -> None:
+        if isinstance(error, TransientError):
+            self._report.defer(DOCTYPE, name, error)
+        elif isinstance(error, PermanentError) and error.status == 404:
+            self._report.count("changed_meanwhile")
+        else:
+            self._report.reject(Reject(DOCTYPE, name, error.reason, field="status"))
+            self._quarantine.put(name, Held(modified, error.reason, "status"))
 
 
 def _deletable(now: datetime, days: int) -> list[list[Any]]:
@@ -99,25 +169,6 @@ def _deletable(now: datetime, days: int) -> list[list[Any]]:
     ]
 
 
-def _delete_old(erp: ErpNextClient, report: SyncReport, now: datetime, days: int, most: int) -> None:
-    filters = _deletable(now, days)
-    old = erp.get_list(DOCTYPE, ["name"], filters=filters, order_by="modified asc, name asc", limit=most)
-    for names in batched((row["name"] for row in old), DELETED_AFTER_A_LOOK):
-        # A delete has no condition of its own, so the look is repeated right before it.
-        for row in erp.rows_in(DOCTYPE, ["name"], names, filters=filters):
-            try:
-                erp.delete(DOCTYPE, row["name"])
-                report.count("removed")
-            except AccessError:
-                raise
-            except ApiError as error:
-                _note(report, row["name"], error)
-
-
-def _note(report: SyncReport, name: str, error: ApiError) -> None:
-    if isinstance(error, TransientError):
-        report.defer(DOCTYPE, name, error)
-    elif isinstance(error, PermanentError) and error.status == 404:
-        report.count("changed_meanwhile")
-    else:
-        report.reject(Reject(DOCTYPE, name, error.reason, field="status"))
+def memory(quarantine: Quarantine) -> dict[str, Any]:
+    """What the gate must know of a run: the held rows, and the state of each that is held."""
+    return {"held": dict(list(quarantine.marks().items())[:MOST_HELD])}

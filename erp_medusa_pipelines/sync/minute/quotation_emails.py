@@ -9,6 +9,7 @@ before each slice is sent, so that this holds for a run that is killed as well.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from erp_medusa_pipelines.sync.minute.email_queue import (
     Hold,
     Mail,
     Memory,
+    in_turn,
     is_due,
     is_stuck,
     oldest_seconds,
@@ -40,12 +42,15 @@ SLICE = 20
 """Mails between two looks at their rows."""
 FAILURES_IN_A_ROW = 3
 """So many mails that fail one after the other mean the mail server, not the mails: the others keep their tries."""
+REFUSALS_IN_A_ROW = 20
+"""So many mails that a mail server refuses one after the other, each by itself, mean that it refuses the shop."""
 ERRORS_SHOWN_HOURS = 24
 LONGEST_RETRY_MINUTES = 120.0
 OTHER_SENDERS = (
     ["method", "=", "frappe.email.queue.flush"],
     ["method", "like", "%.send_quotation_emails"],
 )
+_REFUSED_CONTENT = re.compile(r"smtplib\.SMTPDataError: \(5\d\d,")
 BLOCKED = "the site accepts calls but sends nothing: sending is suspended (Email Queue list) or mute_emails is set"
 
 
@@ -96,7 +101,7 @@ class QuotationEmails:
         if self._retry_held:
             # Not those in doubt: their call may still be under way.
             self._memory.holds = {name: hold for name, hold in self._memory.holds.items() if not hold.attempts}
-        due = [mail for mail in mails if is_due(mail, self._memory, now)]
+        due = in_turn([mail for mail in mails if is_due(mail, self._memory, now)], self._memory)
         self._report.count("found", len(due))
         self._report.count("waiting", len([mail for mail in mails if mail.is_unsent]) - len(due))
         self._report.facts["oldest_seconds"] = round(oldest_seconds(due, now), 1)
@@ -114,11 +119,12 @@ class QuotationEmails:
     def _send(self, due: list[Mail]) -> None:
         """The first mail goes alone: it tells whether the site sends at all."""
         self._memory.blocked_until = self._memory.blocked_why = ""
-        failures = position = 0
+        failures = refusals = position = 0
+        counts = self._report.counts
         while position < len(due) and time.monotonic() < self._stop_at:
-            some = due[position : position + (SLICE if self._report.counts["sent"] else 1)]
+            some = due[position : position + (SLICE if counts["sent"] or counts["refused"] else 1)]
             position += len(some)
-            failed_before, sent_before = self._report.counts["failed"], self._report.counts["sent"]
+            before = counts.copy()
             try:
                 self._send_slice(some)
             except TransientError as error:
@@ -128,9 +134,10 @@ class QuotationEmails:
                 break
             if self._memory.blocked_until:
                 break
-            sent = self._report.counts["sent"] > sent_before
-            failures = 0 if sent else failures + self._report.counts["failed"] - failed_before
-            if failures >= FAILURES_IN_A_ROW:
+            sent = counts["sent"] > before["sent"]
+            failures = 0 if sent else failures + counts["failed"] - before["failed"]
+            refusals = 0 if sent else refusals + counts["refused"] - before["refused"]
+            if failures >= FAILURES_IN_A_ROW or refusals >= REFUSALS_IN_A_ROW:
                 self._block(f"none of the last mails went out: {self._report.leftovers[-1].reason}", self._erp.clock())
                 break
         self._report.count("postponed", len(due) - position)
@@ -196,7 +203,7 @@ class QuotationEmails:
         attempts = self._memory.attempts(mail.name) + 1
         last_line = str((row or {}).get("error") or "").strip().rsplit("\n", 1)[-1]
         reason = self._erp.http.redact(last_line) or (error.reason if error else "not sent, without a reason")
-        self._report.count("failed")
+        self._report.count("refused" if is_refused_mail(last_line) else "failed")
         changed = Mail(**{**vars(mail), "modified": (row or {}).get("modified") or mail.modified})
         if attempts >= self._options.attempts:
             self._hold(changed, FOR_GOOD, attempts, f"given up after {attempts} attempts: {reason}")
@@ -266,6 +273,14 @@ class QuotationEmails:
             text += " Stop those Scheduled Job Types, or this schedule"
             self._report.facts["second_sender"] = text
             log.warning("%s", text)
+
+
+def is_refused_mail(last_line: str) -> bool:
+    """Whether the mail server answered and refused this one mail: its recipient, or for good its content.
+
+    `last_line` is the end of the row's `error`, such as "smtplib.SMTPRecipientsRefused: {'a@b.c': (550, b'unknown')}".
+    """
+    return last_line.startswith("smtplib.SMTPRecipientsRefused") or bool(_REFUSED_CONTENT.match(last_line))
 
 
 def other_senders(erp: ErpNextClient) -> list[str]:

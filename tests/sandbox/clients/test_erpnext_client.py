@@ -406,7 +406,7 @@ def test_a_user_who_may_not_write_is_told_so_once() -> None:
         names = website_items(erp, 2)
         with pytest.raises(
             AccessError,
-            match="may not write Website Item: for Website Item the user of ERPNEXT_API_KEY needs the role System Manager",
+            match=r"may not write Website Item: .* needs the role System Manager",
         ):
             ErpNextWriter(client_of(erp, key="low", secret="low-secret")).write("Website Item", ids(names))
 

@@ -8,8 +8,9 @@ import pytest
 
 from bench.erp_process import install_server_script
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_sandbox.faults import Fault
-from tests.suites.otps import ASSET, DOCTYPE, JOB, OtpSuite, Passwords, before_call, passwords, runs
+from tests.suites.otps import ASSET, DOCTYPE, JOB, TASK, OtpSuite, Passwords, before_call, passwords, runs
 from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer
@@ -98,6 +99,34 @@ def test_a_locked_row_makes_the_run_red_and_the_others_expire(
     assert passwords.status(name) == "Pending"
     assert runs.job(JOB).success
     assert passwords.status(name) == "Expired"
+
+
+def test_one_that_cannot_be_written_is_tried_again_only_when_it_changes(
+    erp: ErpServer, passwords: Passwords, runs: Runner
+) -> None:
+    bad = passwords.add(-3)
+    refusal = "frappe.exceptions.ValidationError: a hook of this site refuses it"
+    failed = {"message": {"failed_docs": [{"doc": {"docname": bad}, "exc": refusal}]}}
+    erp.faults.add(Fault("status", path="bulk_update", body=bad, status=200, json=failed))
+    assert not runs.job(JOB).check(ASSET).passed
+    assert "1 that are held" in (reason_to_skip(TASK, runs.instance) or "")
+    # Another one's time is over: it expires, and the held one is reported but not sent.
+    good = passwords.add(-1)
+    assert reason_to_skip(TASK, runs.instance) is None
+    (fault,) = erp.faults.faults
+    sent = fault.fired
+    run = runs.job(JOB)
+    assert passwords.status(good) == "Expired"
+    assert run.rejects(ASSET)[0]["held"] == "since an earlier run"
+    assert fault.fired == sent
+    assert "1 that are held" in (reason_to_skip(TASK, runs.instance) or "")
+    # Somebody saves it: one more try.
+    erp.faults.heal()
+    passwords.erp.set(DOCTYPE, bad, status="Pending")
+    assert reason_to_skip(TASK, runs.instance) is None
+    assert runs.job(JOB).check(ASSET).passed
+    assert passwords.status(bad) == "Expired"
+    assert reason_to_skip(TASK, runs.instance) == "expire_otps: no one-time password has expired"
 
 
 class TestRetention:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erp_medusa_pipelines.sync.minute.email_queue import FOR_GOOD, Hold, Mail, Memory, is_due, is_stuck, oldest_seconds
+from erp_medusa_pipelines.sync.minute.quotation_emails import is_refused_mail
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=ZoneInfo("Asia/Muscat"))
 MAIL = Mail("a", "2026-11-22 11:00:00.000001", "2026-11-22 11:30:00.000001", "Not Sent", 1, None)
@@ -69,3 +70,26 @@ def test_the_memory_survives_json(memory: Memory) -> None:
 
 def test_an_empty_memory_is_a_fresh_one() -> None:
     assert Memory.from_json({}) == Memory()
+
+
+def test_a_memory_of_a_newer_version_is_read() -> None:
+    kept = Memory(holds={"a": HOLD}, stuck=["b"]).to_json()
+    kept["holds"]["a"]["colour"] = "red"
+    kept["something_new"] = [1]
+    assert Memory.from_json(kept) == Memory(holds={"a": HOLD}, stuck=["b"])
+
+
+@pytest.mark.parametrize(
+    ("last_line", "refused"),
+    [
+        ("smtplib.SMTPRecipientsRefused: {'a@example.com': (550, b'unknown')}", True),
+        ("smtplib.SMTPRecipientsRefused: {'a@example.com': (450, b'try later')}", True),
+        ("smtplib.SMTPDataError: (554, b'looks like spam')", True),
+        ("smtplib.SMTPDataError: (452, b'no room on this server')", False),
+        ("smtplib.SMTPServerDisconnected: Connection unexpectedly closed", False),
+        ("frappe.exceptions.ValidationError: Invalid Outgoing Mail Server or Port: [Errno 111]", False),
+        ("", False),
+    ],
+)
+def test_a_refused_mail_is_told_from_a_mail_server_in_trouble(last_line: str, refused: bool) -> None:
+    assert is_refused_mail(last_line) is refused
