@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from erp_medusa_pipelines.clients.abortable import AbortableAdapter
 from erp_medusa_pipelines.clients.failures import (
     ApiError,
     PermanentError,
@@ -105,8 +105,10 @@ class HttpClient:
         # The environment's netrc must never replace the Authorization header that was configured.
         self._session.trust_env = True
         self._session.auth = _keep_headers
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=options.connections, max_retries=0, pool_block=True)
-        self._session.mount(self._origin() + "/", adapter)
+        self._adapter = AbortableAdapter(
+            pool_connections=1, pool_maxsize=options.connections, max_retries=0, pool_block=True
+        )
+        self._session.mount(self._origin() + "/", self._adapter)
 
     def __repr__(self) -> str:
         return f"HttpClient({self.service} at {self.base_url})"
@@ -114,6 +116,10 @@ class HttpClient:
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
+
+    def abort(self) -> None:
+        """End every connection at once, from another thread: a call that waits fails instead of waiting on."""
+        self._adapter.abort()
 
     @property
     def requests_sent(self) -> int:
@@ -242,7 +248,7 @@ class HttpClient:
                 # "-0000" is UTC as well, but parsed as if it had no zone.
                 self._dated = (moment if moment.tzinfo else moment.replace(tzinfo=UTC), time.monotonic())
         except ValueError:
-            log.warning("%s sent a Date header that is none: %r", self.service, header)
+            log.warning("%s sent an unreadable Date header: %r", self.service, header)
 
     def _clean(self, error: ApiError) -> ApiError:
         error.reason, error.where = self.redact(error.reason), self.redact(error.where)

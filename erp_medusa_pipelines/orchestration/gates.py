@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import open_erpnext
@@ -113,11 +114,13 @@ def _ask(
 ) -> tuple[Answer, str | None]:
     """The answer, and the site's zone where it had to be asked for. Raises TimeoutError after `gate_timeout`."""
     results: SimpleQueue[tuple[Answer, str | None] | Exception] = SimpleQueue()
+    opened: list[ErpNextClient] = []
 
     def work() -> None:
         try:
             options = HttpOptions(settings.gate_timeout, settings.gate_timeout, attempts=1)
             with open_erpnext(settings, options) as erp:
+                opened.append(erp)
                 if zone:
                     erp.time_zone = ZoneInfo(zone)
                 answer = gate(erp, settings, memory)
@@ -132,6 +135,9 @@ def _ask(
     try:
         result = results.get(timeout=settings.gate_timeout)
     except Empty:
+        # A server that sends a byte now and then would keep the question open for ever.
+        for erp in opened:
+            erp.http.abort()
         text = f"ERPNext did not answer within {settings.gate_timeout:g} s whether there is work"
         raise TimeoutError(text) from None
     # It has answered, although it may still be closing its connection.

@@ -1,8 +1,11 @@
 """The question before a run, as the schedule asks it: over a real socket, with a server that answers, errs or hangs."""
 
+import contextlib
 import socket
+import socketserver
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -157,6 +160,51 @@ def test_a_silent_server_is_waited_for_no_longer_than_the_limit(
     for task in MINUTE_TASKS:
         (message,) = tick(task, instance)
         assert "0.2 s" in message or "time limit" in message
+
+
+@pytest.mark.parametrize("within", ["the headers", "the body"])
+def test_a_server_that_dribbles_bytes_keeps_no_gate_open(
+    instance: dg.DagsterInstance, erp: ErpServer, monkeypatch: pytest.MonkeyPatch, within: str
+) -> None:
+    """A read time-out starts anew with every byte."""
+    start = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    with dribbling_server(start if within == "the headers" else start + b"Content-Length: 100000\r\n\r\n{") as url:
+        monkeypatch.setenv("ERPNEXT_URL", url)
+        monkeypatch.setenv("GATE_TIMEOUT", "0.4")
+        first = reason_to_skip(MINUTE_TASKS[0], instance)
+        assert "did not answer within 0.4 s" in (first or "")
+        wait_until(lambda: not any(thread.name.startswith("gate:") for thread in threading.enumerate()))
+    monkeypatch.setenv("ERPNEXT_URL", erp.url)
+    monkeypatch.setenv("GATE_TIMEOUT", "5")
+    assert "no Quotation e-mail waits" in (reason_to_skip(MINUTE_TASKS[0], instance) or "")
+
+
+@contextmanager
+def dribbling_server(start: bytes) -> Iterator[str]:
+    """Sends the start of an answer, then a byte every 0.1 s for ever."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(start)
+            with contextlib.suppress(OSError):
+                while not over.wait(0.1):
+                    self.request.sendall(b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        over.set()
+        server.shutdown()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_question_that_hangs_is_given_up_and_not_asked_twice(
