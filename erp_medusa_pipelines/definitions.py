@@ -19,6 +19,7 @@ from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.checks import build_check
 from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
 from erp_medusa_pipelines.orchestration.freshness import with_freshness
+from erp_medusa_pipelines.orchestration.installation import INSTALLATION_CHECKS, installation
 from erp_medusa_pipelines.orchestration.jobs import build_job
 from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
 from erp_medusa_pipelines.orchestration.partitions import batches_definition, batches_in_force
@@ -40,8 +41,11 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
     return dg.Definitions(
-        assets=with_freshness(_assets(batches), tasks, zone),
-        asset_checks=[build_check(task, batches_in_force(settings)) for task in tasks],
+        assets=[*with_freshness(_assets(batches), tasks, zone), installation],
+        asset_checks=[
+            *(build_check(task, batches_in_force(settings)) for task in tasks),
+            *INSTALLATION_CHECKS,
+        ],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[
             build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))

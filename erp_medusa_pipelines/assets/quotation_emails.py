@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings

@@ -119,7 +119,11 @@ class SyncRun:
                     Reject(self.doctype, name, entry.reason, entry.field, held=True) for name, entry in held.entries()
                 ]
         return dg.AssetCheckResult(
-            passed=not rejects, check_name=CHECK, metadata={NUMBER: len(rejects), **self._table(rejects)}
+            passed=not rejects,
+            check_name=CHECK,
+            # A warning: the document waits for somebody, and nothing of the others is lost. Lost work is an error.
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={NUMBER: len(rejects), **self._table(rejects)},
         )
 
     @property

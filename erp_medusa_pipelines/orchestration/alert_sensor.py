@@ -4,13 +4,12 @@ Belongs here: comparing what is failed now with what was reported, and the senso
 instead of events: a daemon that was down for an hour reports what is still true, once, and nothing is lost in between.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorStatus
 
 from erp_medusa_pipelines.orchestration import retries, state
 from erp_medusa_pipelines.orchestration.alerts import (
@@ -24,11 +23,13 @@ from erp_medusa_pipelines.orchestration.alerts import (
     trouble_over_message,
     waiting_message,
 )
+from erp_medusa_pipelines.orchestration.dagster_internals import check_keys, instigators
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
-from erp_medusa_pipelines.orchestration.troubles import troubles
+from erp_medusa_pipelines.orchestration.troubles import Trouble, troubles
 from erp_medusa_pipelines.settings import Settings, load_settings
 
 SENSOR = "alerts"
@@ -43,7 +44,10 @@ SHORTEST_WAIT = 15 * 60
 
 
 def news(
-    instance: dg.DagsterInstance, settings: Settings, before: Mapping[str, Any]
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    before: Mapping[str, Any],
+    asset_checks: Sequence[dg.AssetCheckKey] = (),
 ) -> tuple[list[Message], dict[str, Any]]:
     """What is to be told now, and what has been told then. `before` is what had been told up to now."""
     messages: list[Message] = []
@@ -66,7 +70,7 @@ def news(
             del reported[name]
             messages.append(recovery_message(name, entry["run"], entry["since"], settings))
     messages += _of_rejects(instance, settings, reported)
-    messages += _of_troubles(instance, settings, reported)
+    messages += _of_troubles(troubles(instance, asset_checks), settings, reported)
     for record, minutes in _waiting_too_long(instance):
         run = record.dagster_run
         if f"run/{run.run_id}" not in before:
@@ -90,17 +94,20 @@ def _of_rejects(instance: dg.DagsterInstance, settings: Settings, reported: dict
             yield accepted_message(rejects, settings)
 
 
-def _of_troubles(instance: dg.DagsterInstance, settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
+def _of_troubles(found: Iterable[Trouble], settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
     """What no run can fail for: told once, what may heal only after a while; and once more when it is over."""
-    now = {f"trouble/{trouble.key}": trouble for trouble in troubles(instance)}
+    now = {f"trouble/{trouble.key}": trouble for trouble in found}
     patience = timedelta(minutes=settings.silent_server_alert_minutes)
     for key, trouble in now.items():
-        if key not in reported and (not trouble.heals or _now() - trouble.since >= patience):
-            reported[key] = {"title": trouble.title, "since": _now().isoformat(timespec="seconds")}
-            yield trouble_message(trouble)
+        entry = reported.setdefault(key, {"title": trouble.title, "since": trouble.since.isoformat(), "told": False})
+        since = datetime.fromisoformat(entry["since"])
+        if not entry["told"] and (not trouble.heals or _now() - since >= patience):
+            reported[key] = {**entry, "told": True}
+            yield trouble_message(replace(trouble, since=since))
     for key in [key for key in reported if key.startswith("trouble/") and key not in now]:
-        told = reported.pop(key)
-        yield trouble_over_message(told["title"], told["since"])
+        entry = reported.pop(key)
+        if entry["told"]:
+            yield trouble_over_message(entry["title"], entry["since"])
 
 
 def _is_news(entry: dict[str, str] | None, run_id: str) -> bool:
@@ -120,10 +127,7 @@ def _waiting_too_long(instance: dg.DagsterInstance) -> Iterator[tuple[dg.RunReco
 
 
 def _retry_sensor_is_on(instance: dg.DagsterInstance) -> bool:
-    return any(
-        stored.instigator_name == retries.SENSOR and stored.status == InstigatorStatus.RUNNING
-        for stored in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-    )
+    return any(stored.name == retries.SENSOR and stored.on for stored in instigators(instance))
 
 
 def build_alert_sensor() -> dg.SensorDefinition:
@@ -135,8 +139,8 @@ def build_alert_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
             "Reports to ALERT_URLS, and to ERPNext's Error Log where ERROR_LOG_IN_ERP asks for it: tasks that failed"
-            " and will not be tried again by themselves, documents that a server refuses, runs that nobody starts,"
-            " gates that get no answer, failing schedules and sensors, overdue assets; and when each is over."
+            " and will not be tried again, documents that a server refuses, runs that nobody starts,"
+            " gates that get no answer, failing schedules, sensors and checks, overdue assets; and when each is over."
         ),
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -145,7 +149,9 @@ def build_alert_sensor() -> dg.SensorDefinition:
             return dg.SkipReason("Nowhere to report to: set ALERT_URLS, or ERROR_LOG_IN_ERP=true")
         outbox = Outbox(context.instance, settings)
         before = state.load(context.instance, REPORTED)
-        messages, reported = news(context.instance, settings, before)
+        report_installation(context.instance)
+        asset_checks = check_keys(context.repository_def) if context.repository_def else []
+        messages, reported = news(context.instance, settings, before, asset_checks)
         for message in messages:
             outbox.put(message)
         # In this order a crash in between tells something twice, never not at all.

@@ -1,7 +1,7 @@
 """Messages to people: what they say, and how they get out.
 
 Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the ERP's Error Log), and the outbox that
-keeps a message until one of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
+keeps a message until each of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
 """
 
 import threading
@@ -21,7 +21,10 @@ from erp_medusa_pipelines.orchestration.retries import Outlook
 from erp_medusa_pipelines.orchestration.troubles import Trouble
 from erp_medusa_pipelines.settings import Settings, SettingsError
 
-Way = Literal["alert", "error_log"]
+ERROR_LOG = "error_log"
+RECEIVER = "receiver/"
+"""Before the number of an address in ALERT_URLS. The addresses themselves hold secrets and are not kept."""
+
 Kind = Literal["failure", "success", "warning"]
 
 OUTBOX = "alerts/outbox"
@@ -121,12 +124,25 @@ def run_link(run_id: str, settings: Settings) -> str:
     return f"{settings.dagster_ui_url}/runs/{run_id}" if settings.dagster_ui_url else run_id
 
 
-def channels(message: Message, settings: Settings) -> list[Way]:
-    """Where this message goes."""
-    ways: list[Way] = ["alert"] if settings.alert_urls else []
+def channels(message: Message, settings: Settings) -> list[str]:
+    """Where this message goes: each receiver of ALERT_URLS by itself, and the ERP's Error Log."""
+    found = [f"{RECEIVER}{number}" for number in range(len(receivers(settings)))]
     if settings.error_log_in_erp and message.kind == "failure":
-        ways.append("error_log")
-    return ways
+        found.append(ERROR_LOG)
+    return found
+
+
+def receivers(settings: Settings) -> list[Any]:
+    """Apprise's objects for ALERT_URLS, one per address. Raises DeliveryError for an address that it does not know."""
+    if not settings.alert_urls:
+        return []
+    # Loading it takes a while and only alerts need it.
+    import apprise
+
+    found = apprise.Apprise()
+    if not found.add(settings.alert_urls.get_secret_value()):
+        raise DeliveryError("ALERT_URLS holds an address that Apprise does not know: see its list of services")
+    return list(found)
 
 
 class Outbox:
@@ -139,14 +155,14 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Take a message in, once for every way out."""
-        self._waiting += [{"way": way, **asdict(message)} for way in channels(message, self._settings)]
+        self._waiting += [{"way": channel, **asdict(message)} for channel in channels(message, self._settings)]
 
     def deliver(self) -> tuple[int, list[str]]:
         """Send what waits; returns the number that got out, and why others did not."""
         errors: list[str] = []
         sent = 0
         oldest = (datetime.now(UTC) - GIVEN_UP_AFTER).isoformat()
-        hanging: set[Way] = set()
+        hanging: set[str] = set()
         for entry in list(self._waiting):
             message = Message(**{name: entry[name] for name in Message.__dataclass_fields__})
             if entry["way"] in hanging:
@@ -173,14 +189,16 @@ class Outbox:
             state.save(self._instance, OUTBOX, {"messages": self._waiting})
 
 
-def _deliver(channel: Way, message: Message, settings: Settings) -> None:
+def _deliver(channel: str, message: Message, settings: Settings) -> None:
     """Send within DELIVERY_SECONDS. Raises DeliveryError; NoAnswerError when the channel took longer."""
-    send = send_alert if channel == "alert" else write_error_log
     outcome: SimpleQueue[Exception | None] = SimpleQueue()
 
     def work() -> None:
         try:
-            send(message, settings)
+            if channel == ERROR_LOG:
+                write_error_log(message, settings)
+            else:
+                send_alert(message, settings, int(channel.removeprefix(RECEIVER)))
             outcome.put(None)
         except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
             outcome.put(error)
@@ -194,22 +212,20 @@ def _deliver(channel: Way, message: Message, settings: Settings) -> None:
         raise error
 
 
-def send_alert(message: Message, settings: Settings) -> None:
-    """Through Apprise, to every receiver. One that took it is enough: the others must not make it repeat for ever."""
-    # Loading it takes a while and only this function needs it.
+def send_alert(message: Message, settings: Settings, number: int) -> None:
+    """Through Apprise, to one receiver. An address that was taken out of ALERT_URLS since gets nothing more."""
     import apprise
 
-    receivers = apprise.Apprise()
-    if not settings.alert_urls or not receivers.add(settings.alert_urls.get_secret_value()):
-        raise DeliveryError("ALERT_URLS holds an address that Apprise does not know: see its list of services")
+    found = receivers(settings)
+    if number >= len(found):
+        return
     kind = {
         "failure": apprise.NotifyType.FAILURE,
         "success": apprise.NotifyType.SUCCESS,
         "warning": apprise.NotifyType.WARNING,
     }[message.kind]
-    taken = [bool(receiver.notify(title=message.title, body=message.body, notify_type=kind)) for receiver in receivers]
-    if not any(taken):
-        raise DeliveryError(f"none of {len(taken)} receivers of ALERT_URLS took it")
+    if not found[number].notify(title=message.title, body=message.body, notify_type=kind):
+        raise DeliveryError(f"receiver {number + 1} of {len(found)} in ALERT_URLS did not take it")
 
 
 def write_error_log(message: Message, settings: Settings) -> None:

@@ -9,8 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
-
+from erp_medusa_pipelines.orchestration.dagster_internals import cron_string_iterator, is_valid_cron_string
 from erp_medusa_pipelines.settings import Settings, SettingsError
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task
 

@@ -4,11 +4,12 @@ Belongs here: reading Dagster's record of attempts, the same one that the UI col
 log: whatever heals a partition - a retry, a backfill, the next night - takes it off this list.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.dagster_internals import unfinished_attempts
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
@@ -66,7 +67,7 @@ def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> Failed
     unsettled: set[tuple[str, str | None]] = set()
     busy: set[PartKey] = set()
     for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
-        for partition, run_id in _unfinished(instance, dg.AssetKey(asset)):
+        for partition, run_id in unfinished_attempts(instance, asset):
             record = _record(instance, run_id)
             if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
                 continue
@@ -102,23 +103,6 @@ def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.R
     task = next(task for task in TASKS if task.name == task_name)
     latest = max((record for _, record in found), key=lambda record: record.storage_id)
     return FailedPart(task, partition, frozenset(asset for asset, _ in found), latest)
-
-
-def _unfinished(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[tuple[str | None, str]]:
-    """Batches whose latest attempt has not materialized the asset, and the run of that attempt."""
-    storage = instance.event_log_storage
-    attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
-    if attempts:
-        for partition, (run_id, _) in attempts.items():
-            yield partition, run_id
-        return
-    planned = storage.get_latest_planned_materialization_info(key)
-    if planned is None:
-        return
-    records = instance.get_asset_records([key])
-    done = records[0].asset_entry.last_materialization_storage_id if records else None
-    if done is None or done < planned.storage_id:
-        yield None, planned.run_id
 
 
 def _record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord | None:

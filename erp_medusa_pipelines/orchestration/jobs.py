@@ -1,8 +1,8 @@
 """Jobs from the crontab: one per task, with its queue and time limit as run tags."""
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from erp_medusa_pipelines.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from erp_medusa_pipelines.tasks import Task
 
 QUEUE_TAG = "queue"

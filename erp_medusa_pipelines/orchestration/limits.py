@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
 
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.dagster_internals import instigators
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS, Task
 
@@ -61,9 +61,9 @@ def stop_schedule(instance: dg.DagsterInstance, schedule_name: str) -> None:
     """Turn a schedule off, as an operator would in the UI. From within its own tick, so it may need a second one:
     once an hour the scheduler writes back what it read before the tick.
     """
-    for stored in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE):
-        if stored.instigator_name == schedule_name:
-            instance.stop_schedule(stored.instigator_origin_id, stored.selector_id)
+    for stored in instigators(instance):
+        if stored.kind == "schedule" and stored.name == schedule_name:
+            stored.turn_off(instance)
 
 
 class ResetConfig(dg.Config):

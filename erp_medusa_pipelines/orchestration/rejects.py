@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.dagster_internals import latest_check_results
 from erp_medusa_pipelines.tasks import TASKS
 
 CHECK = "nothing_rejected"
@@ -37,13 +38,10 @@ def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
     assets = sorted({asset for task in TASKS for asset in task.assets})
     keys = [dg.AssetCheckKey(dg.AssetKey(asset), CHECK) for asset in assets]
     found = []
-    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
-        event = record.event.dagster_event if record.event else None
-        if event is None or event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            continue
-        metadata = event.asset_check_evaluation_data.metadata
+    for key, result, run_id in latest_check_results(instance, keys):
+        metadata = result.metadata
         number, table = metadata.get(NUMBER), metadata.get(TABLE)
         rows = [record.data for record in table.value.records] if isinstance(table, dg.TableMetadataValue) else []
         count = number.value if isinstance(number, dg.IntMetadataValue) else len(rows)
-        found.append(Rejects(key.asset_key.to_user_string(), record.run_id, count or 0, rows))
+        found.append(Rejects(key.asset_key.to_user_string(), run_id, count or 0, rows))
     return found

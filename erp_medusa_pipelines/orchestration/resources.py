@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from erp_medusa_pipelines.connections import Shop, open_shop
+from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
 from erp_medusa_pipelines.settings import load_settings
 
@@ -23,6 +24,9 @@ class ShopConnection(dg.ConfigurableResource):
         if context.instance is None or context.run is None:
             yield self
             return
+        if not context.instance.is_ephemeral:
+            # Runs tell it as well as the sensors: where dagster.yaml is missing, nobody may have turned those on.
+            report_installation(context.instance)
         with signs_of_life(context.instance, context.run):
             yield self
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.dagster_internals import delete_output
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.settings import load_settings
@@ -39,7 +40,7 @@ def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -
                 continue
             instance.delete_run(run.run_id)
             # The captured output of a run's process lies in files of its own.
-            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+            delete_output(instance, run.run_id)
             deleted += 1
     return deleted
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from erp_medusa_pipelines.orchestration.checks import report_failed_parts
+from erp_medusa_pipelines.orchestration.dagster_internals import backfilled_assets
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
+from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
@@ -80,12 +81,6 @@ def retry_request(view: Outlook) -> dg.RunRequest:
     )
 
 
-def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
-    """Names of assets in a backfill that is going on; its runs may not all exist yet."""
-    going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
-    return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
-
-
 def _verdict(
     instance: dg.DagsterInstance, part: FailedPart, backfilled: frozenset[str], settings: Settings
 ) -> tuple[dg.RunRequest | None, str]:
@@ -116,6 +111,7 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         now = read_state(context.instance, batches)
         for task in TASKS:
             report_failed_parts(context.instance, task, now)
+        report_installation(context.instance)
         backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
         requests, reasons = [], []
         for part in now.failed:

@@ -6,13 +6,16 @@ dagster.yaml, so it is loaded by webserver and daemon as well; it must stay ligh
 """
 
 import dagster as dg
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
+from erp_medusa_pipelines.orchestration.dagster_internals import (
+    BACKFILL_ID_TAG,
+    MAX_RUNTIME_SECONDS_TAG,
+    QueuedRunCoordinator,
+    SubmitRunContext,
+    report_canceled,
+)
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.runs import (
-    BACKFILL_TAG,
     DUPLICATE_OF_TAG,
     REFUSED_TAG,
     older_run_in_the_way,
@@ -33,12 +36,12 @@ class TaskRunCoordinator(QueuedRunCoordinator):
         if missing:
             self._instance.add_run_tags(run.run_id, missing)
         # A run of a backfill that is ended here would end the backfill as failed; in the queue it waits its turn.
-        older = None if BACKFILL_TAG in run.tags else older_run_in_the_way(self._instance, run)
+        older = None if BACKFILL_ID_TAG in run.tags else older_run_in_the_way(self._instance, run)
         if older is None:
             return super().submit_run(context)
         tags = {DUPLICATE_OF_TAG: older.run_id, REFUSED_TAG: f"run {older.run_id[:8]} does it"}
         self._instance.add_run_tags(run.run_id, tags)
-        self._instance.report_run_canceled(run, message=_refusal(run, older))
+        report_canceled(self._instance, run, _refusal(run, older))
         return self._instance.get_run_by_id(run.run_id) or run
 
 

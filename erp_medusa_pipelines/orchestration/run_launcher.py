@@ -6,10 +6,13 @@ by webserver and daemon: it must stay light. Launchers of containers know their 
 """
 
 import dagster as dg
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
-from dagster._serdes import ConfigurableClassData
 
+from erp_medusa_pipelines.orchestration.dagster_internals import (
+    CheckRunHealthResult,
+    ConfigurableClassData,
+    DefaultRunLauncher,
+    WorkerStatus,
+)
 from erp_medusa_pipelines.orchestration.sign_of_life import PATIENCE_SECONDS, Watcher, last_sign, shows_signs
 
 

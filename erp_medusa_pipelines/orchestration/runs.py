@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
-from dagster._core.storage.tags import (
+
+from erp_medusa_pipelines.orchestration.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    IN_PROGRESS_RUN_STATUSES,
     PARTITION_NAME_TAG,
 )
-
 from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -30,8 +30,6 @@ DUPLICATE_OF_TAG = "erp_medusa_pipelines/duplicate_of"
 
 REFUSED_TAG = "not_started"
 """Beside it, for people: in a list of runs it tells a refused start from one that somebody canceled."""
-
-BACKFILL_TAG = "dagster/backfill"
 
 
 def tasks_of(run: dg.DagsterRun) -> list[Task]:

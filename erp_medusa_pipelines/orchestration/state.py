@@ -9,15 +9,17 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.dagster_internals import read_values, write_values
+
 _PREFIX = "erp_medusa_pipelines/"
 
 
 def load(instance: dg.DagsterInstance, key: str) -> dict[str, Any]:
     """The value kept under `key`; empty when there is none."""
-    stored = instance.daemon_cursor_storage.get_cursor_values({_PREFIX + key})
+    stored = read_values(instance, {_PREFIX + key})
     return json.loads(stored.get(_PREFIX + key) or "{}")
 
 
 def save(instance: dg.DagsterInstance, key: str, value: dict[str, Any]) -> None:
     """Keep a value under `key`. One writer per key: batches never run twice at once."""
-    instance.daemon_cursor_storage.set_cursor_values({_PREFIX + key: json.dumps(value, ensure_ascii=False)})
+    write_values(instance, {_PREFIX + key: json.dumps(value, ensure_ascii=False)})

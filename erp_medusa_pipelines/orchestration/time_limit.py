@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
-from dagster._time import get_current_timestamp
+
+from erp_medusa_pipelines.orchestration.dagster_internals import (
+    MAX_RUNTIME_SECONDS_TAG,
+    get_current_timestamp,
+    report_failed,
+)
 
 REPORT_SECONDS = 10.0
 """How long the storage may take to note the end. The process ends in any case."""
@@ -42,7 +46,7 @@ def time_limit(context: dg.AssetExecutionContext) -> Iterator[None]:
 
 def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: str) -> None:
     text = f"Exceeded maximum runtime of {limit} seconds: the process ends itself. What was written so far is kept."
-    report = threading.Thread(target=instance.report_run_failed, args=(run, text), daemon=True)
+    report = threading.Thread(target=report_failed, args=(instance, run, text), daemon=True)
     report.start()
     report.join(REPORT_SECONDS)
     os._exit(EXIT_CODE)

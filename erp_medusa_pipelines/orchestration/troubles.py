@@ -1,21 +1,22 @@
 """Trouble that starts no run, so that no run can fail for it.
 
-Belongs here: finding it - a gate that cannot ask, a schedule or sensor whose ticks fail, an asset that is overdue. Does
-not belong here: when and how often it is told (alert_sensor.py), and failed runs (failed_parts.py).
+Belongs here: finding it - a gate that cannot ask, a schedule or sensor whose ticks fail, an asset that is overdue, an
+asset check that fails. Does not belong here: when and how often it is told (alert_sensor.py), failed runs
+(failed_parts.py), and the two checks that have messages of their own: failed batches and refused documents.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.definitions.freshness import FreshnessState
-from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
-from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration import checks, rejects, state
+from erp_medusa_pipelines.orchestration.dagster_internals import instigators, latest_check_results, overdue_assets
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
 LONGEST_TEXT = 1000
+TOLD_OTHERWISE = (checks.CHECK, rejects.CHECK)
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Trouble:
     heals: bool = False
 
 
-def troubles(instance: dg.DagsterInstance) -> list[Trouble]:
-    """All that is wrong now."""
-    return [*_gates(instance), *_ticks(instance), *_overdue(instance)]
+def troubles(instance: dg.DagsterInstance, asset_checks: Sequence[dg.AssetCheckKey] = ()) -> list[Trouble]:
+    """All that is wrong now; `asset_checks` are the checks of the code location."""
+    return [*_gates(instance), *_ticks(instance), *_overdue(instance), *_checks(instance, asset_checks)]
 
 
 def gate_failed(instance: dg.DagsterInstance, task: Task, why: str, *, heals: bool) -> None:
@@ -75,40 +76,52 @@ def _gates(instance: dg.DagsterInstance) -> Iterator[Trouble]:
 
 def _ticks(instance: dg.DagsterInstance) -> Iterator[Trouble]:
     """Schedules and sensors that are on and whose newest tick failed."""
-    for stored in instance.all_instigator_state():
-        if stored.status == InstigatorStatus.STOPPED or stored.instigator_name == "alerts":
-            continue
-        latest = instance.get_ticks(stored.instigator_origin_id, stored.selector_id, limit=1)
-        if not latest or latest[0].status != TickStatus.FAILURE:
-            continue
-        error = latest[0].error
-        kind = stored.instigator_type.value.lower()
-        yield Trouble(
-            key=f"tick/{stored.instigator_name}",
-            title=f"The {kind} {stored.instigator_name} fails",
-            what=(error.message if error else "its last tick failed without a word").strip()[:LONGEST_TEXT],
-            what_to_do="Nothing is started while its ticks fail. Open it in the UI (Automation) for the whole error.",
-            since=datetime.fromtimestamp(latest[0].timestamp, UTC),
-        )
+    for stored in instigators(instance):
+        tick = stored.failed_tick(instance) if stored.on and stored.name != "alerts" else None
+        if tick:
+            yield Trouble(
+                key=f"tick/{stored.name}",
+                title=f"The {stored.kind} {stored.name} fails",
+                what=(tick.error or "its last tick failed without a word")[:LONGEST_TEXT],
+                what_to_do="Nothing is started while its ticks fail. The whole error is in the UI, under Automation.",
+                since=tick.at,
+            )
+
+
+def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> Iterator[Trouble]:
+    """Asset checks whose newest result is a failure."""
+    others = [key for key in keys if key.name not in TOLD_OTHERWISE]
+    for key, result, _ in latest_check_results(instance, others):
+        if not result.passed:
+            asset = key.asset_key.to_user_string()
+            facts = [f"{name}: {entry.value}" for name, entry in result.metadata.items() if _is_short(entry)]
+            yield Trouble(
+                key=f"check/{asset}/{key.name}",
+                title=f"{asset}: the check {key.name} fails",
+                what="\n".join([result.description or "", *facts]).strip()[:LONGEST_TEXT] or "It gives no reason.",
+                what_to_do=f"Open {asset} in the UI, tab Checks: what it means and all it found is said there.",
+                since=datetime.now(UTC),
+                heals=result.severity == dg.AssetCheckSeverity.WARN,
+            )
+
+
+def _is_short(entry: dg.MetadataValue) -> bool:
+    return isinstance(entry, (dg.TextMetadataValue, dg.IntMetadataValue, dg.FloatMetadataValue))
 
 
 def _overdue(instance: dg.DagsterInstance) -> Iterator[Trouble]:
     """Assets that Dagster's freshness daemon judged overdue, of schedules that are on."""
-    stored = instance.all_instigator_state()
-    running = {entry.instigator_name for entry in stored if entry.status != InstigatorStatus.STOPPED}
+    running = {stored.name for stored in instigators(instance) if stored.on}
     assets = [
         asset
         for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets)
         if f"{owner_task(asset).name}_schedule" in running
     ]
-    records = instance.get_freshness_state_records([dg.AssetKey(asset) for asset in assets])
-    for key, record in sorted(records.items()):
-        if record.freshness_state == FreshnessState.FAIL:
-            asset = key.to_user_string()
-            yield Trouble(
-                key=f"overdue/{asset}",
-                title=f"{asset} is overdue",
-                what=f"The schedule of {owner_task(asset).name} was due and has not delivered it.",
-                what_to_do="Does the daemon run, is the schedule on, and do its runs wait in the queue?",
-                since=record.updated_at.replace(tzinfo=UTC),
-            )
+    for asset, since in overdue_assets(instance, assets).items():
+        yield Trouble(
+            key=f"overdue/{asset}",
+            title=f"{asset} is overdue",
+            what=f"The schedule of {owner_task(asset).name} was due and has not delivered it.",
+            what_to_do="Does the daemon run, is the schedule on, and do its runs wait in the queue?",
+            since=since,
+        )

@@ -1,9 +1,12 @@
 """Schedules and sensors evaluated as the daemon does, on a persistent instance, with the clock in the test's hand."""
 
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -29,6 +32,8 @@ from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration import alert_sensor, retries
 from tests.support.runs import JobRun, Runner
 
+ROOT = Path(__file__).resolve().parents[2]
+
 # What storage knows a run, a schedule or a sensor by.
 REPOSITORY = RemoteRepositoryOrigin(
     InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="erp_medusa_pipelines.definitions")), "__repository__"
@@ -37,6 +42,14 @@ CODE = RepositoryPythonOrigin(
     executable_path=sys.executable,
     code_pointer=ModuleCodePointer("erp_medusa_pipelines.definitions", "defs", working_directory=None),
 )
+
+
+@contextmanager
+def our_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """A persistent instance with the project's own dagster.yaml."""
+    shutil.copy(ROOT / "dagster.yaml", folder / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        yield instance
 
 
 class Clock:

@@ -1,5 +1,7 @@
 """The retry sensor and the standing check, over failures that the embedded servers really cause."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,7 +12,7 @@ from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
-from tests.support.operations import Clock, Daemon
+from tests.support.operations import Clock, Daemon, our_instance
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 
@@ -26,13 +28,16 @@ OFFLINE = Fault("status", status=503, path=CREATE)
 
 
 @pytest.fixture
-def daemon(shop_env: pytest.MonkeyPatch, erp: ErpServer) -> Daemon:
+def daemon(shop_env: pytest.MonkeyPatch, erp: ErpServer, tmp_path: Path) -> Iterator[Daemon]:
     shop_env.setenv("RETRY_DELAY_SECONDS", "60")
     shop_env.setenv("RETRY_ATTEMPTS", "2")
     shop_env.setenv("EXPORT_BATCHES", "2")
     catalogue = Catalogue(erp.store)
     catalogue.items(8, catalogue.group("Gloves"))
-    return Daemon(Runner())
+    with our_instance(tmp_path) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
 
 
 @pytest.fixture

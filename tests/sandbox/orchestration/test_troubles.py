@@ -1,6 +1,5 @@
 """Trouble that starts no run is told once, and once more when it is over."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from erp_medusa_pipelines.orchestration import alerts, gates
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
-from tests.support.operations import Clock, Daemon
+from tests.support.operations import Clock, Daemon, our_instance
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer
 from tests.support.webhook import Webhook, webhook
@@ -21,7 +20,6 @@ from tests.support.webhook import Webhook, webhook
 OTPS = next(task for task in TASKS if task.name == "expire_otps")
 WRONG_KEY = Fault("status", status=401, json={"exc_type": "AuthenticationError"})
 SENSOR = "alerts"
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -33,8 +31,7 @@ def receiver() -> Iterator[Webhook]:
 @pytest.fixture
 def daemon(shop_env: pytest.MonkeyPatch, receiver: Webhook, tmp_path: Path) -> Iterator[Daemon]:
     shop_env.setenv("ALERT_URLS", receiver.url)
-    shutil.copy(ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    with our_instance(tmp_path) as instance:
         runner = Runner()
         runner.instance = instance
         yield Daemon(runner)
@@ -101,6 +98,56 @@ def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemo
     tick_of(daemon, "update_webitem_stock_schedule", TickStatus.SUCCESS, 2000.0)
     daemon.sensor(SENSOR)
     assert receiver.titles[1:] == ["Over: The schedule update_webitem_stock_schedule fails"]
+
+
+def test_another_failing_check_is_told_and_a_warning_after_a_while(
+    daemon: Daemon, receiver: Webhook, clock: Clock
+) -> None:
+    def report(*, passed: bool, severity: dg.AssetCheckSeverity) -> None:
+        daemon.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("quotation_emails"),
+                check_name="site_sends_mails",
+                passed=passed,
+                severity=severity,
+                metadata={"reason": "sending is suspended"},
+            )
+        )
+
+    report(passed=False, severity=dg.AssetCheckSeverity.WARN)
+    daemon.sensor(SENSOR)
+    assert receiver.received == []
+    clock.advance(minutes=16)
+    # Reported again in between: it is the same trouble, and it has lasted.
+    report(passed=False, severity=dg.AssetCheckSeverity.WARN)
+    daemon.sensor(SENSOR)
+    daemon.sensor(SENSOR)
+    (message,) = receiver.received
+    assert message["title"] == "quotation_emails: the check site_sends_mails fails"
+    assert "sending is suspended" in message["message"]
+    report(passed=True, severity=dg.AssetCheckSeverity.WARN)
+    daemon.sensor(SENSOR)
+    report(passed=False, severity=dg.AssetCheckSeverity.ERROR)
+    daemon.sensor(SENSOR)
+    assert [title.split(":")[0] for title in receiver.titles] == ["quotation_emails", "Over", "quotation_emails"]
+
+
+def test_each_receiver_gets_each_message_once_whatever_the_other_does(
+    daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
+) -> None:
+    with webhook() as other:
+        shop_env.setenv("ALERT_URLS", f"{receiver.url} {other.url}")
+        other.status = 500
+        erp.faults.add(WRONG_KEY)
+        reason_to_skip(OTPS, daemon.instance)
+        for _ in range(2):
+            with pytest.raises(Exception, match="receiver 2 of 2 in ALERT_URLS did not take it"):
+                daemon.sensor(SENSOR)
+        assert receiver.titles == ["expire_otps does not start"]
+        other.status = 200
+        daemon.sensor(SENSOR)
+        daemon.sensor(SENSOR)
+        assert (receiver.titles, other.titles) == (["expire_otps does not start"],) * 2
 
 
 def test_a_channel_that_hangs_never_repeats_what_the_other_one_took(

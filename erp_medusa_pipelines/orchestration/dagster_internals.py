@@ -1,0 +1,182 @@
+"""Everything of Dagster that is used here and is not part of its public API.
+
+Belongs here: each private import and each method of the instance that Dagster does not document, as a name or a small
+function with a meaning of ours. Nothing else imports from `dagster._`. Each has a test of its own against an instance
+(tests/sandbox/orchestration/test_dagster_internals.py), so that an upgrade of Dagster fails there and says where.
+Webserver and daemon load it: it imports nothing of the work.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import dagster as dg
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.launcher.base import CheckRunHealthResult, RunLauncher, WorkerStatus
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.run_coordinator.base import RunCoordinator, SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick, TickStatus
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
+    MAX_RUNTIME_SECONDS_TAG,
+    PARTITION_NAME_TAG,
+    SCHEDULED_EXECUTION_TIME_TAG,
+)
+from dagster._serdes import ConfigurableClassData
+from dagster._time import get_current_timestamp
+from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
+
+__all__ = [
+    "ASSET_PARTITION_RANGE_END_TAG",
+    "ASSET_PARTITION_RANGE_START_TAG",
+    "BACKFILL_ID_TAG",
+    "IN_PROGRESS_RUN_STATUSES",
+    "MAX_RUNTIME_SECONDS_TAG",
+    "PARTITION_NAME_TAG",
+    "SCHEDULED_EXECUTION_TIME_TAG",
+    "CheckRunHealthResult",
+    "ConfigurableClassData",
+    "DefaultRunLauncher",
+    "QueuedRunCoordinator",
+    "RunCoordinator",
+    "SubmitRunContext",
+    "UnresolvedAssetJobDefinition",
+    "WorkerStatus",
+    "cron_string_iterator",
+    "get_current_timestamp",
+    "is_valid_cron_string",
+]
+
+
+@dataclass(frozen=True)
+class Instigator:
+    """A schedule or sensor that was ever turned on, off, or ticked."""
+
+    name: str
+    kind: Literal["schedule", "sensor"]
+    on: bool
+    _state: InstigatorState
+
+    def failed_tick(self, instance: dg.DagsterInstance) -> "FailedTick | None":
+        """The newest tick, when it failed."""
+        state = self._state
+        ticks: Sequence[InstigatorTick] = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        if not ticks or ticks[0].status != TickStatus.FAILURE:
+            return None
+        error = ticks[0].error
+        return FailedTick(datetime.fromtimestamp(ticks[0].timestamp, UTC), error.message.strip() if error else "")
+
+    def turn_off(self, instance: dg.DagsterInstance) -> None:
+        """Stop a schedule, as an operator would in the UI."""
+        instance.stop_schedule(self._state.instigator_origin_id, self._state.selector_id)
+
+
+@dataclass(frozen=True)
+class FailedTick:
+    """When it was, and what it said."""
+
+    at: datetime
+    error: str
+
+
+def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
+    """Schedules and sensors that the instance knows of. Those that nobody ever turned on are not among them."""
+    return [
+        Instigator(
+            stored.instigator_name,
+            "schedule" if stored.instigator_type.value == "SCHEDULE" else "sensor",
+            stored.status != InstigatorStatus.STOPPED,
+            stored,
+        )
+        for stored in instance.all_instigator_state()
+    ]
+
+
+def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Names of assets in a backfill that is going on; its runs may not all exist yet."""
+    going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
+
+
+def overdue_assets(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[str, datetime]:
+    """Of these assets, those that Dagster's freshness daemon judged overdue, and since when."""
+    records = instance.get_freshness_state_records([dg.AssetKey(asset) for asset in assets])
+    return {
+        key.to_user_string(): record.updated_at.replace(tzinfo=UTC)
+        for key, record in sorted(records.items())
+        if record.freshness_state == FreshnessState.FAIL
+    }
+
+
+def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tuple[str | None, str]]:
+    """Partitions whose latest attempt has not materialized the asset, and the run of that attempt."""
+    key, storage = dg.AssetKey(asset), instance.event_log_storage
+    attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+    if attempts:
+        for partition, (run_id, _) in attempts.items():
+            yield partition, run_id
+        return
+    planned = storage.get_latest_planned_materialization_info(key)
+    if planned is None:
+        return
+    records = instance.get_asset_records([key])
+    done = records[0].asset_entry.last_materialization_storage_id if records else None
+    if done is None or done < planned.storage_id:
+        yield None, planned.run_id
+
+
+def latest_check_results(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
+) -> Iterator[tuple[dg.AssetCheckKey, dg.AssetCheckEvaluation, str]]:
+    """The newest result of each check and its run; checks about to be evaluated, or never, are left out."""
+    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
+        event = record.event.dagster_event if record.event else None
+        if event is not None and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            yield key, event.asset_check_evaluation_data, record.run_id
+
+
+def read_values(instance: dg.DagsterInstance, keys: set[str]) -> Mapping[str, str]:
+    """Values of the instance's key-value table."""
+    return instance.daemon_cursor_storage.get_cursor_values(keys)
+
+
+def write_values(instance: dg.DagsterInstance, values: Mapping[str, str]) -> None:
+    """Set values of the instance's key-value table."""
+    instance.daemon_cursor_storage.set_cursor_values(dict(values))
+
+
+def instance_setting(instance: dg.DagsterInstance, name: str) -> Any:
+    """A section of dagster.yaml as it is in force; empty where the file does not have it."""
+    return instance.get_settings(name) or {}
+
+
+def classes_in_force(instance: dg.DagsterInstance) -> tuple[type[RunCoordinator], type[RunLauncher]]:
+    """The classes of the instance's run coordinator and run launcher."""
+    return type(instance.run_coordinator), type(instance.run_launcher)
+
+
+def check_keys(repository: dg.RepositoryDefinition) -> list[dg.AssetCheckKey]:
+    """All asset checks of the code location."""
+    return sorted(repository.asset_graph.asset_check_keys, key=str)
+
+
+def report_failed(instance: dg.DagsterInstance, run: dg.DagsterRun, text: str) -> None:
+    """End a run as failed, with its reason."""
+    instance.report_run_failed(run, text)
+
+
+def report_canceled(instance: dg.DagsterInstance, run: dg.DagsterRun, text: str) -> None:
+    """End a run as canceled, with its reason."""
+    instance.report_run_canceled(run, message=text)
+
+
+def delete_output(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete what was captured of the output of a run's processes."""
+    instance.compute_log_manager.delete_logs(prefix=[run_id])

@@ -1,0 +1,156 @@
+"""The checks on the installation itself: is the instance set up, and are the schedules on?
+
+Belongs here: what is looked at, and the two checks, as an operator executes them in the UI and as runs and sensors
+report them. They stand on an asset of their own, `installation`, that nobody materializes. Does not belong here: what
+is wrong with the work (checks.py, assets/) and telling people (alert_sensor.py).
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.dagster_internals import classes_in_force, instance_setting, instigators
+from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
+from erp_medusa_pipelines.tasks import TASKS, Task, last_own_asset
+
+ASSET = "installation"
+CONFIGURED = "instance_is_set_up"
+SCHEDULES_ON = "schedules_are_on"
+KEY = f"checks/{ASSET}"
+AT_LEAST_EVERY = timedelta(hours=1)
+"""The ages in the check's metadata are as old as this at most; a change is written at once."""
+
+_log = logging.getLogger(__name__)
+
+installation = dg.AssetSpec(
+    ASSET,
+    group_name="operations",
+    kinds={"dagster"},
+    description="This Dagster installation. Nothing materializes it; its checks say what is not set up or turned off.",
+)
+
+
+@dataclass(frozen=True)
+class ScheduleState:
+    """One task: whether its schedule is on, and when its last asset was made."""
+
+    task: Task
+    on: bool
+    last_success: datetime | None
+
+    @property
+    def hours(self) -> float | None:
+        """Hours since the last success."""
+        if self.last_success is None:
+            return None
+        return round((datetime.now(UTC) - self.last_success) / timedelta(hours=1), 1)
+
+
+def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
+    """What of our dagster.yaml is not in force, and what that means; by the name of its section."""
+    coordinator, launcher = classes_in_force(instance)
+    found = {}
+    if not issubclass(coordinator, TaskRunCoordinator):
+        found["run_coordinator"] = "two runs may do the same batch at once, and runs from an asset's page have no limit"
+    if not instance_setting(instance, "run_monitoring").get("enabled"):
+        found["run_monitoring"] = "a run that hangs or is killed stays started for ever; time limits are not kept"
+    if launcher.__name__ == "DefaultRunLauncher":
+        found["run_launcher"] = "a run whose process was killed is noticed only when its time limit is over"
+    if not instance_setting(instance, "retention").get("schedule"):
+        found["retention"] = "ticks of the schedules of every minute are kept for ever and fill the storage"
+    if instance_setting(instance, "run_retries").get("enabled"):
+        found["run_retries"] = (
+            "Dagster retries by itself beside the sensor retry_failed_partitions: every failure twice"
+        )
+    return found
+
+
+def schedule_states(instance: dg.DagsterInstance) -> list[ScheduleState]:
+    """All tasks of the shop."""
+    on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
+    states = []
+    for task in TASKS:
+        event = instance.get_latest_materialization_event(dg.AssetKey(last_own_asset(task)))
+        last = datetime.fromtimestamp(event.timestamp, UTC) if event else None
+        states.append(ScheduleState(task, f"{task.name}_schedule" in on, last))
+    return states
+
+
+def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
+    found = shortcomings(instance)
+    advice = {"what_to_do": "Copy the project's dagster.yaml into DAGSTER_HOME and restart webserver and daemon"}
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(ASSET),
+        check_name=CONFIGURED,
+        passed=not found,
+        description=_CONFIGURED_TEXT,
+        metadata={**found, **advice} if found else {},
+    )
+
+
+def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
+    states = schedule_states(instance)
+    off = [each.task.name for each in states if not each.on]
+    # All of them off is a choice: nobody has begun, or the work rests. Some of them off is a slip.
+    forgotten = off if len(off) < len(states) else []
+    records = [
+        dg.TableRecord(
+            {
+                "task": each.task.name,
+                "schedule": "on" if each.on else "off",
+                "last_success": each.last_success.isoformat(timespec="seconds") if each.last_success else "never",
+                "hours_ago": "" if each.hours is None else str(each.hours),
+            }
+        )
+        for each in states
+    ]
+    facts: Mapping[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(ASSET),
+        check_name=SCHEDULES_ON,
+        passed=not forgotten,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_SCHEDULES_TEXT,
+        metadata={**facts, "tasks": dg.MetadataValue.table(records)},
+    )
+
+
+_CONFIGURED_TEXT = "The project's dagster.yaml is in force: run coordinator, launcher, run monitoring and retention."
+_SCHEDULES_TEXT = "No schedule is off while others are on. The table says when each task last came to a good end."
+
+
+def _result(evaluation: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=evaluation.passed, severity=evaluation.severity, metadata=evaluation.metadata)
+
+
+@dg.asset_check(asset=ASSET, name=CONFIGURED, description=_CONFIGURED_TEXT)
+def instance_is_set_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return _result(_configured(context.instance))
+
+
+@dg.asset_check(asset=ASSET, name=SCHEDULES_ON, description=_SCHEDULES_TEXT)
+def schedules_are_on(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return _result(_schedules_on(context.instance))
+
+
+INSTALLATION_CHECKS = (instance_is_set_up, schedules_are_on)
+
+
+def report_installation(instance: dg.DagsterInstance) -> None:
+    """Write both results when one has changed, or once an hour; what is not set up is said in the log as well."""
+    results = (_configured(instance), _schedules_on(instance))
+    seen = [[result.passed, sorted(set(result.metadata) - {"tasks"})] for result in results]
+    before = state.load(instance, KEY)
+    now = datetime.now(UTC)
+    if before.get("seen") == seen and now - datetime.fromisoformat(before["at"]) < AT_LEAST_EVERY:
+        return
+    for name, meaning in shortcomings(instance).items():
+        _log.error("dagster.yaml of the project is not in force: %s is missing or wrong: %s", name, meaning)
+    for result in results:
+        instance.report_runless_asset_event(result)
+    state.save(instance, KEY, {"seen": seen, "at": now.isoformat()})

@@ -1,0 +1,144 @@
+"""Each thing that is used of Dagster beside its public API does what is expected of it: an upgrade fails here first."""
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickStatus
+from dagster_shared.error import SerializableErrorInfo
+
+from erp_medusa_pipelines.orchestration import dagster_internals as internals
+from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
+from erp_medusa_pipelines.orchestration.run_launcher import WatchingRunLauncher
+from tests.support.operations import Daemon, our_instance
+from tests.support.runs import Runner
+
+PACKAGE = Path(internals.__file__).parents[1]
+SCHEDULE = "update_webitem_stock_schedule"
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
+    with our_instance(tmp_path) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
+
+
+def tick_of(daemon: Daemon, status: TickStatus, at: float) -> InstigatorTick:
+    (stored,) = daemon.instance.all_instigator_state()
+    ids = stored.instigator_origin_id, stored.instigator_name, stored.instigator_type
+    error = SerializableErrorInfo("it broke", [], "E") if status == TickStatus.FAILURE else None
+    return daemon.instance.create_tick(
+        TickData(*ids, status, 1000.0, run_ids=[], error=error, selector_id=stored.selector_id)
+    )
+
+
+def test_no_other_module_reaches_into_dagster() -> None:
+    reaching = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(name.startswith(("dagster._", "dagster_shared")) for name in names):
+                reaching.add(path.name)
+    assert reaching == {"dagster_internals.py"}
+
+
+def test_instigators_are_named_and_turned_off(daemon: Daemon) -> None:
+    assert internals.instigators(daemon.instance) == []
+    daemon.turn_on_schedule(SCHEDULE, "0 0 * * *")
+    daemon.turn_on_sensor("alerts")
+    found = {stored.name: stored for stored in internals.instigators(daemon.instance)}
+    assert {name: (stored.kind, stored.on) for name, stored in found.items()} == {
+        SCHEDULE: ("schedule", True),
+        "alerts": ("sensor", True),
+    }
+    found[SCHEDULE].turn_off(daemon.instance)
+    assert {stored.name for stored in internals.instigators(daemon.instance) if stored.on} == {"alerts"}
+
+
+def test_the_newest_tick_tells_whether_it_failed(daemon: Daemon) -> None:
+    daemon.turn_on_schedule(SCHEDULE, "0 0 * * *")
+    (stored,) = internals.instigators(daemon.instance)
+    assert stored.failed_tick(daemon.instance) is None
+    tick_of(daemon, TickStatus.FAILURE, 1000.0)
+    tick = stored.failed_tick(daemon.instance)
+    assert tick == internals.FailedTick(datetime.fromtimestamp(1000.0, UTC), "it broke")
+    tick_of(daemon, TickStatus.SUCCESS, 2000.0)
+    assert stored.failed_tick(daemon.instance) is None
+
+
+def test_attempts_that_made_nothing_are_found_by_batch(daemon: Daemon) -> None:
+    assert list(internals.unfinished_attempts(daemon.instance, "medusa_stock")) == []
+    run = daemon.created("update_webitem_stock", "batch_0", status=dg.DagsterRunStatus.STARTED)
+    assert list(internals.unfinished_attempts(daemon.instance, "medusa_stock")) == [("batch_0", run.run_id)]
+    run = daemon.created("expire_otps", status=dg.DagsterRunStatus.STARTED)
+    assert list(internals.unfinished_attempts(daemon.instance, "expired_otps")) == [(None, run.run_id)]
+    assert daemon.runner.job("expire_otps").success
+    assert list(internals.unfinished_attempts(daemon.instance, "expired_otps")) == []
+
+
+def test_the_newest_result_of_each_check(daemon: Daemon) -> None:
+    keys = internals.check_keys(daemon.repository)
+    assert dg.AssetCheckKey(dg.AssetKey("expired_otps"), "nothing_rejected") in keys
+    assert list(internals.latest_check_results(daemon.instance, keys)) == []
+    run = daemon.runner.job("expire_otps")
+    found = {str(key.name): (result.passed, run_id) for key, result, run_id in internals.latest_check_results(
+        daemon.instance, [key for key in keys if key.asset_key == dg.AssetKey("expired_otps")]
+    )}  # fmt: skip
+    assert found["nothing_rejected"] == (True, run.result.run_id)
+
+
+def test_values_survive_and_are_read_back(daemon: Daemon) -> None:
+    assert internals.read_values(daemon.instance, {"a"}) == {}
+    internals.write_values(daemon.instance, {"a": "1", "b": "2"})
+    assert internals.read_values(daemon.instance, {"a", "b", "c"}) == {"a": "1", "b": "2"}
+
+
+def test_sections_and_classes_of_dagster_yaml(daemon: Daemon) -> None:
+    assert internals.classes_in_force(daemon.instance) == (TaskRunCoordinator, WatchingRunLauncher)
+    assert internals.instance_setting(daemon.instance, "run_monitoring")["enabled"] is True
+    assert internals.instance_setting(daemon.instance, "retention")["schedule"]
+    with dg.instance_for_test() as default:
+        assert internals.instance_setting(default, "retention") == {}
+
+
+def test_runs_are_ended_with_a_reason(daemon: Daemon) -> None:
+    for end, status in (
+        (internals.report_failed, dg.DagsterRunStatus.FAILURE),
+        (internals.report_canceled, dg.DagsterRunStatus.CANCELED),
+    ):
+        run = daemon.queued("expire_otps")
+        end(daemon.instance, run, "because of this")
+        stored = daemon.instance.get_run_by_id(run.run_id)
+        assert stored is not None
+        assert stored.status == status
+        texts = [entry.dagster_event.message for entry in daemon.instance.all_logs(run.run_id) if entry.dagster_event]
+        assert any("because of this" in (text or "") for text in texts)
+
+
+def test_captured_output_is_deleted(daemon: Daemon) -> None:
+    with daemon.instance.compute_log_manager.capture_logs(["run1", "compute_logs", "step"]):
+        print("a word")
+    folder = Path(daemon.instance.storage_directory()) / "run1"
+    assert list(folder.rglob("*.out"))
+    internals.delete_output(daemon.instance, "run1")
+    assert not list(folder.rglob("*.out"))
+
+
+def test_no_backfill_and_nothing_overdue_on_a_new_instance(daemon: Daemon) -> None:
+    assert internals.backfilled_assets(daemon.instance) == frozenset()
+    assert internals.overdue_assets(daemon.instance, ["medusa_stock"]) == {}
+    assert FreshnessState.FAIL.value == "FAIL"
+
+
+def test_cron_lines_are_checked_and_iterated() -> None:
+    assert internals.is_valid_cron_string("0 1 * * *")
+    assert not internals.is_valid_cron_string("0 25 * * *")
+    ticks = internals.cron_string_iterator(datetime(2026, 1, 1, tzinfo=UTC).timestamp(), "0 1 * * *", "Asia/Muscat")
+    assert next(ticks).isoformat() == "2026-01-02T01:00:00+04:00"

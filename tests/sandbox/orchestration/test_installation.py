@@ -1,0 +1,92 @@
+"""The checks on the installation: a missing dagster.yaml, and schedules that somebody forgot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from erp_medusa_pipelines.orchestration.installation import ASSET, report_installation
+from erp_medusa_pipelines.tasks import TASKS
+from tests.support.operations import Daemon, our_instance
+from tests.support.runs import Runner
+
+
+@pytest.fixture
+def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
+    with our_instance(tmp_path) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)
+
+
+def result(instance: dg.DagsterInstance, check: str) -> dg.AssetCheckEvaluation:
+    """The newest one that is written."""
+    records = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+    events = [record.event_log_entry.dagster_event for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event]
+    return next(each for each in found if each.check_name == check)
+
+
+def written(instance: dg.DagsterInstance) -> int:
+    return len(instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)))
+
+
+def test_our_own_dagster_yaml_passes(daemon: Daemon) -> None:
+    report_installation(daemon.instance)
+    assert result(daemon.instance, "instance_is_set_up").passed
+    assert result(daemon.instance, "schedules_are_on").passed, "all of them off is a choice"
+
+
+def test_an_instance_without_it_says_so_with_the_first_run(
+    shop_env: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No sensor is on: a run tells."""
+    with dg.instance_for_test() as instance:
+        runner = Runner()
+        runner.instance = instance
+        assert runner.job("expire_otps").success
+        found = result(instance, "instance_is_set_up")
+        assert not found.passed
+        assert set(found.metadata) == {"run_coordinator", "run_launcher", "run_monitoring", "retention", "what_to_do"}
+        assert "dagster.yaml of the project is not in force: run_coordinator" in caplog.text
+
+
+def test_a_schedule_that_is_off_while_others_are_on_fails_the_check(daemon: Daemon) -> None:
+    for task in TASKS[:-1]:
+        daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
+    assert daemon.runner.job("expire_otps").success
+    found = result(daemon.instance, "schedules_are_on")
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.metadata["turned_off"].value == TASKS[-1].name
+    daemon.turn_on_schedule(f"{TASKS[-1].name}_schedule", TASKS[-1].cron)
+    report_installation(daemon.instance)
+    assert result(daemon.instance, "schedules_are_on").passed
+
+
+def test_the_table_says_when_each_task_last_succeeded(daemon: Daemon) -> None:
+    assert daemon.runner.job("expire_otps").success
+    daemon.turn_on_schedule("expire_otps_schedule", "* * * * *")
+    report_installation(daemon.instance)
+    table = result(daemon.instance, "schedules_are_on").metadata["tasks"]
+    assert isinstance(table, dg.TableMetadataValue)
+    rows = {record.data["task"]: record.data for record in table.records}
+    assert set(rows) == {task.name for task in TASKS}
+    assert (rows["expire_otps"]["schedule"], rows["expire_otps"]["hours_ago"]) == ("on", "0.0")
+    assert (rows["update_webitem_stock"]["schedule"], rows["update_webitem_stock"]["last_success"]) == ("off", "never")
+
+
+def test_nothing_new_writes_nothing(daemon: Daemon) -> None:
+    report_installation(daemon.instance)
+    before = written(daemon.instance)
+    for _ in range(3):
+        report_installation(daemon.instance)
+    assert written(daemon.instance) == before
+
+
+def test_an_operator_executes_them_in_the_ui(daemon: Daemon) -> None:
+    """As the button `Execute` on the asset's page does."""
+    keys = [key for key in daemon.repository.asset_graph.asset_check_keys if key.asset_key == dg.AssetKey(ASSET)]
+    job = daemon.repository.get_job("__ASSET_JOB").get_subset(asset_selection=set(), asset_check_selection=set(keys))
+    outcome = job.execute_in_process(instance=daemon.instance, raise_on_error=False)
+    assert [each.passed for each in outcome.get_asset_check_evaluations()] == [True, True]
