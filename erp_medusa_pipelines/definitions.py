@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
+from erp_medusa_pipelines.assets.doctypes import DOCTYPE_ASSETS
 from erp_medusa_pipelines.assets.export import build_export_assets
+from erp_medusa_pipelines.assets.links import with_links
 from erp_medusa_pipelines.assets.otps import expired_otps
 from erp_medusa_pipelines.assets.prices import build_price_assets
 from erp_medusa_pipelines.assets.quotation_emails import quotation_emails
@@ -41,7 +43,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
     return dg.Definitions(
-        assets=[*with_freshness(_assets(batches), tasks, zone), installation],
+        assets=with_links([*with_freshness(_assets(batches), tasks, zone), *DOCTYPE_ASSETS, installation], settings),
         asset_checks=[
             *(build_check(task, batches_in_force(settings)) for task in tasks),
             *INSTALLATION_CHECKS,

@@ -4,6 +4,7 @@ Belongs here: names, types, defaults and limits of settings, and the sentence th
 `.env.example` are made from it). Does not belong here: opening connections, or anything a single task decides.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -65,10 +66,17 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _owner(value: str) -> str:
+    if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
+        raise ValueError("must be an e-mail address or team:name")
+    return value
+
+
 TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Times = Annotated[int, Field(ge=1)]
+Owner = Annotated[str, AfterValidator(_owner)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
 
@@ -91,7 +99,8 @@ class Settings(BaseSettings):
     medusa_stock_location_id: str | None = Field(
         None, description="Stock location whose levels are kept; found by itself when the shop has only one"
     )
-    schedule_timezone: ZoneName = Field(
+    schedule_timezone: Owner = Annotated[str, AfterValidator(_owner)]
+ZoneName = Field(
         "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
     )
     schedules: dict[str, str] = Field(
@@ -211,6 +220,13 @@ class Settings(BaseSettings):
     )
     dagster_ui_url: ServerUrl | None = Field(
         None, description="Address of the Dagster UI, for links in alerts, e.g. https://dagster.example.com"
+    )
+    asset_owners: list[Owner] = Field(
+        default_factory=list,
+        description='Owners shown on every asset, as JSON: ["team:shop", "erp@example.com"]',
+    )
+    runbook_url: ServerUrl | None = Field(
+        None, description="Address of your copy of docs/operating.md, linked on every asset"
     )
     silent_server_alert_minutes: float = Field(
         15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -55,6 +56,7 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"erpnext"},
     pool=HOMEPAGE_POOL,
+    deps=[doctype("Batch"), doctype("Website Item")],
     check_specs=[_spec("expiring_items", "Expiring Items")],
     description=(
         "The Single Expiring Items: items whose earliest batch in stock expires soon, by date, and those that staff"

@@ -6,6 +6,7 @@ medusa_collections --> medusa_products[batch] --> medusa_images[batch]
 
 import dagster as dg
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
@@ -27,6 +28,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         kinds=KINDS,
         # Four runs come to this asset at once each night; one at a time, the later ones find the work done.
         pool="medusa_collections",
+        deps=[doctype("Item Group"), doctype("Website Item")],
         check_specs=[check_spec("medusa_collections")],
         description="One Medusa collection per Item Group that holds Website Items; its id is kept on the Item Group.",
     )
@@ -41,7 +43,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        deps=[medusa_collections],
+        deps=[medusa_collections, doctype("Website Item"), doctype("Item")],
         check_specs=[check_spec("medusa_products")],
         description=(
             "Published Website Items without medusa_id, created as Medusa products with one variant;"
@@ -67,7 +69,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        deps=[medusa_products],
+        deps=[medusa_products, doctype("File")],
         check_specs=[check_spec("medusa_images")],
         description="Image files attached to exported Website Items, uploaded once and shown on their products.",
     )
@@ -86,7 +88,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        deps=[medusa_products],
+        deps=[medusa_products, doctype("Website Item"), doctype("Item")],
         check_specs=[check_spec("medusa_product_updates")],
         description=(
             "Exported products whose Website Item changed since;"

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.gates import memory_key
@@ -18,6 +19,7 @@ KEY = memory_key("expire_otps")
     group_name="minute",
     kinds={"erpnext"},
     pool=ASSET,
+    deps=[doctype("Email OTP")],
     check_specs=[check_spec(ASSET)],
     description="Pending Email OTP rows past their time, by the clock of ERPNext, set to Expired.",
 )

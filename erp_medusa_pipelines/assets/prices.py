@@ -7,6 +7,7 @@ medusa_products[batch] --+--> medusa_prices[batch]
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -35,6 +36,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         kinds=KINDS,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool="medusa_price_lists",
+        deps=[doctype("Price List"), doctype("Item Price")],
         check_specs=[check_spec("medusa_price_lists")],
         description=(
             "Medusa price lists of the Item Prices, each for one batch and one window of time: put right where"
@@ -52,7 +54,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        deps=["medusa_products", medusa_price_lists],
+        deps=["medusa_products", medusa_price_lists, doctype("Item Price")],
         check_specs=[check_spec("medusa_prices")],
         description=(
             "Item Prices for everybody, as entries of the price lists; the ids are written back to the Item Prices."

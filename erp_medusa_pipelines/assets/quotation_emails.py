@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
@@ -25,6 +26,7 @@ CHECK = "site_sends_mails"
     kinds={"erpnext"},
     # Whoever starts it, schedule or operator: one run at a time, since two would send the same mails.
     pool=ASSET,
+    deps=[doctype("Email Queue")],
     check_specs=[
         check_spec(ASSET),
         dg.AssetCheckSpec(CHECK, asset=ASSET, description="Sending is not suspended or muted; the mail server answers"),

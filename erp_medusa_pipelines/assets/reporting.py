@@ -14,6 +14,7 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
@@ -227,7 +228,7 @@ def _failures_for_the_retry_sensor() -> Iterator[None]:
 
 def document_url(base_url: str, doctype: str, name: str) -> str:
     """Address of a document in ERPNext's desk."""
-    return f"{base_url}/app/{doctype.lower().replace(' ', '-')}/{quote(name, safe='')}"
+    return f"{desk_url(base_url, doctype)}/{quote(name, safe='')}"
 
 
 def _progress_log(context: dg.AssetExecutionContext) -> Any:

@@ -6,6 +6,7 @@ medusa_products[batch] --> medusa_stock[batch]
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -31,7 +32,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
-        deps=["medusa_products"],
+        deps=["medusa_products", doctype("Bin"), doctype("Warehouse")],
         check_specs=[check_spec("medusa_stock")],
         description=(
             "What lies in a Website Item's warehouses, as Medusa's inventory level and as its in-stock flag;"

@@ -5,7 +5,7 @@ sales_by_item --> top_selling_items --> product_collection
 The first two have a DataFrame as their value, which others can load; its columns are documented on the asset.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 
@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.bar_chart import bar_chart
+from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.assets.tables import frame_schema, frame_table, frame_type, table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -63,10 +64,33 @@ CHANGE_COLUMNS = {
 }
 
 
+def _lineage(columns: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumnLineage:
+    """Where each column comes from: (DocType or asset, its field or column)."""
+    return dg.TableColumnLineage(
+        deps_by_column={
+            column: [
+                dg.TableColumnDep(doctype(source) if source in DOCTYPES else dg.AssetKey(source), name)
+                for source, name in sources
+            ]
+            for column, sources in columns.items()
+        }
+    )
+
+
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext", "pandas"},
-    metadata={"dagster/column_schema": frame_schema(SALES_DTYPES, SALES_COLUMNS)},
+    deps=[doctype("Sales Invoice")],
+    metadata={
+        "dagster/column_schema": frame_schema(SALES_DTYPES, SALES_COLUMNS),
+        "dagster/column_lineage": _lineage(
+            {
+                "item_code": [("Sales Invoice", "items.item_code")],
+                "sales_qty": [("Sales Invoice", "items.qty"), ("Sales Invoice", "items.stock_qty")],
+                "lines": [("Sales Invoice", "items.name")],
+            }
+        ),
+    },
     dagster_type=frame_type("SalesByItem", SALES_DTYPES),
     check_specs=[
         dg.AssetCheckSpec(
@@ -116,7 +140,21 @@ def _sums_check(reader: SalesReader, frame: pd.DataFrame, since: date | None, be
 @dg.asset(
     group_name=GROUP,
     kinds={"pandas"},
-    metadata={"dagster/column_schema": frame_schema(RANKING_DTYPES, RANKING_COLUMNS)},
+    deps=[doctype("Item"), doctype("Item Group")],
+    metadata={
+        "dagster/column_schema": frame_schema(RANKING_DTYPES, RANKING_COLUMNS),
+        "dagster/column_lineage": _lineage(
+            {
+                "category": [("Item Group", "name")],
+                "rank": [("sales_by_item", "sales_qty")],
+                "item_code": [("sales_by_item", "item_code")],
+                "item_name": [("Item", "item_name")],
+                "item_group": [("Item", "item_group")],
+                "sales_qty": [("sales_by_item", "sales_qty")],
+                "lines": [("sales_by_item", "lines")],
+            }
+        ),
+    },
     dagster_type=frame_type("TopSellingItems", RANKING_DTYPES),
     check_specs=[
         dg.AssetCheckSpec(

@@ -68,11 +68,13 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
 def retry_request(view: Outlook) -> dg.RunRequest:
     """The run that repeats a failed part. Its key allows one per failed run, however often the sensor ticks."""
     part = view.part
+    # Where what is handed from asset to asset is gone, the task begins with its first one.
+    assets = part.task.assets if view.failure.lost_input else part.assets
     return dg.RunRequest(
         run_key=f"{part.run.run_id}/{part.name}",
         job_name=part.task.name,
         partition_key=part.partition,
-        asset_selection=[dg.AssetKey(asset) for asset in part.task.assets if asset in part.assets],
+        asset_selection=[dg.AssetKey(asset) for asset in part.task.assets if asset in assets],
         tags={
             **run_tags(part.task),
             ATTEMPT_TAG: str(view.attempt + 1),

@@ -30,6 +30,8 @@ class RunFailure:
     permanent: bool = False
     retry_after: float = 0.0
     rejected: int = 0
+    lost_input: bool = False
+    """A step could not load what an asset before it had kept: that asset has to be made again."""
 
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
@@ -45,6 +47,7 @@ def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
         permanent=all(bool(fact.get(PERMANENT)) for fact in facts),
         retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
         rejected=sum(int(fact.get(REJECTED) or 0) for fact in facts),
+        lost_input=any(_lost_input(event) for event in steps),
     )
 
 
@@ -57,6 +60,11 @@ def _events(instance: dg.DagsterInstance, run_id: str, *kinds: dg.DagsterEventTy
 def _facts(event: dg.DagsterEvent) -> Mapping[str, Any]:
     data = event.step_failure_data.user_failure_data
     return {key: entry.value for key, entry in data.metadata.items()} if data else {}
+
+
+def _lost_input(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionLoadInputError"
 
 
 def _text(event: dg.DagsterEvent) -> str:

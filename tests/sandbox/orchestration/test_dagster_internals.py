@@ -34,7 +34,7 @@ def tick_of(daemon: Daemon, status: TickStatus, at: float) -> InstigatorTick:
     ids = stored.instigator_origin_id, stored.instigator_name, stored.instigator_type
     error = SerializableErrorInfo("it broke", [], "E") if status == TickStatus.FAILURE else None
     return daemon.instance.create_tick(
-        TickData(*ids, status, 1000.0, run_ids=[], error=error, selector_id=stored.selector_id)
+        TickData(*ids, status, at, run_ids=[], error=error, selector_id=stored.selector_id)
     )
 
 

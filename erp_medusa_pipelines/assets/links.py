@@ -1,0 +1,70 @@
+"""What a person on call finds on an asset's page: owners, and links to the ERP's list, to the store and to the runbook.
+
+Belongs here: addresses out of the settings. Does not belong here: links to single documents (reporting.py).
+"""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
+from erp_medusa_pipelines.settings import Settings
+
+ERP_LISTS = {
+    "medusa_collections": "Item Group",
+    "medusa_products": "Website Item",
+    "medusa_images": "File",
+    "medusa_product_updates": "Website Item",
+    "medusa_price_lists": "Price List",
+    "medusa_prices": "Item Price",
+    "medusa_stock": "Bin",
+    "sales_by_item": "Sales Invoice",
+    "top_selling_items": "Item",
+    "product_collection": "Product Collection",
+    "expiring_items": "Expiring Items",
+    "best_deals": "Homepage Landing",
+    "quotation_emails": "Email Queue",
+    "expired_otps": "Email OTP",
+    **{doctype(name).to_user_string(): name for name in DOCTYPES},
+}
+"""By asset, the DocType whose list or form in ERPNext's desk shows what it is about."""
+
+STORE_PAGES = {
+    "medusa_collections": "collections",
+    "medusa_products": "products",
+    "medusa_images": "products",
+    "medusa_product_updates": "products",
+    "medusa_price_lists": "price-lists",
+    "medusa_prices": "price-lists",
+    "medusa_stock": "inventory",
+}
+"""By asset, the page of Medusa's admin that shows it."""
+
+
+def desk_url(base_url: str, doctype_name: str) -> str:
+    """Address of a DocType's list, or of a Single's form, in ERPNext's desk."""
+    return f"{base_url}/app/{doctype_name.lower().replace(' ', '-')}"
+
+
+def links(asset: str, settings: Settings) -> Mapping[str, dg.MetadataValue]:
+    """Links of one asset; those whose address is not set are left out."""
+    found: dict[str, dg.MetadataValue] = {}
+    if settings.erpnext_url and asset in ERP_LISTS:
+        found["erpnext"] = dg.MetadataValue.url(desk_url(settings.erpnext_url, ERP_LISTS[asset]))
+    if settings.medusa_url and asset in STORE_PAGES:
+        found["medusa"] = dg.MetadataValue.url(f"{settings.medusa_url}/app/{STORE_PAGES[asset]}")
+    if settings.runbook_url:
+        found["runbook"] = dg.MetadataValue.url(settings.runbook_url)
+    return found
+
+
+def with_links(
+    assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The same assets with owners and links."""
+
+    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
+        metadata = {**spec.metadata, **links(spec.key.to_user_string(), settings)}
+        return spec.replace_attributes(owners=settings.asset_owners, metadata=metadata)
+
+    return [linked(each) if isinstance(each, dg.AssetSpec) else each.map_asset_specs(linked) for each in assets]
