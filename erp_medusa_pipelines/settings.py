@@ -99,8 +99,7 @@ class Settings(BaseSettings):
     medusa_stock_location_id: str | None = Field(
         None, description="Stock location whose levels are kept; found by itself when the shop has only one"
     )
-    schedule_timezone: Owner = Annotated[str, AfterValidator(_owner)]
-ZoneName = Field(
+    schedule_timezone: ZoneName = Field(
         "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
     )
     schedules: dict[str, str] = Field(

@@ -8,7 +8,7 @@ import dagster as dg
 GROUP = "erpnext"
 
 DOCTYPES = {
-    "Website Item": "What the website shows of an Item: published or not, texts, warehouse, and our ids of its product.",
+    "Website Item": "What the website shows of an Item: published or not, texts, warehouse, and ids of its product.",
     "Item Group": "The tree of groups; one that holds Website Items becomes a collection.",
     "File": "Attachments; the image files of Website Items become product images.",
     "Item": "Barcodes, country of origin and state of a Website Item's Item.",
