@@ -15,6 +15,7 @@ from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_instance
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.trade import Trade
 
 JOB = "export_items_and_images_custom"
 TASK = next(task for task in TASKS if task.name == JOB)
@@ -245,3 +246,28 @@ def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
     for request in requests:
         assert daemon.run(request).success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_a_frame_that_is_gone_is_made_again_by_the_retry(
+    shop_env: pytest.MonkeyPatch, erp: ErpServer, tmp_path: Path, clock: Clock
+) -> None:
+    """Somebody cleaned the storage folder between two assets: trying the last one again would fail for ever."""
+    trade = Trade(erp.store)
+    trade.item("A")
+    trade.invoice(("A", 10))
+    with our_instance(tmp_path) as instance:
+        runner = Runner()
+        runner.instance = instance
+        daemon = Daemon(runner)
+        assert runner.job("add_top_selling_items_to_collection").success
+        for frame in Path(instance.storage_directory()).rglob("top_selling_items"):
+            frame.unlink()
+        assert not runner.asset("product_collection").success
+        clock.advance(minutes=2)
+        ((request,), _) = daemon.sensor(SENSOR)
+        assert [key.to_user_string() for key in request.asset_selection or ()] == [
+            "sales_by_item",
+            "top_selling_items",
+            "product_collection",
+        ]
+        assert daemon.run(request).success
