@@ -1,22 +1,37 @@
-"""`make demo`: the nightly jobs on the embedded sandbox, from an empty shop to a full one, then the Dagster UI.
+"""`make demo`: the Dagster UI with the nightly jobs on the embedded sandbox, from an empty shop to a full one.
 
-Belongs here: what a newcomer sees in the terminal. Always the sandbox, whatever servers the environment or .env names:
-a demo must never write into somebody's shop.
+Belongs here: what a newcomer sees in the terminal. The installation is started as `make dev` does it, and the jobs are
+launched in it like any other run, so that the UI's timeline shows them. Always the sandbox, whatever servers the
+environment or .env names: a demo must never write into somebody's shop.
 """
 
 import argparse
-import logging
 import os
+import signal
+import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import requests
+
 NUMBERS = ("found", "written", "adopted", "updated", "unchanged", "rejected", "requests", "seconds")
+START_SECONDS = 120
+SECONDS_BETWEEN_LINES = 1.0
+JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection", "fetch_clearance_items")
+"""The export makes prices and stock as well; the minute tasks need somebody who signs in and a mail server."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
 
 
 def main() -> int:
-    """Run every nightly job to its end, print a summary, serve the UI. Returns the exit code."""
+    """Start the installation, run the nightly jobs, print a summary, leave the UI open. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=3000, help="port of the UI on 127.0.0.1 (default: 3000)")
     parser.add_argument("--no-serve", action="store_true", help="end after the summary")
@@ -25,78 +40,119 @@ def main() -> int:
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").resolve())))
     home.mkdir(parents=True, exist_ok=True)
 
-    import dagster as dg
-
     from erp_medusa_pipelines.connections import SANDBOX_NOTICE
-    from erp_medusa_pipelines.definitions import build_defs
-    from erp_medusa_pipelines.settings import load_settings
-    from erp_medusa_pipelines.sync.engine.batches import batch_keys
-    from erp_medusa_pipelines.tasks import SHORT, TASKS
 
     print(f"\n{SANDBOX_NOTICE}\n", flush=True)
-    definitions = build_defs()
-    began = time.monotonic()
-    rows: list[dict[str, Any]] = []
-    failed = False
-    with dg.DagsterInstance.get() as instance:
-        # The minute tasks need somebody who signs in and a mail server; the UI shows them.
-        for task in (task for task in TASKS if task.queue is not SHORT):
-            job = definitions.resolve_job_def(task.name).with_logger_defs({"console": _terminal_logger()})
-            keys = batch_keys(load_settings().export_batches) if task.partitioned else [None]
-            for key in keys:
-                print(f"--- {task.name}" + (f" {key}" if key else ""), flush=True)
-                result = job.execute_in_process(
-                    run_config={"loggers": {"console": {}}}, partition_key=key, instance=instance, raise_on_error=False
-                )
-                failed = failed or not result.success
-                for event in result.get_asset_materialization_events():
-                    values = {name: entry.value for name, entry in event.materialization.metadata.items()}
-                    rows.append({"asset": event.asset_key.to_user_string() if event.asset_key else "", **values})
-    _print_summary(rows, time.monotonic() - began)
-    print(f"\n{SANDBOX_NOTICE}")
-    if options.no_serve or failed:
-        return 1 if failed else 0
-    print(
-        f"\nThe Dagster UI: http://127.0.0.1:{options.port}  (Ctrl+C ends it; its history stays in {home})", flush=True
-    )
-    # As `make dev` does, so that the UI shows the same code location.
-    dg_command = Path(sys.executable).with_name("dg")
-    arguments = ["dev", "--host", "127.0.0.1", "--port", str(options.port)]
-    os.execv(dg_command, [str(dg_command), *arguments])  # noqa: S606  # no shell; replaces this process
+    try:
+        with _installation(options.port, home / "demo.log") as process:
+            began = time.monotonic()
+            rows, good = _night(options.port)
+            _print_summary(rows, time.monotonic() - began)
+            print(f"\n{SANDBOX_NOTICE}")
+            if good and not options.no_serve:
+                url = f"http://127.0.0.1:{options.port}"
+                print(f"\nThe Dagster UI: {url}  (Ctrl+C ends it; its history stays in {home})", flush=True)
+                process.wait()
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0 if good else 1
 
 
-def _terminal_logger() -> Any:
-    """Only what the tasks themselves say, one short line each."""
+@contextmanager
+def _installation(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Webserver and daemon, as `make dev` starts them; ended with the context."""
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    print(f"Starting Dagster on port {port}; its log is {log}", flush=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  # our own program
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DemoError(f"Dagster does not start on port {port}:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.5)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    """Whether the UI is up and has loaded the project."""
+    query = {"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"}
+    try:
+        answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=10).json()
+    except (requests.RequestException, ValueError):
+        return False
+    return bool(answer.get("data", {}).get("repositoriesOrError", {}).get("nodes"))
+
+
+def _night(port: int) -> tuple[list[dict[str, Any]], bool]:
+    """Launch every job and follow it to its end: numbers of each materialization, and whether all went well."""
+    from dagster_graphql import DagsterGraphQLClient
+
+    from erp_medusa_pipelines.settings import load_settings
+    from erp_medusa_pipelines.sync.engine.batches import batch_keys
+    from erp_medusa_pipelines.tasks import TASKS
+
+    client = DagsterGraphQLClient("127.0.0.1", port_number=port)
+    runs = {}
+    for task in (task for name in JOBS for task in TASKS if task.name == name):
+        for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
+            run_id = client.submit_job_execution(task.name, tags={"dagster/partition": batch} if batch else {})
+            runs[run_id] = f"{task.name} {batch or ''}".strip()
+    return _follow(runs)
+
+
+def _follow(runs: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
+    """Say what each asset did as soon as it is there, with a line of progress in between."""
     import dagster as dg
 
-    @dg.logger
-    def terminal(_context: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("demo", logging.INFO)
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(_Short())
-        logger.addHandler(handler)
-        return logger
-
-    return terminal
-
-
-class _Short(logging.Formatter):
-    """`asset: message` out of Dagster's records."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        meta = getattr(record, "dagster_meta", {})
-        step = meta.get("step_key") if isinstance(meta, dict) else getattr(meta, "step_key", None)
-        message = meta.get("orig_message") if isinstance(meta, dict) else getattr(meta, "orig_message", None)
-        return f"    {step or 'dagster':24} {message or record.getMessage()}"
+    rows: list[dict[str, Any]] = []
+    told: set[str] = set()
+    with dg.DagsterInstance.get() as instance:
+        while True:
+            states = [run for run in (instance.get_run_by_id(run_id) for run_id in runs) if run]
+            for run in states:
+                for row in _materializations(instance, run.run_id, told):
+                    print(f"    {runs[run.run_id]:42} {_line(row)}", flush=True)
+                    rows.append(row)
+            ended = [run for run in states if run.is_finished]
+            if len(ended) == len(runs):
+                failed = [runs[run.run_id] for run in ended if run.status != dg.DagsterRunStatus.SUCCESS]
+                for name in failed:
+                    print(f"    {name} FAILED: open it in the UI", flush=True)
+                return rows, not failed
+            print(f"--- {len(ended)} of {len(runs)} runs have ended", flush=True)
+            time.sleep(2 * SECONDS_BETWEEN_LINES)
 
 
-def _print_summary(rows: list[dict[str, Any]], seconds: float) -> None:
+def _materializations(instance: Any, run_id: str, told: set[str]) -> Iterator[dict[str, Any]]:
+    """Those of the run that were not told yet."""
+    import dagster as dg
+
+    for entry in instance.all_logs(run_id, of_type={dg.DagsterEventType.ASSET_MATERIALIZATION}):
+        made = entry.asset_materialization
+        if made is None or f"{run_id}/{made.asset_key}" in told:
+            continue
+        told.add(f"{run_id}/{made.asset_key}")
+        yield {"asset": made.asset_key.to_user_string(), **{key: value.value for key, value in made.metadata.items()}}
+
+
+def _line(row: dict[str, Any]) -> str:
+    numbers = [f"{name} {row[name]}" for name in NUMBERS if row.get(name) and name != "seconds"]
+    return f"{row['asset']:24} {', '.join(numbers)}"
+
+
+def _print_summary(rows: Sequence[dict[str, Any]], seconds: float) -> None:
     """A table with one line per asset, batches added up."""
-    totals: dict[str, dict[str, float]] = {}
+    totals: dict[str, Counter[str]] = {}
     for row in rows:
-        total = totals.setdefault(row["asset"], dict.fromkeys(NUMBERS, 0))
-        for name in NUMBERS:
-            total[name] += row.get(name) or 0
+        totals.setdefault(row["asset"], Counter()).update({name: row.get(name) or 0 for name in NUMBERS})
     print(f"\n{'asset':26}" + "".join(f"{name:>11}" for name in NUMBERS))
     for asset, total in totals.items():
         numbers = (f"{total[name]:11.1f}" if name == "seconds" else f"{int(total[name]):11}" for name in NUMBERS)

@@ -232,16 +232,17 @@ def document_url(base_url: str, doctype: str, name: str) -> str:
 
 
 def _progress_log(context: dg.AssetExecutionContext) -> Any:
-    """A listener that logs "n of total", not more often than an operator can read."""
+    """A listener that logs how far the work is, not more often than an operator can read."""
     lock = threading.Lock()
-    last = 0.0
+    last = time.monotonic()
 
     def listener(done: int, total: int) -> None:
         nonlocal last
         with lock:
             now = time.monotonic()
-            if done >= total or now - last >= SECONDS_BETWEEN_PROGRESS:
+            if now - last >= SECONDS_BETWEEN_PROGRESS:
                 last = now
-                context.log.info("%d of %d", done, total)
+                # The total grows while documents are still being read.
+                context.log.info("%d done, %d found so far", done, max(done, total))
 
     return listener

@@ -110,6 +110,22 @@ def test_failed_batches_are_backfilled_by_hand(production: Deployment, ui: Opera
     assert sorted(batches) == ["batch_2", "batch_3"]
 
 
+def test_a_backfill_that_meets_a_running_batch_waits_and_completes(production: Deployment) -> None:
+    production.break_medusa(action="latency", seconds=15, path="/admin/products", times=1)
+    running = production.launch(JOB, "batch_0")
+    wait_for("the run", lambda: production.run(running).status == "STARTED")
+    backfill = production.backfill(["medusa_products", "medusa_product_updates"], ["batch_0", "batch_1"])
+    status = wait_for(
+        "the backfill's end",
+        lambda: (now := production.backfill_status(backfill)).startswith(("COMPLETED", "FAILED")) and now,
+        120,
+    )
+    assert status == "COMPLETED_SUCCESS"
+    assert production.ended(running).status == "SUCCESS"
+    runs = production.runs(tags=[{"key": "dagster/backfill", "value": backfill}])
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 2
+
+
 def test_a_run_that_hangs_is_ended_with_its_process(production: Deployment, ui: Operator) -> None:
     production.break_medusa(action="latency", seconds=600, path="/admin/(products|collections|product)")
     run_id = production.launch(JOB, "batch_0", tags={"dagster/max_runtime": "5", "dagster/max_retries": "0"})
@@ -138,3 +154,20 @@ def test_a_final_failure_and_its_recovery_are_reported(production: Deployment, a
     wait_for("the all-clear", lambda: f"{JOB} recovered" in alerts.titles, 60)
     production.turn_off_sensor("alerts")
     assert alerts.titles.count(f"{JOB} failed") == 1
+
+
+def test_a_key_that_is_not_accepted_any_more_is_told_and_so_is_the_right_one(
+    production: Deployment, alerts: Webhook
+) -> None:
+    """No run fails of it: the minute tasks are not even started."""
+    production.break_erpnext(action="status", status=401, json={"exc_type": "AuthenticationError"})
+    production.turn_on_sensor("alerts")
+    production.turn_on_schedule(SCHEDULE)
+    wait_for("the alert", lambda: "expire_otps does not start" in alerts.titles, 150)
+    message = next(entry["message"] for entry in alerts.received if entry["title"] == "expire_otps does not start")
+    assert "ERPNEXT_API_KEY" in message
+    production.heal()
+    wait_for("the all-clear", lambda: "Over: expire_otps does not start" in alerts.titles, 150)
+    production.turn_off_schedule(SCHEDULE)
+    production.turn_off_sensor("alerts")
+    assert alerts.titles.count("expire_otps does not start") == 1

@@ -34,6 +34,8 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+  ... on PartitionBackfill { status } } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value }
   eventConnection { events { __typename ... on MessageEvent { message stepKey } } } } } }"""
 RUNS = """query($filter: RunsFilter, $limit: Int) { runsOrError(filter: $filter, limit: $limit) {
@@ -126,6 +128,10 @@ class Deployment:
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return answer["backfillId"]
 
+    def backfill_status(self, backfill_id: str) -> str:
+        """Such as REQUESTED, COMPLETED_SUCCESS, COMPLETED_FAILED."""
+        return self.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]["status"]
+
     def run(self, run_id: str) -> RunView:
         found = self.graphql(RUN, id=run_id)["runOrError"]
         events = found["eventConnection"]["events"]
@@ -202,6 +208,9 @@ class Deployment:
 
     def break_medusa(self, **fault: Any) -> None:
         requests.post(f"{self.shop.medusa_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
+
+    def break_erpnext(self, **fault: Any) -> None:
+        requests.post(f"{self.shop.erpnext_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
     def heal(self) -> None:
         for url in (self.shop.medusa_url, self.shop.erpnext_url):
