@@ -225,7 +225,7 @@ class Settings(BaseSettings):
         description='Owners shown on every asset, as JSON: ["team:shop", "erp@example.com"]',
     )
     runbook_url: ServerUrl | None = Field(
-        None, description="Address of your copy of docs/operating.md, linked on every asset"
+        None, description="Address of your runbook, linked on every asset"
     )
     silent_server_alert_minutes: float = Field(
         15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"
