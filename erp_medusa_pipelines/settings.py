@@ -224,9 +224,7 @@ class Settings(BaseSettings):
         default_factory=list,
         description='Owners shown on every asset, as JSON: ["team:shop", "erp@example.com"]',
     )
-    runbook_url: ServerUrl | None = Field(
-        None, description="Address of your runbook, linked on every asset"
-    )
+    runbook_url: ServerUrl | None = Field(None, description="Address of your runbook, linked on every asset")
     silent_server_alert_minutes: float = Field(
         15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"
     )
