@@ -131,6 +131,15 @@ class Settings(BaseSettings):
         le=8,
         description="Batch calls in flight; Medusa computes in one thread, more than two add only delay",
     )
+    missing_products_percent: int = Field(
+        20,
+        ge=0,
+        le=100,
+        description=(
+            "Of a batch's exported items, the percentage whose products may be missing in Medusa and are made again;"
+            " above it (and above 10 items), the run stops: it may be the wrong Medusa"
+        ),
+    )
     erpnext_price_list: str = Field(
         "Standard Selling", min_length=1, description="Price List whose Item Prices the shop shows"
     )

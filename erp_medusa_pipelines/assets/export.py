@@ -9,6 +9,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.catalogue.bindings import BindingRepair
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
@@ -47,13 +48,15 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         check_specs=[check_spec("medusa_products")],
         description=(
             "Published Website Items without medusa_id, created as Medusa products with one variant;"
-            " the ids are written back to the Website Items."
+            " the ids are written back to the Website Items. Ids of a copied Website Item and of products that"
+            " Medusa does not have are emptied first."
         ),
     )
     def medusa_products(
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
+            BindingRepair(run.scope, run.shop.writer, run.shop.settings.missing_products_percent).run()
             ProductExport(
                 run.scope,
                 writer=run.shop.writer,

@@ -127,6 +127,16 @@ class ImagesSuite:
         for name, shown in zip(files, photos.product(item)["images"], strict=True):
             assert photos.file(name)["medusa_id"] in unquote(shown["url"])
 
+    def test_a_product_that_is_made_again_gets_its_pictures_again(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [photos.add(item, "front.png"), photos.add(item, "back.png")]
+        photos.export()
+        assert photos.sync().success
+        photos.medusa.admin("DELETE", f"/admin/products/{photos.catalogue.row(item)['medusa_id']}")
+        photos.export()
+        assert photos.sync().success
+        assert photos.shown(item) == [photos.content(name) for name in files]
+
     def test_the_website_image_becomes_the_thumbnail(self, photos: Photos) -> None:
         own, other = photos.item(), photos.item()
         first, second = photos.add(own), photos.add(own)

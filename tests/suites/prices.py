@@ -158,6 +158,24 @@ class PricesSuite:
         assert [shop.shown(item) for item in items] == [12.345, 17.125, 30.1, 40.005, 55.555, 0.001]
         assert run.check("medusa_prices").passed
 
+    def test_a_copied_item_and_one_whose_product_was_deleted_show_their_own_price(
+        self, shop: PricedShop, runner: Runner
+    ) -> None:
+        original, lost = shop.item(), shop.item()
+        shop.price(original, 290.744)
+        shop.price(lost, 5.5)
+        assert runner.job(EXPORT, "batch_0").success
+        row = shop.catalogue.row(original)
+        ids = {key: row[key] for key in ("medusa_id", "medusa_variant_id")}
+        copy = shop.item(**ids)
+        shop.price(copy, 20.511)
+        shop.medusa.admin("DELETE", f"/admin/products/{shop.catalogue.row(lost)['medusa_id']}")
+        assert runner.job(EXPORT, "batch_0").success
+        assert [shop.shown(item) for item in (original, copy, lost)] == [290.744, 20.511, 5.5]
+        shop.forget()
+        assert runner.job(EXPORT, "batch_0").success
+        assert shop.writes() == []
+
     def test_windows_open_and_close_by_themselves(
         self, shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 log = logging.getLogger(__name__)
 
 LOOKUP_FIELDS = (
-    "id,external_id,handle,sales_channels.id,shipping_profile.id,"
+    "id,external_id,handle,metadata,sales_channels.id,shipping_profile.id,"
     "variants.id,variants.sku,variants.inventory_items.inventory_item_id"
 )
 

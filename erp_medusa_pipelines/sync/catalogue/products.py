@@ -17,7 +17,14 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
-from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, create_variant_body, fingerprint
+from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
+from erp_medusa_pipelines.sync.catalogue.product_bodies import (
+    HASH_KEY,
+    Placement,
+    create_body,
+    create_variant_body,
+    fingerprint,
+)
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
@@ -135,11 +142,20 @@ class ProductExport(WebsiteItemSync):
             return named_by_index(error, group)
         if _INVENTORY_TAKEN.search(error.reason):
             return self._take_over_inventory(group)
-        known = self._adopter.by_keys([candidate.item for candidate in group])
+        known = self._without_lost_owners(self._adopter.by_keys([candidate.item for candidate in group]))
         taken = [candidate for candidate in group if candidate.name in known]
         if not taken:
             return None
         return [candidate for candidate in group if candidate.name not in known], self._adopt_all(taken, known)
+
+    def _without_lost_owners(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """The same products; of those that we made, the ones whose Website Item does not exist any more are free."""
+        ours = {name: one for name, one in known.items() if one["external_id"] and HASH_KEY in (one["metadata"] or {})}
+        existing = existing_website_items(self.erp, {one["external_id"] for one in ours.values()})
+        return {
+            name: {**one, "external_id": None} if name in ours and one["external_id"] not in existing else one
+            for name, one in known.items()
+        }
 
     def _take_over_inventory(self, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
         """Let new variants take over inventory items that hold their sku and stock nothing."""

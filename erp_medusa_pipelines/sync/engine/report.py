@@ -89,4 +89,6 @@ class SyncReport:
     @property
     def changed_something(self) -> bool:
         """Whether anything was written to either server."""
-        return any(self.counts[key] for key in ("written", "adopted", "updated", "removed", "sent"))
+        return any(
+            self.counts[key] for key in ("written", "adopted", "updated", "removed", "renamed", "released", "sent")
+        )
