@@ -21,7 +21,7 @@ import requests
 
 NUMBERS = ("found", "written", "adopted", "updated", "unchanged", "rejected", "requests", "seconds")
 START_SECONDS = 120
-SECONDS_BETWEEN_LINES = 1.0
+SECONDS_BETWEEN_LOOKS = 2.0
 JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection", "fetch_clearance_items")
 """The export makes prices and stock as well; the minute tasks need somebody who signs in and a mail server."""
 
@@ -128,7 +128,7 @@ def _follow(runs: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
                     print(f"    {name} FAILED: open it in the UI", flush=True)
                 return rows, not failed
             print(f"--- {len(ended)} of {len(runs)} runs have ended", flush=True)
-            time.sleep(2 * SECONDS_BETWEEN_LINES)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _materializations(instance: Any, run_id: str, told: set[str]) -> Iterator[dict[str, Any]]:

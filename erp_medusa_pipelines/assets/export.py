@@ -56,7 +56,9 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
-            BindingRepair(run.scope, run.shop.writer, run.shop.settings.missing_products_percent).run()
+            BindingRepair(
+                run.scope, writer=run.shop.writer, missing_percent=run.shop.settings.missing_products_percent
+            ).run()
             ProductExport(
                 run.scope,
                 writer=run.shop.writer,

@@ -99,14 +99,15 @@ def _of_troubles(found: Iterable[Trouble], settings: Settings, reported: dict[st
     now = {f"trouble/{trouble.key}": trouble for trouble in found}
     patience = timedelta(minutes=settings.silent_server_alert_minutes)
     for key, trouble in now.items():
+        # An entry without "told" is of an earlier version, which kept only what it had told.
         entry = reported.setdefault(key, {"title": trouble.title, "since": trouble.since.isoformat(), "told": False})
         since = datetime.fromisoformat(entry["since"])
-        if not entry["told"] and (not trouble.heals or _now() - since >= patience):
+        if not entry.get("told", True) and (not trouble.heals or _now() - since >= patience):
             reported[key] = {**entry, "told": True}
             yield trouble_message(replace(trouble, since=since))
     for key in [key for key in reported if key.startswith("trouble/") and key not in now]:
         entry = reported.pop(key)
-        if entry["told"]:
+        if entry.get("told", True):
             yield trouble_over_message(entry["title"], entry["since"])
 
 

@@ -7,14 +7,18 @@ is wrong with the work (checks.py, assets/) and telling people (alert_sensor.py)
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.dagster_internals import classes_in_force, instance_setting, instigators
+from erp_medusa_pipelines.orchestration.dagster_internals import (
+    DefaultRunLauncher,
+    classes_in_force,
+    instance_setting,
+    instigators,
+)
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.tasks import TASKS, Task, last_own_asset
 
@@ -35,22 +39,6 @@ installation = dg.AssetSpec(
 )
 
 
-@dataclass(frozen=True)
-class ScheduleState:
-    """One task: whether its schedule is on, and when its last asset was made."""
-
-    task: Task
-    on: bool
-    last_success: datetime | None
-
-    @property
-    def hours(self) -> float | None:
-        """Hours since the last success."""
-        if self.last_success is None:
-            return None
-        return round((datetime.now(UTC) - self.last_success) / timedelta(hours=1), 1)
-
-
 def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
     """What of our dagster.yaml is not in force, and what that means; by the name of its section."""
     coordinator, launcher = classes_in_force(instance)
@@ -59,26 +47,13 @@ def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
         found["run_coordinator"] = "two runs may do the same batch at once, and runs from an asset's page have no limit"
     if not instance_setting(instance, "run_monitoring").get("enabled"):
         found["run_monitoring"] = "a run that hangs or is killed stays started for ever; time limits are not kept"
-    if launcher.__name__ == "DefaultRunLauncher":
+    if launcher is DefaultRunLauncher:
         found["run_launcher"] = "a run whose process was killed is noticed only when its time limit is over"
     if not instance_setting(instance, "retention").get("schedule"):
         found["retention"] = "ticks of the schedules of every minute are kept for ever and fill the storage"
     if instance_setting(instance, "run_retries").get("enabled"):
-        found["run_retries"] = (
-            "Dagster retries by itself beside the sensor retry_failed_partitions: every failure twice"
-        )
+        found["run_retries"] = "Dagster and the sensor retry_failed_partitions both try every failure again"
     return found
-
-
-def schedule_states(instance: dg.DagsterInstance) -> list[ScheduleState]:
-    """All tasks of the shop."""
-    on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
-    states = []
-    for task in TASKS:
-        event = instance.get_latest_materialization_event(dg.AssetKey(last_own_asset(task)))
-        last = datetime.fromtimestamp(event.timestamp, UTC) if event else None
-        states.append(ScheduleState(task, f"{task.name}_schedule" in on, last))
-    return states
 
 
 def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
@@ -93,23 +68,23 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     )
 
 
+def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
+    """Tasks whose schedule is off while others are on. All of them off is a choice: nobody has begun, or work rests."""
+    on = _schedules_in_force(instance)
+    off = [task.name for task in TASKS if task.name not in on]
+    return off if len(off) < len(TASKS) else []
+
+
+def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
+    """Names of the tasks whose schedule is on."""
+    on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
+    return {task.name for task in TASKS if f"{task.name}_schedule" in on}
+
+
 def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
-    states = schedule_states(instance)
-    off = [each.task.name for each in states if not each.on]
-    # All of them off is a choice: nobody has begun, or the work rests. Some of them off is a slip.
-    forgotten = off if len(off) < len(states) else []
-    records = [
-        dg.TableRecord(
-            {
-                "task": each.task.name,
-                "schedule": "on" if each.on else "off",
-                "last_success": each.last_success.isoformat(timespec="seconds") if each.last_success else "never",
-                "hours_ago": "" if each.hours is None else str(each.hours),
-            }
-        )
-        for each in states
-    ]
+    forgotten, on = forgotten_schedules(instance), _schedules_in_force(instance)
     facts: Mapping[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
+    records = [dg.TableRecord(_row(instance, task, on=task.name in on)) for task in TASKS]
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(ASSET),
         check_name=SCHEDULES_ON,
@@ -118,6 +93,18 @@ def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
         description=_SCHEDULES_TEXT,
         metadata={**facts, "tasks": dg.MetadataValue.table(records)},
     )
+
+
+def _row(instance: dg.DagsterInstance, task: Task, *, on: bool) -> dict[str, str]:
+    """One task: whether its schedule is on, and when its last asset was made."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(last_own_asset(task)))
+    last = datetime.fromtimestamp(event.timestamp, UTC) if event else None
+    return {
+        "task": task.name,
+        "schedule": "on" if on else "off",
+        "last_success": last.isoformat(timespec="seconds") if last else "never",
+        "hours_ago": f"{(datetime.now(UTC) - last) / timedelta(hours=1):.1f}" if last else "",
+    }
 
 
 _CONFIGURED_TEXT = "The project's dagster.yaml is in force: run coordinator, launcher, run monitoring and retention."
@@ -142,15 +129,24 @@ INSTALLATION_CHECKS = (instance_is_set_up, schedules_are_on)
 
 
 def report_installation(instance: dg.DagsterInstance) -> None:
-    """Write both results when one has changed, or once an hour; what is not set up is said in the log as well."""
-    results = (_configured(instance), _schedules_on(instance))
-    seen = [[result.passed, sorted(set(result.metadata) - {"tasks"})] for result in results]
+    """Write both results when one has changed, or once an hour. Raises nothing: no run and no retry may fail of it."""
+    try:
+        _report(instance)
+    # The boundary: whatever is wrong with a check on the installation, the work goes on.
+    except Exception:  # noqa: BLE001
+        _log.exception("the checks on the installation cannot be written")
+
+
+def _report(instance: dg.DagsterInstance) -> None:
+    missing = shortcomings(instance)
+    # Enough to tell a change, and cheap: this is asked at every tick of the sensors.
+    seen = [sorted(missing), forgotten_schedules(instance)]
     before = state.load(instance, KEY)
     now = datetime.now(UTC)
     if before.get("seen") == seen and now - datetime.fromisoformat(before["at"]) < AT_LEAST_EVERY:
         return
-    for name, meaning in shortcomings(instance).items():
+    for name, meaning in missing.items():
         _log.error("dagster.yaml of the project is not in force: %s is missing or wrong: %s", name, meaning)
-    for result in results:
+    for result in (_configured(instance), _schedules_on(instance)):
         instance.report_runless_asset_event(result)
     state.save(instance, KEY, {"seen": seen, "at": now.isoformat()})

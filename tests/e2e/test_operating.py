@@ -156,6 +156,19 @@ def test_a_final_failure_and_its_recovery_are_reported(production: Deployment, a
     assert alerts.titles.count(f"{JOB} failed") == 1
 
 
+def test_the_installation_checks_itself(production: Deployment) -> None:
+    """With deploy/dagster.yaml all of it is in force; one schedule alone is noticed, with the others."""
+    production.turn_on_sensor(RETRIES)
+    wait_for("the checks", lambda: production.checks("installation")["instance_is_set_up"] == "SUCCEEDED", 60)
+    production.turn_on_schedule("prune_runs_schedule")
+    production.turn_on_schedule("update_webitem_stock_schedule")
+    wait_for("the forgotten ones", lambda: production.checks("installation")["schedules_are_on"] == "FAILED", 60)
+    production.turn_off_schedule("update_webitem_stock_schedule")
+    wait_for("the all-clear", lambda: production.checks("installation")["schedules_are_on"] == "SUCCEEDED", 60)
+    production.turn_off_schedule("prune_runs_schedule")
+    production.turn_off_sensor(RETRIES)
+
+
 def test_a_key_that_is_not_accepted_any_more_is_told_and_so_is_the_right_one(
     production: Deployment, alerts: Webhook
 ) -> None:

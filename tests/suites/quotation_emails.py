@@ -197,6 +197,19 @@ class MailSuite:
         assert 20 <= outbox.calls() < 45
         assert "unknown here" in (reason_to_skip(TASK, runs.instance) or "")
 
+    def test_a_mail_server_that_refuses_last_attempts_is_named_as_well(
+        self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Given up at once, they leave nothing for a retry: the reason has to come from elsewhere."""
+        monkeypatch.setenv("QUOTATION_EMAIL_ATTEMPTS", "1")
+        for _ in range(30):
+            outbox.add()
+        outbox.sink.refuse.update(f"{name}@example.com" for name in outbox.names)
+        run = runs.job(JOB)
+        assert run.success, "nothing is left for a retry"
+        assert "unknown here" in run.metadata(ASSET)["blocked"]
+        assert not run.check(ASSET, "site_sends_mails").passed
+
     def test_what_erpnext_gives_up_fails_the_check(
         self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:

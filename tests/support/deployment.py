@@ -34,6 +34,8 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+CHECKS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
 BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   ... on PartitionBackfill { status } } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value }
@@ -131,6 +133,14 @@ class Deployment:
     def backfill_status(self, backfill_id: str) -> str:
         """Such as REQUESTED, COMPLETED_SUCCESS, COMPLETED_FAILED."""
         return self.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]["status"]
+
+    def checks(self, asset: str) -> dict[str, str | None]:
+        """Newest result of each check of an asset: SUCCEEDED, FAILED, or None where there is none."""
+        node = self.graphql(CHECKS, key={"path": [asset]})["assetNodeOrError"]
+        newest = {
+            each["name"]: each["executionForLatestMaterialization"] for each in node["assetChecksOrError"]["checks"]
+        }
+        return {name: execution and execution["status"] for name, execution in newest.items()}
 
     def run(self, run_id: str) -> RunView:
         found = self.graphql(RUN, id=run_id)["runOrError"]

@@ -158,3 +158,12 @@ class Daemon:
             self.instance.update_instigator_state(stored)
         else:
             self.instance.add_instigator_state(stored)
+
+
+@contextmanager
+def our_daemon(folder: Path) -> Iterator[Daemon]:
+    """A daemon on a persistent instance with the project's own dagster.yaml."""
+    with our_instance(folder) as instance:
+        runner = Runner()
+        runner.instance = instance
+        yield Daemon(runner)

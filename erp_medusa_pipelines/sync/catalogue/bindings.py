@@ -16,7 +16,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.engine.report import Reject
 
@@ -75,11 +75,23 @@ def existing_website_items(erp: ErpNextClient, names: Iterable[str]) -> frozense
     return frozenset(row["name"] for row in erp.rows_in(WEBSITE_ITEM, ["name"], names))
 
 
-@dataclass
-class BindingRepair:
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A product that is to learn the new name of its Website Item."""
+
+    name: str
+    product_id: str
+
+    @property
+    def mark(self) -> str:
+        """A refusal stands until the ids change."""
+        return f"rename {self.product_id}"
+
+
+@dataclass(kw_only=True)
+class BindingRepair(WebsiteItemSync):
     """One look at all ids of one batch. Raises TransientError, and MassLossError where too much is missing."""
 
-    scope: BatchScope
     writer: ErpNextWriter
     missing_percent: int
 
@@ -99,13 +111,13 @@ class BindingRepair:
     def _windows(self) -> Iterator[list[Row]]:
         fields = ["name", "modified", "medusa_id", "medusa_variant_id"]
         filters = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
-        for page in self.scope.erp.pages(WEBSITE_ITEM, fields, filters=filters, page_size=10_000):
-            own: list[Row] = [row for row in page if self.scope.batch.holds(row["name"])]
+        for page in self.erp.pages(WEBSITE_ITEM, fields, filters=filters, page_size=10_000):
+            own: list[Row] = [row for row in page if self.batch.holds(row["name"])]
             if own:
                 yield own
 
     def _look(self, rows: Sequence[Row]) -> Findings:
-        found = self.scope.medusa.products_by("id", (row["medusa_id"] for row in rows), LOOKED_UP)
+        found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), LOOKED_UP)
         products = {product["id"]: product for product in found}
         names = {row["name"]: row["medusa_id"] for row in rows}
         strangers = {
@@ -113,7 +125,7 @@ class BindingRepair:
             for row in rows
             if (owner := _owner(products.get(row["medusa_id"]))) and names.get(owner) != row["medusa_id"]
         }
-        return judge(rows, products, existing_website_items(self.scope.erp, strangers) if strangers else frozenset())
+        return judge(rows, products, existing_website_items(self.erp, strangers) if strangers else frozenset())
 
     def _refuse_the_wrong_medusa(self, missing: int, bound: int) -> None:
         if missing > FEW_MISSING and missing * 100 > bound * self.missing_percent:
@@ -123,11 +135,15 @@ class BindingRepair:
                 " again, raise MISSING_PRODUCTS_PERCENT"
             )
 
-    def _rename(self, rows: Sequence[Row]) -> None:
-        for some in batched(rows, self.scope.options.chunk):
-            updates = [{"id": row["medusa_id"], "external_id": row["name"]} for row in some]
-            self.scope.medusa.batch_products(update=updates, fields="id")
-            self.scope.report.count("renamed", len(updates))
+    def _rename(self, rows: Iterable[Row]) -> None:
+        renames = (Rename(row["name"], row["medusa_id"]) for row in rows)
+        for some in batched(renames, self.options.chunk):
+            self.send_chunk(some, self._send)
+
+    def _send(self, group: Sequence[Rename]) -> None:
+        updates = [{"id": one.product_id, "external_id": one.name} for one in group]
+        self.medusa.batch_products(update=updates, fields="id")
+        self.report.count("renamed", len(group))
 
     def _release(self, rows: Sequence[Row]) -> None:
         """Empty the ids, and those of the images: the product that comes in their place has none of them yet."""
@@ -135,11 +151,11 @@ class BindingRepair:
             return
         as_read = {row["name"]: row["modified"] for row in rows}
         outcome = self.writer.write(WEBSITE_ITEM, [(name, EMPTY) for name in as_read], as_read=as_read)
-        self.scope.report.count("released", len(outcome.written))
+        self.report.count("released", len(outcome.written))
         for name in outcome.written:
             log.warning("%s %s had ids of a product that is not its own: emptied", WEBSITE_ITEM, name)
         self._note(outcome.failed, WEBSITE_ITEM)
-        files = self.scope.erp.rows_in(
+        files = self.erp.rows_in(
             "File",
             ["name"],
             outcome.written,
@@ -152,7 +168,7 @@ class BindingRepair:
     def _note(self, failed: Mapping[str, Any], doctype: str) -> None:
         for name, error in failed.items():
             if isinstance(error, TransientError):
-                self.scope.report.defer(doctype, name, error)
+                self.report.defer(doctype, name, error)
             else:
                 reason = f"its wrong ids could not be emptied: {error.reason}"
-                self.scope.report.reject(Reject(doctype, name, reason, "medusa_id"))
+                self.report.reject(Reject(doctype, name, reason, "medusa_id"))

@@ -62,90 +62,83 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     return Answer(False, "no one-time password has expired" + (f" but {len(held)} that are held" if held else ""))
 
 
+@dataclass
 class OtpExpiry:
     """One run. `quarantine` holds rows that could not be written and have not changed since."""
 
-    def __init__(
-        self,
-        erp: ErpNextClient,
-        writer: ErpNextWriter,
-        report: SyncReport,
-        options: OtpOptions,
-        quarantine: Quarantine,
-    ) -> None:
-        self._erp = erp
-        self._writer = writer
-        self._report = report
-        self._options = options
-        self._quarantine = quarantine
+    erp: ErpNextClient
+    writer: ErpNextWriter
+    report: SyncReport
+    options: OtpOptions
+    quarantine: Quarantine
 
     def run(self) -> None:
         """Expire what is due, oldest first, and delete what is older than the retention."""
-        now = self._erp.now()
+        now = self.erp.now()
         rows = self._not_held(
-            self._erp.get_list(
+            self.erp.get_list(
                 DOCTYPE,
                 ["name", "modified", "expiration_time"],
                 filters=[*PENDING, ["expiration_time", "<", as_text(now)]],
                 order_by="expiration_time asc, name asc",
-                limit=self._options.most + len(self._quarantine.entries()),
+                limit=self.options.most + len(self.quarantine.entries()),
             )
-        )[: self._options.most]
-        self._report.count("found", len(rows))
-        endless = self._erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
-        self._report.count("pending_without_expiry", len(endless))
+        )[: self.options.most]
+        self.report.count("found", len(rows))
+        endless = self.erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
+        self.report.count("pending_without_expiry", len(endless))
         oldest = round(seconds_since(rows[0]["expiration_time"], now), 1) if rows else 0.0
-        self._report.facts["oldest_seconds"] = oldest
+        self.report.facts["oldest_seconds"] = oldest
         for some in batched(rows, ROWS_PER_WRITE):
             self._expire(some)
-            self._report.advance(len(some))
-        if self._options.retention_days is not None:
-            self._delete_old(now, self._options.retention_days)
+            self.report.advance(len(some))
+        if self.options.retention_days is not None:
+            self._delete_old(now, self.options.retention_days)
 
     def _not_held(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Rows without those that were refused before and are as they were then; these are reported again."""
         free = []
         for row in rows:
-            held = self._quarantine.holds(row["name"], row["modified"])
+            held = self.quarantine.holds(row["name"], row["modified"])
             if held is None:
                 free.append(row)
             else:
-                self._report.reject(Reject(DOCTYPE, row["name"], held.reason, field=held.field, held=True))
+                self.report.reject(Reject(DOCTYPE, row["name"], held.reason, field=held.field, held=True))
         return free
 
     def _expire(self, rows: Sequence[Mapping[str, Any]]) -> None:
         as_read = {row["name"]: row["modified"] for row in rows}
-        outcome = self._writer.write(
+        outcome = self.writer.write(
             DOCTYPE,
             [(name, {"status": "Expired"}) for name in as_read],
             expected={"status": "Pending"},
             as_read=as_read,
-            chunk=self._options.write_chunk,
+            chunk=self.options.write_chunk,
         )
-        self._report.count("written", len(outcome.written))
+        self.report.count("written", len(outcome.written))
         # Verified, or asked for anew, between the look and the write: their owners were faster.
-        self._report.count("changed_meanwhile", len(outcome.changed))
+        self.report.count("changed_meanwhile", len(outcome.changed))
         for name, error in outcome.failed.items():
             self._note(name, as_read[name], error)
 
     def _delete_old(self, now: datetime, days: int) -> None:
         filters = _deletable(now, days)
-        most = self._options.most_deletions
+        most = self.options.most_deletions
         old = self._not_held(
-            self._erp.get_list(
+            self.erp.get_list(
                 DOCTYPE,
                 ["name", "modified"],
                 filters=filters,
                 order_by="modified asc, name asc",
-                limit=most + len(self._quarantine.entries()),
+                limit=most + len(self.quarantine.entries()),
             )
         )[:most]
         for names in batched((row["name"] for row in old), DELETED_AFTER_A_LOOK):
             # A delete has no condition of its own, so the look is repeated right before it.
-            for row in self._erp.rows_in(DOCTYPE, ["name", "modified"], names, filters=filters):
+            for row in self.erp.rows_in(DOCTYPE, ["name", "modified"], names, filters=filters):
                 try:
-                    self._erp.delete(DOCTYPE, row["name"])
-                    self._report.count("removed")
+                    self.erp.delete(DOCTYPE, row["name"])
+                    self.report.count("removed")
                 except AccessError:
                     raise
                 except ApiError as error:
@@ -153,12 +146,12 @@ class OtpExpiry:
 
     def _note(self, name: str, modified: str, error: ApiError) -> None:
         if isinstance(error, TransientError):
-            self._report.defer(DOCTYPE, name, error)
+            self.report.defer(DOCTYPE, name, error)
         elif isinstance(error, PermanentError) and error.status == 404:
-            self._report.count("changed_meanwhile")
+            self.report.count("changed_meanwhile")
         else:
-            self._report.reject(Reject(DOCTYPE, name, error.reason, field="status"))
-            self._quarantine.put(name, Held(modified, error.reason, "status"))
+            self.report.reject(Reject(DOCTYPE, name, error.reason, field="status"))
+            self.quarantine.put(name, Held(modified, error.reason, "status"))
 
 
 def _deletable(now: datetime, days: int) -> list[list[Any]]:

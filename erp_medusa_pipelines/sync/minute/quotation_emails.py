@@ -92,6 +92,7 @@ class QuotationEmails:
         self._stop_at = time.monotonic() + options.seconds
         self._answered: dict[str, float] = {}
         self._tried: set[str] = set()
+        self._last_reason = ""
 
     def run(self) -> None:
         """Send what is due; everything that is noteworthy is in the report."""
@@ -138,7 +139,7 @@ class QuotationEmails:
             failures = 0 if sent else failures + counts["failed"] - before["failed"]
             refusals = 0 if sent else refusals + counts["refused"] - before["refused"]
             if failures >= FAILURES_IN_A_ROW or refusals >= REFUSALS_IN_A_ROW:
-                self._block(f"none of the last mails went out: {self._report.leftovers[-1].reason}", self._erp.clock())
+                self._block(f"none of the last mails went out: {self._last_reason}", self._erp.clock())
                 break
         self._report.count("postponed", len(due) - position)
 
@@ -195,6 +196,7 @@ class QuotationEmails:
             # The call never reached the queue: no attempt of this mail.
             del self._memory.holds[mail.name]
             self._report.count("failed")
+            self._last_reason = error.reason
             self._report.defer(DOCTYPE, mail.name, error)
         else:
             self._failed(mail, row, error)
@@ -203,6 +205,7 @@ class QuotationEmails:
         attempts = self._memory.attempts(mail.name) + 1
         last_line = str((row or {}).get("error") or "").strip().rsplit("\n", 1)[-1]
         reason = self._erp.http.redact(last_line) or (error.reason if error else "not sent, without a reason")
+        self._last_reason = reason
         self._report.count("refused" if is_refused_mail(last_line) else "failed")
         changed = Mail(**{**vars(mail), "modified": (row or {}).get("modified") or mail.modified})
         if attempts >= self._options.attempts:

@@ -10,8 +10,7 @@ from erp_medusa_pipelines.orchestration import retries
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.mail_sink import mail_sink
-from tests.support.operations import Clock, Daemon, our_instance
-from tests.support.runs import Runner
+from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.webhook import Webhook, webhook
 
@@ -34,10 +33,8 @@ def daemon(shop_env: pytest.MonkeyPatch, receiver: Webhook, erp: ErpServer, tmp_
     shop_env.setenv("RETRY_ATTEMPTS", "1")
     shop_env.setenv("DAGSTER_UI_URL", "https://dagster.example.com")
     erp.store.insert("Item Group", name="Gloves", item_group_name="Gloves", parent_item_group="", lft=1, rgt=2)
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from dagster_shared.error import SerializableErrorInfo
 from erp_medusa_pipelines.orchestration import dagster_internals as internals
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.run_launcher import WatchingRunLauncher
-from tests.support.operations import Daemon, our_instance
-from tests.support.runs import Runner
+from tests.support.operations import Daemon, our_daemon
 
 PACKAGE = Path(internals.__file__).parents[1]
 SCHEDULE = "update_webitem_stock_schedule"
@@ -23,10 +22,8 @@ SCHEDULE = "update_webitem_stock_schedule"
 
 @pytest.fixture
 def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 def tick_of(daemon: Daemon, status: TickStatus, at: float) -> InstigatorTick:

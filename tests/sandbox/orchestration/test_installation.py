@@ -6,18 +6,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.orchestration import installation
 from erp_medusa_pipelines.orchestration.installation import ASSET, report_installation
+from erp_medusa_pipelines.orchestration.limits import stop_schedule
 from erp_medusa_pipelines.tasks import TASKS
-from tests.support.operations import Daemon, our_instance
+from tests.support.operations import Daemon, our_daemon
 from tests.support.runs import Runner
 
 
 @pytest.fixture
 def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 def result(instance: dg.DagsterInstance, check: str) -> dg.AssetCheckEvaluation:
@@ -90,3 +90,24 @@ def test_an_operator_executes_them_in_the_ui(daemon: Daemon) -> None:
     job = daemon.repository.get_job("__ASSET_JOB").get_subset(asset_selection=set(), asset_check_selection=set(keys))
     outcome = job.execute_in_process(instance=daemon.instance, raise_on_error=False)
     assert [each.passed for each in outcome.get_asset_check_evaluations()] == [True, True]
+
+
+def test_a_second_forgotten_schedule_is_written_at_once(daemon: Daemon) -> None:
+    for task in TASKS[:-1]:
+        daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
+    report_installation(daemon.instance)
+    stop_schedule(daemon.instance, f"{TASKS[0].name}_schedule")
+    report_installation(daemon.instance)
+    named = result(daemon.instance, "schedules_are_on").metadata["turned_off"].value
+    assert named == f"{TASKS[0].name}, {TASKS[-1].name}"
+
+
+def test_a_check_that_cannot_be_written_fails_no_run(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_instance: dg.DagsterInstance) -> dict[str, str]:
+        raise OSError("the storage is away")
+
+    monkeypatch.setattr(installation, "shortcomings", broken)
+    assert daemon.runner.job("expire_otps").success
+    assert "the storage is away" in caplog.text

@@ -12,8 +12,7 @@ from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
-from tests.support.operations import Clock, Daemon, our_instance
-from tests.support.runs import Runner
+from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.trade import Trade
 
@@ -35,10 +34,8 @@ def daemon(shop_env: pytest.MonkeyPatch, erp: ErpServer, tmp_path: Path) -> Iter
     shop_env.setenv("EXPORT_BATCHES", "2")
     catalogue = Catalogue(erp.store)
     catalogue.items(8, catalogue.group("Gloves"))
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -256,12 +253,10 @@ def test_a_frame_that_is_gone_is_made_again_by_the_retry(
     trade = Trade(erp.store)
     trade.item("A")
     trade.invoice(("A", 10))
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        daemon = Daemon(runner)
+    with our_daemon(tmp_path) as daemon:
+        runner = daemon.runner
         assert runner.job("add_top_selling_items_to_collection").success
-        for frame in Path(instance.storage_directory()).rglob("top_selling_items"):
+        for frame in Path(daemon.instance.storage_directory()).rglob("top_selling_items"):
             frame.unlink()
         assert not runner.asset("product_collection").success
         clock.advance(minutes=2)

@@ -1,6 +1,5 @@
 """The run coordinator: what happens to a run between its start and the queue, whoever starts it."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.support.operations import Daemon
-from tests.support.runs import Runner
+from tests.support.operations import Daemon, our_daemon
 
 ROOT = Path(__file__).resolve().parents[3]
 JOB = "export_items_and_images_custom"
@@ -21,11 +19,8 @@ QUEUED, CANCELED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELED
 @pytest.fixture
 def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
     shop_env.setenv("EXPORT_BATCHES", "2")
-    shutil.copy(ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 def submit(daemon: Daemon, *start: Any, **options: Any) -> dg.DagsterRun:

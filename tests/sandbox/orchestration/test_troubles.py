@@ -8,12 +8,12 @@ import pytest
 from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickStatus
 from dagster_shared.error import SerializableErrorInfo
 
-from erp_medusa_pipelines.orchestration import alerts, gates
+from erp_medusa_pipelines.orchestration import alerts, gates, state
+from erp_medusa_pipelines.orchestration.alert_sensor import REPORTED
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
-from tests.support.operations import Clock, Daemon, our_instance
-from tests.support.runs import Runner
+from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer
 from tests.support.webhook import Webhook, webhook
 
@@ -31,10 +31,8 @@ def receiver() -> Iterator[Webhook]:
 @pytest.fixture
 def daemon(shop_env: pytest.MonkeyPatch, receiver: Webhook, tmp_path: Path) -> Iterator[Daemon]:
     shop_env.setenv("ALERT_URLS", receiver.url)
-    with our_instance(tmp_path) as instance:
-        runner = Runner()
-        runner.instance = instance
-        yield Daemon(runner)
+    with our_daemon(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -185,3 +183,18 @@ def test_a_task_whose_runs_fail_for_good_rests_longer_each_time(
     erp.faults.heal()
     ahead = 250.0
     assert reason_to_skip(OTPS, daemon.instance) is None
+
+
+def test_what_an_earlier_version_had_told_is_not_told_again_but_its_end_is(
+    daemon: Daemon, erp: ErpServer, receiver: Webhook
+) -> None:
+    entry = {"title": "expire_otps does not start", "since": "2026-11-01T00:00:00+00:00"}
+    state.save(daemon.instance, REPORTED, {"trouble/gate/expire_otps": entry})
+    erp.faults.add(WRONG_KEY)
+    reason_to_skip(OTPS, daemon.instance)
+    daemon.sensor(SENSOR)
+    assert receiver.received == []
+    erp.faults.heal()
+    reason_to_skip(OTPS, daemon.instance)
+    daemon.sensor(SENSOR)
+    assert receiver.titles == ["Over: expire_otps does not start"]

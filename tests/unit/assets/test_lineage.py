@@ -65,3 +65,12 @@ def test_a_wrong_owner_names_the_setting(monkeypatch: pytest.MonkeyPatch, value:
     monkeypatch.setenv("ASSET_OWNERS", value)
     with pytest.raises(SettingsError, match="ASSET_OWNERS"):
         load_settings(env_file=None)
+
+
+def test_the_sandbox_never_links_into_a_shop_that_env_names(
+    repository: dg.RepositoryDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USE_SANDBOX", "true")
+    graph = build_defs(load_settings(env_file=None)).get_repository_def().asset_graph
+    assert "erpnext" in repository.asset_graph.get(dg.AssetKey("medusa_stock")).metadata
+    assert not {"erpnext", "medusa"} & set(graph.get(dg.AssetKey("medusa_stock")).metadata)

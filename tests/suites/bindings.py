@@ -1,0 +1,94 @@
+"""Which product belongs to which Website Item, after what staff do on either side. On any Medusa."""
+
+from typing import Any
+
+from tests.suites.export import EXPORT, medusa_writes, products
+from tests.support.catalogue import Catalogue
+from tests.support.runs import Runner
+from tests.support.servers import MedusaServer
+
+IDS = ("medusa_id", "medusa_variant_id")
+KEPT = ("item_code", "item_group", "web_item_name", "published")
+
+
+def replaced(catalogue: Catalogue, old: str, new: str, *more: str) -> dict[str, Any]:
+    """Put another Website Item for the same Item in the old one's place; returns the old row."""
+    row = catalogue.row(old)
+    catalogue.store.delete("Website Item", old)
+    catalogue.store.insert("Website Item", name=new, **{key: row[key] for key in (*KEPT, *more)})
+    return row
+
+
+class BindingsSuite:
+    """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
+
+    def test_a_copied_document_gets_a_product_of_its_own(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        """The desk's Duplicate copies the ids: price, stock and pictures of the copy went to the original."""
+        group = catalogue.group("Files")
+        original = catalogue.items(1, group)[0]
+        assert runner.assets(EXPORT, "batch_0").success
+        before = catalogue.row(original)
+        copy = catalogue.item(group, **{key: before[key] for key in IDS})
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert (run.metadata("medusa_products")["released"], run.metadata("medusa_products")["written"]) == (1, 1)
+        assert run.check("medusa_product_updates").passed
+        found = products(medusa, [original, copy])
+        assert found[original]["id"] == before["medusa_id"] == catalogue.row(original)["medusa_id"]
+        assert found[copy]["id"] == catalogue.row(copy)["medusa_id"] != before["medusa_id"]
+        medusa.faults.forget_requests()
+        assert "released" not in runner.assets(EXPORT, "batch_0").metadata("medusa_products")
+        assert medusa_writes(medusa) == []
+
+    def test_a_product_that_was_deleted_in_medusa_is_made_again(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        names = catalogue.items(3, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        lost = catalogue.row(names[1])["medusa_id"]
+        medusa.admin("DELETE", f"/admin/products/{lost}")
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.check("medusa_product_updates").passed
+        now = products(medusa, names)
+        assert set(now) == set(names)
+        assert catalogue.row(names[1])["medusa_id"] == now[names[1]]["id"] != lost
+
+    def test_a_renamed_document_keeps_its_product(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        (old,) = catalogue.items(1, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        row = replaced(catalogue, old, "WEB-RENAMED", *IDS)
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.metadata("medusa_products")["renamed"] == 1
+        assert products(medusa, ["WEB-RENAMED"])["WEB-RENAMED"]["id"] == row["medusa_id"]
+
+    def test_an_item_published_again_under_another_name_takes_its_old_product_over(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        (old,) = catalogue.items(1, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        row = replaced(catalogue, old, "WEB-AGAIN")
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.check("medusa_products").passed
+        assert catalogue.row("WEB-AGAIN")["medusa_id"] == row["medusa_id"]
+        assert products(medusa, ["WEB-AGAIN"])["WEB-AGAIN"]["status"] == "published"
+
+    def test_a_medusa_without_the_products_stops_the_run(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        names = catalogue.items(15, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        for name in names[:12]:
+            medusa.admin("DELETE", f"/admin/products/{catalogue.row(name)['medusa_id']}")
+        before = [catalogue.row(name)["medusa_id"] for name in names]
+        run = runner.asset("medusa_products", "batch_0")
+        assert not run.success
+        assert "12 of 15 Website Items" in run.failure_text("medusa_products")
+        assert "is it the right Medusa" in run.failure_text("medusa_products")
+        assert [catalogue.row(name)["medusa_id"] for name in names] == before
