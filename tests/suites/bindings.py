@@ -11,12 +11,12 @@ IDS = ("medusa_id", "medusa_variant_id")
 KEPT = ("item_code", "item_group", "web_item_name", "published")
 
 
-def replaced(catalogue: Catalogue, old: str, new: str, *more: str) -> dict[str, Any]:
-    """Put another Website Item for the same Item in the old one's place; returns the old row."""
-    row = catalogue.row(old)
+def replaced(catalogue: Catalogue, old: str, *more: str) -> tuple[str, dict[str, Any]]:
+    """Put another Website Item for the same Item in the old one's place; returns its name and the old row."""
+    new, row = f"{old}-NEW", catalogue.row(old)
     catalogue.store.delete("Website Item", old)
     catalogue.store.insert("Website Item", name=new, **{key: row[key] for key in (*KEPT, *more)})
-    return row
+    return new, row
 
 
 class BindingsSuite:
@@ -61,23 +61,23 @@ class BindingsSuite:
     ) -> None:
         (old,) = catalogue.items(1, catalogue.group("Files"))
         assert runner.assets(EXPORT, "batch_0").success
-        row = replaced(catalogue, old, "WEB-RENAMED", *IDS)
+        new, row = replaced(catalogue, old, *IDS)
         run = runner.assets(EXPORT, "batch_0")
         assert run.success
         assert run.metadata("medusa_products")["renamed"] == 1
-        assert products(medusa, ["WEB-RENAMED"])["WEB-RENAMED"]["id"] == row["medusa_id"]
+        assert products(medusa, [new])[new]["id"] == row["medusa_id"]
 
     def test_an_item_published_again_under_another_name_takes_its_old_product_over(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:
         (old,) = catalogue.items(1, catalogue.group("Files"))
         assert runner.assets(EXPORT, "batch_0").success
-        row = replaced(catalogue, old, "WEB-AGAIN")
+        new, row = replaced(catalogue, old)
         run = runner.assets(EXPORT, "batch_0")
         assert run.success
         assert run.check("medusa_products").passed
-        assert catalogue.row("WEB-AGAIN")["medusa_id"] == row["medusa_id"]
-        assert products(medusa, ["WEB-AGAIN"])["WEB-AGAIN"]["status"] == "published"
+        assert catalogue.row(new)["medusa_id"] == row["medusa_id"]
+        assert products(medusa, [new])[new]["status"] == "published"
 
     def test_a_medusa_without_the_products_stops_the_run(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
