@@ -153,7 +153,7 @@ class BindingRepair(WebsiteItemSync):
         outcome = self.writer.write(WEBSITE_ITEM, [(name, EMPTY) for name in as_read], as_read=as_read)
         self.report.count("released", len(outcome.written))
         for name in outcome.written:
-            log.warning("%s %s had ids of a product that is not its own: emptied", WEBSITE_ITEM, name)
+            log.warning("%s %s had ids of a product that is not its own or not there: emptied", WEBSITE_ITEM, name)
         self._note(outcome.failed, WEBSITE_ITEM)
         files = self.erp.rows_in(
             "File",
