@@ -34,7 +34,7 @@ from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
-from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, fingerprint
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, fingerprint_of
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItemReader
@@ -141,7 +141,7 @@ class Chosen(Batch):
 
     names: frozenset[str]
 
-    def holds(self, website_item: str) -> bool:
+    def contains(self, website_item: str) -> bool:
         return website_item in self.names
 
 
@@ -174,7 +174,7 @@ def bodies(opened: Shop) -> list[dict[str, Any]]:
     for start in range(0, len(names), 400):
         for item in reader.read(names[start : start + 400]):
             collection_id = collections.get(item.row["item_group"] or "")
-            body = create_body(item, collection_id, placement, fingerprint(item, collection_id))
+            body = create_body(item, collection_id, placement, fingerprint_of(item, collection_id))
             body["external_id"] += salt
             body["handle"] += f"-{salt}"
             body["variants"][0]["sku"] += salt

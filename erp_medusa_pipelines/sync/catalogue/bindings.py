@@ -83,7 +83,7 @@ class Rename:
     product_id: str
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """A refusal stands until the ids change."""
         return f"rename {self.product_id}"
 
@@ -112,7 +112,7 @@ class BindingRepair(WebsiteItemSync):
         fields = ["name", "modified", "medusa_id", "medusa_variant_id"]
         filters = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
         for page in self.erp.pages(WEBSITE_ITEM, fields, filters=filters, page_size=10_000):
-            own: list[Row] = [row for row in page if self.batch.holds(row["name"])]
+            own: list[Row] = [row for row in page if self.batch.contains(row["name"])]
             if own:
                 yield own
 

@@ -52,7 +52,7 @@ class Picture:
     """One content for one product: a File, or several with the same content, and where Medusa has it once it does."""
 
     files: list[ImageFile]
-    mark: str
+    fingerprint: str
     upload_as: str = ""
     mime_type: str = ""
     content: bytes = field(default=b"", repr=False)
@@ -124,7 +124,7 @@ class ImageSync(WebsiteItemSync):
     def run(self) -> SyncReport:
         """Upload what is new; everything but AccessError ends in the report."""
         for row in self.erp.rows("File", ["name", "attached_to_name"], filters=NEW_IMAGES):
-            if self.batch.holds(row["attached_to_name"] or ""):
+            if self.batch.contains(row["attached_to_name"] or ""):
                 self._names[row["attached_to_name"]].append(row["name"])
         self.report.count("found", sum(map(len, self._names.values())))
         working = Stage("images", self.options.parallel)
@@ -195,10 +195,10 @@ class ImageSync(WebsiteItemSync):
                 continue
             pictures = []
             for group in by_content(files):
-                mark = self._mark(group[0], product["id"])
-                free = [file for file in group if not self.held(file.name, mark)]
+                fingerprint = self._fingerprint(group[0], product["id"])
+                free = [file for file in group if not self.held(file.name, fingerprint)]
                 if free:
-                    pictures.append(Picture(free, mark))
+                    pictures.append(Picture(free, fingerprint))
             work.append(ProductImages(product, owner["website_image"], pictures))
         return work
 
@@ -324,7 +324,7 @@ class ImageSync(WebsiteItemSync):
 
     # --- what did not go through ------------------------------------------------------------------------------
 
-    def _mark(self, image: ImageFile, product_id: str) -> str:
+    def _fingerprint(self, image: ImageFile, product_id: str) -> str:
         """A rejected file is tried again when its content, the allowed size or the product changed."""
         return hashlib.sha256(f"{image.mark}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
@@ -334,7 +334,7 @@ class ImageSync(WebsiteItemSync):
 
     def _refuse(self, picture: Picture, reason: str) -> None:
         for file in picture.files:
-            self.reject(file.name, picture.mark, f"{_about(file)}: {reason}", "file_url")
+            self.reject(file.name, picture.fingerprint, f"{_about(file)}: {reason}", "file_url")
 
     def _leave(self, picture: Picture, error: TransientError) -> None:
         self.defer([file.name for file in picture.files], error)

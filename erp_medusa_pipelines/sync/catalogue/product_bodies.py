@@ -55,7 +55,7 @@ def variant_fields(item: WebsiteItem) -> dict[str, Any]:
     }
 
 
-def fingerprint(item: WebsiteItem, collection_id: str | None) -> str:
+def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
     """Changes when anything that Medusa would be told of the item changes."""
     told = [product_fields(item, collection_id), variant_fields(item)]
     text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -70,14 +70,14 @@ class Placement:
     shipping_profile_id: str | None
 
 
-def create_body(item: WebsiteItem, collection_id: str | None, placement: Placement, mark: str) -> dict[str, Any]:
+def create_body(item: WebsiteItem, collection_id: str | None, placement: Placement, fingerprint: str) -> dict[str, Any]:
     """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's."""
     fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
     metadata = {key: value for key, value in fields["metadata"].items() if value != ""}
     return {
         **fields,
         "handle": handle(item),
-        "metadata": {**metadata, HASH_KEY: mark},
+        "metadata": {**metadata, HASH_KEY: fingerprint},
         "options": [{"title": OPTION, "values": [OPTION]}],
         "variants": [create_variant_body(item)],
         "sales_channels": [{"id": placement.sales_channel_id}],
@@ -94,14 +94,16 @@ def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None)
     return body
 
 
-def update_body(item: WebsiteItem, collection_id: str | None, mark: str, product: Mapping[str, Any]) -> dict[str, Any]:
+def update_body(
+    item: WebsiteItem, collection_id: str | None, fingerprint: str, product: Mapping[str, Any]
+) -> dict[str, Any]:
     """Body for POST /admin/products/batch, `update`, of an exported product as Medusa holds it now.
 
     The handle stays: it is the product's address in the shop. Variants are sent only where they differ, and then all
     of them, because Medusa deletes those that an update leaves out.
     """
     fields = product_fields(item, collection_id)
-    body = {**fields, "id": product["id"], "metadata": {**fields["metadata"], HASH_KEY: mark}}
+    body = {**fields, "id": product["id"], "metadata": {**fields["metadata"], HASH_KEY: fingerprint}}
     wanted = variant_fields(item)
     variants: list[dict[str, Any]] = []
     differs = False

@@ -12,7 +12,13 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.image_files import shown_at
-from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY, fingerprint, image_mark, update_body
+from erp_medusa_pipelines.sync.catalogue.product_bodies import (
+    HASH_KEY,
+    IMAGE_KEY,
+    fingerprint_of,
+    image_mark,
+    update_body,
+)
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
@@ -33,7 +39,7 @@ class Update:
 
     name: str
     body: dict[str, Any]
-    mark: str
+    fingerprint: str
 
 
 @dataclass(kw_only=True)
@@ -72,16 +78,16 @@ class ProductUpdates(WebsiteItemSync):
         changed: list[tuple[WebsiteItem, Mapping[str, Any], str]] = []
         for item in window:
             collection_id = self.collections.get(item.row["item_group"] or "")
-            mark = fingerprint(item, collection_id)
+            fingerprint = fingerprint_of(item, collection_id)
             product = products.get(item.row["medusa_id"])
             wrong = self._wrong_binding(item, product)
             if wrong:
-                self.reject(item.name, mark, wrong, "medusa_id")
-            elif product is not None and (product["metadata"] or {}).get(HASH_KEY) == mark:
+                self.reject(item.name, fingerprint, wrong, "medusa_id")
+            elif product is not None and (product["metadata"] or {}).get(HASH_KEY) == fingerprint:
                 self.report.count("unchanged")
                 self.report.advance(1)
-            elif product is not None and not self.held(item.name, mark):
-                changed.append((item, product, mark))
+            elif product is not None and not self.held(item.name, fingerprint):
+                changed.append((item, product, fingerprint))
         if not changed:
             return
         try:
@@ -90,9 +96,9 @@ class ProductUpdates(WebsiteItemSync):
             (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
             self.defer((item.name for item, _, _ in changed), error)
             return
-        for item, product, mark in changed:
-            body = update_body(item, self.collections.get(item.row["item_group"] or ""), mark, product)
-            yield Update(item.name, body | thumbnails.get(item.name, {}), mark)
+        for item, product, fingerprint in changed:
+            body = update_body(item, self.collections.get(item.row["item_group"] or ""), fingerprint, product)
+            yield Update(item.name, body | thumbnails.get(item.name, {}), fingerprint)
 
     def _thumbnails(self, changed: Sequence[tuple[WebsiteItem, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
         """{Website Item: {"thumbnail": address}} where staff chose another of the images that the product has already.

@@ -23,7 +23,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     Placement,
     create_body,
     create_variant_body,
-    fingerprint,
+    fingerprint_of,
 )
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -49,7 +49,7 @@ class Candidate:
 
     item: WebsiteItem
     body: dict[str, Any]
-    mark: str
+    fingerprint: str
 
     @property
     def name(self) -> str:
@@ -112,13 +112,13 @@ class ProductExport(WebsiteItemSync):
             self.report.advance(1)
             return None
         collection_id = self.collections.get(item.row["item_group"] or "")
-        mark = fingerprint(item, collection_id)
-        if self.held(item.name, mark):
+        fingerprint = fingerprint_of(item, collection_id)
+        if self.held(item.name, fingerprint):
             return None
         if not item.item_code:
-            self.reject(item.name, mark, "the Website Item has no Item: set item_code", "item_code")
+            self.reject(item.name, fingerprint, "the Website Item has no Item: set item_code", "item_code")
             return None
-        return Candidate(item, create_body(item, collection_id, self.placement, mark), mark)
+        return Candidate(item, create_body(item, collection_id, self.placement, fingerprint), fingerprint)
 
     # --- create -----------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class ProductExport(WebsiteItemSync):
 
     def _adopt(self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]) -> None:
         for candidate, error in self._adopt_all(candidates, known):
-            self.reject(candidate.name, candidate.mark, error.reason)
+            self.reject(candidate.name, candidate.fingerprint, error.reason)
 
     def _adopt_all(
         self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]

@@ -53,7 +53,7 @@ class WebsiteItemReader:
         """Names of the batch's matching Website Items, in order. Only names travel, so the whole list is cheap."""
         pages = self._erp.pages(WEBSITE_ITEM, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
         for page in pages:
-            yield from (row["name"] for row in page if batch.holds(row["name"]))
+            yield from (row["name"] for row in page if batch.contains(row["name"]))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """The Website Items of these names, ordered by name; those deleted meanwhile are missing."""

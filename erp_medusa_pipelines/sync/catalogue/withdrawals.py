@@ -3,7 +3,7 @@
 Belongs here: finding them. Website Items that are there and not published are product_updates.py's.
 
 ERPNext remembers what was deleted: a Deleted Document holds its name and its last state, and with it the product's id.
-So nothing is taken for deleted because an answer was short. The mark of what was sent last is taken away from the
+So nothing is taken for deleted because an answer was short. The fingerprint of what was sent last is removed from the
 product: should the Website Item come back, the export takes the product over and the update of changed products shows
 it again.
 """
@@ -34,7 +34,7 @@ class Withdrawal:
     product_id: str
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         return f"withdraw {self.product_id}"
 
     @property
@@ -71,7 +71,7 @@ class Withdrawals(WebsiteItemSync):
             # The one right that a night's export is not given up for.
             self.report.facts["deletions"] = f"not known: {error.reason}"
             return {}
-        return {row["name"]: row["deleted_name"] for row in rows if self.batch.holds(row["deleted_name"])}
+        return {row["name"]: row["deleted_name"] for row in rows if self.batch.contains(row["deleted_name"])}
 
     def _gone(self, records: Mapping[str, str]) -> dict[str, str]:
         """Those whose Website Item was not made again."""
@@ -90,7 +90,7 @@ class Withdrawals(WebsiteItemSync):
         rows = self.erp.rows_in(DELETED_DOCUMENT, ["name", "data"], records)
         bound = {(deleted[row["name"]], _product_of(row)) for row in rows}
         own = [Withdrawal(name, product_id) for product_id, name in shown.items() if (name, product_id) in bound]
-        return [one for one in own if not self.held(one.name, one.mark)]
+        return [one for one in own if not self.held(one.name, one.fingerprint)]
 
     def _send(self, group: Sequence[Withdrawal]) -> None:
         self.medusa.batch_products(update=[one.body for one in group], fields="id")

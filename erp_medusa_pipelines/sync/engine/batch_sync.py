@@ -36,12 +36,17 @@ FIRST_WINDOW = 100
 
 
 class Sendable(Protocol):
-    """One document's part of a call. `mark` changes when anything that is sent of it changes."""
+    """One document's part of a call."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The document's name."""
+        ...
+
     @property
-    def mark(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Changes when anything that is sent of the document changes."""
+        ...
 
 
 S = TypeVar("S", bound=Sendable)
@@ -110,20 +115,20 @@ class BatchSync:
             self.report.advance(len(some) - len(items))
             yield items
 
-    def held(self, name: str, mark: str) -> bool:
+    def held(self, name: str, fingerprint: str) -> bool:
         """Whether the document was rejected before and has not changed since; it is reported again, not sent."""
         with self._lock:
-            entry = self.quarantine.holds(name, mark)
+            entry = self.quarantine.held(name, fingerprint)
         if entry is None:
             return False
         self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
         self.report.advance(1)
         return True
 
-    def reject(self, name: str, mark: str, reason: str, about: str = "") -> None:
+    def reject(self, name: str, fingerprint: str, reason: str, about: str = "") -> None:
         """Note a permanent refusal and hold the document until it changes."""
         with self._lock:
-            self.quarantine.put(name, Held(mark, reason, about))
+            self.quarantine.put(name, Held(fingerprint, reason, about))
         self.report.reject(Reject(self.doctype, name, reason, about))
         self.report.advance(1)
 
@@ -151,7 +156,7 @@ class BatchSync:
             return
         delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
         for one, error in delivery.rejected:
-            self.reject(one.name, one.mark, error.reason)
+            self.reject(one.name, one.fingerprint, error.reason)
         for one, error in delivery.failed:
             self.defer([one.name], error)
         if delivery.server_down:

@@ -15,7 +15,7 @@ class Batch:
     index: int
     count: int
 
-    def holds(self, website_item: str) -> bool:
+    def contains(self, website_item: str) -> bool:
         """Whether the Website Item of this name is in the batch."""
         return crc32(website_item.encode("utf-8")) % self.count == self.index
 

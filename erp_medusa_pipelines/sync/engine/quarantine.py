@@ -10,9 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Held:
-    """Why a document is held back. `mark` changes when anything that is sent of the document changes."""
+    """Why a document is held back. `fingerprint` changes when anything that is sent of the document changes."""
 
-    mark: str
+    fingerprint: str
     reason: str
     field: str = ""
 
@@ -25,10 +25,10 @@ class Quarantine:
         self._after: dict[str, Held] = {}
         self._retry_all = retry_all
 
-    def holds(self, name: str, mark: str) -> Held | None:
+    def held(self, name: str, fingerprint: str) -> Held | None:
         """The entry when the document must not be sent again; it stays held."""
         held = self._before.get(name)
-        if held is None or held.mark != mark or self._retry_all:
+        if held is None or held.fingerprint != fingerprint or self._retry_all:
             return None
         self._after[name] = held
         return held
@@ -46,13 +46,13 @@ class Quarantine:
         """What earlier runs held back."""
         return sorted(self._before.items())
 
-    def marks(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, str]:
         """The state in which each document is held after this run."""
-        return {name: held.mark for name, held in sorted(self._after.items())}
+        return {name: held.fingerprint for name, held in sorted(self._after.items())}
 
     def to_json(self) -> dict[str, Any]:
         """What to keep for the next run: what was not met again in this run is forgotten."""
-        return {name: [held.mark, held.reason, held.field] for name, held in sorted(self._after.items())}
+        return {name: [held.fingerprint, held.reason, held.field] for name, held in sorted(self._after.items())}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, retry_all: bool = False) -> "Quarantine":

@@ -99,7 +99,7 @@ class OtpExpiry:
         """Rows without those that were refused before and are as they were then; these are reported again."""
         free = []
         for row in rows:
-            held = self.quarantine.holds(row["name"], row["modified"])
+            held = self.quarantine.held(row["name"], row["modified"])
             if held is None:
                 free.append(row)
             else:
@@ -164,4 +164,4 @@ def _deletable(now: datetime, days: int) -> list[list[Any]]:
 
 def memory(quarantine: Quarantine) -> dict[str, Any]:
     """What the gate must know of a run: the held rows, and the state of each that is held."""
-    return {"held": dict(list(quarantine.marks().items())[:MOST_HELD])}
+    return {"held": dict(list(quarantine.fingerprints().items())[:MOST_HELD])}

@@ -52,7 +52,7 @@ LISTS_READ_AT_ONCE = 10
 """Lists whose entries are read in one request: 5,000 entries, in 1.2 MB, keep Medusa busy for 0.8 seconds."""
 
 IdChange = tuple[str, str, dict[str, str]]
-"""(Item Price, mark, {field: id})."""
+"""(Item Price, fingerprint, {field: id})."""
 
 _VARIANT_ID = re.compile(r"variant_[0-9A-Z]{26}")
 
@@ -73,13 +73,13 @@ class Wanted:
     """An entry to create (no `entry_id`) or to change. `name` is the Item Price."""
 
     name: str
-    mark: str
+    fingerprint: str
     variant_id: str
     currency: str
     amount: Decimal
     stands_for_row: bool
     """Whether the Item Price gets this entry's id: a row in force twice has it of the earlier entry."""
-    ids_mark: str
+    ids_fingerprint: str
     clear: bool
     """Whether the Item Price still has a medusa_id, which must not stay."""
     entry_id: str = ""
@@ -134,7 +134,7 @@ class PriceSync(BatchSync):
         # Both servers are read at the same time.
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             loading = pool.submit(self.lists.load)
-            items = [item for item in priced_items(self.erp) if self.batch.holds(item.name)]
+            items = [item for item in priced_items(self.erp) if self.batch.contains(item.name)]
             exported = [item for item in items if item.variant_id]
             reading = pool.submit(self._read_entries, {item.variant_id for item in exported})
             windows = ahead(self._windows(exported))
@@ -200,7 +200,7 @@ class PriceSync(BatchSync):
 
     def _plan(self, item: PricedItem, prices: ItemPrices) -> list[IdChange]:
         """Note what has to be done for an item; returns ids to write that need nothing from Medusa."""
-        ids_mark = f"{item.variant_id} {prices.fingerprint}"
+        ids_fingerprint = f"{item.variant_id} {prices.fingerprint}"
         held: dict[tuple[Window, str], list[Entry]] = defaultdict(list)
         stale: list[Entry] = []
         for entry in self._entries.pop(item.variant_id, ()):
@@ -224,26 +224,33 @@ class PriceSync(BatchSync):
             duplicates = held.pop((segment.window, row.currency), [])
             duplicates.sort(key=lambda entry: (entry.amount != amount, entry.id))
             stale += duplicates[1:]
-            mark = f"{item.variant_id} {row.currency} {amount}"
+            fingerprint = f"{item.variant_id} {row.currency} {amount}"
             wanted = Wanted(
-                row.name, mark, item.variant_id, row.currency, amount, is_first, ids_mark, bool(row.medusa_id)
+                row.name,
+                fingerprint,
+                item.variant_id,
+                row.currency,
+                amount,
+                is_first,
+                ids_fingerprint,
+                bool(row.medusa_id),
             )
             if not duplicates:
                 self._create_later(segment.window, wanted)
                 continue
             entry = duplicates[0]
             ids_differ = is_first and (row.medusa_price_id, row.medusa_id) != (entry.id, "")
-            if ids_differ and not self._ids_held(row.name, ids_mark):
-                changes.append(_ids(row.name, ids_mark, entry.id, clear=bool(row.medusa_id)))
+            if ids_differ and not self._ids_held(row.name, ids_fingerprint):
+                changes.append(_ids(row.name, ids_fingerprint, entry.id, clear=bool(row.medusa_id)))
             if entry.amount == amount:
                 self.report.count("unchanged")
                 self.report.advance(1)
-            elif not self.held(row.name, mark):
+            elif not self.held(row.name, fingerprint):
                 self._changed[entry.list_id].append(replace(wanted, entry_id=entry.id))
         for row in (*prices.rows, *prices.others):
             has_ids = row.medusa_price_id or row.medusa_id
-            if has_ids and row.name not in placed and not self._ids_held(row.name, ids_mark):
-                changes.append(_ids(row.name, ids_mark, "", clear=bool(row.medusa_id)))
+            if has_ids and row.name not in placed and not self._ids_held(row.name, ids_fingerprint):
+                changes.append(_ids(row.name, ids_fingerprint, "", clear=bool(row.medusa_id)))
         stale += [entry for entries in held.values() for entry in entries]
         if stale:
             self._stale[item.variant_id] = stale
@@ -266,7 +273,7 @@ class PriceSync(BatchSync):
         return amounts
 
     def _create_later(self, window: Window, wanted: Wanted) -> None:
-        if self.held(wanted.name, wanted.mark):
+        if self.held(wanted.name, wanted.fingerprint):
             return
         with self._awaited_lock:
             self._awaited[wanted.variant_id] += 1
@@ -341,7 +348,7 @@ class PriceSync(BatchSync):
         self.report.count("written", len(entries))
         self.report.advance(len(entries))
         changes = [
-            _ids(wanted.name, wanted.ids_mark, entry_id, clear=wanted.clear)
+            _ids(wanted.name, wanted.ids_fingerprint, entry_id, clear=wanted.clear)
             for wanted, entry_id in entries
             if wanted.stands_for_row
         ]
@@ -423,16 +430,16 @@ class PriceSync(BatchSync):
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 
-    def _ids_held(self, name: str, mark: str) -> bool:
+    def _ids_held(self, name: str, fingerprint: str) -> bool:
         """Whether ERPNext refused the ids of this Item Price before, and nothing changed since."""
         with self._lock:
-            entry = self.quarantine.holds(name, mark)
+            entry = self.quarantine.held(name, fingerprint)
         if entry is not None:
             self.report.reject(Reject(DOCTYPE, name, entry.reason, entry.field, held=True))
         return entry is not None
 
     def _write_ids(self, changes: Sequence[IdChange]) -> None:
-        marks = {name: mark for name, mark, _ in changes}
+        fingerprints = {name: fingerprint for name, fingerprint, _ in changes}
         outcome = self.writer.write(DOCTYPE, [(name, values) for name, _, values in changes])
         self.report.count("ids_written", len(outcome.written))
         if outcome.written:
@@ -445,17 +452,17 @@ class PriceSync(BatchSync):
                 continue
             reason = f"the price is in Medusa, but its ids could not be kept: {error.reason}"
             with self._lock:
-                self.quarantine.put(name, Held(marks[name], reason, "medusa_price_id"))
+                self.quarantine.put(name, Held(fingerprints[name], reason, "medusa_price_id"))
             self.report.reject(Reject(DOCTYPE, name, reason, "medusa_price_id"))
         if passing:
             self.erp_breaker.failed(passing)
 
 
-def _ids(name: str, mark: str, entry_id: str, *, clear: bool) -> IdChange:
+def _ids(name: str, fingerprint: str, entry_id: str, *, clear: bool) -> IdChange:
     # Never the list's id into medusa_id: with that field filled the Frappe app's validate hook calls Medusa on every
     # save of the row, even while it is switched off, and the save fails - staff's as well as ours. What an earlier
     # version, or the app, left there is emptied.
-    return name, mark, {"medusa_price_id": entry_id, **({"medusa_id": ""} if clear else {})}
+    return name, fingerprint, {"medusa_price_id": entry_id, **({"medusa_id": ""} if clear else {})}
 
 
 def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | TransientError:

@@ -58,10 +58,6 @@ class Window:
         """What is left of the window: a start in the past is no start."""
         return Window(None, self.end) if self.start is not None and self.start <= today else self
 
-    def holds(self, day: date) -> bool:
-        """Whether the day is in the window."""
-        return (self.start is None or self.start <= day) and (self.end is None or day < self.end)
-
     def __str__(self) -> str:
         start = f"from {self.start}" if self.start else ""
         end = f"up to {self.end - ONE_DAY}" if self.end else ""

@@ -62,7 +62,7 @@ class Level:
     exists: bool
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         return f"{self.inventory_item_id} {self.location_id} {self.quantity}"
 
     @property
@@ -145,7 +145,7 @@ class StockSync(BatchSync):
         exported = 0
         for row in self.erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
             exported += bool(row["medusa_variant_id"])
-            if row["item_code"] and self.batch.holds(row["name"]):
+            if row["item_code"] and self.batch.contains(row["name"]):
                 items[row["name"]] = StockItem(
                     row["item_code"],
                     row["medusa_variant_id"] or "",
@@ -231,7 +231,7 @@ class StockSync(BatchSync):
                     continue
                 level = Level(name, item_id, location, target, have is not None)
                 dropping += bool(have and have[0] > 0 and quantity <= 0)
-                if not self.held(name, level.mark):
+                if not self.held(name, level.fingerprint):
                     levels.append(level)
         return levels, dropping, positive
 
@@ -257,11 +257,11 @@ class StockSync(BatchSync):
                 row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
                 yield name, item_id, _levels_of(row or {})
         for variant_id, name in names.items():
-            mark = f"variant {variant_id}"
+            fingerprint = f"variant {variant_id}"
             again = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
-            if not self.held(name, mark):
+            if not self.held(name, fingerprint):
                 reason = f"variant {variant_id} is not in Medusa any more: {again}"
-                self.reject(name, mark, reason, "medusa_variant_id")
+                self.reject(name, fingerprint, reason, "medusa_variant_id")
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
         """The inventory item of a variant, made where it is missing; None when there is none to be kept."""
@@ -271,8 +271,8 @@ class StockSync(BatchSync):
         if not variant["manage_inventory"]:
             self.report.count("not_managed")
             return None
-        mark = f"{variant['id']} {len(links)}"
-        if self.held(name, mark):
+        fingerprint = f"{variant['id']} {len(links)}"
+        if self.held(name, fingerprint):
             return None
         try:
             if links:
@@ -281,7 +281,7 @@ class StockSync(BatchSync):
                 )
             return self.inventory.stock_variant(variant)
         except PermanentError as error:
-            self.reject(name, mark, error.reason)
+            self.reject(name, fingerprint, error.reason)
         except TransientError as error:
             self.medusa_breaker.failed(error)
             self.defer([name], error)

@@ -46,7 +46,7 @@ def test_the_check_tells_of_the_rejects_of_all_batches(
     names: dict[int, str] = {}
     while len(names) < 2:
         name = catalogue.item(group)
-        names.setdefault(next(index for index in range(2) if Batch(index, 2).holds(name)), name)
+        names.setdefault(next(index for index in range(2) if Batch(index, 2).contains(name)), name)
     for name in names.values():
         erp.store.set("Website Item", name, item_code="")
     runs = [runner.asset("medusa_products", f"batch_{index}") for index in range(2)]

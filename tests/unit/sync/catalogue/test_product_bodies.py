@@ -14,7 +14,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     Placement,
     create_body,
     create_variant_body,
-    fingerprint,
+    fingerprint_of,
     handle,
     product_fields,
     slug,
@@ -45,8 +45,8 @@ def item(
 
 
 def test_a_new_product_says_everything_and_has_one_variant() -> None:
-    mark = fingerprint(item(barcode="629"), "pcol_1")
-    assert create_body(item(barcode="629"), "pcol_1", PLACEMENT, mark) == {
+    fingerprint = fingerprint_of(item(barcode="629"), "pcol_1")
+    assert create_body(item(barcode="629"), "pcol_1", PLACEMENT, fingerprint) == {
         "title": "Syringe قفاز",
         "subtitle": "Short",
         "description": "Long & clear",
@@ -62,7 +62,7 @@ def test_a_new_product_says_everything_and_has_one_variant() -> None:
             "brand": "3M",
             "ranking": 7,
             "specifications": [{"label": "Size", "description": "S"}],
-            HASH_KEY: mark,
+            HASH_KEY: fingerprint,
         },
         "options": [{"title": "Default", "values": ["Default"]}],
         "variants": [
@@ -152,15 +152,15 @@ def test_a_variant_may_take_an_inventory_item_over() -> None:
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_the_fingerprint_changes_with_what_is_told(change: dict[str, Any]) -> None:
-    assert fingerprint(item(**change), "pcol_1") != fingerprint(item(), "pcol_1")
-    assert fingerprint(item(), "pcol_2") != fingerprint(item(), "pcol_1")
+    assert fingerprint_of(item(**change), "pcol_1") != fingerprint_of(item(), "pcol_1")
+    assert fingerprint_of(item(), "pcol_2") != fingerprint_of(item(), "pcol_1")
 
 
 def test_the_fingerprint_does_not_change_with_what_is_not_told() -> None:
     saved = item(modified="2030-01-01 00:00:00", medusa_id="prod_9", medusa_variant_id="variant_9")
-    assert fingerprint(saved, "pcol_1") == fingerprint(item(), "pcol_1")
+    assert fingerprint_of(saved, "pcol_1") == fingerprint_of(item(), "pcol_1")
     # The same mapping must find the same products unchanged after an upgrade; a new one sends all of them once.
-    assert fingerprint(item(), "pcol_1") == "633ea2b051cdfca9ec9028e1f58213f2"
+    assert fingerprint_of(item(), "pcol_1") == "633ea2b051cdfca9ec9028e1f58213f2"
 
 
 @pytest.mark.parametrize(

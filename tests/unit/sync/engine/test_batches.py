@@ -20,20 +20,20 @@ from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of
     ],
 )
 def test_an_items_batch_stays_the_same_for_ever(name: str, of_two: int, of_four: int, of_seven: int) -> None:
-    assert Batch(0, 1).holds(name)
-    assert Batch(of_two, 2).holds(name)
-    assert Batch(of_four, 4).holds(name)
-    assert Batch(of_seven, 7).holds(name)
+    assert Batch(0, 1).contains(name)
+    assert Batch(of_two, 2).contains(name)
+    assert Batch(of_four, 4).contains(name)
+    assert Batch(of_seven, 7).contains(name)
 
 
 @given(st.text(), st.integers(1, 256))
 def test_batches_are_disjoint_and_complete(name: str, count: int) -> None:
-    assert sum(Batch(index, count).holds(name) for index in range(count)) == 1
+    assert sum(Batch(index, count).contains(name) for index in range(count)) == 1
 
 
 def test_items_spread_evenly() -> None:
     names = [f"WEB-ITM-{number:04d}" for number in range(4000)]
-    sizes = [sum(Batch(index, 4).holds(name) for name in names) for index in range(4)]
+    sizes = [sum(Batch(index, 4).contains(name) for name in names) for index in range(4)]
     assert sum(sizes) == 4000
     assert min(sizes) > 900
 

@@ -168,7 +168,7 @@ def test_what_a_refusal_names_is_not_searched_for() -> None:
 
 class Named:
     def __init__(self, name: str) -> None:
-        self.name = self.mark = name
+        self.name = self.fingerprint = name
 
 
 def test_validation_errors_name_items_by_their_number_in_the_call() -> None:

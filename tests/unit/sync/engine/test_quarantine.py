@@ -4,7 +4,7 @@ import json
 
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
 
-HELD = Held("mark-1", "title is required", "title")
+HELD = Held("fingerprint-1", "title is required", "title")
 
 
 def next_run(quarantine: Quarantine, *, retry_all: bool = False) -> Quarantine:
@@ -23,20 +23,20 @@ def test_an_unchanged_document_stays_held_over_many_runs() -> None:
     quarantine.put("صنف/1", HELD)
     for _ in range(3):
         quarantine = next_run(quarantine)
-        assert quarantine.holds("صنف/1", "mark-1") == HELD
+        assert quarantine.held("صنف/1", "fingerprint-1") == HELD
 
 
 def test_a_changed_document_is_sent_again_and_forgotten() -> None:
     quarantine = next_run(_held())
-    assert quarantine.holds("A", "mark-2") is None
+    assert quarantine.held("A", "fingerprint-2") is None
     assert quarantine.to_json() == {}
 
 
 def test_an_operator_may_ask_for_all() -> None:
     quarantine = next_run(_held(), retry_all=True)
-    assert quarantine.holds("A", "mark-1") is None
-    quarantine.put("A", Held("mark-1", "still wrong"))
-    assert next_run(quarantine).entries() == [("A", Held("mark-1", "still wrong"))]
+    assert quarantine.held("A", "fingerprint-1") is None
+    quarantine.put("A", Held("fingerprint-1", "still wrong"))
+    assert next_run(quarantine).entries() == [("A", Held("fingerprint-1", "still wrong"))]
 
 
 def test_a_document_that_the_run_did_not_come_to_stays_held() -> None:
@@ -48,9 +48,9 @@ def test_a_document_that_the_run_did_not_come_to_stays_held() -> None:
 
 def test_keeping_does_not_undo_what_this_run_found() -> None:
     quarantine = next_run(_held())
-    quarantine.put("A", Held("mark-2", "new reason"))
+    quarantine.put("A", Held("fingerprint-2", "new reason"))
     quarantine.keep("A")
-    assert next_run(quarantine).entries() == [("A", Held("mark-2", "new reason"))]
+    assert next_run(quarantine).entries() == [("A", Held("fingerprint-2", "new reason"))]
 
 
 def test_a_document_that_is_gone_is_forgotten() -> None:
