@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from erp_medusa_sandbox.erpnext.app import create_app
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
     store = ErpStore(None)
-    fill(store, items=options.items, images=options.images)
+    seed_shop(store, items=options.items, images=options.images)
     if options.server_script:
         install_server_script(store)
     app = create_app(store, api_key=key, api_secret=secret, server_scripts=options.server_script)

@@ -20,7 +20,7 @@ from erp_medusa_sandbox.erpnext.app import create_app
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.server import running
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 from erp_medusa_sandbox.shop.trade import INVOICE_COLUMNS, LINE_COLUMNS, stamp
 
 ITEMS, LINES_PER_INVOICE = 2_000, 50
@@ -32,7 +32,7 @@ def write(path: Path, lines: int) -> None:
     """A sample shop of ITEMS items, and `lines` invoice lines beside the few that it comes with."""
     store = ErpStore(path)
     store.execute("PRAGMA synchronous = OFF")
-    fill(store, items=ITEMS, images=0)
+    seed_shop(store, items=ITEMS, images=0)
     chance = random.Random(lines)  # noqa: S311 - sample data, no secret
     items = store.tuples('SELECT name, item_name, item_group, stock_uom FROM "tabItem" ORDER BY name')
     weights = list(accumulate(1 / (1 + number * 37 % len(items)) for number in range(len(items))))

@@ -282,7 +282,7 @@ class Admin:
         return response.json()
 
 
-def furnish(state: State) -> dict[str, str]:
+def seed_shop(state: State) -> dict[str, str]:
     """A shop in Oman in which a cart can be filled: keys, currencies, region, stock location, shipping profile."""
     admin = Admin(state)
     # Medusa makes the store, its sales channel and a publishable key for that channel at its first start.
@@ -351,7 +351,7 @@ def _ensure_seed(state: State, cluster: Cluster) -> None:
     )
     _start(state, cluster, UNFINISHED_SEED)
     try:
-        state.shop = furnish(state)
+        state.shop = seed_shop(state)
     finally:
         _stop(state)
     state.migrated_by = _packages_hash()

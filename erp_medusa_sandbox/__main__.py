@@ -13,6 +13,7 @@ from erp_medusa_sandbox import server
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m erp_medusa_sandbox",
         description="SANDBOX: a small embedded ERPNext and Medusa with a sample shop. No real shop is behind it.",

@@ -53,6 +53,7 @@ class Fault:
     fired: int = 0
 
     def __post_init__(self) -> None:
+        """Refuse an unknown action and a broken pattern."""
         if self.action not in get_args(Action):
             raise ValueError(f"unknown action {self.action!r}; known: {', '.join(get_args(Action))}")
         for pattern in (self.path, self.body):
@@ -60,6 +61,7 @@ class Fault:
                 re.compile(pattern)
 
     def matches(self, method: str, path: str, query: str, body: bytes) -> bool:
+        """Return whether the fault is meant for this request."""
         if self.method is not None and self.method.upper() != method:
             return False
         if self.path is not None and not any(re.search(self.path, text) for text in (path, f"{path}?{query}")):
@@ -83,6 +85,7 @@ class FaultInjector:
     """ASGI middleware: logs every request and lets chosen ones fail."""
 
     def __init__(self, app: ASGIApp, name: str = "sandbox") -> None:
+        """Stand in front of `app`; `name` is what the health route calls it."""
         self.app = app
         self.name = name
         self.last_request = time.monotonic()
@@ -95,38 +98,46 @@ class FaultInjector:
     # -- control from Python ------------------------------------------------------------------------------------
 
     def add(self, fault: Fault) -> int:
+        """Arm a fault and return its id."""
         with self._lock:
             fault.id = next(self._fault_ids)
             self._faults.append(fault)
             return fault.id
 
     def heal(self) -> None:
+        """Disarm all faults."""
         with self._lock:
             self._faults.clear()
 
     @property
     def faults(self) -> list[Fault]:
+        """The faults that are armed."""
         with self._lock:
             return list(self._faults)
 
     @property
     def requests(self) -> list[SeenRequest]:
+        """The newest requests, oldest first."""
         with self._lock:
             return list(self._requests)
 
     def forget_requests(self) -> None:
+        """Empty the request log."""
         with self._lock:
             self._requests.clear()
 
     # -- ASGI ---------------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log a request and answer it, or let it fail."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
-        if scope["path"].startswith(CONTROL_PREFIX):
+        elif scope["path"].startswith(CONTROL_PREFIX):
             await self._control(scope, receive, send)
-            return
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.last_request = time.monotonic()
         query = scope["query_string"].decode("latin-1")
         with self._lock:
@@ -148,7 +159,10 @@ class FaultInjector:
                 extra_headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fault.headers.items()]
             else:
                 final = fault
-        send = _answering(send, seen, extra_headers)
+        await self._end(final, scope, receive, _answering(send, seen, extra_headers))
+
+    async def _end(self, final: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer, or do what the deciding fault says."""
         if final is None:
             await self.app(scope, receive, send)
         elif final.action == "status":

@@ -1,7 +1,7 @@
 """Running the embedded servers: in a thread for tests, as one background process for everybody else.
 
 Belongs here: uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer
-belongs to `app.py` and `medusa.py`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
+belongs to `erpnext/` and `medusa/`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
 
 Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is),
 `sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one
@@ -63,12 +63,13 @@ class SandboxAddress:
     pid: int
 
     def __repr__(self) -> str:
+        """Leave out the keys."""
         return (
             f"SandboxAddress(SANDBOX, erpnext_url={self.erpnext_url!r}, medusa_url={self.medusa_url!r}, pid={self.pid})"
         )
 
     def environment(self) -> dict[str, str]:
-        """The settings that point the project at this sandbox."""
+        """Return the settings that point the project at this sandbox."""
         return {key.upper(): str(value) for key, value in asdict(self).items() if key != "pid"}
 
 
@@ -85,7 +86,7 @@ class _SandboxProtocol(H11Protocol):
 
 @contextlib.contextmanager
 def running(app: ASGIApp, *, port: int = 0, keep_alive: int = MEDUSA_KEEP_ALIVE) -> Iterator[str]:
-    """Serves `app` on the loopback interface while the context lasts and yields its base URL."""
+    """Serve `app` on the loopback interface while the context lasts and yield its base URL."""
     with _listening(port) as listener:
         config = uvicorn.Config(
             app,
@@ -133,7 +134,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
 def ensure_running(
     state_dir: Path, *, idle_seconds: float = IDLE_SECONDS, timeout: float = START_SECONDS
 ) -> SandboxAddress:
-    """The running sandbox of `state_dir`; starts it if there is none. Safe to call from many processes at once."""
+    """Return the running sandbox of `state_dir`, started if there was none. Many processes may call it at once."""
     state_dir = Path(state_dir).resolve()
     _make_private(state_dir)
     with FileLock(state_dir / "start.lock"):
@@ -145,7 +146,7 @@ def ensure_running(
 
 
 def find_running(state_dir: Path) -> SandboxAddress | None:
-    """The sandbox of `state_dir` if it lives and answers."""
+    """Return the sandbox of `state_dir` if it lives and answers."""
     state_dir = Path(state_dir).resolve()
     address = _read_address(state_dir)
     if address is None or not _is_locked(state_dir):
@@ -155,7 +156,7 @@ def find_running(state_dir: Path) -> SandboxAddress | None:
 
 
 def stop(state_dir: Path) -> bool:
-    """Ends the sandbox of `state_dir`; its data stay. True if one was running."""
+    """End the sandbox of `state_dir`; its data stay. Returns whether one was running."""
     state_dir = Path(state_dir).resolve()
     if not state_dir.is_dir():
         return False
@@ -164,7 +165,7 @@ def stop(state_dir: Path) -> bool:
 
 
 def reset(state_dir: Path) -> None:
-    """Ends the sandbox and forgets its data. Keys and ports stay; the next start fills the sample shop again."""
+    """End the sandbox and forget its data. Keys and ports stay; the next start seeds the sample shop again."""
     state_dir = Path(state_dir).resolve()
     if not state_dir.is_dir():
         return
@@ -172,12 +173,12 @@ def reset(state_dir: Path) -> None:
         _end_process(state_dir)
         for path in state_dir.glob("*.sqlite*"):
             path.unlink()
-        (state_dir / "filled").unlink(missing_ok=True)
+        (state_dir / "seeded").unlink(missing_ok=True)
         shutil.rmtree(state_dir / "static", ignore_errors=True)
 
 
 def serve(state_dir: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Serves both embedded servers until a signal or idleness ends it. The body of the background process."""
+    """Serve both embedded servers until a signal or idleness ends it: the body of the background process."""
     state_dir = Path(state_dir).resolve()
     _make_private(state_dir)
     alive = FileLock(state_dir / "serve.lock")
@@ -212,14 +213,14 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     from erp_medusa_sandbox.medusa.store import MedusaStore
     from erp_medusa_sandbox.shop import seed as shop
 
-    database, filled = state_dir / "erpnext.sqlite", state_dir / "filled"
-    if not filled.exists():  # first start, or the last one died while filling
+    database, seeded = state_dir / "erpnext.sqlite", state_dir / "seeded"
+    if not seeded.exists():  # first start, or the last one died while seeding
         for path in state_dir.glob("erpnext.sqlite*"):
             path.unlink()
     erp_store = ErpStore(database)
-    if not filled.exists():
-        shop.fill(erp_store)
-        filled.touch()
+    if not seeded.exists():
+        shop.seed_shop(erp_store)
+        seeded.touch()
     medusa_store = MedusaStore(state_dir / "medusa.sqlite")
     medusa_store.publishable_key = keys["medusa_publishable_key"]
     erp_app = erpnext.create_app(erp_store, api_key=keys["erpnext_api_key"], api_secret=keys["erpnext_api_secret"])

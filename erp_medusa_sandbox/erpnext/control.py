@@ -1,4 +1,4 @@
-"""The sandbox's own routes under `/__sandbox__/`: look at what a real server would have done, switch site settings.
+"""The sandbox's own routes under `/__sandbox__/`: what the app's hooks would have sent, and the site settings.
 
 Belongs here: control of the embedded ERPNext. Faults and the request log belong to `faults.py`, which comes first.
 """
@@ -17,6 +17,7 @@ ACCOUNT_FIELDS = {"smtp_host": "smtp_server", "smtp_port": "smtp_port"}
 
 
 async def endpoint(request: Request) -> Response:
+    """Answer a control route."""
     site: Site = request.app.state.site
     route = (request.method, request.path_params["control"])
     if route == ("GET", "hook_calls"):
@@ -36,11 +37,12 @@ async def endpoint(request: Request) -> Response:
 
 
 def describe(site: Site) -> dict[str, Any]:
+    """Return the site settings as they are."""
     return {**asdict(site.settings), "time_zone": site.time_zone}
 
 
 def change(site: Site, given: dict[str, Any]) -> None:
-    """Switches site settings: any of SiteSettings, `time_zone`, and the mail server of the Email Accounts."""
+    """Switch site settings: any of SiteSettings, `time_zone`, and the mail server of the Email Accounts."""
     own = {field.name for field in fields(SiteSettings)}
     known = own | ACCOUNT_FIELDS.keys() | {"time_zone"}
     if given.keys() - known:

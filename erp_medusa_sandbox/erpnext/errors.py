@@ -66,6 +66,18 @@ class ErpError(Exception):
         headers: dict[str, str] | None = None,
         shown_as: str | None = None,
     ) -> None:
+        """Describe an exception.
+
+        Args:
+            exc_type: its class, which decides the status.
+            text: what it says.
+            messages: what msgprint() said before it.
+            error_message: the answer's `_error_message`.
+            silent: answer only the type, as for a missing document.
+            app: the app that raised it, where Frappe names one.
+            headers: of the answer.
+            shown_as: the class as the traceback names it, where MODULES does not know.
+        """
         super().__init__(text or exc_type)
         self.exc_type = exc_type
         self.text = text
@@ -84,9 +96,11 @@ class ErpError(Exception):
 
     @property
     def traceback(self) -> str:
+        """The text that logs keep."""
         return f"Traceback (most recent call last):\n  (embedded ERPNext: no frames)\n{self.exception}\n"
 
     def body(self) -> dict[str, Any]:
+        """Return the JSON body of the answer."""
         found: dict[str, Any] = {}
         # A missing document or route carries no traceback, only its type.
         if not self.silent:
@@ -100,7 +114,7 @@ class ErpError(Exception):
 
 
 def message_keys(messages: list[dict[str, Any]], error_message: str | None) -> dict[str, Any]:
-    """What msgprint() left in the answer: JSON inside JSON, as Desk expects it."""
+    """Return what msgprint() left in the answer: JSON inside JSON, as the desk expects it."""
     found: dict[str, Any] = {}
     if messages:
         found["_server_messages"] = json.dumps([json.dumps(message, ensure_ascii=False) for message in messages])
@@ -110,7 +124,7 @@ def message_keys(messages: list[dict[str, Any]], error_message: str | None) -> d
 
 
 def thrown(exc_type: str, message: str, *, title: str = "Message", app: str | None = None) -> ErpError:
-    """frappe.throw(): the text is both the exception's and a message for the user."""
+    """Return what frappe.throw() raises: the text is both the exception's and a message for the user."""
     shown = {
         "message": message,
         "title": title,
@@ -122,17 +136,19 @@ def thrown(exc_type: str, message: str, *, title: str = "Message", app: str | No
 
 
 def not_found(doctype: str, name: str) -> ErpError:
+    """Return the 404 for a missing document."""
     error = thrown("DoesNotExistError", f"{doctype} {name} not found")
     error.silent = True
     return error
 
 
 def no_route() -> ErpError:
+    """Return the 404 for a path that Frappe does not know."""
     return ErpError("DoesNotExistError", silent=True)
 
 
 def no_role(user: str, doctype: str, *, error_message: str | None = None, document: bool = False) -> ErpError:
-    """The user's roles give no access to the DocType."""
+    """Return the refusal of a user whose roles give no access to the DocType."""
     text = f"User <strong>{user}</strong> does not have doctype access via role permission for document "
     text += f"<strong>{doctype}</strong>"
     if document:
@@ -142,12 +158,13 @@ def no_role(user: str, doctype: str, *, error_message: str | None = None, docume
 
 
 def no_access(user: str, doctype: str, name: str, *, error_message: str | None = None) -> ErpError:
-    """The roles give some access to the DocType, but not this one."""
+    """Return the refusal of a user who may read the DocType, but not do this."""
     text = f"User <strong>{user}</strong> does not have access to this document: {doctype} - {name}"
     return ErpError("PermissionError", messages=[{"message": text, "title": "Message"}], error_message=error_message)
 
 
 def duplicate(doctype: str, name: str) -> ErpError:
+    """Return the 409 for a name that is taken."""
     text = f"('{doctype}', '{name}', IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\"))"
     message = f"{doctype} <strong>{name}</strong> already exists"
     shown = {"message": message, "title": "Duplicate Name", "indicator": "red"}
@@ -155,16 +172,19 @@ def duplicate(doctype: str, name: str) -> ErpError:
 
 
 def not_unique(doctype: str, name: str, fieldname: str, label: str, value: Any) -> ErpError:
+    """Return the refusal of a value that another document has."""
     text = f"('{doctype}', '{name}', IntegrityError(1062, \"Duplicate entry '{value}' for key '{fieldname}'\"))"
     shown = {"message": f"{label} must be unique", "title": "Message"}
     return ErpError("UniqueValidationError", text, messages=[shown])
 
 
 def unknown_column(column: str, clause: str) -> ErpError:
+    """Return the database's error about a column that is not there."""
     return ErpError("OperationalError", f"(1054, \"Unknown column '{column}' in '{clause}'\")")
 
 
 def wrong_value(kind: str, value: Any, doctype: str, fieldname: str) -> ErpError:
+    """Return the database's error about a value that does not fit its column."""
     column = f"`{DATABASE}`.`tab{doctype}`.`{fieldname}`"
     return ErpError("OperationalError", f"(1292, \"Incorrect {kind} value: '{value}' for column {column} at row 1\")")
 
@@ -173,6 +193,7 @@ def wrong_value(kind: str, value: Any, doctype: str, fieldname: str) -> ErpError
 
 
 def nginx_page(status: str) -> str:
+    """Return an error page of nginx."""
     return (
         f"<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n"
         "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
@@ -180,6 +201,7 @@ def nginx_page(status: str) -> str:
 
 
 def gunicorn_page(title: str, text: str) -> str:
+    """Return an error page of gunicorn."""
     return (
         f"<html>\n  <head>\n    <title>{title}</title>\n  </head>\n  <body>\n    <h1><p>{title}</p></h1>\n"
         f"    {html.escape(text)}\n  </body>\n</html>\n"
@@ -187,11 +209,12 @@ def gunicorn_page(title: str, text: str) -> str:
 
 
 def werkzeug_page(status: str, text: str) -> str:
+    """Return an error page of werkzeug."""
     title = status.partition(" ")[2]
     return f"<!doctype html>\n<html lang=en>\n<title>{status}</title>\n<h1>{title}</h1>\n<p>{html.escape(text)}</p>\n"
 
 
 def website_page(title: str) -> str:
-    """A page of Frappe's website: what a client that accepts text/html gets instead of JSON."""
+    """Return a page of Frappe's website: what a client that accepts text/html gets instead of JSON."""
     head = f'<head>\n\t<meta charset="utf-8">\n\t<title>{title}</title>\n</head>'
     return f'<!DOCTYPE html>\n<html lang="en">\n{head}\n</html>\n'

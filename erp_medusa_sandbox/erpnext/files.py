@@ -15,13 +15,13 @@ from erp_medusa_sandbox.erpnext.site import API_USER, READ, Site
 
 
 def public_file(site: Site, method: str, url: str, headers: dict[str, str]) -> Response:
-    """nginx: no authentication, a page where nothing is."""
+    """Answer as nginx does: no authentication, a page where nothing is."""
     content = site.store.file(url)
     return HTMLResponse(website_page("404"), 404) if content is None else _served(content, url, method, headers)
 
 
 def private_file(site: Site, user: str, method: str, url: str, headers: dict[str, str]) -> Response:
-    """Frappe does not tell a missing file from a forbidden one."""
+    """Answer as Frappe does, which does not tell a missing file from a forbidden one."""
     content = site.store.file(url)
     if content is None or not _may_read(site, user, url):
         text = "You don't have permission to access this file"
@@ -30,6 +30,7 @@ def private_file(site: Site, user: str, method: str, url: str, headers: dict[str
 
 
 def download(site: Site, user: str, method: str, url: str, headers: dict[str, str]) -> Response:
+    """Answer the method download_file."""
     if url.startswith("/private/"):
         return private_file(site, user, method, url, headers)
     return public_file(site, method, url, headers)

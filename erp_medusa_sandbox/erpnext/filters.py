@@ -51,12 +51,12 @@ Resolve = Callable[[str | None, str], Column]
 
 
 def parsed(value: Any) -> Any:
-    """Filters and fields come as JSON text in a query string and as they are in a JSON body."""
+    """Read filters and fields, which come as JSON text in a query string and as they are in a JSON body."""
     return json.loads(value) if isinstance(value, str) and value else value
 
 
 def triples(filters: Any) -> Iterator[tuple[str | None, str, str, Any]]:
-    """(doctype, field, operator, value) of each condition, whatever form it was written in."""
+    """Yield (doctype, field, operator, value) of each condition, whatever form it was written in."""
     if isinstance(filters, dict):
         for key, value in filters.items():
             if isinstance(value, (list, tuple)) and value and str(value[0]).lower() in OPERATORS:
@@ -78,7 +78,7 @@ def triples(filters: Any) -> Iterator[tuple[str | None, str, str, Any]]:
 
 
 def where(filters: Any, resolve: Resolve, *, joined_by: str = "AND", nested: bool = False, today: date) -> Condition:
-    """All filters as one condition; `nested`: version 16's `[condition, "and", [...]]`."""
+    """Write all filters as one condition; `nested`: version 16's `[condition, "and", [...]]`."""
     if nested and isinstance(filters, list) and any(item in ("and", "or", "AND", "OR") for item in filters):
         return _nested(filters, resolve, today)
     parts, args = [], []
@@ -105,27 +105,33 @@ def _nested(filters: list[Any], resolve: Resolve, today: date) -> Condition:
 def condition(
     resolve: Resolve, doctype: str | None, fieldname: str, operator: str, value: Any, today: date
 ) -> Condition:
+    """Write one condition as SQL with its values."""
     operator = operator.lower().strip()
     if operator not in OPERATORS:
         raise thrown("ValidationError", f"Operator must be one of {', '.join(OPERATORS)}")
     column = resolve(doctype, fieldname)
-    sql, filled = column.sql, f"ifnull({column.sql}, {column.empty})"
-    if operator == "is":
-        return (f"ifnull({sql}, '') != ''" if str(value).lower() == "set" else f"ifnull({sql}, '') = ''"), []
-    if operator in ("in", "not in"):
-        return _in(column, operator, value)
-    if operator in TREE_OPERATORS:
-        return _tree(column, operator, value)
     if operator == "timespan":
         first, last = timespan(str(value), today)
         return _between(column, [first.isoformat(), last.isoformat()])
-    if operator == "between":
-        return _between(column, parsed(value) if isinstance(value, str) and value[:1] == "[" else value)
-    if operator in ("like", "not like"):
-        text = sql if operator == "like" else f"ifnull({sql}, '')"
-        return f"{text} {operator.upper()} ? ESCAPE '\\'", [str(value)]
-    if operator not in ("=", "!=", "<", "<=", ">", ">="):
-        raise ErpError("SandboxLimit", f"SANDBOX: operator {operator!r} is not emulated")
+    if operator in TREE_OPERATORS:
+        return _tree(column, operator, value)
+    if operator in _WRITERS:
+        return _WRITERS[operator](column, operator, value)
+    raise ErpError("SandboxLimit", f"SANDBOX: operator {operator!r} is not emulated")
+
+
+def _is(column: Column, _operator: str, value: Any) -> Condition:
+    compare = "!=" if str(value).lower() == "set" else "="
+    return f"ifnull({column.sql}, '') {compare} ''", []
+
+
+def _like(column: Column, operator: str, value: Any) -> Condition:
+    text = column.sql if operator == "like" else f"ifnull({column.sql}, '')"
+    return f"{text} {operator.upper()} ? ESCAPE '\\'", [str(value)]
+
+
+def _compared(column: Column, operator: str, value: Any) -> Condition:
+    sql = column.sql
     if value is None and operator == "=":
         return "0", []  # `column = NULL` is never true
     compared = typed(column, value)
@@ -133,11 +139,11 @@ def condition(
         return (f"ifnull({sql}, '') = ''", []) if compared == "" else (f"{sql} = ?", [compared])
     if operator in (">", ">="):
         return f"{sql} {operator} ?", [compared]  # the stand-in for NULL is never greater than a real value
-    return f"{filled} {operator} ?", [compared]
+    return f"ifnull({sql}, {column.empty}) {operator} ?", [compared]
 
 
 def typed(column: Column, value: Any) -> Any:
-    """A filter's value as the database would compare it with the column."""
+    """Return a filter's value as the database would compare it with the column."""
     if column.fieldtype in INT_TYPES:
         return to_int(value) if not isinstance(value, float) else value
     if column.fieldtype in FLOAT_TYPES:
@@ -162,6 +168,10 @@ def _in(column: Column, operator: str, value: Any) -> Condition:
     if len(given) < len(compared):
         marks = f"{marks}, {empty}" if marks else empty
     return f"ifnull({column.sql}, {empty}) {operator.upper()} ({marks})", given
+
+
+def _between_given(column: Column, _operator: str, value: Any) -> Condition:
+    return _between(column, parsed(value) if isinstance(value, str) and value[:1] == "[" else value)
 
 
 def _between(column: Column, value: Any) -> Condition:
@@ -190,8 +200,17 @@ def _tree(column: Column, operator: str, value: Any) -> Condition:
     return f"{column.sql} IN ({inner})", [value, value]
 
 
+_WRITERS: dict[str, Callable[[Column, str, Any], Condition]] = {
+    "is": _is,
+    "between": _between_given,
+    **dict.fromkeys(("in", "not in"), _in),
+    **dict.fromkeys(("like", "not like"), _like),
+    **dict.fromkeys(("=", "!=", "<", "<=", ">", ">="), _compared),
+}
+
+
 def timespan(name: str, today: date) -> tuple[date, date]:
-    """The first and last day of Frappe's named time spans."""
+    """Return the first and last day of Frappe's named time spans."""
     name = name.lower()
     if name in ("today", "yesterday", "tomorrow"):
         day = today + timedelta(days={"today": 0, "yesterday": -1, "tomorrow": 1}[name])
@@ -219,4 +238,5 @@ def _span(unit: str, step: int, today: date) -> tuple[date, date]:
 
 
 def day(text: str) -> date:
+    """Return the date that a text begins with."""
     return datetime.strptime(text[:10], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone

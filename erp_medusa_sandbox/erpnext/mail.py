@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from erp_medusa_sandbox.erpnext.documents import Documents
+from erp_medusa_sandbox.erpnext.controllers import documents_of
 from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, not_found, thrown
 from erp_medusa_sandbox.erpnext.site import READ, Site
 
@@ -22,7 +22,7 @@ SMTP_TIMEOUT = 10
 
 
 def send_now(site: Site, user: str, name: str) -> None:
-    """frappe.email.doctype.email_queue.email_queue.send_now: silent about everything that raises nothing."""
+    """Do frappe.email.doctype.email_queue.email_queue.send_now: silent about everything that raises nothing."""
     row = site.store.get("Email Queue", name)
     if row is None:
         raise not_found("Email Queue", name)
@@ -45,12 +45,12 @@ def send_now(site: Site, user: str, name: str) -> None:
 
 
 def retry_sending(site: Site, user: str, name: str) -> dict[str, Any]:
-    """EmailQueue.retry_sending: an Error row waits again, with its retry count."""
-    document = Documents(site, user).load("Email Queue", name)
+    """Do EmailQueue.retry_sending: an Error row waits again, with its retry count."""
+    document = documents_of(site, user).load("Email Queue", name)
     if document["status"] == "Error":
         with site.store.transaction():
             site.store.set("Email Queue", document["name"], status="Not Sent", modified=site.now(), modified_by=user)
-    return Documents(site, user).load("Email Queue", name)
+    return documents_of(site, user).load("Email Queue", name)
 
 
 def _send(site: Site, row: dict[str, Any]) -> None:

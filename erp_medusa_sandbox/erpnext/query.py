@@ -1,7 +1,7 @@
 """Lists: Frappe's fields, filters, group_by and order_by as one SQL statement.
 
 Belongs here: what `GET /api/resource/<DocType>` and frappe.client.get_list read, in the dialects of version 15 (SQL
-functions as text) and 16 (as dicts). One filter condition belongs to `filters.py`, routes to `app.py`.
+functions as text) and 16 (as dicts). One filter condition belongs to `filters.py`, routes to `api.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ListRequest:
 
 
 def run(site: Site, user: str, request: ListRequest) -> list[Any]:
-    """The rows of a list, as dicts or (as_dict=0) as arrays."""
+    """Return the rows of a list, as dicts or (as_dict=0) as arrays."""
     meta = check_readable(site, user, request.doctype, request.parent)
     query = _Query(site, meta)
     keys, sql, args = query.statement(request)
@@ -57,7 +57,7 @@ def run(site: Site, user: str, request: ListRequest) -> list[Any]:
 
 
 def check_readable(site: Site, user: str, doctype: str, parent: str | None) -> DocType:
-    """The DocType, if it exists and the user may list it: child rows through their parent DocType only."""
+    """Return the DocType if it exists and the user may list it: child rows through their parent DocType only."""
     meta = site.store.schema.get(doctype)
     if meta is None:
         raise thrown_doctype(site, doctype)
@@ -77,7 +77,7 @@ def check_readable(site: Site, user: str, doctype: str, parent: str | None) -> D
 
 
 def thrown_doctype(site: Site, doctype: str) -> ErpError:
-    """What an unknown DocType's name leads to."""
+    """Return what an unknown DocType's name leads to."""
     if site.store.schema.other_case(doctype):
         return ErpError("ImportError", doctype)
     error = thrown("DoesNotExistError", f"DocType {doctype} not found")
@@ -86,7 +86,7 @@ def thrown_doctype(site: Site, doctype: str) -> ErpError:
 
 
 def count(site: Site, doctype: str, filters: Any) -> int:
-    """frappe.client.get_count's number."""
+    """Return frappe.client.get_count's number."""
     meta = site.store.schema.get(doctype)
     if meta is None:
         raise thrown_doctype(site, doctype)

@@ -1,6 +1,6 @@
 """What the embedded ERPNext knows about its DocTypes: fields, types, links, children.
 
-Belongs here: reading `erp_schema.json`, the standard columns, and the registry that Custom Fields and custom DocTypes
+Belongs here: reading `schema.json`, the standard columns, and the registry that Custom Fields and custom DocTypes
 extend at run time. Where rows are kept belongs to `store.py`, what a save does with fields to `documents.py`.
 """
 
@@ -40,10 +40,12 @@ class Field:
 
     @property
     def is_table(self) -> bool:
+        """Whether the field holds child rows."""
         return self.fieldtype in TABLE_TYPES
 
     @property
     def is_number(self) -> bool:
+        """Whether the column holds numbers."""
         return self.fieldtype in INT_TYPES or self.fieldtype in FLOAT_TYPES
 
 
@@ -63,10 +65,11 @@ class DocType:
     columns: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
+        """Build what is derived from `fields`."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Rebuilds what is derived from `fields`."""
+        """Build again what is derived from `fields`."""
         self.links = tuple(df for df in self.fields.values() if df.fieldtype == "Link")
         self.tables = tuple(df for df in self.fields.values() if df.is_table)
         own = [df.fieldname for df in self.fields.values() if not df.is_table and df.fieldtype not in LAYOUT_TYPES]
@@ -74,10 +77,11 @@ class DocType:
         self._column_set = frozenset(self.columns)
 
     def has_column(self, fieldname: str) -> bool:
+        """Return whether a field has a column, standard ones included."""
         return fieldname in self._column_set
 
     def fieldtype(self, fieldname: str) -> str:
-        """The type of any column, standard ones included."""
+        """Return the type of any column, standard ones included."""
         if fieldname in self.fields:
             return self.fields[fieldname].fieldtype
         if fieldname in ("creation", "modified"):
@@ -85,11 +89,11 @@ class DocType:
         return "Int" if fieldname in ("docstatus", "idx") else "Data"
 
     def child_table(self, child_doctype: str) -> Field | None:
-        """The table field that holds rows of `child_doctype`."""
+        """Return the table field that holds rows of `child_doctype`."""
         return next((df for df in self.tables if df.options == child_doctype), None)
 
     def fetched_by(self, link: str) -> list[tuple[Field, str]]:
-        """Fields that are copied from the document that `link` points at, with the source field's name."""
+        """Return the fields that are copied from the document that `link` points at, with the source field's name."""
         sources = [(df, (df.fetch_from or "").partition(".")) for df in self.fields.values()]
         return [(df, source) for df, (through, _, source) in sources if through == link]
 
@@ -98,6 +102,7 @@ class Schema:
     """All DocTypes of one site."""
 
     def __init__(self) -> None:
+        """Start with the DocTypes of a fresh site."""
         self._doctypes = {name: _doctype(name, entry) for name, entry in _entries().items()}
         # Children that no task reads still appear in documents as empty tables.
         for child in {df.options for meta in self._doctypes.values() for df in meta.tables} - self._doctypes.keys():
@@ -105,26 +110,32 @@ class Schema:
                 self._doctypes[child] = DocType(child, {}, istable=True)
 
     def __iter__(self) -> Iterator[DocType]:
+        """Iterate over all DocTypes."""
         return iter(list(self._doctypes.values()))
 
     def get(self, name: str) -> DocType | None:
+        """Return a DocType, if it exists."""
         return self._doctypes.get(name)
 
     def __getitem__(self, name: str) -> DocType:
+        """Return a DocType that exists."""
         return self._doctypes[name]
 
     def other_case(self, name: str) -> bool:
-        """Whether a DocType exists whose name differs in case only."""
+        """Return whether a DocType exists whose name differs in case only."""
         return any(known.lower() == name.lower() for known in self._doctypes if known != name)
 
     def add_doctype(self, name: str, entry: dict[str, Any]) -> DocType:
+        """Add a DocType."""
         self._doctypes[name] = _doctype(name, entry)
         return self._doctypes[name]
 
     def remove_doctype(self, name: str) -> None:
+        """Forget a DocType."""
         self._doctypes.pop(name, None)
 
     def add_field(self, doctype: str, entry: dict[str, Any]) -> Field:
+        """Add a field to a DocType."""
         df = _field(entry)
         meta = self._doctypes[doctype]
         meta.fields[df.fieldname] = df
@@ -132,10 +143,12 @@ class Schema:
         return df
 
     def remove_field(self, doctype: str, fieldname: str) -> None:
+        """Take a field from a DocType."""
         self._doctypes[doctype].fields.pop(fieldname, None)
         self._doctypes[doctype].refresh()
 
     def links_to(self, doctype: str) -> list[tuple[DocType, Field]]:
+        """Return every Link field that points at a DocType."""
         return [(meta, df) for meta in self._doctypes.values() for df in meta.links if df.options == doctype]
 
 

@@ -1,4 +1,4 @@
-"""The API Server Script `erp_medusa_set_values`, done natively: ids and flags written without a save.
+"""The API Server Script `erp_medusa_set_values`, done in Python here: ids and flags written without a save.
 
 Belongs here: what the installed script does with its rows. That it is installed and enabled is checked by the caller.
 """
@@ -23,7 +23,7 @@ ALLOWED = {
 
 
 def set_values(site: Site, user: str, doctype: Any, rows: Any) -> dict[str, Any]:
-    """Writes `[name, {field: value}]` rows with db_set; `[name, values, expected]` only where the row still matches."""
+    """Write `[name, {field: value}]` rows with db_set; `[name, values, expected]` only where the row still matches."""
     fields = ALLOWED.get(doctype)
     if fields is None:
         raise thrown("PermissionError", f"{METHOD} does not write {doctype}")

@@ -1,18 +1,17 @@
 """The site that the embedded ERPNext serves: its settings, its clock, its users and what they may do.
 
-Belongs here: everything that is neither a row nor a request. Who a request comes from is found out in `app.py`.
+Belongs here: everything that is neither a row nor a request. Who a request comes from is found out in `api.py`.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, no_role
+from erp_medusa_sandbox.erpnext.errors import no_access, no_role
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
 GUEST = "Guest"
@@ -94,10 +93,11 @@ class Site:
 
     @property
     def time_zone(self) -> str:
+        """The zone of the site's clock."""
         return self.store.single("System Settings").get("time_zone") or "UTC"
 
     def now(self) -> str:
-        """The site's wall clock; never the same text twice, so that `modified` always moves."""
+        """Return the site's wall clock; never the same text twice, so that `modified` always moves."""
         text = datetime.now(ZoneInfo(self.time_zone)).strftime("%Y-%m-%d %H:%M:%S.%f")
         with self.store.lock:
             if text <= self._last_now:
@@ -108,12 +108,13 @@ class Site:
         return text
 
     def today(self) -> str:
+        """Return the site's date."""
         return self.now()[:10]
 
     # -- permissions -------------------------------------------------------------------------------------------
 
     def may(self, user: str, doctype: str, what: str) -> bool:
-        """Whether the user's roles allow `what` on documents of the DocType (a child's parent for child rows)."""
+        """Return whether the user's roles allow `what` on documents of a DocType (child rows: ask for the parent)."""
         if user == API_USER:
             if what != READ and doctype in NOBODY_WRITES:
                 return False
@@ -130,11 +131,12 @@ class Site:
         return user == LOW_USER and what == READ and doctype in LOW_USER_READS
 
     def check_list(self, user: str, doctype: str) -> None:
+        """Raise unless the user may list the DocType."""
         if not self.may(user, doctype, READ):
             raise no_role(user, doctype, error_message=f"No permission for {doctype}")
 
     def check_document(self, user: str, doctype: str, name: str, what: str, *, explain: bool = True) -> None:
-        """Refuses as Document.check_permission() does; `explain`: name the missing permission."""
+        """Raise as Document.check_permission() does; `explain`: name the missing permission."""
         if self.may(user, doctype, what):
             return
         needed = None
@@ -143,39 +145,3 @@ class Site:
         if self.may(user, doctype, READ):
             raise no_access(user, doctype, name, error_message=needed)
         raise no_role(user, doctype, error_message=needed, document=True)
-
-
-class RateLimiter:
-    """Frappe's site_config rate_limit: seconds of worker time per window, over all users."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._window = -1
-        self._used = 0.0
-
-    def check(self, limit: dict[str, float]) -> dict[str, str]:
-        """The headers of an answer below the limit; above it the 429."""
-        headers, used = self._headers(limit)
-        if used >= limit["limit"]:
-            raise ErpError("TooManyRequestsError", headers={**headers, "Retry-After": headers["X-RateLimit-Reset"]})
-        return headers
-
-    def add(self, seconds: float) -> None:
-        with self._lock:
-            self._used += seconds
-
-    def _headers(self, limit: dict[str, float]) -> tuple[dict[str, str], float]:
-        now = datetime.now(UTC).timestamp()
-        with self._lock:
-            window = int(now // limit["window"])
-            if window != self._window:
-                self._window, self._used = window, 0.0
-            used = self._used
-        reset = int((window + 1) * limit["window"] - now) + 1
-        remaining = max(int((limit["limit"] - used) * 1e6), 0)
-        headers = {
-            "X-RateLimit-Reset": str(reset),
-            "X-RateLimit-Limit": str(int(limit["limit"] * 1e6)),
-            "X-RateLimit-Remaining": str(remaining),
-        }
-        return headers, used

@@ -38,6 +38,7 @@ class ErpStore:
     """The rows of one site. Thread-safe; `path=None` keeps everything in memory."""
 
     def __init__(self, path: Path | None) -> None:
+        """Open the file at `path`, or keep everything in memory."""
         self.schema = Schema()
         self.lock = threading.RLock()
         self._depth = 0
@@ -53,7 +54,7 @@ class ErpStore:
     # -- rows, without validation ------------------------------------------------------------------------------
 
     def insert(self, doctype: str, **fields: Any) -> str:
-        """Writes a row as it is given and returns its name. Lists under table fields become child rows."""
+        """Write a row as it is given and return its name. Lists under table fields become child rows."""
         meta = self.schema[doctype]
         children = {df: fields.pop(df.fieldname) for df in meta.tables if df.fieldname in fields}
         if meta.issingle:
@@ -76,26 +77,26 @@ class ErpStore:
         return name
 
     def bulk_insert(self, doctype: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Fast: one prepared statement, one transaction, nothing filled in. `columns` must contain `name`."""
+        """Write many rows fast: one statement, nothing filled in. `columns` must contain `name`."""
         names = ", ".join(quoted(column) for column in columns)
         marks = ", ".join("?" * len(columns))
         with self.transaction():
             self._db.executemany(f"INSERT INTO {table(doctype)} ({names}) VALUES ({marks})", rows)  # noqa: S608
 
     def rows(self, doctype: str, **equals: Any) -> list[dict[str, Any]]:
-        """All columns of the rows whose fields equal the given values (None: no value), by name."""
+        """Return all columns of the rows whose fields equal the given values (None: no value), by name."""
         where = " AND ".join(f"{quoted(key)} IS ?" for key in equals) or "1"
         return self.sql(f"SELECT * FROM {table(doctype)} WHERE {where} ORDER BY name", tuple(equals.values()))  # noqa: S608
 
     def get(self, doctype: str, name: str) -> dict[str, Any] | None:
-        """One row (no child rows), or the values of a Single."""
+        """Return one row without child rows, or the values of a Single."""
         if self.schema[doctype].issingle:
             return self.single(doctype)
         found = self.sql(f"SELECT * FROM {table(doctype)} WHERE name = ?", (name,))  # noqa: S608
         return found[0] if found else None
 
     def children(self, doctype: str, name: str) -> dict[str, list[dict[str, Any]]]:
-        """The child rows of a document by table field, in order."""
+        """Return the child rows of a document by table field, in order."""
         found = {}
         for df in self.schema[doctype].tables:
             if not self.schema[df.options or ""].fields:
@@ -109,7 +110,7 @@ class ErpStore:
         return found
 
     def set(self, doctype: str, name: str, **fields: Any) -> None:
-        """Frappe's db_set: no checks, no hooks, `modified` only where it is given."""
+        """Do Frappe's db_set: no checks, no hooks, `modified` only where it is given."""
         if not fields:
             return
         if self.schema[doctype].issingle:
@@ -123,7 +124,7 @@ class ErpStore:
         self.execute(f"UPDATE {table(doctype)} SET {changes} WHERE name = ?", (*fields.values(), name))  # noqa: S608
 
     def delete(self, doctype: str, name: str) -> None:
-        """Deletes a row and its child rows."""
+        """Delete a row and its child rows."""
         with self.transaction():
             for df in self.schema[doctype].tables:
                 child = table(df.options or "")
@@ -131,11 +132,12 @@ class ErpStore:
             self.execute(f"DELETE FROM {table(doctype)} WHERE name = ?", (name,))  # noqa: S608
 
     def count(self, doctype: str, **equals: Any) -> int:
+        """Return how many rows have the given values."""
         where = " AND ".join(f"{quoted(key)} IS ?" for key in equals) or "1"
         return self.sql(f"SELECT count(*) AS n FROM {table(doctype)} WHERE {where}", tuple(equals.values()))[0]["n"]  # noqa: S608
 
     def single(self, doctype: str) -> dict[str, Any]:
-        """The values of a Single in their types; what was never written is missing."""
+        """Return the values of a Single in their types; what was never written is missing."""
         meta = self.schema[doctype]
         stored = self.sql('SELECT field, value FROM "tabSingles" WHERE doctype = ?', (doctype,))
         return {row["field"]: _typed(meta, row["field"], row["value"]) for row in stored}
@@ -143,34 +145,36 @@ class ErpStore:
     # -- files -------------------------------------------------------------------------------------------------
 
     def put_file(self, url: str, content: bytes) -> None:
-        """The content behind a `file_url` such as `/files/a b.png`."""
+        """Keep the content behind a `file_url` such as `/files/a b.png`."""
         self.execute("INSERT OR REPLACE INTO sandbox_file (url, content) VALUES (?, ?)", (url, content))
 
     def file(self, url: str) -> bytes | None:
+        """Return the content behind a `file_url`."""
         found = self.sql("SELECT content FROM sandbox_file WHERE url = ?", (url,))
         return found[0]["content"] if found else None
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 
     def sql(self, query: str, args: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run a query and return its rows as dicts."""
         with self.lock:
             return [dict(row) for row in self._db.execute(query, args)]
 
     def tuples(self, query: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows without their column names: half the time of `sql` on long lists."""
+        """Return the rows without their column names: half the time of `sql` on long lists."""
         with self.lock:
             cursor = self._db.cursor()
             cursor.row_factory = None
             return cursor.execute(query, args).fetchall()
 
     def execute(self, query: str, args: Sequence[Any] = ()) -> int:
-        """Runs one statement and returns how many rows it changed."""
+        """Run one statement and return how many rows it changed."""
         with self.lock:
             return self._db.execute(query, args).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a nested one joins the outer one."""
+        """Keep all writes inside or none; a nested one joins the outer one."""
         with self.lock:
             self._depth += 1
             try:
@@ -187,12 +191,14 @@ class ErpStore:
                 self._depth -= 1
 
     def close(self) -> None:
+        """Close the database."""
         with self.lock:
             self._db.close()
 
     # -- tables ------------------------------------------------------------------------------------------------
 
     def create_table(self, meta: DocType) -> None:
+        """Make the table of a DocType with its indexes."""
         if meta.issingle:
             return
         columns = ", ".join(_column(meta, column) for column in meta.columns)
@@ -203,7 +209,10 @@ class ErpStore:
             self.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table(meta.name)} ({quoted(column)})")
 
     def add_column(self, meta: DocType, df: Field) -> None:
-        """Frappe keeps the column of a deleted Custom Field, and its values: adding it again finds both."""
+        """Add the column of a new field.
+
+        Frappe keeps the column of a deleted Custom Field with its values: adding it again finds both.
+        """
         if meta.issingle or not meta.has_column(df.fieldname):
             return
         present = {row["name"] for row in self.sql(f"PRAGMA table_info({table(meta.name)})")}
@@ -242,15 +251,17 @@ class ErpStore:
 
 
 def table(doctype: str) -> str:
+    """Return the quoted name of a DocType's table."""
     return quoted(f"tab{doctype}")
 
 
 def quoted(identifier: str) -> str:
+    """Return a quoted identifier."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def new_hash() -> str:
-    """A name as Frappe's autoname "hash" makes it: ten characters."""
+    """Make a name as Frappe's autoname "hash" does: ten characters."""
     return secrets.token_hex(5)
 
 
@@ -274,7 +285,7 @@ def _number(meta: DocType, column: str) -> str:
 
 
 def _typed(meta: DocType, fieldname: str, value: Any) -> Any:
-    """tabSingles keeps text; a Single's fields come back in their types, its idx stays text as Frappe leaves it."""
+    """TabSingles keeps text; a Single's fields come back in their types, its idx stays text as Frappe leaves it."""
     if value is None or fieldname == "idx":
         return value
     fieldtype = meta.fieldtype(fieldname)

@@ -13,7 +13,7 @@ _DATETIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:[ T](\d{1,2}:\d{1,2}(?::\d{1,
 
 
 def to_int(value: Any) -> int:
-    """Frappe's cint: 0 for what is no number."""
+    """Do Frappe's cint: 0 for what is no number."""
     try:
         return int(float(value or 0))
     except (TypeError, ValueError, OverflowError):
@@ -21,7 +21,7 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """Frappe's flt: 0.0 for what is no number."""
+    """Do Frappe's flt: 0.0 for what is no number."""
     try:
         return float(str(value).replace(",", "")) if value not in (None, "") else 0.0
     except ValueError:
@@ -29,7 +29,7 @@ def to_float(value: Any) -> float:
 
 
 def canonical_datetime(value: Any) -> str | None:
-    """`YYYY-MM-DD HH:MM:SS[.ffffff]` as MariaDB gives a datetime(6) back; None for what it refuses (offsets, Z)."""
+    """Return `YYYY-MM-DD HH:MM:SS[.ffffff]` as MariaDB keeps it; None for what it refuses (offsets, Z)."""
     found = _DATETIME.match(str(value).strip())
     if not found:
         return None
@@ -47,7 +47,7 @@ def canonical_datetime(value: Any) -> str | None:
 
 
 def canonical_date(value: Any) -> str | None:
-    """`YYYY-MM-DD`, of a datetime its date; None for what MariaDB refuses."""
+    """Return `YYYY-MM-DD`, of a datetime its date; None for what MariaDB refuses."""
     try:
         return date.fromisoformat(str(value).strip()[:10]).isoformat()
     except ValueError:

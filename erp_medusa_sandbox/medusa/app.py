@@ -1,7 +1,7 @@
 """The embedded Medusa: a small server that answers like the Admin and Store API of Medusa 2.
 
 Belongs here: the application, who may use it, and what is answered before any route is reached. The routes belong to
-the `medusa_*` modules of their subject.
+the modules of their subjects.
 """
 
 from __future__ import annotations
@@ -18,20 +18,37 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from erp_medusa_sandbox.medusa import collections as medusa_collections
-from erp_medusa_sandbox.medusa import inventory as medusa_inventory
-from erp_medusa_sandbox.medusa import prices as medusa_prices
-from erp_medusa_sandbox.medusa import products as medusa_products
-from erp_medusa_sandbox.medusa import reservations as medusa_reservations
-from erp_medusa_sandbox.medusa import settings as medusa_settings
-from erp_medusa_sandbox.medusa import storefront as medusa_storefront
-from erp_medusa_sandbox.medusa import uploads as medusa_uploads
+from erp_medusa_sandbox.medusa.carts import Carts
+from erp_medusa_sandbox.medusa.categories import Categories
+from erp_medusa_sandbox.medusa.collections import Collections
 from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_error
+from erp_medusa_sandbox.medusa.http import Resource
+from erp_medusa_sandbox.medusa.inventory_items import InventoryItems
+from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
+from erp_medusa_sandbox.medusa.price_lists import PriceLists
+from erp_medusa_sandbox.medusa.product_routes import Products
+from erp_medusa_sandbox.medusa.reservations import Reservations
+from erp_medusa_sandbox.medusa.settings import Settings
 from erp_medusa_sandbox.medusa.store import MedusaStore
+from erp_medusa_sandbox.medusa.storefront import Storefront, check_key
+from erp_medusa_sandbox.medusa.uploads import Files, Uploads
 
 _logger = logging.getLogger(__name__)
 # Node refuses a request whose line and headers are longer than this.
 _MAX_HEADER_BYTES = 16 * 1024
+# A route with a fixed path stands before one that takes any id.
+_RESOURCES: tuple[type[Resource], ...] = (
+    Products,
+    Collections,
+    Categories,
+    InventoryLevels,
+    InventoryItems,
+    Reservations,
+    PriceLists,
+    Settings,
+    Storefront,
+    Carts,
+)
 _KEY_AS_BEARER = (
     "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication "
     "instead (Authorization: Basic <secret-api-key>)."
@@ -39,18 +56,18 @@ _KEY_AS_BEARER = (
 
 
 def create_app(store: MedusaStore, *, api_key: str, public_url: str | None = None) -> Starlette:
-    """The application. `public_url` is what the urls of uploads begin with; without it, the address that was called."""
+    """Make the application.
+
+    Args:
+        store: its documents.
+        api_key: the one secret key that the Admin API takes.
+        public_url: what the urls of uploads begin with; without it, the address that was called.
+    """
     app = Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
-            *medusa_products.routes(store),
-            *medusa_collections.routes(store),
-            *medusa_inventory.routes(store),
-            *medusa_reservations.routes(store),
-            *medusa_prices.routes(store),
-            *medusa_uploads.routes(store, public_url),
-            *medusa_settings.routes(store),
-            *medusa_storefront.routes(store),
+            *(route for resource in _RESOURCES for route in resource(store).routes()),
+            *Uploads(store, Files(store), public_url).routes(),
         ],
         exception_handlers={MedusaError: _medusa_error, HTTPException: _http_error},
     )
@@ -91,7 +108,7 @@ class _Gate:
         path = request.url.path
         if path.startswith("/store"):
             try:
-                medusa_storefront.check_key(request, self._store)
+                check_key(request, self._store)
             except MedusaError as error:
                 return error.response()
         if path.startswith("/admin"):
@@ -111,11 +128,11 @@ def _readings(credentials: str) -> set[str]:
     return readings
 
 
-async def _health(request: Request) -> Response:
+async def _health(_request: Request) -> Response:
     return HTMLResponse("OK")
 
 
-def _medusa_error(request: Request, error: Exception) -> Response:
+def _medusa_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, MedusaError):
         raise error
     return error.response()

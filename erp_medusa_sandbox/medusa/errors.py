@@ -20,32 +20,38 @@ class MedusaError(Exception):
     """Ends a request with a status and a body `{type, message[, code]}`."""
 
     def __init__(self, status: int, kind: str | None, message: str, code: str | None = None) -> None:
+        """Keep the status and the body that is answered; `kind` is the body's `type`."""
         super().__init__(message)
         self.status = status
         self.body = {"code": code, "type": kind, "message": message}
 
     def response(self) -> Response:
+        """Return the answer."""
         return JSONResponse({k: v for k, v in self.body.items() if v is not None}, status_code=self.status)
 
 
 def invalid(message: str) -> MedusaError:
+    """Return the 400 for data that is refused."""
     return MedusaError(400, "invalid_data", message)
 
 
 def not_found(message: str) -> MedusaError:
+    """Return the 404 for what does not exist."""
     return MedusaError(404, "not_found", message)
 
 
 def no_such_relation(field: str, identifier: str) -> MedusaError:
+    """Return the 404 for an id in a body that points at nothing."""
     return not_found(f"You tried to set relationship {field}: {identifier}, but such entity does not exist")
 
 
 def unknown_error() -> MedusaError:
-    """What Medusa answers for its own faults, and for some of the caller's."""
+    """Return what Medusa answers for its own faults, and for some of the caller's."""
     return MedusaError(500, "unknown_error", "An unknown error occurred.", "unknown_error")
 
 
 def no_route(method: str, path: str) -> Response:
+    """Return Express's page for an unknown path or method."""
     return HTMLResponse(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'
         f"<pre>Cannot {method} {path}</pre>\n</body>\n</html>\n",
@@ -57,7 +63,7 @@ def no_route(method: str, path: str) -> Response:
 
 
 def validate(body: Any, check: Check) -> dict[str, Any]:
-    """The body itself if it passes; every complaint at once otherwise."""
+    """Return the body itself if it passes; otherwise raise every complaint at once."""
     issues: list[str] = []
     check(body, (), issues)
     if issues:
@@ -66,10 +72,12 @@ def validate(body: Any, check: Check) -> dict[str, Any]:
 
 
 def unrecognized(names: list[str]) -> str:
+    """Return the complaint about unknown fields."""
     return f"Unrecognized fields: '{', '.join(names)}'"
 
 
 def expected_type(kind: str, path: Path, value: Any) -> str:
+    """Return the complaint about a value of the wrong type."""
     return f"Expected type: '{kind}' for field '{_at(path)}', got: '{_shown(value)}'"
 
 
@@ -101,12 +109,13 @@ METADATA = _typed("object", lambda value: isinstance(value, dict), nullable=True
 
 
 def amount(value: Any, path: Path, issues: list[str]) -> None:
-    """Money. A string is refused with the words for a missing field."""
+    """Check money. A string is refused with the words for a missing field."""
     if not _is_number(value):
         issues.append(f"Field '{_at(path)}' is required")
 
 
 def quantity(value: Any, path: Path, issues: list[str]) -> None:
+    """Check a number that is not below zero."""
     if not _is_number(value):
         issues.append(expected_type("number", path, value))
     elif value < 0:
@@ -114,6 +123,8 @@ def quantity(value: Any, path: Path, issues: list[str]) -> None:
 
 
 def one_of(*values: str) -> Check:
+    """Return the check for one of several texts."""
+
     def check(value: Any, path: Path, issues: list[str]) -> None:
         if value not in values:
             issues.append(f"Expected: '{', '.join(values)}' for field '{_at(path)}', but got: '{_shown(value)}'")
@@ -122,6 +133,8 @@ def one_of(*values: str) -> Check:
 
 
 def array(item: Check) -> Check:
+    """Return the check for a list whose elements pass `item`."""
+
     def check(value: Any, path: Path, issues: list[str]) -> None:
         if not isinstance(value, list):
             issues.append(expected_type("array", path, value))
@@ -133,7 +146,7 @@ def array(item: Check) -> Check:
 
 
 def fields(shape: dict[str, Check], *, required: tuple[str, ...] = (), strict: bool = True) -> Check:
-    """An object. Complaints come in the order of the shape, unknown fields last."""
+    """Return the check for an object. Complaints come in the order of the shape, unknown fields last."""
 
     def check(value: Any, path: Path, issues: list[str]) -> None:
         if not isinstance(value, dict):
@@ -152,9 +165,9 @@ def fields(shape: dict[str, Check], *, required: tuple[str, ...] = (), strict: b
 
 
 def removed(message: str) -> Check:
-    """A field of older versions that is now refused with its own words."""
+    """Return the check that refuses a field of older versions with its own words."""
 
-    def check(value: Any, path: Path, issues: list[str]) -> None:
+    def check(_value: Any, _path: Path, issues: list[str]) -> None:
         issues.append(message)
 
     return check

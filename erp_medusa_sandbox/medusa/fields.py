@@ -1,7 +1,7 @@
 """How the embedded Medusa shows documents: kinds, their fields and relations, and the `fields=` parameter.
 
 Belongs here: the graph of kinds and its rendering. Lists and their filters belong to `lists.py`, the documents'
-meaning to the modules of their subject, which register their kinds here with `KINDS.update(...)` at import.
+meaning to the modules of their subjects, which add their kinds to `KINDS`.
 
 A field that is not known is left out without a word, as Medusa does.
 """
@@ -40,9 +40,45 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
+def linked(table: str, key: str) -> Resolver:
+    """Return the relation to the one document of `table` whose id the field `key` holds."""
+
+    def resolve(store: MedusaStore, document: Document) -> Document | None:
+        return store.get(table, document[key])
+
+    return resolve
+
+
+def referring(table: str, key: str) -> Resolver:
+    """Return the relation to all documents of `table` whose indexed field `key` holds this document's id."""
+
+    def resolve(store: MedusaStore, document: Document) -> list[Document]:
+        return store.find(table, key, [document["id"]])
+
+    return resolve
+
+
+def kept(key: str) -> Resolver:
+    """Return the relation to what the document itself holds under `key`."""
+
+    def resolve(_store: MedusaStore, document: Document) -> Any:
+        return document.get(key)
+
+    return resolve
+
+
+def missing(_store: MedusaStore, _document: Document) -> None:
+    """Resolve a relation that the embedded Medusa always leaves empty."""
+
+
+def empty(_store: MedusaStore, _document: Document) -> list[Document | None]:
+    """Resolve a relation that the embedded Medusa always shows as an empty list."""
+    return []
+
+
 @lru_cache(maxsize=512)
 def select(fields: str | None, defaults: tuple[str, ...]) -> Tree:
-    """The selection for `fields=`: plain names replace the defaults; `+name`, `-name` and `*name` change them."""
+    """Read `fields=`: plain names replace the defaults; `+name`, `-name` and `*name` change them."""
     # A "+" that was not encoded in the URL arrives as a blank.
     given = [part.replace(" ", "+", 1) if part.startswith(" ") else part for part in (fields or "").split(",") if part]
     modifiers = [part for part in given if part[0] in "+-*" or part.endswith(".*")]
@@ -74,9 +110,26 @@ def _prune(tree: Tree, path: list[str]) -> None:
 def render(
     store: MedusaStore, kind_name: str, document: Document, tree: Tree, context: Context | None = None
 ) -> Document:
+    """Show a document with the fields and relations of a selection."""
     kind = KINDS[kind_name]
     context = context or {}
     out: Document = {}
+    for name in _wanted(kind, tree):
+        compute = kind.computed.get(name)
+        out[name] = document.get(name) if compute is None else compute(store, document, context)
+    for name, below in tree.items():
+        if name in kind.relations and name not in kind.hidden:
+            other, resolve = kind.relations[name]
+            related = resolve(store, document)
+            if related is None or isinstance(related, dict):
+                out[name] = related and render(store, other, related, below, context)
+            else:
+                out[name] = [one and render(store, other, one, below, context) for one in related]
+    return out
+
+
+def _wanted(kind: Kind, tree: Tree) -> dict[str, None]:
+    """The plain fields to show, in order and once each."""
     wanted: list[str] = [*kind.always]
     if "*" in tree or not tree:
         wanted += kind.star
@@ -84,20 +137,4 @@ def render(
         wanted += kind.implied.get(name, ())
         if name in kind.star or name in kind.named:
             wanted.append(name)
-    for name in wanted:
-        if name not in out:
-            compute = kind.computed.get(name)
-            out[name] = document.get(name) if compute is None else compute(store, document, context)
-    for name, below in tree.items():
-        relation = kind.relations.get(name)
-        if relation is None or name in kind.hidden:
-            continue
-        other, resolve = relation
-        related = resolve(store, document)
-        if related is None:
-            out[name] = None
-        elif isinstance(related, dict):
-            out[name] = render(store, other, related, below, context)
-        else:
-            out[name] = [None if one is None else render(store, other, one, below, context) for one in related]
-    return out
+    return dict.fromkeys(wanted)

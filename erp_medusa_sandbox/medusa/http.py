@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.errors import Check, MedusaError, validate
 from erp_medusa_sandbox.medusa.fields import Context, render, select
@@ -22,7 +25,23 @@ SINGLE_LIMIT = 100 * 1024
 BATCH_LIMIT = 2 * 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Resource(ABC):
+    """The routes of one subject, over the documents of one Medusa."""
+
+    store: MedusaStore
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """List the routes, each with its handler."""
+
+
 async def json_body(request: Request, check: Check) -> dict[str, Any]:
+    """Read and check a JSON body.
+
+    Raises:
+        MedusaError: the body is too large, is no JSON, or does not pass the check.
+    """
     raw = await request.body()
     limit = BATCH_LIMIT if request.url.path.endswith("/batch") else SINGLE_LIMIT
     if len(raw) > limit:
@@ -60,32 +79,33 @@ def shown(
     defaults: tuple[str, ...],
     context: Context | None = None,
 ) -> Document:
-    """One document with the fields that the request asks for."""
+    """Render one document with the fields that the request asks for."""
     return render(store, kind, document, select(text(parse_query(request.url.query), "fields"), defaults), context)
 
 
 def deleted(identifier: str, kind: str) -> JSONResponse:
-    """Medusa answers this for everything, also for what was never there."""
+    """Answer a deletion. Medusa says the same for what was never there."""
     return JSONResponse({"id": identifier, "object": kind, "deleted": True})
 
 
 def deleted_many(ids: list[str], kind: str) -> Document:
+    """Return what a batch shows of its deletions."""
     return {"ids": ids, "object": kind, "deleted": True}
 
 
 def js_number(value: float) -> float:
-    """A number as JavaScript holds and prints it: a double, whole ones without a point."""
+    """Return a number as JavaScript holds and prints it: a double, whole ones without a point."""
     double = float(value)
     return int(double) if double.is_integer() and abs(double) < 1e21 else double
 
 
 def raw_number(value: float) -> Document:
-    """The exact form that Medusa keeps beside each amount and quantity."""
+    """Return the exact form that Medusa keeps beside each amount and quantity."""
     return {"value": str(js_number(value)), "precision": 20}
 
 
 def merged_metadata(before: Document | None, given: Document | None) -> Document | None:
-    """Metadata are merged; an empty text deletes its key; null clears all."""
+    """Merge metadata as Medusa does: an empty text deletes its key, null clears all."""
     if given is None:
         return None
     merged = {**(before or {}), **given}

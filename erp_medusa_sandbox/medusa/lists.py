@@ -45,7 +45,7 @@ class ListRoute:
 
 
 def parse_query(query: str) -> dict[str, Value]:
-    """As the `qs` package reads it: x[]=, x[0]= and repeated x= are lists, x[$gte]= is an object."""
+    """Read a query as the `qs` package does: x[]=, x[0]= and repeated x= are lists, x[$gte]= is an object."""
     parsed: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         name, _, rest = key.partition("[")
@@ -71,6 +71,7 @@ def _insert(into: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def values_of(value: Value) -> list[str]:
+    """Return the values that a filter of one value, several, or `$in` and `$eq` asks for."""
     if isinstance(value, dict):
         wanted = value.get("$in", value.get("$eq", []))
         return [wanted] if isinstance(wanted, str) else list(wanted)
@@ -85,7 +86,7 @@ def page(
     among: list[Document] | None = None,
     context: Context | None = None,
 ) -> JSONResponse:
-    """Answers a list request, from the whole table or from some of it."""
+    """Answer a list request, from the whole table or from some of it."""
     query = parse_query(request.url.query)
     documents = find(store, route, query, among)
     limit, offset = _number(query, "limit", route.limit), _number(query, "offset", 0)
@@ -98,6 +99,7 @@ def page(
 
 
 def refuse_unknown(route: ListRoute, query: dict[str, Value]) -> None:
+    """Raise if the query has a parameter that the route does not know, unless it ignores those."""
     known = {*_PAGING, *_DATES, "q", *route.equals, *route.filters, *route.parameters}
     unknown = [name for name in query if name not in known]
     if route.strict and unknown:
@@ -107,7 +109,7 @@ def refuse_unknown(route: ListRoute, query: dict[str, Value]) -> None:
 def find(
     store: MedusaStore, route: ListRoute, query: dict[str, Value], among: list[Document] | None = None
 ) -> list[Document]:
-    """All documents that pass the filters of the query, ascending by id."""
+    """Return all documents that pass the filters of the query, ascending by id."""
     refuse_unknown(route, query)
     for name in route.arrays:
         if isinstance(query.get(name), str):
@@ -140,10 +142,12 @@ def _candidates(store: MedusaStore, route: ListRoute, query: dict[str, Value]) -
 
 
 def matches(document: Document, names: tuple[str, ...], needle: str) -> bool:
+    """Return whether one of the fields contains the text, in any case."""
     return any(needle.casefold() in str(document.get(name) or "").casefold() for name in names)
 
 
 def text(query: dict[str, Value], name: str) -> str | None:
+    """Return a parameter that was given once."""
     value = query.get(name)
     return value if isinstance(value, str) else None
 
@@ -197,6 +201,7 @@ _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
 
 
 def parse_date(value: str) -> datetime | None:
+    """Return the moment of an ISO date, in UTC where it names no zone."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

@@ -21,7 +21,7 @@ from erp_medusa_sandbox.medusa.errors import (
     one_of,
     removed,
 )
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind
+from erp_medusa_sandbox.medusa.fields import KINDS, Kind, empty, kept, linked, missing, referring
 from erp_medusa_sandbox.medusa.http import js_number
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
@@ -164,7 +164,7 @@ def _values_of_variant(store: MedusaStore, variant: Document) -> list[Document |
 
 
 def base_prices(store: MedusaStore, price_set_id: str) -> list[Document]:
-    """The prices of a variant that belong to no price list."""
+    """Return the prices of a variant that belong to no price list."""
     return [price for price in store.find("price", "price_set_id", [price_set_id]) if price["price_list_id"] is None]
 
 
@@ -172,11 +172,11 @@ def _prices_of_variant(store: MedusaStore, variant: Document) -> list[Document |
     return [{**price, "variant_id": variant["id"]} for price in base_prices(store, variant["price_set_id"])]
 
 
-def _links(store: MedusaStore, variant: Document) -> list[Document | None]:
+def _links(_store: MedusaStore, variant: Document) -> list[Document | None]:
     return [{**link, "variant_id": variant["id"]} for link in variant["inventory_links"]]
 
 
-def _inventory_quantity(store: MedusaStore, variant: Document, context: Document) -> float | None:
+def _inventory_quantity(store: MedusaStore, variant: Document, _context: Document) -> float | None:
     if not variant["manage_inventory"]:
         return None
     totals = []
@@ -196,27 +196,27 @@ KINDS["product"] = Kind(
     star=("id", *PRODUCT_SCALARS, *DATES),
     always=("id",),
     relations={
-        "type": ("collection", lambda store, product: None),
-        "collection": ("collection", lambda store, product: store.get("collection", product["collection_id"])),
+        "type": ("collection", missing),
+        "collection": ("collection", linked("collection", "collection_id")),
         "categories": ("category", _categories),
-        "options": ("option", lambda store, product: product["options"]),
-        "tags": ("collection", lambda store, product: []),
-        "images": ("image", lambda store, product: product["images"]),
-        "variants": ("variant", lambda store, product: store.find("variant", "product_id", [product["id"]])),
+        "options": ("option", kept("options")),
+        "tags": ("collection", empty),
+        "images": ("image", kept("images")),
+        "variants": ("variant", referring("variant", "product_id")),
         "sales_channels": ("sales_channel", _channels),
         "shipping_profile": (
             "shipping_profile",
-            lambda store, product: store.get("shipping_profile", product["shipping_profile_id"]),
+            linked("shipping_profile", "shipping_profile_id"),
         ),
     },
 )
 KINDS["option"] = Kind(
     star=("id", "title", "is_exclusive", "metadata", *DATES),
-    relations={"values": ("option_value", lambda store, option: option["values"])},
+    relations={"values": ("option_value", kept("values"))},
 )
 KINDS["option_value"] = Kind(
     star=("id", "value", "rank", "metadata", "option_id", *DATES),
-    relations={"option": ("option", lambda store, value: value.get("option"))},
+    relations={"option": ("option", kept("option"))},
 )
 KINDS["image"] = Kind(star=("id", "url", "metadata", "rank", "product_id", *DATES))
 KINDS["variant"] = Kind(
@@ -250,9 +250,7 @@ KINDS["variant_price"] = Kind(
 KINDS["variant_inventory_item"] = Kind(
     star=("variant_id", "inventory_item_id", "id", "required_quantity", *DATES),
     always=("variant_id", "inventory_item_id"),
-    relations={
-        "inventory": ("inventory_item", lambda store, link: store.get("inventory_item", link["inventory_item_id"]))
-    },
+    relations={"inventory": ("inventory_item", linked("inventory_item", "inventory_item_id"))},
 )
 
 VARIANT_FIELDS = ("*images", "*options", "*options.option", "*prices")

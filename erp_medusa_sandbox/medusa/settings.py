@@ -12,16 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.errors import METADATA, STRING, TEXT, fields, not_found
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind
-from erp_medusa_sandbox.medusa.http import json_body, shown
-from erp_medusa_sandbox.medusa.lists import ListRoute, page
+from erp_medusa_sandbox.medusa.fields import KINDS, Kind, kept, missing
+from erp_medusa_sandbox.medusa.http import Resource, json_body, shown
+from erp_medusa_sandbox.medusa.lists import ListRoute, Value, page
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
 _DATES = ("created_at", "updated_at", "deleted_at")
 
 
 @dataclass(frozen=True)
-class _Resource:
+class _Setting:
     path: str
     singular: str
     label: str  # as the 404 names it
@@ -32,10 +32,14 @@ def _channels(store: MedusaStore, location: Document) -> list[Document | None]:
     return [store.get("sales_channel", identifier) for identifier in location["sales_channel_ids"]]
 
 
+def _by_channel(_store: MedusaStore, location: Document, value: Value) -> bool:
+    return not isinstance(value, str) or value in location["sales_channel_ids"]
+
+
 KINDS["sales_channel"] = Kind(star=("id", "name", "description", "is_disabled", "metadata", *_DATES))
 KINDS["stock_location"] = Kind(
     star=("id", "name", "address_id", "metadata", *_DATES),
-    relations={"sales_channels": ("sales_channel", _channels), "address": ("sales_channel", lambda store, one: None)},
+    relations={"sales_channels": ("sales_channel", _channels), "address": ("sales_channel", missing)},
 )
 KINDS["store"] = Kind(
     star=(
@@ -49,17 +53,17 @@ KINDS["store"] = Kind(
         "updated_at",
     ),
     named=("deleted_at",),
-    relations={"supported_currencies": ("store_currency", lambda store, one: one["supported_currencies"])},
+    relations={"supported_currencies": ("store_currency", kept("supported_currencies"))},
 )
 KINDS["store_currency"] = Kind(
     star=("id", "currency_code", "is_default", "store_id", *_DATES),
-    relations={"currency": ("currency", lambda store, one: one["currency"])},
+    relations={"currency": ("currency", kept("currency"))},
 )
 KINDS["currency"] = Kind(star=("code", "symbol", "symbol_native", "name", "decimal_digits", "rounding", *_DATES))
 KINDS["region"] = Kind(
     star=("id", "name", "currency_code", *_DATES, "metadata"),
     named=("automatic_taxes",),
-    relations={"countries": ("country", lambda store, one: one["countries"])},
+    relations={"countries": ("country", kept("countries"))},
 )
 KINDS["country"] = Kind(star=("iso_2", "iso_3", "num_code", "name", "display_name", "region_id", "metadata", *_DATES))
 KINDS["shipping_profile"] = Kind(star=("id", "name", "type", "metadata", *_DATES))
@@ -70,14 +74,14 @@ KINDS["api_key"] = Kind(
 
 REGION_FIELDS = ("*", "*countries")
 _LIMIT = 50
-_RESOURCES = (
-    _Resource(
+_SETTINGS = (
+    _Setting(
         "/admin/sales-channels",
         "sales_channel",
         "Sales channel",
         ListRoute("sales_channel", "sales_channels", ("*",), 20, ("id", "name"), ("name", "description")),
     ),
-    _Resource(
+    _Setting(
         "/admin/stock-locations",
         "stock_location",
         "Stock location",
@@ -88,14 +92,10 @@ _RESOURCES = (
             20,
             ("id", "name"),
             ("name",),
-            filters={
-                "sales_channel_id": lambda store, one, value: bool(
-                    {value} & set(one["sales_channel_ids"]) if isinstance(value, str) else True
-                )
-            },
+            filters={"sales_channel_id": _by_channel},
         ),
     ),
-    _Resource(
+    _Setting(
         "/admin/stores",
         "store",
         "Store",
@@ -103,19 +103,19 @@ _RESOURCES = (
             "store", "stores", ("*", "*supported_currencies", "*supported_currencies.currency"), _LIMIT, ("id", "name")
         ),
     ),
-    _Resource(
+    _Setting(
         "/admin/regions",
         "region",
         "Region",
         ListRoute("region", "regions", (*REGION_FIELDS, "automatic_taxes"), _LIMIT, ("id", "name", "currency_code")),
     ),
-    _Resource(
+    _Setting(
         "/admin/shipping-profiles",
         "shipping_profile",
         "Shipping profile",
         ListRoute("shipping_profile", "shipping_profiles", ("*",), _LIMIT, ("id", "name", "type"), ("name",)),
     ),
-    _Resource(
+    _Setting(
         "/admin/api-keys",
         "api_key",
         "Api key",
@@ -125,15 +125,24 @@ _RESOURCES = (
 _NEW_LOCATION = fields({"name": STRING, "address_id": TEXT, "metadata": METADATA}, required=("name",))
 
 
-def routes(store: MedusaStore) -> list[Route]:
-    found = [route for resource in _RESOURCES for route in _list_and_get(store, resource)]
+class Settings(Resource):
+    """Handlers of what an administrator sets up once."""
 
-    async def create_location(request: Request) -> Response:
+    def routes(self) -> list[Route]:
+        """List the routes, each with its handler."""
+        return [
+            *(route for kind in _SETTINGS for route in _SettingRoutes(self.store, kind).routes()),
+            Route("/admin/stock-locations", self._create_location, methods=["POST"]),
+            Route("/admin/orders", self._none_yet, methods=["GET"]),
+            Route("/admin/draft-orders", self._none_yet, methods=["GET"]),
+        ]
+
+    async def _create_location(self, request: Request) -> Response:
         given = await json_body(request, _NEW_LOCATION)
-        with store.transaction():
-            location = store.put(
+        with self.store.transaction():
+            location = self.store.put(
                 "stock_location",
-                store.stamped(
+                self.store.stamped(
                     "sloc",
                     name=given["name"],
                     address_id=given.get("address_id"),
@@ -141,34 +150,33 @@ def routes(store: MedusaStore) -> list[Route]:
                     sales_channel_ids=[],
                 ),
             )
-        return JSONResponse({"stock_location": shown(request, store, "stock_location", location, ("*",))})
+        return JSONResponse({"stock_location": shown(request, self.store, "stock_location", location, ("*",))})
 
-    async def none_yet(request: Request) -> Response:
+    async def _none_yet(self, request: Request) -> Response:
         plural = request.url.path.rsplit("/", 1)[-1].replace("-", "_")
         limit = int(request.query_params.get("limit", _LIMIT))
         return JSONResponse({plural: [], "count": 0, "offset": 0, "limit": limit})
 
-    return [
-        *found,
-        Route("/admin/stock-locations", create_location, methods=["POST"]),
-        Route("/admin/orders", none_yet, methods=["GET"]),
-        Route("/admin/draft-orders", none_yet, methods=["GET"]),
-    ]
 
+@dataclass(frozen=True)
+class _SettingRoutes:
+    """Listing one kind of setting, and getting one by its id."""
 
-def _list_and_get(store: MedusaStore, resource: _Resource) -> list[Route]:
-    table = resource.route.table
+    store: MedusaStore
+    kind: _Setting
 
-    async def list_all(request: Request) -> Response:
-        return page(request, resource.route, store)
+    def routes(self) -> list[Route]:
+        return [
+            Route(self.kind.path, self._list, methods=["GET"]),
+            Route(f"{self.kind.path}/{{id}}", self._get, methods=["GET"]),
+        ]
 
-    async def get_one(request: Request) -> Response:
-        document = store.get(table, request.path_params["id"])
+    async def _list(self, request: Request) -> Response:
+        return page(request, self.kind.route, self.store)
+
+    async def _get(self, request: Request) -> Response:
+        table, identifier = self.kind.route.table, request.path_params["id"]
+        document = self.store.get(table, identifier)
         if document is None:
-            raise not_found(f"{resource.label} with id: {request.path_params['id']} was not found")
-        return JSONResponse({resource.singular: shown(request, store, table, document, resource.route.defaults)})
-
-    return [
-        Route(resource.path, list_all, methods=["GET"]),
-        Route(f"{resource.path}/{{id}}", get_one, methods=["GET"]),
-    ]
+            raise not_found(f"{self.kind.label} with id: {identifier} was not found")
+        return JSONResponse({self.kind.singular: shown(request, self.store, table, document, self.kind.route.defaults)})

@@ -1,7 +1,7 @@
 """State of the embedded Medusa: tables of documents with indexes, all-or-nothing writes and a SQLite file behind them.
 
 Belongs here: how documents are kept, found and made durable, ids and clocks, and what a fresh Medusa contains. What a
-document means, what is allowed and how it is shown belongs to the `medusa_*` modules of its subject.
+document means, what is allowed and how it is shown belongs to the module of its subject.
 
 Documents are replaced, never changed in place: a transaction that fails puts the old ones back.
 """
@@ -37,16 +37,17 @@ _CURRENCIES = (("omr", "OMR", 3, "Omani Rial"), ("usd", "$", 2, "US Dollar"), ("
 
 
 def utc_now() -> datetime:
+    """Return the time; the default clock of a store."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """As JavaScript's Date.toISOString()."""
+    """Write a moment as JavaScript's Date.toISOString() does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def new_id(prefix: str) -> str:
-    """Prefix and ULID: sorted by millisecond, random within one, so a batch loses the order of its request."""
+    """Make a prefix and a ULID: sorted by millisecond, random within one, so a batch loses the order of its request."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return f"{prefix}_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
@@ -55,6 +56,7 @@ class MedusaStore:
     """All documents of one embedded Medusa. Without a path nothing outlives the object."""
 
     def __init__(self, path: Path | None = None, *, clock: Callable[[], datetime] = utc_now) -> None:
+        """Open the file at `path`, or keep everything in memory; a new store gets what a fresh Medusa has."""
         self.clock = clock
         self.lock = threading.RLock()
         self.static_dir: Path | None = None
@@ -74,37 +76,41 @@ class MedusaStore:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def get(self, table: str, identifier: Any) -> Document | None:
+        """Return one document."""
         return self._tables.get(table, {}).get(identifier)
 
     def ids(self, table: str) -> list[str]:
-        """All ids, ascending: the order in which Medusa lists without `order`."""
+        """Return all ids, ascending: the order in which Medusa lists without `order`."""
         known = self._sorted.get(table)
         if known is None:
             known = self._sorted[table] = sorted(self._tables.get(table, {}))
         return known
 
     def all(self, table: str) -> list[Document]:
+        """Return all documents of a table, ascending by id."""
         documents = self._tables.get(table, {})
         return [documents[identifier] for identifier in self.ids(table)]
 
     def find(self, table: str, field: str, values: Iterable[Any]) -> list[Document]:
-        """Documents whose indexed field has one of the values, ascending by id."""
+        """Return the documents whose indexed field has one of the values, ascending by id."""
         index = self._indexes[table, field]
         found = {identifier for value in values for identifier in index.get(value, ())}
         documents = self._tables.get(table, {})
         return [documents[identifier] for identifier in sorted(found)]
 
     def has(self, table: str, field: str, value: Any) -> bool:
+        """Return whether any document has this value in an indexed field."""
         return bool(self._indexes[table, field].get(value))
 
     def now(self) -> str:
+        """Return the time as documents carry it."""
         return iso(self.clock())
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside are kept together or undone together. May be nested; the outermost one decides."""
+        """Keep all writes inside together or undo them together. May be nested; the outermost one decides."""
         with self.lock:
             if self._undo is not None:
                 yield
@@ -121,12 +127,14 @@ class MedusaStore:
                 self._undo = None
 
     def put(self, table: str, document: Document) -> Document:
+        """Write a document in place of the one with its id, and return it."""
         with self.transaction():
             self._remember(table, document["id"])
             self._set(table, document["id"], document)
         return document
 
     def remove(self, table: str, identifier: str) -> None:
+        """Delete a document; one that is gone is fine."""
         with self.transaction():
             self._remember(table, identifier)
             self._set(table, identifier, None)
@@ -183,6 +191,7 @@ class MedusaStore:
             self._database.executemany("DELETE FROM document WHERE kind = ? AND id = ?", gone)
 
     def close(self) -> None:
+        """Close the file."""
         with self.lock:
             if self._database is not None:
                 self._database.close()
@@ -191,45 +200,38 @@ class MedusaStore:
     # -- what a fresh Medusa contains ---------------------------------------------------------------------------
 
     def stamped(self, prefix: str, **fields: Any) -> Document:
-        """A new document with its id and dates, not stored yet."""
+        """Make a new document with its id and dates, not stored yet."""
         now = self.now()
         return {"id": new_id(prefix), **fields, "created_at": now, "updated_at": now, "deleted_at": None}
 
     def _seed(self) -> None:
+        channel = self.stamped(
+            "sc", name="Default Sales Channel", description="Created by Medusa", is_disabled=False, metadata=None
+        )
+        location = self.stamped(
+            "sloc", name="Main warehouse", address_id=None, metadata=None, sales_channel_ids=[channel["id"]]
+        )
+        region = self.stamped("reg", name="Oman", currency_code="omr", automatic_taxes=True, metadata=None)
+        store = self.stamped(
+            "store",
+            name="SANDBOX Store",
+            default_sales_channel_id=channel["id"],
+            default_region_id=region["id"],
+            default_location_id=location["id"],
+            metadata=None,
+        )
+        currencies = [_supported_currency(self, store["id"], *row) for row in _CURRENCIES]
         with self.transaction():
-            channel = self.put(
-                "sales_channel",
-                self.stamped(
-                    "sc",
-                    name="Default Sales Channel",
-                    description="Created by Medusa",
-                    is_disabled=False,
-                    metadata=None,
-                ),
-            )
-            location = self.put(
-                "stock_location",
-                self.stamped(
-                    "sloc", name="Main warehouse", address_id=None, metadata=None, sales_channel_ids=[channel["id"]]
-                ),
-            )
-            region = self.stamped("reg", name="Oman", currency_code="omr", automatic_taxes=True, metadata=None)
+            self.put("sales_channel", channel)
+            self.put("stock_location", location)
             self.put("region", {**region, "countries": [_oman(region)]})
             self.put("shipping_profile", self.stamped("sp", name="Default", type="default", metadata=None))
-            store = self.stamped(
-                "store",
-                name="SANDBOX Store",
-                default_sales_channel_id=channel["id"],
-                default_region_id=region["id"],
-                default_location_id=location["id"],
-                metadata=None,
-            )
-            currencies = [_supported_currency(self, store["id"], *row) for row in _CURRENCIES]
             self.put("store", {**store, "supported_currencies": currencies})
             self.publishable_key = f"pk_{secrets.token_hex(32)}"
 
     @property
     def publishable_key(self) -> str:
+        """The key that every route of the store wants."""
         return self.all("api_key")[0]["token"]
 
     @publishable_key.setter
@@ -255,7 +257,7 @@ class MedusaStore:
     # -- what only tests and demonstrations need ----------------------------------------------------------------
 
     def reserve(self, inventory_item_id: str, location_id: str, quantity: float) -> None:
-        """Sets what open orders hold of an item, as a placed order would."""
+        """Set what open orders hold of an item, as a placed order would."""
         with self.transaction():
             for level in self.find("inventory_level", "inventory_item_id", [inventory_item_id]):
                 if level["location_id"] == location_id:

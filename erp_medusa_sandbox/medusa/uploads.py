@@ -8,6 +8,7 @@ from __future__ import annotations
 import mimetypes
 import threading
 import time
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
@@ -16,19 +17,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.errors import no_route, not_found, unknown_error
-from erp_medusa_sandbox.medusa.http import deleted
+from erp_medusa_sandbox.medusa.http import Resource, deleted
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
 
-class Uploads:
+class Files:
     """The files themselves: in memory, or in the directory `static` beside the database."""
 
     def __init__(self, store: MedusaStore) -> None:
+        """Keep the files of one Medusa."""
         self._store = store
         self._last_stamp = 0
         self._lock = threading.Lock()
 
     def keep(self, name: str, content: bytes) -> str:
+        """Store a file and return its id, which begins with the time."""
         identifier = f"{self._stamp()}-{name}"
         directory = self._store.static_dir
         if directory is None:
@@ -39,6 +42,7 @@ class Uploads:
         return identifier
 
     def read(self, identifier: str) -> bytes | None:
+        """Return the content of a file."""
         directory = self._store.static_dir
         if directory is None:
             return self._store.static_files.get(identifier)
@@ -46,6 +50,7 @@ class Uploads:
         return path.read_bytes() if path.is_file() else None
 
     def forget(self, identifier: str) -> None:
+        """Delete a file; one that is gone is fine."""
         directory = self._store.static_dir
         if directory is None:
             self._store.static_files.pop(identifier, None)
@@ -59,14 +64,23 @@ class Uploads:
             return self._last_stamp
 
 
-def routes(store: MedusaStore, public_url: str | None) -> list[Route]:
-    uploads = Uploads(store)
+@dataclass(frozen=True)
+class Uploads(Resource):
+    """Handlers of uploads. `public_url` is what urls begin with; without it, the address that was called."""
 
-    def shown(request: Request, identifier: str) -> Document:
-        base = (public_url or str(request.base_url)).rstrip("/")
-        return {"id": identifier, "url": f"{base}/static/{quote(identifier, safe='')}"}
+    files: Files
+    public_url: str | None = None
 
-    async def upload(request: Request) -> Response:
+    def routes(self) -> list[Route]:
+        """List the routes, each with its handler."""
+        return [
+            Route("/admin/uploads", self._upload, methods=["POST"]),
+            Route("/admin/uploads/{id}", self._get, methods=["GET"]),
+            Route("/admin/uploads/{id}", self._delete, methods=["DELETE"]),
+            Route("/static/{id}", self._static, methods=["GET"]),
+        ]
+
+    async def _upload(self, request: Request) -> Response:
         if "multipart/form-data" not in request.headers.get("content-type", ""):
             raise unknown_error()
         async with request.form() as form:
@@ -75,32 +89,29 @@ def routes(store: MedusaStore, public_url: str | None) -> list[Route]:
             # Any other field name is a fault of the server, says Medusa.
             if not files or any(isinstance(value, UploadFile) and name != "files" for name, value in parts):
                 raise unknown_error()
-            kept = [uploads.keep(_mojibake(file.filename or "file"), await file.read()) for file in files]
-        return JSONResponse({"files": [shown(request, identifier) for identifier in kept]})
+            kept = [self.files.keep(_mojibake(file.filename or "file"), await file.read()) for file in files]
+        return JSONResponse({"files": [self._shown(request, identifier) for identifier in kept]})
 
-    async def get_upload(request: Request) -> Response:
+    async def _get(self, request: Request) -> Response:
         identifier = request.path_params["id"]
-        if uploads.read(identifier) is None:
+        if self.files.read(identifier) is None:
             raise not_found(f"File with key {identifier} not found")
-        return JSONResponse({"file": shown(request, identifier)})
+        return JSONResponse({"file": self._shown(request, identifier)})
 
-    async def delete_upload(request: Request) -> Response:
-        uploads.forget(request.path_params["id"])
+    async def _delete(self, request: Request) -> Response:
+        self.files.forget(request.path_params["id"])
         return deleted(request.path_params["id"], "file")
 
-    async def static(request: Request) -> Response:
-        content = uploads.read(request.path_params["id"])
+    async def _static(self, request: Request) -> Response:
+        content = self.files.read(request.path_params["id"])
         if content is None:
             return no_route("GET", request.url.path)
         kind = mimetypes.guess_type(request.path_params["id"])[0] or "application/octet-stream"
         return Response(content, media_type=kind)
 
-    return [
-        Route("/admin/uploads", upload, methods=["POST"]),
-        Route("/admin/uploads/{id}", get_upload, methods=["GET"]),
-        Route("/admin/uploads/{id}", delete_upload, methods=["DELETE"]),
-        Route("/static/{id}", static, methods=["GET"]),
-    ]
+    def _shown(self, request: Request, identifier: str) -> Document:
+        base = (self.public_url or str(request.base_url)).rstrip("/")
+        return {"id": identifier, "url": f"{base}/static/{quote(identifier, safe='')}"}
 
 
 def _mojibake(name: str) -> str:

@@ -19,7 +19,7 @@ _DEFAULTS = {"allow_backorder": False, "manage_inventory": True, "variant_rank":
 def create_variant(
     store: MedusaStore, product: Document, given: Document, *, rank: int = 0, with_inventory: bool = True
 ) -> Document:
-    """One new variant with its prices; with an inventory item where it is to be managed and the way there makes one."""
+    """Create a variant with its prices, and with an inventory item where it is managed."""
     _refuse_known_sku(store, given.get("sku"))
     value_ids = _option_values(product, given)
     if value_ids:
@@ -43,6 +43,7 @@ def create_variant(
 
 
 def update_variant(store: MedusaStore, variant: Document, given: Document, *, with_inventory: bool = True) -> Document:
+    """Change a variant; one that becomes managed gets an inventory item."""
     changed = {**variant, **{name: given[name] for name in VARIANT_SCALARS if name in given}}
     if changed["sku"] != variant["sku"]:
         _refuse_known_sku(store, changed["sku"])
@@ -63,7 +64,7 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
 
 
 def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: bool = True) -> None:
-    """Removes a variant; one that an update of its product leaves out leaves its inventory item behind."""
+    """Delete a variant; one that an update of its product leaves out leaves its inventory item behind."""
     for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
         store.remove("price", price["id"])
     for link in variant["inventory_links"] if with_inventory else ():
@@ -74,6 +75,7 @@ def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: boo
 
 
 def own_variant(store: MedusaStore, product_id: str, variant_id: str) -> Document:
+    """Return a variant of this product, or raise the 404."""
     variant = store.get("variant", variant_id)
     if variant is None or variant["product_id"] != product_id:
         raise not_found(f"Variant with id: {variant_id} was not found")
@@ -81,7 +83,10 @@ def own_variant(store: MedusaStore, product_id: str, variant_id: str) -> Documen
 
 
 def set_base_prices(store: MedusaStore, variant: Document, given: list[Document]) -> None:
-    """The given prices replace all base prices. New ids, unless a price names its own; of two alike the last wins."""
+    """Replace all base prices.
+
+    Prices get new ids, unless one names its own. Of two alike the last one wins.
+    """
     before = {price["id"]: price for price in base_prices(store, variant["price_set_id"])}
     wanted = {price_key(price): price for price in given}
     kept = {price.get("id") for price in wanted.values()}
@@ -97,13 +102,14 @@ def set_base_prices(store: MedusaStore, variant: Document, given: list[Document]
 
 
 def price_key(price: Document) -> tuple[Any, ...]:
-    """Two prices of one call with the same key are one."""
+    """Return what two prices of one call must not share: they would be one."""
     rules = tuple(sorted((price.get("rules") or {}).items()))
     currency = price["currency_code"].lower()
     return price.get("variant_id"), currency, price.get("min_quantity"), price.get("max_quantity"), rules
 
 
 def new_price(store: MedusaStore, price_set_id: str, price_list_id: str | None, given: Document) -> Document:
+    """Make a price of a price set, not stored yet; without a list it is a base price."""
     return store.stamped(
         "price",
         price_set_id=price_set_id,

@@ -1,7 +1,7 @@
 """The sample shop's catalogue: what is sold, where it belongs, and how awkward real names and texts are.
 
 Belongs here: groups, items and their texts, as plain rows. Prices, stock and sales belong to `trade.py`, writing
-to the store to `shop.py`.
+to the store to `seed.py`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Root, categories, groups and leaves, numbered as a nested set."""
+    """Return root, categories, groups and leaves, numbered as a nested set."""
     found: list[Group] = []
 
     def visit(name: str, parent: str, children: dict[str, Any], lft: int) -> int:
@@ -88,10 +88,12 @@ class Product:
 
     @property
     def website_item(self) -> str:
+        """The name of its Website Item."""
         return f"WEB-ITM-{self.number:04d}"
 
 
 def products(count: int, chance: random.Random) -> list[Product]:
+    """Make products; the same chance makes the same ones."""
     leaves = [group.name for group in groups() if not group.is_group]
     return [_product(number, leaves, chance) for number in range(1, count + 1)]
 

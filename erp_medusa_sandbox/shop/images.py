@@ -1,6 +1,6 @@
 """Small real pictures for the sample shop: PNG, JPEG and WebP, each with its own bytes.
 
-Belongs here: making image bytes without an imaging library. Which item gets which belongs to `shop.py`.
+Belongs here: making image bytes without an imaging library. Which item gets which belongs to `seed.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PNG_SIDE = 16
 
 
 def image(kind: str, number: int) -> bytes:
-    """A picture of the kind "png", "jpg", "jpeg" or "webp"; different bytes for every number."""
+    """Make a picture of the kind "png", "jpg", "jpeg" or "webp"; different bytes for every number."""
     if kind == "png":
         return _png(number)
     if kind == "webp":

@@ -1,4 +1,4 @@
-"""The sample shop: fills an empty store with a catalogue, its trade and the documents that the tasks read and write.
+"""The sample shop: seeds an empty store with a catalogue, its trade and the documents that the tasks read and write.
 
 Belongs here: the order in which things are written, and the documents that exist once. The rows themselves are made by
 `catalogue.py`, `trade.py` and `images.py`. The same seed and moment make the same shop.
@@ -35,9 +35,11 @@ SCHEDULED = {
     "frappe.email.queue.flush": ("All", None),
 }
 SYSTEM = ("name", "owner", "modified_by", "creation", "modified")
+CHILD = ("idx", "parent", "parentfield", "parenttype")
+Times = tuple[str, str, str, str]
 
 
-def fill(
+def seed_shop(
     store: ErpStore,
     *,
     items: int = 400,
@@ -47,10 +49,16 @@ def fill(
     smtp_host: str = "127.0.0.1",
     smtp_port: int = 2525,
 ) -> None:
-    """Fills an empty store with `items` Website Items and what belongs to them.
+    """Fill an empty store with `items` Website Items and what belongs to them.
 
-    `now` is the shop's wall clock (default: now in its zone); `images` how many items have pictures (default: all, at
-    most 400); `smtp_host` and `smtp_port` are where the outgoing Email Account points at.
+    Args:
+        store: an empty one.
+        items: how many Website Items.
+        seed: the same one makes the same shop.
+        now: the shop's wall clock; by default now in its zone.
+        images: how many items have pictures; by default all, at most 400.
+        smtp_host: where the outgoing Email Account points at.
+        smtp_port: its port.
     """
     chance = random.Random(seed)  # noqa: S311 - sample data, no secret
     now = (now or datetime.now(ZoneInfo(TIME_ZONE))).replace(tzinfo=None)
@@ -69,6 +77,23 @@ def fill(
 
 def _write_setup(store: ErpStore, now: datetime, smtp_host: str, smtp_port: int) -> None:
     made = {"creation": stamp(now - timedelta(days=731))}
+    _write_lists(store, made)
+    _write_partners(store, now, made)
+    for row in shop_trade.warehouses():
+        store.insert("Warehouse", **row, **made)
+    server = {"smtp_server": smtp_host, "smtp_port": str(smtp_port), "no_smtp_authentication": 1}
+    outgoing = {"enable_outgoing": 1, "default_outgoing": 1}
+    store.insert("Email Account", email_account_name=ACCOUNT, email_id=SENDER, **server, **outgoing, **made)
+    for method, (frequency, cron) in SCHEDULED.items():
+        name = ".".join(method.split(".")[-2:])
+        job = {"method": method, "frequency": frequency, "cron_format": cron, "stopped": 1}
+        store.insert("Scheduled Job Type", name=name, **job, **made)
+    precision = {"float_precision": "3", "currency_precision": "", "enable_scheduler": 1}
+    store.set("System Settings", "", time_zone=TIME_ZONE, language="en", country="Oman", **precision)
+
+
+def _write_lists(store: ErpStore, made: dict[str, Any]) -> None:
+    """What documents link to: countries, units, currencies, brands, folders, price lists."""
     for country, code in shop_catalogue.COUNTRIES.items():
         store.insert("Country", country_name=country, code=code, **made)
     for folder, above in (("Home", None), ("Home/Attachments", "Home")):
@@ -81,28 +106,21 @@ def _write_setup(store: ErpStore, now: datetime, smtp_host: str, smtp_port: int)
         store.insert("Currency", currency_name=currency, enabled=enabled, symbol=currency, **made)
     for brand in shop_catalogue.BRANDS:
         store.insert("Brand", brand=brand, **made)
-    company = {"company_name": shop_trade.COMPANY, "abbr": shop_trade.ABBR, "country": "Oman"}
-    store.insert("Company", **company, default_currency=shop_trade.CURRENCY, **made)
     for name, buying in ((shop_trade.SELLING, 0), (shop_trade.BUYING, 1)):
         switches = {"buying": buying, "selling": 1 - buying, "enabled": 1, "currency": shop_trade.CURRENCY}
         store.insert("Price List", price_list_name=name, **switches, **made)
+
+
+def _write_partners(store: ErpStore, now: datetime, made: dict[str, Any]) -> None:
+    """The company, its customers and their quotations."""
+    company = {"company_name": shop_trade.COMPANY, "abbr": shop_trade.ABBR, "country": "Oman"}
+    store.insert("Company", **company, default_currency=shop_trade.CURRENCY, **made)
     for customer in shop_trade.CUSTOMERS:
         store.insert("Customer", customer_name=customer, **made)
     for number in range(1, 21):
         customer = shop_trade.CUSTOMERS[number]
         row = {"name": shop_trade.quotation(number), "party_name": customer, "customer_name": customer, "docstatus": 1}
         store.insert("Quotation", **row, transaction_date=f"{now:%Y-%m-%d}", status="Open", grand_total=number * 12.345)
-    for row in shop_trade.warehouses():
-        store.insert("Warehouse", **row, **made)
-    server = {"smtp_server": smtp_host, "smtp_port": str(smtp_port), "no_smtp_authentication": 1}
-    outgoing = {"enable_outgoing": 1, "default_outgoing": 1}
-    store.insert("Email Account", email_account_name=ACCOUNT, email_id=SENDER, **server, **outgoing, **made)
-    for method, (frequency, cron) in SCHEDULED.items():
-        name = ".".join(method.split(".")[-2:])
-        job = {"method": method, "frequency": frequency, "cron_format": cron, "stopped": 1}
-        store.insert("Scheduled Job Type", name=name, **job, **made)
-    precision = {"float_precision": "3", "currency_precision": "", "enable_scheduler": 1}
-    store.set("System Settings", "", time_zone=TIME_ZONE, language="en", country="Oman", **precision)
 
 
 def _write_catalogue(store: ErpStore, products: list[Product], now: datetime, chance: random.Random) -> None:
@@ -118,6 +136,11 @@ def _write_catalogue(store: ErpStore, products: list[Product], now: datetime, ch
         product.number: ("Administrator", "Administrator", moment, moment)
         for product, moment in zip(products, made, strict=True)
     }
+    _write_items(store, products, times)
+    _write_website_items(store, products, times)
+
+
+def _write_items(store: ErpStore, products: list[Product], times: dict[int, Times]) -> None:
     store.bulk_insert(
         "Item",
         (*SYSTEM, "item_code", "item_name", "item_group", "stock_uom", "brand", "country_of_origin", "disabled",
@@ -125,6 +148,18 @@ def _write_catalogue(store: ErpStore, products: list[Product], now: datetime, ch
         ((p.item_code, *times[p.number], p.item_code, p.item_name, p.item_group, p.uom, p.brand, p.country, p.disabled,
           p.has_batch, p.has_batch, p.description) for p in products),
     )  # fmt: skip
+    store.bulk_insert(
+        "Item Barcode",
+        (*SYSTEM, *CHILD, "barcode", "barcode_type"),
+        (
+            (f"{p.number:010x}", *times[p.number], 1, p.item_code, "barcodes", "Item", p.barcode, "EAN")
+            for p in products
+            if p.barcode
+        ),
+    )
+
+
+def _write_website_items(store: ErpStore, products: list[Product], times: dict[int, Times]) -> None:
     shown = [warehouse(name) for name in shop_trade.SHOWN]
     store.bulk_insert(
         "Website Item",
@@ -141,24 +176,14 @@ def _write_catalogue(store: ErpStore, products: list[Product], now: datetime, ch
         "ON CONFLICT (prefix) DO UPDATE SET current = excluded.current",
         (len(products),),
     )
-    child = ("idx", "parent", "parentfield", "parenttype")
     table = ("website_specifications", "Website Item")
     store.bulk_insert(
         "Item Website Specification",
-        (*SYSTEM, *child, "label", "description"),
+        (*SYSTEM, *CHILD, "label", "description"),
         (
             (f"{p.number:07x}{idx:03x}", *times[p.number], idx, p.website_item, *table, *row)
             for p in products
             for idx, row in enumerate(p.specifications, start=1)
-        ),
-    )
-    store.bulk_insert(
-        "Item Barcode",
-        (*SYSTEM, *child, "barcode", "barcode_type"),
-        (
-            (f"{p.number:010x}", *times[p.number], 1, p.item_code, "barcodes", "Item", p.barcode, "EAN")
-            for p in products
-            if p.barcode
         ),
     )
 
@@ -209,7 +234,7 @@ def _write_images(store: ErpStore, products: list[Product], now: datetime) -> No
 def add_file(
     store: ErpStore, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any
 ) -> str:
-    """A File attached to a Website Item, with its content; returns its file_url."""
+    """Attach a File with its content to a Website Item; returns its file_url."""
     url = f"{'/private' if private else ''}/files/{name}"
     extension = name.rpartition(".")[2].upper()
     row = {
@@ -233,8 +258,7 @@ def add_file(
 
 def _write_pages(store: ErpStore, products: list[Product], now: datetime) -> None:
     """The documents that exist once: what an earlier run of the app and the shop's staff left in them."""
-    today, made = now.date(), stamp(now - timedelta(days=1))
-    written = {"modified": made, "modified_by": "Administrator", "owner": "Administrator", "idx": "0"}
+    made = stamp(now - timedelta(days=1))
     names = {product.website_item: product.item_name for product in products}
     batched = [product.website_item for product in products if product.has_batch and product.published][:6]
     shown = [name for place, name in enumerate(batched) if place % 2 == 0]
@@ -242,15 +266,22 @@ def _write_pages(store: ErpStore, products: list[Product], now: datetime) -> Non
         {
             "website_item": name,
             "website_item_name": names[name],
-            "expiry_date": (today + timedelta(days=place * 7 - 3)).isoformat(),
+            "expiry_date": (now.date() + timedelta(days=place * 7 - 3)).isoformat(),
             "show": int(name in shown),
+            "creation": made,
+            "owner": "Administrator",
         }
         for place, name in enumerate(batched)
     ]
-    child = {"creation": made, "owner": "Administrator"}
-    store.insert("Expiring Items", **written, expiring_items=[{**row, **child} for row in expiring])
+    written = {"modified": made, "modified_by": "Administrator", "owner": "Administrator", "idx": "0"}
+    store.insert("Expiring Items", **written, expiring_items=expiring)
     # Product Collection was never saved: a Single without `modified`, as on a new site.
     store.set("Medusa Configuration", "", enable="0")
+    _write_homepage(store, names, shown, made)
+
+
+def _write_homepage(store: ErpStore, names: dict[str, str], shown: list[str], made: str) -> None:
+    child = {"creation": made, "owner": "Administrator"}
     by_hand = list(names)[:2]
     store.insert(
         "Homepage Landing",

@@ -1,7 +1,7 @@
 """The sample shop's trade: prices, stock, batches, sales, waiting mails and one-time passwords, as plain rows.
 
 Belongs here: the rows around the catalogue, with the cases that bite: windows of prices, negative and fractional stock,
-batches without stock, returns, one-time passwords without an expiry. Writing to the store belongs to `shop.py`.
+batches without stock, returns, one-time passwords without an expiry. Writing to the store belongs to `seed.py`.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ LINE_COLUMNS = (
 
 
 def warehouse(name: str) -> str:
+    """Return the name of a Warehouse, which ends in the company's abbreviation."""
     return f"{name} - {ABBR}"
 
 
 def warehouses() -> list[dict[str, Any]]:
-    """The tree as a nested set."""
+    """Return the tree of Warehouses as a nested set."""
     found: list[dict[str, Any]] = []
 
     def visit(name: str, parent: str | None, children: dict[str, Any], lft: int) -> int:
@@ -67,11 +68,12 @@ def warehouses() -> list[dict[str, Any]]:
 
 
 def stamp(moment: datetime) -> str:
+    """Write a moment as ERPNext does."""
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def prices(products: list[Product], now: datetime, chance: random.Random) -> Iterator[Row]:
-    """Several rows per item: the standing price, promotions past, running and to come, customers' and buying prices."""
+    """Yield several rows per item: the standing price, promotions of all times, customers' and buying prices."""
     for product in products:
         number, rate = product.number, round(chance.uniform(0.25, 300), 3)
         for part, changes in enumerate(_price_rows(number, rate, now.date(), chance)):
@@ -122,7 +124,7 @@ def _price_rows(number: int, rate: float, today: date, chance: random.Random) ->
 
 
 def bins(products: list[Product], chance: random.Random) -> Iterator[Row]:
-    """(name, item_code, warehouse, actual_qty, reserved_qty, projected_qty, stock_uom)"""
+    """Yield (name, item_code, warehouse, actual_qty, reserved_qty, projected_qty, stock_uom) of each Bin."""
     for product in products:
         for place, name in enumerate(chance.sample(STOCKED, chance.randint(0, 3))):
             quantity = float(chance.choice((0, 0, 5, 10, 40, 250, 1000)))
@@ -136,7 +138,7 @@ def bins(products: list[Product], chance: random.Random) -> Iterator[Row]:
 
 
 def batches(products: list[Product], today: date, chance: random.Random) -> Iterator[Row]:
-    """(name, batch_id, item, item_name, stock_uom, batch_qty, manufacturing_date, expiry_date, disabled)"""
+    """Yield (name, batch_id, item, item_name, uom, batch_qty, manufacturing_date, expiry_date, disabled)."""
     for product in products:
         if not product.has_batch:
             continue
@@ -152,7 +154,7 @@ def batches(products: list[Product], today: date, chance: random.Random) -> Iter
 
 
 def sales(products: list[Product], count: int, now: datetime, chance: random.Random) -> Iterator[tuple[Row, list[Row]]]:
-    """Invoices over two years with their lines: submitted ones, drafts, cancelled ones, returns."""
+    """Yield invoices over two years with their lines: submitted ones, drafts, cancelled ones, returns."""
     # A few items sell much more often than the rest.
     weights = list(accumulate(1 / (1 + product.number * 37 % len(products)) for product in products))
     for number in range(1, count + 1):
@@ -179,11 +181,15 @@ def sales(products: list[Product], count: int, now: datetime, chance: random.Ran
 
 
 def quotation(number: int) -> str:
+    """Return the name of a Quotation."""
     return f"SAL-QTN-2026-{number:05d}"
 
 
 def mails(count: int, now: datetime, account: str, sender: str) -> Iterator[dict[str, Any]]:
-    """Email Queue rows: a quarter wait, of those three in four for a Quotation; one in ten has two recipients."""
+    """Yield Email Queue rows.
+
+    A quarter wait, of those three in four for a Quotation; one in ten has two recipients.
+    """
     statuses = ("Not Sent", "Sent", "Sent", "Sent", "Not Sent", "Sent", "Error", "Sent")
     for number in range(1, count + 1):
         made = stamp(now - timedelta(minutes=3 * (count - number) + 1))
@@ -219,7 +225,7 @@ def _message(number: int, about: str, sender: str) -> str:
 
 
 def one_time_passwords(count: int, now: datetime, chance: random.Random) -> Iterator[dict[str, Any]]:
-    """Pending ones expired, running and without an expiry; Verified ones; Expired ones."""
+    """Yield Pending passwords expired, running and without an expiry; Verified ones; Expired ones."""
     for number in range(1, count + 1):
         kind = number % 10
         minutes = chance.randint(1, 600) * (-1 if kind < 4 or kind > 6 else 1)

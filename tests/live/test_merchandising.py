@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.suites.merchandising import MerchandisingSuite, Site, kept_documents, site_runner
 from tests.support.servers import embedded_erpnext
 
@@ -22,7 +22,7 @@ def site() -> Iterator[Site]:
         yield Site(url.rstrip("/"), os.environ["ERPNEXT_API_KEY"], os.environ["ERPNEXT_API_SECRET"])
         return
     with embedded_erpnext() as erp:
-        fill(erp.store, items=120, images=0)
+        seed_shop(erp.store, items=120, images=0)
         yield Site(erp.url, erp.key, erp.secret)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from erp_medusa_pipelines.clients.rights import ROLES, role_for
 from erp_medusa_sandbox.erpnext.site import ROLE_GIVES
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer
 
@@ -17,7 +17,7 @@ BEST_SELLERS, CLEARANCE = "add_top_selling_items_to_collection", "fetch_clearanc
 
 @pytest.fixture
 def shop(erp: ErpServer) -> ErpServer:
-    fill(erp.store, items=20, images=2)
+    seed_shop(erp.store, items=20, images=2)
     return erp
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer
 
@@ -70,7 +70,7 @@ def test_so_can_the_newest_of_an_item_that_is_not_exported_or_without_medusa_id(
 def test_after_a_night_staff_can_save_every_document_that_was_touched(
     erp: ErpServer, runner: Runner, with_script: bool
 ) -> None:
-    fill(erp.store, items=40, images=4)
+    seed_shop(erp.store, items=40, images=4)
     erp.site(server_script_enabled=with_script)
     # As an earlier version of this project, or the app, left them.
     for row in erp.store.rows("Item Price", price_list="Standard Selling")[:20]:

@@ -58,7 +58,7 @@ class Erp:
 @contextmanager
 def served(**options: Any) -> Iterator[Erp]:
     store = ErpStore(None)
-    shop.fill(store, items=40, now=NOW)
+    shop.seed_shop(store, items=40, now=NOW)
     others = [low_user("low", "secret"), system_manager("sysmgr", "secret")]
     app = create_app(store, api_key="key", api_secret="secret", other_users=others, **options)
     with running(app) as url:
@@ -297,7 +297,7 @@ def test_site_settings_are_switched_over_http(erp: Erp) -> None:
 def test_the_same_seed_makes_the_same_shop_and_it_is_there_after_a_restart(tmp_path: Any) -> None:
     first, second = ErpStore(tmp_path / "a.sqlite"), ErpStore(tmp_path / "b.sqlite")
     for store in (first, second):
-        shop.fill(store, items=60, seed=7, now=NOW)
+        shop.seed_shop(store, items=60, seed=7, now=NOW)
     for doctype in ("Website Item", "Item Price", "Bin", "Sales Invoice Item", "File", "Email OTP"):
         assert first.rows(doctype) == second.rows(doctype) != []
     first.close()

@@ -78,7 +78,7 @@ def pairs(subject: str) -> list[Pair]:
 
 def seeded() -> ErpStore:
     store = ErpStore(None)
-    shop.fill(store, items=600, now=NOW)
+    shop.seed_shop(store, items=600, now=NOW)
     for name in ("ITM-00001", "ITM-00002", "ITM-00003"):
         store.set("Item", name, modified="2026-10-23 05:08:12.928070")
     for name in ("WEB-ITM-0007", "WEB-ITM-0014"):

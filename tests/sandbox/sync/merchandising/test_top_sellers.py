@@ -9,7 +9,7 @@ import pytest
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
 from erp_medusa_sandbox.faults import Fault
-from erp_medusa_sandbox.shop.seed import fill
+from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, embedded_erpnext
 from tests.support.trade import Trade
@@ -29,7 +29,7 @@ def trade(erp: ErpServer) -> Trade:
 @pytest.fixture
 def sample_shop(erp: ErpServer) -> ErpServer:
     """About 2,700 invoice lines of 300 items: drafts, cancelled ones, returns, hidden items."""
-    fill(erp.store, items=300, images=0)
+    seed_shop(erp.store, items=300, images=0)
     return erp
 
 
@@ -85,7 +85,7 @@ def test_the_collection_is_what_plain_sql_says(sample_shop: ErpServer, runner: R
 @pytest.fixture
 def erpnext_16(shop_env: pytest.MonkeyPatch) -> Iterator[ErpServer]:
     with embedded_erpnext(version=16) as server:
-        fill(server.store, items=60, images=0)
+        seed_shop(server.store, items=60, images=0)
         shop_env.setenv("ERPNEXT_URL", server.url)
         yield server
 

@@ -1,12 +1,10 @@
-"""Price lists of the embedded Medusa and their entries, and the price that a customer is shown.
+"""Price lists of the embedded Medusa and their entries.
 
-Belongs here: `/admin/price-lists` and everything below, and the choice between prices. Base prices are set with their
-variants, in `variants.py`; the store's routes belong to `storefront.py`.
+Belongs here: `/admin/price-lists` and everything below. Base prices are set with their variants, in `variants.py`;
+the price that a customer sees is chosen in `calculated_prices.py`.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,8 +23,9 @@ from erp_medusa_sandbox.medusa.errors import (
     not_found,
     one_of,
 )
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind
+from erp_medusa_sandbox.medusa.fields import KINDS, Context, Kind, missing
 from erp_medusa_sandbox.medusa.http import (
+    Resource,
     deleted,
     deleted_many,
     js_number,
@@ -67,16 +66,29 @@ _PRICE_STAR = (
     "deleted_at",
     "updated_at",
 )
-_RAW_AMOUNT = {"raw_amount": lambda store, price, context: raw_number(price["amount"])}
+
+
+def _price_set(_store: MedusaStore, price: Document) -> Document:
+    return {"id": price["price_set_id"]}
+
+
+def _price_rules(_store: MedusaStore, price: Document) -> list[Document | None]:
+    return [{"value": value, "attribute": attribute} for attribute, value in price["rules"].items()]
+
+
+def _raw_amount(_store: MedusaStore, price: Document, _context: Context) -> Document:
+    return raw_number(price["amount"])
+
+
 KINDS["price"] = Kind(
     star=_PRICE_STAR,
     named=("raw_amount", "price_set_id", "price_list_id"),
     implied={"price_set": ("price_set_id",)},
     relations={
-        "price_set": ("price_set", lambda store, price: {"id": price["price_set_id"]}),
-        "price_rules": ("price_rule", lambda store, price: _rules(price)),
+        "price_set": ("price_set", _price_set),
+        "price_rules": ("price_rule", _price_rules),
     },
-    computed=_RAW_AMOUNT,
+    computed={"raw_amount": _raw_amount},
 )
 # Below a price list, entries name their variant directly instead of showing the price set.
 KINDS["price_list_entry"] = Kind(
@@ -84,10 +96,10 @@ KINDS["price_list_entry"] = Kind(
     named=("raw_amount", "price_set_id", "variant_id"),
     implied={"price_set": ("price_set_id", "variant_id")},
     relations={
-        "price_set": ("price_set", lambda store, price: None),
-        "price_rules": ("price_rule", lambda store, price: _rules(price)),
+        "price_set": ("price_set", missing),
+        "price_rules": ("price_rule", _price_rules),
     },
-    computed=_RAW_AMOUNT,
+    computed={"raw_amount": _raw_amount},
     hidden=frozenset({"price_set"}),
 )
 KINDS["price_set"] = Kind(star=("id",), always=("id",), relations={"variant": ("variant", _variant_of_set)})
@@ -152,13 +164,6 @@ _ENTRY_BATCH = fields(
 )
 
 
-# -- the work ---------------------------------------------------------------------------------------------------
-
-
-def _rules(price: Document) -> list[Document | None]:
-    return [{"value": value, "attribute": attribute} for attribute, value in price["rules"].items()]
-
-
 def _create_entries(store: MedusaStore, price_list_id: str, given: list[Document]) -> list[Document]:
     """Not idempotent: a variant and currency that has an entry gets another one. Within one call the last one wins."""
     sets: dict[str, str] = {}
@@ -211,92 +216,32 @@ def _dates(given: Document) -> Document:
     return dates
 
 
-# -- the price that a customer is shown -------------------------------------------------------------------------
+class PriceLists(Resource):
+    """Handlers of price lists and their entries."""
 
+    def routes(self) -> list[Route]:
+        """List the routes with their handlers."""
+        lists = "/admin/price-lists"
+        return [
+            Route(lists, self._list_lists, methods=["GET"]),
+            Route(lists, self._create_list, methods=["POST"]),
+            Route(f"{lists}/{{id}}", self._get_list, methods=["GET"]),
+            Route(f"{lists}/{{id}}", self._update_list, methods=["POST"]),
+            Route(f"{lists}/{{id}}", self._delete_list, methods=["DELETE"]),
+            Route(f"{lists}/{{id}}/prices", self._list_entries, methods=["GET"]),
+            Route(f"{lists}/{{id}}/prices/batch", self._batch_entries, methods=["POST"]),
+        ]
 
-def calculated_price(store: MedusaStore, variant: Document, currency: str, context: dict[str, Any]) -> Document | None:
-    """The lowest override in force, else the base price, and below that the lowest sale in force.
+    async def _list_lists(self, request: Request) -> Response:
+        return page(request, _LISTS, self.store)
 
-    `context` holds what rules are compared with, such as the region. An anonymous customer is in no group.
-    """
-    now = store.clock()
-    base: list[Document] = []
-    overrides: list[Document] = []
-    sales: list[Document] = []
-    for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
-        if price["currency_code"] != currency or (price["min_quantity"] or 0) > 1 or not _applies(price, context):
-            continue
-        if price["price_list_id"] is None:
-            base.append(price)
-            continue
-        price_list = store.get("price_list", price["price_list_id"])
-        if price_list is not None and _in_force(price_list, now) and _applies(price_list, context):
-            (overrides if price_list["type"] == "override" else sales).append(price)
-    original = _lowest(overrides) or _lowest(base)
-    calculated = _lowest([price for price in (original, _lowest(sales)) if price is not None])
-    if calculated is None:
-        return None
-    original = original or calculated
-    return {
-        "id": variant["price_set_id"],
-        "is_calculated_price_price_list": calculated["price_list_id"] is not None,
-        "is_calculated_price_tax_inclusive": False,
-        "calculated_amount": calculated["amount"],
-        "raw_calculated_amount": raw_number(calculated["amount"]),
-        "is_original_price_price_list": original["price_list_id"] is not None,
-        "is_original_price_tax_inclusive": False,
-        "original_amount": original["amount"],
-        "raw_original_amount": raw_number(original["amount"]),
-        "currency_code": currency,
-        "calculated_price": _origin(store, calculated),
-        "original_price": _origin(store, original),
-    }
-
-
-def _lowest(prices: list[Document]) -> Document | None:
-    return min(prices, key=lambda price: price["amount"], default=None)
-
-
-def _in_force(price_list: Document, now: Any) -> bool:
-    starts_at, ends_at = price_list["starts_at"], price_list["ends_at"]
-    if price_list["status"] != "active":
-        return False
-    begun = starts_at is None or (parse_date(starts_at) or now) <= now
-    return begun and (ends_at is None or (parse_date(ends_at) or now) >= now)
-
-
-def _applies(ruled: Document, context: dict[str, Any]) -> bool:
-    for attribute, wanted in ruled["rules"].items():
-        if context.get(attribute) not in (wanted if isinstance(wanted, list) else [wanted]):
-            return False
-    return True
-
-
-def _origin(store: MedusaStore, price: Document) -> Document:
-    price_list = store.get("price_list", price["price_list_id"])
-    return {
-        "id": price["id"],
-        "price_list_id": price["price_list_id"],
-        "price_list_type": price_list["type"] if price_list else None,
-        "min_quantity": price["min_quantity"],
-        "max_quantity": price["max_quantity"],
-    }
-
-
-# -- routes -----------------------------------------------------------------------------------------------------
-
-
-def routes(store: MedusaStore) -> list[Route]:
-    async def list_lists(request: Request) -> Response:
-        return page(request, _LISTS, store)
-
-    async def create_list(request: Request) -> Response:
+    async def _create_list(self, request: Request) -> Response:
         given = await json_body(request, _NEW_LIST)
         dates = {"starts_at": None, "ends_at": None, **_dates(given)}
-        with store.transaction():
-            price_list = store.put(
+        with self.store.transaction():
+            price_list = self.store.put(
                 "price_list",
-                store.stamped(
+                self.store.stamped(
                     "plist",
                     title=given["title"],
                     description=given["description"],
@@ -307,76 +252,65 @@ def routes(store: MedusaStore) -> list[Route]:
                     **dates,
                 ),
             )
-            _create_entries(store, price_list["id"], given.get("prices", []))
-        return answer(request, price_list)
+            _create_entries(self.store, price_list["id"], given.get("prices", []))
+        return self._answer(request, price_list)
 
-    async def get_list(request: Request) -> Response:
-        return answer(request, known(request))
+    async def _get_list(self, request: Request) -> Response:
+        return self._answer(request, self._known(request))
 
-    async def update_list(request: Request) -> Response:
+    async def _update_list(self, request: Request) -> Response:
         given = await json_body(request, _CHANGED_LIST)
-        price_list = known(request)
+        price_list = self._known(request)
         changed = {**price_list, **given, **_dates(given)}
         changed["rules"] = changed["rules"] or {}
         if "metadata" in given:
             changed["metadata"] = merged_metadata(price_list["metadata"], given["metadata"])
         if changed != price_list:
-            changed["updated_at"] = store.now()
-        with store.transaction():
-            store.put("price_list", changed)
-        return answer(request, changed)
+            changed["updated_at"] = self.store.now()
+        with self.store.transaction():
+            self.store.put("price_list", changed)
+        return self._answer(request, changed)
 
-    async def delete_list(request: Request) -> Response:
+    async def _delete_list(self, request: Request) -> Response:
         identifier = request.path_params["id"]
-        with store.transaction():
-            for price in store.find("price", "price_list_id", [identifier]):
-                store.remove("price", price["id"])
-            store.remove("price_list", identifier)
+        with self.store.transaction():
+            for price in self.store.find("price", "price_list_id", [identifier]):
+                self.store.remove("price", price["id"])
+            self.store.remove("price_list", identifier)
         return deleted(identifier, "price_list")
 
-    async def list_entries(request: Request) -> Response:
-        price_list = known(request)
-        return page(request, _ENTRIES, store, among=_entries(store, price_list))
+    async def _list_entries(self, request: Request) -> Response:
+        price_list = self._known(request)
+        return page(request, _ENTRIES, self.store, among=_entries(self.store, price_list))
 
-    async def batch_entries(request: Request) -> Response:
+    async def _batch_entries(self, request: Request) -> Response:
         given = await json_body(request, _ENTRY_BATCH)
         identifier = request.path_params["id"]
-        if store.get("price_list", identifier) is None:
+        if self.store.get("price_list", identifier) is None:
             raise not_found(f"Price lists with id: {identifier} was not found")
-        with store.transaction():
-            created = _create_entries(store, identifier, given.get("create", []))
-            updated = _update_entries(store, identifier, given.get("update", []))
-            _delete_entries(store, identifier, given.get("delete", []))
+        with self.store.transaction():
+            created = _create_entries(self.store, identifier, given.get("create", []))
+            updated = _update_entries(self.store, identifier, given.get("update", []))
+            _delete_entries(self.store, identifier, given.get("delete", []))
         return JSONResponse(
             {
-                "created": several(request, created),
-                "updated": several(request, updated),
+                "created": self._several(request, created),
+                "updated": self._several(request, updated),
                 "deleted": deleted_many(given.get("delete", []), "price"),
             }
         )
 
-    def known(request: Request) -> Document:
+    def _known(self, request: Request) -> Document:
         identifier = request.path_params["id"]
-        price_list = store.get("price_list", identifier)
+        price_list = self.store.get("price_list", identifier)
         if price_list is None:
             raise not_found(f"Price list with id: {identifier} was not found")
         return price_list
 
-    def answer(request: Request, price_list: Document) -> Response:
-        return JSONResponse({"price_list": shown(request, store, "price_list", price_list, _LIST_FIELDS)})
+    def _answer(self, request: Request, price_list: Document) -> Response:
+        return JSONResponse({"price_list": shown(request, self.store, "price_list", price_list, _LIST_FIELDS)})
 
-    def several(request: Request, prices: list[Document]) -> list[Document]:
+    def _several(self, request: Request, prices: list[Document]) -> list[Document]:
         """By id, which is not the order of the request."""
         ordered = sorted(prices, key=lambda price: price["id"])
-        return [shown(request, store, "price", price, _ENTRY_FIELDS) for price in ordered]
-
-    lists = "/admin/price-lists"
-    return [
-        Route(lists, list_lists, methods=["GET"]),
-        Route(lists, create_list, methods=["POST"]),
-        Route(f"{lists}/{{id}}", get_list, methods=["GET"]),
-        Route(f"{lists}/{{id}}", update_list, methods=["POST"]),
-        Route(f"{lists}/{{id}}", delete_list, methods=["DELETE"]),
-        Route(f"{lists}/{{id}}/prices", list_entries, methods=["GET"]),
-        Route(f"{lists}/{{id}}/prices/batch", batch_entries, methods=["POST"]),
-    ]
+        return [shown(request, self.store, "price", price, _ENTRY_FIELDS) for price in ordered]

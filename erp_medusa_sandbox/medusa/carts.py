@@ -1,0 +1,309 @@
+"""Carts of the embedded Medusa.
+
+Belongs here: everything below `/store/carts`.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from erp_medusa_sandbox.medusa.calculated_prices import calculated_price
+from erp_medusa_sandbox.medusa.errors import (
+    METADATA,
+    STRING,
+    TEXT,
+    MedusaError,
+    array,
+    fields,
+    invalid,
+    not_found,
+    quantity,
+)
+from erp_medusa_sandbox.medusa.fields import KINDS, Context, Kind, empty, kept, linked, missing, referring
+from erp_medusa_sandbox.medusa.http import Resource, js_number, json_body, shown
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore, new_id
+
+_ITEM_SHAPE = {"variant_id": STRING, "quantity": quantity, "metadata": METADATA}
+_ITEM = fields(_ITEM_SHAPE, required=("variant_id", "quantity"))
+_CART_SHAPE = {
+    "region_id": STRING,
+    "email": TEXT,
+    "currency_code": TEXT,
+    "sales_channel_id": TEXT,
+    "items": array(_ITEM),
+    "metadata": METADATA,
+}
+_NEW_CART = fields(_CART_SHAPE)
+
+_ITEM_TOTALS = ("total", "subtotal", "original_total", "item_total", "item_subtotal", "original_item_total")
+_ZERO_TOTALS = (
+    "tax_total",
+    "discount_total",
+    "discount_subtotal",
+    "discount_tax_total",
+    "original_tax_total",
+    "item_tax_total",
+    "item_discount_total",
+    "original_item_tax_total",
+    "shipping_total",
+    "shipping_subtotal",
+    "shipping_tax_total",
+    "shipping_discount_total",
+    "original_shipping_tax_total",
+    "original_shipping_subtotal",
+    "original_shipping_total",
+    "credit_line_subtotal",
+    "credit_line_tax_total",
+    "credit_line_total",
+)
+
+
+def _items(store: MedusaStore, cart: Document) -> list[Document]:
+    return store.find("line_item", "cart_id", [cart["id"]])
+
+
+def _item_total(store: MedusaStore, cart: Document, _context: Context) -> float:
+    return js_number(sum(item["unit_price"] * item["quantity"] for item in _items(store, cart)))
+
+
+def _zero(_store: MedusaStore, _cart: Document, _context: Context) -> int:
+    """Taxes, shipping and discounts: the embedded Medusa has none."""
+    return 0
+
+
+KINDS["cart"] = Kind(
+    star=(
+        "id",
+        "currency_code",
+        "email",
+        "locale",
+        "region_id",
+        "created_at",
+        "updated_at",
+        "completed_at",
+        *_ITEM_TOTALS,
+        "original_item_subtotal",
+        *_ZERO_TOTALS,
+        "metadata",
+        "sales_channel_id",
+        "shipping_address_id",
+        "customer_id",
+    ),
+    relations={
+        "items": ("line_item", referring("line_item", "cart_id")),
+        "region": ("region", linked("region", "region_id")),
+        "customer": ("customer", kept("customer")),
+        "shipping_address": ("address", kept("shipping_address")),
+        "billing_address": ("address", missing),
+        "shipping_methods": ("address", empty),
+        "credit_lines": ("address", empty),
+        "promotions": ("address", empty),
+    },
+    computed={
+        **dict.fromkeys((*_ITEM_TOTALS, "original_item_subtotal"), _item_total),
+        **dict.fromkeys(_ZERO_TOTALS, _zero),
+    },
+)
+KINDS["line_item"] = Kind(
+    star=(
+        "id",
+        "thumbnail",
+        "variant_id",
+        "product_id",
+        "is_giftcard",
+        "product_type_id",
+        "product_title",
+        "product_description",
+        "product_subtitle",
+        "product_type",
+        "product_collection",
+        "product_handle",
+        "variant_sku",
+        "variant_barcode",
+        "variant_title",
+        "requires_shipping",
+        "metadata",
+        "created_at",
+        "updated_at",
+        "title",
+        "quantity",
+        "unit_price",
+        "compare_at_unit_price",
+        "is_tax_inclusive",
+    ),
+    relations={
+        "tax_lines": ("address", empty),
+        "adjustments": ("address", empty),
+        "product": ("product", linked("product", "product_id")),
+    },
+)
+KINDS["customer"] = Kind(star=("id", "email"), relations={"groups": ("address", empty)})
+KINDS["address"] = Kind(
+    star=(
+        "id",
+        "first_name",
+        "last_name",
+        "company",
+        "address_1",
+        "address_2",
+        "city",
+        "postal_code",
+        "country_code",
+        "province",
+        "phone",
+    )
+)
+_CART_FIELDS = (
+    "*",
+    "*items",
+    "*items.tax_lines",
+    "*items.adjustments",
+    "items.product.id",
+    "items.product.collection_id",
+    "items.product.type_id",
+    "items.product.categories.id",
+    "items.product.tags.id",
+    "*shipping_methods",
+    "*shipping_address",
+    "*billing_address",
+    "*credit_lines",
+    "*customer",
+    "*customer.groups",
+    "region.id",
+    "region.name",
+    "region.currency_code",
+    "region.automatic_taxes",
+    "*region.countries",
+    "*promotions",
+)
+
+
+class Carts(Resource):
+    """Handlers of `/store/carts`."""
+
+    def routes(self) -> list[Route]:
+        """List the routes, each with its handler."""
+        return [
+            Route("/store/carts", self._create, methods=["POST"]),
+            Route("/store/carts/{id}", self._get, methods=["GET"]),
+            Route("/store/carts/{id}/line-items", self._add_item, methods=["POST"]),
+        ]
+
+    async def _create(self, request: Request) -> Response:
+        given = await json_body(request, _NEW_CART)
+        region = self.store.get("region", given.get("region_id")) or self.store.all("region")[0]
+        with self.store.transaction():
+            cart = self.store.put("cart", _new_cart(self.store, region, given))
+            for item in given.get("items", []):
+                _add_item(self.store, cart, item)
+        return self._answer(request, cart)
+
+    async def _get(self, request: Request) -> Response:
+        return self._answer(request, self._known(request))
+
+    async def _add_item(self, request: Request) -> Response:
+        given = await json_body(request, _ITEM)
+        cart = self._known(request)
+        with self.store.transaction():
+            _add_item(self.store, cart, given)
+        return self._answer(request, cart)
+
+    def _known(self, request: Request) -> Document:
+        cart = self.store.get("cart", request.path_params["id"])
+        if cart is None:
+            raise not_found(f"Cart id not found: {request.path_params['id']}")
+        return cart
+
+    def _answer(self, request: Request, cart: Document) -> Response:
+        return JSONResponse({"cart": shown(request, self.store, "cart", cart, _CART_FIELDS)})
+
+
+def _new_cart(store: MedusaStore, region: Document, given: Document) -> Document:
+    address = {"id": new_id("caaddr"), "country_code": region["countries"][0]["iso_2"]}
+    customer = {"id": new_id("cus"), "email": given["email"]} if given.get("email") else None
+    return store.stamped(
+        "cart",
+        currency_code=region["currency_code"],
+        email=given.get("email"),
+        locale=None,
+        region_id=region["id"],
+        completed_at=None,
+        metadata=given.get("metadata"),
+        sales_channel_id=given.get("sales_channel_id") or store.all("sales_channel")[0]["id"],
+        shipping_address_id=address["id"],
+        customer_id=customer["id"] if customer else None,
+        customer=customer,
+        shipping_address=address,
+    )
+
+
+def _add_item(store: MedusaStore, cart: Document, given: Document) -> None:
+    """Put a variant into the cart if there is enough of it. The cart's own `updated_at` does not move."""
+    variant = store.get("variant", given["variant_id"])
+    if variant is None:
+        raise invalid(f"Variants with IDs {given['variant_id']} do not exist")
+    product = store.get("product", variant["product_id"]) or {}
+    same = next((item for item in _items(store, cart) if item["variant_id"] == variant["id"]), None)
+    wanted = given["quantity"] + (same["quantity"] if same else 0)
+    _check_stock(store, cart, variant, wanted)
+    price = calculated_price(store, variant, cart["currency_code"], {"region_id": cart["region_id"]})
+    if price is None:
+        raise invalid(f"Variants with IDs {variant['id']} do not have a price")
+    if same is not None:
+        store.put("line_item", {**same, "quantity": js_number(wanted), "updated_at": store.now()})
+        return
+    store.put("line_item", _new_item(store, cart, variant, product, given, price["calculated_amount"]))
+
+
+def _new_item(
+    store: MedusaStore, cart: Document, variant: Document, product: Document, given: Document, unit_price: float
+) -> Document:
+    collection = store.get("collection", product.get("collection_id"))
+    return store.stamped(
+        "cali",
+        cart_id=cart["id"],
+        title=product["title"],
+        thumbnail=product["thumbnail"],
+        quantity=js_number(given["quantity"]),
+        unit_price=unit_price,
+        compare_at_unit_price=None,
+        is_tax_inclusive=False,
+        requires_shipping=True,
+        is_giftcard=product["is_giftcard"],
+        metadata=given.get("metadata") or {},
+        variant_id=variant["id"],
+        **{f"variant_{name}": variant[name] for name in ("sku", "barcode", "title")},
+        product_id=product["id"],
+        product_type_id=product["type_id"],
+        product_type=None,
+        **{f"product_{name}": product[name] for name in ("title", "description", "subtitle", "handle")},
+        product_collection=collection["title"] if collection else None,
+    )
+
+
+def _check_stock(store: MedusaStore, cart: Document, variant: Document, wanted: float) -> None:
+    if not variant["manage_inventory"]:
+        return
+    locations = {
+        location["id"]
+        for location in store.all("stock_location")
+        if cart["sales_channel_id"] in location["sales_channel_ids"]
+    }
+    for link in variant["inventory_links"]:
+        levels = store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]])
+        levels = [level for level in levels if level["location_id"] in locations]
+        if not levels:
+            raise invalid(
+                f"Sales channel {cart['sales_channel_id']} is not associated with any stock location "
+                f"for variant {variant['id']}."
+            )
+        free = sum(level["stocked_quantity"] - level["reserved_quantity"] for level in levels)
+        if not variant["allow_backorder"] and free < wanted * link["required_quantity"]:
+            raise MedusaError(
+                400,
+                "not_allowed",
+                "Some variant does not have the required inventory",
+                "insufficient_inventory",
+            )

@@ -1,0 +1,206 @@
+"""Routes of the embedded Medusa's products: `/admin/products`, their variants, and `/admin/product-variants`.
+
+Belongs here: lists with their filters, and the handlers. What they do to products belongs to `products.py`.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from erp_medusa_sandbox.faults import ORPHANS
+from erp_medusa_sandbox.medusa.errors import not_found
+from erp_medusa_sandbox.medusa.http import Resource, deleted, deleted_many, json_body, shown
+from erp_medusa_sandbox.medusa.lists import ListRoute, Value, matches, page, values_of
+from erp_medusa_sandbox.medusa.product_shapes import (
+    CHANGED_PRODUCT,
+    CHANGED_VARIANT,
+    NEW_PRODUCT,
+    NEW_VARIANT,
+    PRODUCT_BATCH,
+    PRODUCT_FIELDS,
+    VARIANT_BATCH,
+    VARIANT_FIELDS,
+)
+from erp_medusa_sandbox.medusa.products import create_products, delete_product, update_product
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+from erp_medusa_sandbox.medusa.variants import create_variant, delete_variant, own_variant, update_variant
+
+
+def _search(store: MedusaStore, product: Document, value: Value) -> bool:
+    needle = value if isinstance(value, str) else ""
+    variants = store.find("variant", "product_id", [product["id"]])
+    return matches(product, ("title", "subtitle", "description", "handle", "external_id"), needle) or any(
+        matches(variant, ("sku", "title", "barcode"), needle) for variant in variants
+    )
+
+
+def _by_variant(store: MedusaStore, product: Document, value: Value) -> bool:
+    """`variants[sku][]=`; other fields of variants work the same way."""
+    if not isinstance(value, dict):
+        return True
+    variants = store.find("variant", "product_id", [product["id"]])
+    return any(all(variant.get(name) in values_of(wanted) for name, wanted in value.items()) for variant in variants)
+
+
+def _by_sales_channel(_store: MedusaStore, product: Document, value: Value) -> bool:
+    return bool(set(values_of(value)) & set(product["sales_channel_ids"]))
+
+
+def _by_price_list(store: MedusaStore, product: Document, value: Value) -> bool:
+    wanted = set(values_of(value))
+    return any(
+        price["price_list_id"] in wanted
+        for variant in store.find("variant", "product_id", [product["id"]])
+        for price in store.find("price", "price_set_id", [variant["price_set_id"]])
+    )
+
+
+_PRODUCTS = ListRoute(
+    table="product",
+    plural="products",
+    defaults=PRODUCT_FIELDS,
+    equals=("id", "handle", "external_id", "status", "collection_id", "title", "is_giftcard"),
+    filters={
+        "q": _search,
+        "variants": _by_variant,
+        "sales_channel_id": _by_sales_channel,
+        "price_list_id": _by_price_list,
+    },
+    arrays=("status",),
+    strict=False,
+)
+_VARIANTS = ListRoute(
+    table="variant",
+    plural="variants",
+    defaults=("*", *VARIANT_FIELDS, "*product", "*inventory_items"),
+    equals=("id", "sku", "product_id", "barcode", "ean", "upc", "title"),
+    search=("title", "sku", "barcode", "ean", "upc"),
+    parameters=("manage_inventory", "allow_backorder"),
+)
+
+
+class Products(Resource):
+    """Handlers of products and their variants."""
+
+    def routes(self) -> list[Route]:
+        """List the routes with their handlers."""
+        one, variants = "/admin/products/{id}", "/admin/products/{id}/variants"
+        return [
+            Route("/admin/products", self._list_products, methods=["GET"]),
+            Route("/admin/products", self._create_one, methods=["POST"]),
+            Route("/admin/products/batch", self._batch, methods=["POST"]),
+            Route(one, self._get_one, methods=["GET"]),
+            Route(one, self._update_one, methods=["POST"]),
+            Route(one, self._delete_one, methods=["DELETE"]),
+            Route("/admin/product-variants", self._list_all_variants, methods=["GET"]),
+            Route(variants, self._add_variant, methods=["POST"]),
+            Route(f"{variants}/batch", self._batch_variants, methods=["POST"]),
+            Route(f"{variants}/{{variant_id}}", self._update_one_variant, methods=["POST"]),
+            Route(f"{variants}/{{variant_id}}", self._delete_one_variant, methods=["DELETE"]),
+        ]
+
+    async def _list_products(self, request: Request) -> Response:
+        return page(request, _PRODUCTS, self.store)
+
+    async def _create_one(self, request: Request) -> Response:
+        given = await json_body(request, NEW_PRODUCT)
+        with self.store.transaction():
+            (product,) = create_products(self.store, [given])
+        return self._answer(request, product["id"])
+
+    async def _batch(self, request: Request) -> Response:
+        given = await json_body(request, PRODUCT_BATCH)
+        orphans = request.scope.get("state", {}).get(ORPHANS, False)
+        with self.store.transaction():
+            created = create_products(self.store, given.get("create", []), orphans=orphans)
+            updates = given.get("update", [])
+            unknown = [one["id"] for one in updates if self.store.get("product", one["id"]) is None]
+            if unknown:
+                raise not_found(f"Unable to update the products with ids: {', '.join(unknown)}")
+            for one in updates:
+                update_product(self.store, self._known(one["id"]), one)
+            for identifier in given.get("delete", []):
+                delete_product(self.store, identifier)
+        return JSONResponse(
+            {
+                "created": self._several(request, [product["id"] for product in created]),
+                "updated": self._several(request, [one["id"] for one in updates]),
+                "deleted": deleted_many(given.get("delete", []), "product"),
+            }
+        )
+
+    async def _get_one(self, request: Request) -> Response:
+        if self.store.get("product", request.path_params["id"]) is None:
+            raise not_found("Product not found")
+        return self._answer(request, request.path_params["id"])
+
+    async def _update_one(self, request: Request) -> Response:
+        given = await json_body(request, CHANGED_PRODUCT)
+        with self.store.transaction():
+            update_product(self.store, self._known(request.path_params["id"]), given)
+        return self._answer(request, request.path_params["id"])
+
+    async def _delete_one(self, request: Request) -> Response:
+        with self.store.transaction():
+            delete_product(self.store, request.path_params["id"])
+        return deleted(request.path_params["id"], "product")
+
+    async def _list_all_variants(self, request: Request) -> Response:
+        return page(request, _VARIANTS, self.store)
+
+    async def _add_variant(self, request: Request) -> Response:
+        given = await json_body(request, NEW_VARIANT)
+        with self.store.transaction():
+            create_variant(self.store, self._known(request.path_params["id"]), given)
+        return self._answer(request, request.path_params["id"])
+
+    async def _batch_variants(self, request: Request) -> Response:
+        given = await json_body(request, VARIANT_BATCH)
+        product = self._known(request.path_params["id"])
+        with self.store.transaction():
+            created = [create_variant(self.store, product, one) for one in given.get("create", [])]
+            updated = [
+                update_variant(self.store, own_variant(self.store, product["id"], one["id"]), one)
+                for one in given.get("update", [])
+            ]
+            for identifier in given.get("delete", []):
+                delete_variant(self.store, own_variant(self.store, product["id"], identifier))
+        defaults = ("*", *VARIANT_FIELDS)
+        return JSONResponse(
+            {
+                "created": [shown(request, self.store, "variant", one, defaults) for one in created],
+                "updated": [shown(request, self.store, "variant", one, defaults) for one in updated],
+                "deleted": deleted_many(given.get("delete", []), "variant"),
+            }
+        )
+
+    async def _update_one_variant(self, request: Request) -> Response:
+        given = await json_body(request, CHANGED_VARIANT)
+        product = self._known(request.path_params["id"])
+        with self.store.transaction():
+            update_variant(self.store, own_variant(self.store, product["id"], request.path_params["variant_id"]), given)
+        return self._answer(request, product["id"])
+
+    async def _delete_one_variant(self, request: Request) -> Response:
+        product = self._known(request.path_params["id"])
+        variant_id = request.path_params["variant_id"]
+        with self.store.transaction():
+            delete_variant(self.store, own_variant(self.store, product["id"], variant_id))
+        parent = shown(request, self.store, "product", product, PRODUCT_FIELDS)
+        return JSONResponse({"id": variant_id, "object": "variant", "deleted": True, "parent": parent})
+
+    def _known(self, identifier: str) -> Document:
+        product = self.store.get("product", identifier)
+        if product is None:
+            raise not_found(f'Product with id "{identifier}" not found')
+        return product
+
+    def _answer(self, request: Request, identifier: str) -> Response:
+        return JSONResponse({"product": shown(request, self.store, "product", self._known(identifier), PRODUCT_FIELDS)})
+
+    def _several(self, request: Request, identifiers: list[str]) -> list[Document]:
+        """By id, which is not the order of the request."""
+        documents = [self.store.get("product", identifier) for identifier in sorted(set(identifiers))]
+        return [shown(request, self.store, "product", one, PRODUCT_FIELDS) for one in documents if one is not None]
