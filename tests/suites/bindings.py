@@ -79,6 +79,23 @@ class BindingsSuite:
         assert catalogue.row(new)["medusa_id"] == row["medusa_id"]
         assert products(medusa, [new])[new]["status"] == "published"
 
+    def test_a_copied_item_group_gets_a_collection_of_its_own(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        """The desk's Duplicate copies the id of an Item Group too."""
+        original = catalogue.group("Files")
+        first = catalogue.item(original)
+        assert runner.assets(EXPORT, "batch_0").success
+        group = catalogue.store.get("Item Group", original)
+        assert group is not None
+        copy = catalogue.group("A copy of files", medusa_id=group["medusa_id"])
+        second = catalogue.item(copy)
+        assert runner.assets(EXPORT, "batch_0").success
+        found = products(medusa, [first, second])
+        assert found[first]["collection_id"] == group["medusa_id"] != found[second]["collection_id"]
+        shown = medusa.admin("GET", f"/admin/collections/{group['medusa_id']}")["collection"]
+        assert (shown["title"], shown["external_id"]) == (original, original)
+
     def test_a_medusa_without_the_products_stops_the_run(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:

@@ -295,6 +295,21 @@ class ImagesSuite:
             assert not photos.file(name)["medusa_id"]
         assert photos.shown(item) == [photos.content(good)]
 
+    def test_pictures_of_other_kinds_are_named_and_other_files_are_not(self, photos: Photos) -> None:
+        item = photos.item()
+        others = [
+            photos.add(item, name, b"GIF89a", file_type=kind) for name, kind in (("a.gif", "GIF"), ("b.svg", "SVG"))
+        ]
+        remote = photos.add(item, "c.avif", file_url="https://cdn.example/c.avif", file_type="AVIF", file_size=0)
+        photos.add(item, "datasheet.pdf", b"%PDF-1.4", file_type="PDF")
+        photos.export()
+        run = photos.sync()
+        assert run.success
+        rejects = {row["document"].removeprefix("File "): row["reason"] for row in run.rejects("medusa_images")}
+        assert set(rejects) == {*others, remote}
+        assert "GIF files are not shown" in rejects[others[0]]
+        assert photos.uploads() == 0
+
     def test_a_bad_file_is_left_alone_until_it_changes_or_is_asked_for(
         self, photos: Photos, shop_env: pytest.MonkeyPatch
     ) -> None:

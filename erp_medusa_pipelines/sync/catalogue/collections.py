@@ -6,10 +6,11 @@ and the one that comes second adopts what the first created.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -22,6 +23,7 @@ from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 log = logging.getLogger(__name__)
 
 DOCTYPE = "Item Group"
+Group = Mapping[str, Any]
 CALLS_AT_ONCE = 4
 """Medusa has no batch route for collections; four calls at once hide most of what each costs by itself."""
 
@@ -39,21 +41,6 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def recognise(group: Mapping[str, Any], collections: Sequence[dict[str, Any]], handle: str) -> dict[str, Any] | None:
-    """The collection that is this group's: by its id, by external_id, by metadata, else by an unowned handle."""
-    tests = (
-        lambda c: c["id"] == group["medusa_id"],
-        lambda c: c["external_id"] == group["name"],
-        lambda c: (c["metadata"] or {}).get("item_group") == group["name"],
-        lambda c: c["handle"] == handle and not c["external_id"],
-    )
-    for test in tests:
-        for collection in collections:
-            if test(collection):
-                return collection
-    return None
-
-
 def collection_ids(erp: ErpNextClient) -> dict[str, str]:
     """Collection ids by Item Group name, as the Item Groups know them."""
     rows = erp.rows(DOCTYPE, ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
@@ -68,7 +55,11 @@ def sync_collections(
     names = [row["item_group"] for row in used if row["item_group"]]
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     report.count("found", len(groups))
-    plans = plan(groups, medusa.collections())
+    collections = medusa.collections()
+    # A collection may be that of a group without items.
+    owners = {one["external_id"] for one in collections if one["external_id"]} - set(names)
+    existing = frozenset(row["name"] for row in erp.rows_in(DOCTYPE, ["name"], owners))
+    plans = plan(groups, collections, existing)
     ids: dict[str, str] = {}
     with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="collections") as pool:
         for group, collection_id in pool.map(lambda one: _carry_out(one, medusa, report), plans):
@@ -93,28 +84,80 @@ def sync_collections(
 class Plan:
     """An Item Group with the collection that is its own already, or else the free handle for a new one."""
 
-    group: Mapping[str, Any]
+    group: Group
     existing: Mapping[str, Any] | None
     handle: str
 
 
-def plan(groups: Sequence[Mapping[str, Any]], collections: Sequence[dict[str, Any]]) -> list[Plan]:
-    """What belongs together, decided before anything is written: no collection or handle goes to two groups."""
-    unclaimed = {collection["id"]: collection for collection in collections}
+def plan(
+    groups: Sequence[Group], collections: Sequence[Mapping[str, Any]], existing_groups: frozenset[str] = frozenset()
+) -> list[Plan]:
+    """Decide what belongs together before anything is written: no collection or handle goes to two groups.
+
+    A collection is the group's that its external_id names, else the one that its metadata names, else the group's that
+    has its id, else that of the same handle. The id proves nothing where the collection names another group that
+    exists (`existing_groups`): the desk copies ids along with an Item Group.
+    """
+    handles = {group["name"]: group_handle(group["name"]) for group in groups}
+    owned = _owned(groups, collections, existing_groups, handles)
     taken = {collection["handle"] for collection in collections}
+    next_number: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
     plans = []
     for group in groups:
-        handle = slug(group["name"]) or f"item-group-{group['name'].encode('utf-8').hex()}"
-        existing = recognise(group, list(unclaimed.values()), handle)
-        if existing:
-            del unclaimed[existing["id"]]
-        else:
+        handle, existing = handles[group["name"]], owned.get(group["name"])
+        if existing is None and handle in taken:
             # Handles that differ only in punctuation collide; the free one is the group's own for ever after.
-            numbered = map(f"{handle}-{{}}".format, count(2))
-            handle = next(free for free in chain([handle], numbered) if free not in taken)
+            base = handle
+            while handle in taken:
+                handle = f"{base}-{next(next_number[base])}"
+        if existing is None:
             taken.add(handle)
         plans.append(Plan(group, existing, handle))
     return plans
+
+
+def group_handle(name: str) -> str:
+    """Return the address in the shop that a group gets when it is free."""
+    return slug(name) or f"item-group-{name.encode('utf-8').hex()}"
+
+
+def _owned(
+    groups: Sequence[Group],
+    collections: Sequence[Mapping[str, Any]],
+    existing_groups: frozenset[str],
+    handles: Mapping[str, str],
+) -> dict[str, Mapping[str, Any]]:
+    """Each group's collection by the group's name. The strongest sign of all groups is looked at first."""
+    names = {group["name"] for group in groups} | existing_groups
+    free = [one for one in collections if one["external_id"] not in names]
+    signs: tuple[tuple[Callable[[Group], str], Mapping[str, Mapping[str, Any]]], ...] = (
+        (lambda group: group["name"], _first_by(lambda one: one["external_id"], collections)),
+        (lambda group: group["name"], _first_by(lambda one: (one["metadata"] or {}).get("item_group"), free)),
+        (lambda group: group["medusa_id"] or "", _first_by(lambda one: one["id"], free)),
+        (
+            lambda group: handles[group["name"]],
+            _first_by(lambda one: None if one["external_id"] else one["handle"], free),
+        ),
+    )
+    owned: dict[str, Mapping[str, Any]] = {}
+    claimed: set[str] = set()
+    for key_of, by_key in signs:
+        for group in groups:
+            found = by_key.get(key_of(group))
+            if group["name"] not in owned and found is not None and found["id"] not in claimed:
+                owned[group["name"]] = found
+                claimed.add(found["id"])
+    return owned
+
+
+def _first_by(
+    key_of: Callable[[Mapping[str, Any]], str | None], collections: Sequence[Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for collection in collections:
+        if key := key_of(collection):
+            found.setdefault(key, collection)
+    return found
 
 
 def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Mapping[str, Any], str | None]:

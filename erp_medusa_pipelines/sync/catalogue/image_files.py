@@ -4,7 +4,9 @@ Belongs here: reading Files from ERPNext and checking them. Does not belong here
 """
 
 import hashlib
+import io
 import re
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,11 +21,13 @@ FILE_FIELDS = (
 
 # Frappe stores the type in upper case, and .jpeg as JPG; JPEG is there for rows made by other tools.
 FILE_TYPES = ("PNG", "JPG", "JPEG", "WEBP")
+OTHER_PICTURES = ("GIF", "SVG", "AVIF", "HEIC", "HEIF", "BMP", "TIF", "TIFF", "ICO", "JXL")
+"""Pictures that are not taken. They are read all the same, so that each is named and none is silently missing."""
 
 NEW_IMAGES = [
     ["attached_to_doctype", "=", WEBSITE_ITEM],
     ["medusa_id", "is", "not set"],
-    ["file_type", "in", list(FILE_TYPES)],
+    ["file_type", "in", [*FILE_TYPES, *OTHER_PICTURES]],
     ["is_folder", "=", 0],
 ]
 
@@ -32,9 +36,11 @@ REMOTE_ID = "remote-"
 
 _UPLOADED_AS = re.compile(r"[0-9a-f]{40}")
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
-_WEBP = re.compile(rb"\ARIFF.{4}WEBP", re.DOTALL)
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", 0xDA, b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
+_FORMATS = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "WEBP": ("webp", "image/webp")}
+
+MOST_PIXELS = 50_000_000
+"""A file of a few kilobytes can hold a picture that fills the memory; no shop shows one of 50 megapixels."""
 
 
 class BrokenImageError(Exception):
@@ -94,6 +100,13 @@ def check_address(image: ImageFile) -> None:
         raise BrokenImageError("file_url is neither a path such as /files/... nor an http address: attach it again")
 
 
+def check_type(image: ImageFile) -> None:
+    """Refuse pictures of a kind that the shop does not show, wherever they lie."""
+    kind = (image.row["file_type"] or "").upper()
+    if kind in OTHER_PICTURES:
+        raise BrokenImageError(f"{kind} files are not shown in the shop: attach it as PNG, JPEG or WebP")
+
+
 def check_size(image: ImageFile, limit: int) -> None:
     """Refuse a file by its recorded size, before it is downloaded."""
     size = image.row["file_size"] or 0
@@ -112,37 +125,43 @@ def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
 
 
 def upload_name(content: bytes) -> tuple[str, str]:
-    """(name, MIME type) to upload under. The name is the content's hash: ASCII, and recognisable later.
+    """Return (name, MIME type) to upload under. The name is the content's hash: ASCII, and recognised later.
 
     Medusa keeps no hash of its own, so the name in an image's address is what tells a rerun that it is there already.
     Raises BrokenImageError when the content is not a whole PNG, JPEG or WebP image, whatever the file's name says.
     """
     if not content:
         raise BrokenImageError("the file is empty: attach it again")
-    if content.startswith(_PNG_START):
-        extension, mime_type, whole = "png", "image/png", _PNG_END in content
-    elif content.startswith(_JPEG_START):
-        extension, mime_type, whole = "jpg", "image/jpeg", _is_whole_jpeg(content)
-    elif _WEBP.match(content):
-        # The RIFF header counts the bytes after itself.
-        extension, mime_type, whole = "webp", "image/webp", len(content) - 8 >= int.from_bytes(content[4:8], "little")
-    else:
-        raise BrokenImageError("the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one")
-    if not whole:
-        raise BrokenImageError("the file is cut off: attach it again")
+    extension, mime_type = _FORMATS[_checked_format(content)]
     return f"{hashlib.sha256(content).hexdigest()[:40]}.{extension}", mime_type
 
 
-def _is_whole_jpeg(content: bytes) -> bool:
-    """Whether the end marker follows the image data. Before them, a thumbnail inside may have an end of its own.
+def _checked_format(content: bytes) -> str:
+    """Decode the picture and return Pillow's name of its format."""
+    # Imported late: only runs with new images need it, and the code location has to load quickly.
+    from PIL import Image, UnidentifiedImageError
 
-    Cameras append other data after the end, so the file's last bytes tell nothing.
-    """
-    at = len(_JPEG_START) - 1
-    # Segments with their lengths, up to the image data - or to where a sloppy writer's lengths stop making sense.
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _JPEG_SCAN:
-        at += 1 if content[at + 1] == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return _JPEG_END in content[at:]
+    try:
+        with Image.open(io.BytesIO(content), formats=tuple(_FORMATS)) as picture:
+            kind, (width, height) = picture.format or "", picture.size
+            if width * height > MOST_PIXELS:
+                raise BrokenImageError(
+                    f"the picture has {width} x {height} pixels: make it smaller and attach it again"
+                )
+            # A JPEG is decoded at an eighth of its size, which reads all of its data in a fraction of the time.
+            picture.draft("RGB", (width // 8, height // 8))
+            picture.load()
+    except UnidentifiedImageError:
+        raise BrokenImageError(
+            "the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise BrokenImageError(f"the picture is too large: {error}; make it smaller and attach it again") from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise BrokenImageError(f"the file is cut off or damaged ({error}): attach it again") from None
+    if kind == "PNG" and _PNG_END not in content:
+        raise BrokenImageError("the file is cut off: attach it again")
+    return kind
 
 
 def has_upload(url: str, name: str) -> bool:

@@ -29,6 +29,7 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
     by_content,
     check_address,
     check_size,
+    check_type,
     has_upload,
     new_images,
     upload_name,
@@ -208,6 +209,8 @@ class ImageSync(WebsiteItemSync):
         for one in work:
             urls = [image["url"] for image in one.shown]
             for picture in one.pictures:
+                if not self._has_shown_type(picture):
+                    continue
                 if picture.lead.is_remote:
                     picture.url = picture.lead.row["file_url"]
                     picture.medusa_id = f"{REMOTE_ID}{picture.lead.mark}"
@@ -220,6 +223,15 @@ class ImageSync(WebsiteItemSync):
                     picture.content = b""
                     picture.url, picture.is_new = present, False
                     picture.medusa_id = unquote(present.split("?", 1)[0].rsplit("/", 1)[-1])
+
+    def _has_shown_type(self, picture: Picture) -> bool:
+        """Whether the shop shows files of that type; one that it does not show is rejected."""
+        try:
+            check_type(picture.lead)
+        except BrokenImageError as error:
+            self._refuse(picture, str(error))
+            return False
+        return True
 
     def _fetch(self, picture: Picture) -> bool:
         """Get and check the content; False when the picture was rejected or left (noted in the report)."""

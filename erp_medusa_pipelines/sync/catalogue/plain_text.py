@@ -8,14 +8,20 @@ from inscriptis.model.config import ParserConfig
 
 _CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
 _BLANK_LINES = re.compile(r"\n{3,}")
+_AMPERSAND = re.compile(r"&(?:amp|#0*38|#[xX]0*26);?")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
 
 
 def plain_text(html: str | None) -> str:
-    """Text of an HTML fragment: tags gone, entities decoded, list items and blocks on lines of their own."""
+    """Return the text of an HTML fragment: tags gone, entities decoded, list items and blocks on lines of their own."""
     if not html:
         return ""
     # Most fields hold plain text already; a parser would only cost time.
-    text = get_text(html, _CONFIG) if _MARKUP.search(html) else html
+    text = _text_of(html) if _MARKUP.search(html) else html
     lines = (line.replace("\u00a0", " ").strip() for line in text.splitlines())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def _text_of(html: str) -> str:
+    # inscriptis decodes entities a second time after the parser did, which would make tags of what was escaped.
+    return get_text(_AMPERSAND.sub("&amp;amp;", html), _CONFIG)

@@ -1,6 +1,7 @@
 """What counts as a whole image, and how an upload is recognised."""
 
 import struct
+import zlib
 
 import pytest
 
@@ -51,6 +52,26 @@ def test_the_end_of_a_thumbnail_inside_is_not_the_end_of_the_image() -> None:
 
 def test_fill_bytes_before_a_segment_are_skipped() -> None:
     assert upload_name(jpeg_with(b"\xff\xff", application_segment(b"Exif")))[1] == "image/jpeg"
+
+
+def test_a_damaged_picture_is_refused_although_both_its_ends_are_there() -> None:
+    whole = bytearray(image("png", 7))
+    at = whole.index(b"IDAT") + 10
+    whole[at : at + 4] = b"\x00\xff\x00\xff"
+    with pytest.raises(BrokenImageError, match="damaged"):
+        upload_name(bytes(whole))
+
+
+def test_a_small_file_that_unfolds_into_a_huge_picture_is_refused_before_it_is_decoded() -> None:
+    huge = image("png", 7).replace(struct.pack(">II", 16, 16), struct.pack(">II", 9000, 9000))
+    start = huge.index(b"IHDR")
+    huge = huge[: start + 17] + struct.pack(">I", zlib.crc32(huge[start : start + 17])) + huge[start + 21 :]
+    with pytest.raises(BrokenImageError, match="9000 x 9000"):
+        upload_name(huge)
+    giant = huge.replace(struct.pack(">II", 9000, 9000), struct.pack(">II", 90_000, 90_000))
+    giant = giant[: start + 17] + struct.pack(">I", zlib.crc32(giant[start : start + 17])) + giant[start + 21 :]
+    with pytest.raises(BrokenImageError, match="too large"):
+        upload_name(giant)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
         ("plain", "plain"),
         ("5 < 6 and 7 > 3, R&D", "5 < 6 and 7 > 3, R&D"),
         ("A &amp; B", "A & B"),
+        # Decoded once: what somebody wrote about a tag does not become one.
+        ("&amp;lt;script&amp;gt;", "&lt;script&gt;"),
+        ("<p>&#38;lt;b&#x26;gt; &amp;amp;</p>", "&lt;b&gt; &amp;"),
+        ("<p>&lt;b&gt; &quot;x&quot;</p>", '<b> "x"'),
         ("<b>bold</b>er", "bolder"),
         ("<p>a</p><p>b</p>", "a\n\nb"),
         ("a<br>b", "a\nb"),

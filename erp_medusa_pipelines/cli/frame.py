@@ -1,0 +1,117 @@
+"""What is the same for every command: `--json`, `--debug`, exit codes, and errors in one sentence.
+
+Belongs here: the decorator `command` and the boundary at which exceptions become words. Does not belong here: what a
+command does, and how answers look (output.py).
+"""
+
+import functools
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from dotenv import dotenv_values
+
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, print_json, show, stderr
+from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.clients.http import Redactor
+from erp_medusa_pipelines.settings import Settings, SettingsError
+
+ADMIN_VARIABLES = ("ADMIN_API_KEY", "ADMIN_API_SECRET")
+"""The administrator's key that `setup`, `take-over` and `hand-back` may be given; read from the environment only."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON object instead of tables.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and every request's log line.")]
+
+
+class CommandError(Exception):
+    """A command cannot go on; the text is one sentence for people, with what to do."""
+
+
+def command(function: Callable[..., Answer]) -> Callable[..., None]:
+    """Make a function that returns an Answer a command: adds `--json` and `--debug`, shows the answer, exits.
+
+    Errors become one sentence on stderr (with `--json`: an object with `error`) and exit code 2, Ctrl-C exit code 130.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, as_json: bool = False, debug: bool = False, **options: Any) -> None:
+        _log_to_stderr(debug)
+        try:
+            answer = function(*arguments, **options)
+        except KeyboardInterrupt:
+            code = ExitCode.STOPPED
+            _say("Stopped. Start the same command again: it goes on from what is done.", code, as_json=as_json)
+            raise typer.Exit(code) from None
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except Exception as error:
+            if debug:
+                raise
+            _say(sentence(error), ExitCode.CANNOT_TELL, as_json=as_json)
+            raise typer.Exit(ExitCode.CANNOT_TELL) from None
+        show(answer, as_json=as_json)
+        raise typer.Exit(answer.exit_code)
+
+    _add_options(run, function, as_json=AsJson, debug=Debug)
+    return run
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong in one line, without any secret that this process knows."""
+    if isinstance(error, SettingsError | ApiError | CommandError):
+        text = str(error)
+    else:
+        where = _innermost(error)
+        text = f"unexpected {type(error).__name__}: {error}{where} (--debug shows more)"
+    return Redactor(_secrets())(" ".join(text.split()))
+
+
+def _innermost(error: Exception) -> str:
+    """The line of ours nearest to the error: what a bug report needs."""
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("erp_medusa_pipelines") and module != __name__:
+            found = f" at {module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _secrets() -> list[str]:
+    """Values of every secret variable, read without judging them: wrong settings may be what the error is about."""
+    names = [name.upper() for name, kind in Settings.model_fields.items() if "SecretStr" in str(kind.annotation)]
+    variables = {**dotenv_values(".env"), **os.environ}
+    values = [variables.get(name) or "" for name in (*names, *ADMIN_VARIABLES)]
+    # ALERT_URLS holds several.
+    return [part for value in values for part in (value, *value.split())]
+
+
+def _say(text: str, code: ExitCode, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": text}, code)
+    else:
+        stderr().print(text, style="red" if code == ExitCode.CANNOT_TELL else "yellow", markup=False, highlight=False)
+
+
+def _log_to_stderr(debug: bool) -> None:
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(message)s", force=True)
+    # It logs addresses with their query; ours log method, path and outcome.
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+
+def _add_options(run: Callable[..., None], function: Callable[..., Any], **options: Any) -> None:
+    """Give the wrapper the function's parameters and these options: typer reads signatures."""
+    signature = inspect.signature(function)
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in options.items()
+    ]
+    run.__signature__ = signature.replace(  # pyright: ignore[reportFunctionMemberAccess]
+        parameters=[*signature.parameters.values(), *extra], return_annotation=None
+    )
+    run.__annotations__ = {**function.__annotations__, **options, "return": None}

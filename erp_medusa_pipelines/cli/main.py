@@ -1,0 +1,34 @@
+"""`erp-medusa`: the list of commands.
+
+Belongs here: which commands there are. Each is a function in a module of its own, decorated with `frame.command`, whose
+docstring is its help text. To add one: write it, add it here, describe it in docs/cli.md.
+"""
+
+import typer
+
+from erp_medusa_pipelines.cli.doctor import doctor
+
+app = typer.Typer(
+    name="erp-medusa",
+    help="Look after a shop on ERPNext and Medusa. Settings come from the environment or .env, as for the runs.\n\n"
+    "Exit codes: 0 fine, 1 something to do, 2 cannot tell, 130 ended by Ctrl-C. Every command takes --json.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(doctor)
+
+
+@app.callback()
+def _erp_medusa() -> None:
+    """Keep `doctor` a command of its own even while it is the only one."""
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

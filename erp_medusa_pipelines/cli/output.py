@@ -1,0 +1,93 @@
+"""What a command says: its answer, shown as tables for people or as one JSON object for programs.
+
+Belongs here: the shape of answers, exit codes, tables, progress. Does not belong here: what any command finds out.
+Answers go to stdout; progress, warnings and errors to stderr, so that `--json` can be piped.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+class ExitCode(IntEnum):
+    """What the exit code of every command means."""
+
+    FINE = 0
+    TO_DO = 1
+    CANNOT_TELL = 2
+    STOPPED = 130
+    """Ended by Ctrl-C, as shells count it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found out: `data` for `--json` (plain values), `shown` for people, and the exit code."""
+
+    data: Mapping[str, Any]
+    shown: Sequence[RenderableType] = field(default_factory=tuple)
+    exit_code: ExitCode = ExitCode.FINE
+
+
+def stdout() -> Console:
+    """Where answers go. Made anew each time: tests and shells replace sys.stdout."""
+    return Console()
+
+
+def stderr() -> Console:
+    """Where everything goes that is no answer."""
+    return Console(stderr=True)
+
+
+def show(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer."""
+    if as_json:
+        print_json(answer.data, answer.exit_code)
+        return
+    console = stdout()
+    for part in answer.shown:
+        console.print(part)
+
+
+def print_json(data: Mapping[str, Any], exit_code: ExitCode) -> None:
+    """One JSON object, with the exit code in words as `status`. Decimals and times become strings."""
+    # Not through rich, which would wrap long values.
+    print(json.dumps({"status": exit_code.name.lower(), **data}, ensure_ascii=False, indent=2, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[RenderableType | None]]) -> Table:
+    """A table for people. What a server sent is shown as it is: rich's markup is not read in it."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*("" if cell is None else _literal(cell) for cell in row))
+    return made
+
+
+def _literal(cell: RenderableType) -> RenderableType:
+    from rich.text import Text
+
+    return Text(cell) if isinstance(cell, str) else cell
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress display on stderr; silent where stderr is no terminal. Add tasks to it, and advance them."""
+    console = stderr()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as display:
+        yield display

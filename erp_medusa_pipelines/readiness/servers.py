@@ -1,0 +1,90 @@
+"""Are both servers there, of a version that the pipelines know, and do they take the keys?
+
+Belongs here: the first questions of the doctor; nothing else can be asked where they fail. Does not belong here: rights
+and what the tasks need of each server.
+"""
+
+from collections.abc import Iterator
+
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+ERPNEXT_VERSIONS = (15, 16)
+
+
+def erpnext_answers(shop: Shop) -> Iterator[Finding]:
+    """Whether ERPNext can be reached, and which version it is."""
+    http = shop.erp.http
+    try:
+        # Asked of the login, which a key is not needed for: a wrong key is another finding than a silent server.
+        http.request("GET", "/api/method/ping", parse=False)
+    except AccessError:
+        pass  # It answers, and refuses even this to a wrong key.
+    except ApiError as error:
+        yield Finding(
+            "ERPNext", "reachable", Level.FAIL, str(error), "no task can run", "check ERPNEXT_URL and that it is up"
+        )
+        return
+    yield Finding("ERPNext", "reachable", Level.OK, http.base_url)
+    yield from _erpnext_key(shop)
+
+
+def _erpnext_key(shop: Shop) -> Iterator[Finding]:
+    try:
+        user = shop.erp.user()
+    except AccessError as error:
+        yield Finding(
+            "ERPNext", "key", Level.FAIL, error.reason, "no task can run", "set ERPNEXT_API_KEY and ERPNEXT_API_SECRET"
+        )
+        return
+    yield Finding("ERPNext", "key", Level.OK, f"belongs to {user}")
+    version = shop.erp.major_version
+    known = version in ERPNEXT_VERSIONS
+    yield Finding(
+        "ERPNext",
+        "version",
+        Level.OK if known else Level.FAIL,
+        f"{version}",
+        "" if known else "its answers may be other ones than the tasks know",
+        "" if known else f"use ERPNext {' or '.join(map(str, ERPNEXT_VERSIONS))}",
+    )
+
+
+def medusa_answers(shop: Shop) -> Iterator[Finding]:
+    """Whether Medusa can be reached, is a 2.x, and takes the key. A 1.x is told by its open store routes."""
+    http = shop.medusa.http
+    try:
+        http.request("GET", "/health", parse=False)
+    except ApiError as error:
+        mend = "check MEDUSA_URL and that it is up"
+        yield Finding("Medusa", "reachable", Level.FAIL, str(error), "no product can be sent", mend)
+        return
+    yield Finding("Medusa", "reachable", Level.OK, http.base_url)
+    if _is_medusa_1(shop):
+        yield Finding(
+            "Medusa",
+            "version",
+            Level.FAIL,
+            "1.x: its store answers without a publishable key",
+            "it has none of the routes that the tasks use",
+            "upgrade to Medusa 2, or let MEDUSA_URL name your Medusa 2",
+        )
+        return
+    try:
+        http.request("GET", "/admin/stores", params={"limit": 1, "fields": "id"})
+    except AccessError as error:
+        mend = "make a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
+        yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", mend)
+        return
+    yield Finding("Medusa", "version", Level.OK, "2.x")
+    yield Finding("Medusa", "key", Level.OK, "is accepted")
+
+
+def _is_medusa_1(shop: Shop) -> bool:
+    """Medusa 2 wants a publishable key on every store route (400); Medusa 1 knows none and answers."""
+    try:
+        answer = shop.medusa.http.request("GET", "/store/regions", params={"limit": 1})
+    except PermanentError:
+        return False
+    return isinstance(answer, dict) and "regions" in answer

@@ -1,0 +1,40 @@
+"""Running commands as an operator does, against the servers of the test."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from erp_medusa_pipelines.cli.main import app
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said with `--json`."""
+
+    code: int
+    data: dict[str, Any]
+
+    def finding(self, area: str, name: str) -> dict[str, Any]:
+        """The doctor's one finding of that name."""
+        found = [row for row in self.data["findings"] if (row["area"], row["name"]) == (area, name)]
+        assert len(found) == 1, [(row["area"], row["name"]) for row in self.data["findings"]]
+        return found[0]
+
+
+Command = Callable[..., Told]
+
+
+@pytest.fixture
+def erp_medusa(shop_env: pytest.MonkeyPatch) -> Command:
+    """`erp-medusa ARGUMENTS --json` with the servers of `shop_env`."""
+
+    def run(*arguments: str) -> Told:
+        told = CliRunner().invoke(app, [*arguments, "--json"])
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        return Told(told.exit_code, json.loads(told.stdout))
+
+    return run
