@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 READY := .make/ready
-UV_VERSION := 0.13.9
 
 # The first interpreter of a supported version that can make virtual environments. Override: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -25,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,11 +43,13 @@ $(HOME_DIR)/dagster.yaml: dagster.yaml
 	@mkdir -p $(HOME_DIR)
 	@cp dagster.yaml $@
 
-lock: $(READY) ## Compute constraints.txt anew from pyproject.toml
-	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet \
+lock: $(READY) ## Add to constraints.txt what pyproject.toml asks for; the versions that stand there stay
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet $(UPGRADE) \
 		--no-header --no-annotate --no-emit-index-url --output-file constraints.txt
 	@echo "constraints.txt written"
+
+upgrade: UPGRADE := --upgrade
+upgrade: lock ## Compute constraints.txt anew with the newest versions that pyproject.toml allows
 
 demo: $(READY) $(HOME_DIR)/dagster.yaml ## Run the export on the embedded shop, then serve the UI on 127.0.0.1:3000
 	@$(PY) -m erp_medusa_pipelines.demo
@@ -74,6 +75,9 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(PY) dev/env_example.py --check
 	@$(BIN)/dg check toml
 	@$(BIN)/dg check defs
+
+wheel-check: $(READY) ## Build the wheel, install it into a clean environment, load the code location from it
+	@$(PY) dev/wheel_check.py
 
 format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dev.server_script import install_server_script
 from erp_medusa_sandbox.erpnext.app import create_app
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
@@ -60,19 +61,6 @@ def main() -> None:
     with running(app) as url:
         print(json.dumps({"url": url, "key": key, "secret": secret}), flush=True)
         sys.stdin.read()
-
-
-def install_server_script(store: ErpStore) -> None:
-    """What an administrator does in the desk, after README."""
-    from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
-
-    store.insert(
-        "Server Script",
-        name=SERVER_SCRIPT_METHOD,
-        script_type="API",
-        api_method=SERVER_SCRIPT_METHOD,
-        script=server_script_text(),
-    )
 
 
 if __name__ == "__main__":

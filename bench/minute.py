@@ -29,6 +29,7 @@ import psutil
 import requests
 from pydantic import SecretStr
 
+from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_pipelines.assets.otps import otp_options
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
@@ -37,7 +38,6 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.minute.otps import OtpExpiry
 from erp_medusa_sandbox import server
 from erp_medusa_sandbox.erpnext.store import ErpStore
-from tests.support.mail_sink import MailSink, mail_sink
 
 ROOT = Path(__file__).parents[1]
 SCHEDULES = ("send_quotation_emails_schedule", "expire_otps_schedule")
@@ -323,7 +323,7 @@ def reference_mails(site: Site, sink: MailSink) -> float:
 
 def install_server_script(store: ErpStore) -> None:
     """What an administrator does in the desk."""
-    from bench.erp_process import install_server_script as install
+    from dev.server_script import install_server_script as install
 
     if not store.count("Server Script", script_type="API"):
         install(store)

@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg2
 import requests
 
+from dev.deployment import Deployment, deployed, private_postgres, wait_for
+from dev.mail_sink import LOOPBACK, mail_sink
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
-from tests.support.deployment import Deployment, deployed, private_postgres, wait_for
-from tests.support.mail_sink import LOOPBACK, mail_sink
 
 JOB = "export_items_and_images_custom"
 BATCH = "batch_0"

@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from postgres import Cluster, PostgresError, free_port
 
@@ -53,6 +54,7 @@ UNFINISHED_SEED = "medusa_seed_unfinished"
 ADMIN_EMAIL = "admin@example.com"
 BOOT_SECONDS = 120
 STOP_SECONDS = 20
+CLOCK_TOLERANCE_SECONDS = 2
 
 STOPPED_EXIT_CODE = 3
 
@@ -72,7 +74,7 @@ class State:
     database_port: int | None = None
     port: int | None = None
     # Process id and its start time: a number alone may meanwhile belong to somebody else.
-    process: tuple[int, str] | None = None
+    process: tuple[int, float] | None = None
     # The environment lines that do not depend on the port.
     shop: dict[str, str] = field(default_factory=dict)
     # Which packages the databases were last migrated by.
@@ -83,7 +85,9 @@ class State:
         if not STATE.exists():
             return cls()
         values = json.loads(STATE.read_text())
-        values["process"] = tuple(values["process"]) if values["process"] else None
+        if values["process"]:
+            pid, started = values["process"]
+            values["process"] = (int(pid), float(started))
         return cls(**values)
 
     def save(self) -> None:
@@ -161,18 +165,23 @@ def install() -> None:
 # --- Processes ------------------------------------------------------------------------------------------------------
 
 
-def _start_time(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks; None if there is none or it is a zombie."""
+def _start_time(pid: int) -> float | None:
+    """Unix time of the process's start; None if there is none or it is a zombie."""
     try:
-        # The program's name, in parentheses, may contain anything; what follows it is plain.
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
         return None
-    return None if after_name[0] == "Z" else after_name[19]
 
 
 def running(state: State) -> bool:
-    return state.process is not None and _start_time(state.process[0]) == state.process[1]
+    """Whether Medusa's process of the last start still lives."""
+    if state.process is None:
+        return False
+    pid, started = state.process
+    now = _start_time(pid)
+    # It is derived from the system's clock, which may have been set meanwhile.
+    return now is not None and abs(now - started) < CLOCK_TOLERANCE_SECONDS
 
 
 def _variables(state: State, cluster: Cluster, database: str) -> dict[str, str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dev.deployment import ROOT, Deployment, deployed, private_postgres
 from tests.support.browser import Operator, operator
-from tests.support.deployment import ROOT, Deployment, deployed, private_postgres
 from tests.support.webhook import Webhook, webhook
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.support.deployment import ROOT, free_port
+from dev.deployment import ROOT, free_port
 
 
 def test_the_demo_launches_its_runs_in_the_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

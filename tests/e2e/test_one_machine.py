@@ -1,6 +1,6 @@
 """The same on one machine: SQLite, no code server. What differs is where the history lies, so one round is enough."""
 
-from tests.support.deployment import Deployment, wait_for
+from dev.deployment import Deployment, wait_for
 
 JOB = "export_items_and_images_custom"
 SENSOR = "retry_failed_partitions"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dev.deployment import Deployment, wait_for
 from tests.support.browser import Operator
-from tests.support.deployment import Deployment, wait_for
 from tests.support.webhook import Webhook
 
 JOB = "export_items_and_images_custom"

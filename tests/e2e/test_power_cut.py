@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.deployment import Deployment, deployed, private_postgres, wait_for
+from dev.deployment import Deployment, deployed, private_postgres, wait_for
 
 JOB = "export_items_and_images_custom"
 SENSOR = "retry_failed_partitions"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.deployment import Deployment, deployed, private_postgres, wait_for
+from dev.mail_sink import LOOPBACK, MailSink, mail_sink
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
-from tests.support.deployment import Deployment, deployed, private_postgres, wait_for
-from tests.support.mail_sink import LOOPBACK, MailSink, mail_sink
 
 ALL = (*TASKS, *HOUSEKEEPING)
 EACH_MINUTE = json.dumps({task.name: "* * * * *" for task in ALL})

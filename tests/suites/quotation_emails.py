@@ -11,13 +11,13 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
+from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import everything_kept
 from tests.support.erp_rest import ErpRest, use_erpnext
-from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.erp_process import install_server_script
+from dev.server_script import install_server_script
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient

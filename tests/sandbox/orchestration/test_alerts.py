@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dev.mail_sink import mail_sink
 from erp_medusa_pipelines.orchestration import retries
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
-from tests.support.mail_sink import mail_sink
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.webhook import Webhook, webhook

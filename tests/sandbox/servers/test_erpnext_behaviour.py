@@ -14,12 +14,12 @@ import pytest
 import requests
 from starlette.applications import Starlette
 
+from dev.mail_sink import mail_sink
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop import seed as shop
-from tests.sandbox.smtp_sink import SmtpSink
 
 NOW = datetime(2026, 11, 22, 5, 8)  # noqa: DTZ001 - a wall clock
 SET_VALUES = "/api/method/erp_medusa_set_values"
@@ -223,7 +223,7 @@ def test_saves_record_the_calls_that_the_app_would_make_to_medusa(erp: Erp) -> N
 
 def test_four_calls_at_once_send_one_mail_four_times(erp: Erp) -> None:
     waiting = erp.store.rows("Email Queue", status="Not Sent")[0]["name"]
-    with SmtpSink(together=4) as sink:
+    with mail_sink(together=4) as sink:
         change(erp.app.state.site, {"smtp_port": sink.port})
         method = "frappe.email.doctype.email_queue.email_queue.send_now"
         with ThreadPoolExecutor(4) as pool:
@@ -236,7 +236,7 @@ def test_a_mail_goes_to_each_of_its_recipients_once(erp: Erp) -> None:
     people = [{"recipient": f"{name}@sandbox.example", "status": status} for name, status in (("a", "Sent"), ("b", ""))]
     row = {"status": "Partially Sent", "message": "To: <!--recipient-->\n\nHello", "email_account": shop.ACCOUNT}
     erp.store.insert("Email Queue", name="partly", sender="erp@sandbox.example", recipients=people, **row)
-    with SmtpSink() as sink:
+    with mail_sink() as sink:
         change(erp.app.state.site, {"smtp_port": sink.port})
         erp.call("frappe.email.doctype.email_queue.email_queue.send_now", {"name": "partly"})
         assert [message.splitlines()[0] for message in sink.messages] == [b"To: b@sandbox.example"]

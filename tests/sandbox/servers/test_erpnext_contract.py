@@ -22,13 +22,13 @@ import pytest
 import requests
 from starlette.applications import Starlette
 
+from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
 from erp_medusa_sandbox.erpnext.site import API_USER, LOW_USER, SYSTEM_MANAGER, Site
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop import seed as shop
-from tests.sandbox.smtp_sink import SmtpSink
 
 CONTRACT = Path(__file__).parent / "contract" / "erpnext"
 SUBJECTS = sorted(path.stem for path in CONTRACT.glob("*.json"))
@@ -130,7 +130,7 @@ def _account(site: Site) -> None:
     site.store.set("Email Account", "Sandbox Out", enable_outgoing=1, default_outgoing=1)
 
 
-def switches(sink: SmtpSink) -> dict[str, Callable[[Site], None]]:
+def switches(sink: MailSink) -> dict[str, Callable[[Site], None]]:
     """What happened to the server before some of the recorded requests."""
 
     def site(**changes: Any) -> Callable[[Site], None]:
@@ -159,7 +159,7 @@ def replayed(subject: str) -> list[requests.Response]:
     others = [low_user("low", "secret"), system_manager("sysmgr", "secret")]
     app: Starlette = create_app(store, api_key="key", api_secret="secret", other_users=others)
     with ExitStack() as stack:
-        sink = stack.enter_context(SmtpSink())
+        sink = stack.enter_context(mail_sink())
         url = stack.enter_context(running(app))
         session = stack.enter_context(requests.Session())
         change(app.state.site, {"smtp_port": sink.port})

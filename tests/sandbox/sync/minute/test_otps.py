@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bench.erp_process import install_server_script
+from dev.server_script import install_server_script
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_sandbox.faults import Fault

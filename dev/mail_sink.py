@@ -1,4 +1,7 @@
-"""A mail server for tests: real SMTP on a loopback port. What arrives here is what was sent."""
+"""A mail server for tests and measurements: real SMTP on a loopback port. What arrives here is what was sent.
+
+Belongs here: taking, refusing and delaying mails, and remembering them.
+"""
 
 import threading
 import time
@@ -22,20 +25,33 @@ class MailSink:
     refuse: set[str] = field(default_factory=set)
     answer: str = "250 OK"
     port: int = 0
+    messages: list[bytes] = field(default_factory=list)
+    """Raw text of each message that was taken."""
     recipients: list[str] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     """Unix time of each message that was taken."""
     gate: threading.Event = field(default_factory=threading.Event)
     """While it is clear, a message is kept waiting for its OK."""
+    together: int = 1
+    """No message is accepted before this many are offered, so that their senders overlap for sure."""
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self._meeting = threading.Barrier(self.together)
 
     @property
     def times_received(self) -> Counter[str]:
         """How often each recipient got a message."""
         return Counter(self.recipients)
+
+    async def handle_MAIL(
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        await server.loop.run_in_executor(None, self._meeting.wait, 30)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -50,6 +66,7 @@ class MailSink:
         if not self.answer.startswith("250"):
             return self.answer
         content: Any = envelope.content
+        self.messages.append(content)
         self.recipients += envelope.rcpt_tos
         self.subjects.append(str(message_from_bytes(content)["Subject"]))
         self.times.append(time.time())
@@ -66,9 +83,9 @@ class _AnyPort(Controller):
 
 
 @contextmanager
-def mail_sink() -> Iterator[MailSink]:
-    """A listening sink."""
-    sink = MailSink()
+def mail_sink(together: int = 1) -> Iterator[MailSink]:
+    """Serve a sink on a free loopback port."""
+    sink = MailSink(together=together)
     controller = _AnyPort(sink, hostname=LOOPBACK, port=0)
     controller.start()
     try:

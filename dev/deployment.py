@@ -22,7 +22,7 @@ import requests
 from dev.postgres import Cluster, free_port
 from erp_medusa_sandbox import server as sandbox
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 LOCATION = "erp_medusa_pipelines"
 REPOSITORY = "__repository__"
