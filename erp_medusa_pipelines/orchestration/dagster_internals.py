@@ -29,6 +29,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
 )
+from dagster._daemon.controller import get_daemon_statuses
 from dagster._serdes import ConfigurableClassData
 from dagster._time import get_current_timestamp
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
@@ -160,6 +161,12 @@ def instance_setting(instance: dg.DagsterInstance, name: str) -> Any:
 def classes_in_force(instance: dg.DagsterInstance) -> tuple[type[RunCoordinator], type[RunLauncher]]:
     """The classes of the instance's run coordinator and run launcher."""
     return type(instance.run_coordinator), type(instance.run_launcher)
+
+
+def silent_daemons(instance: dg.DagsterInstance) -> list[str]:
+    """The daemons that this instance needs and that gave no sign of life lately, by their names in the UI."""
+    statuses = get_daemon_statuses(instance, instance.get_required_daemon_types())
+    return sorted(name for name, status in statuses.items() if not status.healthy)
 
 
 def check_keys(repository: dg.RepositoryDefinition) -> list[dg.AssetCheckKey]:

@@ -6,16 +6,46 @@ Belongs here: which examinations there are. Does not belong here: what they look
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, rights, servers, site
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
-from erp_medusa_pipelines.readiness.servers import erpnext_answers, medusa_answers
 
-FIRST: tuple[tuple[str, Examination[Shop]], ...] = (("ERPNext", erpnext_answers), ("Medusa", medusa_answers))
+SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
+    ("ERPNext", servers.erpnext_answers),
+    ("Medusa", servers.medusa_answers),
+)
+OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
+    (rights.AREA, rights.user_may_do_the_work),
+    (fields.AREA, fields.custom_fields_are_there),
+    (fields.AREA, fields.tables_of_best_sellers_are_there),
+    (fields.AREA, fields.homepage_is_there),
+    (site.AREA, site.ids_are_written_fast),
+    (site.AREA, site.clocks_agree),
+    (site.AREA, site.requests_are_not_limited),
+    (site.AREA, site.mail_can_leave),
+    (site.AREA, site.strangers_see_nothing),
+    (frappe_app.AREA, frappe_app.jobs_are_known),
+    (frappe_app.AREA, frappe_app.saves_still_work),
+    (frappe_app.AREA, frappe_app.mails_have_one_sender),
+)
+OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (
+    (medusa_shop.AREA, medusa_shop.channel_and_locations_are_named),
+)
+OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
+    (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
+    (medusa_shop.AREA, medusa_shop.ids_point_to_something),
+)
 
 
 def examine_shop(shop: Shop) -> Iterator[Finding]:
     """Every finding about both servers. What needs a server that does not answer is left out."""
-    silent = set()
-    for finding in examine(shop, FIRST):
+    bad = set()
+    for finding in examine(shop, SERVERS):
         if finding.level in (Level.FAIL, Level.UNKNOWN):
-            silent.add(finding.area)
+            bad.add(finding.area)
         yield finding
+    if "ERPNext" not in bad:
+        yield from examine(shop, OF_ERPNEXT)
+    if "Medusa" not in bad:
+        yield from examine(shop, OF_MEDUSA)
+    if not bad:
+        yield from examine(shop, OF_BOTH)

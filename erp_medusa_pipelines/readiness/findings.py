@@ -15,12 +15,13 @@ Asked = TypeVar("Asked")
 
 
 class Level(StrEnum):
-    """How bad it is. UNKNOWN: it could not be looked at."""
+    """How bad it is. UNKNOWN: a server would not say. SKIPPED: looking takes a right that no task needs."""
 
     OK = "ok"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
     WARN = "warn"
     FAIL = "fail"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,19 @@
 """`erp-medusa doctor` finds what is wrong with either server."""
 
+from pathlib import Path
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.server import running
 from tests.sandbox.cli.conftest import Command
+from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.operations import our_daemon
 from tests.support.servers import ErpServer, MedusaServer
 
 
@@ -58,4 +64,114 @@ def test_a_wrong_key_is_told_apart_from_a_silent_server(erp_medusa: Command, sho
 def test_it_writes_nothing(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:
     erp_medusa("doctor")
     for server in (erp, medusa):
-        assert {seen.method for seen in server.faults.requests} == {"GET"}
+        writes = [seen.path for seen in server.faults.requests if seen.method != "GET"]
+        # Asked with no rows: whether the Server Script is there.
+        assert writes in ([], ["/api/method/erp_medusa_set_values"])
+
+
+def test_a_missing_right_names_the_tasks_and_the_role(erp_medusa: Command, erp: ErpServer) -> None:
+    erp.site(roles=["System Manager", "Item Manager", "Sales Master Manager", "Accounts User"])
+    told = erp_medusa("doctor")
+    bins = told.finding("rights", "Bin")
+    assert (bins["level"], bins["fixable"]) == ("fail", True)
+    assert "update_webitem_stock" in bins["means"]
+    assert "Stock User" in bins["mend"]
+    assert told.finding("rights", "Item Price")["level"] == "ok"
+
+
+def test_a_missing_right_to_write_is_told_apart_from_reading(erp_medusa: Command, erp: ErpServer) -> None:
+    erp.site(roles=["System Manager", "Sales Master Manager", "Accounts User", "Stock User"])
+    assert erp_medusa("doctor").finding("rights", "Item Group")["found"] == "no right to write"
+
+
+def test_missing_custom_fields_are_named(erp_medusa: Command, erp: ErpServer) -> None:
+    erp.faults.add(
+        Fault(
+            "status",
+            path="Website(%20|\\+| )Item\\?.*medusa_variant_id",
+            status=417,
+            json={"exc_type": "DataError", "exception": "frappe.exceptions.DataError: Field not permitted in query"},
+        )
+    )
+    found = erp_medusa("doctor").finding("fields", "Website Item")
+    assert (found["level"], found["found"]) == ("fail", "without medusa_variant_id")
+
+
+def test_hooks_that_make_saves_fail_are_told(erp_medusa: Command, erp: ErpServer) -> None:
+    erp.store.set("Medusa Configuration", "Medusa Configuration", enable=1)
+    catalogue = Catalogue(erp.store)
+    catalogue.item(catalogue.root, code="SKU-1")
+    erp.store.insert("Item Price", item_code="SKU-1", price_list=PRICE_LIST, price_list_rate=1, medusa_id="plist_1")
+    told = erp_medusa("doctor")
+    assert told.finding("Frappe app", "save hooks")["level"] == "fail"
+    assert told.finding("Frappe app", "Item Prices")["found"] == "1 hold the app's medusa_id"
+
+
+def test_a_currency_that_medusa_does_not_sell_in_is_told(erp_medusa: Command, erp: ErpServer) -> None:
+    Catalogue(erp.store)
+    assert erp_medusa("doctor").finding("Medusa shop", "currency")["level"] == "ok"
+    erp.store.set("Price List", PRICE_LIST, currency="JPY")
+    told = erp_medusa("doctor")
+    assert told.finding("Medusa shop", "currency")["level"] == "fail"
+    assert told.finding("Medusa shop", "regions")["level"] == "warn"
+
+
+def test_a_location_that_the_channel_does_not_sell_from_is_told(
+    erp_medusa: Command, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    assert erp_medusa("doctor").finding("Medusa shop", "stock location")["level"] == "ok"
+    location = medusa.admin("POST", "/admin/stock-locations", json={"name": "Far away"})["stock_location"]["id"]
+    shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", location)
+    told = erp_medusa("doctor").finding("Medusa shop", "stock location")
+    assert told["level"] == "fail"
+    assert "cannot be bought" in told["means"]
+
+
+def test_ids_that_point_to_nothing_are_counted(erp_medusa: Command, erp: ErpServer) -> None:
+    catalogue = Catalogue(erp.store)
+    for number in range(3):
+        catalogue.item(catalogue.root, code=f"SKU-{number}", medusa_id="prod_gone", medusa_variant_id="variant_gone")
+    found = erp_medusa("doctor").finding("Medusa shop", "product ids")
+    assert found["level"] == "warn"
+    assert "of the 3" in found["found"]
+    assert "1 name a product that is gone, 1 products are named twice" in found["found"]
+
+
+def test_what_a_server_will_not_say_is_unknown_and_stops_nothing_else(erp_medusa: Command, erp: ErpServer) -> None:
+    erp.faults.add(Fault("status", path="get_time_zone", status=503))
+    told = erp_medusa("doctor")
+    assert told.finding("site", "clocks agree")["level"] == "unknown"
+    assert told.finding("site", "rate limit")["level"] == "ok"
+
+
+def test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    erp.store.set("System Settings", "", time_zone="Asia/Muscat")
+    assert erp_medusa("doctor").finding("site", "time zone")["mend"] == "set SCHEDULE_TIMEZONE=Asia/Muscat"
+    shop_env.setenv("SCHEDULE_TIMEZONE", "Asia/Muscat")
+    assert erp_medusa("doctor").finding("site", "time zone")["level"] == "ok"
+
+
+def test_an_installation_without_our_dagster_yaml_fails(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    told = erp_medusa("doctor")
+    sections = [row["found"] for row in told.data["findings"] if row["name"] == "dagster.yaml"]
+    assert "run_coordinator is missing or wrong" in sections
+    assert told.finding("Dagster", "daemon")["level"] == "fail"
+    assert told.finding("Dagster", "all tasks")["found"] == "schedule off"
+
+
+def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    with our_daemon(tmp_path) as daemon:
+        for task in TASKS:
+            daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
+    told = erp_medusa("doctor")
+    assert told.finding("Dagster", "dagster.yaml")["level"] == "ok"
+    assert told.finding("Dagster", "all tasks")["found"] == "done here"
+    assert told.finding("Dagster", "retries")["level"] == "warn"

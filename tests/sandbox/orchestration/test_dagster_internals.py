@@ -105,6 +105,10 @@ def test_sections_and_classes_of_dagster_yaml(daemon: Daemon) -> None:
         assert internals.instance_setting(default, "retention") == {}
 
 
+def test_daemons_that_never_ran_are_silent(daemon: Daemon) -> None:
+    assert {"SCHEDULER", "SENSOR"} <= set(internals.silent_daemons(daemon.instance))
+
+
 def test_runs_are_ended_with_a_reason(daemon: Daemon) -> None:
     for end, status in (
         (internals.report_failed, dg.DagsterRunStatus.FAILURE),

@@ -1,0 +1,84 @@
+"""Are the fields and documents there that the tasks write to?
+
+Belongs here: looking for custom fields, tables and the one homepage. Does not belong here: making them (install.py).
+"""
+
+from collections.abc import Iterator
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness import needs
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+AREA = "fields"
+
+
+def custom_fields_are_there(shop: Shop) -> Iterator[Finding]:
+    """One finding per DocType. A field counts whoever made it: a list that names an unknown one is refused."""
+    for doctype, fields in needs.CUSTOM_FIELDS.items():
+        try:
+            missing = missing_fields(shop.erp, doctype)
+        except AccessError:
+            continue  # Already said among the rights.
+        if missing:
+            means = "what is sent to Medusa cannot be bound to its document, so nothing is sent"
+            found = f"without {', '.join(missing)}"
+            yield Finding(AREA, doctype, Level.FAIL, found, means, "make the custom fields", fixable=True)
+        else:
+            yield Finding(AREA, doctype, Level.OK, ", ".join(fields))
+
+
+def missing_fields(erp: ErpNextClient, doctype: str) -> list[str]:
+    """Fields of needs.CUSTOM_FIELDS that the site does not have; one request where all are there."""
+    wanted = list(needs.CUSTOM_FIELDS[doctype])
+    if _reads(erp, doctype, wanted):
+        return []
+    return [name for name in wanted if not _reads(erp, doctype, [name])]
+
+
+def _reads(erp: ErpNextClient, doctype: str, fields: list[str]) -> bool:
+    try:
+        erp.get_list(doctype, ["name", *fields], limit=1)
+    except AccessError:
+        raise
+    except PermanentError as error:
+        if error.status == 417 or error.exc_type in ("DataError", "OperationalError"):
+            return False
+        raise
+    return True
+
+
+def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
+    """Whether Product Collection has a table for every category of TOP_SELLER_CATEGORIES."""
+    try:
+        document = shop.erp.get_single("Product Collection")
+    except PermanentError:
+        return  # Already said among the rights.
+    wanted = shop.settings.top_seller_categories
+    missing = [field for field in wanted.values() if field not in document]
+    if not missing:
+        yield Finding(AREA, "Product Collection", Level.OK, ", ".join(wanted.values()))
+        return
+    yield Finding(
+        AREA,
+        "Product Collection",
+        Level.FAIL,
+        f"has no table {', '.join(missing)}",
+        "add_top_selling_items_to_collection fails",
+        "correct TOP_SELLER_CATEGORIES, or add the table to Product Collection",
+    )
+
+
+def homepage_is_there(shop: Shop) -> Iterator[Finding]:
+    """Whether the one Homepage Landing exists that the clearance task writes to."""
+    doctype, name = needs.HOMEPAGE
+    try:
+        found = shop.erp.exists(doctype, filters=[["name", "=", name]])
+    except PermanentError:
+        return  # Already said among the rights.
+    if found:
+        yield Finding(AREA, doctype, Level.OK, name)
+        return
+    means = "fetch_clearance_items has nowhere to show deals, and fails"
+    yield Finding(AREA, doctype, Level.FAIL, f"there is no {name}", means, "make that document", fixable=True)

@@ -1,0 +1,139 @@
+"""The `medusa_integration` Frappe app, where a site has it: its jobs, its hooks, and what they do beside the tasks.
+
+Belongs here: reading the app's state, and what it means. Does not belong here: switching its jobs off.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.tasks import TASKS
+
+AREA = "Frappe app"
+APP = "medusa_integration"
+METHODS = {f"{APP}.api.{task.name}": task.name for task in TASKS}
+"""The app's scheduled function -> our task: they have the same names."""
+
+JOB_FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation"]
+
+
+@dataclass(frozen=True)
+class FrappeJob:
+    """One Scheduled Job Type of the app. Times are naive, in the site's zone."""
+
+    name: str
+    task: str
+    stopped: bool
+    frequency: str
+    cron: str
+    last_execution: str | None
+    creation: str
+
+
+def frappe_jobs(erp: ErpNextClient) -> list[FrappeJob]:
+    """The app's rows among the Scheduled Job Types, by our tasks; none where the app is not installed."""
+    rows = erp.get_list("Scheduled Job Type", JOB_FIELDS, filters=[["method", "in", sorted(METHODS)]])
+    return [
+        FrappeJob(
+            row["name"],
+            METHODS[row["method"]],
+            bool(row["stopped"]),
+            row.get("frequency") or "",
+            row.get("cron_format") or "",
+            row.get("last_execution"),
+            row.get("creation") or "",
+        )
+        for row in rows
+    ]
+
+
+def jobs_are_known(shop: Shop) -> Iterator[Finding]:
+    """The seven jobs of the app: all there, or none."""
+    try:
+        jobs = frappe_jobs(shop.erp)
+    except AccessError:
+        return  # Already said among the rights.
+    missing = sorted(set(METHODS.values()) - {job.task for job in jobs})
+    if not jobs:
+        yield Finding(AREA, "scheduled jobs", Level.OK, "none: the app is not installed")
+    elif missing:
+        mend = "run bench migrate on the site"
+        yield Finding(
+            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app is of another version", mend
+        )
+    else:
+        stopped = sum(job.stopped for job in jobs)
+        yield Finding(AREA, "scheduled jobs", Level.OK, f"{len(jobs)} jobs, {stopped} of them stopped")
+
+
+def saves_still_work(shop: Shop) -> Iterator[Finding]:
+    """Whether the app's save hooks would make staff's saves fail."""
+    try:
+        enabled = bool(shop.erp.get_single("Medusa Configuration").get("enable"))
+    except PermanentError:
+        return  # Not installed, or already said among the rights.
+    if not enabled:
+        yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
+    else:
+        yield Finding(
+            AREA,
+            "save hooks",
+            Level.FAIL,
+            "on: the app calls Medusa whenever staff save",
+            "it speaks Medusa 1: with a Medusa 2, saves of current prices, items and groups fail",
+            "untick Enable in Medusa Configuration; the tasks send what changed",
+        )
+    yield from _prices_with_old_ids(shop.erp)
+
+
+def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
+    try:
+        rows = erp.get_list(
+            "Item Price",
+            [Aggregate("COUNT", "name", "number")],
+            filters=[["medusa_id", "is", "set"]],
+            order_by="number desc",
+        )
+    except PermanentError:
+        return  # Already said among the rights or the fields.
+    number = int(rows[0]["number"] or 0) if rows else 0
+    if not number:
+        yield Finding(AREA, "Item Prices", Level.OK, "none holds the app's medusa_id")
+        return
+    yield Finding(
+        AREA,
+        "Item Prices",
+        Level.WARN,
+        f"{number} hold the app's medusa_id",
+        "the app refuses every save of those that are current, even with Enable off",
+        "run sync_missing_prices_to_medusa: it empties the field",
+    )
+
+
+OTHER_SENDERS = ("frappe.email.queue.flush",)
+
+
+def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
+    """Whether Frappe's own queue is flushed by its scheduler, which sends quotation mails as well."""
+    try:
+        rows = shop.erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
+        running = [row["name"] for row in rows if not row["stopped"]] if _scheduler_runs(shop.erp) else []
+    except AccessError:
+        return  # Already said among the rights.
+    yield _senders(running)
+
+
+def _senders(running: Sequence[str]) -> Finding:
+    if not running:
+        return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its queue beside the task")
+    means = "Frappe sends waiting mails too: a quotation may go out twice when both take it at the same moment"
+    mend = f"stop {', '.join(running)} if all mails of the site are quotations; else leave send_quotation_emails off"
+    return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, mend)
+
+
+def _scheduler_runs(erp: ErpNextClient) -> bool:
+    question = {"doctype": "System Settings", "field": "enable_scheduler"}
+    return bool(int(erp.call("frappe.client.get_single_value", question, method="GET") or 0))

@@ -1,0 +1,115 @@
+"""Is the Medusa shop set up for what is sent to it: channel, stock locations, currencies, regions, products?
+
+Belongs here: questions to Medusa's Admin API, and to both servers about ids. Does not belong here: mending (sync/).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+AREA = "Medusa shop"
+SAMPLE = 300
+"""Website Items whose ids are looked up; the tasks check all of them every night."""
+
+
+def channel_and_locations_are_named(shop: Shop) -> Iterator[Finding]:
+    """The sales channel, the stock locations, and whether the shop sells from them."""
+    settings, medusa = shop.settings, shop.medusa
+    try:
+        channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
+        yield Finding(AREA, "sales channel", Level.OK, channel)
+    except PermanentError as error:
+        yield Finding(AREA, "sales channel", Level.FAIL, error.reason, "no product can be sent", "set it as told")
+        return
+    try:
+        default = medusa.stock_location_id(settings.medusa_stock_location_id)
+    except PermanentError as error:
+        yield Finding(AREA, "stock location", Level.FAIL, error.reason, "no stock can be sent", "set it as told")
+        return
+    wanted = {default, *settings.warehouse_stock_locations.values()}
+    rows = medusa.all_of("/admin/stock-locations", "stock_locations", "id,name,sales_channels.id")
+    linked = {row["id"]: {one["id"] for one in row.get("sales_channels") or () if one} for row in rows}
+    yield from (_location(location, channel, linked) for location in sorted(wanted))
+
+
+def _location(location: str, channel: str, linked: dict[str, set[str]]) -> Finding:
+    if location not in linked:
+        mend = "correct WAREHOUSE_STOCK_LOCATIONS"
+        return Finding(AREA, "stock location", Level.FAIL, f"{location} does not exist", "its stock is lost", mend)
+    if channel not in linked[location]:
+        means = "what lies there cannot be bought: Medusa refuses it in the cart"
+        mend = "link the location to the sales channel (Settings, Locations, Sales Channels)"
+        return Finding(AREA, "stock location", Level.FAIL, f"{location} is not linked to {channel}", means, mend)
+    return Finding(AREA, "stock location", Level.OK, f"{location}, linked to the channel")
+
+
+def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
+    """Whether the price list's currency is one of the store's, and a region sells in it."""
+    name = shop.settings.erpnext_price_list
+    try:
+        lists = shop.erp.get_list("Price List", ["name", "currency", "enabled"], filters=[["name", "=", name]])
+    except AccessError:
+        return  # Already said among the rights.
+    if not lists:
+        mend = "set ERPNEXT_PRICE_LIST to one of the site's selling Price Lists"
+        yield Finding(AREA, "prices", Level.FAIL, f"ERPNext has no Price List {name}", "no price is sent", mend)
+        return
+    currency = str(lists[0]["currency"] or "").lower()
+    stores = shop.medusa.all_of("/admin/stores", "stores", "id,supported_currencies.currency_code")
+    supported = {one["currency_code"] for store in stores for one in store.get("supported_currencies") or ()}
+    known = currency in supported
+    yield Finding(
+        AREA,
+        "currency",
+        Level.OK if known else Level.FAIL,
+        f"{currency} of {name}" + ("" if known else f" is not among the store's: {', '.join(sorted(supported))}"),
+        "" if known else "every price is rejected",
+        "" if known else "add the currency to the store (Settings, Store)",
+    )
+    regions = list(shop.medusa.all_of("/admin/regions", "regions", "id,name,currency_code"))
+    sold = [row["name"] for row in regions if row["currency_code"] == currency]
+    yield Finding(
+        AREA,
+        "regions",
+        Level.OK if sold else Level.WARN,
+        ", ".join(sold) or f"none sells in {currency}",
+        "" if sold else "the storefront shows no price",
+        "" if sold else f"make a region with the currency {currency}",
+    )
+
+
+def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
+    """A sample of Website Items' products, and all collections of Item Groups."""
+    try:
+        rows = shop.erp.get_list(
+            "Website Item",
+            ["name", "medusa_id"],
+            filters=[["medusa_id", "is", "set"]],
+            order_by="modified desc, name asc",
+            limit=SAMPLE,
+        )
+        groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
+    except PermanentError:
+        return  # Already said among the rights or the fields.
+    held = Counter(row["medusa_id"] for row in rows)
+    there = {row["id"] for row in shop.medusa.products_by("id", held, "id")}
+    gone, shared = sum(one not in there for one in held), sum(number > 1 for number in held.values())
+    looked = f"of the {len(rows)} exported Website Items changed last"
+    if gone or shared:
+        found = f"{looked} {gone} name a product that is gone, {shared} products are named twice"
+        means = "those items are not shown; the next export empties wrong ids and makes or adopts products"
+        mend = "run export_items_and_images_custom; if many are gone, make sure that it is the right Medusa"
+        yield Finding(AREA, "product ids", Level.WARN, found, means, mend)
+    else:
+        yield Finding(AREA, "product ids", Level.OK, f"{looked} all name a product of their own")
+    known = {row["id"] for row in shop.medusa.collections()}
+    lost = [row["name"] for row in groups if row["medusa_id"] not in known]
+    if lost:
+        found = f"{len(lost)} Item Groups name a collection that is gone ({', '.join(lost[:5])})"
+        mend = "materialize medusa_collections"
+        yield Finding(AREA, "collection ids", Level.WARN, found, "new products of theirs have none", mend)
+    else:
+        yield Finding(AREA, "collection ids", Level.OK, f"{len(groups)} Item Groups name their collection")

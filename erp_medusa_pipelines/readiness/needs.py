@@ -1,0 +1,194 @@
+"""What the tasks need of an ERPNext site: rights, fields and DocTypes. The doctor and the setup read the same tables.
+
+Belongs here: the tables. Does not belong here: looking, installing, or what the tasks do with it. The rights were tried
+one by one on ERPNext 15; a test runs every task with a user who has these and no others.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROLE = "ERP Medusa Pipelines"
+"""The role that the setup makes: the rights below and no others."""
+
+KINDS = {"r": "read", "w": "write", "c": "create", "d": "delete"}
+
+_PRICES = {"Website Item": "r", "Item Price": "rw", "Price List": "r"}
+_STOCK = {"Website Item": "rw", "Warehouse": "r", "Bin": "r"}
+_EXPORT = {
+    "Website Item": "rw",
+    "Item": "r",
+    "Item Group": "rw",
+    "Country": "r",
+    "File": "rw",
+    "Deleted Document": "r",
+    "Medusa Configuration": "r",
+}
+RIGHTS: Mapping[str, Mapping[str, str]] = {
+    # Prices and stock of what is exported tonight follow in the same run.
+    "export_items_and_images_custom": {**_PRICES, **_STOCK, **_EXPORT},
+    "sync_missing_prices_to_medusa": _PRICES,
+    "update_webitem_stock": _STOCK,
+    "add_top_selling_items_to_collection": {
+        "Website Item": "r",
+        "Item": "r",
+        "Item Group": "r",
+        "Sales Invoice": "r",
+        "Product Collection": "rw",
+    },
+    "fetch_clearance_items": {
+        "Website Item": "r",
+        "Item": "r",
+        "Batch": "r",
+        "Expiring Items": "rw",
+        "Homepage Landing": "rw",
+    },
+    "send_quotation_emails": {"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+    # Deleting is for OTP_RETENTION_DAYS only.
+    "expire_otps": {"Email OTP": "rwd"},
+}
+"""Task -> DocType -> rights: r(ead), w(rite), c(reate), d(elete)."""
+
+SINGLES = frozenset({"Product Collection", "Expiring Items", "Medusa Configuration", "System Settings"})
+"""DocTypes without a list."""
+
+OPTIONAL = frozenset({"Medusa Configuration", "Scheduled Job Type"})
+"""Where a site has none of these, there is nothing to be read: the Frappe app is not installed."""
+
+CHILDREN = {
+    "Item": "Item Barcode",
+    "Website Item": "Item Website Specification",
+    "Sales Invoice": "Sales Invoice Item",
+}
+"""DocType -> a child table that is read as a list. Everybody may list Item; its child tables are for those who may."""
+
+GIVEN_TO_ALL = frozenset({"File"})
+"""Files follow the document that they are attached to: no rule is needed, and none is made."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """One right on one DocType, and the tasks that need it."""
+
+    doctype: str
+    kind: str
+    tasks: tuple[str, ...]
+
+
+def rights() -> Iterator[Right]:
+    """Every right once, by DocType."""
+    for doctype, letters in rights_of_role().items():
+        for letter in letters:
+            tasks = tuple(task for task, needs in RIGHTS.items() if letter in needs.get(doctype, ""))
+            yield Right(doctype, KINDS[letter], tasks)
+
+
+def rights_of_role() -> dict[str, str]:
+    """DocType -> all rights that any task needs on it."""
+    doctypes = sorted({doctype for needs in RIGHTS.values() for doctype in needs})
+    return {
+        doctype: "".join(
+            letter for letter in KINDS if any(letter in needs.get(doctype, "") for needs in RIGHTS.values())
+        )
+        for doctype in doctypes
+    }
+
+
+def _id_field(label: str, after: str) -> dict[str, Any]:
+    return {"label": label, "fieldtype": "Data", "insert_after": after, "read_only": 1, "no_copy": 1}
+
+
+CUSTOM_FIELDS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "Website Item": {
+        "medusa_id": _id_field("Medusa ID", "web_item_name"),
+        "medusa_variant_id": _id_field("Medusa Variant ID", "medusa_id"),
+        "custom_in_stock": {"label": "In Stock", "fieldtype": "Check", "insert_after": "website_warehouse"},
+        "custom_threshold_qty": {
+            "label": "Threshold Qty",
+            "fieldtype": "Int",
+            "default": "1",
+            "insert_after": "custom_in_stock",
+        },
+    },
+    "Item Group": {"medusa_id": _id_field("Medusa ID", "item_group_name")},
+    "Item Price": {
+        "medusa_id": _id_field("Medusa ID", "price_list"),
+        "medusa_price_id": _id_field("Medusa Price ID", "medusa_id"),
+    },
+    "File": {"medusa_id": _id_field("Medusa ID", "file_url")},
+}
+"""DocType -> fieldname -> Custom Field. A field that exists counts whoever made it, whatever its document is called."""
+
+_ITEM_LINK = {"fieldname": "item_code", "fieldtype": "Link", "options": "Item", "in_list_view": 1}
+_WEBSITE_ITEM = {"fieldname": "website_item", "fieldtype": "Link", "options": "Website Item", "in_list_view": 1}
+_WEBSITE_ITEM_NAME = {
+    "fieldname": "website_item_name",
+    "fieldtype": "Data",
+    "fetch_from": "website_item.web_item_name",
+    "in_list_view": 1,
+}
+
+
+def _tables(child: str, *fieldnames: str) -> list[dict[str, Any]]:
+    return [{"fieldname": name, "fieldtype": "Table", "options": child} for name in fieldnames]
+
+
+DOCTYPES: Mapping[str, Mapping[str, Any]] = {
+    "Product Collection Item": {
+        "istable": 1,
+        "fields": [
+            _ITEM_LINK,
+            {"fieldname": "item_name", "fieldtype": "Data", "fetch_from": "item_code.item_name", "in_list_view": 1},
+            {"fieldname": "sales_count", "fieldtype": "Float", "in_list_view": 1},
+        ],
+    },
+    "Product Collection": {
+        "issingle": 1,
+        "fields": _tables(
+            "Product Collection Item",
+            "dental_items",
+            "medical_items",
+            "infection_control_items",
+            "medical_laboratory_ivd_items",
+        ),
+    },
+    "Expiring Items Table": {
+        "istable": 1,
+        "fields": [
+            _WEBSITE_ITEM,
+            _WEBSITE_ITEM_NAME,
+            {"fieldname": "expiry_date", "fieldtype": "Date", "in_list_view": 1},
+            {"fieldname": "show", "fieldtype": "Check", "in_list_view": 1},
+        ],
+    },
+    "Expiring Items": {"issingle": 1, "fields": _tables("Expiring Items Table", "expiring_items")},
+    "Homepage Item": {"istable": 1, "fields": [_WEBSITE_ITEM, _WEBSITE_ITEM_NAME]},
+    "Best Deals": {
+        "istable": 1,
+        "fields": [{"fieldname": "url", "fieldtype": "Text", "in_list_view": 1}, _WEBSITE_ITEM],
+    },
+    "Homepage Landing": {
+        "autoname": "prompt",
+        "fields": [*_tables("Homepage Item", "clearance_items"), *_tables("Best Deals", "best_deals")],
+    },
+    "Email OTP": {
+        "autoname": "hash",
+        "fields": [
+            {"fieldname": "email", "fieldtype": "Data", "options": "Email", "unique": 1, "in_list_view": 1},
+            {"fieldname": "otp", "fieldtype": "Int"},
+            {"fieldname": "expiration_time", "fieldtype": "Datetime", "in_list_view": 1},
+            {
+                "fieldname": "status",
+                "fieldtype": "Select",
+                "options": "Pending\nVerified\nExpired",
+                "in_list_view": 1,
+            },
+            {"fieldname": "password", "fieldtype": "Password"},
+            {"fieldname": "logged_in", "fieldtype": "Check"},
+        ],
+    },
+}
+"""Custom DocTypes of shops without the Frappe app, children before parents; names and fields are the app's."""
+
+HOMEPAGE = ("Homepage Landing", "Active Homepage Landing")
+"""The one document that the clearance task writes to."""

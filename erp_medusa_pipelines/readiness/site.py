@@ -1,0 +1,117 @@
+"""The ERPNext site around the work: its clock, zone, limits, mail, fast writes, and what it shows to strangers.
+
+Belongs here: what is true of the whole site. Does not belong here: the Frappe app and its jobs (frappe_app.py).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+AREA = "site"
+MOST_SKEW_SECONDS = 30.0
+PUBLIC = ("Email OTP", "User", "Customer", "Address", "Email Queue", "Sales Invoice")
+"""DocTypes that hold what strangers must not read."""
+
+
+def clocks_agree(shop: Shop) -> Iterator[Finding]:
+    """Whether this machine's clock and ERPNext's agree, and the schedules' zone is the site's."""
+    skew = (shop.erp.now() - datetime.now(UTC)).total_seconds()
+    far = abs(skew) > MOST_SKEW_SECONDS
+    yield Finding(
+        AREA,
+        "clock",
+        Level.WARN if far else Level.OK,
+        f"ERPNext's is {skew:+.0f} s from this machine's",
+        "schedules tick by this machine's clock, passwords expire by ERPNext's" if far else "",
+        "set both machines' clocks by NTP" if far else "",
+    )
+    zone, ours = shop.erp.time_zone.key, shop.settings.schedule_timezone
+    other = zone != ours
+    yield Finding(
+        AREA,
+        "time zone",
+        Level.WARN if other else Level.OK,
+        f"the site's is {zone}, SCHEDULE_TIMEZONE is {ours}" if other else zone,
+        "the nightly tasks start at other hours than the Frappe app's did" if other else "",
+        f"set SCHEDULE_TIMEZONE={zone}" if other else "",
+    )
+
+
+def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
+    """Whether the site has a rate limit, which it tells in the headers of every answer."""
+    answer = shop.erp.http.request("GET", "/api/method/ping", parse=False)
+    limit = answer.headers.get("X-RateLimit-Limit")
+    if not limit:
+        yield Finding(AREA, "rate limit", Level.OK, "none")
+        return
+    seconds = int(limit) / 1_000_000
+    means = "a night's work may be told to wait; runs then go on later, and take longer"
+    mend = "raise rate_limit in site_config.json, or take it out for this site"
+    yield Finding(AREA, "rate limit", Level.WARN, f"{seconds:g} s of worker time per window", means, mend)
+
+
+def mail_can_leave(shop: Shop) -> Iterator[Finding]:
+    """Whether there is a default outgoing Email Account. Reading those takes a System Manager."""
+    filters = [["enable_outgoing", "=", 1], ["default_outgoing", "=", 1]]
+    try:
+        found = shop.erp.get_list("Email Account", ["name"], filters=filters, limit=1)
+    except AccessError:
+        yield Finding(AREA, "mail account", Level.SKIPPED, "the user may not read Email Account (nor has to)")
+        return
+    if not found:
+        means = "quotation mails that name no account of their own stay in the queue"
+        mend = "set a default outgoing Email Account in ERPNext"
+        yield Finding(AREA, "mail account", Level.FAIL, "no default outgoing account", means, mend)
+    else:
+        yield Finding(AREA, "mail account", Level.OK, found[0]["name"])
+
+
+def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
+    """Whether the Server Script is installed, enabled, and of this version."""
+    if shop.writer.has_server_script:
+        yield Finding(AREA, "Server Script", Level.OK, SERVER_SCRIPT_METHOD)
+        return
+    yield Finding(
+        AREA,
+        "Server Script",
+        Level.WARN,
+        f"{SERVER_SCRIPT_METHOD} is not installed, switched off or of another version",
+        "ids are written by saving documents: a few a second, and with the app's save hooks",
+        "bench set-config -g server_script_enabled 1, and install the script",
+        fixable=True,
+    )
+
+
+def strangers_see_nothing(shop: Shop) -> Iterator[Finding]:
+    """What a visitor without any key may list. The Frappe app lets Guest read one-time passwords."""
+    visitor = HttpClient("ERPNext", shop.erp.http.base_url, {}, options=HttpOptions(5.0, 30.0, attempts=1))
+    try:
+        seen = [doctype for doctype in PUBLIC if _shows(visitor, doctype)]
+    finally:
+        visitor.close()
+    if not seen:
+        yield Finding(AREA, "visitors", Level.OK, f"may not list {', '.join(PUBLIC)}")
+        return
+    yield Finding(
+        AREA,
+        "visitors",
+        Level.FAIL,
+        f"anybody without a key may list {', '.join(seen)}",
+        "addresses are public" + (", and the codes that customers sign in with" if "Email OTP" in seen else ""),
+        "take the role Guest out of them in ERPNext's Role Permissions Manager",
+    )
+
+
+def _shows(visitor: HttpClient, doctype: str) -> bool:
+    try:
+        visitor.request("GET", f"/api/resource/{doctype.replace(' ', '%20')}", params={"limit_page_length": 1})
+    except (AccessError, PermanentError):
+        return False
+    except ApiError:
+        raise
+    return True
