@@ -78,6 +78,16 @@ def open_erpnext(settings: Settings, options: HttpOptions) -> Iterator[ErpNextCl
         erp.http.close()
 
 
+@contextmanager
+def open_erpnext_as(url: str, key: SecretStr, secret: SecretStr, options: HttpOptions) -> Iterator[ErpNextClient]:
+    """ERPNext with somebody else's key, such as an administrator's."""
+    http = _erpnext_http(url, key, secret, options)
+    try:
+        yield ErpNextClient(http)
+    finally:
+        http.close()
+
+
 @dataclass(frozen=True)
 class _Servers:
     erp_url: str
@@ -121,16 +131,14 @@ def _sandbox(settings: Settings) -> _Servers:
 
 
 def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
-    key, secret = servers.erp_key.get_secret_value(), servers.erp_secret.get_secret_value()
-    token = f"{key}:{secret}"
-    http = HttpClient(
-        "ERPNext",
-        servers.erp_url,
-        {"Authorization": f"token {token}"},
-        secrets=(token, key, secret),
-        options=options,
-    )
+    http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
     return ErpNextClient(http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
+
+
+def _erpnext_http(url: str, key: SecretStr, secret: SecretStr, options: HttpOptions) -> HttpClient:
+    pair = key.get_secret_value(), secret.get_secret_value()
+    token = ":".join(pair)
+    return HttpClient("ERPNext", url, {"Authorization": f"token {token}"}, secrets=(token, *pair), options=options)
 
 
 def sandbox_directory(settings: Settings) -> Path:

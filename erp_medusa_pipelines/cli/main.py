@@ -7,6 +7,7 @@ docstring is its help text. To add one: write it, add it here, describe it in do
 import typer
 
 from erp_medusa_pipelines.cli.doctor import doctor
+from erp_medusa_pipelines.cli.setup import setup
 
 app = typer.Typer(
     name="erp-medusa",
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(doctor)
+app.command()(setup)
 
 
 @app.callback()

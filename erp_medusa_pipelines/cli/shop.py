@@ -3,12 +3,19 @@
 Belongs here: opening both clients, or ERPNext with an administrator's key. Does not belong here: what is asked of them.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dotenv import dotenv_values
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from erp_medusa_pipelines.cli.frame import ADMIN_VARIABLES, CommandError
 from erp_medusa_pipelines.cli.output import stderr
-from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_shop
-from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.http import HttpOptions
+from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_erpnext_as, open_shop
+from erp_medusa_pipelines.settings import ServerUrl, Settings, load_settings
 
 PATIENCE = {"http_connect_timeout": 5.0, "http_read_timeout": 30.0, "http_attempts": 2}
 """For questions that somebody waits for; what writes takes the runs' own time-outs."""
@@ -25,3 +32,32 @@ def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterat
         stderr().print(SANDBOX_NOTICE, style="yellow", markup=False)
     with open_shop(settings if patient else settings.model_copy(update=PATIENCE)) as shop:
         yield shop
+
+
+@contextmanager
+def connect_as_admin() -> Iterator[ErpNextClient]:
+    """ERPNext with the administrator's key of ADMIN_API_KEY and ADMIN_API_SECRET, which is kept nowhere.
+
+    Needs ERPNEXT_URL only: before a setup there is no other key yet.
+    """
+    key, secret = (os.environ.get(name, "") for name in ADMIN_VARIABLES)
+    if not key or not secret:
+        raise CommandError(
+            f"set {' and '.join(ADMIN_VARIABLES)} in the environment to an administrator's key (User, Settings, API"
+            " Access in ERPNext); it is used for this command and kept nowhere"
+        )
+    options = HttpOptions(connect_timeout=5.0, read_timeout=130.0, attempts=3)
+    with open_erpnext_as(_erpnext_url(), SecretStr(key), SecretStr(secret), options) as erp:
+        erp.user()  # A wrong key is one sentence, not one per step.
+        yield erp
+
+
+def _erpnext_url() -> str:
+    """ERPNEXT_URL alone: the other settings may not be known yet."""
+    value = {**dotenv_values(".env"), **os.environ}.get("ERPNEXT_URL")
+    if not value:
+        raise CommandError("set ERPNEXT_URL to the address of ERPNext, in the environment or .env")
+    try:
+        return TypeAdapter(ServerUrl).validate_python(value)
+    except ValidationError as error:
+        raise CommandError(f"ERPNEXT_URL {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None

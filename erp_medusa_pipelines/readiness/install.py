@@ -1,0 +1,251 @@
+"""Putting in place what needs.py asks of an ERPNext site, with an administrator's key.
+
+Belongs here: one step per thing, each of which looks before it makes, so that a second run makes nothing and a run that
+was killed is gone on with. Nothing that exists is changed. Does not belong here: the tables (needs.py), and how the
+outcome is shown.
+
+Rights are given through ERPNext's own permission manager. It copies the standard rules of a DocType first; a Custom
+DocPerm of one's own, inserted alone, would take the DocType from everybody else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
+from erp_medusa_pipelines.clients.failures import ApiError, PermanentError
+from erp_medusa_pipelines.readiness import needs
+from erp_medusa_pipelines.readiness.fields import missing_fields
+
+PERMISSIONS = "frappe.core.page.permission_manager.permission_manager"
+PERMLEVEL = 0
+
+
+class State(StrEnum):
+    """What became of a step. MISSING: it would be made (dry run). LEFT: it is there in another form; see `found`."""
+
+    THERE = "there"
+    MISSING = "missing"
+    MADE = "made"
+    LEFT = "left"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One step: what it is about, what became of it, and why where that needs words."""
+
+    area: str
+    name: str
+    state: State
+    found: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing: `look` says what is missing of it ("" for nothing), `make` makes it. `left`: never changed by us."""
+
+    area: str
+    name: str
+    look: Callable[[], str]
+    make: Callable[[], None]
+    left: Callable[[], str] = lambda: ""
+
+
+def carry_out(steps: Iterable[Step], *, dry_run: bool) -> Iterator[Outcome]:
+    """Look, make what is missing, look again. A step that fails stops no other."""
+    for step in steps:
+        try:
+            yield _carry_out(step, dry_run=dry_run)
+        except ApiError as error:
+            yield Outcome(step.area, step.name, State.FAILED, str(error))
+
+
+def _carry_out(step: Step, *, dry_run: bool) -> Outcome:
+    left = step.left()
+    if left:
+        return Outcome(step.area, step.name, State.LEFT, left)
+    missing = step.look()
+    if not missing:
+        return Outcome(step.area, step.name, State.THERE)
+    if dry_run:
+        return Outcome(step.area, step.name, State.MISSING, missing)
+    step.make()
+    still = step.look()
+    if still:
+        return Outcome(step.area, step.name, State.FAILED, f"was made, but is still missing: {still}")
+    return Outcome(step.area, step.name, State.MADE, missing)
+
+
+def steps_of(erp: ErpNextClient, *, user: str, update_script: bool) -> Iterator[Step]:
+    """Every step, in an order in which each finds what it builds on."""
+    for doctype, body in needs.DOCTYPES.items():
+        yield _doctype(erp, doctype, body)
+    yield _homepage(erp)
+    for doctype in needs.CUSTOM_FIELDS:
+        yield _custom_fields(erp, doctype)
+    yield _role(erp)
+    for doctype, letters in needs.rights_of_role().items():
+        if doctype not in needs.GIVEN_TO_ALL:
+            yield _rights(erp, doctype, letters)
+    yield _user(erp, user)
+    yield _server_script(erp, update=update_script)
+
+
+# --- DocTypes, documents and fields -------------------------------------------------------------------------------
+
+
+def _exists(erp: ErpNextClient, doctype: str, name: str) -> bool:
+    return erp.exists(doctype, filters=[["name", "=", name]])
+
+
+def _doctype(erp: ErpNextClient, name: str, body: Mapping[str, Any]) -> Step:
+    def make() -> None:
+        fields = [{"label": field["fieldname"].replace("_", " ").title(), **field} for field in body["fields"]]
+        who = {"role": "System Manager", "read": 1, "write": 1, "create": 1, "delete": 1}
+        rules = {} if body.get("istable") else {"permissions": [who]}
+        erp.insert("DocType", {"name": name, "module": "Custom", "custom": 1, **body, **rules, "fields": fields})
+
+    return Step("DocType", name, lambda: "" if _exists(erp, "DocType", name) else "the DocType", make)
+
+
+def _homepage(erp: ErpNextClient) -> Step:
+    doctype, name = needs.HOMEPAGE
+
+    def make() -> None:
+        made = erp.insert(doctype, {"name": name, "__newname": name})["name"]
+        if made != name:
+            # The app's DocType names its documents by hash.
+            erp.call("frappe.client.rename_doc", {"doctype": doctype, "old_name": made, "new_name": name})
+
+    return Step("document", name, lambda: "" if _exists(erp, doctype, name) else f"the {doctype}", make)
+
+
+def _custom_fields(erp: ErpNextClient, doctype: str) -> Step:
+    def make() -> None:
+        for fieldname in missing_fields(erp, doctype):
+            erp.insert(
+                "Custom Field", {"dt": doctype, "fieldname": fieldname, **needs.CUSTOM_FIELDS[doctype][fieldname]}
+            )
+
+    return Step("fields", doctype, lambda: ", ".join(missing_fields(erp, doctype)), make)
+
+
+# --- role, rights and user ----------------------------------------------------------------------------------------
+
+
+def _role(erp: ErpNextClient) -> Step:
+    def make() -> None:
+        erp.insert("Role", {"role_name": needs.ROLE, "desk_access": 1, "is_custom": 1})
+
+    return Step("role", needs.ROLE, lambda: "" if _exists(erp, "Role", needs.ROLE) else "the role", make)
+
+
+def _rights(erp: ErpNextClient, doctype: str, letters: str) -> Step:
+    wanted = [needs.KINDS[letter] for letter in letters]
+
+    def rule() -> Mapping[str, Any] | None:
+        filters = [["parent", "=", doctype], ["role", "=", needs.ROLE], ["permlevel", "=", PERMLEVEL]]
+        rows = erp.get_list("Custom DocPerm", ["name", *needs.KINDS.values()], filters=[*filters, ["if_owner", "=", 0]])
+        return rows[0] if rows else None
+
+    def missing() -> list[str]:
+        found = rule()
+        return [kind for kind in wanted if not (found or {}).get(kind)]
+
+    def look() -> str:
+        if doctype in needs.OPTIONAL and not _exists(erp, "DocType", doctype):
+            return ""
+        return ", ".join(missing())
+
+    def make() -> None:
+        if rule() is None:
+            added = {"parent": doctype, "role": needs.ROLE, "permlevel": PERMLEVEL}
+            erp.call(f"{PERMISSIONS}.add", added, repeatable=True)
+        for kind in missing():
+            change = {"doctype": doctype, "role": needs.ROLE, "permlevel": PERMLEVEL, "ptype": kind, "value": 1}
+            erp.call(f"{PERMISSIONS}.update", change, repeatable=True)
+
+    return Step("rights", doctype, look, make)
+
+
+def _user(erp: ErpNextClient, email: str) -> Step:
+    def left() -> str:
+        if not _exists(erp, "User", email):
+            return ""
+        roles = {row["role"] for row in erp.get("User", email).get("roles") or ()}
+        if needs.ROLE in roles:
+            return ""
+        return f"is somebody's user already, without the role {needs.ROLE}: name another one, or give it the role"
+
+    def make() -> None:
+        values = {"email": email, "first_name": needs.ROLE, "enabled": 1, "user_type": "System User"}
+        erp.insert("User", {**values, "send_welcome_email": 0, "roles": [{"role": needs.ROLE}]})
+
+    return Step("user", email, lambda: "" if _exists(erp, "User", email) else "the user", make, left)
+
+
+@dataclass(frozen=True, repr=False)
+class UserKey:
+    """A user's key pair. The secret is answered once, when it is made."""
+
+    api_key: str
+    api_secret: str
+
+
+def has_key(erp: ErpNextClient, user: str) -> bool:
+    """Whether the user has a key, whose secret nobody can read any more."""
+    rows = erp.get_list("User", ["name", "api_key"], filters=[["name", "=", user]])
+    return bool(rows and rows[0].get("api_key"))
+
+
+def make_key(erp: ErpNextClient, user: str) -> UserKey:
+    """Give the user a key pair. An older secret stops to work."""
+    made = erp.call("frappe.core.doctype.user.user.generate_keys", {"user": user})
+    rows = erp.get_list("User", ["name", "api_key"], filters=[["name", "=", user]])
+    if not (isinstance(made, Mapping) and made.get("api_secret") and rows and rows[0].get("api_key")):
+        raise PermanentError(erp.http.service, "POST generate_keys", "did not answer with a key")
+    return UserKey(rows[0]["api_key"], made["api_secret"])
+
+
+# --- the Server Script --------------------------------------------------------------------------------------------
+
+
+def _server_script(erp: ErpNextClient, *, update: bool) -> Step:
+    doctype, text = "Server Script", server_script_text()
+
+    def stored() -> Mapping[str, Any] | None:
+        fields = ["name", "script", "disabled"]
+        rows = erp.get_list(doctype, fields, filters=[["api_method", "=", SERVER_SCRIPT_METHOD]])
+        return rows[0] if rows else None
+
+    def differs(found: Mapping[str, Any]) -> str:
+        if found.get("disabled"):
+            return "it is disabled"
+        return "" if (found.get("script") or "").strip() == text.strip() else "its text is another one"
+
+    def left() -> str:
+        found = stored()
+        why = differs(found) if found and not update else ""
+        return f"{why}; --update-script puts this version's text there" if why else ""
+
+    def look() -> str:
+        found = stored()
+        return differs(found) if found else "the script"
+
+    def make() -> None:
+        found = stored()
+        if found:
+            erp.update(doctype, found["name"], {"script": text, "disabled": 0})
+            return
+        values = {"name": SERVER_SCRIPT_METHOD, "script_type": "API", "api_method": SERVER_SCRIPT_METHOD}
+        erp.insert(doctype, {**values, "__newname": SERVER_SCRIPT_METHOD, "allow_guest": 0, "script": text})
+
+    return Step(doctype, SERVER_SCRIPT_METHOD, look, make, left)
+
+
+def server_scripts_run(erp: ErpNextClient) -> bool:
+    """Whether the bench lets Server Scripts run; they can be installed all the same."""
+    return bool(erp.call("frappe.core.doctype.server_script.server_script.enabled", method="GET"))
