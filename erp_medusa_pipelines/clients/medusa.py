@@ -95,15 +95,17 @@ class MedusaClient:
 
     # --- writes -----------------------------------------------------------------------------------------------
 
+    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
+        """Every write but an upload goes through here, so that one place can note it down."""
+        return self.http.request(method, path, json=body, repeatable=repeatable)
+
     def create_collection(self, body: Mapping[str, Any]) -> Row:
         """Create one collection (there is no batch route). Handles are unique."""
-        return self.http.request("POST", "/admin/collections", json=dict(body))["collection"]
+        return self.send("POST", "/admin/collections", dict(body))["collection"]
 
     def update_collection(self, collection_id: str, body: Mapping[str, Any]) -> Row:
         """Update one collection; metadata is merged."""
-        return self.http.request("POST", f"/admin/collections/{collection_id}", json=dict(body), repeatable=True)[
-            "collection"
-        ]
+        return self.send("POST", f"/admin/collections/{collection_id}", dict(body), repeatable=True)["collection"]
 
     def batch_products(
         self, *, create: Sequence[Mapping[str, Any]] = (), update: Sequence[Mapping[str, Any]] = (), fields: str
@@ -113,14 +115,12 @@ class MedusaClient:
         Updates alone may be repeated; a create whose answer was lost is `ambiguous` and must be looked up.
         """
         body = {key: list(rows) for key, rows in (("create", create), ("update", update)) if rows}
-        return self.http.request(
-            "POST", f"/admin/products/batch?{urlencode({'fields': fields})}", json=body, repeatable=not create
-        )
+        return self.send("POST", f"/admin/products/batch?{urlencode({'fields': fields})}", body, repeatable=not create)
 
     def create_variant(self, product_id: str, body: Mapping[str, Any], fields: str) -> Row:
         """Add a variant, with its inventory item, and return the product."""
         path = f"/admin/products/{product_id}/variants?{urlencode({'fields': fields})}"
-        return self.http.request("POST", path, json=dict(body))["product"]
+        return self.send("POST", path, dict(body))["product"]
 
     def upload(self, uploads: Sequence[tuple[str, bytes, str]]) -> list[Row]:
         """Store files (name, content, MIME type); returns {id, url} in the same order. Names must be ASCII.

@@ -68,7 +68,7 @@ class MedusaInventory:
         updated (404). Updates alone may be repeated.
         """
         body = {key: list(levels) for key, levels in (("create", create), ("update", update)) if levels}
-        self._http.request("POST", "/admin/inventory-items/location-levels/batch", json=body, repeatable=not create)
+        self._medusa.send("POST", "/admin/inventory-items/location-levels/batch", body, repeatable=not create)
 
     def stock_variant(self, variant: Mapping[str, Any]) -> str:
         """Give a variant that lost its inventory item one, and return its id: the one with its sku, else a new one."""
@@ -80,7 +80,7 @@ class MedusaInventory:
             item_id = found[0]["id"]
         else:
             body = {"sku": variant["sku"], "title": variant["sku"]}
-            item_id = self._http.request("POST", "/admin/inventory-items", json=body)["inventory_item"]["id"]
+            item_id = self._medusa.send("POST", "/admin/inventory-items", body)["inventory_item"]["id"]
         path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
-        self._http.request("POST", f"{path}?fields=id", json={"inventory_item_id": item_id, "required_quantity": 1})
+        self._medusa.send("POST", f"{path}?fields=id", {"inventory_item_id": item_id, "required_quantity": 1})
         return item_id

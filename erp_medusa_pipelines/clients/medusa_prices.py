@@ -48,16 +48,16 @@ class MedusaPrices:
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
         path = f"/admin/price-lists?fields=id,{MADE_ENTRIES}"
-        made = self._http.request("POST", path, json=dict(body))["price_list"]
+        made = self._medusa.send("POST", path, dict(body))["price_list"]
         return made["id"], list(_entries_below(made))
 
     def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
         """Change a list; its entries stay."""
-        self._http.request("POST", f"/admin/price-lists/{list_id}", json=dict(body), repeatable=True)
+        self._medusa.send("POST", f"/admin/price-lists/{list_id}", dict(body), repeatable=True)
 
     def delete_empty_list(self, list_id: str) -> None:
         """Delete a list that has no entries. Never one that has: that takes minutes and blocks the shop meanwhile."""
-        self._http.request("DELETE", f"/admin/price-lists/{list_id}")
+        self._medusa.send("DELETE", f"/admin/price-lists/{list_id}")
 
     def count(self, list_id: str) -> int:
         """How many entries a list has."""
@@ -94,7 +94,7 @@ class MedusaPrices:
 
     def _batch(self, list_id: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
         path = f"/admin/price-lists/{list_id}/prices/batch"
-        return self._http.request("POST", f"{path}?fields={ENTRY_FIELDS}", json=dict(body), repeatable=repeatable)
+        return self._medusa.send("POST", f"{path}?fields={ENTRY_FIELDS}", dict(body), repeatable=repeatable)
 
 
 def _entries_below(price_list: Row) -> Iterator[Row]:
