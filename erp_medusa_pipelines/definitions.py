@@ -20,6 +20,7 @@ from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
 from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.checks import build_check
 from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
+from erp_medusa_pipelines.orchestration.frames import FRAMES, build_frames
 from erp_medusa_pipelines.orchestration.freshness import with_freshness
 from erp_medusa_pipelines.orchestration.installation import INSTALLATION_CHECKS, installation
 from erp_medusa_pipelines.orchestration.jobs import build_job
@@ -54,7 +55,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
             for task in (*tasks, *housekeeping)
         ],
         sensors=[build_retry_sensor([jobs[task.name] for task in tasks], settings), build_alert_sensor()],
-        resources={"shop": ShopConnection(), **(resources or {})},
+        resources={"shop": ShopConnection(), FRAMES: build_frames(settings), **(resources or {})},
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,
     )

@@ -4,6 +4,7 @@ Belongs here: names, types, defaults and limits of settings, and the sentence th
 `.env.example` are made from it). Does not belong here: opening connections, or anything a single task decides.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -66,6 +67,17 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _frames_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("s3", "postgresql") or not parts.hostname:
+        raise ValueError("must be s3://bucket/prefix or postgresql://user:password@host/database")
+    if parts.scheme == "s3" and (parts.password or parts.query):
+        raise ValueError(
+            "must not hold keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
+        )
+    return value
+
+
 def _owner(value: str) -> str:
     if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
         raise ValueError("must be an e-mail address or team:name")
@@ -76,6 +88,7 @@ TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Times = Annotated[int, Field(ge=1)]
+FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
 Owner = Annotated[str, AfterValidator(_owner)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
@@ -290,6 +303,13 @@ class Settings(BaseSettings):
     )
     otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")
 
+    frames_url: FramesUrl | None = Field(
+        None,
+        description=(
+            "Where sales_by_item and top_selling_items lie between assets: s3://bucket/prefix, or"
+            " postgresql://user:password@host/database; empty: files below DAGSTER_HOME, for one machine alone"
+        ),
+    )
     use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
     sandbox_dir: Path | None = Field(
         None,
@@ -322,10 +342,16 @@ class Settings(BaseSettings):
         return self.use_sandbox
 
 
+SECRETS_DIR = "SECRETS_DIR"
+"""Variable naming a folder of files, one per setting and named like it: `erpnext_api_key`. The environment wins."""
+
+
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
+    folder = os.environ.get(SECRETS_DIR) or ""
+    secrets = folder if os.path.isdir(folder) else None
     try:
-        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings adds it
+        return Settings(_env_file=env_file, _secrets_dir=secrets)  # pyright: ignore[reportCallIssue]  # of pydantic-settings
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_input=False, include_url=False):

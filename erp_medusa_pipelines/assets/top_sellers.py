@@ -17,6 +17,7 @@ from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.assets.tables import frame_schema, frame_table, frame_type, table
+from erp_medusa_pipelines.orchestration.frames import FRAMES
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 from erp_medusa_pipelines.sync.merchandising.sales import SALES_DTYPES, SalesOptions, SalesReader, sample
@@ -80,6 +81,7 @@ def _lineage(columns: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumn
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext", "pandas"},
+    io_manager_key=FRAMES,
     deps=[doctype("Sales Invoice")],
     metadata={
         "dagster/column_schema": frame_schema(SALES_DTYPES, SALES_COLUMNS),
@@ -140,6 +142,7 @@ def _sums_check(reader: SalesReader, frame: pd.DataFrame, since: date | None, be
 @dg.asset(
     group_name=GROUP,
     kinds={"pandas"},
+    io_manager_key=FRAMES,
     deps=[doctype("Item"), doctype("Item Group")],
     metadata={
         "dagster/column_schema": frame_schema(RANKING_DTYPES, RANKING_COLUMNS),

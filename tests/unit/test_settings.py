@@ -124,3 +124,28 @@ def test_mail_times_that_do_not_fit_into_the_run_are_refused_at_load(monkeypatch
     monkeypatch.setenv("QUOTATION_EMAIL_TIMEOUT", "30")
     with pytest.raises(SettingsError, match="QUOTATION_EMAIL_SECONDS and QUOTATION_EMAIL_TIMEOUT are 60 s together"):
         load_settings(env_file=None)
+
+
+def test_secrets_are_read_from_files_and_the_environment_wins(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "erpnext_api_secret").write_text(f"{SECRET}\n", encoding="utf-8")
+    (tmp_path / "medusa_api_key").write_text("sk_of_the_file\n", encoding="utf-8")
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+    for name in ("ERPNEXT_URL", "ERPNEXT_API_KEY", "MEDUSA_URL", "MEDUSA_API_KEY"):
+        environment.setenv(name, SERVERS[name])
+    settings = load_settings(None)
+    assert settings.erpnext_api_secret
+    assert settings.medusa_api_key
+    assert settings.erpnext_api_secret.get_secret_value() == SECRET
+    assert settings.medusa_api_key.get_secret_value() == SERVERS["MEDUSA_API_KEY"]
+
+
+def test_a_folder_of_secrets_that_is_not_mounted_is_no_error(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("SECRETS_DIR", str(tmp_path / "missing"))
+    assert load_settings(None).erpnext_api_key is None
+
+
+@pytest.mark.parametrize("url", ["file:///tmp/frames", "s3://", f"s3://key:{SECRET}@bucket/prefix"])
+def test_frames_lie_in_a_bucket_or_in_postgresql(environment: pytest.MonkeyPatch, url: str) -> None:
+    told = refused(environment, FRAMES_URL=url)
+    assert "FRAMES_URL" in told
+    assert SECRET not in told

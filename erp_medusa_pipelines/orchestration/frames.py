@@ -1,0 +1,100 @@
+"""Where the DataFrames lie that one asset hands to the next.
+
+Belongs here: choosing Dagster's IO manager by the setting FRAMES_URL, and the one for PostgreSQL, which Dagster
+lacks. Does not belong here: what is in the frames (assets/), and what outlives runs otherwise (state.py).
+
+Only assets that hand over a frame ask for this resource: a bucket that is away holds up no quotation mail.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+import pandas as pd
+from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy.schema import CreateSchema
+
+from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
+
+FRAMES = "frames"
+"""Name of the resource."""
+
+DEFAULT_SCHEMA = "erp_medusa_pipelines"
+"""Of PostgreSQL, for assets whose key has one part; others lie in the schema of the part before."""
+
+ROW = "row_number"
+"""The column that keeps the rows' order."""
+
+ROWS_PER_INSERT = 5000
+COLUMN_SCHEMA = "dagster/column_schema"
+
+
+def build_frames(settings: Settings) -> Any:
+    """The IO manager that FRAMES_URL asks for. Raises SettingsError when what it needs is not installed."""
+    if settings.frames_url is None:
+        return dg.FilesystemIOManager()
+    address = urlsplit(settings.frames_url.get_secret_value())
+    return _bucket(address.netloc, address.path.strip("/")) if address.scheme == "s3" else PostgresFrames()
+
+
+def _bucket(name: str, prefix: str) -> dg.ConfigurableIOManager:
+    try:
+        from dagster_aws.s3 import S3PickleIOManager, S3Resource
+    except ImportError as error:
+        raise SettingsError(
+            f"FRAMES_URL: a bucket needs an extra: pip install 'erp-medusa-pipelines[s3]' ({error})"
+        ) from error
+    # Keys, and the address of a server that is not Amazon's, boto3 takes from AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...
+    return S3PickleIOManager(s3_resource=S3Resource(), s3_bucket=name, s3_prefix=prefix or "frames")
+
+
+class PostgresFrames(dg.IOManager):
+    """A table per asset, replaced as a whole in one transaction; other tools can read it. Holds no secret itself."""
+
+    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
+        """Replace the asset's table."""
+        schema, table = _place(context.asset_key)
+        with _connection() as connection:
+            connection.execute(CreateSchema(schema, if_not_exists=True))
+            numbered = obj.reset_index(drop=True)
+            numbered.to_sql(
+                table, connection, schema=schema, if_exists="replace", index_label=ROW, chunksize=ROWS_PER_INSERT
+            )
+        context.add_output_metadata({"table": f"{schema}.{table}"})
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+        """The asset's table, with the dtypes that the asset documents. Raises ValueError where there is no table."""
+        schema, table = _place(context.asset_key)
+        with _connection() as connection:
+            frame = pd.read_sql_table(table, connection, schema=schema, index_col=ROW)
+        # A table has no order of its own.
+        return frame.sort_index().reset_index(drop=True).astype(_dtypes(context))
+
+
+def _place(key: dg.AssetKey) -> tuple[str, str]:
+    *before, table = key.path
+    return (before[-1] if before else DEFAULT_SCHEMA), table
+
+
+def _dtypes(context: dg.InputContext) -> dict[str, str]:
+    """From the documented columns of the asset: a database knows fewer types than pandas does."""
+    metadata = (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
+    schema = metadata.get(COLUMN_SCHEMA)
+    if isinstance(schema, dg.TableSchemaMetadataValue):
+        schema = schema.schema
+    return {column.name: column.type for column in schema.columns} if isinstance(schema, dg.TableSchema) else {}
+
+
+@contextmanager
+def _connection() -> Iterator[Connection]:
+    url = load_settings().frames_url
+    if url is None:
+        raise SettingsError("FRAMES_URL was taken away while the code was loaded: restart the code server")
+    engine = create_engine(make_url(url.get_secret_value()))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
