@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e test-celery test-k8s image check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Nod
 
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)
 	@$(PYTEST) tests/e2e
+
+test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs redis-server)
+	@$(PYTEST) tests/cluster/test_celery.py
 
 check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/ruff format --check .

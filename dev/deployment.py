@@ -289,6 +289,17 @@ class Deployment:
             return False
 
 
+def addresses(shop: sandbox.SandboxAddress) -> dict[str, str]:
+    """The settings that name an embedded shop as a real one."""
+    return {
+        "ERPNEXT_URL": shop.erpnext_url,
+        "ERPNEXT_API_KEY": shop.erpnext_api_key,
+        "ERPNEXT_API_SECRET": shop.erpnext_api_secret,
+        "MEDUSA_URL": shop.medusa_url,
+        "MEDUSA_API_KEY": shop.medusa_api_key,
+    }
+
+
 @contextmanager
 def private_postgres(home: Path) -> Iterator[str]:
     """The address of an empty database of its own."""
@@ -302,10 +313,22 @@ def private_postgres(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def deployed(home: Path, *, postgres_url: str | None = None, **settings: str) -> Iterator[Deployment]:
-    """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine."""
-    instance_file = ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml")
-    shutil.copy(instance_file, home / "dagster.yaml")
+def deployed(
+    home: Path,
+    instance_file: Path | None = None,
+    shop_by_address: bool = False,
+    /,
+    *,
+    postgres_url: str | None = None,
+    **settings: str,
+) -> Iterator[Deployment]:
+    """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.
+
+    With `shop_by_address` the embedded shop is reached as a real one is, from any machine.
+    """
+    shutil.copy(
+        instance_file or ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml"), home / "dagster.yaml"
+    )
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ERPNEXT_", "MEDUSA_"))}
     environment |= {
         "DAGSTER_HOME": str(home),
@@ -318,6 +341,8 @@ def deployed(home: Path, *, postgres_url: str | None = None, **settings: str) ->
     with ExitStack() as stack:
         shop = sandbox.ensure_running(home / "sandbox")
         stack.callback(sandbox.stop, home / "sandbox")
+        if shop_by_address:
+            environment |= {"USE_SANDBOX": "false", **addresses(shop)}
         deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
         stack.callback(deployment.stop)
         deployment.start_everything()

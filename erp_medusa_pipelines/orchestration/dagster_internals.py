@@ -15,7 +15,7 @@ import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.launcher.base import CheckRunHealthResult, RunLauncher, WorkerStatus
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator.base import RunCoordinator, SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
@@ -45,8 +45,10 @@ __all__ = [
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DefaultRunLauncher",
+    "LaunchRunContext",
     "QueuedRunCoordinator",
     "RunCoordinator",
+    "RunLauncher",
     "SubmitRunContext",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",

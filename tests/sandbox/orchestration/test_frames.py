@@ -16,7 +16,7 @@ from erp_medusa_pipelines.assets.tables import frame_schema, frame_type
 from erp_medusa_pipelines.orchestration.frames import COLUMN_SCHEMA, PostgresFrames
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 from tests.support.bucket import Bucket, private_bucket
-from tests.support.deployment import private_postgres
+from dev.deployment import private_postgres
 from tests.support.servers import ErpServer
 from tests.support.trade import Trade
 

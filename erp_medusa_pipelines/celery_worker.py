@@ -1,0 +1,43 @@
+"""The front door of a Celery worker: `celery -A erp_medusa_pipelines.celery_worker worker -Q short -c 2`.
+
+Belongs here: how a worker reaches its broker, and what makes one run one process. Does not belong here: how runs come
+to be in a queue (orchestration/celery_launcher.py).
+
+Dagster's own `dagster-celery worker start` writes the broker's address with its password into a new file below
+DAGSTER_HOME at each start, and asks for AMQP on localhost when its YAML lacks `execution: config:`. This needs neither.
+"""
+
+import os
+
+from dagster_celery.app import app
+
+# Loaded once, before the worker forks: a run begins at once instead of after an import of seconds.
+import erp_medusa_pipelines.definitions  # noqa: F401
+
+BROKER = "DAGSTER_CELERY_BROKER_URL"
+BACKEND = "DAGSTER_CELERY_BACKEND_URL"
+
+
+def _address(variable: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise SystemExit(f"{variable} is not set: the address of Redis, such as redis://:password@host:6379/0")
+    return value
+
+
+app.conf.update(
+    broker_url=_address(BROKER),
+    result_backend=_address(BACKEND),
+    # One run is one process: a run that ends its own process at its time limit takes nobody with it.
+    worker_max_tasks_per_child=1,
+    # A worker takes a run when it has a free process, and not one in advance: it would wait although others are idle,
+    # and with a dead worker it would be lost for an hour.
+    worker_disable_prefetch=True,
+    worker_prefetch_multiplier=1,
+    # A task is taken off the queue when it begins. Redis would hand out a late one again after its visibility timeout,
+    # and a long export would run twice; a lost one is found by its missing sign of life and retried instead.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+)

@@ -1,0 +1,194 @@
+"""Runs on two workers by Celery: real Redis, PostgreSQL and S3; each worker with a home and a folder of its own."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+
+from tests.support.bucket import Bucket, private_bucket
+from dev.deployment import BIN, ROOT, Deployment, deployed, private_postgres, wait_for
+from tests.support.products import external_ids
+from tests.support.redis import private_redis
+
+INSTANCE = ROOT / "deploy" / "celery" / "dagster.yaml"
+EXPORT, CLEARANCE, TOP_SELLERS = (
+    "export_items_and_images_custom",
+    "fetch_clearance_items",
+    "add_top_selling_items_to_collection",
+)
+BATCHES = [f"batch_{number}" for number in range(4)]
+CREATE = "/admin/products/batch"
+TASK_TAG = "dagster-celery/task_id"
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass
+class Worker:
+    """A Celery worker, as a machine of its own runs it."""
+
+    name: str
+    home: Path
+    environment: dict[str, str] = field(repr=False)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return (self.home / "worker.log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self, *queues: str) -> None:
+        self.home.mkdir()
+        shutil.copy(INSTANCE, self.home / "dagster.yaml")
+        command = [
+            *(str(BIN / "celery"), "-A", "erp_medusa_pipelines.celery_worker", "worker"),
+            *("-n", f"{self.name}@%h", "-Q", ",".join(queues), "-c", "1", "--loglevel", "INFO"),
+        ]
+        with (self.home / "worker.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.home, env={**self.environment, "DAGSTER_HOME": str(self.home)},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        wait_for(f"worker {self.name}", lambda: "ready." in self.log, 120)
+
+    def kill(self) -> None:
+        """As when its machine loses power."""
+        assert self.process
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        for each in (self.process, *family):
+            each.kill()
+        self.process.wait()
+        psutil.wait_procs(family, timeout=30)
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def has_taken(self, task_id: str) -> bool:
+        return f"[{task_id}] received" in self.log
+
+
+@dataclass
+class Cluster:
+    """An installation without any worker yet."""
+
+    deployment: Deployment
+    folder: Path
+    bucket: Bucket
+    workers: list[Worker] = field(default_factory=list)
+
+    def worker(self, name: str, *queues: str) -> Worker:
+        worker = Worker(name, self.folder / name, dict(self.deployment.environment))
+        self.workers.append(worker)
+        worker.start(*queues)
+        return worker
+
+    def worker_of(self, run_id: str) -> Worker:
+        """The worker that took the run."""
+        task = wait_for("a task of Celery", lambda: self.deployment.run(run_id).tags.get(TASK_TAG))
+        return wait_for("a worker", lambda: next((each for each in self.workers if each.has_taken(task)), None))
+
+
+@contextmanager
+def cluster(folder: Path, **settings: str) -> Iterator[Cluster]:
+    with (
+        private_postgres(folder / "postgres") as database,
+        private_redis(folder / "redis") as broker,
+        private_bucket(folder / "s3") as bucket,
+    ):
+        home = folder / "head"
+        home.mkdir()
+        with deployed(
+            home,
+            INSTANCE,
+            True,
+            postgres_url=database,
+            DAGSTER_CELERY_BROKER_URL=broker,
+            DAGSTER_CELERY_BACKEND_URL=broker,
+            COMPUTE_LOGS_BUCKET=bucket.name,
+            FRAMES_URL=f"{bucket.url}/frames",
+            **bucket.environment,
+            **settings,
+        ) as deployment:
+            found = Cluster(deployment, folder, bucket)
+            try:
+                yield found
+            finally:
+                for worker in found.workers:
+                    worker.stop()
+
+
+def test_a_night_runs_over_two_workers_and_a_second_start_is_refused(tmp_path: Path) -> None:
+    with cluster(tmp_path) as found:
+        one, two = (found.worker(name, "short", "default", "long") for name in ("one", "two"))
+        deployment = found.deployment
+        runs = [deployment.launch(EXPORT, batch) for batch in BATCHES]
+        again = deployment.launch(EXPORT, BATCHES[0])
+        runs += [deployment.launch(CLEARANCE), deployment.launch(TOP_SELLERS)]
+        for run_id in runs:
+            ended = deployment.ended(run_id, 400)
+            assert ended.status == "SUCCESS", ended.messages
+            assert ended.tags["dagster-celery/queue"] == ended.tags["queue"]
+        refused = deployment.ended(again)
+        assert refused.status == "CANCELED"
+        assert refused.tags["not_started"]
+        assert {found.worker_of(run_id).name for run_id in runs} == {"one", "two"}
+        products = external_ids(deployment.shop)
+        assert len(products) == len(set(products)) > 300
+        assert any(key.startswith("compute_logs/") for key in found.bucket.stored())
+        for worker in (one, two):
+            assert not (worker.home / "storage").exists(), "nothing that another worker needs lies on its disk"
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    with cluster(tmp_path, RETRY_DELAY_SECONDS="5", MEDUSA_CHUNK="10", HTTP_ATTEMPTS="1") as found:
+        for name in ("one", "two"):
+            found.worker(name, "short", "default", "long")
+        deployment = found.deployment
+        deployment.turn_on_sensor("retry_failed_partitions")
+        # The second chunk hangs: the first is in Medusa by then, and its ids may or may not be in ERPNext.
+        deployment.break_medusa(action="latency", seconds=600, path=CREATE, skip=1)
+        cut = deployment.launch(EXPORT, BATCHES[0])
+        wait_for("products of the first chunk", lambda: external_ids(deployment.shop), 120)
+        lost = found.worker_of(cut)
+        lost.kill()
+        deployment.heal()
+        ended = deployment.ended(cut, 180)
+        assert ended.status == "FAILURE", ended.messages
+        assert "no sign of life of its process" in ended.messages
+        wait_for("green", lambda: deployment.partitions("medusa_stock")["green"] == [BATCHES[0]], 240)
+        tag = {"key": "dagster/partition", "value": BATCHES[0]}
+        of_batch = [run for run in deployment.runs() if tag in run["tags"]]
+        assert len(of_batch) == 2, "the retry sensor alone started it again"
+        assert found.worker_of(of_batch[0]["runId"]) is not lost
+        products = external_ids(deployment.shop)
+        assert len(products) == len(set(products))
+
+
+def test_a_run_that_was_given_up_in_the_queue_does_nothing_when_a_worker_comes(tmp_path: Path) -> None:
+    with cluster(tmp_path) as found:
+        deployment = found.deployment
+        late = deployment.launch(CLEARANCE)
+        wait_for("the broker", lambda: deployment.run(late).tags.get(TASK_TAG))
+        with dg.DagsterInstance.from_config(str(deployment.home)) as instance:
+            run = instance.get_run_by_id(late)
+            assert run
+            instance.report_run_failed(run, "given up: no worker came")
+        worker = found.worker("one", "default")
+        assert found.worker_of(late) is worker
+        second = deployment.launch(CLEARANCE)
+        assert deployment.ended(second, 120).status == "SUCCESS"
+        view = deployment.run(late)
+        assert view.status == "FAILURE"
+        assert "STEP_START" not in view.messages
+        assert "Started execution of step" not in view.messages
