@@ -12,8 +12,8 @@ import dagster as dg
 import psutil
 import pytest
 
-from tests.support.bucket import Bucket, private_bucket
 from dev.deployment import BIN, ROOT, Deployment, deployed, private_postgres, wait_for
+from tests.support.bucket import Bucket, private_bucket
 from tests.support.products import external_ids
 from tests.support.redis import private_redis
 

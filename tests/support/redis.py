@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
-from dev.postgres import free_port
 from dev.deployment import wait_for
+from dev.postgres import free_port
 
 
 @contextmanager

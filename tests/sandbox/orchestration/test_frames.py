@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
+from dev.deployment import private_postgres
 from erp_medusa_pipelines.assets.tables import frame_schema, frame_type
 from erp_medusa_pipelines.orchestration.frames import COLUMN_SCHEMA, PostgresFrames
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 from tests.support.bucket import Bucket, private_bucket
-from dev.deployment import private_postgres
 from tests.support.servers import ErpServer
 from tests.support.trade import Trade
 
