@@ -70,7 +70,7 @@ def _key(value: SecretStr) -> SecretStr:
 def _frames_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in ("s3", "postgresql") or not parts.hostname:
-        raise ValueError("must be s3://bucket/prefix or postgresql://user:password@host/database")
+        raise ValueError("must be s3://bucket/prefix or the address of a PostgreSQL database")
     if parts.scheme == "s3" and (parts.password or parts.query):
         raise ValueError(
             "must not hold keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
@@ -306,8 +306,8 @@ class Settings(BaseSettings):
     frames_url: FramesUrl | None = Field(
         None,
         description=(
-            "Where sales_by_item and top_selling_items lie between assets: s3://bucket/prefix, or"
-            " postgresql://user:password@host/database; empty: files below DAGSTER_HOME, for one machine alone"
+            "Where sales_by_item and top_selling_items lie between assets: s3://bucket/prefix, or postgresql://... as"
+            " DAGSTER_POSTGRES_URL has it; empty: files below DAGSTER_HOME, for one machine alone"
         ),
     )
     use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
@@ -342,13 +342,13 @@ class Settings(BaseSettings):
         return self.use_sandbox
 
 
-SECRETS_DIR = "SECRETS_DIR"
+FOLDER_OF_SECRETS = "SECRETS_DIR"  # pragma: allowlist secret
 """Variable naming a folder of files, one per setting and named like it: `erpnext_api_key`. The environment wins."""
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
-    folder = os.environ.get(SECRETS_DIR) or ""
+    folder = os.environ.get(FOLDER_OF_SECRETS) or ""
     secrets = folder if os.path.isdir(folder) else None
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets)  # pyright: ignore[reportCallIssue]  # of pydantic-settings
