@@ -21,9 +21,11 @@ from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, no_route, thr
 from erp_medusa_sandbox.erpnext.files import download, private_file
 from erp_medusa_sandbox.erpnext.http import Http, json_answer, loaded
 from erp_medusa_sandbox.erpnext.methods import call
+from erp_medusa_sandbox.erpnext.permissions import GUEST
 from erp_medusa_sandbox.erpnext.query import DEFAULT_LIMIT, ListRequest, run
 from erp_medusa_sandbox.erpnext.rate_limit import RateLimiter
-from erp_medusa_sandbox.erpnext.site import GUEST, Site
+from erp_medusa_sandbox.erpnext.site import Site
+from erp_medusa_sandbox.erpnext.users import user_of
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 DOWNLOADS = frozenset({"download_file", "frappe.core.doctype.file.file.download_file", "frappe.handler.download_file"})
@@ -93,10 +95,10 @@ class Api:
         elif scheme.lower() != "token":
             credentials = ""
         key, _, secret = credentials.partition(":")
-        for user in self.site.users:
-            if key and (user.api_key, user.api_secret) == (key, secret):
-                return user.name
-        raise ErpError("AuthenticationError")
+        user = user_of(self.site.store, key, secret)
+        if user is None:
+            raise ErpError("AuthenticationError")
+        return user
 
     def _method(self, http: Http, user: str, command: str) -> Response:
         if command in DOWNLOADS:

@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from erp_medusa_sandbox.erpnext import control
 from erp_medusa_sandbox.erpnext.front import Front
-from erp_medusa_sandbox.erpnext.site import API_USER, LOW_USER, SYSTEM_MANAGER, Site, SiteSettings, User
+from erp_medusa_sandbox.erpnext.site import API_USER, DOCUMENTED_ROLES, LOW_USER, SYSTEM_MANAGER, Site, SiteSettings
 from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.erpnext.users import User, add_standard_users, add_user
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-API_ROLES = ("System Manager", "Item Manager", "Stock Manager", "Sales Manager", "Accounts Manager", "Website Manager")
 
 
 def create_app(
@@ -29,15 +29,28 @@ def create_app(
     server_scripts: bool = True,
     max_request_line: int = 4094,
     max_body_bytes: int = 25 * 1024 * 1024,
+    api_roles: Sequence[str] = DOCUMENTED_ROLES,
     other_users: Sequence[User] = (),
 ) -> Starlette:
     """Make the application over `store`.
 
-    The key pair is that of a user who may do everything but write Email Queue; `low_user()` and `system_manager()` make
-    users for `other_users` who may less.
+    Args:
+        store: its rows.
+        api_key: of the API user, whose secret is `api_secret` and whose roles are `api_roles`.
+        api_secret: see there.
+        time_zone: of the site.
+        version: 15 or 16.
+        server_scripts: whether the bench allows Server Scripts.
+        max_request_line: bytes that gunicorn takes.
+        max_body_bytes: bytes that werkzeug takes.
+        api_roles: see `api_key`.
+        other_users: more users with keys; `low_user()` and `system_manager()` make some.
     """
     settings = SiteSettings(version, server_scripts, max_request_line=max_request_line, max_body_bytes=max_body_bytes)
-    site = Site(store, settings, [User(API_USER, api_key, api_secret, API_ROLES), *other_users])
+    add_standard_users(store)
+    for user in (User(API_USER, api_key, api_secret, tuple(api_roles)), *other_users):
+        add_user(store, user)
+    site = Site(store, settings)
     store.set("System Settings", "System Settings", time_zone=time_zone)
     front = Front(site)
     routes = [
@@ -50,10 +63,10 @@ def create_app(
 
 
 def low_user(api_key: str, api_secret: str) -> User:
-    """Make a user who may read Website Item and File, nothing else."""
-    return User(LOW_USER, api_key, api_secret, ("Blogger", "All", "Guest"))
+    """Make a user with the role Blogger alone."""
+    return User(LOW_USER, api_key, api_secret, ("Blogger",))
 
 
 def system_manager(api_key: str, api_secret: str) -> User:
     """Make a user with the role System Manager alone, without ERPNext's own roles."""
-    return User(SYSTEM_MANAGER, api_key, api_secret, ("System Manager", "All", "Guest"))
+    return User(SYSTEM_MANAGER, api_key, api_secret, ("System Manager",))

@@ -11,8 +11,8 @@ from typing import Any
 from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
 from erp_medusa_sandbox.erpnext.errors import ErpError, message_keys, thrown
 from erp_medusa_sandbox.erpnext.filters import parsed
+from erp_medusa_sandbox.erpnext.permissions import READ
 from erp_medusa_sandbox.erpnext.query import ListRequest, count, run
-from erp_medusa_sandbox.erpnext.site import READ
 
 MAX_INSERTS = 200
 STANDARD_FIELDS = frozenset({"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx"})

@@ -11,7 +11,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from erp_medusa_sandbox.erpnext.site import Site, SiteSettings
+from erp_medusa_sandbox.erpnext.site import API_USER, Site, SiteSettings
+from erp_medusa_sandbox.erpnext.users import set_roles
 
 ACCOUNT_FIELDS = {"smtp_host": "smtp_server", "smtp_port": "smtp_port"}
 
@@ -38,18 +39,24 @@ async def endpoint(request: Request) -> Response:
 
 def describe(site: Site) -> dict[str, Any]:
     """Return the site settings as they are."""
-    return {**asdict(site.settings), "time_zone": site.time_zone}
+    roles = [row["role"] for row in site.store.rows("Has Role", parent=API_USER)]
+    return {**asdict(site.settings), "time_zone": site.time_zone, "roles": roles}
 
 
 def change(site: Site, given: dict[str, Any]) -> None:
-    """Switch site settings: any of SiteSettings, `time_zone`, and the mail server of the Email Accounts."""
+    """Switch site settings.
+
+    These are any of SiteSettings, `time_zone`, `roles` of the API user, and the mail server of the Email Accounts.
+    """
     own = {field.name for field in fields(SiteSettings)}
-    known = own | ACCOUNT_FIELDS.keys() | {"time_zone"}
+    known = own | ACCOUNT_FIELDS.keys() | {"roles", "time_zone"}
     if given.keys() - known:
         raise ValueError(f"unknown site settings {sorted(given.keys() - known)}; known: {sorted(known)}")
     site.settings = replace(site.settings, **{key: value for key, value in given.items() if key in own})
     if "time_zone" in given:
         site.store.set("System Settings", "System Settings", time_zone=given["time_zone"])
+    if "roles" in given:
+        set_roles(site.store, API_USER, given["roles"])
     account = {ACCOUNT_FIELDS[key]: str(given[key]) for key in ACCOUNT_FIELDS if key in given}
     for row in site.store.rows("Email Account") if account else []:
         site.store.set("Email Account", row["name"], **account)

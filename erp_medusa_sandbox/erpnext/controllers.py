@@ -11,7 +11,9 @@ import json
 from erp_medusa_sandbox.erpnext import app_hooks
 from erp_medusa_sandbox.erpnext.documents import Controller, Doc, Documents, Save
 from erp_medusa_sandbox.erpnext.errors import ErpError, thrown
+from erp_medusa_sandbox.erpnext.permissions import RIGHTS
 from erp_medusa_sandbox.erpnext.site import Site
+from erp_medusa_sandbox.erpnext.values import to_int
 
 HOMEPAGE = "Active Homepage Landing"
 # Rows of Item Price that agree in all of these are duplicates.
@@ -140,6 +142,11 @@ class CustomDocType(Controller):
             return  # the insert itself says that it is a duplicate
         switches = ("istable", "issingle", "is_tree", "is_submittable", "autoname")
         entry = {"fields": values.get("fields") or [], **{key: values[key] for key in switches if values.get(key)}}
+        entry["permissions"] = {
+            rule["role"]: "".join(right[0] for right in RIGHTS if to_int(rule.get(right)))
+            for rule in values.get("permissions") or []
+            if not to_int(rule.get("permlevel"))
+        }
         store.create_table(store.schema.add_doctype(name, entry))
         store.execute("INSERT INTO sandbox_doctype (name, entry) VALUES (?, ?)", (name, json.dumps(entry)))
 
@@ -150,10 +157,23 @@ class CustomDocType(Controller):
         store.schema.remove_doctype(row["name"])
 
 
+class UserAccount(Controller):
+    """A user: named by its address."""
+
+    def before_insert(self, save: Save) -> None:
+        """Fill in the name and what follows from it."""
+        doc = save.doc
+        doc["email"] = (doc.get("email") or "").strip().lower()
+        doc["name"] = doc["email"] or None
+        doc["full_name"] = " ".join(filter(None, (doc.get("first_name"), doc.get("last_name"))))
+        doc["username"] = doc.get("username") or doc["email"].partition("@")[0]
+
+
 CONTROLLERS: dict[str, Controller] = {
     "Custom Field": CustomField(),
     "DocType": CustomDocType(),
     "Expiring Items": ExpiringItems(),
     "Item Price": ItemPrice(),
+    "User": UserAccount(),
     "Website Item": WebsiteItem(),
 }

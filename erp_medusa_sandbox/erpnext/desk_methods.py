@@ -10,8 +10,8 @@ import hashlib
 from erp_medusa_sandbox.erpnext import mail
 from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
 from erp_medusa_sandbox.erpnext.errors import thrown
+from erp_medusa_sandbox.erpnext.permissions import READ, roles_of
 from erp_medusa_sandbox.erpnext.query import thrown_doctype
-from erp_medusa_sandbox.erpnext.site import READ
 from erp_medusa_sandbox.erpnext.values import to_int
 
 IMAGE_TYPES = {"jpeg": "JPG"}
@@ -37,8 +37,7 @@ def _versions(request: Call) -> Answer:
 
 def _roles(request: Call) -> Answer:
     uid = request.get("uid") or request.user
-    known = next((user for user in request.site.users if user.name == uid), None)
-    return message(list(known.roles) if known else [])
+    return message(roles_of(request.site.store, str(uid)))
 
 
 def _time_zone(request: Call) -> Answer:

@@ -23,9 +23,10 @@ from erp_medusa_sandbox.erpnext.checks import (
 from erp_medusa_sandbox.erpnext.columns import cast, checked_by_database
 from erp_medusa_sandbox.erpnext.errors import ErpError, duplicate, no_route, not_found, thrown
 from erp_medusa_sandbox.erpnext.naming import default_value, new_name
+from erp_medusa_sandbox.erpnext.permissions import CREATE, DELETE, READ, WRITE
 from erp_medusa_sandbox.erpnext.query import thrown_doctype
 from erp_medusa_sandbox.erpnext.schema import CHILD_STANDARD, STANDARD, DocType, Field
-from erp_medusa_sandbox.erpnext.site import CREATE, DELETE, READ, WRITE, Site
+from erp_medusa_sandbox.erpnext.site import Site
 from erp_medusa_sandbox.erpnext.store import new_hash, table
 
 NOT_COPIED = frozenset({*STANDARD, *CHILD_STANDARD, "doctype", "docname"})
@@ -136,7 +137,7 @@ class Documents:
         now = self.site.now()
         doc: Doc = dict.fromkeys(meta.columns)
         doc.update({df.fieldname: default_value(self.site, df) for df in meta.fields.values() if not df.is_table})
-        doc.update({key: values[key] for key in doc if key in values and key not in NOT_COPIED})
+        doc.update({key: values[key] for key in doc if key in values and (key not in NOT_COPIED or key in meta.fields)})
         doc.update(owner=self.user, creation=now, modified=now, modified_by=self.user)
         doc.update(docstatus=0, idx=0, doctype=meta.name)
         doc.update({df.fieldname: self._new_rows(df, values.get(df.fieldname)) for df in meta.tables})
@@ -182,7 +183,7 @@ class Documents:
             if row is None:
                 raise no_route()
             name = row["name"]
-            self.site.check_document(self.user, _owner(meta, row), name, DELETE)
+            self._check_deletable(meta, row)
             check_unlinked(store, doctype, name)
             self._controller(meta).before_delete(self, row)
             last = self.load(doctype, name, checked=False)
@@ -198,6 +199,11 @@ class Documents:
                 creation=self.site.now(),
             )
             self._controller(meta).after_delete(self, row)
+
+    def _check_deletable(self, meta: DocType, row: Doc) -> None:
+        if not self.site.may_document(self.user, _owner(meta, row), row, DELETE):
+            text = f"User not allowed to delete {meta.name}: {row['name']}"
+            raise thrown("PermissionError", text, title="Insufficient Permissions")
 
     def _controller(self, meta: DocType) -> Controller:
         return self.controllers.get(meta.name, PLAIN)

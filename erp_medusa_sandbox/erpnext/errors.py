@@ -28,6 +28,7 @@ STATUS = {
     "MandatoryError": 417,
     "OutgoingEmailError": 501,
     "PermissionError": 403,
+    "ServerScriptNotEnabled": 403,
     "SessionStopped": 503,
     "TimestampMismatchError": 417,
     "TooManyRequestsError": 429,
@@ -45,6 +46,7 @@ MODULES = {
     "MissingSchema": "requests.exceptions.",
     "OperationalError": "pymysql.err.",
     "ProgrammingError": "pymysql.err.",
+    "ServerScriptNotEnabled": "frappe.utils.safe_exec.",
     "TypeError": "",
 }
 # The database's name is part of MariaDB's messages about values.

@@ -11,7 +11,8 @@ import mimetypes
 from starlette.responses import HTMLResponse, Response
 
 from erp_medusa_sandbox.erpnext.errors import website_page, werkzeug_page
-from erp_medusa_sandbox.erpnext.site import API_USER, READ, Site
+from erp_medusa_sandbox.erpnext.permissions import READ
+from erp_medusa_sandbox.erpnext.site import Site
 
 
 def public_file(site: Site, method: str, url: str, headers: dict[str, str]) -> Response:
@@ -37,8 +38,7 @@ def download(site: Site, user: str, method: str, url: str, headers: dict[str, st
 
 
 def _may_read(site: Site, user: str, url: str) -> bool:
-    attached = [row["attached_to_doctype"] for row in site.store.rows("File", file_url=url)]
-    return user == API_USER or any(doctype and site.may(user, doctype, READ) for doctype in attached)
+    return any(site.may_document(user, "File", row, READ) for row in site.store.rows("File", file_url=url))
 
 
 def _served(content: bytes, url: str, method: str, headers: dict[str, str]) -> Response:

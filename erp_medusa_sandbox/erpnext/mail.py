@@ -15,7 +15,8 @@ from typing import Any
 
 from erp_medusa_sandbox.erpnext.controllers import documents_of
 from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, not_found, thrown
-from erp_medusa_sandbox.erpnext.site import READ, Site
+from erp_medusa_sandbox.erpnext.permissions import READ
+from erp_medusa_sandbox.erpnext.site import Site
 
 MAX_RETRIES = 3
 SMTP_TIMEOUT = 10

@@ -12,8 +12,9 @@ from typing import Any
 
 from erp_medusa_sandbox.erpnext.errors import ErpError, no_role, thrown, unknown_column
 from erp_medusa_sandbox.erpnext.filters import Column, day, parsed, where
+from erp_medusa_sandbox.erpnext.permissions import READ
 from erp_medusa_sandbox.erpnext.schema import DocType
-from erp_medusa_sandbox.erpnext.site import READ, Site
+from erp_medusa_sandbox.erpnext.site import Site
 from erp_medusa_sandbox.erpnext.store import quoted, table
 
 DEFAULT_LIMIT = 20

@@ -20,6 +20,8 @@ TABLE_TYPES = frozenset({"Table", "Table MultiSelect"})
 LAYOUT_TYPES = frozenset({"Button", "Column Break", "Fold", "Heading", "HTML", "Image", "Section Break", "Tab Break"})
 # Types stored as varchar(140); longer values are refused instead of cut.
 SHORT_TYPES = frozenset({"Data", "Link", "Select", "Dynamic Link", "Read Only", "Password", "Color", "Phone"})
+# Roles of a fresh site that no DocType here gives a right to.
+OTHER_ROLES = frozenset({"Blogger", "Customer", "Retail Buyer", "Supplier", "Website Manager"})
 STANDARD = ("name", "owner", "creation", "modified", "modified_by", "docstatus", "idx")
 CHILD_STANDARD = ("parent", "parentfield", "parenttype")
 
@@ -60,6 +62,8 @@ class DocType:
     is_tree: bool = False
     is_submittable: bool = False
     autoname: str | None = None
+    permissions: dict[str, str] = field(default_factory=dict)
+    """Role -> its rights by first letter: select, read, write, create, delete."""
     links: tuple[Field, ...] = field(init=False, default=())
     tables: tuple[Field, ...] = field(init=False, default=())
     columns: tuple[str, ...] = field(init=False, default=())
@@ -112,6 +116,11 @@ class Schema:
     def __iter__(self) -> Iterator[DocType]:
         """Iterate over all DocTypes."""
         return iter(list(self._doctypes.values()))
+
+    def roles(self) -> list[str]:
+        """Return the roles of a fresh site."""
+        named = {role for meta in self._doctypes.values() for role in meta.permissions}
+        return sorted(named | OTHER_ROLES)
 
     def get(self, name: str) -> DocType | None:
         """Return a DocType, if it exists."""
@@ -168,6 +177,7 @@ def _doctype(name: str, entry: dict[str, Any]) -> DocType:
         is_tree=bool(entry.get("is_tree")),
         is_submittable=bool(entry.get("is_submittable")),
         autoname=entry.get("autoname") or None,
+        permissions=entry.get("permissions") or {},
     )
 
 

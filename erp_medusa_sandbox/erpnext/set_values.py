@@ -9,7 +9,8 @@ from typing import Any
 
 from erp_medusa_sandbox.erpnext.errors import thrown
 from erp_medusa_sandbox.erpnext.filters import parsed
-from erp_medusa_sandbox.erpnext.site import WRITE, Site
+from erp_medusa_sandbox.erpnext.permissions import WRITE
+from erp_medusa_sandbox.erpnext.site import Site
 
 METHOD = "erp_medusa_set_values"
 VERSION = 2

@@ -1,4 +1,4 @@
-"""The site that the embedded ERPNext serves: its settings, its clock, its users and what they may do.
+"""The site that the embedded ERPNext serves: its settings, its clock, and the refusal of what a user may not do.
 
 Belongs here: everything that is neither a row nor a request. Who a request comes from is found out in `api.py`.
 """
@@ -11,47 +11,18 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from erp_medusa_sandbox.erpnext import permissions
 from erp_medusa_sandbox.erpnext.errors import no_access, no_role
+from erp_medusa_sandbox.erpnext.permissions import ADMINISTRATOR, READ, WRITE
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
-GUEST = "Guest"
 API_USER = "api@sandbox.example"
 SYSTEM_MANAGER = "sysmgr@sandbox.example"
 LOW_USER = "low@sandbox.example"
 
-READ, WRITE, CREATE, DELETE = "read", "write", "create", "delete"
+# The roles that the API user has unless told otherwise: as recorded, these five are enough for every task.
+DOCUMENTED_ROLES = ("System Manager", "Item Manager", "Sales Master Manager", "Accounts User", "Stock User")
 KEPT_HOOK_CALLS = 10_000
-# Frappe writes its queue itself: no role may.
-NOBODY_WRITES = frozenset({"Email Queue"})
-# What the role System Manager gives without ERPNext's own roles.
-SYSTEM_MANAGER_READS = frozenset(
-    {
-        "Country", "Custom Field", "Deleted Document", "DocType", "Email Account", "Email OTP", "Email Queue",
-        "Error Log", "Expiring Items", "File", "Homepage Landing", "Installed Applications", "Item", "Item Group",
-        "Medusa Configuration", "Medusa Request Log", "Product Collection", "Scheduled Job Type", "System Settings",
-        "User", "Version", "Website Item",
-    }
-)  # fmt: skip
-# As recorded: what is refused to a user who has all of these roles but one.
-ROLE_GIVES: dict[str, frozenset[str]] = {
-    "System Manager": frozenset(
-        {
-            "Deleted Document", "Email Queue", "Expiring Items", "Homepage Landing",
-            "Medusa Configuration", "Product Collection", "Scheduled Job Type", "System Settings",
-        }
-    ),
-    "Item Manager": frozenset({"Batch"}),
-    "Sales Master Manager": frozenset({"Item Price", "Price List"}),
-    "Accounts User": frozenset({"Sales Invoice", "Sales Invoice Item"}),
-    "Stock User": frozenset({"Bin", "Stock Ledger Entry"}),
-}  # fmt: skip
-# Everybody may read these, even Guest the passwords.
-ROLE_GIVES_WRITE: dict[str, frozenset[str]] = {
-    "System Manager": frozenset({"Email OTP"}),
-    "Item Manager": frozenset({"Item Group"}),
-}
-SYSTEM_MANAGER_WRITES = SYSTEM_MANAGER_READS - {"Email Queue", "Item", "Item Group", "Version"}
-LOW_USER_READS = frozenset({"File", "Website Item"})
 
 
 @dataclass
@@ -67,18 +38,6 @@ class SiteSettings:
     rate_limit: dict[str, float] | None = None
     max_request_line: int = 4094
     max_body_bytes: int = 25 * 1024 * 1024
-    roles: tuple[str, ...] = tuple(ROLE_GIVES)
-    """Roles of the API user; as recorded, these five are enough for every task."""
-
-
-@dataclass(frozen=True)
-class User:
-    """A user, the key pair it authenticates with, and its roles."""
-
-    name: str
-    api_key: str
-    api_secret: str
-    roles: tuple[str, ...]
 
 
 @dataclass
@@ -87,7 +46,6 @@ class Site:
 
     store: ErpStore
     settings: SiteSettings
-    users: list[User]
     hook_calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_HOOK_CALLS))
     _last_now: str = ""
 
@@ -113,31 +71,36 @@ class Site:
 
     # -- permissions -------------------------------------------------------------------------------------------
 
-    def may(self, user: str, doctype: str, what: str) -> bool:
-        """Return whether the user's roles allow `what` on documents of a DocType (child rows: ask for the parent)."""
-        if user == API_USER:
-            if what != READ and doctype in NOBODY_WRITES:
-                return False
-            return not any(
-                doctype in given or (what != READ and doctype in ROLE_GIVES_WRITE.get(role, ()))
-                for role, given in ROLE_GIVES.items()
-                if role not in self.settings.roles
-            )
-        if user == SYSTEM_MANAGER:
-            custom = self.store.schema.get(doctype) is not None and bool(
-                self.store.count("DocType", name=doctype, custom=1)
-            )
-            return custom or doctype in (SYSTEM_MANAGER_READS if what == READ else SYSTEM_MANAGER_WRITES)
-        return user == LOW_USER and what == READ and doctype in LOW_USER_READS
+    def may(self, user: str, doctype: str, right: str) -> bool:
+        """Return whether the user's roles give a right on documents of a DocType (child rows: ask for the parent)."""
+        return permissions.may(self.store, user, doctype, right)
+
+    def may_list(self, user: str, doctype: str) -> bool:
+        """Return whether the user may list a DocType: the right to select is enough."""
+        return self.may(user, doctype, READ) or self.may(user, doctype, permissions.SELECT)
+
+    def may_document(self, user: str, doctype: str, row: dict[str, Any] | None, right: str) -> bool:
+        """Return whether the user has a right on one document. Files have rules of their own."""
+        if not self.may(user, doctype, right):
+            return False
+        return doctype != "File" or row is None or self._may_file(user, row, right)
+
+    def _may_file(self, user: str, row: dict[str, Any], right: str) -> bool:
+        """What a file hangs on decides, unless it is public (to read) or the user's own."""
+        if user in (ADMINISTRATOR, row["owner"]) or (right == READ and not row["is_private"]):
+            return True
+        attached = row["attached_to_doctype"]
+        return bool(attached) and self.may(user, attached, READ if right == READ else WRITE)
 
     def check_list(self, user: str, doctype: str) -> None:
         """Raise unless the user may list the DocType."""
-        if not self.may(user, doctype, READ):
+        if not self.may_list(user, doctype):
             raise no_role(user, doctype, error_message=f"No permission for {doctype}")
 
     def check_document(self, user: str, doctype: str, name: str, what: str, *, explain: bool = True) -> None:
         """Raise as Document.check_permission() does; `explain`: name the missing permission."""
-        if self.may(user, doctype, what):
+        row = self.store.get(doctype, name) if doctype == "File" and name else None
+        if self.may_document(user, doctype, row, what):
             return
         needed = None
         if explain:

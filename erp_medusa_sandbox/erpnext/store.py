@@ -21,6 +21,8 @@ from typing import Any
 from erp_medusa_sandbox.erpnext.schema import FLOAT_TYPES, INT_TYPES, DocType, Field, Schema
 
 SEED_TIME = "2024-01-01 00:00:00"
+# Roles whose users see no desk.
+WITHOUT_DESK = frozenset({"All", "Guest", "Customer", "Supplier", "Retail Buyer"})
 # What MariaDB has an index on in the tables that the tasks query by more than the name.
 INDEXED = {
     "Batch": ("item",),
@@ -30,6 +32,8 @@ INDEXED = {
     "File": ("attached_to_name", "file_url"),
     "Item": ("item_group",),
     "Item Price": ("item_code",),
+    "Custom DocPerm": ("parent",),
+    "User": ("api_key",),
     "Website Item": ("item_code", "item_group"),
 }
 
@@ -226,10 +230,18 @@ class ErpStore:
                 "(doctype TEXT, field TEXT, value, PRIMARY KEY (doctype, field)) WITHOUT ROWID"
             )
             self.execute("CREATE TABLE IF NOT EXISTS sandbox_file (url TEXT PRIMARY KEY, content BLOB)")
+            self.execute("CREATE TABLE IF NOT EXISTS sandbox_secret (user TEXT PRIMARY KEY, secret TEXT)")
             self.execute("CREATE TABLE IF NOT EXISTS sandbox_series (prefix TEXT PRIMARY KEY, current INTEGER)")
             self.execute("CREATE TABLE IF NOT EXISTS sandbox_doctype (name TEXT PRIMARY KEY, entry TEXT)")
             for meta in self.schema:
                 self.create_table(meta)
+            for role in self.schema.roles():
+                desk = int(role not in WITHOUT_DESK)
+                self.execute(
+                    'INSERT OR IGNORE INTO "tabRole" (name, role_name, desk_access, creation, modified) '
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (role, role, desk, SEED_TIME, SEED_TIME),
+                )
             self._db.executemany(
                 'INSERT OR IGNORE INTO "tabDocType" (name, owner, creation, modified, istable, issingle) '
                 "VALUES (?, 'Administrator', ?, ?, ?, ?)",

@@ -9,6 +9,7 @@ import requests
 
 from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
 from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.erpnext.users import User, add_user
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.medusa.app import create_app as create_medusa
 from erp_medusa_sandbox.medusa.store import MedusaStore
@@ -32,6 +33,12 @@ class ErpServer:
     def site(self, **settings: Any) -> None:
         """Change site settings at run time, e.g. `server_script_enabled=False`."""
         requests.post(f"{self.url}/__sandbox__/site", json=settings, timeout=10).raise_for_status()
+
+    def add_user(self, key: str, *roles: str) -> str:
+        """Add a user with these roles; its key pair is `key` and the server's secret. Returns its name."""
+        name = f"{key.lower().replace(' ', '.')}@sandbox.example"
+        add_user(self.store, User(name, key, self.secret, roles))
+        return name
 
 
 @dataclass(frozen=True)

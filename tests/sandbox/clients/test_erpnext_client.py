@@ -254,6 +254,8 @@ def test_now_is_the_servers_clock_in_the_sites_zone(zone: str) -> None:
     "url", ["/files/a.png", "/files/50% off #1?.png", "/files/صورة ١.png", "/private/files/p+q &.png"]
 )
 def test_files_are_found_by_their_stored_address(erp: ErpServer, client: ErpNextClient, url: str) -> None:
+    private = int(url.startswith("/private/"))
+    erp.store.insert("File", file_url=url, is_private=private, attached_to_doctype="Website Item")
     erp.store.put_file(url, b"content")
     assert client.download(url, limit=7) == b"content"
     with pytest.raises(PermanentError, match="more than the allowed 6 bytes"):

@@ -19,8 +19,9 @@ from erp_medusa_pipelines.clients.erpnext_writes import (
 )
 from erp_medusa_sandbox.erpnext.errors import ErpError
 from erp_medusa_sandbox.erpnext.set_values import set_values
-from erp_medusa_sandbox.erpnext.site import API_USER, LOW_USER, Site, SiteSettings
+from erp_medusa_sandbox.erpnext.site import API_USER, DOCUMENTED_ROLES, LOW_USER, Site, SiteSettings
 from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.erpnext.users import User, add_user
 
 FRAPPES_GLOBALS: dict[str, Any] = {
     **safe_globals,
@@ -111,7 +112,9 @@ def two_sites() -> Iterator[tuple[Site, Site]]:
                 medusa_id="old" if name == "B/1" else None,
                 modified="2026-01-01 00:00:00",
             )
-        sites.append(Site(store, SiteSettings(), []))
+        add_user(store, User(API_USER, "key", "secret", DOCUMENTED_ROLES))
+        add_user(store, User(LOW_USER, "low", "secret", ("Blogger",)))
+        sites.append(Site(store, SiteSettings()))
     yield sites[0], sites[1]
     for site in sites:
         site.store.close()

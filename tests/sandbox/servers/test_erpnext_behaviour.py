@@ -17,11 +17,13 @@ from starlette.applications import Starlette
 from dev.mail_sink import mail_sink
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
+from erp_medusa_sandbox.erpnext.site import DOCUMENTED_ROLES
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop import seed as shop
 
 NOW = datetime(2026, 11, 22, 5, 8)  # noqa: DTZ001 - a wall clock
+ROLES = (*DOCUMENTED_ROLES, "Script Manager")
 SET_VALUES = "/api/method/erp_medusa_set_values"
 SCRIPT = {
     "name": "erp_medusa_set_values",
@@ -60,7 +62,7 @@ def served(**options: Any) -> Iterator[Erp]:
     store = ErpStore(None)
     shop.seed_shop(store, items=40, now=NOW)
     others = [low_user("low", "secret"), system_manager("sysmgr", "secret")]
-    app = create_app(store, api_key="key", api_secret="secret", other_users=others, **options)
+    app = create_app(store, api_key="key", api_secret="secret", api_roles=ROLES, other_users=others, **options)
     with running(app) as url:
         yield Erp(app, store, url)
     store.close()
@@ -153,7 +155,8 @@ def test_the_server_script_answers_only_where_it_is_installed_and_enabled(erp: E
         "message": {"version": 2, "written": 0, "missing": [], "unchanged": []}
     }
     change(erp.app.state.site, {"server_script_enabled": False})
-    assert erp.request("POST", SET_VALUES, json=body).status_code == 417
+    refused = erp.request("POST", SET_VALUES, json=body)
+    assert (refused.status_code, refused.json()["exc_type"]) == (403, "ServerScriptNotEnabled")
 
 
 def test_the_server_script_writes_without_a_save(erp: Erp) -> None:

@@ -33,6 +33,11 @@ from erp_medusa_sandbox.shop import seed as shop
 CONTRACT = Path(__file__).parent / "contract" / "erpnext"
 SUBJECTS = sorted(path.stem for path in CONTRACT.glob("*.json"))
 KEYS = {"api_key": "token key:secret", "api_key_low": "token low:secret", "api_key_sysmgr": "token sysmgr:secret"}
+# The recorded user could do everything; the later recordings need the last three.
+ROLES = (
+    *("System Manager", "Item Manager", "Stock Manager", "Sales Manager", "Accounts Manager", "Website Manager"),
+    *("Sales Master Manager", "Accounts User", "Script Manager"),
+)
 # How the recorded users are called here.
 USERS = {API_USER: "api@shop.example", LOW_USER: "low@shop.example", SYSTEM_MANAGER: "sysmgr@shop.example"}
 HEADERS = {
@@ -157,7 +162,7 @@ def replayed(subject: str) -> list[requests.Response]:
     """The answers to all pairs of a subject, in order, from one fresh server."""
     store, answers = seeded(), []
     others = [low_user("low", "secret"), system_manager("sysmgr", "secret")]
-    app: Starlette = create_app(store, api_key="key", api_secret="secret", other_users=others)
+    app: Starlette = create_app(store, api_key="key", api_secret="secret", api_roles=ROLES, other_users=others)
     with ExitStack() as stack:
         sink = stack.enter_context(mail_sink())
         url = stack.enter_context(running(app))
