@@ -34,7 +34,7 @@ class MailSink:
     gate: threading.Event = field(default_factory=threading.Event)
     """While it is clear, a message is kept waiting for its OK."""
     together: int = 1
-    """No message is accepted before this many are offered, so that their senders overlap for sure."""
+    """Nobody is greeted before this many have dialled, so that senders overlap for sure."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -45,13 +45,12 @@ class MailSink:
         """How often each recipient got a message."""
         return Counter(self.recipients)
 
-    async def handle_MAIL(
-        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
         await server.loop.run_in_executor(None, self._meeting.wait, 30)
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 OK"
+        session.host_name = hostname
+        return responses
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]

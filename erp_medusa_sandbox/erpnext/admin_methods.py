@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 
 from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
-from erp_medusa_sandbox.erpnext.errors import message_keys, not_found, thrown
+from erp_medusa_sandbox.erpnext.errors import ErpError, message_keys, not_found, thrown
 from erp_medusa_sandbox.erpnext.permissions import ADMINISTRATOR, READ, RIGHTS, roles_of, standard_rules
 from erp_medusa_sandbox.erpnext.query import thrown_doctype
 from erp_medusa_sandbox.erpnext.site import Site
@@ -25,8 +25,7 @@ Row = dict[str, Any]
 def _only_for(request: Call, role: str) -> None:
     """Refuse everybody without the role, as frappe.only_for() does."""
     if request.user != ADMINISTRATOR and role not in roles_of(request.site.store, request.user):
-        text = f"This action is only allowed for <strong>{role}</strong>"
-        raise thrown("PermissionError", text, title="Insufficient Permissions")
+        raise ErpError("PermissionError")
 
 
 # -- rules by role ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import hashlib
 
 from erp_medusa_sandbox.erpnext import mail
 from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
-from erp_medusa_sandbox.erpnext.errors import thrown
+from erp_medusa_sandbox.erpnext.errors import ErpError, thrown
 from erp_medusa_sandbox.erpnext.permissions import READ, roles_of
 from erp_medusa_sandbox.erpnext.query import thrown_doctype
 from erp_medusa_sandbox.erpnext.values import to_int
@@ -36,8 +36,9 @@ def _versions(request: Call) -> Answer:
 
 
 def _roles(request: Call) -> Answer:
-    uid = request.get("uid") or request.user
-    return message(roles_of(request.site.store, str(uid)))
+    if "uid" not in request.arguments:
+        raise ErpError("KeyError", "'uid'")
+    return message(roles_of(request.site.store, str(request.get("uid"))))
 
 
 def _time_zone(request: Call) -> Answer:

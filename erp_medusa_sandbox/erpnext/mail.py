@@ -101,6 +101,7 @@ def _account(site: Site, row: dict[str, Any]) -> dict[str, Any]:
 def _server(account: dict[str, Any]) -> Iterator[smtplib.SMTP]:
     try:
         server = smtplib.SMTP(account["smtp_server"], int(account["smtp_port"] or 25), timeout=SMTP_TIMEOUT)
+        server.ehlo_or_helo_if_needed()
     except (OSError, smtplib.SMTPException) as error:
         text = f"Invalid Outgoing Mail Server or Port: {error}"
         raise thrown("ValidationError", text, title="Incorrect Configuration") from error
