@@ -15,34 +15,57 @@ from rich.text import Text
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.installation import examine_installation
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
-from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.cli.setup import install, steps_shown
+from erp_medusa_pipelines.cli.shop import connect, connect_as_admin
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness import rights
 from erp_medusa_pipelines.readiness.doctor import examine_shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob, frappe_jobs
+from erp_medusa_pipelines.readiness.install import Outcome, State, role_of_user, steps_of_site
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta", Level.SKIPPED: "dim"}
 
 
+Fix = Annotated[bool, typer.Option("--fix", help="Make what setup can make, with ADMIN_API_KEY and ADMIN_API_SECRET.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as something to do.")]
+
+
 @command
-def doctor(
-    strict: Annotated[bool, typer.Option(help="Count warnings as something to do.")] = False,
-) -> Answer:
-    """Look at both servers and say what is missing, what it means and how to mend it. Writes nothing.
+def doctor(fix: Fix = False, strict: Strict = False) -> Answer:
+    """Look at both servers and the installation: what is missing, what it means, how to mend it. Writes nothing.
+
+    With `--fix` what setup can make is made; where a right is missing, the user of ERPNEXT_API_KEY is given the role.
 
     Examples:
 
     - `erp-medusa doctor`
     - `erp-medusa doctor --json | jq '.findings[] | select(.level == "fail")'`
+    - `ADMIN_API_KEY=... ADMIN_API_SECRET=... erp-medusa doctor --fix`
     """
-    with connect(patient=False) as shop, progress() as display:
+    with connect(patient=False) as shop:
+        findings = _examine(shop)
+        if not fix or not any(finding.fixable for finding in findings):
+            return answer(findings, strict=strict)
+        user = shop.erp.user()
+        lacks_rights = any(finding.area == rights.AREA and finding.fixable for finding in findings)
+    with connect_as_admin() as erp:
+        steps = [*steps_of_site(erp, update_script=True), *([role_of_user(erp, user)] if lacks_rights else [])]
+        outcomes = install(steps, dry_run=False)
+    # Anew: clients remember what the site did not have.
+    with connect(patient=False) as shop:
+        return answer(_examine(shop), strict=strict, outcomes=outcomes)
+
+
+def _examine(shop: Shop) -> list[Finding]:
+    with progress() as display:
         bar = display.add_task("Looking", total=None)
         findings = []
         for finding in chain(examine_shop(shop), examine_installation(_frappe_jobs(shop))):
             findings.append(finding)
             display.advance(bar)
-    return answer(findings, strict=strict)
+    return findings
 
 
 def _frappe_jobs(shop: Shop) -> list[FrappeJob] | None:
@@ -53,8 +76,8 @@ def _frappe_jobs(shop: Shop) -> list[FrappeJob] | None:
         return None
 
 
-def answer(findings: Sequence[Finding], *, strict: bool) -> Answer:
-    """Findings as a table, worst last so that they stay on the screen, and as JSON."""
+def answer(findings: Sequence[Finding], *, strict: bool, outcomes: Sequence[Outcome] = ()) -> Answer:
+    """Findings as a table, worst last so that they stay on the screen, and as JSON; first what `--fix` made."""
     counts = Counter(finding.level for finding in findings)
     bad = counts[Level.FAIL] or (strict and counts[Level.WARN])
     code = ExitCode.TO_DO if bad else ExitCode.CANNOT_TELL if counts[Level.UNKNOWN] else ExitCode.FINE
@@ -62,8 +85,12 @@ def answer(findings: Sequence[Finding], *, strict: bool) -> Answer:
     worst_last = sorted(findings, key=lambda finding: list(Level).index(finding.level))
     rows = [(Text(f.level, style=COLOURS[f.level]), f.area, f.name, _words(f)) for f in worst_last]
     return Answer(
-        {"findings": [asdict(finding) for finding in findings], "counts": {level: counts[level] for level in Level}},
-        [table("", ("", "where", "what", "found"), rows), Text(summary)],
+        {
+            "findings": [asdict(finding) for finding in findings],
+            "counts": {level: counts[level] for level in Level},
+            "fixed": [asdict(outcome) for outcome in outcomes if outcome.state != State.THERE],
+        },
+        [*steps_shown(outcomes), table("", ("", "where", "what", "found"), rows), Text(summary)],
         code,
     )
 

@@ -9,6 +9,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from dotenv import dotenv_values
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, print_json, show, stderr
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.clients.http import Redactor
-from erp_medusa_pipelines.settings import Settings, SettingsError
+from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings, SettingsError
 
 ADMIN_VARIABLES = ("ADMIN_API_KEY", "ADMIN_API_SECRET")
 """The administrator's key that `setup`, `take-over` and `hand-back` may be given; read from the environment only."""
@@ -84,7 +85,10 @@ def _innermost(error: Exception) -> str:
 def _secrets() -> list[str]:
     """Values of every secret variable, read without judging them: wrong settings may be what the error is about."""
     names = [name.upper() for name, kind in Settings.model_fields.items() if "SecretStr" in str(kind.annotation)]
-    variables = {**dotenv_values(".env"), **os.environ}
+    folder = Path(os.environ.get(FOLDER_OF_SECRETS) or "/nowhere")
+    files = {name: folder / name.lower() for name in names}
+    in_files = {name: path.read_text(errors="replace").strip() for name, path in files.items() if path.is_file()}
+    variables = {**in_files, **dotenv_values(".env"), **os.environ}
     values = [variables.get(name) or "" for name in (*names, *ADMIN_VARIABLES)]
     # ALERT_URLS holds several.
     return [part for value in values for part in (value, *value.split())]
@@ -102,6 +106,8 @@ def _log_to_stderr(debug: bool) -> None:
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", force=True)
     # It logs addresses with their query; ours log method, path and outcome.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # A request that is tried again is no news for somebody who waits for the answer.
+    logging.getLogger("erp_medusa_pipelines.clients.http").setLevel(level if debug else logging.ERROR)
 
 
 def _add_options(run: Callable[..., None], function: Callable[..., Any], **options: Any) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from erp_medusa_pipelines.cli.doctor import doctor
 from erp_medusa_pipelines.cli.setup import setup
+from erp_medusa_pipelines.cli.take_over import hand_back, take_over
 
 app = typer.Typer(
     name="erp-medusa",
@@ -20,6 +21,8 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.command()(setup)
+app.command()(take_over)
+app.command()(hand_back)
 
 
 @app.callback()

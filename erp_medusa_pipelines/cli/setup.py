@@ -22,12 +22,14 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.readiness.install import (
     Outcome,
     State,
+    Step,
     UserKey,
     carry_out,
     has_key,
     make_key,
+    new_user,
     server_scripts_run,
-    steps_of,
+    steps_of_site,
 )
 
 COLOURS = {State.THERE: "green", State.MADE: "cyan", State.MISSING: "yellow", State.LEFT: "yellow", State.FAILED: "red"}
@@ -67,7 +69,8 @@ def setup(
         _check_free(key_file)
     with connect_as_admin() as erp:
         email = user or _default_user(erp)
-        outcomes = install(erp, email, dry_run=dry_run, update_script=update_script)
+        steps = [*steps_of_site(erp, update_script=update_script), new_user(erp, email)]
+        outcomes = install(steps, dry_run=dry_run)
         key = None
         if not dry_run and _is_ours(outcomes) and (new_key or not has_key(erp, email)):
             key = make_key(erp, email)
@@ -76,9 +79,8 @@ def setup(
         return answer(outcomes, None if key_file else key, scripts_run=server_scripts_run(erp))
 
 
-def install(erp: ErpNextClient, user: str, *, dry_run: bool, update_script: bool) -> list[Outcome]:
+def install(steps: Sequence[Step], *, dry_run: bool) -> list[Outcome]:
     """Carry out every step, with progress."""
-    steps = list(steps_of(erp, user=user, update_script=update_script))
     with progress() as display:
         bar = display.add_task("Looking" if dry_run else "Setting up", total=len(steps))
         outcomes = []
@@ -92,10 +94,7 @@ def answer(outcomes: Sequence[Outcome], key: UserKey | None, *, scripts_run: boo
     """What became of every step; a key that was made is told here and nowhere else."""
     counts = Counter(outcome.state for outcome in outcomes)
     open_ones = counts[State.MISSING] + counts[State.LEFT] + counts[State.FAILED]
-    rows = [
-        (Text(o.state, style=COLOURS[o.state]), o.area, o.name, o.found) for o in outcomes if o.state != State.THERE
-    ]
-    shown: list[RenderableType] = [table("", ("", "what", "which", "why"), rows)] if rows else []
+    shown = steps_shown(outcomes)
     shown.append(Text(", ".join(f"{counts[state]} {state}" for state in State if counts[state])))
     data = {"steps": [asdict(outcome) for outcome in outcomes], "server_scripts_run": scripts_run}
     if not scripts_run:
@@ -107,6 +106,14 @@ def answer(outcomes: Sequence[Outcome], key: UserKey | None, *, scripts_run: boo
         data["key"] = {"ERPNEXT_API_KEY": key.api_key, "ERPNEXT_API_SECRET": key.api_secret}
         shown.append(Text(f"The user's key, shown this once:\n{lines}"))
     return Answer(data, shown, ExitCode.TO_DO if open_ones else ExitCode.FINE)
+
+
+def steps_shown(outcomes: Sequence[Outcome]) -> list[RenderableType]:
+    """A table of the steps that were not there already; nothing where all were."""
+    rows = [
+        (Text(o.state, style=COLOURS[o.state]), o.area, o.name, o.found) for o in outcomes if o.state != State.THERE
+    ]
+    return [table("", ("", "what", "which", "why"), rows)] if rows else []
 
 
 def _is_ours(outcomes: Sequence[Outcome]) -> bool:

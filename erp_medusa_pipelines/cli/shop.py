@@ -52,6 +52,17 @@ def connect_as_admin() -> Iterator[ErpNextClient]:
         yield erp
 
 
+@contextmanager
+def connect_to_switch(settings: Settings) -> Iterator[ErpNextClient]:
+    """ERPNext with the administrator's key where one is set, else with the pipelines' own."""
+    if any(os.environ.get(name) for name in ADMIN_VARIABLES):
+        with connect_as_admin() as erp:
+            yield erp
+    else:
+        with connect(settings=settings) as shop:
+            yield shop.erp
+
+
 def _erpnext_url() -> str:
     """ERPNEXT_URL alone: the other settings may not be known yet."""
     value = {**dotenv_values(".env"), **os.environ}.get("ERPNEXT_URL")

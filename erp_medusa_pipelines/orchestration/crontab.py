@@ -4,7 +4,7 @@ Belongs here: what a cron line says - whether it is one, and how long it stays s
 does (schedules.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,6 +38,13 @@ def _with_cron_lines(tasks: Iterable[Task], settings: Settings) -> tuple[Task, .
                 f"SCHEDULES ({name}): {cron!r} is not a cron line of five parts, such as '0 1 * * *' for 01:00 each day"
             )
     return tuple(replace(task, cron=settings.schedules.get(task.name, task.cron)) for task in tasks)
+
+
+def times_after(cron: str, moment: datetime) -> Iterator[datetime]:
+    """The times of a cron line after a moment, in the moment's zone."""
+    for time in cron_string_iterator(moment.timestamp(), cron, str(moment.tzinfo)):
+        if time > moment:
+            yield time
 
 
 @cache

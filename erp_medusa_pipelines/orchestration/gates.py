@@ -58,9 +58,7 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         if resting:
             return f"{task.name}: {resting}"
         memory = state.load(instance, memory_key(task.name))
-        answer, zone = _ask(task.name, task.gate, settings, memory, _zone(instance))
-        if zone:
-            state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
+        answer = ask(task.name, task.gate, settings, memory, instance)
         gate_passed(instance, task)
         if answer.work:
             return None
@@ -107,6 +105,14 @@ def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
         if not read_state(instance, ()).failed_of(task):
             metadata = {"found": 0, "nothing_to_do": why}
             instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
+
+
+def ask(name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], instance: dg.DagsterInstance) -> Answer:
+    """Ask within `gate_timeout`, and remember the site's zone. Raises TimeoutError, or what the question raised."""
+    answer, zone = _ask(name, gate, settings, memory, _zone(instance))
+    if zone:
+        state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
+    return answer
 
 
 def _ask(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.frappes_turn import frappes_turn
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.limits import RESET_JOB, ExecutionLimit, stop_schedule
@@ -48,7 +49,7 @@ def build_schedule(
         if not due:
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")
             return
-        reason = reason_to_skip(task, instance)
+        reason = reason_to_skip(task, instance) or frappes_turn(task, instance, moment)
         if reason:
             yield dg.SkipReason(reason)
             return

@@ -33,9 +33,10 @@ class FrappeJob:
     creation: str
 
 
-def frappe_jobs(erp: ErpNextClient) -> list[FrappeJob]:
-    """The app's rows among the Scheduled Job Types, by our tasks; none where the app is not installed."""
-    rows = erp.get_list("Scheduled Job Type", JOB_FIELDS, filters=[["method", "in", sorted(METHODS)]])
+def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
+    """The app's rows among the Scheduled Job Types, of all tasks or of one; none where the app is not installed."""
+    methods = sorted(method for method, name in METHODS.items() if task in (None, name))
+    rows = erp.get_list("Scheduled Job Type", JOB_FIELDS, filters=[["method", "in", methods]])
     return [
         FrappeJob(
             row["name"],
@@ -71,22 +72,27 @@ def jobs_are_known(shop: Shop) -> Iterator[Finding]:
 
 def saves_still_work(shop: Shop) -> Iterator[Finding]:
     """Whether the app's save hooks would make staff's saves fail."""
+    yield from save_hooks(shop.erp)
+    yield from _prices_with_old_ids(shop.erp)
+
+
+def save_hooks(erp: ErpNextClient) -> Iterator[Finding]:
+    """Whether the app calls Medusa when staff save."""
     try:
-        enabled = bool(shop.erp.get_single("Medusa Configuration").get("enable"))
+        enabled = bool(erp.get_single("Medusa Configuration").get("enable"))
     except PermanentError:
         return  # Not installed, or already said among the rights.
     if not enabled:
         yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
-    else:
-        yield Finding(
-            AREA,
-            "save hooks",
-            Level.FAIL,
-            "on: the app calls Medusa whenever staff save",
-            "it speaks Medusa 1: with a Medusa 2, saves of current prices, items and groups fail",
-            "untick Enable in Medusa Configuration; the tasks send what changed",
-        )
-    yield from _prices_with_old_ids(shop.erp)
+        return
+    yield Finding(
+        AREA,
+        "save hooks",
+        Level.FAIL,
+        "on: the app calls Medusa whenever staff save",
+        "it speaks Medusa 1: with a Medusa 2, saves of current prices, items and groups fail",
+        "untick Enable in Medusa Configuration; the tasks send what changed",
+    )
 
 
 def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
@@ -117,10 +123,15 @@ OTHER_SENDERS = ("frappe.email.queue.flush",)
 
 
 def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
-    """Whether Frappe's own queue is flushed by its scheduler, which sends quotation mails as well."""
+    """Whether Frappe's own queue is flushed by its scheduler."""
+    yield from mail_senders(shop.erp)
+
+
+def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
+    """Whether Frappe sends quotation mails as well, by flushing its queue."""
     try:
-        rows = shop.erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
-        running = [row["name"] for row in rows if not row["stopped"]] if _scheduler_runs(shop.erp) else []
+        rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
+        running = [row["name"] for row in rows if not row["stopped"]] if scheduler_is_on(erp) else []
     except AccessError:
         return  # Already said among the rights.
     yield _senders(running)
@@ -134,6 +145,7 @@ def _senders(running: Sequence[str]) -> Finding:
     return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, mend)
 
 
-def _scheduler_runs(erp: ErpNextClient) -> bool:
+def scheduler_is_on(erp: ErpNextClient) -> bool:
+    """Whether System Settings lets Frappe's scheduler start jobs. That the bench pauses it, the API does not tell."""
     question = {"doctype": "System Settings", "field": "enable_scheduler"}
     return bool(int(erp.call("frappe.client.get_single_value", question, method="GET") or 0))

@@ -15,7 +15,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
-from erp_medusa_pipelines.clients.failures import ApiError, PermanentError
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.fields import missing_fields
 
@@ -79,8 +79,8 @@ def _carry_out(step: Step, *, dry_run: bool) -> Outcome:
     return Outcome(step.area, step.name, State.MADE, missing)
 
 
-def steps_of(erp: ErpNextClient, *, user: str, update_script: bool) -> Iterator[Step]:
-    """Every step, in an order in which each finds what it builds on."""
+def steps_of_site(erp: ErpNextClient, *, update_script: bool) -> Iterator[Step]:
+    """Every step but the user, in an order in which each finds what it builds on."""
     for doctype, body in needs.DOCTYPES.items():
         yield _doctype(erp, doctype, body)
     yield _homepage(erp)
@@ -90,7 +90,6 @@ def steps_of(erp: ErpNextClient, *, user: str, update_script: bool) -> Iterator[
     for doctype, letters in needs.rights_of_role().items():
         if doctype not in needs.GIVEN_TO_ALL:
             yield _rights(erp, doctype, letters)
-    yield _user(erp, user)
     yield _server_script(erp, update=update_script)
 
 
@@ -124,13 +123,32 @@ def _homepage(erp: ErpNextClient) -> Step:
 
 
 def _custom_fields(erp: ErpNextClient, doctype: str) -> Step:
-    def make() -> None:
-        for fieldname in missing_fields(erp, doctype):
-            erp.insert(
-                "Custom Field", {"dt": doctype, "fieldname": fieldname, **needs.CUSTOM_FIELDS[doctype][fieldname]}
-            )
+    refused: set[str] = set()
+    """Fields that ERPNext said it has."""
 
-    return Step("fields", doctype, lambda: ", ".join(missing_fields(erp, doctype)), make)
+    def missing() -> list[str]:
+        rows = erp.get_list("Custom Field", ["fieldname"], filters=[["dt", "=", doctype]])
+        known = refused | {row["fieldname"] for row in rows}
+        wanted = [name for name in needs.CUSTOM_FIELDS[doctype] if name not in known]
+        if not wanted:
+            return []
+        try:
+            # It may be a field of the DocType itself.
+            return [name for name in missing_fields(erp, doctype) if name in wanted]
+        except AccessError:
+            return wanted  # A System Manager may make fields of DocTypes whose documents he may not read.
+
+    def make() -> None:
+        for fieldname in missing():
+            values = {"dt": doctype, "fieldname": fieldname, **needs.CUSTOM_FIELDS[doctype][fieldname]}
+            try:
+                erp.insert("Custom Field", values)
+            except PermanentError as error:
+                if "already exists" not in error.reason:
+                    raise
+                refused.add(fieldname)
+
+    return Step("fields", doctype, lambda: ", ".join(missing()), make)
 
 
 # --- role, rights and user ----------------------------------------------------------------------------------------
@@ -171,12 +189,29 @@ def _rights(erp: ErpNextClient, doctype: str, letters: str) -> Step:
     return Step("rights", doctype, look, make)
 
 
-def _user(erp: ErpNextClient, email: str) -> Step:
+def _roles(erp: ErpNextClient, email: str) -> list[dict[str, Any]]:
+    return erp.get("User", email).get("roles") or []
+
+
+def role_of_user(erp: ErpNextClient, email: str) -> Step:
+    """Give a user that exists the role, beside what it has."""
+
+    def look() -> str:
+        return "" if any(row["role"] == needs.ROLE for row in _roles(erp, email)) else f"the role {needs.ROLE}"
+
+    def make() -> None:
+        erp.update("User", email, {"roles": [*_roles(erp, email), {"role": needs.ROLE}]})
+
+    return Step("user", email, look, make)
+
+
+def new_user(erp: ErpNextClient, email: str) -> Step:
+    """A user with the role and no other. Somebody else's is left alone."""
+
     def left() -> str:
         if not _exists(erp, "User", email):
             return ""
-        roles = {row["role"] for row in erp.get("User", email).get("roles") or ()}
-        if needs.ROLE in roles:
+        if any(row["role"] == needs.ROLE for row in _roles(erp, email)):
             return ""
         return f"is somebody's user already, without the role {needs.ROLE}: name another one, or give it the role"
 

@@ -82,7 +82,7 @@ def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
         Level.WARN,
         f"{SERVER_SCRIPT_METHOD} is not installed, switched off or of another version",
         "ids are written by saving documents: a few a second, and with the app's save hooks",
-        "bench set-config -g server_script_enabled 1, and install the script",
+        "bench set-config -g server_script_enabled 1, and install this version's script",
         fixable=True,
     )
 

@@ -72,14 +72,18 @@ def test_an_unexpected_error_names_the_line_and_debug_raises_it() -> None:
 def test_no_secret_of_the_environment_or_the_env_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADMIN_API_SECRET", "an-administrators-secret")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "secrets"))
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "medusa_api_key").write_text("key-in-a-file\n", encoding="utf-8")
     (tmp_path / ".env").write_text(f"ERPNEXT_API_SECRET={SECRET}\nUSE_SANDBOX=true\n", encoding="utf-8")
 
     def ask() -> Answer:
-        raise ValueError(f"cannot log in with {SECRET} or an-administrators-secret")
+        raise ValueError(f"cannot log in with {SECRET}, key-in-a-file or an-administrators-secret")
 
     for shown in (run(ask), run(ask, "--json")):
         assert SECRET not in shown.output
         assert "an-administrators-secret" not in shown.output
+        assert "key-in-a-file" not in shown.output
         assert "***" in shown.output
 
 

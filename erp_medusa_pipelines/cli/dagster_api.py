@@ -1,0 +1,135 @@
+"""The running Dagster installation, spoken to over its webserver's GraphQL, as the UI does.
+
+Belongs here: the few questions and mutations that commands need, and failures in words. Does not belong here: when
+schedules are turned on or off (switch.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+
+from erp_medusa_pipelines.cli.frame import CommandError
+from erp_medusa_pipelines.tasks import TASKS
+
+_STATE = "{ id status ticks(limit: 1) { timestamp } }"
+_INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nodes {{ name location {{ name }}
+  schedules {{ name scheduleState {_STATE} }} sensors {{ name sensorState {_STATE} }} }} }}
+  ... on PythonError {{ message }} }}
+  instance {{ daemonHealth {{ allDaemonStatuses {{ daemonType required healthy }} }} }} }}"""
+_START_SCHEDULE = """mutation($selector: ScheduleSelector!) { done: startSchedule(scheduleSelector: $selector) {
+  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+_STOP_SCHEDULE = """mutation($id: String!) { done: stopRunningSchedule(id: $id) {
+  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+_START_SENSOR = """mutation($selector: SensorSelector!) { done: startSensor(sensorSelector: $selector) {
+  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+_STOP_SENSOR = """mutation($id: String!) { done: stopSensor(id: $id) {
+  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+_GOING_ON = (
+    """query($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) { ... on Runs { results { runId } } } }"""
+)
+_IN_PROGRESS = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
+
+
+@dataclass(frozen=True)
+class Instigator:
+    """A schedule or sensor as the installation has it."""
+
+    name: str
+    id: str
+    on: bool
+    last_tick: datetime | None
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the webserver says of itself: our code location, its schedules and sensors, daemons that are silent."""
+
+    location: str
+    repository: str
+    schedules: Mapping[str, Instigator]
+    sensors: Mapping[str, Instigator]
+    silent_daemons: tuple[str, ...]
+
+
+class DagsterApi:
+    """One webserver. Raises CommandError with a sentence when it cannot do what is asked."""
+
+    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+
+    def installation(self) -> Installation:
+        """Read everything anew. Raises CommandError where no code location has all our schedules."""
+        answer = self._query(_INSTALLATION)
+        repositories = answer["repositoriesOrError"].get("nodes") or []
+        wanted = {f"{task.name}_schedule" for task in TASKS}
+        for repository in repositories:
+            if wanted <= {entry["name"] for entry in repository["schedules"]}:
+                break
+        else:
+            raise CommandError(
+                f"the Dagster at {self.url} has not loaded this project with its {len(wanted)} schedules: look under"
+                " Deployment in its UI"
+            )
+        statuses = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
+        silent = tuple(one["daemonType"] for one in statuses if one["required"] and not one["healthy"])
+        return Installation(
+            repository["location"]["name"],
+            repository["name"],
+            {entry["name"]: _instigator(entry["name"], entry["scheduleState"]) for entry in repository["schedules"]},
+            {entry["name"]: _instigator(entry["name"], entry["sensorState"]) for entry in repository["sensors"]},
+            silent,
+        )
+
+    def turn_schedule(self, installation: Installation, name: str, *, on: bool) -> None:
+        """As the toggle in the UI does."""
+        if on:
+            self._mutate(_START_SCHEDULE, name, selector={**_selector(installation), "scheduleName": name})
+        else:
+            self._mutate(_STOP_SCHEDULE, name, id=installation.schedules[name].id)
+
+    def turn_sensor(self, installation: Installation, name: str, *, on: bool) -> None:
+        """As the toggle in the UI does."""
+        if on:
+            self._mutate(_START_SENSOR, name, selector={**_selector(installation), "sensorName": name})
+        else:
+            self._mutate(_STOP_SENSOR, name, id=installation.sensors[name].id)
+
+    def is_going_on(self, job: str) -> bool:
+        """Whether a run of the job waits or runs."""
+        answer = self._query(_GOING_ON, filter={"pipelineName": job, "statuses": _IN_PROGRESS})
+        return bool(answer["runsOrError"].get("results"))
+
+    def _mutate(self, mutation: str, name: str, **variables: Any) -> None:
+        done = self._query(mutation, **variables)["done"]
+        if "message" in done or done["__typename"].endswith("Error"):
+            raise CommandError(f"Dagster would not switch {name}: {done.get('message') or done['__typename']}")
+
+    def _query(self, query: str, **variables: Any) -> dict[str, Any]:
+        try:
+            answer = requests.post(
+                f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=self._timeout
+            )
+            body = answer.json()
+        except requests.RequestException as error:
+            raise CommandError(
+                f"no Dagster webserver answers at {self.url} ({type(error).__name__}): name it with --dagster-url or"
+                " DAGSTER_UI_URL"
+            ) from None
+        if not isinstance(body, dict) or "data" not in body or body.get("errors"):
+            said = (body.get("errors") or [{}])[0].get("message") if isinstance(body, dict) else ""
+            raise CommandError(f"what answers at {self.url} is no Dagster that this command knows: {said or 'no data'}")
+        return body["data"]
+
+
+def _selector(installation: Installation) -> dict[str, str]:
+    return {"repositoryName": installation.repository, "repositoryLocationName": installation.location}
+
+
+def _instigator(name: str, state: Mapping[str, Any]) -> Instigator:
+    ticks = state["ticks"]
+    last = datetime.fromtimestamp(ticks[0]["timestamp"], UTC) if ticks else None
+    return Instigator(name, state["id"], state["status"] == "RUNNING", last)

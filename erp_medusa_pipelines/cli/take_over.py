@@ -1,0 +1,149 @@
+"""`erp-medusa take-over` and `hand-back`: who does the seven tasks, Frappe's scheduler or this installation.
+
+Belongs here: both commands and what they say. The order is in switch.py, the requests in sides.py.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_api import DagsterApi
+from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
+from erp_medusa_pipelines.cli.shop import connect_to_switch
+from erp_medusa_pipelines.cli.sides import FrappeSide, Journal, OurSide
+from erp_medusa_pipelines.cli.switch import Event, Switch
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.frappe_app import mail_senders, save_hooks
+from erp_medusa_pipelines.settings import Settings, load_settings
+
+ON_ONE_MACHINE = "http://127.0.0.1:3000"
+
+DagsterUrl = Annotated[
+    str | None, typer.Option(help=f"Address of the Dagster webserver; default: DAGSTER_UI_URL, else {ON_ONE_MACHINE}.")
+]
+Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for a task that is being done right now.")]
+
+
+@command
+def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
+    """Stop the app's seven jobs in Frappe's scheduler and turn our schedules on.
+
+    Our schedules go on first: their ticks start nothing while Frappe's job is not stopped. Each job is then stopped
+    between two of its slots, so every slot is done once. Killed half-way, each task has one side that does it; start
+    the command again to go on, or hand-back to go back. A task that Frappe is just running is waited for.
+
+    Examples:
+
+    - `erp-medusa take-over`
+    - `ADMIN_API_KEY=... ADMIN_API_SECRET=... erp-medusa take-over --dagster-url https://dagster.example.com`
+    """
+    with _sides(dagster_url, wait) as (erp, frappe, switch, journal):
+        journal.begin_take_over(frappe.jobs())
+        events = list(_told(switch.take_over(), journal))
+        if all(job.stopped for job in frappe.jobs()):
+            journal.note(event="taken over")
+        return _answer(erp, frappe, events, stopped=True)
+
+
+@command
+def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
+    """Turn our schedules off and let Frappe's scheduler run the app's seven jobs again.
+
+    The jobs count from now on: Frappe does not make up for the slots that were done here. Jobs that were stopped before
+    the take-over stay stopped. A run of ours that goes on is waited for.
+
+    Examples:
+
+    - `erp-medusa hand-back`
+    - `erp-medusa hand-back --wait 600 --json`
+    """
+    with _sides(dagster_url, wait) as (erp, frappe, switch, journal):
+        kept = journal.stopped_before()
+        journal.note(event="hand-back", kept_stopped=sorted(kept))
+        events = list(_told(switch.hand_back(kept), journal))
+        if not any(job.stopped for job in frappe.jobs() if job.name not in kept):
+            journal.note(event="handed back")
+        return _answer(erp, frappe, events, stopped=False)
+
+
+@contextmanager
+def _sides(url: str | None, wait: int) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
+    """Both sides, looked at before anything is turned."""
+    # Loading Dagster takes seconds: only who needs its cron lines waits.
+    from erp_medusa_pipelines.orchestration.crontab import tasks_in_force, times_after
+
+    settings = load_settings()
+    with connect_to_switch(settings) as erp:
+        frappe, ours = FrappeSide(erp), OurSide(DagsterApi(url or settings.dagster_ui_url or ON_ONE_MACHINE))
+        frappe.check()
+        ours.check()
+        switch = Switch(
+            frappe,
+            ours,
+            tasks_in_force(settings),
+            _in_zone(settings),
+            times_after,
+            time.sleep,
+            timedelta(seconds=wait),
+        )
+        yield erp, frappe, switch, Journal.here()
+
+
+def _in_zone(settings: Settings):
+    zone = ZoneInfo(settings.schedule_timezone)
+
+    def moved(moment: datetime) -> datetime:
+        return moment.astimezone(zone)
+
+    return moved
+
+
+def _told(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
+    """Each event on stderr and in the journal, as soon as it happened."""
+    for event in events:
+        stderr().print(
+            f"{event.task or 'all tasks'}: {event.what}", style=None if event.done else "yellow", markup=False
+        )
+        journal.note(event="step", **asdict(event))
+        yield event
+
+
+def _answer(erp: ErpNextClient, frappe: FrappeSide, events: list[Event], *, stopped: bool) -> Answer:
+    """Who does what now, what was left, and what else the app still does."""
+    jobs = frappe.jobs()
+    left = {event.task: event.what for event in events if event.what.startswith("left: ")}
+    rows = [(job.task, "here" if job.stopped else "Frappe", left.get(job.task, "")) for job in jobs]
+    still = [finding for finding in (*save_hooks(erp), *mail_senders(erp)) if finding.level != Level.OK] if jobs else []
+    shown: list[RenderableType] = [table("", ("task", "done by", ""), rows)] if jobs else []
+    if not jobs:
+        shown.append(Text("ERPNext has no jobs of the app: only our schedules were turned"))
+    if stopped:
+        shown += [Text(f"The app still does: {_words(finding)}", style="yellow") for finding in still]
+        shown += [Text(STILL)] if jobs else []
+    data = {
+        "events": [asdict(event) for event in events],
+        "tasks": {job.task: "dagster" if job.stopped else "frappe" for job in jobs},
+        "left": left,
+        "app_still_does": [asdict(finding) for finding in still],
+    }
+    return Answer(data, shown, ExitCode.TO_DO if left else ExitCode.FINE)
+
+
+STILL = (
+    "The app's hooks on Quotation, Sales Order, Sales Invoice, Delivery Note and Payment Entry go on: orders reach"
+    " ERPNext through them, and no task here does their work"
+)
+
+
+def _words(finding: Finding) -> str:
+    return f"{finding.name}: {finding.found}. Means: {finding.means}. Mend: {finding.mend}"

@@ -1,0 +1,190 @@
+"""Switching over on a running installation: both commands as an operator starts them, with a kill in between.
+
+That each slot is done once is shown second by second in tests/unit/cli/test_switch.py; here the calls are real.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import requests
+
+from dev.deployment import BIN, Deployment, deployed, wait_for
+from erp_medusa_pipelines.orchestration.crontab import times_after
+from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
+from erp_medusa_pipelines.readiness.turns import first_due
+from erp_medusa_pipelines.tasks import TASKS
+
+TIMEOUT = 240
+NAMES = {task.name for task in TASKS}
+MINUTELY = ("expire_otps", "send_quotation_emails")
+ROWS = "/api/resource/Scheduled Job Type"
+FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation"]
+ZONE = ZoneInfo("Asia/Muscat")
+
+
+@dataclass
+class FrappeScheduler:
+    """Frappe's scheduler as far as its rows show it: it runs what is due and not stopped, and says when."""
+
+    deployment: Deployment
+    done: list[tuple[str, datetime]] = field(default_factory=list)
+    """(task, slot)."""
+
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "FrappeScheduler":
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(2):
+            query = {"fields": json.dumps(FIELDS), "filters": json.dumps([["stopped", "=", 0]]), "limit_page_length": 0}
+            for row in erp(self.deployment, "GET", ROWS, params=query):
+                task = row["method"].rsplit(".", 1)[1]
+                now = datetime.now(ZONE)
+                if task not in NAMES:
+                    continue
+                job = FrappeJob(row["name"], task, False, *(row[name] for name in FIELDS[3:]))
+                due = first_due(job, now, times_after)
+                if due <= now:
+                    moment = f"{datetime.now(ZONE):%Y-%m-%d %H:%M:%S}"
+                    erp(self.deployment, "PUT", f"{ROWS}/{row['name']}", json={"last_execution": moment})
+                    self.done.append((task, due))
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("take_over")) as deployment:
+        just_now = f"{datetime.now(ZONE):%Y-%m-%d %H:%M:%S}"
+        for name in NAMES:
+            erp(deployment, "PUT", f"{ROWS}/api.{name}", json={"stopped": 0, "last_execution": just_now})
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def frappe(installation: Deployment) -> Iterator[FrappeScheduler]:
+    with FrappeScheduler(installation) as scheduler:
+        yield scheduler
+
+
+def erp(deployment: Deployment, method: str, path: str, **options: Any) -> Any:
+    shop = deployment.shop
+    headers = {"Authorization": f"token {shop.erpnext_api_key}:{shop.erpnext_api_secret}"}
+    answer = requests.request(method, shop.erpnext_url + path, headers=headers, timeout=30, **options)
+    answer.raise_for_status()
+    return answer.json()["data"]
+
+
+def stopped(deployment: Deployment) -> set[str]:
+    query = {"fields": json.dumps(["method", "stopped"]), "limit_page_length": 0}
+    rows = erp(deployment, "GET", ROWS, params=query)
+    return {row["method"].rsplit(".", 1)[1] for row in rows if row["stopped"]} & NAMES
+
+
+def on(deployment: Deployment) -> set[str]:
+    return {name for name in NAMES if deployment.instigator(f"{name}_schedule")["status"] == "RUNNING"}
+
+
+def start(deployment: Deployment, *arguments: str) -> subprocess.Popen[str]:
+    command = [str(BIN / "erp-medusa"), *arguments, "--json", "--dagster-url", deployment.url]
+    return subprocess.Popen(
+        command, cwd=deployment.home, env=dict(deployment.environment), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def run(deployment: Deployment, *arguments: str) -> tuple[int, dict[str, Any]]:
+    process = start(deployment, *arguments)
+    told, errors = process.communicate(timeout=TIMEOUT)
+    assert told, errors
+    return process.returncode, json.loads(told)
+
+
+def killed_after(deployment: Deployment, steps: int, *arguments: str) -> None:
+    """Start a command and kill it as soon as it has told of so many steps."""
+    process = start(deployment, *arguments)
+    assert process.stderr
+    seen = 0
+    for line in process.stderr:
+        seen += ": " in line and "SANDBOX" not in line and "waiting" not in line
+        if seen == steps:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT)
+
+
+def assert_one_side_each(deployment: Deployment) -> None:
+    """A task whose job is stopped has its schedule on: Frappe's row says whose turn it is, and nobody is left out."""
+    assert stopped(deployment) <= on(deployment)
+
+
+def assert_each_minute_once(deployment: Deployment, frappe: FrappeScheduler, begin: datetime) -> None:
+    """Each slot of a minute task was Frappe's or ours, never both and never nobody's."""
+    for task in MINUTELY:
+        ticks = [tick for tick in deployment.ticks(f"{task}_schedule") if "Frappe" not in str(tick["skipReason"])]
+        ours = {datetime.fromtimestamp(tick["timestamp"], ZONE) for tick in ticks}
+        theirs = Counter(slot for name, slot in frappe.done if name == task)
+        # The newest slot may still be looked at.
+        until = datetime.now(ZONE) - timedelta(minutes=1, seconds=30)
+        slots = [begin + timedelta(minutes=number) for number in range(int((until - begin) / timedelta(minutes=1)) + 1)]
+        wrong = {f"{slot:%H:%M}": (theirs[slot], slot in ours) for slot in slots if theirs[slot] + (slot in ours) != 1}
+        assert not wrong, f"{task}: (by Frappe, by us)"
+
+
+@pytest.mark.usefixtures("frappe")
+def test_a_schedule_that_is_turned_on_too_early_starts_nothing_beside_frappe(installation: Deployment) -> None:
+    name = "expire_otps_schedule"
+    installation.turn_on_schedule(name)
+    tick = wait_for("a tick", lambda: next((t for t in installation.ticks(name) if t["status"] == "SKIPPED"), None), 90)
+    assert "Frappe's scheduler does this" in tick["skipReason"]
+    assert not installation.runs(pipelineName="expire_otps")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("steps", [3, 10])
+def test_a_switch_that_is_killed_leaves_one_side_each_and_is_finished_by_the_next(
+    installation: Deployment, frappe: FrappeScheduler, steps: int
+) -> None:
+    begin = datetime.now(ZONE).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    killed_after(installation, steps, "take-over")
+    assert_one_side_each(installation)
+    code, told = run(installation, "take-over")
+    assert (code, set(told["tasks"].values())) == (0, {"dagster"})
+    assert stopped(installation) == on(installation) == NAMES
+    killed_after(installation, steps, "hand-back")
+    assert_one_side_each(installation)
+    code, told = run(installation, "hand-back")
+    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    assert stopped(installation) == on(installation) == set()
+    assert_each_minute_once(installation, frappe, begin)
+
+
+@pytest.mark.usefixtures("frappe")
+def test_what_the_app_still_does_is_told(installation: Deployment) -> None:
+    erp(installation, "PUT", "/api/resource/Medusa Configuration/Medusa Configuration", json={"enable": 1})
+    _, told = run(installation, "take-over")
+    assert [finding["name"] for finding in told["app_still_does"]] == ["save hooks"]
+    run(installation, "hand-back")
+
+
+def test_nothing_is_turned_where_the_daemon_is_silent(installation: Deployment, tmp_path: Path) -> None:
+    code, told = run(installation, "take-over", "--dagster-url", "http://127.0.0.1:9")
+    assert code == 2
+    assert "no Dagster webserver answers" in told["error"]
+    assert stopped(installation) == set()
