@@ -11,8 +11,9 @@ from typing import Any
 from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
 from erp_medusa_sandbox.erpnext.errors import ErpError, message_keys, thrown
 from erp_medusa_sandbox.erpnext.filters import parsed
-from erp_medusa_sandbox.erpnext.permissions import READ
+from erp_medusa_sandbox.erpnext.permissions import READ, WRITE
 from erp_medusa_sandbox.erpnext.query import ListRequest, count, run
+from erp_medusa_sandbox.erpnext.store import table
 
 MAX_INSERTS = 200
 STANDARD_FIELDS = frozenset({"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx"})
@@ -125,6 +126,16 @@ def _delete(request: Call) -> Answer:
     return {}
 
 
+def _rename_doc(request: Call) -> Answer:
+    """Renames the document itself; what points at it follows on a real site only."""
+    doctype, old, new = request.need("rename_doc", "doctype", "old_name", "new_name")
+    request.documents.load(doctype, old)
+    request.site.check_document(request.user, doctype, old, WRITE)
+    renamed = table(request.documents.meta(doctype).name)
+    request.site.store.execute(f"UPDATE {renamed} SET name = ? WHERE name = ?", (new, old))  # noqa: S608
+    return message(new)
+
+
 def _bulk_update(request: Call) -> Answer:
     """One commit at the end, no savepoint per document: what a failed document had written by then stays."""
     (text,) = request.need("bulk_update", "docs")
@@ -154,6 +165,7 @@ METHODS = {
     "frappe.client.get_value": _get_value,
     "frappe.client.insert": _insert,
     "frappe.client.insert_many": _insert_many,
+    "frappe.client.rename_doc": _rename_doc,
     "frappe.client.save": _save,
     "frappe.client.set_value": _set_value,
 }

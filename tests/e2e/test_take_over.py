@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -102,7 +101,8 @@ def on(deployment: Deployment) -> set[str]:
 
 
 def start(deployment: Deployment, *arguments: str) -> subprocess.Popen[str]:
-    command = [str(BIN / "erp-medusa"), *arguments, "--json", "--dagster-url", deployment.url]
+    where = [] if "--dagster-url" in arguments else ["--dagster-url", deployment.url]
+    command = [str(BIN / "erp-medusa"), *arguments, *where, "--json"]
     return subprocess.Popen(
         command, cwd=deployment.home, env=dict(deployment.environment), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
@@ -183,7 +183,7 @@ def test_what_the_app_still_does_is_told(installation: Deployment) -> None:
     run(installation, "hand-back")
 
 
-def test_nothing_is_turned_where_the_daemon_is_silent(installation: Deployment, tmp_path: Path) -> None:
+def test_nothing_is_turned_where_no_dagster_answers(installation: Deployment) -> None:
     code, told = run(installation, "take-over", "--dagster-url", "http://127.0.0.1:9")
     assert code == 2
     assert "no Dagster webserver answers" in told["error"]
