@@ -12,9 +12,9 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
-from erp_medusa_pipelines.sync.prices.entries import PriceSync
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 GROUP = "prices_and_stock"
 KINDS = {"medusa"}

@@ -12,7 +12,8 @@ from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.stock.levels import LowStock, StockSync
+from erp_medusa_pipelines.sync.stock.plan import LowStock
+from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
 LOCATIONS_VARIABLE = "WAREHOUSE_STOCK_LOCATIONS"
 
@@ -52,6 +53,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 writer=run.shop.writer,
                 inventory=inventory,
                 locations=settings.warehouse_stock_locations,
+                locations_setting=LOCATIONS_VARIABLE,
                 default_location=run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
                 zero_percent=settings.stock_zero_percent,
                 allow_zero=config.allow_zero,

@@ -201,7 +201,7 @@ class StockSuite:
         assert run.success
         assert shop.stocked(item) == 4
         assert shop.stocked(other) == 9
-        assert run.metadata("medusa_stock")["held_by_reservations"] == 1
+        assert run.metadata("medusa_stock")["raised_to_reserved"] == 1
         shop.forget()
         assert started(runner).success
         assert shop.writes() == []

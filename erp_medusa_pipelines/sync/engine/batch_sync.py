@@ -6,12 +6,13 @@ up on a server that is down, sending chunks. Does not belong here: any DocType, 
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Protocol, TypeVar
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -19,6 +20,7 @@ from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Breaker
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack, note_outcome
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,18 @@ class BatchSync:
         for name in left:
             self.report.defer(self.doctype, name, error)
         self.report.advance(len(left))
+
+    def note_written(
+        self, about: WriteBack, outcome: WriteOutcome, fingerprints: Mapping[str, str] | None = None
+    ) -> None:
+        """Note what became of a write-back. With `fingerprints` a refused document is held until its own changes."""
+
+        def hold(reject: Reject) -> None:
+            if fingerprints:
+                with self._lock:
+                    self.quarantine.put(reject.name, Held(fingerprints[reject.name], reject.reason, reject.field))
+
+        note_outcome(self.report, about, outcome, breaker=self.erp_breaker, refused=hold)
 
     def send_chunk(
         self,

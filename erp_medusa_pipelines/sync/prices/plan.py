@@ -1,0 +1,184 @@
+"""What it takes that Medusa asks for one item what ERPNext asks. Pure: no server is asked and nothing is remembered.
+
+Belongs here: comparing the entries that Medusa has with those that should be there. Does not belong here: reading
+either side (item_prices.py, entries.py), which row is in force when (windows.py), or the order of writing
+(price_sync.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from erp_medusa_pipelines.clients.medusa_prices import number_of
+from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
+from erp_medusa_pipelines.sync.prices.item_prices import ItemPrices, PricedItem
+from erp_medusa_pipelines.sync.prices.windows import PriceRow, Segment, Window, cut, left_over
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as Medusa has it. `window` is None when it must not stay where it is."""
+
+    id: str
+    list_id: str
+    window: Window | None
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class IdChange:
+    """Ids to write to the Item Price `name`. A refusal stands while the fingerprint does."""
+
+    name: str
+    fingerprint: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RowIds:
+    """The ids that one Item Price has now, and the fingerprint of the item's rows."""
+
+    name: str
+    fingerprint: str
+    medusa_price_id: str
+    medusa_id: str
+
+    @classmethod
+    def of(cls, row: PriceRow, fingerprint: str) -> "RowIds":
+        """Return the ids of a row."""
+        return cls(row.name, fingerprint, row.medusa_price_id, row.medusa_id)
+
+    def change_to(self, entry_id: str) -> IdChange | None:
+        """Return what to write so that the row has this entry's id (none: '') and nothing else; None when it has.
+
+        The list's id is never written into medusa_id: with that field filled the Frappe app's validate hook calls
+        Medusa on every save of the row, even while it is switched off, and the save fails - staff's as well as ours.
+        What an earlier version, or the app, left there is emptied.
+        """
+        if (self.medusa_price_id, self.medusa_id) == (entry_id, ""):
+            return None
+        values = {"medusa_price_id": entry_id, **({"medusa_id": ""} if self.medusa_id else {})}
+        return IdChange(self.name, self.fingerprint, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An entry to create (no `entry_id`) or to change. `name` is the Item Price."""
+
+    name: str
+    fingerprint: str
+    variant_id: str
+    currency: str
+    amount: Decimal
+    ids: RowIds | None
+    """Given when the Item Price gets this entry's id: a row in force twice has it of the earlier entry."""
+    entry_id: str = ""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Its part of the call."""
+        common = {"variant_id": self.variant_id, "amount": number_of(self.amount)}
+        return {"id": self.entry_id, **common} if self.entry_id else {**common, "currency_code": self.currency.lower()}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An Item Price that would be shown and cannot be."""
+
+    name: str
+    reason: str
+    field: str
+
+
+@dataclass(slots=True)
+class ItemPlan:
+    """What has to be done for one item."""
+
+    variant_id: str
+    had_price: bool
+    """Whether Medusa has a price for it now or later; `has_price`: whether ERPNext does."""
+    has_price: bool = False
+    create: list[tuple[Window, Wanted]] = field(default_factory=list)
+    change: list[tuple[str, Wanted]] = field(default_factory=list)
+    """(price list, entry)."""
+    unchanged: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    ids: list[IdChange] = field(default_factory=list)
+    """Ids that can be written without waiting for Medusa."""
+    stale: list[Entry] = field(default_factory=list)
+    """Entries to remove once those in `create` are there."""
+
+    @property
+    def found(self) -> int:
+        """Entries that there should be, and rows that cannot be shown."""
+        return len(self.create) + len(self.change) + self.unchanged + len(self.refused)
+
+    @property
+    def loses_price(self) -> bool:
+        """Whether nobody can buy the item any more after its stale entries are removed."""
+        return self.had_price and not self.has_price
+
+
+def plan_item(
+    item: PricedItem, prices: ItemPrices, entries: Iterable[Entry], *, rule: AmountRule, today: date
+) -> ItemPlan:
+    """Compare what Medusa has of an item with its Item Prices, as of `today` at the ERP."""
+    by_place: dict[tuple[Window, str], list[Entry]] = defaultdict(list)
+    stale: list[Entry] = []
+    for entry in entries:
+        if entry.window is None:
+            stale.append(entry)
+        else:
+            by_place[entry.window, entry.currency].append(entry)
+    plan = ItemPlan(item.variant_id, had_price=bool(by_place), stale=stale)
+    segments = left_over(cut(prices.rows), today)
+    amounts = _amounts(plan, prices, {segment.row.name for segment in segments}, rule)
+    fingerprint = f"{item.variant_id} {prices.fingerprint}"
+    placed: set[str] = set()
+    for segment in segments:
+        row = segment.row
+        if row.name in amounts:
+            ids = None if row.name in placed else RowIds.of(row, fingerprint)
+            placed.add(row.name)
+            there = by_place.pop((segment.window, row.currency), [])
+            _place(plan, segment, amounts[row.name], ids, there)
+    for row in (*prices.rows, *prices.others):
+        if row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
+            plan.ids.append(change)
+    plan.has_price = bool(placed)
+    plan.stale += [entry for there in by_place.values() for entry in there]
+    return plan
+
+
+def _amounts(plan: ItemPlan, prices: ItemPrices, in_force: set[str], rule: AmountRule) -> dict[str, Decimal]:
+    """Amounts by Item Price; rows that would be shown and cannot be are refused, each once."""
+    amounts: dict[str, Decimal] = {}
+    for row in prices.rows:
+        if row.name in in_force or not row.is_ever_valid:
+            try:
+                amounts[row.name] = amount_of(row, rule)
+            except PriceRefusedError as refused:
+                plan.refused.append(Refused(row.name, refused.reason, refused.field))
+    return amounts
+
+
+def _place(plan: ItemPlan, segment: Segment, amount: Decimal, ids: RowIds | None, there: Sequence[Entry]) -> None:
+    """Note what makes Medusa have exactly one entry of this amount in the segment's window."""
+    row = segment.row
+    fingerprint = f"{plan.variant_id} {row.currency} {amount}"
+    wanted = Wanted(row.name, fingerprint, plan.variant_id, row.currency, amount, ids)
+    if not there:
+        plan.create.append((segment.window, wanted))
+        return
+    kept, *duplicates = sorted(there, key=lambda entry: (entry.amount != amount, entry.id))
+    plan.stale += duplicates
+    if ids and (change := ids.change_to(kept.id)):
+        plan.ids.append(change)
+    if kept.amount == amount:
+        plan.unchanged += 1
+    else:
+        plan.change.append((kept.list_id, replace(wanted, entry_id=kept.id)))

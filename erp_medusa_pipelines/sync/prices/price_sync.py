@@ -1,0 +1,197 @@
+"""Item Prices become entries of Medusa price lists; the entries' ids are written back to the Item Prices.
+
+Belongs here: the order of the work, and the brake. What has to be done for an item is decided in plan.py.
+
+New entries come first, then changed ones, and what is no longer wanted goes last and only for variants whose new
+entries are all there. So a run that breaks off leaves no item without a price: at worst an old entry stands beside its
+successor until the next run.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import ClassVar
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.entries import Entries, read_entries
+from erp_medusa_pipelines.sync.prices.item_prices import (
+    DOCTYPE,
+    ITEMS_PER_REQUEST,
+    ItemPrices,
+    PricedItem,
+    priced_items,
+    read_prices,
+)
+from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
+from erp_medusa_pipelines.sync.prices.removals import Removals
+from erp_medusa_pipelines.sync.prices.sender import EntrySender
+
+WRITE_BACK = WriteBack(
+    DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
+)
+
+ReadTogether = tuple[list[PricedItem], Mapping[str, ItemPrices] | None]
+"""Items whose prices were read in one request, and these by item_code; None when they could not be read."""
+
+
+@dataclass
+class Losses:
+    """Entries to remove at the end of a run, and what that means for the shop."""
+
+    stale: dict[str | None, list[Entry]] = field(default_factory=dict)
+    had_price: int = 0
+    lose_price: int = 0
+
+    def add(self, variant_id: str | None, stale: list[Entry], *, had_price: bool, loses_price: bool) -> None:
+        """Note the stale entries of one variant."""
+        if stale:
+            self.stale[variant_id] = stale
+        self.had_price += had_price
+        self.lose_price += loses_price
+
+
+@dataclass(kw_only=True)
+class PriceSync(BatchSync):
+    """One run of the prices for one batch. Counts are entries, or lists."""
+
+    doctype: ClassVar[str] = DOCTYPE
+
+    writer: ErpNextWriter
+    price_list: str
+    prices: MedusaPrices
+    lists: PriceLists
+    rule: AmountRule
+    removal_percent: int = 50
+    allow_removal: bool = False
+    entries_per_call: int = 500
+
+    def run(self) -> SyncReport:
+        """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report."""
+        with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
+            # Both servers are read at the same time.
+            loading = pool.submit(self.lists.load)
+            items = [item for item in priced_items(self.erp) if self.batch.contains(item.name)]
+            exported = [item for item in items if item.variant_id]
+            own = {item.variant_id for item in exported}
+            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own)
+            windows = ahead(self._windows(exported))
+            first = list(islice(windows, 1))
+            loading.result()
+            entries = reading.result()
+        self.report.count("waiting", len(items) - len(exported))
+        self._sync(chain(first, windows), entries)
+        return self.report
+
+    def _sync(self, windows: Iterator[ReadTogether], entries: Entries) -> None:
+        writing = Stage("write-back", 1, waiting=4)
+
+        def keep_ids(changes: Sequence[IdChange]) -> None:
+            if changes:
+                writing.submit(self._write_ids, changes)
+
+        sender = EntrySender(
+            self, self.prices, self.lists, entries.sizes, per_call=self.entries_per_call, keep_ids=keep_ids
+        )
+        losses = Losses()
+        try:
+            for items, prices in windows:
+                # Medusa has work as soon as there is a full call.
+                for some in batched(items, self.entries_per_call):
+                    keep_ids([change for item in some for change in self._plan(item, prices, entries, sender, losses)])
+                    sender.send_full_calls()
+            sender.finish()
+            self._remove(losses, entries, sender)
+            writing.finish()
+        finally:
+            sender.close()
+            writing.close()
+
+    def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
+        for some in batched(items, ITEMS_PER_REQUEST):
+            if self.outage is None:
+                try:
+                    yield some, read_prices(self.erp, self.price_list, some)
+                    continue
+                except TransientError as failure:
+                    self.erp_breaker.failed(failure)
+                    error = failure
+            else:
+                error = self.outage
+            for item in some:
+                self.report.defer(WEBSITE_ITEM, item.name, error)
+            # What Medusa has for them stays as it is.
+            yield some, None
+
+    def _plan(
+        self,
+        item: PricedItem,
+        prices: Mapping[str, ItemPrices] | None,
+        entries: Entries,
+        sender: EntrySender,
+        losses: Losses,
+    ) -> list[IdChange]:
+        """Hand over what has to be done for an item; returns ids to write that need nothing from Medusa."""
+        there = entries.by_variant.pop(item.variant_id, [])
+        if prices is None:
+            return []
+        plan = plan_item(item, prices.get(item.item_code, ItemPrices()), there, rule=self.rule, today=self.lists.today)
+        self._note(plan)
+        sender.add(plan)
+        losses.add(plan.variant_id, plan.stale, had_price=plan.had_price, loses_price=plan.loses_price)
+        return [change for change in plan.ids if not self._ids_held(change)]
+
+    def _note(self, plan: ItemPlan) -> None:
+        self.report.count("found", plan.found)
+        self.report.count("unchanged", plan.unchanged)
+        self.report.advance(plan.unchanged)
+        for refused in plan.refused:
+            if not self.held(refused.name, refused.reason):
+                self.reject(refused.name, refused.reason, refused.reason, refused.field)
+
+    def _remove(self, losses: Losses, entries: Entries, sender: EntrySender) -> None:
+        # What nobody asked for: entries of items that are not exported any more, or of variants that are gone.
+        for variant_id, left in entries.by_variant.items():
+            live = variant_id is not None and any(entry.window is not None for entry in left)
+            losses.add(variant_id, left, had_price=live, loses_price=live)
+        if not self.allow_removal:
+            refuse_mass_loss(
+                losses.lose_price,
+                losses.had_price,
+                percent=self.removal_percent,
+                what="items would lose their only price",
+                allow="allow_removal: true",
+            )
+        removals = Removals(self, self.prices, self.lists, self.price_list)
+        removals.remove(
+            entry
+            for variant_id, stale in losses.stale.items()
+            if variant_id is None or sender.is_complete(variant_id)
+            for entry in stale
+        )
+        removals.delete_empty_lists(entries.sizes)
+
+    # --- ids back to ERPNext ----------------------------------------------------------------------------------
+
+    def _ids_held(self, change: IdChange) -> bool:
+        """Whether ERPNext refused the ids of this Item Price before, and nothing changed since."""
+        with self._lock:
+            entry = self.quarantine.held(change.name, change.fingerprint)
+        if entry is not None:
+            self.report.reject(Reject(DOCTYPE, change.name, entry.reason, entry.field, held=True))
+        return entry is not None
+
+    def _write_ids(self, changes: Sequence[IdChange]) -> None:
+        outcome = self.writer.write(DOCTYPE, [(change.name, change.values) for change in changes])
+        self.note_written(WRITE_BACK, outcome, {change.name: change.fingerprint for change in changes})

@@ -1,0 +1,69 @@
+"""What is no longer wanted is taken away: entries, then lists that are empty.
+
+Belongs here: the calls. Does not belong here: what is no longer wanted (plan.py), or whether so much may go at once
+(price_sync.py).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.plan import Entry
+
+DELETES_PER_CALL = 100
+"""Medusa takes about 10 ms for each, in which it answers nobody else."""
+
+DOCTYPE = "Price List"
+
+
+class Removals:
+    """Takes entries and empty lists of one ERPNext Price List away."""
+
+    def __init__(self, run: BatchSync, prices: MedusaPrices, lists: PriceLists, price_list: str) -> None:
+        self._run = run
+        self._prices = prices
+        self._lists = lists
+        self._price_list = price_list
+
+    def remove(self, entries: Iterable[Entry]) -> None:
+        """Delete these entries; what cannot be deleted for now is left for a retry."""
+        by_list: dict[str, list[str]] = defaultdict(list)
+        for entry in entries:
+            by_list[entry.list_id].append(entry.id)
+        for list_id, ids in by_list.items():
+            for some in batched(ids, DELETES_PER_CALL):
+                self._delete(list_id, some)
+
+    def _delete(self, list_id: str, ids: Sequence[str]) -> None:
+        error = self._run.outage
+        if error is None:
+            try:
+                self._prices.delete(list_id, ids)
+                self._run.report.count("removed", len(ids))
+                return
+            except PermanentError as refused:
+                if refused.status == 404:
+                    return  # the list is gone, and its entries with it
+                raise
+            except TransientError as failure:
+                self._run.medusa_breaker.failed(failure)
+                error = failure
+        self._run.report.defer(DOCTYPE, f"{self._price_list}: {len(ids)} old entries of {list_id}", error)
+
+    def delete_empty_lists(self, sizes: Counter[str]) -> None:
+        """Delete the batch's lists that had no entries when the run began, and got none since."""
+        for kept in self._lists.of_batch(self._run.batch):
+            if sizes[kept.id] or self._run.outage:
+                continue
+            try:
+                self._run.report.count("lists_removed", self._lists.delete_empty(kept))
+            except PermanentError as error:
+                if error.status != 404:  # another batch was quicker
+                    raise
+            except TransientError as error:
+                self._run.medusa_breaker.failed(error)
+                self._run.report.defer(DOCTYPE, f"{self._price_list}: empty list {kept.id}", error)

@@ -1,0 +1,197 @@
+"""New and changed entries go to Medusa in full calls.
+
+Belongs here: which list a chunk of new entries goes to, the calls, and what a refusal or a lost answer means. Does not
+belong here: what should be there (plan.py), or taking entries away (removals.py).
+"""
+
+import re
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
+from erp_medusa_pipelines.sync.engine.delivery import Resolution
+from erp_medusa_pipelines.sync.engine.stages import Stage
+from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
+from erp_medusa_pipelines.sync.prices.windows import Window
+
+_VARIANT_ID = re.compile(r"variant_[0-9A-Z]{26}")
+
+
+@dataclass(slots=True)
+class Target:
+    """Where a chunk of new entries goes: a list that has room, or (no id yet) one that its first call makes."""
+
+    window: Window
+    list_id: str | None
+    part: int = 0
+
+
+class EntrySender:
+    """Collects the entries of many items and sends them. `sizes` holds the number of entries by list, and is kept up.
+
+    `keep_ids` is called with the ids of entries that were created, from several threads.
+    """
+
+    def __init__(
+        self,
+        run: BatchSync,
+        prices: MedusaPrices,
+        lists: PriceLists,
+        sizes: Counter[str],
+        *,
+        per_call: int,
+        keep_ids: Callable[[Sequence[IdChange]], None],
+    ) -> None:
+        self._run = run
+        self._prices = prices
+        self._lists = lists
+        self._sizes = sizes
+        self._per_call = per_call
+        self._keep_ids = keep_ids
+        self._new: dict[Window, list[Wanted]] = defaultdict(list)
+        self._changed: dict[str, list[Wanted]] = defaultdict(list)
+        self._awaited: Counter[str] = Counter()
+        self._awaited_lock = threading.Lock()
+        self._stage = Stage("prices", run.options.parallel)
+
+    def add(self, plan: ItemPlan) -> None:
+        """Take what is to be created and changed for an item, without what was refused before."""
+        for window, wanted in plan.create:
+            if not self._run.held(wanted.name, wanted.fingerprint):
+                with self._awaited_lock:
+                    self._awaited[wanted.variant_id] += 1
+                self._new[window].append(wanted)
+        for list_id, wanted in plan.change:
+            if not self._run.held(wanted.name, wanted.fingerprint):
+                self._changed[list_id].append(wanted)
+
+    def send_full_calls(self) -> None:
+        """Hand over what fills a call; the rest waits for more."""
+        self._submit(most=self._per_call)
+
+    def finish(self) -> None:
+        """Send the rest and wait for everything."""
+        self._submit(most=0)
+        self._stage.finish()
+
+    def close(self) -> None:
+        """Drop what was not begun."""
+        self._stage.close()
+
+    def is_complete(self, variant_id: str) -> bool:
+        """Whether all new entries of the variant are in Medusa."""
+        return self._awaited[variant_id] == 0
+
+    def _submit(self, *, most: int) -> None:
+        for window, wanted in self._new.items():
+            for chunk in self._full_calls(wanted, most):
+                self._stage.submit(self._create, self._target(window, len(chunk)), chunk)
+        for list_id, wanted in self._changed.items():
+            for chunk in self._full_calls(wanted, most):
+                self._stage.submit(self._update, list_id, chunk)
+
+    def _full_calls(self, wanted: list[Wanted], most: int) -> Iterator[list[Wanted]]:
+        while wanted and len(wanted) >= most:
+            chunk = wanted[: self._per_call]
+            del wanted[: self._per_call]
+            yield chunk
+
+    # --- new entries ------------------------------------------------------------------------------------------
+
+    def _target(self, window: Window, entries: int) -> Target:
+        for kept in self._lists.meant_for(self._run.batch, window):
+            if self._sizes[kept.id] + entries <= self._per_call:
+                self._sizes[kept.id] += entries
+                return Target(window, kept.id)
+        return Target(window, None, self._lists.next_part(self._run.batch, window))
+
+    def _create(self, target: Target, chunk: Sequence[Wanted]) -> None:
+        self._run.send_chunk(
+            chunk,
+            partial(self._send_new, target),
+            resolve=_without_variant,
+            recover=partial(self._recover, target),
+        )
+
+    def _send_new(self, target: Target, group: Sequence[Wanted]) -> None:
+        bodies = [wanted.body for wanted in group]
+        if target.list_id is None:
+            target.list_id, created = self._lists.create(self._run.batch, target.window, target.part, bodies)
+            self._run.report.count("lists_written")
+        else:
+            try:
+                created = self._prices.create(target.list_id, bodies)
+            except PermanentError as error:
+                raise _list_is_gone(error, target.list_id) from error
+        ids = {(entry_variant(row), row["currency_code"]): row["id"] for row in created}
+        if len(ids) < len(group):
+            where = f"price list {target.list_id}"
+            raise TransientError("Medusa", where, "the answer is not whole", ambiguous=True)
+        self._created([(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
+
+    def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
+        """After a lost answer: take over what was created all the same, return what was not."""
+        if target.list_id is None:
+            target.list_id = self._lists.look_for(self._run.batch, target.window, target.part)
+        if target.list_id is None:
+            return list(group)
+        there = {
+            (entry_variant(row), row["currency_code"], decimal_of(row["amount"])): row["id"]
+            for row in self._prices.entries(target.list_id)
+        }
+        found = [(one, there.get((one.variant_id, one.currency.lower(), one.amount))) for one in group]
+        self._created([(one, entry_id) for one, entry_id in found if entry_id])
+        return [one for one, entry_id in found if entry_id is None]
+
+    def _created(self, entries: Sequence[tuple[Wanted, str]]) -> None:
+        with self._awaited_lock:
+            self._awaited.subtract(wanted.variant_id for wanted, _ in entries)
+        self._run.report.count("written", len(entries))
+        self._run.report.advance(len(entries))
+        changes = [wanted.ids.change_to(entry_id) for wanted, entry_id in entries if wanted.ids]
+        self._keep_ids([change for change in changes if change])
+
+    # --- changed entries --------------------------------------------------------------------------------------
+
+    def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
+        self._run.send_chunk(chunk, partial(self._send_changed, list_id), resolve=_without_variant)
+
+    def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:
+        try:
+            updated = self._prices.update(list_id, [wanted.body for wanted in group])
+        except PermanentError as error:
+            raise _list_is_gone(error, list_id) from error
+        vanished = [wanted.name for wanted in group if wanted.entry_id not in updated]
+        if vanished:
+            # Medusa skips unknown ids without a word; the next run sees them missing and creates them.
+            error = TransientError("Medusa", f"price list {list_id}", "the entry was deleted meanwhile")
+            self._run.defer(vanished, error)
+        self._run.report.count("updated", len(group) - len(vanished))
+        self._run.report.advance(len(group) - len(vanished))
+
+
+def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | TransientError:
+    """A list deleted by hand while the run uses it is made anew by the next one; its entries are not at fault."""
+    if error.status != 404:
+        return error
+    return TransientError("Medusa", f"price list {list_id}", f"price list {list_id} was deleted meanwhile", status=404)
+
+
+def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resolution[Wanted] | None:
+    """Settle what Medusa names: variants that it does not have."""
+    unknown = set(_VARIANT_ID.findall(error.reason))
+    lost = [wanted for wanted in group if wanted.variant_id in unknown]
+    if not lost:
+        return named_by_index(error, group)
+    again = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
+    rejected = [
+        (one, PermanentError("Medusa", error.where, f"variant {one.variant_id} is not in Medusa any more: {again}"))
+        for one in lost
+    ]
+    return [wanted for wanted in group if wanted.variant_id not in unknown], rejected

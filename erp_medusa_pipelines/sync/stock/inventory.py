@@ -1,0 +1,87 @@
+"""The inventory items of variants, as Medusa has them.
+
+Belongs here: finding each variant's inventory item with its levels, and making one where a variant has none. Does not
+belong here: how much there is to be (plan.py), or writing levels (sender.py).
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.stock.items import StockItem
+from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
+
+EXPORT_AGAIN = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
+
+
+class StockedItem(NamedTuple):
+    """A Website Item's inventory item and its levels by location."""
+
+    name: str
+    inventory_item_id: str
+    levels: dict[str, Stocked]
+
+
+class InventoryReader:
+    """Finds inventory items for one run; variants that have none to be kept are noted in its report."""
+
+    def __init__(self, run: BatchSync, inventory: MedusaInventory) -> None:
+        self._run = run
+        self._inventory = inventory
+
+    def stocked(
+        self,
+        items: Mapping[str, StockItem],
+        judged: Container[str],
+        pages: Iterable[Sequence[Mapping[str, Any]]],
+    ) -> Iterator[StockedItem]:
+        """Of the exported `items` that are `judged`, each one's inventory item. `pages` holds those found by sku."""
+        names = {item.variant_id: name for name, item in items.items() if item.variant_id and name in judged}
+        for row in chain.from_iterable(pages):
+            for link in row.get("variant_link") or ():
+                name = names.get(link["variant_id"])
+                if name and row["sku"] == items[name].item_code:
+                    del names[link["variant_id"]]
+                    yield StockedItem(name, row["id"], levels_of(row.get("location_levels")))
+        yield from self._by_variant(names)
+
+    def _by_variant(self, names: dict[str, str]) -> Iterator[StockedItem]:
+        """Items whose item_code was changed since the export, and variants that staff gave another inventory item."""
+        for variant in self._inventory.variants_by_id(names) if names else ():
+            name = names.pop(variant["id"])
+            item_id = self._inventory_item(name, variant)
+            if item_id is not None:
+                links = variant["inventory_items"] or ()
+                row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
+                yield StockedItem(name, item_id, levels_of((row or {}).get("location_levels")))
+        for variant_id, name in names.items():
+            fingerprint = f"variant {variant_id}"
+            if not self._run.held(name, fingerprint):
+                reason = f"variant {variant_id} is not in Medusa any more: {EXPORT_AGAIN}"
+                self._run.reject(name, fingerprint, reason, "medusa_variant_id")
+
+    def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
+        """The inventory item of a variant, made where it is missing; None when there is none to be kept."""
+        links = variant["inventory_items"] or ()
+        if len(links) == 1:
+            return links[0]["inventory_item_id"]
+        if not variant["manage_inventory"]:
+            self._run.report.count("not_managed")
+            return None
+        fingerprint = f"{variant['id']} {len(links)}"
+        if self._run.held(name, fingerprint):
+            return None
+        try:
+            if links:
+                reason = f"variant {variant['id']} has {len(links)} inventory items"
+                raise PermanentError("Medusa", variant["id"], reason)
+            return self._inventory.stock_variant(variant)
+        except PermanentError as error:
+            self._run.reject(name, fingerprint, error.reason)
+        except TransientError as error:
+            self._run.medusa_breaker.failed(error)
+            self._run.defer([name], error)
+        return None

@@ -1,0 +1,140 @@
+"""What it takes that Medusa's levels and the in-stock flag say what lies in the warehouses. Pure.
+
+Belongs here: comparing, rounding, and what is reserved. Does not belong here: reading either side (items.py,
+inventory.py), how Bins become quantities (warehouses.py), or the order of writing (stock_sync.py).
+
+What Medusa is told is what lies in the warehouses (actual_qty): Medusa takes off what it has reserved for its orders
+by itself. A level is never set below what is reserved there: that much is promised, and shipping it must not fail.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from erp_medusa_pipelines.sync.stock.items import StockItem
+
+
+class Stocked(NamedTuple):
+    """A level as Medusa has it."""
+
+    quantity: float
+    reserved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level to write. `name` is the Website Item; `exists` says whether Medusa has one there."""
+
+    name: str
+    inventory_item_id: str
+    location_id: str
+    quantity: int
+    exists: bool
+    sells_out: bool = False
+    """Whether there was some, and ERPNext has none left."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A refusal stands while the same quantity is to be written to the same place."""
+        return f"{self.inventory_item_id} {self.location_id} {self.quantity}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Its part of the call."""
+        return {
+            "inventory_item_id": self.inventory_item_id,
+            "location_id": self.location_id,
+            "stocked_quantity": self.quantity,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LowStock:
+    """An item at or below its threshold."""
+
+    name: str
+    quantity: int
+    threshold: int
+
+
+@dataclass(slots=True)
+class LevelPlan:
+    """What has to be done for one inventory item."""
+
+    write: list[Level] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """found, unchanged; negative, fractions, raised_to_reserved."""
+    positive: int = 0
+    """Levels that are above zero now."""
+
+
+@dataclass(slots=True)
+class FlagPlan:
+    """The items whose in-stock flag changes, with its new value, and those that run low."""
+
+    changes: dict[str, int] = field(default_factory=dict)
+    low: list[LowStock] = field(default_factory=list)
+
+
+def plan_levels(
+    name: str,
+    inventory_item_id: str,
+    on_hand: Mapping[str, float],
+    stocked: Mapping[str, Stocked],
+    *,
+    ours: Set[str],
+) -> LevelPlan:
+    """Compare quantities by location with what Medusa has of an item.
+
+    At locations of `ours` where it has a level and the item cannot lie any more, there is none left.
+    """
+    plan = LevelPlan()
+    for location, quantity in {**{place: 0.0 for place in stocked if place in ours}, **on_hand}.items():
+        plan.counts["found"] += 1
+        have = stocked.get(location)
+        target = _target(quantity, have, plan.counts)
+        was_positive = have is not None and have.quantity > 0
+        plan.positive += was_positive
+        if have is not None and have.quantity == target:
+            plan.counts["unchanged"] += 1
+        else:
+            sells_out = was_positive and quantity <= 0
+            plan.write.append(Level(name, inventory_item_id, location, target, have is not None, sells_out))
+    return plan
+
+
+def plan_flags(items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> FlagPlan:
+    """Compare the in-stock flags with the quantities of the items that could be judged."""
+    plan = FlagPlan()
+    for name, places in on_hand.items():
+        item, quantity = items[name], sum(_whole(each) for each in places.values())
+        in_stock = int(quantity > 0)
+        if 0 < quantity <= item.threshold:
+            plan.low.append(LowStock(name, quantity, item.threshold))
+        if in_stock != item.in_stock:
+            plan.changes[name] = in_stock
+    return plan
+
+
+def levels_of(rows: Iterable[Mapping[str, Any]] | None) -> dict[str, Stocked]:
+    """Medusa's level rows by location."""
+    return {row["location_id"]: Stocked(row["stocked_quantity"], row["reserved_quantity"]) for row in rows or ()}
+
+
+def _target(quantity: float, have: Stocked | None, counts: Counter[str]) -> int:
+    """What the level becomes; odd quantities are counted."""
+    if quantity < 0:
+        counts["negative"] += 1
+    elif quantity != int(quantity):
+        counts["fractions"] += 1
+    whole = _whole(quantity)
+    reserved = math.ceil(have.reserved) if have else 0
+    counts["raised_to_reserved"] += reserved > whole
+    return max(whole, reserved)
+
+
+def _whole(quantity: float) -> int:
+    """What can be sold of a quantity: whole pieces, never less than none."""
+    return max(0, math.floor(quantity))

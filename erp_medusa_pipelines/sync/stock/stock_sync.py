@@ -1,0 +1,169 @@
+"""Stock of Website Items becomes Medusa's inventory levels and the in-stock flag of the Website Item.
+
+Belongs here: the order of the work, and the brake against emptying a shop. What has to be done for an item is decided
+in plan.py.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.stock.inventory import InventoryReader
+from erp_medusa_pipelines.sync.stock.items import StockItem, bins, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
+from erp_medusa_pipelines.sync.stock.sender import LevelSender
+from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
+
+ROWS_COMPARED = 500
+"""Inventory items compared while the next ones are fetched."""
+
+ALLOW = "allow_zero: true"
+FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
+
+
+@dataclass(kw_only=True)
+class StockSync(BatchSync):
+    """One run of the stock for one batch. Counts are levels."""
+
+    doctype: ClassVar[str] = WEBSITE_ITEM
+
+    writer: ErpNextWriter
+    inventory: MedusaInventory
+    locations: Mapping[str, str]
+    locations_setting: str
+    default_location: str
+    zero_percent: int = 50
+    allow_zero: bool = False
+    levels_per_call: int = 1000
+    low_stock: list[LowStock] = field(default_factory=list)
+    _found_bins: bool = False
+
+    def run(self) -> SyncReport:
+        """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings."""
+        items, in_shop = self._read_items()
+        skus = [item.item_code for item in items.values() if item.variant_id]
+        self.report.count("waiting", len(items) - len(skus))
+        with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
+            counting = pool.submit(self._on_hand, items)
+            pages = ahead(batched(self.inventory.stocked(skus, in_shop) if skus else (), ROWS_COMPARED))
+            first = next(pages, [])
+            on_hand = counting.result()
+        flags = self._flags(items, on_hand)
+        levels = self._levels(items, on_hand, chain([first], pages))
+        sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
+        try:
+            for some in batched(levels, self.levels_per_call):
+                sending.submit(sender.send, some)
+            self._write_flags(flags)
+            sending.finish()
+        finally:
+            sending.close()
+        return self.report
+
+    def _read_items(self) -> tuple[dict[str, StockItem], int]:
+        """The batch's Website Items by name, and how many of the whole shop are exported."""
+        items: dict[str, StockItem] = {}
+        exported = 0
+        for item in stock_items(self.erp):
+            exported += bool(item.variant_id)
+            if item.item_code and self.batch.contains(item.name):
+                items[item.name] = item
+        return items, exported
+
+    # --- what ERPNext says ------------------------------------------------------------------------------------
+
+    def _on_hand(self, items: Mapping[str, StockItem]) -> dict[str, dict[str, float]]:
+        """{Website Item: {stock location: quantity}}; items that cannot be judged are missing and reported."""
+        try:
+            warehouses = Warehouses(warehouse_rows(self.erp), self.locations, self.default_location)
+        except KeyError as error:
+            text = f"{self.locations_setting}: no Warehouse is called {error.args[0]}"
+            raise PermanentError(self.erp.http.service, "Warehouse", text) from None
+        known: list[tuple[str, str, str]] = []
+        on_hand: dict[str, dict[str, float]] = {}
+        for name, item in items.items():
+            if not item.warehouse:
+                # ERPNext's web shop does not sell such an item either.
+                self.report.count("without_warehouse")
+                on_hand[name] = {}
+            elif item.warehouse in warehouses:
+                known.append((name, item.item_code, item.warehouse))
+            else:
+                self._reject_warehouse(name, item.warehouse)
+        if not known:
+            return on_hand
+        frame = pd.DataFrame(known, columns=pd.Index(["name", "item_code", "warehouse"]))
+        found = bins(self.erp, frame["item_code"])
+        self._found_bins = len(found) > 0
+        for (name, location), quantity in warehouses.on_hand(frame, found).items():
+            on_hand.setdefault(name, {})[location] = quantity
+        return on_hand
+
+    def _reject_warehouse(self, name: str, warehouse: str) -> None:
+        fingerprint = f"warehouse {warehouse}"
+        if not self.held(name, fingerprint):
+            self.reject(name, fingerprint, f"there is no Warehouse {warehouse}", "website_warehouse")
+
+    def _flags(self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
+        """Changes of custom_in_stock by Website Item. Raises MassLossError where ERPNext answered no Bin at all."""
+        plan = plan_flags(items, on_hand)
+        self.low_stock += plan.low
+        self.report.count("low_stock", len(plan.low))
+        if not (self._found_bins or self.allow_zero):
+            refuse_mass_loss(
+                sum(not in_stock for in_stock in plan.changes.values()),
+                sum(item.in_stock for item in items.values()),
+                percent=self.zero_percent,
+                what="items would be marked out of stock, and ERPNext answered no Bin at all",
+                allow=ALLOW,
+            )
+        return plan.changes
+
+    # --- what Medusa is told ----------------------------------------------------------------------------------
+
+    def _levels(
+        self,
+        items: Mapping[str, StockItem],
+        on_hand: Mapping[str, Mapping[str, float]],
+        pages: Iterable[Sequence[Mapping[str, Any]]],
+    ) -> list[Level]:
+        """Levels to write, without what was refused before. Raises MassLossError."""
+        ours = {self.default_location, *self.locations.values()}
+        levels: list[Level] = []
+        selling_out = positive = 0
+        for name, item_id, stocked in InventoryReader(self, self.inventory).stocked(items, on_hand, pages):
+            plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours)
+            for what, number in plan.counts.items():
+                self.report.count(what, number)
+            self.report.advance(plan.counts["unchanged"])
+            positive += plan.positive
+            selling_out += sum(level.sells_out for level in plan.write)
+            levels += [level for level in plan.write if not self.held(name, level.fingerprint)]
+        if not self.allow_zero:
+            refuse_mass_loss(
+                selling_out,
+                positive,
+                percent=self.zero_percent,
+                what="stock levels above zero would drop to zero",
+                allow=ALLOW,
+            )
+        return levels
+
+    def _write_flags(self, flags: Mapping[str, int]) -> None:
+        if flags:
+            changes = [(name, {"custom_in_stock": in_stock}) for name, in_stock in flags.items()]
+            self.note_written(FLAGS, self.writer.write(WEBSITE_ITEM, changes))
