@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e test-celery test-k8s image check format env-example medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e test-celery test-k8s image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,7 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/lint-imports --no-logo
 	@$(PY) dev/secret_scan.py
 	@$(PY) dev/env_example.py --check
+	@$(PY) dev/writable.py --check
 	@$(BIN)/dg check toml
 	@$(BIN)/dg check defs
 
@@ -88,6 +89,9 @@ format: $(READY) ## Put the code into shape
 
 env-example: $(READY) ## Write .env.example from the settings table
 	@$(PY) dev/env_example.py
+
+server-script: $(READY) ## Write the table of what may be written into the Server Script's text
+	@$(PY) dev/writable.py
 
 medusa: $(READY) ## Start a real Medusa on free loopback ports and print the settings for it
 	@$(PY) dev/medusa.py up

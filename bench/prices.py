@@ -30,9 +30,9 @@ from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
-from erp_medusa_pipelines.sync.prices.entries import PriceSync
 from erp_medusa_pipelines.sync.prices.item_prices import priced_items
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 CHANGED = 20
 RUNS_AT_ONCE = 2

@@ -24,7 +24,7 @@ from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
-from erp_medusa_pipelines.sync.stock.levels import StockSync
+from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
 CHANGED = 20
 LEVELS_ROUTE = "/admin/inventory-items/location-levels/batch"

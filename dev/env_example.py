@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.settings import Settings, variable_name
 
 TARGET = Path(__file__).resolve().parents[1] / ".env.example"
 
@@ -23,11 +23,6 @@ HEADER = """\
 # A line that stays commented keeps the default shown. The embedded sandbox is used only where USE_SANDBOX=true.
 # Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand.
 """
-
-
-def variable(name: str, field: FieldInfo) -> str:
-    alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
-    return (alias or f"{Settings.model_config.get('env_prefix', '')}{name}").upper()
 
 
 def default(field: FieldInfo) -> str:
@@ -53,7 +48,7 @@ def render() -> str:
         comment = textwrap.fill(
             " ".join(field.description.split()), width=110, initial_indent="# ", subsequent_indent="# "
         )
-        parts.append(f"{comment}\n#{variable(name, field)}={default(field)}\n")
+        parts.append(f"{comment}\n#{variable_name(name)}={default(field)}\n")
     return "\n".join(parts)
 
 

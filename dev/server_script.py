@@ -3,7 +3,7 @@
 Belongs here: what an administrator does by hand in the desk. The script's text comes from the package.
 """
 
-from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
 

@@ -346,6 +346,12 @@ FOLDER_OF_SECRETS = "SECRETS_DIR"  # pragma: allowlist secret
 """Variable naming a folder of files, one per setting and named like it: `erpnext_api_key`. The environment wins."""
 
 
+def variable_name(field: str) -> str:
+    """Return the environment variable of a setting, for messages. Raises KeyError for a name that is no setting."""
+    alias = Settings.model_fields[field].validation_alias
+    return (alias if isinstance(alias, str) else field).upper()
+
+
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
     folder = os.environ.get(FOLDER_OF_SECRETS) or ""

@@ -77,7 +77,7 @@ def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> d
             "shown": sum(one.show for one in listed),
             "today": today.isoformat(),
         }
-        return run.materialized(metadata=metadata, checks=[_check(unsellable_on_list(run.shop.erp))])
+        return run.result(metadata=metadata, checks=[_check(unsellable_on_list(run.shop.erp))])
 
 
 @dg.asset(
@@ -95,7 +95,7 @@ def best_deals(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.Ma
     with sync_run(context, shop, SyncConfig(), "Website Item") as run:
         deals = write_homepage(run.shop.erp, run.report)
         metadata = {"deals": table([asdict(deal) for deal in deals], DEAL_COLUMNS)}
-        return run.materialized(metadata=metadata, checks=[_check(unsellable_on_homepage(run.shop.erp))])
+        return run.result(metadata=metadata, checks=[_check(unsellable_on_homepage(run.shop.erp))])
 
 
 CLEARANCE_ASSETS = [expiring_items, best_deals]

@@ -9,9 +9,10 @@ from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpExpiry, OtpOptions, memory
+from erp_medusa_pipelines.tasks import owner_task
 
 ASSET = "expired_otps"
-KEY = memory_key("expire_otps")
+KEY = memory_key(owner_task(ASSET).name)
 
 
 @dg.asset(

@@ -14,9 +14,10 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory
 from erp_medusa_pipelines.sync.minute.quotation_emails import MailOptions, QuotationEmails
+from erp_medusa_pipelines.tasks import owner_task
 
 ASSET = "quotation_emails"
-KEY = memory_key("send_quotation_emails")
+KEY = memory_key(owner_task(ASSET).name)
 CHECK = "site_sends_mails"
 
 
@@ -47,7 +48,6 @@ def quotation_emails(
             keep=lambda memory: state.save(context.instance, KEY, memory.to_json()),
             retry_held=config.retry_rejected,
         ).run()
-        result = run.result()
         blocked = run.report.facts.get("blocked")
         check = dg.AssetCheckResult(
             passed=not blocked,
@@ -55,7 +55,7 @@ def quotation_emails(
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"reason": blocked} if blocked else {},
         )
-        return result._replace(check_results=[*(result.check_results or []), check])
+        return run.result(checks=[check])
 
 
 def mail_options(settings: Settings, *, tick: float | None = None) -> MailOptions:

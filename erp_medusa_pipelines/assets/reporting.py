@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -78,19 +79,28 @@ class SyncRun:
         """What a sync of this batch works with."""
         return BatchScope(self.shop.erp, self.shop.medusa, self.batch, self.quarantine, self.report, self.options)
 
-    def result(self) -> dg.MaterializeResult:
-        """The materialization; raises Failure when documents are left for a retry.
+    def result(
+        self,
+        *,
+        metadata: Mapping[str, Any] = MappingProxyType({}),
+        checks: Sequence[dg.AssetCheckResult] = (),
+        value: Any = None,
+    ) -> dg.MaterializeResult:
+        """Return the materialization; raises Failure when documents are left for a retry.
 
-        What is held back is kept for the next run in either case.
+        What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
+        sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing.
         """
-        report = self.report
-        state.save(self.context.instance, self._state_key(self._own_batch), self.quarantine.to_json())
-        metadata = self._metadata()
+        shown = {**self._metadata(), **metadata}
+        if self._holds_documents:
+            state.save(self.context.instance, self._state_key(self._own_batch), self.quarantine.to_json())
+            checks = [self._check(), *checks]
         self._log_rejects()
-        self.context.log.info("done: %s", ", ".join(f"{key} {value}" for key, value in self._numbers().items()))
-        if report.leftovers:
-            raise self._failure(metadata)
-        return dg.MaterializeResult(metadata=metadata, check_results=[self._check()])
+        self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
+        if self.report.leftovers:
+            raise self._failure(shown)
+        kept = {} if value is None else {"value": value}
+        return dg.MaterializeResult(metadata=shown, check_results=list(checks), **kept)
 
     def _log_rejects(self) -> None:
         fresh = [reject for reject in self.report.rejects if not reject.held]
@@ -98,17 +108,6 @@ class SyncRun:
             self.context.log.warning("rejected: %s %s: %s", reject.doctype, reject.name, reject.reason)
         if len(fresh) > ROWS_SHOWN:
             self.context.log.warning("and %d more rejects", len(fresh) - ROWS_SHOWN)
-
-    def materialized(
-        self, *, metadata: Mapping[str, Any], checks: Sequence[dg.AssetCheckResult] = (), value: Any = None
-    ) -> dg.MaterializeResult:
-        """The materialization of an asset that works on the shop as a whole and holds no single document back.
-
-        `value` is kept by the IO manager for the assets that load it; None keeps nothing.
-        """
-        self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
-        kept = {} if value is None else {"value": value}
-        return dg.MaterializeResult(metadata={**self._metadata(), **metadata}, check_results=list(checks), **kept)
 
     def _check(self) -> dg.AssetCheckResult:
         """One result for the whole asset: a batch that went well must not hide another's rejects."""
@@ -126,6 +125,11 @@ class SyncRun:
             severity=dg.AssetCheckSeverity.WARN,
             metadata={NUMBER: len(rejects), **self._table(rejects)},
         )
+
+    @property
+    def _holds_documents(self) -> bool:
+        """Whether the asset holds single documents back, and so has the check on them."""
+        return any(key.name == CHECK for key in self.context.assets_def.check_keys)
 
     @property
     def _own_batch(self) -> str | None:

@@ -15,8 +15,6 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.stock.plan import LowStock
 from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
-LOCATIONS_VARIABLE = "WAREHOUSE_STOCK_LOCATIONS"
-
 
 class StockConfig(SyncConfig):
     """What an operator can ask of one run of the stock."""
@@ -47,22 +45,19 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             settings = run.shop.settings
             inventory = MedusaInventory(run.shop.medusa)
             if settings.warehouse_stock_locations:
-                inventory.check_locations(settings.warehouse_stock_locations.values(), LOCATIONS_VARIABLE)
+                inventory.check_locations(settings.warehouse_stock_locations.values(), "warehouse_stock_locations")
             sync = StockSync(
                 run.scope,
                 writer=run.shop.writer,
                 inventory=inventory,
                 locations=settings.warehouse_stock_locations,
-                locations_setting=LOCATIONS_VARIABLE,
                 default_location=run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
                 zero_percent=settings.stock_zero_percent,
                 allow_zero=config.allow_zero,
                 levels_per_call=settings.medusa_level_chunk,
             )
             sync.run()
-            result = run.result()
-            low = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
-            return result._replace(metadata={**(result.metadata or {}), **low})
+            return run.result(metadata=_low_stock_table(sync.low_stock, run.shop.erp.http.base_url))
 
     return [medusa_stock]
 

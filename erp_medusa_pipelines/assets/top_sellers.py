@@ -123,7 +123,7 @@ def sales_by_item(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg
             "dagster/row_count": len(frame),
         }
         moment = began.strftime("%Y-%m-%d %H:%M:%S")
-        return run.materialized(metadata=metadata, checks=[_sums_check(reader, frame, since, moment)], value=frame)
+        return run.result(metadata=metadata, checks=[_sums_check(reader, frame, since, moment)], value=frame)
 
 
 def _sums_check(reader: SalesReader, frame: pd.DataFrame, since: date | None, began: str) -> dg.AssetCheckResult:
@@ -189,7 +189,7 @@ def top_selling_items(
             passed=not empty, check_name=FILLED_CHECK, metadata={"empty": ", ".join(empty) or "none"}
         )
         metadata = {"ranking": frame_table(ranking), **charts, "dagster/row_count": len(ranking)}
-        return run.materialized(metadata=metadata, checks=[check], value=ranking)
+        return run.result(metadata=metadata, checks=[check], value=ranking)
 
 
 def _chart(category: str, part: pd.DataFrame) -> str:
@@ -235,7 +235,7 @@ def product_collection(
             **{f"items_{kind}": sum(one.change == kind for one in changes) for kind in ("entered", "left", "moved")},
             "changes": table([asdict(one) for one in changes], CHANGE_COLUMNS),
         }
-        return run.materialized(metadata=metadata, checks=[_sellable_check(run, list(categories.items()))])
+        return run.result(metadata=metadata, checks=[_sellable_check(run, list(categories.items()))])
 
 
 def _sellable_check(run: SyncRun, categories: Sequence[tuple[str, str]]) -> dg.AssetCheckResult:

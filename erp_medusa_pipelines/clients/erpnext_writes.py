@@ -13,10 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
@@ -26,35 +26,26 @@ from erp_medusa_pipelines.clients.failures import (
     judge_answer,
 )
 from erp_medusa_pipelines.clients.rights import role_for
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, SERVER_SCRIPT_VERSION, WRITABLE
 
 log = logging.getLogger(__name__)
 
-SERVER_SCRIPT_METHOD = "erp_medusa_set_values"
-SERVER_SCRIPT_VERSION = 2
-INSTALL_NEW = f"install the new text (README), version {SERVER_SCRIPT_VERSION}; until then ids are written by saving"
+INSTALL_NEW = (
+    f"{SERVER_SCRIPT_METHOD}: the site has another version of the Server Script: install the new text"
+    " (`erp-medusa setup --update-script`, or README); until then ids are written by saving, which is slow"
+)
+SWITCH_ON = (
+    f"{SERVER_SCRIPT_METHOD}: Server Scripts are switched off on this site; to switch them on: bench set-config -g"
+    " server_script_enabled 1; until then ids are written by saving, which is slow"
+)
 SWITCHED_OFF = "ServerScriptNotEnabled"
-SWITCH_ON = "to switch them on: bench set-config -g server_script_enabled 1; until then ids are written by saving"
 STALE = "TimestampMismatchError"
 """What Frappe calls a save with a `modified` that is not the document's any more."""
-
-FAST_FIELDS: Mapping[str, frozenset[str]] = {
-    "Website Item": frozenset({"medusa_id", "medusa_variant_id", "custom_in_stock"}),
-    "Item Group": frozenset({"medusa_id"}),
-    "Item Price": frozenset({"medusa_id", "medusa_price_id"}),
-    "File": frozenset({"medusa_id"}),
-    "Email OTP": frozenset({"status"}),
-}
-"""What the Server Script accepts; the same table stands in its text."""
-
-
-def server_script_text() -> str:
-    """The text of the Server Script that README tells how to install."""
-    return (files("erp_medusa_pipelines.clients") / f"{SERVER_SCRIPT_METHOD}.txt").read_text(encoding="utf-8")
 
 
 @dataclass
 class WriteOutcome:
-    """What became of each document: `written` names, `changed` (held other values than expected), `failed` with why."""
+    """What became of each document: `written` names, `changed` (had other values than expected), `failed` with why."""
 
     written: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -79,21 +70,26 @@ class ErpNextWriter:
         self.chunk = chunk
         self.fast_chunk = fast_chunk
 
-    @cached_property
+    @property
     def has_server_script(self) -> bool:
-        """Whether the site has the Server Script installed and enabled. Asked once."""
+        """Whether the site has this version of the Server Script, installed and switched on."""
+        return not self.script_problem
+
+    @cached_property
+    def script_problem(self) -> str:
+        """Why the Server Script cannot be used, in words for people; empty when it can. Asked once."""
         try:
-            answer = self.client.call(SERVER_SCRIPT_METHOD, {"doctype": "Website Item", "rows": "[]"}, repeatable=True)
+            answer = self.client.call(SERVER_SCRIPT_METHOD, {"doctype": WEBSITE_ITEM, "rows": "[]"}, repeatable=True)
         except PermanentError as error:
             if error.exc_type == SWITCHED_OFF:
-                log.warning("%s: server scripts are switched off on this site; %s", SERVER_SCRIPT_METHOD, SWITCH_ON)
+                problem = SWITCH_ON
             else:
-                log.info("%s is not installed, ids are written by bulk_update: %s", SERVER_SCRIPT_METHOD, error.reason)
-            return False
-        version = answer.get("version") if isinstance(answer, dict) else None
-        if version != SERVER_SCRIPT_VERSION:
-            log.warning("%s on the site is version %s: %s", SERVER_SCRIPT_METHOD, version, INSTALL_NEW)
-        return version == SERVER_SCRIPT_VERSION
+                problem = f"{SERVER_SCRIPT_METHOD}: not installed, ids are written by saving: {error.reason}"
+        else:
+            problem = "" if _is_this_version(answer) else INSTALL_NEW
+        if problem:
+            log.warning(problem)
+        return problem
 
     @cached_property
     def app_hooks_enabled(self) -> bool:
@@ -125,7 +121,7 @@ class ErpNextWriter:
         outcome = WriteOutcome()
         fields = {name for _, values in changes for name in values} | set(expected or ())
         try:
-            fast = bool(changes) and fields <= FAST_FIELDS.get(doctype, frozenset()) and self.has_server_script
+            fast = bool(changes) and fields <= WRITABLE.get(doctype, frozenset()) and self.has_server_script
         except TransientError as error:
             return WriteOutcome(failed=dict.fromkeys((name for name, _ in changes), error))
         size = self.fast_chunk if fast else chunk or self.chunk
@@ -224,7 +220,7 @@ class ErpNextWriter:
 
     def _hook_flag(self, doctype: str) -> dict[str, int]:
         """Keeps the app's own save hook from sending the item to Medusa a second time inside this save."""
-        return {"custom_skip_update_hook": 1} if doctype == "Website Item" and self.app_hooks_enabled else {}
+        return {"custom_skip_update_hook": 1} if doctype == WEBSITE_ITEM and self.app_hooks_enabled else {}
 
     def _verify(self, doctype: str, changes: Sequence[Change], failures: Mapping[str, ApiError]) -> WriteOutcome:
         """Read the documents back: only what they hold counts, whatever the answer said."""
@@ -262,6 +258,14 @@ class ErpNextWriter:
 
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::[ ](.*))?\s*\Z", re.DOTALL | re.MULTILINE)
 """The end of a traceback: below the indented frames an exception's name, then its text, maybe of many lines."""
+
+
+def _is_this_version(answer: Any) -> bool:
+    """Whether a script answers that is of this version and writes all that the table names."""
+    if not isinstance(answer, dict) or answer.get("version") != SERVER_SCRIPT_VERSION:
+        return False
+    allows = answer.get("allows") or {}
+    return all(fields <= set(allows.get(doctype, ())) for doctype, fields in WRITABLE.items())
 
 
 def _same(stored: Any, sent: Any) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.settings import variable_name
 
 Row = dict[str, Any]
 
@@ -139,11 +140,11 @@ class MedusaClient:
 
     def sales_channel_id(self, configured: str | None) -> str:
         """The configured sales channel, checked; else the only one there is."""
-        return self._the_one("/admin/sales-channels", "sales_channels", configured, "MEDUSA_SALES_CHANNEL_ID")
+        return self._the_one("/admin/sales-channels", "sales_channels", configured, "medusa_sales_channel_id")
 
     def stock_location_id(self, configured: str | None) -> str:
         """The configured stock location, checked; else the only one there is."""
-        return self._the_one("/admin/stock-locations", "stock_locations", configured, "MEDUSA_STOCK_LOCATION_ID")
+        return self._the_one("/admin/stock-locations", "stock_locations", configured, "medusa_stock_location_id")
 
     def default_shipping_profile_id(self) -> str | None:
         """The shop's default shipping profile; None when it has none, as a shop that ships nothing."""
@@ -151,7 +152,8 @@ class MedusaClient:
         profiles = self.http.request("GET", "/admin/shipping-profiles", params=query)["shipping_profiles"]
         return profiles[0]["id"] if profiles else None
 
-    def _the_one(self, path: str, plural: str, configured: str | None, variable: str) -> str:
+    def _the_one(self, path: str, plural: str, configured: str | None, setting: str) -> str:
+        variable = variable_name(setting)
         rows = list(self.all_of(path, plural, "id,name"))
         thing = plural.replace("_", " ")
         names = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"

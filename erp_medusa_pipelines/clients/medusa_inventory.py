@@ -8,6 +8,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
+from erp_medusa_pipelines.settings import variable_name
 
 LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
 _INVENTORY = "inventory_items.inventory."
@@ -25,7 +26,7 @@ class MedusaInventory:
         self._medusa = medusa
         self._http = medusa.http
 
-    def check_locations(self, location_ids: Iterable[str], variable: str) -> None:
+    def check_locations(self, location_ids: Iterable[str], setting: str) -> None:
         """Raises PermanentError for ids that Medusa does not have: its bulk route takes levels at any id."""
         rows = list(self._medusa.all_of("/admin/stock-locations", "stock_locations", "id,name"))
         unknown = set(location_ids) - {row["id"] for row in rows}
@@ -34,7 +35,7 @@ class MedusaInventory:
             raise PermanentError(
                 self._http.service,
                 "GET /admin/stock-locations",
-                f"{variable}: {', '.join(sorted(unknown))} not among: {known}",
+                f"{variable_name(setting)}: {', '.join(sorted(unknown))} not among: {known}",
             )
 
     def stocked(self, skus: Sequence[str], of: int) -> Iterator[Row]:

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.fields import missing_fields
 

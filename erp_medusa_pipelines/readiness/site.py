@@ -6,9 +6,9 @@ Belongs here: what is true of the whole site. Does not belong here: the Frappe a
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
@@ -80,7 +80,7 @@ def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
         AREA,
         "Server Script",
         Level.WARN,
-        f"{SERVER_SCRIPT_METHOD} is not installed, switched off or of another version",
+        shop.writer.script_problem,
         "ids are written by saving documents: a few a second, and with the app's save hooks",
         "bench set-config -g server_script_enabled 1, and install this version's script",
         fixable=True,

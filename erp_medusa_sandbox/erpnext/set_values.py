@@ -13,7 +13,7 @@ from erp_medusa_sandbox.erpnext.permissions import WRITE
 from erp_medusa_sandbox.erpnext.site import Site
 
 METHOD = "erp_medusa_set_values"
-VERSION = 2
+VERSION = 3
 ALLOWED = {
     "Website Item": frozenset({"medusa_id", "medusa_variant_id", "custom_in_stock"}),
     "Item Group": frozenset({"medusa_id"}),
@@ -49,4 +49,5 @@ def set_values(site: Site, user: str, doctype: Any, rows: Any) -> dict[str, Any]
             else:
                 store.set(doctype, stored["name"], **values)
                 written += 1
-    return {"version": VERSION, "written": written, "missing": missing, "unchanged": unchanged}
+    allows = {name: sorted(allowed) for name, allowed in ALLOWED.items()}
+    return {"version": VERSION, "allows": allows, "written": written, "missing": missing, "unchanged": unchanged}

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from erp_medusa_pipelines.clients.erpnext_writes import SERVER_SCRIPT_METHOD, server_script_text
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
 PRICE_LIST = "Standard Selling"

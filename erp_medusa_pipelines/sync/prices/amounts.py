@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from erp_medusa_pipelines.clients.medusa_prices import number_of
+from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
 
 
@@ -46,7 +47,9 @@ def amount_of(row: PriceRow, rule: AmountRule) -> Decimal:
     amount = row.rate.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
     if amount == 0 and not rule.allow_zero:
         reason = "the rate is 0" if row.rate == 0 else f"the rate {row.rate} is 0 in {digits} decimals"
-        raise PriceRefusedError("price_list_rate", f"{reason}: enter a price, or set PRICES_ALLOW_ZERO=true")
+        raise PriceRefusedError(
+            "price_list_rate", f"{reason}: enter a price, or set {variable_name('prices_allow_zero')}=true"
+        )
     try:
         number_of(amount)
     except ValueError as error:

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
+from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
 
 DOCTYPE = "Item Price"
@@ -59,9 +60,8 @@ def check_price_list(erp: ErpNextClient, price_list: str) -> None:
         problem = "is not for selling"
     else:
         return
-    raise PermanentError(
-        erp.http.service, f"Price List {price_list}", f"Price List {price_list} {problem}: check ERPNEXT_PRICE_LIST"
-    )
+    reason = f"Price List {price_list} {problem}: check {variable_name('erpnext_price_list')}"
+    raise PermanentError(erp.http.service, f"Price List {price_list}", reason)
 
 
 def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:

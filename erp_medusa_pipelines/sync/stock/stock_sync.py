@@ -17,6 +17,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -32,6 +33,7 @@ ROWS_COMPARED = 500
 """Inventory items compared while the next ones are fetched."""
 
 ALLOW = "allow_zero: true"
+LOCATIONS = variable_name("warehouse_stock_locations")
 FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
 
 
@@ -44,7 +46,6 @@ class StockSync(BatchSync):
     writer: ErpNextWriter
     inventory: MedusaInventory
     locations: Mapping[str, str]
-    locations_setting: str
     default_location: str
     zero_percent: int = 50
     allow_zero: bool = False
@@ -91,7 +92,7 @@ class StockSync(BatchSync):
         try:
             warehouses = Warehouses(warehouse_rows(self.erp), self.locations, self.default_location)
         except KeyError as error:
-            text = f"{self.locations_setting}: no Warehouse is called {error.args[0]}"
+            text = f"{LOCATIONS}: no Warehouse is called {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
         known: list[tuple[str, str, str]] = []
         on_hand: dict[str, dict[str, float]] = {}

@@ -8,14 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
-from erp_medusa_pipelines.clients.erpnext_writes import (
-    SERVER_SCRIPT_METHOD,
-    STALE,
-    ErpNextWriter,
-    server_script_text,
-)
+from erp_medusa_pipelines.clients.erpnext_writes import STALE, ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
+from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, SERVER_SCRIPT_VERSION, server_script_text
 from erp_medusa_sandbox.erpnext.app import low_user
 from erp_medusa_sandbox.faults import Fault
 from tests.support.servers import ErpServer, embedded_erpnext
@@ -321,6 +317,30 @@ def test_without_the_script_documents_are_saved(erp: ErpServer, client: ErpNextC
     assert writer.write("Website Item", ids(names)).written == names
     assert writer.has_server_script is False
     assert bulk_calls(erp) == 3
+    assert_bound(erp, names)
+
+
+OLD = {"message": {"version": 2, "written": 0, "missing": [], "unchanged": []}}
+NARROW = {"message": {"version": SERVER_SCRIPT_VERSION, "allows": {"File": ["medusa_id"]}, "written": 0, "missing": []}}
+OFF = {"exc_type": "ServerScriptNotEnabled", "exception": "frappe.utils.safe_exec.ServerScriptNotEnabled: disabled"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "words"),
+    [(200, OLD, "install the new text"), (200, NARROW, "install the new text"), (403, OFF, "server_script_enabled 1")],
+    ids=["old", "narrower", "switched off"],
+)
+def test_a_script_that_cannot_be_used_says_what_to_do_and_documents_are_saved(
+    erp: ErpServer, client: ErpNextClient, status: int, answer: Any, words: str
+) -> None:
+    erp.store.insert("Server Script", name=SERVER_SCRIPT_METHOD, **SCRIPT)
+    erp.faults.add(Fault("status", path=SERVER_SCRIPT_METHOD, status=status, json=answer))
+    names = website_items(erp, 3)
+    writer = ErpNextWriter(client)
+    assert writer.write("Website Item", ids(names)).written == names
+    assert words in writer.script_problem
+    assert "role" not in writer.script_problem
+    assert bulk_calls(erp) == 1
     assert_bound(erp, names)
 
 

@@ -13,12 +13,9 @@ import pytest
 from RestrictedPython.compile import compile_restricted
 from RestrictedPython.Guards import guarded_iter_unpack_sequence, safe_globals, safer_getattr
 
-from erp_medusa_pipelines.clients.erpnext_writes import (
-    FAST_FIELDS,
-    server_script_text,
-)
+from erp_medusa_pipelines.clients.writable import WRITABLE, server_script_text, with_table
 from erp_medusa_sandbox.erpnext.errors import ErpError
-from erp_medusa_sandbox.erpnext.set_values import set_values
+from erp_medusa_sandbox.erpnext.set_values import ALLOWED, set_values
 from erp_medusa_sandbox.erpnext.site import API_USER, DOCUMENTED_ROLES, LOW_USER, Site, SiteSettings
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.erpnext.users import User, add_user
@@ -59,8 +56,14 @@ def run_script(site: Site, doctype: str, rows: Any, user: str = API_USER) -> dic
     def get_doc(of: str, name: str) -> types.SimpleNamespace:
         row = store.get(of, name)
         assert row is not None
-        hangs_on = row["attached_to_doctype"] or of
-        return types.SimpleNamespace(check_permission=lambda right: site.check_document(user, hangs_on, name, right))
+
+        def check_permission(right: str) -> None:
+            # As Frappe judges a File: its owner may do everything with it, others what they may with the document.
+            if not (of == "File" and row["owner"] == user):
+                site.check_document(user, row.get("attached_to_doctype") or of, name, right)
+
+        attached = {key: row.get(key) for key in ("attached_to_doctype", "attached_to_name")}
+        return types.SimpleNamespace(check_permission=check_permission, **attached)
 
     def get_value(of: str, name: str, fields: list[str], *, as_dict: bool, for_update: bool) -> Mapping[str, Any]:
         assert as_dict
@@ -158,11 +161,15 @@ def test_both_refuse_what_the_script_is_not_for(two_sites: tuple[Site, Site], do
     assert by_text.store.get("Website Item", "A") == native.store.get("Website Item", "A")
 
 
-def test_the_table_of_fields_is_the_scripts(two_sites: tuple[Site, Site]) -> None:
-    namespace: dict[str, Any] = {}
+def test_one_table_says_what_may_be_written(two_sites: tuple[Site, Site]) -> None:
+    answer = run_script(two_sites[0], "Website Item", [])
+    assert {doctype: frozenset(fields) for doctype, fields in answer["allows"].items()} == dict(WRITABLE)
+    assert dict(WRITABLE) == ALLOWED
+
+
+def test_the_text_is_made_from_the_table() -> None:
     text = server_script_text()
-    exec(text[text.index("allowed =") : text.index("doctype =")], namespace)  # noqa: S102
-    assert {doctype: frozenset(fields) for doctype, fields in namespace["allowed"].items()} == dict(FAST_FIELDS)
+    assert with_table(text.replace('"Email OTP"', '"User"').replace("version = ", "version = 9")) == text
 
 
 def test_what_frappe_would_not_compile_is_noticed() -> None:
@@ -180,3 +187,15 @@ def test_a_user_who_may_not_write_what_a_file_hangs_on_may_not_write_the_file(
         way(site, "File", [["photo", {"medusa_id": "1"}]], LOW_USER)
     assert not (site.store.get("File", "photo") or {})["medusa_id"]
     assert way(site, "File", [["photo", {"medusa_id": "1"}]], API_USER)["written"] == 1
+
+
+def test_the_owner_of_a_file_may_not_write_it_where_he_may_not_write_what_it_is_attached_to(
+    two_sites: tuple[Site, Site],
+) -> None:
+    site = two_sites[0]
+    attached = {"attached_to_doctype": "Website Item", "attached_to_name": "A"}
+    site.store.insert("File", name="own", file_name="a.png", owner=LOW_USER, **attached)
+    with pytest.raises(ErpError):
+        run_script(site, "File", [["own", {"medusa_id": "1"}]], LOW_USER)
+    with pytest.raises(ErpError):
+        set_values(site, LOW_USER, "File", [["own", {"medusa_id": "1"}]])

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from dev.mail_sink import mail_sink
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
+from erp_medusa_sandbox.erpnext.set_values import ALLOWED
 from erp_medusa_sandbox.erpnext.site import DOCUMENTED_ROLES
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
@@ -25,6 +26,7 @@ from erp_medusa_sandbox.shop import seed as shop
 NOW = datetime(2026, 11, 22, 5, 8)  # noqa: DTZ001 - a wall clock
 ROLES = (*DOCUMENTED_ROLES, "Script Manager")
 SET_VALUES = "/api/method/erp_medusa_set_values"
+ALLOWS = {name: sorted(fields) for name, fields in ALLOWED.items()}
 SCRIPT = {
     "name": "erp_medusa_set_values",
     "script_type": "API",
@@ -152,7 +154,7 @@ def test_the_server_script_answers_only_where_it_is_installed_and_enabled(erp: E
     assert erp.request("POST", "/api/resource/Server Script", "sysmgr", json=SCRIPT).status_code == 403
     erp.request("POST", "/api/resource/Server Script", json=SCRIPT).raise_for_status()
     assert erp.request("POST", SET_VALUES, data=body).json() == {
-        "message": {"version": 2, "written": 0, "missing": [], "unchanged": []}
+        "message": {"version": 3, "allows": ALLOWS, "written": 0, "missing": [], "unchanged": []}
     }
     change(erp.app.state.site, {"server_script_enabled": False})
     refused = erp.request("POST", SET_VALUES, json=body)
@@ -165,7 +167,7 @@ def test_the_server_script_writes_without_a_save(erp: Erp) -> None:
     before = erp.store.get("Website Item", "WEB-ITM-0001") or {}
     rows = [["WEB-ITM-0001", {"medusa_id": "prod_1", "medusa_variant_id": "variant_1"}], ["GONE", {"medusa_id": "x"}]]
     answer = erp.call("erp_medusa_set_values", {"doctype": "Website Item", "rows": rows})
-    assert answer == {"version": 2, "written": 1, "missing": ["GONE"], "unchanged": []}
+    assert answer == {"version": 3, "allows": ALLOWS, "written": 1, "missing": ["GONE"], "unchanged": []}
     after = erp.store.get("Website Item", "WEB-ITM-0001")
     assert after == {**before, "medusa_id": "prod_1", "medusa_variant_id": "variant_1"}
     assert not erp.app.state.site.hook_calls
@@ -177,7 +179,7 @@ def test_the_server_script_compares_before_it_writes(erp: Erp) -> None:
     erp.store.insert("Email OTP", name="otp-b", status="Verified", email="b@sandbox.example")
     rows = [[name, {"status": "Expired"}, {"status": "Pending"}] for name in ("otp-a", "otp-b")]
     answer = erp.call("erp_medusa_set_values", {"doctype": "Email OTP", "rows": json.dumps(rows)})
-    assert answer == {"version": 2, "written": 1, "missing": [], "unchanged": ["otp-b"]}
+    assert answer == {"version": 3, "allows": ALLOWS, "written": 1, "missing": [], "unchanged": ["otp-b"]}
     assert [(erp.store.get("Email OTP", name) or {})["status"] for name in ("otp-a", "otp-b")] == [
         "Expired",
         "Verified",
