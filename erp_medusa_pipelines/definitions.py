@@ -30,6 +30,7 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
 from erp_medusa_pipelines.orchestration.schedules import build_schedule
+from erp_medusa_pipelines.orchestration.shop_check import shop_is_ready
 from erp_medusa_pipelines.settings import Settings, load_settings
 
 
@@ -48,6 +49,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         asset_checks=[
             *(build_check(task, batches_in_force(settings)) for task in tasks),
             *INSTALLATION_CHECKS,
+            shop_is_ready,
         ],
         jobs=[*jobs.values(), reset_execution_limit],
         schedules=[
