@@ -1,12 +1,10 @@
 """The crontab: one row per scheduled task. Jobs and schedules are made from it.
 
 Belongs here: what runs when, in which queue, for how long at most. Does not belong here: how (assets/, sync/).
+Webserver and daemon load it: it imports nothing of the work, so a gate is named, not imported.
 """
 
 from dataclasses import dataclass
-
-from erp_medusa_pipelines.sync.engine.gate import Gate
-from erp_medusa_pipelines.sync.minute import email_queue, otps
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Task:
     execution_limit: int | None = None
     """Scheduled executions after which the schedule stops for good; the setting EXECUTION_LIMITS overrides it."""
 
-    gate: Gate | None = None
-    """Asked on each tick before a run is started: is there work at all?"""
+    gate: str | None = None
+    """`module:function` of a Gate (sync.engine.gate), asked on each tick before a run is started: is there work?"""
 
     @property
     def seconds(self) -> int:
@@ -104,7 +102,7 @@ TASKS: tuple[Task, ...] = (
         cron="* * * * *",
         queue=SHORT,
         assets=("quotation_emails",),
-        gate=email_queue.has_work,
+        gate="erp_medusa_pipelines.sync.minute.email_queue:has_work",
         description="Quotation mails that wait in the Email Queue are sent.",
     ),
     Task(
@@ -112,7 +110,7 @@ TASKS: tuple[Task, ...] = (
         cron="* * * * *",
         queue=SHORT,
         assets=("expired_otps",),
-        gate=otps.has_work,
+        gate="erp_medusa_pipelines.sync.minute.otps:has_work",
         description="Pending one-time passwords whose time is over become Expired.",
     ),
 )

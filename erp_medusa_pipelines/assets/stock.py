@@ -3,6 +3,8 @@
 medusa_products[batch] --> medusa_stock[batch]
 """
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
 
@@ -12,8 +14,9 @@ from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.stock.plan import LowStock
-from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
+
+if TYPE_CHECKING:
+    from erp_medusa_pipelines.sync.stock.plan import LowStock
 
 
 class StockConfig(SyncConfig):
@@ -41,6 +44,9 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     def medusa_stock(
         context: dg.AssetExecutionContext, config: StockConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
+        # It loads pandas, which only a run of this asset needs.
+        from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
+
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
             settings = run.shop.settings
             inventory = MedusaInventory(run.shop.medusa)
@@ -62,7 +68,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     return [medusa_stock]
 
 
-def _low_stock_table(low_stock: list[LowStock], base_url: str) -> dict[str, dg.MetadataValue]:
+def _low_stock_table(low_stock: list["LowStock"], base_url: str) -> dict[str, dg.MetadataValue]:
     """Items at or below their threshold, scarcest first."""
     if not low_stock:
         return {}

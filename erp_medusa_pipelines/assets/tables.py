@@ -4,10 +4,15 @@ Belongs here: how rows become a table that the UI shows. Does not belong here: w
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as Frame
+else:
+    # Dagster resolves the annotations of assets when it loads them; pandas itself is loaded by the runs that use it.
+    Frame = Any
 
 ROWS_SHOWN = 500
 """A longer table is cut: an event that large would slow the UI down. The value itself holds all rows."""
@@ -31,6 +36,8 @@ def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
     """The type of such an asset: what others load has exactly these columns and dtypes."""
 
     def check(_context: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
+        import pandas as pd
+
         if not isinstance(value, pd.DataFrame):
             return dg.TypeCheck(False, description=f"is a {type(value).__name__}, not a DataFrame")
         found = {str(column): str(kind) for column, kind in value.dtypes.items()}
@@ -38,10 +45,10 @@ def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
             return dg.TypeCheck(False, description=f"has the columns {found} instead of {dict(dtypes)}")
         return dg.TypeCheck(True)
 
-    return dg.DagsterType(check, name=name, typing_type=pd.DataFrame)
+    return dg.DagsterType(check, name=name)
 
 
-def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
+def frame_table(frame: Frame) -> dg.TableMetadataValue:
     """A DataFrame as a table."""
     columns = {str(name): str(kind) for name, kind in frame.dtypes.items()}
     return table(frame.head(ROWS_SHOWN).to_dict("records"), columns)  # pyright: ignore[reportArgumentType]

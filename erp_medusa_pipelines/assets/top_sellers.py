@@ -8,27 +8,22 @@ The first two have a DataFrame as their value, which others can load; its column
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
-from erp_medusa_pipelines.assets.tables import frame_schema, frame_table, frame_type, table
+from erp_medusa_pipelines.assets.tables import Frame, frame_schema, frame_table, frame_type, table
 from erp_medusa_pipelines.orchestration.frames import FRAMES
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES, SALES_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
-from erp_medusa_pipelines.sync.merchandising.sales import SALES_DTYPES, SalesOptions, SalesReader, sample
-from erp_medusa_pipelines.sync.merchandising.top_sellers import (
-    RANKING_DTYPES,
-    check_categories,
-    rank,
-    read_items,
-    unsellable_listed,
-    write_collection,
-)
+
+if TYPE_CHECKING:
+    from erp_medusa_pipelines.sync.merchandising.sales import SalesReader
 
 GROUP = "merchandising"
 SUMS_CHECK, FILLED_CHECK, SELLABLE_CHECK = (
@@ -104,6 +99,10 @@ def _lineage(columns: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumn
     description="Quantity sold per item: the lines of submitted Sales Invoices, summed by ERPNext where it can.",
 )
 def sales_by_item(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
+    # Loaded here because it loads pandas, which only the runs of these assets need.
+    from erp_medusa_pipelines.sync.merchandising.sales import SalesOptions, SalesReader
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import check_categories
+
     with sync_run(context, shop, SyncConfig(), "Item") as run:
         settings = run.shop.settings
         check_categories(ItemGroupTree.read(run.shop.erp), settings.top_seller_categories)
@@ -126,7 +125,9 @@ def sales_by_item(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg
         return run.result(metadata=metadata, checks=[_sums_check(reader, frame, since, moment)], value=frame)
 
 
-def _sums_check(reader: SalesReader, frame: pd.DataFrame, since: date | None, began: str) -> dg.AssetCheckResult:
+def _sums_check(reader: "SalesReader", frame: Frame, since: date | None, began: str) -> dg.AssetCheckResult:
+    from erp_medusa_pipelines.sync.merchandising.sales import sample
+
     sums: dict[str, float] = dict(zip(frame["item_code"], frame["sales_qty"], strict=True))
     rows = []
     for code in sample(frame, SAMPLE):
@@ -167,8 +168,10 @@ def _sums_check(reader: SalesReader, frame: pd.DataFrame, since: date | None, be
     description="The best sellers of each category and its descendants, ranked by quantity.",
 )
 def top_selling_items(
-    context: dg.AssetExecutionContext, shop: ShopConnection, sales_by_item: pd.DataFrame
+    context: dg.AssetExecutionContext, shop: ShopConnection, sales_by_item: Frame
 ) -> dg.MaterializeResult:
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import rank, read_items
+
     with sync_run(context, shop, SyncConfig(), "Item") as run:
         settings = run.shop.settings
         ranking = rank(
@@ -192,7 +195,7 @@ def top_selling_items(
         return run.result(metadata=metadata, checks=[check], value=ranking)
 
 
-def _chart(category: str, part: pd.DataFrame) -> str:
+def _chart(category: str, part: Frame) -> str:
     if part.empty:
         return f"{category}: nothing was sold"
     numbered = zip(part["rank"], part["item_name"], part["item_code"], part["sales_qty"], strict=True)
@@ -224,8 +227,10 @@ def product_collection(
     context: dg.AssetExecutionContext,
     config: CollectionConfig,
     shop: ShopConnection,
-    top_selling_items: pd.DataFrame,
+    top_selling_items: Frame,
 ) -> dg.MaterializeResult:
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import write_collection
+
     with sync_run(context, shop, SyncConfig(), "Item") as run:
         categories = run.shop.settings.top_seller_categories
         changes = write_collection(
@@ -239,6 +244,8 @@ def product_collection(
 
 
 def _sellable_check(run: SyncRun, categories: Sequence[tuple[str, str]]) -> dg.AssetCheckResult:
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import unsellable_listed
+
     include_hidden = run.shop.settings.top_seller_include_hidden
     problems = [
         {"category": category, "item_code": code, "reason": reason}

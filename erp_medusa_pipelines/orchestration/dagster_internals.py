@@ -3,23 +3,22 @@
 Belongs here: each private import and each method of the instance that Dagster does not document, as a name or a small
 function with a meaning of ours. Nothing else imports from `dagster._`. Each has a test of its own against an instance
 (tests/sandbox/orchestration/test_dagster_internals.py), so that an upgrade of Dagster fails there and says where.
-Webserver and daemon load it: it imports nothing of the work.
+Webserver and daemon load it: it imports nothing of the work. What brings half of Dagster with it is imported by the
+function that needs it, because no run does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator.base import RunCoordinator, SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick, TickStatus
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -29,10 +28,12 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
 )
-from dagster._daemon.controller import get_daemon_statuses
 from dagster._serdes import ConfigurableClassData
 from dagster._time import get_current_timestamp
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
+
+if TYPE_CHECKING:
+    from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
 
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
@@ -65,10 +66,12 @@ class Instigator:
     name: str
     kind: Literal["schedule", "sensor"]
     on: bool
-    _state: InstigatorState
+    _state: "InstigatorState"
 
     def failed_tick(self, instance: dg.DagsterInstance) -> "FailedTick | None":
         """The newest tick, when it failed."""
+        from dagster._core.scheduler.instigation import TickStatus
+
         state = self._state
         ticks: Sequence[InstigatorTick] = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         if not ticks or ticks[0].status != TickStatus.FAILURE:
@@ -91,6 +94,8 @@ class FailedTick:
 
 def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
     """Schedules and sensors that the instance knows of. Those that nobody ever turned on are not among them."""
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
     return [
         Instigator(
             stored.instigator_name,
@@ -104,6 +109,8 @@ def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
 
 def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
     """Names of assets in a backfill that is going on; its runs may not all exist yet."""
+    from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
     going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
     return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
 
@@ -167,6 +174,8 @@ def classes_in_force(instance: dg.DagsterInstance) -> tuple[type[RunCoordinator]
 
 def silent_daemons(instance: dg.DagsterInstance) -> list[str]:
     """The daemons that this instance needs and that gave no sign of life lately, by their names in the UI."""
+    from dagster._daemon.controller import get_daemon_statuses
+
     statuses = get_daemon_statuses(instance, instance.get_required_daemon_types())
     return sorted(name for name, status in statuses.items() if not status.healthy)
 

@@ -8,15 +8,17 @@ Only assets that hand over a frame ask for this resource: a bucket that is away 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dagster as dg
-import pandas as pd
-from sqlalchemy import Connection, create_engine, make_url
-from sqlalchemy.schema import CreateSchema
 
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    # Runs of assets that hand over a frame load both; nothing else does.
+    import pandas as pd
+    from sqlalchemy import Connection
 
 FRAMES = "frames"
 """Name of the resource."""
@@ -53,8 +55,10 @@ def _bucket(name: str, prefix: str) -> dg.ConfigurableIOManager:
 class PostgresFrames(dg.IOManager):
     """A table per asset, replaced as a whole in one transaction; other tools can read it. Holds no secret itself."""
 
-    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "pd.DataFrame") -> None:
         """Replace the asset's table."""
+        from sqlalchemy.schema import CreateSchema
+
         schema, table = _place(context.asset_key)
         with _connection() as connection:
             connection.execute(CreateSchema(schema, if_not_exists=True))
@@ -64,8 +68,10 @@ class PostgresFrames(dg.IOManager):
             )
         context.add_output_metadata({"table": f"{schema}.{table}"})
 
-    def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The asset's table, with the dtypes that the asset documents. Raises ValueError where there is no table."""
+        import pandas as pd
+
         schema, table = _place(context.asset_key)
         with _connection() as connection:
             frame = pd.read_sql_table(table, connection, schema=schema, index_col=ROW)
@@ -88,7 +94,9 @@ def _dtypes(context: dg.InputContext) -> dict[str, str]:
 
 
 @contextmanager
-def _connection() -> Iterator[Connection]:
+def _connection() -> Iterator["Connection"]:
+    from sqlalchemy import create_engine, make_url
+
     url = load_settings().frames_url
     if url is None:
         raise SettingsError("FRAMES_URL was taken away while the code was loaded: restart the code server")

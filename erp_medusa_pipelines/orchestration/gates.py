@@ -10,6 +10,7 @@ A question that is still unanswered when the next tick comes is not asked a seco
 import threading
 import time
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,7 +59,7 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         if resting:
             return f"{task.name}: {resting}"
         memory = state.load(instance, memory_key(task.name))
-        answer = ask(task.name, task.gate, settings, memory, instance)
+        answer = ask(task.name, resolve_name(task.gate), settings, memory, instance)
         gate_passed(instance, task)
         if answer.work:
             return None

@@ -1,9 +1,14 @@
-"""Loading the code location: no network, no secrets, nothing that belongs to the work or the sandbox."""
+"""What a process loads: the code location, and the modules that webserver and daemon import.
+
+Belongs here: no network, no secrets, and nothing that belongs to the work where it is not done.
+"""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,27 +25,52 @@ from erp_medusa_pipelines.definitions import defs
 
 repository = defs.get_repository_def()
 print(len(repository.job_names))
-print(*sorted(name for name in sys.modules if name in ("apprise", "uvicorn")
-              or name.startswith("erp_medusa_sandbox")))
+print(*sorted(name for name in sys.modules if name in ("apprise", "uvicorn", "pandas", "lxml", "PIL", "typer")
+              or name.startswith("erp_medusa_sandbox") or name.startswith("dagster._daemon.controller")))
 """
 
+DOORS = (
+    "erp_medusa_pipelines.orchestration.run_coordinator",
+    "erp_medusa_pipelines.orchestration.run_launcher",
+    "erp_medusa_pipelines.tasks",
+)
+"""What dagster.yaml names, so that webserver and daemon import it; and the crontab."""
 
-def load(directory: Path) -> list[str]:
+OF_THE_WORK = (
+    "erp_medusa_pipelines.assets",
+    "erp_medusa_pipelines.clients",
+    "erp_medusa_pipelines.connections",
+    "erp_medusa_pipelines.settings",
+    "erp_medusa_pipelines.sync",
+    "pandas",
+    "pydantic_settings",
+    "requests",
+)
+
+
+def run(program: str, directory: Path) -> list[str]:
     """Lines printed by a fresh process with an empty environment."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(directory)}
     done = subprocess.run(
-        [sys.executable, "-c", LOAD], cwd=directory, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=directory, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
 def test_it_loads_without_network_and_without_any_setting(tmp_path: Path) -> None:
-    jobs, loaded = load(tmp_path)
+    jobs, loaded = run(LOAD, tmp_path)
     assert int(jobs) > 1
     assert not loaded, "loading it starts or loads what only a run or an alert needs"
 
 
 def test_loading_leaves_nothing_behind(tmp_path: Path) -> None:
-    load(tmp_path)
+    run(LOAD, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_webserver_and_daemon_load_nothing_of_the_work(door: str, tmp_path: Path) -> None:
+    (loaded,) = run(f"import sys, {door}; print(*sys.modules)", tmp_path)
+    found = [name for name in loaded.split() if any(f"{name}.".startswith(f"{work}.") for work in OF_THE_WORK)]
+    assert not found

@@ -2,11 +2,6 @@
 
 import re
 
-from inscriptis import get_text
-from inscriptis.css_profiles import CSS_PROFILES
-from inscriptis.model.config import ParserConfig
-
-_CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
 _BLANK_LINES = re.compile(r"\n{3,}")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#[xX]0*26);?")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
@@ -23,5 +18,10 @@ def plain_text(html: str | None) -> str:
 
 
 def _text_of(html: str) -> str:
+    # Loaded with the first HTML: it brings lxml, which most runs do without.
+    from inscriptis import get_text
+    from inscriptis.css_profiles import CSS_PROFILES
+    from inscriptis.model.config import ParserConfig
+
     # inscriptis decodes entities a second time after the parser did, which would make tags of what was escaped.
-    return get_text(_AMPERSAND.sub("&amp;amp;", html), _CONFIG)
+    return get_text(_AMPERSAND.sub("&amp;amp;", html), ParserConfig(css=CSS_PROFILES["strict"]))

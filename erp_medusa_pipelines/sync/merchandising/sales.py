@@ -23,14 +23,12 @@ import pandas as pd
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.sync.engine.stages import ahead
+from erp_medusa_pipelines.sync.merchandising.dtypes import SALES_DTYPES
 
 log = logging.getLogger(__name__)
 
 LINE, INVOICE = "Sales Invoice Item", "Sales Invoice"
 SUBMITTED = ["docstatus", "=", 1]
-
-SALES_DTYPES = {"item_code": "str", "sales_qty": "float64", "lines": "int64"}
-"""Columns of the sales table: one row per item sold, sorted by item_code. `sales_qty` may be negative."""
 
 SMALLEST_WINDOW = 5_000
 """Lines. A window that a server still does not answer in time is not divided further."""

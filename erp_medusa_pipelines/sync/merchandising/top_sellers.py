@@ -15,6 +15,7 @@ from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.brake import MassLossError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 
 DOCTYPE = "Product Collection"
@@ -22,17 +23,6 @@ DOCTYPE = "Product Collection"
 ITEM_DTYPES = {"item_code": "str", "item_name": "str", "item_group": "str", "disabled": "bool", "published": "bool"}
 """Columns of the item table: what the ranking has to know of an item."""
 
-RANKING_DTYPES = {
-    "category": "str",
-    "table_field": "str",
-    "rank": "int64",
-    "item_code": "str",
-    "item_name": "str",
-    "item_group": "str",
-    "sales_qty": "float64",
-    "lines": "int64",
-}
-"""Columns of the ranking: one row per listed item, by category in the order of the setting, then by rank from 1."""
 
 ALLOW_EMPTY = "allow_empty: true"
 

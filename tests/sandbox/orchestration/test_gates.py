@@ -220,7 +220,8 @@ def test_a_question_that_hangs_is_given_up_and_not_asked_twice(
         release.wait(30)
         return Answer(True)
 
-    task = replace(MINUTE_TASKS[0], name="hanging", gate=hangs)
+    monkeypatch.setattr(gates, "resolve_name", lambda _: hangs)
+    task = replace(MINUTE_TASKS[0], name="hanging")
     first = reason_to_skip(task, instance)
     second = reason_to_skip(task, instance)
     release.set()
@@ -242,7 +243,8 @@ def test_a_question_that_was_answered_does_not_hold_the_next_one_up(
             release.wait(30)
 
     monkeypatch.setattr(gates, "open_erpnext", closes_slowly)
-    task = replace(MINUTE_TASKS[0], name="closing", gate=lambda *_: Answer(True))
+    monkeypatch.setattr(gates, "resolve_name", lambda _: lambda *_: Answer(True))
+    task = replace(MINUTE_TASKS[0], name="closing")
     answers = [reason_to_skip(task, instance) for _ in range(2)]
     release.set()
     assert answers == [None, None]

@@ -1,11 +1,13 @@
 """Cron lines from the settings."""
 
+from pkgutil import resolve_name
+
 import pytest
 
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.crontab import tasks_in_force
 from erp_medusa_pipelines.settings import Settings, SettingsError
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import TASKS, Task
 
 
 def settings(**crons: str) -> Settings:
@@ -35,3 +37,8 @@ def test_a_line_of_the_settings_is_the_schedules() -> None:
 def test_a_wrong_line_is_an_error_that_names_the_variable(crons: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         build_defs(settings(**crons))
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task.gate], ids=lambda task: task.name)
+def test_the_gate_that_a_row_names_exists(task: Task) -> None:
+    assert callable(resolve_name(task.gate or ""))

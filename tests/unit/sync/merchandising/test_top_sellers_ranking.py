@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 from erp_medusa_pipelines.sync.merchandising.sales import Sales, sample
 from erp_medusa_pipelines.sync.merchandising.top_sellers import (
     ITEM_DTYPES,
-    RANKING_DTYPES,
     CategoryError,
     rank,
     rank_changes,
