@@ -9,7 +9,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.sync.catalogue.bindings import BindingRepair
+from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement

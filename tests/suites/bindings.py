@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from tests.suites.export import EXPORT, medusa_writes, products
 from tests.support.catalogue import Catalogue
+from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
-from tests.support.servers import MedusaServer
+from tests.support.servers import ErpServer, MedusaServer
 
 IDS = ("medusa_id", "medusa_variant_id")
 KEPT = ("item_code", "item_group", "web_item_name", "published")
@@ -78,6 +81,55 @@ class BindingsSuite:
         assert run.check("medusa_products").passed
         assert catalogue.row(new)["medusa_id"] == row["medusa_id"]
         assert products(medusa, [new])[new]["status"] == "published"
+
+    def test_an_item_comes_back_under_another_name_long_after_its_product_became_a_draft(
+        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        (old,) = catalogue.items(1, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        before = catalogue.row(old)
+        ErpRest(erp.url, erp.key, erp.secret, erp.faults).delete("Website Item", old)
+        assert runner.assets(EXPORT, "batch_0").success
+        assert products(medusa, [old])[old]["status"] == "draft"
+        new = f"{old}-NEW"
+        catalogue.store.insert("Website Item", name=new, **{key: before[key] for key in KEPT})
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.check("medusa_products").passed
+        product = products(medusa, [new])[new]
+        assert (product["id"], product["status"]) == (before["medusa_id"], "published")
+
+    def test_ids_of_a_restored_erp_are_those_of_the_items_own_products_again(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        """The backup is older than the products: it has ids of products that were deleted and made again since."""
+        names = catalogue.items(14, catalogue.group("Files"))
+        assert runner.assets(EXPORT, "batch_0").success
+        now = {name: {key: catalogue.row(name)[key] for key in IDS} for name in names}
+        for number, name in enumerate(names):
+            catalogue.store.set("Website Item", name, medusa_id=f"prod_OLD{number}", medusa_variant_id="variant_OLD")
+        hidden = names[0]
+        catalogue.store.set("Website Item", hidden, published=0)
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.metadata("medusa_products")["rebound"] == 14
+        assert {name: {key: catalogue.row(name)[key] for key in IDS} for name in names} == now
+        statuses = {name: product["status"] for name, product in products(medusa, names).items()}
+        assert statuses == {**dict.fromkeys(names, "published"), hidden: "draft"}
+
+    def test_few_items_of_a_batch_are_judged_by_what_the_whole_shop_lost(
+        self, catalogue: Catalogue, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("EXPORT_BATCHES", "4")
+        runner = Runner()
+        names = catalogue.items(40, catalogue.group("Files"))
+        batches = [f"batch_{number}" for number in range(4)]
+        assert all(runner.assets(EXPORT, batch).success for batch in batches)
+        for name in names[:36]:
+            medusa.admin("DELETE", f"/admin/products/{catalogue.row(name)['medusa_id']}")
+        runs = [runner.asset("medusa_products", batch) for batch in batches]
+        stopped = [run.failure_text("medusa_products") for run in runs if not run.success]
+        assert len(stopped) == 4
+        assert all("36 of 40 Website Items" in text for text in stopped)
 
     def test_a_copied_item_group_gets_a_collection_of_its_own(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner

@@ -17,7 +17,10 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 OPTION = "Default"
 HASH_KEY = "erp_hash"
-"""Key in the product's metadata: the fingerprint of what was sent last."""
+"""Key in the product's metadata: the fingerprint of what was sent last. Every product that has it is ours."""
+
+WITHDRAWN = "withdrawn"
+"""Value under HASH_KEY of a product whose Website Item is gone: equal to no fingerprint, should it come back."""
 
 IMAGE_KEY = "erp_image"
 """Key in the product's metadata: stands for the Website Item's own image, which the thumbnail follows."""

@@ -3,7 +3,7 @@
 Belongs here: finding them. Website Items that are there and not published are product_updates.py's.
 
 ERPNext remembers what was deleted: a Deleted Document holds its name and its last state, and with it the product's id.
-So nothing is taken for deleted because an answer was short. The fingerprint of what was sent last is removed from the
+So nothing is taken for deleted because an answer was short. What was sent last is forgotten on the
 product: should the Website Item come back, the export takes the product over and the update of changed products shows
 it again.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import AccessError, TransientError
-from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.erp_time import shifted
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -40,7 +40,7 @@ class Withdrawal:
     @property
     def body(self) -> dict[str, Any]:
         """Its part of the call."""
-        return {"id": self.product_id, "status": "draft", "metadata": {HASH_KEY: ""}}
+        return {"id": self.product_id, "status": "draft", "metadata": {HASH_KEY: WITHDRAWN}}
 
 
 @dataclass(kw_only=True)

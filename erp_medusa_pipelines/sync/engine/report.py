@@ -90,5 +90,6 @@ class SyncReport:
     def changed_something(self) -> bool:
         """Whether anything was written to either server."""
         return any(
-            self.counts[key] for key in ("written", "adopted", "updated", "removed", "renamed", "released", "sent")
+            self.counts[key]
+            for key in ("written", "adopted", "updated", "removed", "renamed", "rebound", "released", "sent")
         )

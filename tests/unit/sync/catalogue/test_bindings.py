@@ -25,6 +25,11 @@ def test_a_product_without_a_name_is_whose_id_it_is() -> None:
     assert look([row("a", "p")], product("p", None)) == Findings()
 
 
+def test_a_product_without_a_name_belongs_to_one_of_those_that_have_its_id() -> None:
+    copy = row("b", "p")
+    assert look([row("a", "p"), copy], product("p", None)) == Findings(copied=[copy])
+
+
 def test_a_copy_is_told_from_its_original() -> None:
     copy = row("b", "p")
     assert look([row("a", "p"), copy], product("p", "a"), existing=frozenset({"a"})) == Findings(copied=[copy])

@@ -1,0 +1,167 @@
+"""Ids that are wrong are put right before anything is sent for their Website Item.
+
+A Website Item whose own product is in Medusa gets that product's ids. Other wrong ids are emptied, so that the export
+finds a product or makes one. A renamed Website Item keeps its product, which learns the new name.
+
+Belongs here: the order of repairs, and the brake before a Medusa that is not the shop's. What is wrong is decided in
+bindings.py.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.report import Reject
+
+log = logging.getLogger(__name__)
+
+FEW_MISSING = 10
+"""So many missing products are made again without asking, however small the shop is."""
+
+EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
+FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
+BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A product that is to learn the new name of its Website Item."""
+
+    name: str
+    product_id: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A refusal stands until the ids change."""
+        return f"rename {self.product_id}"
+
+
+@dataclass(kw_only=True)
+class BindingRepair(WebsiteItemSync):
+    """One look at all ids of one batch. Raises TransientError, and MassLossError where too much is missing."""
+
+    writer: ErpNextWriter
+    missing_percent: int
+
+    def run(self) -> None:
+        """Judge the whole batch first: a wrong Medusa must be told before the first id is changed."""
+        self._bindings = Bindings(self.erp, self.medusa)
+        bound, found = 0, Findings()
+        for rows in self._windows(of_batch=True):
+            bound += len(rows)
+            found.add(self._bindings.judge(rows))
+        wrong = [*found.copied, *found.missing]
+        own = self._own_ids(wrong)
+        self._refuse_the_wrong_medusa([row for row in found.missing if row["name"] not in own], bound)
+        self._rename(found.renamed)
+        self._rebind([row for row in wrong if row["name"] in own], own)
+        self._release([row for row in wrong if row["name"] not in own])
+
+    def _windows(self, *, of_batch: bool) -> Iterator[list[Row]]:
+        for page in self.erp.pages(WEBSITE_ITEM, FIELDS, filters=BOUND, page_size=10_000):
+            rows: list[Row] = [row for row in page if not of_batch or self.batch.contains(row["name"])]
+            if rows:
+                yield rows
+
+    def _own_ids(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+        """The ids of products that name these Website Items, as after a backup of ERPNext was restored."""
+        codes = {row["name"]: row["item_code"] for row in rows}
+        fields = "id,external_id,variants.id,variants.sku"
+        ids: dict[str, dict[str, str]] = {}
+        for product in self.medusa.products_by("external_id", codes, fields) if codes else ():
+            name, variants = product["external_id"], product["variants"]
+            same = [variant for variant in variants if variant["sku"] == codes[name]] or variants
+            # Where it is not clear which one, the export's look decides.
+            if len(same) == 1 and name not in ids:
+                ids[name] = {"medusa_id": product["id"], "medusa_variant_id": same[0]["id"]}
+        return ids
+
+    # --- is it the right Medusa? ------------------------------------------------------------------------------
+
+    def _refuse_the_wrong_medusa(self, missing: Sequence[Row], bound: int) -> None:
+        """A batch is a sample of the shop: where it lost much, the whole shop is looked at, and decides."""
+        if not self._is_too_much(len(missing), bound, few=0):
+            return
+        lost, of = self._missing_in_shop()
+        if self._is_too_much(lost, of, few=FEW_MISSING):
+            raise MassLossError(
+                f"{lost} of {of} Website Items have ids of products that this Medusa does not have: is it the right"
+                " Medusa, and was it restored whole? Nothing was changed. If they are to be made again, raise"
+                " MISSING_PRODUCTS_PERCENT"
+            )
+
+    def _is_too_much(self, missing: int, of: int, *, few: int) -> bool:
+        return missing > few and missing * 100 > of * self.missing_percent
+
+    def _missing_in_shop(self) -> tuple[int, int]:
+        """(Website Items without a product, of how many that have ids), over all batches."""
+        missing = bound = 0
+        for rows in self._windows(of_batch=False):
+            bound += len(rows)
+            gone = self._bindings.judge(rows).missing
+            missing += len(gone) - len(self._own_ids(gone))
+        return missing, bound
+
+    # --- repairs ----------------------------------------------------------------------------------------------
+
+    def _rename(self, rows: Iterable[Row]) -> None:
+        renames = (Rename(row["name"], row["medusa_id"]) for row in rows)
+        for some in batched(renames, self.options.chunk):
+            self.send_chunk(some, self._send)
+
+    def _send(self, group: Sequence[Rename]) -> None:
+        updates = [{"id": one.product_id, "external_id": one.name} for one in group]
+        self.medusa.batch_products(update=updates, fields="id")
+        self.report.count("renamed", len(group))
+
+    def _rebind(self, rows: Sequence[Row], own: Mapping[str, Mapping[str, str]]) -> None:
+        changed = self._write(rows, own)
+        self.report.count("rebound", len(changed))
+        for name in changed:
+            log.warning("%s %s had ids that are not its own: it has those of its product again", WEBSITE_ITEM, name)
+
+    def _release(self, rows: Sequence[Row]) -> None:
+        changed = self._write(rows, {row["name"]: EMPTY for row in rows})
+        self.report.count("released", len(changed))
+        for name in changed:
+            log.warning("%s %s had ids of a product that is not its own or not there: emptied", WEBSITE_ITEM, name)
+
+    def _write(self, rows: Sequence[Row], ids: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Write the ids. First those of the images are emptied, since nobody knows which of them the product shows.
+
+        Pictures that it does show are found again by their content. In this order a run that breaks off leaves nothing
+        behind that the next one does not see.
+        """
+        if not rows:
+            return []
+        as_read = {row["name"]: row["modified"] for row in rows}
+        files = self.erp.rows_in(
+            "File",
+            ["name"],
+            as_read,
+            key="attached_to_name",
+            filters=[["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"]],
+        )
+        emptied = self.writer.write("File", [(file["name"], {"medusa_id": ""}) for file in files])
+        self._note(emptied.failed, "File")
+        if emptied.failed:
+            return []
+        outcome = self.writer.write(WEBSITE_ITEM, [(name, ids[name]) for name in as_read], as_read=as_read)
+        self._note(outcome.failed, WEBSITE_ITEM)
+        return outcome.written
+
+    def _note(self, failed: Mapping[str, Any], doctype: str) -> None:
+        for name, error in failed.items():
+            if isinstance(error, TransientError):
+                self.report.defer(doctype, name, error)
+            else:
+                reason = f"its wrong ids could not be put right: {error.reason}"
+                self.report.reject(Reject(doctype, name, reason, "medusa_id"))
