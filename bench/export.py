@@ -34,7 +34,7 @@ from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
-from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_body, fingerprint_of
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, create_body, fingerprint_of
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import CREATED_FIELDS, PUBLISHED, UNBOUND, ProductExport
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItemReader
@@ -90,7 +90,7 @@ def scope_of(opened: Shop, batch: Batch, **options: int) -> BatchScope:
 
 def placement_of(opened: Shop) -> Placement:
     """Where products go in the shop."""
-    return Placement(opened.medusa.sales_channel_id(None), opened.medusa.default_shipping_profile_id())
+    return Placement(opened.medusa.sales_channel_id(None), opened.medusa.shipping_profile_id(None))
 
 
 def export(opened: Shop) -> tuple[int, float, int]:
@@ -130,7 +130,8 @@ def second_run(opened: Shop) -> tuple[int, float, int, int]:
         batch = Batch(index, BATCHES)
         own = scope_of(opened, batch)
         ImageSync(own, writer=opened.writer, image_max_bytes=opened.settings.image_max_bytes).run()
-        unchanged += ProductUpdates(scope_of(opened, batch), collections=collections).run().counts["unchanged"]
+        updates = ProductUpdates(scope_of(opened, batch), collections=collections, placement=placement_of(opened))
+        unchanged += updates.run().counts["unchanged"]
     seconds += time.perf_counter() - began
     return unchanged, seconds, sent + opened.requests_sent - before, opened.medusa.http.counts["POST"] - posts
 
@@ -174,7 +175,9 @@ def bodies(opened: Shop) -> list[dict[str, Any]]:
     for start in range(0, len(names), 400):
         for item in reader.read(names[start : start + 400]):
             collection_id = collections.get(item.row["item_group"] or "")
-            body = create_body(item, collection_id, placement, fingerprint_of(item, collection_id))
+            body = create_body(
+                item, collection_id, placement, {HASH_KEY: fingerprint_of(item, collection_id)}, "published"
+            )
             body["external_id"] += salt
             body["handle"] += f"-{salt}"
             body["variants"][0]["sku"] += salt

@@ -52,6 +52,35 @@ TOP_SELLER_CATEGORIES = {
 }
 
 
+FieldPolicy = Literal["overwrite", "keep", "until_erp_changes"]
+PublishWhen = Literal["created", "complete"]
+
+FIELD_POLICIES: dict[str, FieldPolicy] = {
+    **dict.fromkeys(
+        (
+            "sku", "barcode", "item_code", "status", "collection", "sales_channel", "shipping_profile",
+            "allow_backorder",
+        ),
+        "overwrite",
+    ),
+    **dict.fromkeys(
+        (
+            "title", "subtitle", "description", "thumbnail", "origin_country", "uom", "brand", "ranking",
+            "specifications", "discountable", "manage_inventory", "variant_title",
+        ),
+        "until_erp_changes",
+    ),
+}  # fmt: skip
+"""What becomes of a field of a product that somebody changed in Medusa, by default."""
+
+
+def _field_policies(value: dict[str, FieldPolicy]) -> dict[str, FieldPolicy]:
+    unknown = sorted(set(value) - set(FIELD_POLICIES))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: not among {', '.join(FIELD_POLICIES)}")
+    return value
+
+
 def _categories(value: dict[str, str]) -> dict[str, str]:
     if not value or not all(name.strip() and table.strip() for name, table in value.items()):
         raise ValueError('must name at least one category, such as {"Dental": "dental_items"}')
@@ -84,6 +113,7 @@ def _owner(value: str) -> str:
     return value
 
 
+FieldPolicies = Annotated[dict[str, FieldPolicy], AfterValidator(_field_policies)]
 TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
@@ -108,6 +138,9 @@ class Settings(BaseSettings):
 
     medusa_sales_channel_id: str | None = Field(
         None, description="Sales channel that products are put into; found by itself when the shop has only one"
+    )
+    medusa_shipping_profile_id: str | None = Field(
+        None, description="Shipping profile of all products; default: the default one of the shop, where it has one"
     )
     medusa_stock_location_id: str | None = Field(
         None, description="Stock location whose levels are kept; found by itself when the shop has only one"
@@ -151,6 +184,23 @@ class Settings(BaseSettings):
         description=(
             "Of a batch's exported items, the percentage whose products may be missing in Medusa and are made again;"
             " above it (and above 10 items), the run stops: it may be the wrong Medusa"
+        ),
+    )
+    field_policies: FieldPolicies = Field(
+        default_factory=dict,
+        description=(
+            'What becomes of fields that somebody changed in Medusa, as JSON: {"title": "keep"}. "overwrite" restores'
+            ' the ERP\'s value each night, "until_erp_changes" lets Medusa\'s stand until the ERP\'s changes, "keep"'
+            " sends a field only when the product is created. Defaults: texts, thumbnail and details stay until the"
+            " ERP changes; sku, barcode, item_code, status, collection, sales_channel, shipping_profile and"
+            " allow_backorder are overwritten"
+        ),
+    )
+    publish_when: PublishWhen = Field(
+        "created",
+        description=(
+            "When products go live: `created`, or `complete` - once they have a picture, a price and stock; then they"
+            " stay"
         ),
     )
     erpnext_price_list: str = Field(
@@ -335,6 +385,11 @@ class Settings(BaseSettings):
                 f" all, {QUOTATION_EMAIL_SECONDS_IN_ALL} of them for its mails. Lower one of them"
             )
         return self
+
+    @property
+    def policies(self) -> dict[str, FieldPolicy]:
+        """The policy of every field."""
+        return {**FIELD_POLICIES, **self.field_policies}
 
     @property
     def uses_sandbox(self) -> bool:

@@ -5,9 +5,11 @@ medusa_collections --> medusa_products[batch] --> medusa_images[batch]
 """
 
 import dagster as dg
+from pydantic import Field
 
+from erp_medusa_pipelines.assets.differences import difference_check, difference_check_spec
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
@@ -19,6 +21,14 @@ from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
 
 GROUP = "catalogue"
 KINDS = {"medusa"}
+
+
+class UpdateConfig(SyncConfig):
+    """What an operator can ask of one run of the updates."""
+
+    force: bool = Field(
+        default=False, description="Send the ERP's value of every field that differs in Medusa, whatever its policy"
+    )
 
 
 def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -63,10 +73,9 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
                 run.scope,
                 writer=run.shop.writer,
                 collections=collection_ids(run.shop.erp),
-                placement=Placement(
-                    run.shop.medusa.sales_channel_id(run.shop.settings.medusa_sales_channel_id),
-                    run.shop.medusa.default_shipping_profile_id(),
-                ),
+                placement=_placement(run),
+                policies=run.shop.settings.policies,
+                publish_when=run.shop.settings.publish_when,
             ).run()
             return run.result()
 
@@ -86,6 +95,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
                 run.scope,
                 writer=run.shop.writer,
                 image_max_bytes=run.shop.settings.image_max_bytes,
+                keep_thumbnail=run.shop.settings.policies["thumbnail"] == "keep",
             ).run()
             return run.result()
 
@@ -94,23 +104,37 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         kinds=KINDS,
         partitions_def=batches,
         deps=[medusa_products, doctype("Website Item"), doctype("Item")],
-        check_specs=[check_spec("medusa_product_updates")],
+        check_specs=[check_spec("medusa_product_updates"), difference_check_spec("medusa_product_updates")],
         description=(
-            "Exported products whose Website Item changed since;"
+            "Exported products that differ from their Website Item, field by field after FIELD_POLICIES;"
             " those of unpublished and of deleted Website Items become drafts."
         ),
     )
     def medusa_product_updates(
-        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+        context: dg.AssetExecutionContext, config: UpdateConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
             updates = ProductUpdates(
                 run.scope,
                 collections=collection_ids(run.shop.erp),
+                placement=_placement(run),
+                policies=run.shop.settings.policies,
+                publish_when=run.shop.settings.publish_when,
+                force=config.force,
             )
             updates.run()
             if not updates.outage:
                 Withdrawals(run.scope).run()
-            return run.result()
+            result = run.result()
+            return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]
+
+
+def _placement(run: SyncRun) -> Placement:
+    """Where every product of the shop goes, by the settings."""
+    settings, medusa = run.shop.settings, run.shop.medusa
+    return Placement(
+        medusa.sales_channel_id(settings.medusa_sales_channel_id),
+        medusa.shipping_profile_id(settings.medusa_shipping_profile_id),
+    )

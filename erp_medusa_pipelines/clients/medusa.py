@@ -146,8 +146,12 @@ class MedusaClient:
         """The configured stock location, checked; else the only one there is."""
         return self._the_one("/admin/stock-locations", "stock_locations", configured, "medusa_stock_location_id")
 
-    def default_shipping_profile_id(self) -> str | None:
-        """The shop's default shipping profile; None when it has none, as a shop that ships nothing."""
+    def shipping_profile_id(self, configured: str | None) -> str | None:
+        """The configured shipping profile, checked; else the shop's default; None where a shop ships nothing."""
+        if configured:
+            return self._the_one(
+                "/admin/shipping-profiles", "shipping_profiles", configured, "MEDUSA_SHIPPING_PROFILE_ID"
+            )
         query = {"type": "default", "fields": "id", "limit": 1}
         profiles = self.http.request("GET", "/admin/shipping-profiles", params=query)["shipping_profiles"]
         return profiles[0]["id"] if profiles else None

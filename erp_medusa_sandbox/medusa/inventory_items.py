@@ -74,6 +74,9 @@ class InventoryItems(Resource):
 
     async def _update(self, request: Request) -> Response:
         given = await json_body(request, _CHANGED_ITEM)
+        holders = self.store.find("inventory_item", "sku", [given["sku"]]) if given.get("sku") else []
+        if any(item["id"] != request.path_params["id"] for item in holders):
+            raise invalid(f"Inventory item with sku: {given['sku']}, already exists.")
         with self.store.transaction():
             item = self.store.put(
                 "inventory_item",

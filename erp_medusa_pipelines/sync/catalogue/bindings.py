@@ -67,6 +67,13 @@ def _owner(product: Row | None) -> str:
     return (product or {}).get("external_id") or ""
 
 
+def is_own(row: Row, product: Row | None) -> bool:
+    """Whether what is sent to this product is sent for this Website Item (name, maybe medusa_variant_id)."""
+    if product is None or _owner(product) not in ("", row["name"]):
+        return False
+    return "medusa_variant_id" not in row or row["medusa_variant_id"] in {each["id"] for each in product["variants"]}
+
+
 def existing_website_items(erp: ErpNextClient, names: Iterable[str]) -> frozenset[str]:
     """Return those of these names that Website Items have."""
     return frozenset(row["name"] for row in erp.rows_in(WEBSITE_ITEM, ["name"], names))

@@ -21,6 +21,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.image_files import (
     NEW_IMAGES,
     REMOTE_ID,
@@ -34,6 +35,7 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
     new_images,
     upload_name,
 )
+from erp_medusa_pipelines.sync.catalogue.thumbnails import thumbnail_body
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -42,7 +44,7 @@ from erp_medusa_pipelines.sync.engine.stages import Stage
 PRODUCTS_PER_WINDOW = 50
 UPLOADS_PER_CALL = 8
 UPLOAD_CALL_BYTES = 8 * 1024 * 1024
-PRODUCT_FIELDS = "thumbnail,images.id,images.url,images.rank"
+PRODUCT_FIELDS = "external_id,thumbnail,images.id,images.url,images.rank"
 
 MISSING = "the file is missing on the ERPNext server, or may not be read: attach it again"
 
@@ -74,6 +76,7 @@ class ProductImages:
 
     product: Mapping[str, Any]
     website_image: str | None
+    keep_thumbnail: bool
     pictures: list[Picture]
 
     @property
@@ -95,6 +98,8 @@ class ProductImages:
         known = {image["url"] for image in before}
         added = list(dict.fromkeys(picture.url for picture in placed if picture.url not in known))
         own = next((picture.url for picture in placed if self._is_own(picture)), None)
+        if self.keep_thumbnail and self.product["thumbnail"]:
+            own = None
         addresses = [*(image["url"] for image in before), *added]
         thumbnail = own or self.product["thumbnail"] or (addresses[0] if addresses else None)
         body: dict[str, Any] = {}
@@ -102,8 +107,8 @@ class ProductImages:
             # Medusa replaces the whole set. An image that is sent with its id stays the same one.
             kept = [{"id": image["id"], "url": image["url"]} for image in before]
             body["images"] = [*kept, *({"url": url} for url in added)]
-        if thumbnail != self.product["thumbnail"]:
-            body["thumbnail"] = thumbnail
+        if thumbnail and thumbnail != self.product["thumbnail"]:
+            body |= thumbnail_body(thumbnail)
         return {"id": self.product["id"], **body} if body else {}
 
     def _is_own(self, picture: Picture) -> bool:
@@ -118,6 +123,8 @@ class ImageSync(WebsiteItemSync):
 
     writer: ErpNextWriter
     image_max_bytes: int
+    keep_thumbnail: bool = False
+    """Whether a thumbnail that the product has is left alone, whatever is uploaded."""
     _names: dict[str, list[str]] = field(init=False, default_factory=lambda: defaultdict(list))
     """Names of new Files by Website Item."""
 
@@ -189,8 +196,8 @@ class ImageSync(WebsiteItemSync):
             files = [image for image in images[owner["name"]] if image.name in listed]
             self.report.advance(len(listed) - len(files))
             product = products.get(owner["medusa_id"])
-            if product is None:
-                # Deleted in Medusa: the export's updates say so, here its images only wait.
+            if product is None or not is_own(owner, product):
+                # medusa_products puts the ids right; until then its images wait.
                 self._wait([file.name for file in files])
                 continue
             pictures = []
@@ -199,7 +206,7 @@ class ImageSync(WebsiteItemSync):
                 free = [file for file in group if not self.held(file.name, fingerprint)]
                 if free:
                     pictures.append(Picture(free, fingerprint))
-            work.append(ProductImages(product, owner["website_image"], pictures))
+            work.append(ProductImages(product, owner["website_image"], self.keep_thumbnail, pictures))
         return work
 
     # --- where each picture lies in Medusa --------------------------------------------------------------------

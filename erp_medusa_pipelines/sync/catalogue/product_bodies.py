@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from erp_medusa_pipelines.settings import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
@@ -25,7 +26,8 @@ WITHDRAWN = "withdrawn"
 IMAGE_KEY = "erp_image"
 """Key in the product's metadata: stands for the Website Item's own image, which the thumbnail follows."""
 
-METADATA_KEYS = ("item_code", "uom", "brand", "ranking", "specifications", IMAGE_KEY)
+METADATA_FIELDS = ("item_code", "uom", "brand", "ranking", "specifications")
+METADATA_KEYS = (*METADATA_FIELDS, IMAGE_KEY)
 
 _SLUG_BREAKS = re.compile(r"-{2,}")
 _LONGEST_SLUG = 80
@@ -65,6 +67,16 @@ def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
 
+def status_of(item: WebsiteItem, publish_when: PublishWhen, *, is_live: bool) -> str:
+    """Return the status that the product is to have.
+
+    With `complete`, one that is not live yet stays a draft until publication.py finds it complete.
+    """
+    if item.row["published"] and (publish_when == "created" or is_live):
+        return "published"
+    return "draft"
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where every product of the shop goes. Without a shipping profile a cart that holds it cannot be completed."""
@@ -73,14 +85,20 @@ class Placement:
     shipping_profile_id: str | None
 
 
-def create_body(item: WebsiteItem, collection_id: str | None, placement: Placement, fingerprint: str) -> dict[str, Any]:
-    """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's."""
+def create_body(
+    item: WebsiteItem, collection_id: str | None, placement: Placement, notes: Mapping[str, Any], status: str
+) -> dict[str, Any]:
+    """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's.
+
+    `notes` is metadata that tells what was sent.
+    """
     fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
-    metadata = {key: value for key, value in fields["metadata"].items() if value != ""}
+    metadata = {key: value for key, value in {**fields["metadata"], **notes}.items() if value != ""}
     return {
         **fields,
+        "status": status,
         "handle": handle(item),
-        "metadata": {**metadata, HASH_KEY: fingerprint},
+        "metadata": metadata,
         "options": [{"title": OPTION, "values": [OPTION]}],
         "variants": [create_variant_body(item)],
         "sales_channels": [{"id": placement.sales_channel_id}],
@@ -97,33 +115,15 @@ def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None)
     return body
 
 
-def update_body(
-    item: WebsiteItem, collection_id: str | None, fingerprint: str, product: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Body for POST /admin/products/batch, `update`, of an exported product as Medusa holds it now.
-
-    The handle stays: it is the product's address in the shop. Variants are sent only where they differ, and then all
-    of them, because Medusa deletes those that an update leaves out.
-    """
-    fields = product_fields(item, collection_id)
-    body = {**fields, "id": product["id"], "metadata": {**fields["metadata"], HASH_KEY: fingerprint}}
-    wanted = variant_fields(item)
-    variants: list[dict[str, Any]] = []
-    differs = False
-    for variant in product["variants"]:
-        if variant["id"] == item.row["medusa_variant_id"]:
-            changes = {key: value for key, value in wanted.items() if variant.get(key) != value}
-            differs = differs or bool(changes)
-            variants.append({"id": variant["id"], **changes})
-        else:
-            variants.append({"id": variant["id"]})
-    return {**body, "variants": variants} if differs else body
-
-
 def image_mark(item: WebsiteItem) -> str:
     """Stands for the item's own image. Anybody can read metadata in the shop, and the path may be a private one."""
     path = item.row["website_image"]
-    return f"{crc32(path.encode('utf-8')):08x}" if path else ""
+    return short_hash(path) if path else ""
+
+
+def short_hash(text: str) -> str:
+    """Return eight characters that stand for a text."""
+    return f"{crc32(text.encode('utf-8')):08x}"
 
 
 def handle(item: WebsiteItem) -> str:

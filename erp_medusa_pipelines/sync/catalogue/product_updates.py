@@ -1,24 +1,27 @@
-"""Exported products whose Website Item changed are updated; unpublished ones become drafts.
+"""Exported products that differ from their Website Item are updated; unpublished ones become drafts.
 
-Belongs here: finding the difference and sending it. The mapping is in product_bodies.py. What was sent last is known by
-its fingerprint in the product's metadata, so nothing is sent for items that did not change - nor for saves that changed
-nothing Medusa is told of.
+Belongs here: finding the differences and sending them. Which value counts is decided in product_changes.py, the mapping
+is in product_bodies.py. Every field is compared with what Medusa holds, so that what somebody changed there by hand is
+seen; an item without differences costs no write.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import TransientError
-from erp_medusa_pipelines.sync.catalogue.image_files import shown_at
-from erp_medusa_pipelines.sync.catalogue.product_bodies import (
-    HASH_KEY,
-    IMAGE_KEY,
-    fingerprint_of,
-    image_mark,
+from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
+from erp_medusa_pipelines.sync.catalogue.bindings import is_own
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
+from erp_medusa_pipelines.sync.catalogue.product_changes import (
+    Comparison,
+    Policies,
+    compare,
+    held_values,
+    told_values,
     update_body,
 )
+from erp_medusa_pipelines.sync.catalogue.thumbnails import Thumbnails
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
@@ -28,8 +31,9 @@ from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
 COMPARED_FIELDS = (
-    "id,external_id,metadata,variants.id,variants.title,variants.sku,variants.barcode,variants.manage_inventory,"
-    "variants.allow_backorder"
+    "id,external_id,title,subtitle,description,status,thumbnail,collection_id,origin_country,discountable,metadata,"
+    "sales_channels.id,shipping_profile.id,variants.id,variants.title,variants.sku,variants.barcode,"
+    "variants.manage_inventory,variants.allow_backorder"
 )
 
 
@@ -42,14 +46,31 @@ class Update:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptDifference:
+    """A value of Medusa's that differs from the ERP's and stays, by the policy of its field."""
+
+    website_item: str
+    field: str
+    erp: Any
+    medusa: Any
+
+
 @dataclass(kw_only=True)
 class ProductUpdates(WebsiteItemSync):
     """One run of the updates for one batch. `collections` holds collection ids by Item Group name."""
 
     collections: Mapping[str, str]
+    placement: Placement
+    policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
+    publish_when: PublishWhen = "created"
+    force: bool = False
+    kept: list[KeptDifference] = field(default_factory=list)
+    """Filled by `run`."""
 
     def run(self) -> SyncReport:
         """Update the batch; everything but AccessError ends in the report."""
+        self._thumbnails = Thumbnails(self.erp, self.medusa, self.policies["thumbnail"], force=self.force)
         names = list(self.reader.names(self.batch, filters=BOUND))
         self.report.count("found", len(names))
         updating = Stage("update", self.options.parallel)
@@ -65,85 +86,57 @@ class ProductUpdates(WebsiteItemSync):
             updating.finish()
         finally:
             updating.close()
+        self.report.count("kept_differences", len(self.kept))
         return self.report
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
         try:
             found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
-        except TransientError as error:
-            self.medusa_breaker.failed(error)
-            self.defer((item.name for item in window), error)
-            return
-        products = {product["id"]: product for product in found}
-        changed: list[tuple[WebsiteItem, Mapping[str, Any], str]] = []
-        for item in window:
-            collection_id = self.collections.get(item.row["item_group"] or "")
-            fingerprint = fingerprint_of(item, collection_id)
-            product = products.get(item.row["medusa_id"])
-            wrong = self._wrong_binding(item, product)
-            if wrong:
-                self.reject(item.name, fingerprint, wrong, "medusa_id")
-            elif product is not None and (product["metadata"] or {}).get(HASH_KEY) == fingerprint:
-                self.report.count("unchanged")
-                self.report.advance(1)
-            elif product is not None and not self.held(item.name, fingerprint):
-                changed.append((item, product, fingerprint))
-        if not changed:
-            return
-        try:
-            thumbnails = self._thumbnails([(item, product) for item, product, _ in changed])
+            products = {product["id"]: product for product in found}
+            own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
+            compared = [(item, products[item.row["medusa_id"]]) for item in own]
+            thumbnails = self._thumbnails.changes(compared)
         except TransientError as error:
             (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
-            self.defer((item.name for item, _, _ in changed), error)
+            self.defer((item.name for item in window), error)
             return
-        for item, product, fingerprint in changed:
-            body = update_body(item, self.collections.get(item.row["item_group"] or ""), fingerprint, product)
-            yield Update(item.name, body | thumbnails.get(item.name, {}), fingerprint)
+        # Wrong ids are put right by medusa_products; nothing is sent for them until then.
+        self.report.count("waiting", len(window) - len(own))
+        self.report.advance(len(window) - len(own))
+        for item, product in compared:
+            fingerprint = fingerprint_of(item, self._collection(item))
+            body = self._body(item, product, fingerprint)
+            thumbnail = thumbnails.get(item.name)
+            if thumbnail:
+                metadata = {**body.get("metadata", {}), **thumbnail["metadata"]}
+                body = {"id": product["id"], **body, **thumbnail, "metadata": metadata}
+            if not body:
+                self.report.count("unchanged")
+                self.report.advance(1)
+            elif not self.held(item.name, fingerprint):
+                yield Update(item.name, body, fingerprint)
 
-    def _thumbnails(self, changed: Sequence[tuple[WebsiteItem, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
-        """{Website Item: {"thumbnail": address}} where staff chose another of the images that the product has already.
+    def _body(self, item: WebsiteItem, product: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
+        comparison = self._compare(item, product, fingerprint)
+        for name, (erp, medusa) in comparison.kept.items():
+            self.kept.append(KeptDifference(item.name, name, erp, medusa))
+        if self._thumbnails.is_kept(item, product):
+            self.kept.append(KeptDifference(item.name, "thumbnail", item.row["website_image"], product["thumbnail"]))
+        body = update_body(product, item.row["medusa_variant_id"], comparison)
+        if product["external_id"] != item.name:
+            body = {"id": product["id"], **body, "external_id": item.name}
+        return body
 
-        A new image becomes the thumbnail as it is uploaded, and one that was chosen in Medusa stays until then.
-        """
-        chosen = {
-            item.name: (item.row["website_image"], product["id"])
-            for item, product in changed
-            if item.row["website_image"] and image_mark(item) != (product["metadata"] or {}).get(IMAGE_KEY)
-        }
-        files = [
-            file
-            for file in self.erp.rows_in(
-                "File",
-                ["attached_to_name", "file_url", "medusa_id"],
-                chosen,
-                key="attached_to_name",
-                filters=[["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"]],
-            )
-            if file["file_url"] == chosen[file["attached_to_name"]][0]
-        ]
-        product_ids = {chosen[file["attached_to_name"]][1] for file in files}
-        found = self.medusa.products_by("id", product_ids, "images.url")
-        urls = {product["id"]: [image["url"] for image in product["images"]] for product in found}
-        thumbnails: dict[str, dict[str, str]] = {}
-        for file in files:
-            name = file["attached_to_name"]
-            if url := shown_at(file, urls.get(chosen[name][1], ())):
-                thumbnails[name] = {"thumbnail": url}
-        return thumbnails
+    def _compare(self, item: WebsiteItem, product: Mapping[str, Any], fingerprint: str) -> Comparison:
+        status = status_of(item, self.publish_when, is_live=product["status"] == "published")
+        told = told_values(item, self._collection(item), self.placement, status)
+        variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
+        held = held_values(product, variant)
+        metadata = product["metadata"] or {}
+        return compare(item, told, held, metadata, fingerprint, self.policies, force=self.force)
 
-    @staticmethod
-    def _wrong_binding(item: WebsiteItem, product: Mapping[str, Any] | None) -> str | None:
-        """Why the ids on the Website Item cannot be right; such items are compared anew in each run, never sent."""
-        product_id = item.row["medusa_id"]
-        again = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
-        if product is None:
-            return f"product {product_id} is not in Medusa any more: {again}"
-        if product["external_id"] and product["external_id"] != item.name:
-            # A copied document brings the ids of its original along.
-            return f"product {product_id} belongs to Website Item {product['external_id']}: {again}"
-        if not any(variant["id"] == item.row["medusa_variant_id"] for variant in product["variants"]):
-            return f"variant {item.row['medusa_variant_id']} is not of product {product_id}: {again}"
-        return None
+    def _collection(self, item: WebsiteItem) -> str | None:
+        return self.collections.get(item.row["item_group"] or "")
 
     def _send(self, group: Sequence[Update]) -> None:
         self.medusa.batch_products(update=[update.body for update in group], fields="id")

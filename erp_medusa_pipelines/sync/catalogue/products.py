@@ -16,6 +16,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
@@ -24,7 +25,9 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     create_body,
     create_variant_body,
     fingerprint_of,
+    status_of,
 )
+from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, sent_notes, told_values
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
@@ -63,6 +66,8 @@ class ProductExport(WebsiteItemSync):
     writer: ErpNextWriter
     collections: Mapping[str, str]
     placement: Placement
+    policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
+    publish_when: PublishWhen = "created"
     _writing: Stage = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +123,9 @@ class ProductExport(WebsiteItemSync):
         if not item.item_code:
             self.reject(item.name, fingerprint, "the Website Item has no Item: set item_code", "item_code")
             return None
-        return Candidate(item, create_body(item, collection_id, self.placement, fingerprint), fingerprint)
+        status = status_of(item, self.publish_when, is_live=False)
+        notes = sent_notes(item, told_values(item, collection_id, self.placement, status), fingerprint, self.policies)
+        return Candidate(item, create_body(item, collection_id, self.placement, notes, status), fingerprint)
 
     # --- create -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     handle,
     product_fields,
     slug,
-    update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.website_items import FIELDS, WebsiteItem
 
@@ -46,7 +45,7 @@ def item(
 
 def test_a_new_product_says_everything_and_has_one_variant() -> None:
     fingerprint = fingerprint_of(item(barcode="629"), "pcol_1")
-    assert create_body(item(barcode="629"), "pcol_1", PLACEMENT, fingerprint) == {
+    assert create_body(item(barcode="629"), "pcol_1", PLACEMENT, {HASH_KEY: fingerprint}, "published") == {
         "title": "Syringe قفاز",
         "subtitle": "Short",
         "description": "Long & clear",
@@ -81,31 +80,17 @@ def test_a_new_product_says_everything_and_has_one_variant() -> None:
     }
 
 
-def test_what_is_empty_is_left_out_of_a_new_product_and_cleared_in_an_update() -> None:
+def test_what_is_empty_is_left_out_of_a_new_product() -> None:
     bare = item(
         country=None, short_description=None, web_long_description="", brand=None, stock_uom=None, ranking=None,
         web_item_name=None, specifications=(),
     )  # fmt: skip
-    created = create_body(bare, None, Placement("sc_1", None), "m")
+    created = create_body(bare, None, Placement("sc_1", None), {HASH_KEY: "m"}, "draft")
     assert created["title"] == "ITM/1"
     assert created["metadata"] == {"item_code": "ITM/1", "ranking": 0, HASH_KEY: "m"}
     for key in ("subtitle", "description", "collection_id", "origin_country", "shipping_profile_id"):
         assert key not in created
     assert "barcode" not in created["variants"][0]
-    product = {"id": "prod_1", "variants": [{"id": "variant_1", "sku": "ITM/1", "barcode": "old"}]}
-    updated = update_body(bare, None, "m", product)
-    for key in ("subtitle", "description", "collection_id", "origin_country"):
-        assert updated[key] is None
-    # Medusa merges metadata: only an empty text removes a key.
-    assert updated["metadata"] == {
-        "item_code": "ITM/1",
-        "uom": "",
-        "brand": "",
-        "ranking": 0,
-        "specifications": "",
-        IMAGE_KEY: "",
-        HASH_KEY: "m",
-    }
     assert set(product_fields(bare, None)["metadata"]) == set(METADATA_KEYS)
 
 
@@ -113,25 +98,8 @@ def test_an_unpublished_item_is_a_draft() -> None:
     assert product_fields(item(published=0), None)["status"] == "draft"
 
 
-def test_an_update_sends_all_variants_or_none() -> None:
-    own = {
-        "id": "variant_1",
-        "title": "Default",
-        "sku": "ITM/1",
-        "barcode": None,
-        "manage_inventory": True,
-        "allow_backorder": False,
-    }
-    product = {"id": "prod_1", "variants": [own, {"id": "variant_2", "sku": "by hand"}]}
-    same = update_body(item(), "pcol_1", "m", product)
-    assert "variants" not in same
-    assert "handle" not in same, "the address of a product in the shop stays"
-    changed = update_body(item(on_backorder=1), "pcol_1", "m", product)
-    assert changed["variants"] == [{"id": "variant_1", "allow_backorder": True}, {"id": "variant_2"}]
-
-
 def test_a_private_image_is_marked_and_its_path_not_told() -> None:
-    body = create_body(item(website_image="/private/files/offer.png"), None, PLACEMENT, "m")
+    body = create_body(item(website_image="/private/files/offer.png"), None, PLACEMENT, {HASH_KEY: "m"}, "draft")
     assert len(body["metadata"][IMAGE_KEY]) == 8
     assert "offer" not in str(body)
 

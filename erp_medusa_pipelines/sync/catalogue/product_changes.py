@@ -1,0 +1,147 @@
+"""What of a product is to be changed: the ERP's values beside Medusa's, field by field, by policy.
+
+Belongs here: the comparison, as pure functions. What the ERP tells is in product_bodies.py, reading and sending in
+product_updates.py.
+
+What was sent last is noted in the product's metadata, so that a second installation knows it too: one fingerprint of
+everything, and a short hash of each field that stays as it is in Medusa until the ERP changes it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erp_medusa_pipelines.settings import FieldPolicy
+from erp_medusa_pipelines.sync.catalogue.product_bodies import (
+    HASH_KEY,
+    IMAGE_KEY,
+    METADATA_FIELDS,
+    Placement,
+    image_mark,
+    product_fields,
+    short_hash,
+    variant_fields,
+)
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+
+SENT_KEY = "erp_sent"
+"""Key in the product's metadata: {field: hash of the value that was sent last}."""
+
+PRODUCT_FIELDS = ("title", "subtitle", "description", "status", "origin_country", "discountable")
+VARIANT_FIELDS = {
+    "variant_title": "title",
+    "sku": "sku",
+    "barcode": "barcode",
+    "manage_inventory": "manage_inventory",
+    "allow_backorder": "allow_backorder",
+}
+"""Names in FIELD_POLICIES, and what Medusa calls them."""
+
+Row = Mapping[str, Any]
+Values = dict[str, Any]
+Policies = Mapping[str, FieldPolicy]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One Website Item beside its product. Fields have the names of FIELD_POLICIES."""
+
+    changes: Values
+    """Values to send."""
+    kept: dict[str, tuple[Any, Any]]
+    """(the ERP's value, Medusa's value) of fields that differ and may."""
+    notes: Values
+    """Metadata that notes what is sent; empty when it is noted already."""
+
+
+def told_values(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
+    """Return what the ERP says of the item. What it does not know is missing, and takes nothing away."""
+    fields, variant = product_fields(item, collection_id), variant_fields(item)
+    values = {
+        **{name: fields[name] for name in PRODUCT_FIELDS},
+        **{name: fields["metadata"][name] for name in METADATA_FIELDS},
+        **{name: variant[key] for name, key in VARIANT_FIELDS.items()},
+        "status": status,
+        "sales_channel": [placement.sales_channel_id],
+    }
+    if collection_id:
+        values["collection"] = collection_id
+    if placement.shipping_profile_id:
+        values["shipping_profile"] = placement.shipping_profile_id
+    return values
+
+
+def held_values(product: Row, variant: Row) -> Values:
+    """Return what Medusa says of the product, under the same names."""
+    metadata = product["metadata"] or {}
+    return {
+        **{name: product[name] for name in PRODUCT_FIELDS},
+        **{name: metadata.get(name) for name in METADATA_FIELDS},
+        **{name: variant[key] for name, key in VARIANT_FIELDS.items()},
+        "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
+        "collection": product["collection_id"],
+        "shipping_profile": (product["shipping_profile"] or {}).get("id"),
+    }
+
+
+def compare(
+    item: WebsiteItem, told: Values, held: Values, metadata: Row, fingerprint: str, policies: Policies, *, force: bool
+) -> Comparison:
+    """Decide field by field. `metadata` is the product's, `fingerprint` stands for all that the ERP says now."""
+    changes: Values = {}
+    kept: dict[str, tuple[Any, Any]] = {}
+    is_noted = metadata.get(HASH_KEY) == fingerprint
+    sent = metadata.get(SENT_KEY) or {}
+    for name, value in told.items():
+        if _same(value, held[name]):
+            continue
+        policy = policies[name]
+        changed_in_erp = not is_noted and sent.get(name) != field_hash(value)
+        if force or policy == "overwrite" or (policy == "until_erp_changes" and changed_in_erp):
+            changes[name] = value
+        elif policy == "until_erp_changes":
+            kept[name] = (value, held[name])
+    return Comparison(changes, kept, {} if is_noted else sent_notes(item, told, fingerprint, policies))
+
+
+def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Policies) -> Values:
+    """Return the metadata that notes what was sent."""
+    hashes = {name: field_hash(value) for name, value in told.items() if policies[name] == "until_erp_changes"}
+    return {HASH_KEY: fingerprint, IMAGE_KEY: image_mark(item), SENT_KEY: hashes}
+
+
+def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values:
+    """Body for POST /admin/products/batch, `update`; empty when there is nothing to say.
+
+    The handle stays: it is the product's address in the shop. Variants are sent only where they differ, and then all of
+    them, because Medusa deletes those that an update leaves out.
+    """
+    changes = comparison.changes
+    body: Values = {name: changes[name] for name in PRODUCT_FIELDS if name in changes}
+    metadata = {name: changes[name] for name in METADATA_FIELDS if name in changes} | comparison.notes
+    variant = {key: changes[name] for name, key in VARIANT_FIELDS.items() if name in changes}
+    if "collection" in changes:
+        body["collection_id"] = changes["collection"]
+    if "sales_channel" in changes:
+        body["sales_channels"] = [{"id": channel} for channel in changes["sales_channel"]]
+    if "shipping_profile" in changes:
+        body["shipping_profile_id"] = changes["shipping_profile"]
+    if metadata:
+        # Medusa merges metadata; only an empty text removes a key.
+        body["metadata"] = metadata
+    if variant:
+        body["variants"] = [
+            {"id": each["id"], **(variant if each["id"] == variant_id else {})} for each in product["variants"]
+        ]
+    return {"id": product["id"], **body} if body else {}
+
+
+def field_hash(value: Any) -> str:
+    """Return eight characters that stand for a value. Anybody can read metadata in the shop."""
+    return short_hash(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Whether two values are equal; nothing and an empty text are the same emptiness."""
+    return left == right or (left in (None, "") and right in (None, ""))
