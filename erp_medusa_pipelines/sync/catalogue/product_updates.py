@@ -9,19 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Comparison,
     Policies,
+    Row,
     compare,
     held_values,
     told_values,
     update_body,
 )
-from erp_medusa_pipelines.sync.catalogue.thumbnails import Thumbnails
+from erp_medusa_pipelines.sync.catalogue.thumbnails import Pair, Thumbnails
+from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
@@ -42,6 +44,16 @@ class Update:
     """A product about to be updated."""
 
     name: str
+    body: dict[str, Any]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is to be sent for one Website Item; an empty body where nothing is."""
+
+    item: WebsiteItem
+    changed: frozenset[str]
     body: dict[str, Any]
     fingerprint: str
 
@@ -70,6 +82,7 @@ class ProductUpdates(WebsiteItemSync):
 
     def run(self) -> SyncReport:
         """Update the batch; everything but AccessError ends in the report."""
+        self._keys = UniqueKeys(self.reader, self.medusa)
         self._thumbnails = Thumbnails(self.erp, self.medusa, self.policies["thumbnail"], force=self.force)
         names = list(self.reader.names(self.batch, filters=BOUND))
         self.report.count("found", len(names))
@@ -91,32 +104,33 @@ class ProductUpdates(WebsiteItemSync):
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
         try:
-            found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
-            products = {product["id"]: product for product in found}
-            own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
-            compared = [(item, products[item.row["medusa_id"]]) for item in own]
-            thumbnails = self._thumbnails.changes(compared)
+            pairs = self._with_products(window)
+            thumbnails = self._thumbnails.changes(pairs)
         except TransientError as error:
-            (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
-            self.defer((item.name for item in window), error)
+            self._failed([item.name for item in window], error)
             return
-        # Wrong ids are put right by medusa_products; nothing is sent for them until then.
-        self.report.count("waiting", len(window) - len(own))
-        self.report.advance(len(window) - len(own))
-        for item, product in compared:
-            fingerprint = fingerprint_of(item, self._collection(item))
-            body = self._body(item, product, fingerprint)
-            thumbnail = thumbnails.get(item.name)
-            if thumbnail:
-                metadata = {**body.get("metadata", {}), **thumbnail["metadata"]}
-                body = {"id": product["id"], **body, **thumbnail, "metadata": metadata}
-            if not body:
+        differing: list[Difference] = []
+        for item, product in pairs:
+            difference = self._difference(item, product, thumbnails.get(item.name))
+            if not difference.body:
                 self.report.count("unchanged")
                 self.report.advance(1)
-            elif not self.held(item.name, fingerprint):
-                yield Update(item.name, body, fingerprint)
+            elif not self.held(item.name, difference.fingerprint):
+                differing.append(difference)
+        for one in self._with_free_keys(differing):
+            yield Update(one.item.name, one.body, one.fingerprint)
 
-    def _body(self, item: WebsiteItem, product: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
+    def _with_products(self, window: Sequence[WebsiteItem]) -> list[Pair]:
+        """The Website Items whose ids are their own; those of others are put right by medusa_products first."""
+        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
+        products = {product["id"]: product for product in found}
+        own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
+        self.report.count("waiting", len(window) - len(own))
+        self.report.advance(len(window) - len(own))
+        return [(item, products[item.row["medusa_id"]]) for item in own]
+
+    def _difference(self, item: WebsiteItem, product: Row, thumbnail: Row | None) -> Difference:
+        fingerprint = fingerprint_of(item, self._collection(item))
         comparison = self._compare(item, product, fingerprint)
         for name, (erp, medusa) in comparison.kept.items():
             self.kept.append(KeptDifference(item.name, name, erp, medusa))
@@ -125,9 +139,49 @@ class ProductUpdates(WebsiteItemSync):
         body = update_body(product, item.row["medusa_variant_id"], comparison)
         if product["external_id"] != item.name:
             body = {"id": product["id"], **body, "external_id": item.name}
-        return body
+        if thumbnail:
+            metadata = {**body.get("metadata", {}), **thumbnail["metadata"]}
+            body = {"id": product["id"], **body, **thumbnail, "metadata": metadata}
+        return Difference(item, frozenset(comparison.changes), body, fingerprint)
 
-    def _compare(self, item: WebsiteItem, product: Mapping[str, Any], fingerprint: str) -> Comparison:
+    def _with_free_keys(self, differing: Sequence[Difference]) -> Iterator[Difference]:
+        """The differences that can be sent, once keys that move from one item to another are free."""
+        moving = [one for one in differing if one.changed & {"sku", "barcode", "manage_inventory"}]
+        refused: Mapping[str, str] = {}
+        try:
+            if moving:
+                refused = self._prepare(moving)
+        except TransientError as error:
+            self._failed([one.item.name for one in moving], error)
+            differing = [one for one in differing if one not in moving]
+        for one in differing:
+            if one.item.name in refused:
+                self.reject(one.item.name, one.fingerprint, refused[one.item.name])
+            else:
+                yield one
+
+    def _prepare(self, moving: Sequence[Difference]) -> dict[str, str]:
+        """Make room for the new keys of these items; returns why not, by Website Item."""
+        claims = self._keys.claim([one.item for one in moving if one.changed & {"sku", "barcode"}])
+        for one in moving:
+            if one.item.name in claims.refused:
+                continue
+            try:
+                if "sku" in one.changed:
+                    self._keys.rename_inventory(one.item)
+                if "manage_inventory" in one.changed:
+                    self._keys.restock(one.item)
+            except AccessError:
+                raise
+            except PermanentError as error:
+                claims.refused[one.item.name] = error.reason
+        return claims.refused
+
+    def _failed(self, names: Sequence[str], error: TransientError) -> None:
+        (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
+        self.defer(names, error)
+
+    def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
         told = told_values(item, self._collection(item), self.placement, status)
         variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])

@@ -28,6 +28,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     status_of,
 )
 from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, sent_notes, told_values
+from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
@@ -73,6 +74,7 @@ class ProductExport(WebsiteItemSync):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._adopter = Adopter(self.medusa, self.placement)
+        self._keys = UniqueKeys(self.reader, self.medusa)
 
     def run(self) -> SyncReport:
         """Export the batch. Raises AccessError when a key or a right is missing; everything else is in the report."""
@@ -147,13 +149,24 @@ class ProductExport(WebsiteItemSync):
         """Settle what the refusal names: fields of numbered items, or keys that some product already has."""
         if not _TAKEN.search(error.reason):
             return named_by_index(error, group)
-        if _INVENTORY_TAKEN.search(error.reason):
-            return self._take_over_inventory(group)
+        if _INVENTORY_TAKEN.search(error.reason) and (settled := self._take_over_inventory(group)):
+            return settled
         known = self._without_lost_owners(self._adopter.by_keys([candidate.item for candidate in group]))
-        taken = [candidate for candidate in group if candidate.name in known]
-        if not taken:
+        free = [one for one in group if one.name in known and known[one.name]["external_id"] in (None, "", one.name)]
+        rest = [one for one in group if one not in free]
+        claims = self._keys.claim([one.item for one in rest])
+        refused = [
+            (one, PermanentError(error.service, error.where, claims.refused[one.name]))
+            for one in rest
+            if one.name in claims.refused
+        ]
+        if not claims.freed:
+            # Of a handle that another's product has; adopting it says whose.
+            free += [one for one in rest if one.name in known and one.name not in claims.refused]
+        if not (free or refused or claims.freed):
             return None
-        return [candidate for candidate in group if candidate.name not in known], self._adopt_all(taken, known)
+        remaining = [one for one in rest if one.name not in claims.refused and one not in free]
+        return remaining, [*refused, *self._adopt_all(free, known)]
 
     def _without_lost_owners(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """The same products; of those that we made, the ones whose Website Item does not exist any more are free."""
