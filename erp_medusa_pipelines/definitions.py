@@ -12,6 +12,7 @@ from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
 from erp_medusa_pipelines.assets.doctypes import DOCTYPE_ASSETS
 from erp_medusa_pipelines.assets.export import build_export_assets
 from erp_medusa_pipelines.assets.links import with_links
+from erp_medusa_pipelines.assets.orphans import build_orphan_assets
 from erp_medusa_pipelines.assets.otps import expired_otps
 from erp_medusa_pipelines.assets.prices import build_price_assets
 from erp_medusa_pipelines.assets.quotation_emails import quotation_emails
@@ -66,6 +67,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
 def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     return [
         *build_export_assets(batches),
+        *build_orphan_assets(),
         *build_price_assets(batches),
         *build_stock_assets(batches),
         *TOP_SELLER_ASSETS,

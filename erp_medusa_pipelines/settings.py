@@ -53,6 +53,7 @@ TOP_SELLER_CATEGORIES = {
 
 
 FieldPolicy = Literal["overwrite", "keep", "until_erp_changes"]
+OrphanPolicy = Literal["draft", "report"]
 PublishWhen = Literal["created", "complete"]
 
 FIELD_POLICIES: dict[str, FieldPolicy] = {
@@ -182,8 +183,9 @@ class Settings(BaseSettings):
         ge=0,
         le=100,
         description=(
-            "Of a batch's exported items, the percentage whose products may be missing in Medusa and are made again;"
-            " above it (and above 10 items), the run stops: it may be the wrong Medusa"
+            "Of the shop's exported items, the percentage whose products may be missing in Medusa and are made again,"
+            " and that may become drafts because their Website Item is gone; above it (and above 10 items), the run"
+            " stops: it may be the wrong Medusa or the wrong ERPNext"
         ),
     )
     field_policies: FieldPolicies = Field(
@@ -194,6 +196,13 @@ class Settings(BaseSettings):
             " sends a field only when the product is created. Defaults: texts, thumbnail and details stay until the"
             " ERP changes; sku, barcode, item_code, status, collection, sales_channel, shipping_profile and"
             " allow_backorder are overwritten"
+        ),
+    )
+    orphaned_products: OrphanPolicy = Field(
+        "draft",
+        description=(
+            "What becomes of products of the export that no Website Item owns any more: `draft` hides them, `report`"
+            " leaves them as they are; either way a check lists them"
         ),
     )
     publish_when: PublishWhen = Field(

@@ -98,6 +98,14 @@ TASKS: tuple[Task, ...] = (
         description="Items that expire soon and still have stock are listed; those that staff tick are shown.",
     ),
     Task(
+        name="find_orphaned_products",
+        cron="0 5 * * *",
+        queue=DEFAULT,
+        max_runtime=1500,
+        assets=("orphaned_products",),
+        description="Products that no Website Item owns any more are listed, and hidden from the shop.",
+    ),
+    Task(
         name="send_quotation_emails",
         cron="* * * * *",
         queue=SHORT,

@@ -126,11 +126,11 @@ class MedusaClient:
     def update_variant(self, product_id: str, variant_id: str, body: Mapping[str, Any]) -> None:
         """Update some fields of one variant; the others of its product stay."""
         path = f"/admin/products/{product_id}/variants/{variant_id}?fields=id"
-        self.http.request("POST", path, json=dict(body), repeatable=True)
+        self.send("POST", path, dict(body), repeatable=True)
 
     def update_inventory_item(self, item_id: str, body: Mapping[str, Any]) -> None:
         """Update some fields of one inventory item. Its sku does not follow its variant's by itself."""
-        self.http.request("POST", f"/admin/inventory-items/{item_id}?fields=id", json=dict(body), repeatable=True)
+        self.send("POST", f"/admin/inventory-items/{item_id}?fields=id", dict(body), repeatable=True)
 
     def upload(self, uploads: Sequence[tuple[str, bytes, str]]) -> list[Row]:
         """Store files (name, content, MIME type); returns {id, url} in the same order. Names must be ASCII.

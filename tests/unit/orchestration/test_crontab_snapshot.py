@@ -34,6 +34,7 @@ CRONTAB = {
         "sales_by_item top_selling_items product_collection",
     ),
     "fetch_clearance_items": ("0 1 * * *", "default", 300, None, 1, "expiring_items best_deals"),
+    "find_orphaned_products": ("0 5 * * *", "default", 1500, None, 1, "orphaned_products"),
     "send_quotation_emails": ("* * * * *", "short", 60, None, 1, "quotation_emails"),
     "expire_otps": ("* * * * *", "short", 60, None, 1, "expired_otps"),
     "prune_runs": ("30 4 * * *", "default", 300, None, 1, ""),

@@ -1,0 +1,86 @@
+"""Products that nobody owns: one thin asset over sync/, for the whole shop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.export import GROUP, KINDS
+from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.tables import table
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
+
+ASSET = "orphaned_products"
+OWNED = "products_are_owned"
+UNIQUE = "ids_are_used_once"
+
+
+def build_orphan_assets() -> list[dg.AssetsDefinition]:
+    """The asset that looks for products without a Website Item."""
+
+    @dg.asset(
+        name=ASSET,
+        group_name=GROUP,
+        kinds=KINDS,
+        pool=ASSET,
+        deps=["medusa_products", doctype("Website Item")],
+        check_specs=[
+            check_spec(ASSET),
+            dg.AssetCheckSpec(
+                OWNED,
+                asset=ASSET,
+                description=(
+                    "Every product that the export made is owned by a Website Item. Those that are not become drafts,"
+                    " or stay as they are (ORPHANED_PRODUCTS). Delete them in Medusa, or bring their Website Item back."
+                ),
+            ),
+            dg.AssetCheckSpec(
+                UNIQUE,
+                asset=ASSET,
+                description="No two Website Items have the same medusa_id; the next export gives the copy its own.",
+            ),
+        ],
+        description="Products of the whole shop that no Website Item owns; those that are shown become drafts.",
+    )
+    def orphaned_products(
+        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, "Product") as run:
+            settings = run.shop.settings
+            look = OrphanedProducts(
+                erp=run.shop.erp,
+                medusa=run.shop.medusa,
+                report=run.report,
+                policy=settings.orphaned_products,
+                percent=settings.missing_products_percent,
+                chunk=settings.medusa_chunk,
+            )
+            look.run()
+            result = run.result()
+            checks = [_owned(look.orphans), _used_once(look.shared)]
+            return result._replace(check_results=[*(result.check_results or ()), *checks])
+
+    return [orphaned_products]
+
+
+def _owned(orphans: Sequence[Orphan]) -> dg.AssetCheckResult:
+    columns = ("product_id", "title", "status", "website_item", "reason")
+    return _check(OWNED, [asdict(orphan) for orphan in orphans], columns)
+
+
+def _used_once(shared: Sequence[SharedId]) -> dg.AssetCheckResult:
+    rows = [{"medusa_id": one.medusa_id, "website_items": ", ".join(one.website_items)} for one in shared]
+    return _check(UNIQUE, rows, ("medusa_id", "website_items"))
+
+
+def _check(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dg.AssetCheckResult:
+    shown = {"found": table(rows, dict.fromkeys(columns, "string"))} if rows else {}
+    return dg.AssetCheckResult(
+        passed=not rows,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"number": len(rows), **shown},
+    )

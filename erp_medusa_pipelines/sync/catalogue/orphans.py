@@ -1,0 +1,157 @@
+"""Products of ours that no Website Item owns, and ids that two Website Items share: over the whole shop at once.
+
+They are what a lost write-back, a deletion long ago or a restored backup leaves behind: shown in the shop, and kept up
+to date by nobody. By policy they become drafts, or are only reported.
+
+Belongs here: finding them. What a night's export can put right by itself - a renamed or copied Website Item, one that
+waits for its ids - is no orphan and is left to it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.settings import OrphanPolicy
+from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
+from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.delivery import deliver
+from erp_medusa_pipelines.sync.engine.report import SyncReport
+
+FEW_ORPHANS = 10
+"""So many become drafts without asking, however small the shop is."""
+
+GONE = "its Website Item does not exist any more"
+UNKNOWN = "its Website Item is not published and does not know it"
+SECOND = "its Website Item has another product"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A product, by the name of the Website Item that it says it is of, and what is wrong."""
+
+    product_id: str
+    title: str
+    status: str
+    website_item: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedId:
+    """An id that several Website Items have."""
+
+    medusa_id: str
+    website_items: tuple[str, ...]
+
+
+def find_orphans(products: Sequence[Row], rows: Sequence[Row]) -> list[Orphan]:
+    """Compare products of ours (id, title, status, external_id) with all Website Items (name, published, medusa_id)."""
+    items = {row["name"]: row for row in rows}
+    known_ids = {row["medusa_id"] for row in rows if row["medusa_id"]}
+    named: dict[str, set[str]] = defaultdict(set)
+    for product in products:
+        named[product["external_id"]].add(product["id"])
+    return [
+        Orphan(product["id"], product["title"], product["status"], product["external_id"], reason)
+        for product in products
+        if (reason := _reason(product, items.get(product["external_id"]), known_ids, named))
+    ]
+
+
+def _reason(product: Row, item: Row | None, known_ids: set[str], named: Mapping[str, set[str]]) -> str:
+    if item is None:
+        # One that a Website Item has the id of was renamed there.
+        return "" if product["id"] in known_ids else GONE
+    if item["medusa_id"] == product["id"]:
+        return ""
+    if item["medusa_id"] in named[item["name"]]:
+        return SECOND
+    return "" if item["medusa_id"] or item["published"] else UNKNOWN
+
+
+def find_shared_ids(rows: Sequence[Row]) -> list[SharedId]:
+    """Return the product ids that several Website Items have."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row["medusa_id"]:
+            owners[row["medusa_id"]].append(row["name"])
+    return [SharedId(medusa_id, tuple(names)) for medusa_id, names in sorted(owners.items()) if len(names) > 1]
+
+
+@dataclass(kw_only=True)
+class OrphanedProducts:
+    """One look at the whole shop. `orphans` and `shared` are filled by `run`."""
+
+    erp: ErpNextClient
+    medusa: MedusaClient
+    report: SyncReport
+    policy: OrphanPolicy
+    percent: int
+    chunk: int
+    orphans: list[Orphan] = field(default_factory=list)
+    shared: list[SharedId] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Find them, and make drafts of those that are shown. Raises MassLossError where it would be too many."""
+        # Products first: what is exported meanwhile has its Website Item for sure.
+        products = self._own_products()
+        rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "published", "medusa_id"], page_size=10_000))
+        self.shared = find_shared_ids(rows)
+        self.orphans = self._confirmed(find_orphans(products, rows))
+        self.report.count("found", len(products))
+        self.report.count("orphans", len(self.orphans))
+        self.report.count("shared_ids", len(self.shared))
+        shown = [orphan for orphan in self.orphans if orphan.status == "published"]
+        if self.policy == "draft" and shown:
+            self._refuse_too_many(len(shown), len(products))
+            for some in batched(shown, self.chunk):
+                self._withdraw(some)
+
+    def _own_products(self) -> list[Row]:
+        """The products that the export made or took over, without their metadata, which is long."""
+        fields = "id,title,status,external_id,metadata"
+        return [
+            {key: product[key] for key in ("id", "title", "status", "external_id")}
+            for product in self.medusa.all_of("/admin/products", "products", fields)
+            if product["external_id"] and HASH_KEY in (product["metadata"] or {})
+        ]
+
+    def _confirmed(self, orphans: Sequence[Orphan]) -> list[Orphan]:
+        """ERPNext is asked once more for each by name: a list that was cut short must not hide products."""
+        gone = [orphan for orphan in orphans if orphan.reason == GONE]
+        there = existing_website_items(self.erp, (orphan.website_item for orphan in gone)) if gone else frozenset()
+        return [orphan for orphan in orphans if orphan.reason != GONE or orphan.website_item not in there]
+
+    def _refuse_too_many(self, shown: int, of: int) -> None:
+        if shown > FEW_ORPHANS and shown * 100 > of * self.percent:
+            raise MassLossError(
+                f"{shown} of {of} products would become drafts, because no Website Item owns them: is it the right"
+                " ERPNext, and does its user see all Website Items? Nothing was changed. If it is meant, raise"
+                " MISSING_PRODUCTS_PERCENT"
+            )
+
+    def _withdraw(self, group: Sequence[Orphan]) -> None:
+        delivery = deliver(group, self._send)
+        for orphan, error in delivery.rejected:
+            self._note(orphan, error)
+        for orphan, error in delivery.failed:
+            self._note(orphan, error)
+
+    def _send(self, group: Sequence[Orphan]) -> None:
+        updates = [{"id": one.product_id, "status": "draft", "metadata": {HASH_KEY: WITHDRAWN}} for one in group]
+        self.medusa.batch_products(update=updates, fields="id")
+        self.report.count("withdrawn", len(group))
+
+    def _note(self, orphan: Orphan, error: PermanentError | TransientError) -> None:
+        if isinstance(error, AccessError):
+            raise error
+        self.report.defer("Product", orphan.product_id, error)
