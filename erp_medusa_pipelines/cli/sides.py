@@ -5,12 +5,13 @@ Belongs here: turning the calls of switch.py into requests, and the journal. Doe
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from erp_medusa_pipelines.cli.dagster_api import DagsterApi
+from erp_medusa_pipelines.cli.dagster_api import DagsterApi, Installation
 from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
@@ -19,6 +20,7 @@ from erp_medusa_pipelines.tasks import TASKS
 
 JOB = "Scheduled Job Type"
 RETRIES = "retry_failed_partitions"
+BELIEVED_SECONDS = 2.0
 LONGEST_JOB = timedelta(hours=8)
 """A job that Frappe began longer ago was killed: its log says Start for ever."""
 
@@ -85,7 +87,15 @@ class OurSide:
 
     def __init__(self, api: DagsterApi) -> None:
         self._api = api
-        self._now = api.installation()
+        self._read = api.installation()
+        self._at = time.monotonic()
+
+    @property
+    def _now(self) -> Installation:
+        """Read anew every few seconds: somebody may use the UI meanwhile."""
+        if time.monotonic() - self._at > BELIEVED_SECONDS:
+            self._read, self._at = self._api.installation(), time.monotonic()
+        return self._read
 
     def check(self) -> None:
         """Refuse before anything is turned."""
@@ -96,8 +106,7 @@ class OurSide:
             )
 
     def is_on(self, task: str) -> bool:
-        """Read anew: somebody may use the UI meanwhile."""
-        self._now = self._api.installation()
+        """Whether the task's schedule is on."""
         return self._now.schedules[_schedule(task)].on
 
     def turn(self, task: str, *, on: bool) -> None:
@@ -111,7 +120,6 @@ class OurSide:
 
     def last_tick(self, task: str) -> datetime | None:
         """When the schedule's newest tick was for."""
-        self._now = self._api.installation()
         return self._now.schedules[_schedule(task)].last_tick
 
     def is_going_on(self, task: str) -> bool:
