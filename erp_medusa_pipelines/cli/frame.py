@@ -106,8 +106,8 @@ def _log_to_stderr(debug: bool) -> None:
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", force=True)
     # It logs addresses with their query; ours log method, path and outcome.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-    # A request that is tried again is no news for somebody who waits for the answer.
-    logging.getLogger("erp_medusa_pipelines.clients.http").setLevel(level if debug else logging.ERROR)
+    # What clients warn of while they go on is no news for somebody who waits for the answer.
+    logging.getLogger("erp_medusa_pipelines.clients").setLevel(level if debug else logging.ERROR)
 
 
 def _add_options(run: Callable[..., None], function: Callable[..., Any], **options: Any) -> None:
