@@ -97,9 +97,13 @@ class OurSide:
             self._read, self._at = self._api.installation(), time.monotonic()
         return self._read
 
+    def is_alive(self) -> bool:
+        """Whether the daemon evaluates ticks."""
+        return not self._now.silent_daemons
+
     def check(self) -> None:
-        """Refuse before anything is turned."""
-        if self._now.silent_daemons:
+        """Refuse before anything is turned over to a daemon that does nothing."""
+        if not self.is_alive():
             raise CommandError(
                 f"no sign of life from Dagster's daemon ({', '.join(self._now.silent_daemons)}): start dagster-daemon"
                 " run first, or nobody would do the work"
@@ -125,6 +129,35 @@ class OurSide:
     def is_going_on(self, task: str) -> bool:
         """Whether a run of the task waits or runs."""
         return self._api.is_going_on(task)
+
+
+class GoneSide:
+    """Our side where the installation is gone: there is nothing to turn, and what runs no more is not waited for.
+
+    Should it come back with its schedules on, their ticks are skipped: Frappe's rows say whose turn it is.
+    """
+
+    def is_alive(self) -> bool:
+        """It is not."""
+        return False
+
+    def is_on(self, task: str) -> bool:
+        """Nothing is."""
+        return False
+
+    def turn(self, task: str, *, on: bool) -> None:
+        """Nothing is there to turn."""
+
+    def turn_retries(self, *, on: bool) -> None:
+        """Nothing is there to turn."""
+
+    def last_tick(self, task: str) -> datetime | None:
+        """None comes any more."""
+        return None
+
+    def is_going_on(self, task: str) -> bool:
+        """Nothing is known of it."""
+        return False
 
 
 def _schedule(task: str) -> str:

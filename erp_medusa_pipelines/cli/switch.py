@@ -34,8 +34,9 @@ class Frappe(Protocol):
 
 
 class Ours(Protocol):
-    """Our side. `last_tick` is aware, None where there was none."""
+    """Our side. `last_tick` is aware, None where there was none; dead is a daemon that evaluates no tick."""
 
+    def is_alive(self) -> bool: ...
     def is_on(self, task: str) -> bool: ...
     def turn(self, task: str, *, on: bool) -> None: ...
     def turn_retries(self, *, on: bool) -> None: ...
@@ -131,7 +132,8 @@ class Switch:
         if self.ours.is_going_on(task.name):
             return "our run goes on"
         tick = self.ours.last_tick(task.name)
-        if self.ours.is_on(task.name) and now - last < TICK_GRACE and (tick is None or tick < last):
+        awaited = self.ours.is_alive() and self.ours.is_on(task.name) and now - last < TICK_GRACE
+        if awaited and (tick is None or tick < last):
             return f"our slot of {last:%H:%M} has not been looked at yet"
         return ""
 

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.cli.dagster_api import DagsterApi
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
 from erp_medusa_pipelines.cli.shop import connect_to_switch
-from erp_medusa_pipelines.cli.sides import FrappeSide, Journal, OurSide
+from erp_medusa_pipelines.cli.sides import FrappeSide, GoneSide, Journal, OurSide
 from erp_medusa_pipelines.cli.switch import Event, Switch
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.readiness.findings import Finding, Level
@@ -30,6 +30,10 @@ ON_ONE_MACHINE = "http://127.0.0.1:3000"
 
 DagsterUrl = Annotated[
     str | None, typer.Option(help=f"Address of the Dagster webserver; default: DAGSTER_UI_URL, else {ON_ONE_MACHINE}.")
+]
+OnlyFrappe = Annotated[
+    bool,
+    typer.Option("--only-frappe", help="Start Frappe's jobs although no Dagster answers; its ticks will be skipped."),
 ]
 Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for a task that is being done right now.")]
 
@@ -47,7 +51,7 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
     - `erp-medusa take-over`
     - `ADMIN_API_KEY=... ADMIN_API_SECRET=... erp-medusa take-over --dagster-url https://dagster.example.com`
     """
-    with _sides(dagster_url, wait) as (erp, frappe, switch, journal):
+    with _sides(dagster_url, wait, to_us=True) as (erp, frappe, switch, journal):
         journal.begin_take_over(frappe.jobs())
         events = list(_told(switch.take_over(), journal))
         if all(job.stopped for job in frappe.jobs()):
@@ -56,7 +60,7 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
 
 @command
-def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
+def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180, only_frappe: OnlyFrappe = False) -> Answer:
     """Turn our schedules off and let Frappe's scheduler run the app's seven jobs again.
 
     The jobs count from now on: Frappe does not make up for the slots that were done here. Jobs that were stopped before
@@ -66,8 +70,9 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
     - `erp-medusa hand-back`
     - `erp-medusa hand-back --wait 600 --json`
+    - `erp-medusa hand-back --only-frappe` where Dagster is gone
     """
-    with _sides(dagster_url, wait) as (erp, frappe, switch, journal):
+    with _sides(dagster_url, wait, only_frappe=only_frappe) as (erp, frappe, switch, journal):
         kept = journal.stopped_before()
         journal.note(event="hand-back", kept_stopped=sorted(kept))
         events = list(_told(switch.hand_back(kept), journal))
@@ -77,16 +82,21 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
 
 @contextmanager
-def _sides(url: str | None, wait: int) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
+def _sides(
+    url: str | None, wait: int, *, to_us: bool = False, only_frappe: bool = False
+) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
     """Both sides, looked at before anything is turned."""
     # Loading Dagster takes seconds: only who needs its cron lines waits.
     from erp_medusa_pipelines.orchestration.crontab import tasks_in_force, times_after
 
     settings = load_settings()
     with connect_to_switch(settings) as erp:
-        frappe, ours = FrappeSide(erp), OurSide(DagsterApi(url or settings.dagster_ui_url or ON_ONE_MACHINE))
+        frappe = FrappeSide(erp)
         frappe.check()
-        ours.check()
+        address = url or settings.dagster_ui_url or ON_ONE_MACHINE
+        ours = GoneSide() if only_frappe else OurSide(DagsterApi(address))
+        if to_us and isinstance(ours, OurSide):
+            ours.check()
         switch = Switch(
             frappe,
             ours,

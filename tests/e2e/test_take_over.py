@@ -188,3 +188,11 @@ def test_nothing_is_turned_where_no_dagster_answers(installation: Deployment) ->
     assert code == 2
     assert "no Dagster webserver answers" in told["error"]
     assert stopped(installation) == set()
+
+
+@pytest.mark.usefixtures("frappe")
+def test_frappe_can_be_started_again_although_dagster_is_gone(installation: Deployment) -> None:
+    run(installation, "take-over")
+    code, told = run(installation, "hand-back", "--only-frappe", "--dagster-url", "http://127.0.0.1:9")
+    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    assert stopped(installation) == set()

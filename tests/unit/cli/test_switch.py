@@ -54,6 +54,7 @@ class World:
     on_since: dict[str, datetime] = field(default_factory=dict)
     ticks: dict[str, datetime] = field(default_factory=dict)
     retries_on: bool = False
+    daemon_alive: bool = True
     done: list[tuple[str, datetime, str]] = field(default_factory=list)
     """(task, slot, by whom)."""
 
@@ -149,6 +150,9 @@ class FrappeSide:
 @dataclass
 class OurSide:
     world: World
+
+    def is_alive(self) -> bool:
+        return self.world.daemon_alive
 
     def is_on(self, task: str) -> bool:
         return task in self.world.on_since
@@ -298,6 +302,16 @@ def test_a_scheduler_of_frappe_that_stands_still_is_not_waited_for() -> None:
     list(switch(world).take_over())
     assert all(job.stopped for job in world.jobs.values())
     assert world.now - begin < timedelta(minutes=1)
+
+
+def test_a_daemon_that_is_dead_keeps_nobody_from_handing_back() -> None:
+    world = World(AFTERNOON, random.Random(1))  # noqa: S311
+    list(switch(world).take_over())
+    world.daemon_alive = False
+    begin = world.now
+    list(switch(world).hand_back())
+    assert not any(job.stopped for job in world.jobs.values())
+    assert world.now - begin < timedelta(minutes=2)
 
 
 def test_rows_that_were_stopped_before_stay_stopped_when_handed_back() -> None:
