@@ -143,6 +143,7 @@ class Deployment:
         return {name: execution and execution["status"] for name, execution in newest.items()}
 
     def run(self, run_id: str) -> RunView:
+        """Read a run with its messages."""
         found = self.graphql(RUN, id=run_id)["runOrError"]
         events = found["eventConnection"]["events"]
         return RunView(
@@ -188,10 +189,12 @@ class Deployment:
         raise AssertionError(f"there is no schedule or sensor {name}")
 
     def turn_on_sensor(self, name: str) -> None:
+        """Turn a sensor on, as the switch in the UI does."""
         answer = self.graphql(START_SENSOR, selector={**SELECTOR, "sensorName": name})["startSensor"]
         assert answer["__typename"] == "Sensor", answer
 
     def turn_on_schedule(self, name: str) -> None:
+        """Turn a schedule on, as the switch in the UI does."""
         answer = self.graphql(START_SCHEDULE, selector={**SELECTOR, "scheduleName": name})["startSchedule"]
         assert answer["__typename"] == "ScheduleStateResult", answer
 
@@ -201,10 +204,12 @@ class Deployment:
         return found["ticks"][::-1]
 
     def turn_off_sensor(self, name: str) -> None:
+        """Turn a sensor off."""
         answer = self.graphql(STOP, id=self.instigator(name)["id"])["stopSensor"]
         assert answer["__typename"] == "StopSensorMutationResult", answer
 
     def turn_off_schedule(self, name: str) -> None:
+        """Turn a schedule off."""
         state = self.instigator(name)
         answer = self.graphql(STOP_SCHEDULE, id=state["id"])["stopRunningSchedule"]
         assert answer["__typename"] == "ScheduleStateResult", answer
@@ -217,18 +222,22 @@ class Deployment:
         requests.post(f"{self.shop.erpnext_url}/__sandbox__/site", json=site, timeout=10).raise_for_status()
 
     def break_medusa(self, **fault: Any) -> None:
+        """Add a fault to the embedded Medusa; the words are those of a Fault."""
         requests.post(f"{self.shop.medusa_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
     def break_erpnext(self, **fault: Any) -> None:
+        """Add a fault to the embedded ERPNext."""
         requests.post(f"{self.shop.erpnext_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
     def heal(self) -> None:
+        """Take all faults away."""
         for url in (self.shop.medusa_url, self.shop.erpnext_url):
             requests.delete(f"{url}/__sandbox__/faults", timeout=10).raise_for_status()
 
     # -- processes ----------------------------------------------------------------------------------------------
 
     def start(self, *command: str, name: str) -> None:
+        """Start a process of this environment; its output goes to NAME.log."""
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
@@ -242,6 +251,7 @@ class Deployment:
             )
 
     def stop(self) -> None:
+        """End all processes, the last one started first."""
         for process in reversed(self.processes):
             process.send_signal(signal.SIGINT)
         for process in reversed(self.processes):

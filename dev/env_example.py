@@ -26,6 +26,7 @@ HEADER = """\
 
 
 def default(field: FieldInfo) -> str:
+    """Write the default of a setting as it would stand in the file."""
     value = field.get_default(call_default_factory=not field.default_factory_takes_validated_data)
     if value is None or value is PydanticUndefined:
         return ""
@@ -41,6 +42,7 @@ def default(field: FieldInfo) -> str:
 
 
 def render() -> str:
+    """Return the text of the whole file."""
     parts = [HEADER]
     for name, field in Settings.model_fields.items():
         if not field.description:
@@ -53,6 +55,7 @@ def render() -> str:
 
 
 def main() -> int:
+    """Write the file, or compare it with --check."""
     parser = argparse.ArgumentParser(description="Write .env.example from the settings table.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
     check = parser.parse_args().check

@@ -45,22 +45,25 @@ class MailSink:
         """How often each recipient got a message."""
         return Counter(self.recipients)
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd calls it
         self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
+        """Greet, once enough senders have come."""
         await server.loop.run_in_executor(None, self._meeting.wait, 30)
         session.host_name = hostname
         return responses
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        """Take a recipient, or refuse it."""
         if address in self.refuse:
             return f"550 5.1.1 <{address}> unknown here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it
+        """Take a message when the gate is open."""
         await server.loop.run_in_executor(None, self.gate.wait, 30)
         if not self.answer.startswith("250"):
             return self.answer

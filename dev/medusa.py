@@ -82,6 +82,7 @@ class State:
 
     @classmethod
     def load(cls) -> "State":
+        """Read the state of earlier commands; a new one where there is none."""
         if not STATE.exists():
             return cls()
         values = json.loads(STATE.read_text())
@@ -91,13 +92,16 @@ class State:
         return cls(**values)
 
     def save(self) -> None:
+        """Write the state, readable by its owner only."""
         _write_private(STATE, json.dumps(asdict(self), indent=2) + "\n")
 
     @property
     def url(self) -> str:
+        """Address of the backend."""
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> str:
+        """Return the settings as lines of an .env file."""
         return "".join(f"{name}={value}\n" for name, value in {"MEDUSA_URL": self.url, **self.shop}.items())
 
 
@@ -111,6 +115,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def say(text: str) -> None:
+    """Tell the person at the terminal."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -279,9 +284,11 @@ class Admin:
         self.session.headers["Authorization"] = f"Bearer {self.post('/auth/user/emailpass', login)['token']}"
 
     def get(self, path: str) -> Any:
+        """Ask for a resource."""
         return self._json(self.session.get(self.url + path, timeout=60))
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Create or change a resource."""
         return self._json(self.session.post(self.url + path, json=body, timeout=60))
 
     def _json(self, response: requests.Response) -> Any:
@@ -376,6 +383,7 @@ def _cluster(state: State) -> Cluster:
 
 
 def up(state: State, empty_shop: bool = False) -> None:
+    """Start what is not running, and print the settings."""
     if not running(state):
         _choose_port(state)
     # Before the first start, so that no data can outlive the password that opens it.
@@ -405,21 +413,25 @@ def up(state: State, empty_shop: bool = False) -> None:
 
 
 def fresh(state: State) -> None:
+    """Start with an empty shop."""
     up(state, empty_shop=True)
 
 
 def down(state: State) -> None:
+    """End Medusa and PostgreSQL; the data stays."""
     _stop(state)
     _cluster(state).stop()
 
 
 def kill(state: State) -> None:
+    """End Medusa as a crash would."""
     if not running(state):
         raise MedusaError("Medusa is not running.")
     _stop(state, signal.SIGKILL)
 
 
 def reset(state: State) -> None:
+    """End everything and delete its data."""
     _stop(state)
     _cluster(state).remove()
     shutil.rmtree(UPLOADS, ignore_errors=True)
@@ -428,13 +440,15 @@ def reset(state: State) -> None:
 
 
 def status(state: State) -> None:
+    """Tell what is running; the exit code tells scripts."""
     medusa, database = running(state), _cluster(state).running()
     say(f"Medusa: {state.url if medusa else 'stopped'}\nPostgreSQL: {'running' if database else 'stopped'}")
     if not (medusa and database):
         sys.exit(STOPPED_EXIT_CODE)
 
 
-def env(state: State) -> None:
+def env(_state: State) -> None:
+    """Print the settings again."""
     if not ENV.exists():
         raise MedusaError("No Medusa has been set up yet: python dev/medusa.py up")
     print(ENV.read_text(), end="")
@@ -466,6 +480,7 @@ def _locked() -> Iterator[None]:
 
 
 def main() -> int:
+    """Run one command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS)
     command = COMMANDS[parser.parse_args().command]

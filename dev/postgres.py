@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the name of a class
 
 SUPERUSER = "postgres"
 MAINTENANCE_DATABASE = "postgres"
@@ -161,6 +161,7 @@ class Cluster:
 
     @property
     def log(self) -> Path:
+        """Where the server's log lies."""
         return self.data / "server.log"
 
     def _made(self) -> bool:
@@ -228,6 +229,7 @@ class Cluster:
         unfinished.rename(self.data)
 
     def running(self) -> bool:
+        """Whether the server runs."""
         return self._made() and self._run("pg_ctl", "status", "--pgdata", self.data).returncode == 0
 
     def start(self) -> None:
@@ -246,6 +248,7 @@ class Cluster:
         self.port = int((self.data / "postmaster.pid").read_text().splitlines()[3])
 
     def stop(self) -> None:
+        """Stop the server if it runs."""
         if not self.running():
             return
         done = self._run("pg_ctl", "stop", "--wait", "--mode", "fast", "--pgdata", self.data)
@@ -253,11 +256,13 @@ class Cluster:
             raise PostgresError(f"PostgreSQL in {self.data} did not stop: {done.stdout}")
 
     def remove(self) -> None:
+        """Stop the server and delete its data."""
         self.stop()
         if self.home.exists():
             shutil.rmtree(self.home)
 
     def url(self, database: str) -> str:
+        """Return the address of a database."""
         return f"postgres://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
@@ -268,6 +273,7 @@ class Cluster:
             yield connection
 
     def has_database(self, name: str) -> bool:
+        """Whether a database of that name exists."""
         with self._connect() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             return cursor.fetchone() is not None
@@ -277,9 +283,11 @@ class Cluster:
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
 
     def drop_database(self, name: str) -> None:
+        """Delete a database, whoever is connected to it."""
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
     def rename_database(self, name: str, new_name: str) -> None:
+        """Give a database another name."""
         self._execute("ALTER DATABASE {} RENAME TO {}", name, new_name)
 
     def _execute(self, statement: str, *names: str) -> None:

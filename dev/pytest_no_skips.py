@@ -22,6 +22,7 @@ def _as_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Turn the skip of a test into a failure."""
     report = yield
     _as_failure(report)
     return report
@@ -29,6 +30,7 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """Turn the skip of a module into a failure."""
     report = yield
     _as_failure(report)
     return report

@@ -65,6 +65,7 @@ REGISTRY_HOST = re.compile(
 
 
 def repository_files() -> list[str]:
+    """Return the files that git knows or would add."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,
@@ -76,10 +77,12 @@ def repository_files() -> list[str]:
 
 
 def is_made_up(name: str) -> bool:
+    """Whether what looks like a secret there is made up: tests, the sandbox, lock files."""
     return name.startswith(("tests/", "erp_medusa_sandbox/")) or Path(name).name in LOCK_FILES
 
 
 def known_shapes(files: list[str], guessing: bool) -> list[str]:
+    """Look for secrets with the plugins of detect-secrets."""
     plugins = [{"name": name} for name in PLUGINS] + (GUESSING if guessing else [])
     filters = [{"path": path} for path in FILTERS]
     findings = SecretsCollection(root=str(ROOT))
@@ -90,6 +93,7 @@ def known_shapes(files: list[str], guessing: bool) -> list[str]:
 
 
 def own_shapes(name: str) -> list[str]:
+    """Look for the keys of Medusa and ERPNext, which no plugin knows."""
     text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
     found: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -101,6 +105,7 @@ def own_shapes(name: str) -> list[str]:
 
 
 def main() -> int:
+    """Scan the repository; the exit code is 1 when something is found."""
     files = repository_files()
     made_up = [name for name in files if is_made_up(name)]
     findings = known_shapes(made_up, guessing=False)

@@ -66,6 +66,7 @@ class Redactor:
         self._known = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
+        """Return the text with all known secrets blotted out."""
         for secret in self._known:
             text = text.replace(secret, "***")
         if self.hide_addresses:

@@ -40,8 +40,9 @@ class FailedPart:
 
 @dataclass(frozen=True)
 class FailedState:
-    """What is left failed; what somebody stopped by hand; and the (asset, batch) pairs whose latest attempt has not
-    come to a good end for any reason: failed, going on, or canceled.
+    """What is left failed, and what somebody stopped by hand.
+
+    Also the (asset, batch) pairs whose latest attempt has not succeeded: failed, in progress or canceled.
     """
 
     failed: list[FailedPart]

@@ -117,11 +117,13 @@ def _result(evaluation: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=ASSET, name=CONFIGURED, description=_CONFIGURED_TEXT)
 def instance_is_set_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Check that the project's dagster.yaml is in force."""
     return _result(_configured(context.instance))
 
 
 @dg.asset_check(asset=ASSET, name=SCHEDULES_ON, description=_SCHEDULES_TEXT)
 def schedules_are_on(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Check that no schedule is off while others are on."""
     return _result(_schedules_on(context.instance))
 
 

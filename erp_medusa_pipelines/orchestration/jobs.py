@@ -14,7 +14,7 @@ def run_tags(task: Task) -> dict[str, str]:
     return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds), "dagster/max_retries": "0"}
 
 
-def build_job(task: Task, batches: dg.PartitionsDefinition) -> UnresolvedAssetJobDefinition:
+def build_job(task: Task) -> UnresolvedAssetJobDefinition:
     """The job that materializes the task's assets; partitioned tasks run once per batch."""
     return dg.define_asset_job(
         task.name,

@@ -58,8 +58,10 @@ def limit_of(task: Task, settings: Settings) -> ExecutionLimit | None:
 
 
 def stop_schedule(instance: dg.DagsterInstance, schedule_name: str) -> None:
-    """Turn a schedule off, as an operator would in the UI. From within its own tick, so it may need a second one:
-    once an hour the scheduler writes back what it read before the tick.
+    """Turn a schedule off, as an operator would in the UI.
+
+    Called from the schedule's own tick, so it may take a second tick: once an hour the scheduler writes back the
+    state that it read before the tick.
     """
     for stored in instigators(instance):
         if stored.kind == "schedule" and stored.name == schedule_name:
@@ -74,6 +76,7 @@ class ResetConfig(dg.Config):
 
 @dg.op(description="Forgets how often the task's schedule has started it. Turn the schedule on again afterwards.")
 def forget_executions(context: dg.OpExecutionContext, config: ResetConfig) -> None:
+    """Start counting a task's executions again from zero."""
     names = [task.name for task in TASKS]
     if config.task not in names:
         raise dg.Failure(f"There is no task {config.task!r}. Tasks: {', '.join(names)}", allow_retries=False)
@@ -84,4 +87,5 @@ def forget_executions(context: dg.OpExecutionContext, config: ResetConfig) -> No
 
 @dg.job(name=RESET_JOB, description="Starts the count of a task's scheduled executions anew.")
 def reset_execution_limit() -> None:
+    """Run the one op."""
     forget_executions()

@@ -51,6 +51,7 @@ def _newest(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus)
 
 @dg.op(description="Deletes old runs of the tasks that run every minute.")
 def delete_old_runs(context: dg.OpExecutionContext) -> None:
+    """Delete old runs, and what they printed."""
     days = load_settings().keep_minute_runs_days
     jobs = pruned_jobs()
     deleted = prune(context.instance, jobs, datetime.now(UTC) - timedelta(days=days))

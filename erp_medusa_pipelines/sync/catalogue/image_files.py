@@ -55,6 +55,7 @@ class ImageFile:
 
     @property
     def name(self) -> str:
+        """Name of the File."""
         return self.row["name"]
 
     @property

@@ -57,6 +57,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
+        """Name of the Website Item."""
         return self.item.name
 
 

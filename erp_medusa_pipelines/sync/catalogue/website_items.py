@@ -31,10 +31,12 @@ class WebsiteItem:
 
     @property
     def name(self) -> str:
+        """Name of the Website Item."""
         return self.row["name"]
 
     @property
     def item_code(self) -> str:
+        """Its Item."""
         return self.row["item_code"] or ""
 
     @property

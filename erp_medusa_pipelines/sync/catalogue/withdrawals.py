@@ -35,6 +35,7 @@ class Withdrawal:
 
     @property
     def fingerprint(self) -> str:
+        """What a held reject is compared with."""
         return f"withdraw {self.product_id}"
 
     @property

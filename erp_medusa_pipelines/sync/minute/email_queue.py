@@ -40,6 +40,7 @@ class Mail:
 
     @property
     def is_unsent(self) -> bool:
+        """Whether ERPNext would still send it."""
         return self.status in UNSENT
 
 

@@ -231,16 +231,19 @@ class Replay:
         if shape_only:
             return
         if ID.fullmatch(want) and ID.fullmatch(got) and want.split("_")[0] == got.split("_")[0]:
-            if self.live(want) == want:
-                self.ids[want] = got
-            if self.live(want) != got:
-                found.append(f"{at}: {got!r}, expected {self.live(want)!r}")
+            self._compare_ids(want, got, at, found)
             return
         if STAMP.search(want) and STAMP.search(got):
             for one, other in zip(STAMP.findall(want), STAMP.findall(got), strict=True):
                 self.stamps.setdefault(one, other)
         if _without_host(self.translated(want)) != _without_host(got):
             found.append(f"{at}: {got!r}, expected {self.translated(want)!r}")
+
+    def _compare_ids(self, want: str, got: str, at: str, found: list[str]) -> None:
+        if self.live(want) == want:
+            self.ids[want] = got
+        if self.live(want) != got:
+            found.append(f"{at}: {got!r}, expected {self.live(want)!r}")
 
 
 def _natural_key(row: Any) -> str:
@@ -267,6 +270,19 @@ def _whole(body: Any) -> Any:
     return (cut.group(1) * (length // len(cut.group(1)) + 1))[:length]
 
 
+def _note_origin(value: dict[str, Any], found: dict[str, tuple[str, str]]) -> None:
+    identifier = str(value.get("id", ""))
+    if value.get("sku"):
+        found[identifier] = ("sku", value["sku"])
+        for link in value.get("inventory_items") or []:
+            found[link["inventory_item_id"]] = ("sku", value["sku"])
+    elif value.get("handle") and ID.fullmatch(identifier):
+        found.setdefault(identifier, ("handle", value["handle"]))
+        variants = value.get("variants") or []
+        if len(variants) == 1 and "sku" not in variants[0]:
+            found.setdefault(variants[0]["id"], ("handle", value["handle"]))
+
+
 def _origins() -> dict[str, tuple[str, str]]:
     """For the real server's ids of variants, products and inventory items: the sku or handle they belong to."""
     found: dict[str, tuple[str, str]] = {}
@@ -277,16 +293,7 @@ def _origins() -> dict[str, tuple[str, str]]:
                 visit(element)
         if not isinstance(value, dict):
             return
-        identifier = str(value.get("id", ""))
-        if value.get("sku"):
-            found[identifier] = ("sku", value["sku"])
-            for link in value.get("inventory_items") or []:
-                found[link["inventory_item_id"]] = ("sku", value["sku"])
-        elif value.get("handle") and ID.fullmatch(identifier):
-            found.setdefault(identifier, ("handle", value["handle"]))
-            variants = value.get("variants") or []
-            if len(variants) == 1 and "sku" not in variants[0]:
-                found.setdefault(variants[0]["id"], ("handle", value["handle"]))
+        _note_origin(value, found)
         for element in value.values():
             visit(element)
 

@@ -11,7 +11,7 @@ from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows
 class Document:
     """Stands in for the client: one document, and what happens before each save."""
 
-    class http:
+    class http:  # noqa: N801 - stands in for an attribute
         service = "ERPNext"
 
     def __init__(self, *happenings: str) -> None:
