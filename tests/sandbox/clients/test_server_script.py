@@ -3,6 +3,7 @@
 Frappe compiles Server Scripts with RestrictedPython, which refuses many things that Python allows.
 """
 
+import contextlib
 import json
 import operator
 import types
@@ -159,6 +160,53 @@ def test_both_refuse_what_the_script_is_not_for(two_sites: tuple[Site, Site], do
         set_values(native, API_USER, doctype, rows)
     assert by_text.store.rows("Website Item") == native.store.rows("Website Item")
     assert by_text.store.get("Website Item", "A") == native.store.get("Website Item", "A")
+
+
+ATTACKS: list[tuple[Any, Any]] = [
+    # Other DocTypes, and ones that only look like those of the table.
+    ("User", [["Administrator", {"api_key": "x"}]]),
+    ("Has Role", [["A", {"role": "System Manager"}]]),
+    ("System Settings", [["System Settings", {"enable_scheduler": 0}]]),
+    ("Item Website Specification", [["A", {"label": "x"}]]),
+    ("website item", [["A", {"medusa_id": "x"}]]),
+    ("Website Item' --", [["A", {"medusa_id": "x"}]]),
+    (None, []),
+    # Other fields of the right DocType, alone or behind a good one.
+    ("Website Item", [["A", {"route": "x"}]]),
+    ("Website Item", [["A", {"name": "x"}]]),
+    ("Website Item", [["A", {"docstatus": 2}]]),
+    ("Website Item", [["A", {"owner": "x"}]]),
+    ("Website Item", [["A", {"medusa_id": "x"}], ["B/1", {"published": 0}]]),
+    ("Website Item", [["A", {"medusa_id": "x", "published": 0}]]),
+    ("Website Item", [["A", {"medusa_id` = 1, `route": "x"}]]),
+    # Child tables.
+    ("Website Item", [["A", {"website_specifications": [{"label": "x"}]}]]),
+    # Many rows by one: a filter or a pattern in place of a name.
+    ("Website Item", [[{"published": 1}, {"medusa_id": "x"}]]),
+    ("Website Item", [[["like", "%"], {"medusa_id": "x"}]]),
+    ("Website Item", [["%", {"medusa_id": "x"}]]),
+    ("Website Item", [[None, {"medusa_id": "x"}]]),
+    # Values and rows of other types.
+    ("Website Item", [["A", {"medusa_id": {"a": 1}}]]),
+    ("Website Item", [["A", {"medusa_id": ["a", "b"]}]]),
+    ("Website Item", [["A", ["medusa_id"]]]),
+    ("Website Item", [["A"]]),
+    ("Website Item", {"A": {"medusa_id": "x"}}),
+    ("Website Item", "[[1, 2"),
+    ("Website Item", [["A", {"medusa_id": "x"}, {"(select 1)": "1"}]]),
+]
+
+
+@pytest.mark.parametrize(("doctype", "rows"), ATTACKS, ids=lambda value: str(value)[:60])
+def test_an_attack_changes_nothing(two_sites: tuple[Site, Site], doctype: Any, rows: Any) -> None:
+    site = two_sites[0]
+    before = site.store.rows("Website Item")
+    answer: dict[str, Any] = {"written": 0}
+    # Refused, failed, or taken for a document that is not there.
+    with contextlib.suppress(Exception):
+        answer = run_script(site, doctype, rows)
+    assert answer["written"] == 0
+    assert site.store.rows("Website Item") == before
 
 
 def test_one_table_says_what_may_be_written(two_sites: tuple[Site, Site]) -> None:
