@@ -11,6 +11,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
 from erp_medusa_pipelines.assets.doctypes import DOCTYPE_ASSETS
 from erp_medusa_pipelines.assets.export import build_export_assets
+from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links
 from erp_medusa_pipelines.assets.orphans import build_orphan_assets
 from erp_medusa_pipelines.assets.otps import expired_otps
@@ -45,10 +46,12 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_job(task) for task in tasks},
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
+    assets = _assets(batches)
     return dg.Definitions(
-        assets=with_links([*with_freshness(_assets(batches), tasks, zone), *DOCTYPE_ASSETS, installation], settings),
+        assets=with_links([*with_freshness(assets, tasks, zone), *DOCTYPE_ASSETS, installation], settings),
         asset_checks=[
             *(build_check(task, batches_in_force(settings)) for task in tasks),
+            *build_leftover_checks(assets),
             *INSTALLATION_CHECKS,
             shop_is_ready,
         ],

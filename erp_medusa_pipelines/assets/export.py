@@ -48,7 +48,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Item Group") as run:
             sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report)
-            return run.result()
+            return run.result(goes_on=True)
 
     @dg.asset(
         group_name=GROUP,
@@ -69,15 +69,16 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
             BindingRepair(
                 run.scope, writer=run.shop.writer, missing_percent=run.shop.settings.missing_products_percent
             ).run()
-            ProductExport(
+            export = ProductExport(
                 run.scope,
                 writer=run.shop.writer,
                 collections=collection_ids(run.shop.erp),
                 placement=_placement(run),
                 policies=run.shop.settings.policies,
                 publish_when=run.shop.settings.publish_when,
-            ).run()
-            return run.result()
+            )
+            export.run()
+            return run.result(goes_on=not export.outage)
 
     @dg.asset(
         group_name=GROUP,

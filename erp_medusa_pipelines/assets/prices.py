@@ -48,7 +48,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
             _lists(run).reconcile(run.report)
-            return run.result()
+            return run.result(goes_on=True)
 
     @dg.asset(
         group_name=GROUP,

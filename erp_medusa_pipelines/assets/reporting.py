@@ -15,6 +15,7 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.assets.leftovers import LEFT_OVER
 from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.connections import Shop
@@ -85,11 +86,13 @@ class SyncRun:
         metadata: Mapping[str, Any] = MappingProxyType({}),
         checks: Sequence[dg.AssetCheckResult] = (),
         value: Any = None,
+        goes_on: bool = False,
     ) -> dg.MaterializeResult:
         """Return the materialization; raises Failure when documents are left for a retry.
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
-        sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing.
+        sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. With `goes_on`
+        a step of its own fails instead, after which the run goes on (leftovers.py), unless a server asks for a pause.
         """
         shown = {**self._metadata(), **metadata}
         if self._holds_documents:
@@ -97,8 +100,10 @@ class SyncRun:
             checks = [self._check(), *checks]
         self._log_rejects()
         self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
-        if self.report.leftovers:
+        if self.report.leftovers and (not goes_on or self.report.retry_after):
             raise self._failure(shown)
+        if self.report.leftovers:
+            shown[LEFT_OVER] = self._left_over()
         kept = {} if value is None else {"value": value}
         return dg.MaterializeResult(metadata=shown, check_results=list(checks), **kept)
 
@@ -140,17 +145,20 @@ class SyncRun:
         return f"quarantine/{asset}/{batch}" if batch else f"quarantine/{asset}"
 
     def _failure(self, metadata: Mapping[str, Any]) -> dg.Failure:
-        left = self.report.leftovers
         pause = self.report.retry_after
-        found = self.report.counts["found"]
-        # Where reading failed, nothing of it was found.
-        number = f"{len(left)} of {found}" if found >= len(left) else f"{len(left)}"
-        text = f"{number} documents failed for a passing reason and are left for a"
-        text += f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
+        text = self._left_over()
         if pause:
             text += f". The server asks for a pause of {pause:.0f} s"
         more = {RETRY_AFTER: pause} if pause else {}
         return dg.Failure(text, metadata={**metadata, **more}, allow_retries=False)
+
+    def _left_over(self) -> str:
+        left = self.report.leftovers
+        found = self.report.counts["found"]
+        # Where reading failed, nothing of it was found.
+        number = f"{len(left)} of {found}" if found >= len(left) else f"{len(left)}"
+        text = f"{number} documents failed for a passing reason and are left for a"
+        return text + f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
 
     def _numbers(self) -> dict[str, int | float]:
         report = self.report

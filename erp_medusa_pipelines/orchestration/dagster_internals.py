@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator.base import RunCoordinator, SubmitRunContext
@@ -183,6 +184,13 @@ def silent_daemons(instance: dg.DagsterInstance) -> list[str]:
 def check_keys(repository: dg.RepositoryDefinition) -> list[dg.AssetCheckKey]:
     """All asset checks of the code location."""
     return sorted(repository.asset_graph.asset_check_keys, key=str)
+
+
+def report_unfinished(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: str, partition: str | None) -> None:
+    """Make an attempt that has materialized an asset count as unfinished: once its run fails, so has the partition."""
+    planned = AssetMaterializationPlannedData(dg.AssetKey(asset), partition=partition)
+    event = dg.DagsterEvent.build_asset_materialization_planned_event(run.job_name, asset, planned)
+    instance.report_dagster_event(event, run.run_id)
 
 
 def report_failed(instance: dg.DagsterInstance, run: dg.DagsterRun, text: str) -> None:

@@ -69,7 +69,7 @@ def retry_request(view: Outlook) -> dg.RunRequest:
     """The run that repeats a failed part. Its key allows one per failed run, however often the sensor ticks."""
     part = view.part
     # Where what is handed from asset to asset is gone, the task begins with its first one.
-    assets = part.task.assets if view.failure.lost_input else part.assets
+    assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.went_on
     return dg.RunRequest(
         run_key=f"{part.run.run_id}/{part.name}",
         job_name=part.task.name,

@@ -19,6 +19,9 @@ RETRY_AFTER = "retry_after_seconds"
 REJECTED = "rejected"
 """Metadata of a `dg.Failure`: number of documents that were refused for good beside those left for a retry."""
 
+BUILD_ON_IT = "assets_that_build_on_it"
+"""Metadata of a `dg.Failure`: names of assets that went on without what was left, and have to run again with it."""
+
 _ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
@@ -32,6 +35,8 @@ class RunFailure:
     rejected: int = 0
     lost_input: bool = False
     """A step could not load what an asset before it had kept: that asset has to be made again."""
+    went_on: frozenset[str] = frozenset()
+    """Assets that ran without what was left in an asset before them, and have to run again with it."""
 
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
@@ -48,6 +53,7 @@ def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
         retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
         rejected=sum(int(fact.get(REJECTED) or 0) for fact in facts),
         lost_input=any(_lost_input(event) for event in steps),
+        went_on=frozenset(asset for fact in facts for asset in fact.get(BUILD_ON_IT) or ()),
     )
 
 

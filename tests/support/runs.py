@@ -27,8 +27,9 @@ class JobRun:
         return {key: entry.value for key, entry in failure.metadata.items()}
 
     def failure(self, asset: str) -> Any:
-        """The user's failure data of the asset's step."""
-        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key == asset]
+        """The user's failure data of the asset's step, or of the step that tells of its leftovers."""
+        steps = (asset, f"{asset}_nothing_left")
+        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key in steps]
         assert events, f"{asset} neither materialized nor failed"
         data = events[0].step_failure_data.user_failure_data
         assert data is not None, events[0].step_failure_data.error

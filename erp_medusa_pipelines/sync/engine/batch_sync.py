@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError, lies_elsewhere
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
@@ -117,20 +117,22 @@ class BatchSync:
             self.report.advance(len(some) - len(items))
             yield items
 
-    def held(self, name: str, fingerprint: str) -> bool:
+    def held(self, name: str, fingerprint: str, kind: str = "") -> bool:
         """Whether the document was rejected before and has not changed since; it is reported again, not sent."""
         with self._lock:
-            entry = self.quarantine.held(name, fingerprint)
+            entry = self.quarantine.held(name, fingerprint, kind)
         if entry is None:
             return False
         self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
         self.report.advance(1)
         return True
 
-    def reject(self, name: str, fingerprint: str, reason: str, about: str = "") -> None:
-        """Note a permanent refusal and hold the document until it changes."""
+    def reject(
+        self, name: str, fingerprint: str, reason: str, about: str = "", *, kind: str = "", again: bool = False
+    ) -> None:
+        """Note a permanent refusal and hold the document until it changes; with `again`, until the next run."""
         with self._lock:
-            self.quarantine.put(name, Held(fingerprint, reason, about))
+            self.quarantine.put(name, Held(fingerprint, reason, about, kind, again))
         self.report.reject(Reject(self.doctype, name, reason, about))
         self.report.advance(1)
 
@@ -145,14 +147,20 @@ class BatchSync:
         self.report.advance(len(left))
 
     def note_written(
-        self, about: WriteBack, outcome: WriteOutcome, fingerprints: Mapping[str, str] | None = None
+        self,
+        about: WriteBack,
+        outcome: WriteOutcome,
+        fingerprints: Mapping[str, str] | None = None,
+        *,
+        kind: str = "",
     ) -> None:
         """Note what became of a write-back. With `fingerprints` a refused document is held until its own changes."""
 
         def hold(reject: Reject) -> None:
             if fingerprints:
                 with self._lock:
-                    self.quarantine.put(reject.name, Held(fingerprints[reject.name], reject.reason, reject.field))
+                    held = Held(fingerprints[reject.name], reject.reason, reject.field, kind)
+                    self.quarantine.put(reject.name, held)
 
         note_outcome(self.report, about, outcome, breaker=self.erp_breaker, refused=hold)
 
@@ -163,20 +171,37 @@ class BatchSync:
         *,
         resolve: Callable[[PermanentError, Sequence[S]], Resolution[S] | None] | None = None,
         recover: Callable[[Sequence[S]], list[S]] | None = None,
+        kind: Callable[[S], str] = lambda _one: "",
     ) -> None:
-        """Deliver a chunk to Medusa (see delivery.deliver) and note what did not go through."""
+        """Deliver a chunk to Medusa (see delivery.deliver) and note what did not go through.
+
+        `kind` tells apart what can be refused of one document.
+        """
         if self.outage:
             self.defer((one.name for one in chunk), self.outage)
             return
         delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
         for one, error in delivery.rejected:
-            self.reject(one.name, one.fingerprint, error.reason)
+            again = lies_elsewhere(error)
+            self.reject(one.name, one.fingerprint, error.reason, kind=kind(one), again=again)
         for one, error in delivery.failed:
-            self.defer([one.name], error)
+            alone = error.status == 500 and not delivery.server_down
+            self._failed_alone(one, kind(one), error) if alone else self.defer([one.name], error)
         if delivery.server_down:
             self.medusa_breaker.failed(delivery.server_down)
         else:
             self.medusa_breaker.passed()
+
+    def _failed_alone(self, one: Sendable, kind: str, error: TransientError) -> None:
+        """Note a document that the server failed on alone: left for a retry, and after some runs a reject."""
+        reason = f"{error.service} fails on this document alone, in each run: {error.reason}"
+        with self._lock:
+            held = self.quarantine.failed(one.name, Held(one.fingerprint, reason, kind=kind))
+        if held.is_reject:
+            self.report.reject(Reject(self.doctype, one.name, reason))
+        else:
+            self.report.defer(self.doctype, one.name, error)
+        self.report.advance(1)
 
 
 def named_by_index(error: PermanentError, group: Sequence[S]) -> Resolution[S] | None:

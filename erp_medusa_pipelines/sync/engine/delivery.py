@@ -12,12 +12,16 @@ from typing import Any, Generic, TypeVar
 
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
+    ApiError,
     PayloadTooLargeError,
     PermanentError,
     TransientError,
 )
 
 T = TypeVar("T")
+
+ENOUGH_ALONE = 2
+"""Items that the server failed on alone, and took nothing else, before the server is doubted; not for a few items."""
 
 Resolution = tuple[list[T], list[tuple[T, PermanentError]]]
 """(items to send again, items rejected with why). Fewer items than before, or changed ones: never the same again."""
@@ -30,7 +34,9 @@ class Delivery(Generic[T]):
     rejected: list[tuple[T, PermanentError]] = field(default_factory=list)
     failed: list[tuple[T, TransientError]] = field(default_factory=list)
     server_down: TransientError | None = None
-    """Set when the server could not be reached at all, as opposed to failing on what was sent."""
+    """Set when the server could not be reached at all, or failed on everything that was sent."""
+    server_works: bool = False
+    """Whether the server took or refused anything: then what it failed on alone may be at fault itself."""
 
 
 def deliver(
@@ -61,29 +67,47 @@ class _Sender(Generic[T]):
         self._resolve = resolve
         self._recover = recover
         self._delivery: Delivery[T] = Delivery()
+        self._items: list[T] = []
+        self._failed_alone = 0
+        self._probe: T | None = None
+        self._fails_on_all: TransientError | None = None
 
     def run(self, items: list[T]) -> Delivery[T]:
+        self._items = items
         if items:
             self._group(items, recovered=False)
         return self._delivery
 
     def _group(self, group: list[T], *, recovered: bool) -> bool:
         """Send a group; True when all of it went through in one call."""
+        if self._probe is not None:
+            group = [item for item in group if item is not self._probe]
+        if not group:
+            return True
+        if self._fails_on_all:
+            self._fail(group, self._fails_on_all)
+            return False
         try:
             self._send(group)
-            return True
-        except AccessError:
-            raise
-        except PayloadTooLargeError as error:
+        except ApiError as error:
+            self._not_taken(group, error, recovered=recovered)
+            return False
+        self._delivery.server_works = True
+        return True
+
+    def _not_taken(self, group: list[T], error: ApiError, *, recovered: bool) -> None:
+        if isinstance(error, AccessError):
+            raise error
+        if isinstance(error, TransientError):
+            self._interrupted(group, error, recovered=recovered)
+        elif isinstance(error, PayloadTooLargeError):
             if len(group) == 1:
                 self._delivery.rejected.append((group[0], error))
             else:
                 self._halves(group)
-        except PermanentError as error:
+        elif isinstance(error, PermanentError):
+            self._delivery.server_works = True
             self._refused(group, error)
-        except TransientError as error:
-            self._interrupted(group, error, recovered=recovered)
-        return False
 
     def _refused(self, group: list[T], error: PermanentError) -> None:
         """The group is known to hold a bad item, and `error` speaks of it."""
@@ -137,6 +161,20 @@ class _Sender(Generic[T]):
         self._delivery.failed += [(item, error) for item in group]
         if error.status != 500:
             self._delivery.server_down = error
+        elif len(group) == 1 and not self._fails_on_all:
+            self._judge_server(group[0], error)
+
+    def _judge_server(self, item: T, error: TransientError) -> None:
+        """After two items that failed alone, look whether the server fails on everything: by one from the other end."""
+        self._failed_alone += 1
+        if self._delivery.server_works or self._failed_alone != ENOUGH_ALONE or len(self._items) <= ENOUGH_ALONE + 1:
+            return
+        last = self._items[-1]
+        if last is not item:
+            self._group([last], recovered=False)
+            self._probe = last
+        if not self._delivery.server_works:
+            self._fails_on_all = self._delivery.server_down = error
 
 
 def chunks(items: Iterable[T], size_of: Callable[[T], int], *, most: int, most_bytes: int) -> Iterator[list[T]]:

@@ -1,60 +1,124 @@
 """Documents that were rejected and have not changed since: they are not sent again.
 
-Belongs here: the rule. Does not belong here: where the entries are kept between runs (orchestration/state.py).
+Belongs here: the rule, and the form in which it is kept. Does not belong here: where it is kept between runs
+(orchestration/state.py).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
+
+MOST_FAILURES = 3
+"""So often a document fails alone, while the server takes others, before it counts as rejected."""
+
+MOST_KEPT = 50_000
+"""Entries kept of one asset and batch, some 2 MB. What is beyond is sent again by the next run."""
+
+LONGEST_FINGERPRINT = 32
+"""Characters. Longer ones are kept as a digest."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """Why a document is held back. `fingerprint` changes when anything that is sent of the document changes."""
+    """Why a document is held back. The fingerprint changes when anything that is sent of the document changes."""
 
     fingerprint: str
     reason: str
     field: str = ""
+    kind: str = ""
+    """What was refused, where several things of one document can be: each is held by itself."""
+    again: bool = False
+    """Whether the reason may end without a change of the document: then every run tries it again."""
+    failures: int = 0
+    """Runs in a row in which the server failed on this document alone; 0 for one that was refused."""
+
+    @property
+    def is_reject(self) -> bool:
+        """False while the server's failures on it may still pass."""
+        return self.failures == 0 or self.failures >= MOST_FAILURES
+
+
+Key = tuple[str, str]
+"""(document, kind)."""
 
 
 class Quarantine:
-    """Held documents of one asset and batch, by name. `retry_all` lets an operator ask for every one of them."""
+    """Held documents of one asset and batch. `retry_all` lets an operator ask for every one of them."""
 
-    def __init__(self, entries: Mapping[str, Held] | None = None, *, retry_all: bool = False) -> None:
-        self._before = dict(entries or {})
-        self._after: dict[str, Held] = {}
+    def __init__(self, entries: Iterable[tuple[str, Held]] = (), *, retry_all: bool = False) -> None:
+        self._before: dict[Key, Held] = {(name, held.kind): held for name, held in entries}
+        self._kinds: dict[str, list[str]] = defaultdict(list)
+        for name, kind in self._before:
+            self._kinds[name].append(kind)
+        self._after: dict[Key, Held] = {}
         self._retry_all = retry_all
 
-    def held(self, name: str, fingerprint: str) -> Held | None:
-        """The entry when the document must not be sent again; it stays held."""
-        held = self._before.get(name)
-        if held is None or held.fingerprint != fingerprint or self._retry_all:
+    def held(self, name: str, fingerprint: str, kind: str = "") -> Held | None:
+        """Return the entry when the document must not be sent again; it stays held."""
+        held = self._before.get((name, kind))
+        if held is None or held.again or self._retry_all or held.fingerprint != short(fingerprint):
             return None
-        self._after[name] = held
+        self._after[name, kind] = held
         return held
 
     def put(self, name: str, held: Held) -> None:
         """Hold a document from now on."""
-        self._after[name] = held
+        self._after[name, held.kind] = replace(held, fingerprint=short(held.fingerprint))
+
+    def failed(self, name: str, held: Held) -> Held:
+        """Note that the server failed on this document alone, and return the entry with the number of runs so far."""
+        before = self._before.get((name, held.kind))
+        same = before is not None and before.fingerprint == short(held.fingerprint)
+        counted = replace(held, failures=(before.failures if before and same else 0) + 1, again=True)
+        self.put(name, counted)
+        return counted
 
     def keep(self, name: str) -> None:
-        """Leave an earlier entry as it is, for a document that this run did not come to."""
-        if name in self._before:
-            self._after.setdefault(name, self._before[name])
+        """Leave earlier entries as they are, for a document that this run did not come to."""
+        for kind in self._kinds.get(name, ()):
+            self._after.setdefault((name, kind), self._before[name, kind])
 
     def entries(self) -> list[tuple[str, Held]]:
-        """What earlier runs held back."""
-        return sorted(self._before.items())
+        """Return what earlier runs held back."""
+        return [(name, held) for (name, _), held in sorted(self._before.items()) if held.is_reject]
 
     def fingerprints(self) -> dict[str, str]:
-        """The state in which each document is held after this run."""
-        return {name: held.fingerprint for name, held in sorted(self._after.items())}
+        """Return the state in which each document is held after this run."""
+        return {name: held.fingerprint for (name, _), held in sorted(self._after.items())}
+
+    @property
+    def beyond(self) -> int:
+        """Entries of this run that are too many to be kept."""
+        return max(0, len(self._after) - MOST_KEPT)
 
     def to_json(self) -> dict[str, Any]:
-        """What to keep for the next run: what was not met again in this run is forgotten."""
-        return {name: [held.fingerprint, held.reason, held.field] for name, held in sorted(self._after.items())}
+        """Return what to keep for the next run: what was not met again in this run is forgotten.
+
+        Many documents are refused for the same reason, so each reason is written once.
+        """
+        reasons: dict[str, int] = {}
+        rows = [
+            [name, kind, held.fingerprint, reasons.setdefault(held.reason, len(reasons)), held.field, held.again]
+            + ([held.failures] if held.failures else [])
+            for (name, kind), held in sorted(self._after.items())[:MOST_KEPT]
+        ]
+        return {"reasons": list(reasons), "held": rows} if rows else {}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, retry_all: bool = False) -> "Quarantine":
-        """The counterpart of `to_json`. What a newer version added to an entry is left out."""
-        return cls({name: Held(*entry[:3]) for name, entry in data.items()}, retry_all=retry_all)
+        """Return the counterpart of `to_json`. What a newer version added to an entry is left out."""
+        reasons = data.get("reasons") or []
+        entries = [
+            (name, Held(fingerprint, reasons[reason], field, kind, bool(again), *more[:1]))
+            for name, kind, fingerprint, reason, field, again, *more in data.get("held") or []
+        ]
+        return cls(entries, retry_all=retry_all)
+
+
+def short(fingerprint: str) -> str:
+    """Return a fingerprint in the form in which it is kept and compared."""
+    if len(fingerprint) <= LONGEST_FINGERPRINT:
+        return fingerprint
+    return blake2b(fingerprint.encode("utf-8"), digest_size=8).hexdigest()

@@ -38,6 +38,8 @@ from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, pla
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 
+IDS = "ids"
+"""The kind of refusal that concerns the ids on an Item Price, beside the price itself."""
 WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
@@ -187,11 +189,11 @@ class PriceSync(BatchSync):
     def _ids_held(self, change: IdChange) -> bool:
         """Whether ERPNext refused the ids of this Item Price before, and nothing changed since."""
         with self._lock:
-            entry = self.quarantine.held(change.name, change.fingerprint)
+            entry = self.quarantine.held(change.name, change.fingerprint, IDS)
         if entry is not None:
             self.report.reject(Reject(DOCTYPE, change.name, entry.reason, entry.field, held=True))
         return entry is not None
 
     def _write_ids(self, changes: Sequence[IdChange]) -> None:
         outcome = self.writer.write(DOCTYPE, [(change.name, change.values) for change in changes])
-        self.note_written(WRITE_BACK, outcome, {change.name: change.fingerprint for change in changes})
+        self.note_written(WRITE_BACK, outcome, {change.name: change.fingerprint for change in changes}, kind=IDS)

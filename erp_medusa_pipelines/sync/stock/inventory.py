@@ -14,6 +14,7 @@ from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.stock.items import StockItem
 from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
 
+VARIANT = "variant"
 EXPORT_AGAIN = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
 
 
@@ -58,10 +59,9 @@ class InventoryReader:
                 row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
                 yield StockedItem(name, item_id, levels_of((row or {}).get("location_levels")))
         for variant_id, name in names.items():
-            fingerprint = f"variant {variant_id}"
-            if not self._run.held(name, fingerprint):
+            if not self._run.held(name, variant_id, VARIANT):
                 reason = f"variant {variant_id} is not in Medusa any more: {EXPORT_AGAIN}"
-                self._run.reject(name, fingerprint, reason, "medusa_variant_id")
+                self._run.reject(name, variant_id, reason, "medusa_variant_id", kind=VARIANT)
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
         """The inventory item of a variant, made where it is missing; None when there is none to be kept."""
@@ -72,7 +72,7 @@ class InventoryReader:
             self._run.report.count("not_managed")
             return None
         fingerprint = f"{variant['id']} {len(links)}"
-        if self._run.held(name, fingerprint):
+        if self._run.held(name, fingerprint, VARIANT):
             return None
         try:
             if links:
@@ -80,7 +80,7 @@ class InventoryReader:
                 raise PermanentError("Medusa", variant["id"], reason)
             return self._inventory.stock_variant(variant)
         except PermanentError as error:
-            self._run.reject(name, fingerprint, error.reason)
+            self._run.reject(name, fingerprint, error.reason, kind=VARIANT)
         except TransientError as error:
             self._run.medusa_breaker.failed(error)
             self._run.defer([name], error)

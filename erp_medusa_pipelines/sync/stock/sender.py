@@ -13,6 +13,11 @@ from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.stock.plan import Level
 
 
+def _place(level: Level) -> str:
+    """Each stock location of an item can be refused by itself."""
+    return level.location_id
+
+
 class LevelSender:
     """Writes levels for one run. May be called from several threads."""
 
@@ -22,7 +27,7 @@ class LevelSender:
 
     def send(self, chunk: Sequence[Level]) -> None:
         """Write a chunk; what does not go through is noted in the run's report."""
-        self._run.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._as_they_are)
+        self._run.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._as_they_are, kind=_place)
 
     def _send(self, group: Sequence[Level]) -> None:
         create = [level.body for level in group if not level.exists]

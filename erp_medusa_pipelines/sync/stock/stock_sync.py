@@ -115,9 +115,9 @@ class StockSync(BatchSync):
         return on_hand
 
     def _reject_warehouse(self, name: str, warehouse: str) -> None:
-        fingerprint = f"warehouse {warehouse}"
-        if not self.held(name, fingerprint):
-            self.reject(name, fingerprint, f"there is no Warehouse {warehouse}", "website_warehouse")
+        kind = "warehouse"
+        if not self.held(name, warehouse, kind):
+            self.reject(name, warehouse, f"there is no Warehouse {warehouse}", "website_warehouse", kind=kind)
 
     def _flags(self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
         """Changes of custom_in_stock by Website Item. Raises MassLossError where ERPNext answered no Bin at all."""
@@ -153,7 +153,7 @@ class StockSync(BatchSync):
             self.report.advance(plan.counts["unchanged"])
             positive += plan.positive
             selling_out += sum(level.sells_out for level in plan.write)
-            levels += [level for level in plan.write if not self.held(name, level.fingerprint)]
+            levels += [level for level in plan.write if not self.held(name, level.fingerprint, level.location_id)]
         if not self.allow_zero:
             refuse_mass_loss(
                 selling_out,

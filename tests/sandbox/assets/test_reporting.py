@@ -8,6 +8,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_sandbox import server
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
@@ -80,7 +81,8 @@ def test_what_is_held_back_outlives_a_failed_run(
     told = failed.metadata("medusa_products")
     assert (told["rejected"], told["left"]) == (1, 1)
     assert f"Website Item {good}" in failed.failure("medusa_products").description
-    assert list(state.load(runner.instance, "quarantine/medusa_products/batch_0")) == [bad]
+    held = Quarantine.from_json(state.load(runner.instance, "quarantine/medusa_products/batch_0"))
+    assert [name for name, _ in held.entries()] == [bad]
     medusa.faults.heal()
     mended = runner.asset("medusa_products", "batch_0")
     assert mended.success

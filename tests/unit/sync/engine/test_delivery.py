@@ -197,3 +197,28 @@ def test_chunks_hold_everything_in_order_within_their_limits(sizes: list[int], m
 
 def test_bytes_are_those_of_the_request() -> None:
     assert json_bytes({"a": "ص"}) == len('{"a":"\\u0635"}')
+
+
+class FailingServer(Server):
+    """Answers 500 where others would refuse."""
+
+    def __init__(self, bad: set[int]) -> None:
+        super().__init__(bad, TransientError("Medusa", "POST /x", "unknown", status=500))
+
+
+def test_a_server_that_fails_on_everything_is_given_up_after_a_few_calls() -> None:
+    server = FailingServer(set(range(100)))
+    delivery = deliver(range(100), server.send)
+    assert len(server.calls) <= 12
+    assert delivery.server_down is not None
+    assert sorted(item for item, _ in delivery.failed) == list(range(100))
+
+
+@pytest.mark.parametrize("bad", [{0}, {99}, {0, 1}, {0, 1, 2}, {97, 98, 99}, {5, 6, 70}])
+def test_items_that_the_server_fails_on_keep_nobody_back(bad: set[int]) -> None:
+    server = FailingServer(bad)
+    delivery = deliver(range(100), server.send)
+    assert sorted(item for item, _ in delivery.failed) == sorted(bad)
+    assert sorted(server.delivered) == sorted(set(range(100)) - bad), "each once"
+    assert delivery.server_down is None
+    assert delivery.server_works

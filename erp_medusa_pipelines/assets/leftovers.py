@@ -1,0 +1,69 @@
+"""What one asset leaves for a retry keeps nobody from the rest of the night: the run goes on, and fails at its end.
+
+Belongs here: the check that fails such a run, for assets that others build on. Dagster skips what is downstream of a
+failed step. So these assets materialize whatever is left over, and their check, which nothing depends on, is the step
+that fails - and says that the partition is not done. The retry sensor then repeats the asset and what builds on it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.orchestration.dagster_internals import PARTITION_NAME_TAG, report_unfinished
+from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT
+
+CHECK = "nothing_left"
+LEFT_OVER = "left_over"
+"""Metadata of a materialization: what is left for a retry, in words."""
+
+GO_ON = ("medusa_collections", "medusa_products", "medusa_price_lists")
+"""Assets that others build on, one document at a time."""
+
+
+def build_leftover_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetChecksDefinition]:
+    """The checks of the assets in GO_ON; `assets` tell what builds on each."""
+    return [_check(asset, _built_on(asset, assets)) for asset in GO_ON]
+
+
+def _built_on(asset: str, assets: Sequence[dg.AssetsDefinition]) -> list[str]:
+    """Names of the assets downstream of this one."""
+    found = {dg.AssetKey(asset)}
+    for _ in assets:
+        found |= {each.key for each in assets if found.intersection(each.dependency_keys)}
+    return sorted(key.to_user_string() for key in found - {dg.AssetKey(asset)})
+
+
+def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset,
+        name=CHECK,
+        description="Nothing was left for a retry. The step fails when something was; the others of the batch went on.",
+    )
+    def nothing_left(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        told = _metadata_of(context.instance, context.run.run_id, asset)
+        if LEFT_OVER in told:
+            report_unfinished(context.instance, context.run, asset, context.run.tags.get(PARTITION_NAME_TAG))
+            more = {key: value for key, value in told.items() if key != LEFT_OVER}
+            raise dg.Failure(told[LEFT_OVER], metadata={**more, BUILD_ON_IT: list(built_on_it)}, allow_retries=False)
+        return dg.AssetCheckResult(passed=True)
+
+    return nothing_left
+
+
+def _metadata_of(instance: dg.DagsterInstance, run_id: str, asset: str) -> Mapping[str, Any]:
+    """What the asset's materialization in this run told."""
+    for event in _materializations(instance, run_id):
+        if event.asset_key == dg.AssetKey(asset):
+            return {key: entry.value for key, entry in event.metadata.items() if _is_plain(entry.value)}
+    return {}
+
+
+def _materializations(instance: dg.DagsterInstance, run_id: str) -> Iterable[dg.AssetMaterialization]:
+    for entry in instance.all_logs(run_id, of_type={dg.DagsterEventType.ASSET_MATERIALIZATION}):
+        if entry.asset_materialization:
+            yield entry.asset_materialization
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
