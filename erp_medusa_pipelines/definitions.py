@@ -3,6 +3,7 @@
 Belongs here: putting the parts together. Nothing connects or reads the network when this is loaded.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,16 +69,19 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
 
 
 def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    return [
-        *build_export_assets(batches),
-        *build_orphan_assets(),
-        *build_price_assets(batches),
-        *build_stock_assets(batches),
-        *TOP_SELLER_ASSETS,
-        *CLEARANCE_ASSETS,
-        quotation_emails,
-        expired_otps,
-    ]
+    with warnings.catch_warnings():
+        # Dagster calls the parameter beta on every load; a test holds what it is needed for: one run per batch.
+        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+        return [
+            *build_export_assets(batches),
+            *build_orphan_assets(),
+            *build_price_assets(batches),
+            *build_stock_assets(batches),
+            *TOP_SELLER_ASSETS,
+            *CLEARANCE_ASSETS,
+            quotation_emails,
+            expired_otps,
+        ]
 
 
 defs = build_defs()

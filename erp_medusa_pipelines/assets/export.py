@@ -10,6 +10,7 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.differences import difference_check, difference_check_spec
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
@@ -54,6 +55,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_collections, doctype("Website Item"), doctype("Item")],
         check_specs=[check_spec("medusa_products")],
         description=(
@@ -84,6 +86,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("File")],
         check_specs=[check_spec("medusa_images")],
         description="Image files attached to exported Website Items, uploaded once and shown on their products.",
@@ -104,6 +107,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("Website Item"), doctype("Item")],
         check_specs=[check_spec("medusa_product_updates"), difference_check_spec("medusa_product_updates")],
         description=(

@@ -10,6 +10,7 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
@@ -54,6 +55,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", medusa_price_lists, doctype("Item Price")],
         check_specs=[check_spec("medusa_prices")],
         description=(

@@ -23,6 +23,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
+from erp_medusa_pipelines.orchestration.runs import only_batch_of
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
@@ -138,7 +139,7 @@ class SyncRun:
 
     @property
     def _own_batch(self) -> str | None:
-        return self.context.partition_key if self.context.has_partition_key else None
+        return only_batch_of(self.context.run)
 
     def _state_key(self, batch: str | None) -> str:
         asset = self.context.asset_key.to_user_string()

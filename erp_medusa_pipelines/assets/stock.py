@@ -13,6 +13,7 @@ from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", doctype("Bin"), doctype("Warehouse")],
         check_specs=[check_spec("medusa_stock")],
         description=(

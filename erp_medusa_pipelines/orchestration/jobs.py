@@ -8,6 +8,9 @@ from erp_medusa_pipelines.tasks import Task
 QUEUE_TAG = "queue"
 """dagster.yaml limits the runs of each queue by this tag."""
 
+BATCH_TAG = "batch"
+"""dagster.yaml admits one run per value of this tag. Dagster's own tag of a partition is not on runs of a backfill."""
+
 
 def run_tags(task: Task) -> dict[str, str]:
     """Tags of every run of a task. Dagster itself retries none of them: one sensor does, and counts (retries.py)."""

@@ -5,6 +5,10 @@ import dagster as dg
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 
+ONE_RUN_PER_BATCH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""A backfill of several batches is several runs, and the launch dialog offers no other way: each has its own time limit
+and its own retries."""
+
 
 def batches_definition(count: int) -> dg.StaticPartitionsDefinition:
     """`batch_0` .. of `count` batches. An item's batch never changes while the count stays."""

@@ -35,7 +35,7 @@ def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -
         kept |= {run.run_id for run in failed}
         old = dg.RunsFilter(job_name=job, statuses=[_GOOD, _FAILED, _CANCELED], updated_before=before)
         for run in instance.get_runs(old):
-            stopped_by_hand = run.status == _CANCELED and DUPLICATE_OF_TAG not in run.tags
+            stopped_by_hand = run.status == _CANCELED and not run.tags.get(DUPLICATE_OF_TAG)
             if run.run_id in kept or stopped_by_hand:
                 continue
             instance.delete_run(run.run_id)

@@ -1,8 +1,9 @@
 """What happens to a run between its start and the queue, whoever starts it: schedule, sensor, backfill, UI or API.
 
 Belongs here: the two things that must hold for every run and that only the coordinator sees for all of them: it has its
-task's queue and time limit, and it is not the second start of the same work with the same run config. Named in
-dagster.yaml, so it is loaded by webserver and daemon as well; it must stay light and import nothing of the work.
+task's queue and time limit and its batch, and it is not the second start of the same work with the same run config.
+Named in dagster.yaml, so it is loaded by webserver and daemon as well; it must stay light and import nothing of the
+work.
 """
 
 import dagster as dg
@@ -14,11 +15,12 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     SubmitRunContext,
     report_canceled,
 )
-from erp_medusa_pipelines.orchestration.jobs import run_tags
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, run_tags
 from erp_medusa_pipelines.orchestration.runs import (
     DUPLICATE_OF_TAG,
     REFUSED_TAG,
     older_run_in_the_way,
+    only_batch_of,
     partition_of,
     tasks_of,
 )
@@ -35,6 +37,9 @@ class TaskRunCoordinator(QueuedRunCoordinator):
         missing = missing_tags(run)
         if missing:
             self._instance.add_run_tags(run.run_id, missing)
+        if DUPLICATE_OF_TAG in run.tags:
+            # "Re-execute" copies the tags of a refused run. Tags can be emptied, not taken away.
+            self._instance.add_run_tags(run.run_id, {DUPLICATE_OF_TAG: "", REFUSED_TAG: ""})
         # A run of a backfill that is ended here would end the backfill as failed; in the queue it waits its turn.
         older = None if BACKFILL_ID_TAG in run.tags else older_run_in_the_way(self._instance, run)
         if older is None:
@@ -46,11 +51,15 @@ class TaskRunCoordinator(QueuedRunCoordinator):
 
 
 def missing_tags(run: dg.DagsterRun) -> dict[str, str]:
-    """Queue and time limit that a run started from an asset's page lacks. Of several tasks, the longest one's."""
+    """What the limits in dagster.yaml go by and the run lacks.
+
+    It is its batch; for a run started from an asset's page also queue and time limit, of several tasks the longest one's.
+    """
     tasks = tasks_of(run)
     if not tasks:
         return {}
-    tags = run_tags(max(tasks, key=lambda task: task.seconds))
+    batch = only_batch_of(run)
+    tags = run_tags(max(tasks, key=lambda task: task.seconds)) | ({BATCH_TAG: batch} if batch else {})
     if len(tasks) > 1:
         tags[MAX_RUNTIME_SECONDS_TAG] = str(sum(task.seconds for task in tasks))
     return {key: value for key, value in tags.items() if key not in run.tags}

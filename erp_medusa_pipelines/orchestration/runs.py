@@ -51,9 +51,15 @@ def assets_of(run: dg.DagsterRun) -> frozenset[str]:
 
 
 def partition_of(run: dg.DagsterRun) -> str | None:
-    """The batch that the run is for; a range of batches in one run reads `first...last`."""
+    """The batch that the run is for; a range of several batches in one run reads `first...last`."""
     first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    return f"{first}...{last}" if first and last else run.tags.get(PARTITION_NAME_TAG)
+    return f"{first}...{last}" if first and last and first != last else first_batch_of(run)
+
+
+def only_batch_of(run: dg.DagsterRun) -> str | None:
+    """The batch of a run that is for one. Dagster names it in one tag or, in a backfill, as a range of one."""
+    first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    return first_batch_of(run) if first == last else None
 
 
 def first_batch_of(run: dg.DagsterRun) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.retries import ATTEMPT_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.tasks import TASKS
@@ -244,6 +245,27 @@ def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
     for request in requests:
         assert daemon.run(request).success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
+    graph = daemon.repository.asset_graph
+    batched = [key for key in graph.materializable_asset_keys if graph.get(key).is_partitioned]
+    assert len(batched) == 5
+    assert {graph.get(key).backfill_policy for key in batched} == {dg.BackfillPolicy.multi_run(1)}
+
+
+def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, medusa: MedusaServer) -> None:
+    """Its partition stands in other tags than that of a run from a schedule."""
+    medusa.faults.add(Fault("status", status=400, path=CREATE, json={"type": "invalid_data", "message": "no"}))
+    assert daemon.runner.asset("medusa_collections").success
+    result = daemon.repository.get_job("__ASSET_JOB").execute_in_process(
+        instance=daemon.instance,
+        asset_selection=[dg.AssetKey("medusa_products")],
+        tags={"dagster/asset_partition_range_start": "batch_1", "dagster/asset_partition_range_end": "batch_1"},
+    )
+    assert result.success
+    assert state.load(daemon.instance, "quarantine/medusa_products/batch_1")
+    assert not state.load(daemon.instance, "quarantine/medusa_products")
 
 
 def test_a_frame_that_is_gone_is_made_again_by_the_retry(

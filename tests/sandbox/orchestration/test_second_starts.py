@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from tests.support.operations import Daemon, our_daemon
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -118,3 +119,32 @@ def test_a_run_of_a_backfill_waits_for_the_batch_that_is_at_work(daemon: Daemon)
 def test_housekeeping_does_not_start_twice_either(daemon: Daemon) -> None:
     assert submit(daemon, "prune_runs").status == QUEUED
     assert submit(daemon, "prune_runs").status == CANCELED
+
+
+def test_every_run_of_a_batch_bears_its_name_for_the_limit_however_it_was_started(daemon: Daemon) -> None:
+    """Dagster's runs of a backfill with a policy name their partition as a range of one."""
+    one = {"dagster/asset_partition_range_start": "batch_1", "dagster/asset_partition_range_end": "batch_1"}
+    assert submit(daemon, JOB, "batch_0").tags["batch"] == "batch_0"
+    assert submit(daemon, ASSET_PAGE, assets=["medusa_products"], **one).tags["batch"] == "batch_1"
+    several = {**one, "dagster/asset_partition_range_start": "batch_0"}
+    assert "batch" not in submit(daemon, ASSET_PAGE, assets=["medusa_products"], **several).tags
+    assert "batch" not in submit(daemon, "fetch_clearance_items").tags
+
+
+def test_a_backfills_batch_and_a_schedules_are_the_same_work(daemon: Daemon) -> None:
+    one = {"dagster/asset_partition_range_start": "batch_0", "dagster/asset_partition_range_end": "batch_0"}
+    first = submit(daemon, ASSET_PAGE, assets=["medusa_products"], **one)
+    second = submit(daemon, ASSET_PAGE, "batch_0", assets=["medusa_products"])
+    assert (first.status, second.status) == (QUEUED, CANCELED)
+
+
+def test_a_refused_run_that_is_executed_again_is_a_run_of_its_own(daemon: Daemon) -> None:
+    """The UI copies the tags of the run that it executes again."""
+    first = submit(daemon, JOB, "batch_0")
+    refused = submit(daemon, JOB, "batch_0")
+    daemon.instance.report_run_failed(first)
+    own = {key: value for key, value in refused.tags.items() if not key.startswith("dagster/")}
+    again = submit(daemon, JOB, "batch_0", **own)
+    assert again.status == QUEUED
+    assert not again.tags[DUPLICATE_OF_TAG]
+    assert not again.tags["not_started"]

@@ -17,7 +17,6 @@ import yaml
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
 
@@ -25,7 +24,7 @@ from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from dagster_postgres.utils import create_pg_engine
 
-from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.run_launcher import WatchingRunLauncher
 from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT
@@ -93,10 +92,10 @@ def test_each_queue_runs_two_at_a_time_and_holds_up_no_other(instance: DagsterIn
 
 
 def test_two_runs_never_work_on_the_same_batch_at_once(instance: DagsterInstance) -> None:
-    one_batch_busy = limits(instance, [{QUEUE_TAG: LONG.name, PARTITION_NAME_TAG: "batch_0"}])
-    assert one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, PARTITION_NAME_TAG: "batch_0"}))
-    assert one_batch_busy.is_blocked(run({PARTITION_NAME_TAG: "batch_0"})), "launched from an asset's page: no queue"
-    assert not one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, PARTITION_NAME_TAG: "batch_1"}))
+    one_batch_busy = limits(instance, [{QUEUE_TAG: LONG.name, BATCH_TAG: "batch_0"}])
+    assert one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, BATCH_TAG: "batch_0"}))
+    assert one_batch_busy.is_blocked(run({BATCH_TAG: "batch_0"})), "launched from an asset's page: no queue"
+    assert not one_batch_busy.is_blocked(run({QUEUE_TAG: DEFAULT.name, BATCH_TAG: "batch_1"}))
 
 
 def test_all_queues_full_fit_into_the_runs_allowed_at_once(instance: DagsterInstance) -> None:
