@@ -21,14 +21,12 @@ from erp_medusa_pipelines.orchestration.alerts import (
     rejects_message,
     trouble_message,
     trouble_over_message,
-    waiting_message,
 )
 from erp_medusa_pipelines.orchestration.dagster_internals import check_keys, instigators
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.rejects import read_rejects
-from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.orchestration.troubles import Trouble, troubles
 from erp_medusa_pipelines.settings import Settings, load_settings
 
@@ -39,9 +37,6 @@ REPORTED = "alerts/reported"
 REMINDER = timedelta(hours=20)
 """What fails night after night is reported every night, what fails every minute once a day."""
 
-SHORTEST_WAIT = 15 * 60
-"""Seconds in the queue that nobody needs to hear of. Above it, a run may wait twice its task's time limit."""
-
 
 def news(
     instance: dg.DagsterInstance,
@@ -51,6 +46,7 @@ def news(
 ) -> tuple[list[Message], dict[str, Any]]:
     """What is to be told now, and what has been told then. `before` is what had been told up to now."""
     messages: list[Message] = []
+    # Entries of runs are of an earlier version, which kept those that wait beside the troubles.
     reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
     retried = _retry_sensor_is_on(instance)
     now = read_state(instance, batches_in_force(settings))
@@ -71,12 +67,6 @@ def news(
             messages.append(recovery_message(name, entry["run"], entry["since"], settings))
     messages += _of_rejects(instance, settings, reported)
     messages += _of_troubles(troubles(instance, asset_checks), settings, reported)
-    for record, minutes in _waiting_too_long(instance):
-        run = record.dagster_run
-        if f"run/{run.run_id}" not in before:
-            names = ", ".join(task.name for task in tasks_of(run)) or run.job_name
-            messages.append(waiting_message(run, names, minutes, settings))
-        reported[f"run/{run.run_id}"] = {}
     return messages, reported
 
 
@@ -104,7 +94,7 @@ def _of_troubles(found: Iterable[Trouble], settings: Settings, reported: dict[st
         since = datetime.fromisoformat(entry["since"])
         if not entry.get("told", True) and (not trouble.heals or _now() - since >= patience):
             reported[key] = {**entry, "told": True}
-            yield trouble_message(replace(trouble, since=since))
+            yield trouble_message(replace(trouble, since=since), settings)
     for key in [key for key in reported if key.startswith("trouble/") and key not in now]:
         entry = reported.pop(key)
         if entry.get("told", True):
@@ -115,16 +105,6 @@ def _is_news(entry: dict[str, str] | None, run_id: str) -> bool:
     if entry is None:
         return True
     return entry["run"] != run_id and _now() - datetime.fromisoformat(entry["at"]) > REMINDER
-
-
-def _waiting_too_long(instance: dg.DagsterInstance) -> Iterator[tuple[dg.RunRecord, int]]:
-    for record in active_runs(instance):
-        if record.dagster_run.status != dg.DagsterRunStatus.QUEUED:
-            continue
-        limits = [2 * task.seconds for task in tasks_of(record.dagster_run)]
-        waited = _now() - record.create_timestamp.replace(tzinfo=UTC)
-        if waited > timedelta(seconds=max([SHORTEST_WAIT, *limits])):
-            yield record, int(waited.total_seconds() // 60)
 
 
 def _retry_sensor_is_on(instance: dg.DagsterInstance) -> bool:

@@ -4,6 +4,7 @@ Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the 
 keeps a message until each of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
 """
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from erp_medusa_pipelines.settings import Settings, SettingsError
 
 ERROR_LOG = "error_log"
 RECEIVER = "receiver/"
-"""Before the number of an address in ALERT_URLS. The addresses themselves hold secrets and are not kept."""
+"""Before the mark of an address in ALERT_URLS. The addresses themselves hold secrets and are not kept."""
 
 Kind = Literal["failure", "success", "warning"]
 
@@ -99,18 +100,11 @@ def accepted_message(rejects: Rejects, settings: Settings) -> Message:
     return Message("success", f"{rejects.asset}: nothing refused", body, _now())
 
 
-def waiting_message(run: dg.DagsterRun, name: str, minutes: int, settings: Settings) -> Message:
-    """A run sits in the queue for unusually long."""
-    body = (
-        f"Task: {name}\nQueued for {minutes} minutes without being started: are the runs before it still alive,"
-        f" or is its queue or batch taken?\nRun: {run_link(run.run_id, settings)}"
-    )
-    return Message("warning", f"{name} is not being started", body, _now())
-
-
-def trouble_message(trouble: Trouble) -> Message:
+def trouble_message(trouble: Trouble, settings: Settings) -> Message:
     """Something is wrong that no run can fail for."""
     body = f"{trouble.what}\nSince: {trouble.since:%Y-%m-%d %H:%M} UTC\nWhat to do: {trouble.what_to_do}"
+    if trouble.run_id:
+        body += f"\nRun: {run_link(trouble.run_id, settings)}"
     return Message("failure", trouble.title, body, _now())
 
 
@@ -126,23 +120,27 @@ def run_link(run_id: str, settings: Settings) -> str:
 
 def channels(message: Message, settings: Settings) -> list[str]:
     """Where this message goes: each receiver of ALERT_URLS by itself, and the ERP's Error Log."""
-    found = [f"{RECEIVER}{number}" for number in range(len(receivers(settings)))]
+    found = [f"{RECEIVER}{mark}" for mark in receivers(settings)]
     if settings.error_log_in_erp and message.kind == "failure":
         found.append(ERROR_LOG)
     return found
 
 
-def receivers(settings: Settings) -> list[Any]:
-    """Apprise's objects for ALERT_URLS, one per address. Raises DeliveryError for an address that it does not know."""
+def receivers(settings: Settings) -> dict[str, Any]:
+    """Apprise's objects for ALERT_URLS, by a mark of each address.
+
+    So what waits for one goes to no other when the setting changes. Raises DeliveryError for an address that Apprise
+    does not know.
+    """
     if not settings.alert_urls:
-        return []
+        return {}
     # Loading it takes a while and only alerts need it.
     import apprise
 
     found = apprise.Apprise()
     if not found.add(settings.alert_urls.get_secret_value()):
         raise DeliveryError("ALERT_URLS holds an address that Apprise does not know: see its list of services")
-    return list(found)
+    return {hashlib.sha256(one.url(privacy=False).encode()).hexdigest()[:12]: one for one in found}
 
 
 class Outbox:
@@ -198,7 +196,7 @@ def _deliver(channel: str, message: Message, settings: Settings) -> None:
             if channel == ERROR_LOG:
                 write_error_log(message, settings)
             else:
-                send_alert(message, settings, int(channel.removeprefix(RECEIVER)))
+                send_alert(message, settings, channel.removeprefix(RECEIVER))
             outcome.put(None)
         except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
             outcome.put(error)
@@ -212,20 +210,21 @@ def _deliver(channel: str, message: Message, settings: Settings) -> None:
         raise error
 
 
-def send_alert(message: Message, settings: Settings, number: int) -> None:
+def send_alert(message: Message, settings: Settings, mark: str) -> None:
     """Through Apprise, to one receiver. An address that was taken out of ALERT_URLS since gets nothing more."""
     import apprise
 
     found = receivers(settings)
-    if number >= len(found):
+    if mark not in found:
         return
     kind = {
         "failure": apprise.NotifyType.FAILURE,
         "success": apprise.NotifyType.SUCCESS,
         "warning": apprise.NotifyType.WARNING,
     }[message.kind]
-    if not found[number].notify(title=message.title, body=message.body, notify_type=kind):
-        raise DeliveryError(f"receiver {number + 1} of {len(found)} in ALERT_URLS did not take it")
+    if not found[mark].notify(title=message.title, body=message.body, notify_type=kind):
+        number = list(found).index(mark) + 1
+        raise DeliveryError(f"receiver {number} of {len(found)} in ALERT_URLS did not take it")
 
 
 def write_error_log(message: Message, settings: Settings) -> None:

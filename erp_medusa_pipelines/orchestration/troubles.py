@@ -1,21 +1,25 @@
 """Trouble that starts no run, so that no run can fail for it.
 
 Belongs here: finding it - a gate that cannot ask, a schedule or sensor whose ticks fail, an asset that is overdue, an
-asset check that fails. Does not belong here: when and how often it is told (alert_sensor.py), failed runs
-(failed_parts.py), and the two checks that have messages of their own: failed batches and refused documents.
+asset check that fails, a run that nobody starts. Does not belong here: when and how often it is told (alert_sensor.py),
+failed runs (failed_parts.py), and the two checks that have messages of their own: failed batches and refused documents.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import checks, rejects, state
 from erp_medusa_pipelines.orchestration.dagster_internals import instigators, latest_check_results, overdue_assets
+from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
 LONGEST_TEXT = 1000
+SHORTEST_WAIT = 15 * 60
+"""Seconds in the queue that nobody needs to hear of. Above it, a run may wait twice its task's time limit."""
+
 TOLD_OTHERWISE = (checks.CHECK, rejects.CHECK)
 
 
@@ -29,11 +33,13 @@ class Trouble:
     what_to_do: str
     since: datetime
     heals: bool = False
+    run_id: str | None = None
 
 
 def troubles(instance: dg.DagsterInstance, asset_checks: Sequence[dg.AssetCheckKey] = ()) -> list[Trouble]:
     """All that is wrong now; `asset_checks` are the checks of the code location."""
-    return [*_gates(instance), *_ticks(instance), *_overdue(instance), *_checks(instance, asset_checks)]
+    found = [*_gates(instance), *_ticks(instance), *_overdue(instance), *_checks(instance, asset_checks)]
+    return [*found, *_waiting(instance)]
 
 
 def gate_failed(instance: dg.DagsterInstance, task: Task, why: str, *, heals: bool) -> None:
@@ -109,6 +115,27 @@ def _is_short(entry: dg.MetadataValue) -> bool:
     return isinstance(entry, (dg.TextMetadataValue, dg.IntMetadataValue, dg.FloatMetadataValue))
 
 
+def _waiting(instance: dg.DagsterInstance) -> Iterator[Trouble]:
+    """Runs that have been in the queue for unusually long."""
+    for record in active_runs(instance):
+        run = record.dagster_run
+        if run.status != dg.DagsterRunStatus.QUEUED:
+            continue
+        tasks = tasks_of(run)
+        queued = record.create_timestamp.replace(tzinfo=UTC)
+        waited = _now() - queued
+        if waited > timedelta(seconds=max([SHORTEST_WAIT, *(2 * task.seconds for task in tasks)])):
+            name = ", ".join(task.name for task in tasks) or run.job_name
+            yield Trouble(
+                key=f"waiting/{run.run_id}",
+                title=f"{name} is not being started",
+                what=f"Task: {name}\nQueued for {waited.total_seconds() // 60:.0f} minutes without being started.",
+                what_to_do="Are the runs before it still alive, or is its queue or batch taken?",
+                since=queued,
+                run_id=run.run_id,
+            )
+
+
 def _overdue(instance: dg.DagsterInstance) -> Iterator[Trouble]:
     """Assets that Dagster's freshness daemon judged overdue, of schedules that are on."""
     running = {stored.name for stored in instigators(instance) if stored.on}
@@ -125,3 +152,7 @@ def _overdue(instance: dg.DagsterInstance) -> Iterator[Trouble]:
             what_to_do="Does the daemon run, is the schedule on, and do its runs wait in the queue?",
             since=since,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

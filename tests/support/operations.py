@@ -29,7 +29,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration import alert_sensor, retries
+from erp_medusa_pipelines.orchestration import alert_sensor, retries, troubles
 from tests.support.runs import JobRun, Runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
-        for module in (retries, alert_sensor):
+        for module in (retries, alert_sensor, troubles):
             patch.setattr(module, "_now", self.now)
 
     def now(self) -> datetime:

@@ -197,7 +197,9 @@ def test_a_refused_document_is_told_once_and_its_mending_too(
     assert receiver.titles[2:] == [f"{ASSET}: nothing refused"]
 
 
-def test_a_run_that_nobody_starts_is_told_once(daemon: Daemon, receiver: Webhook, clock: Clock) -> None:
+def test_a_run_that_nobody_starts_is_told_once_and_once_when_it_is_over(
+    daemon: Daemon, receiver: Webhook, clock: Clock
+) -> None:
     run = daemon.queued("expire_otps")
     tick(daemon)
     assert receiver.received == []
@@ -207,6 +209,10 @@ def test_a_run_that_nobody_starts_is_told_once(daemon: Daemon, receiver: Webhook
     (message,) = receiver.received
     assert message["title"] == "expire_otps is not being started"
     assert run.run_id in message["message"]
+    daemon.instance.report_run_canceled(run)
+    tick(daemon)
+    tick(daemon)
+    assert receiver.titles[1:] == ["Over: expire_otps is not being started"]
 
 
 def test_nowhere_to_report_to_is_said(daemon: Daemon, shop_env: pytest.MonkeyPatch) -> None:
