@@ -100,16 +100,18 @@ def _night(port: int) -> tuple[list[dict[str, Any]], bool]:
     from erp_medusa_pipelines.tasks import TASKS
 
     client = DagsterGraphQLClient("127.0.0.1", port_number=port)
-    runs = {}
+    runs: dict[str, str] = {}
+    assets = 0
     for task in (task for name in JOBS for task in TASKS if task.name == name):
         for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
             run_id = client.submit_job_execution(task.name, tags={"dagster/partition": batch} if batch else {})
             runs[run_id] = f"{task.name} {batch or ''}".strip()
-    return _follow(runs)
+            assets += len(task.assets)
+    return _follow(runs, assets)
 
 
-def _follow(runs: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
-    """Say what each asset did as soon as it is there, with a line of progress in between."""
+def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bool]:
+    """Say how far it is, a line each time, until every run has ended."""
     import dagster as dg
 
     rows: list[dict[str, Any]] = []
@@ -118,16 +120,16 @@ def _follow(runs: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
         while True:
             states = [run for run in (instance.get_run_by_id(run_id) for run_id in runs) if run]
             for run in states:
-                for row in _materializations(instance, run.run_id, told):
-                    print(f"    {runs[run.run_id]:42} {_line(row)}", flush=True)
-                    rows.append(row)
+                rows += _materializations(instance, run.run_id, told)
             ended = [run for run in states if run.is_finished]
             if len(ended) == len(runs):
+                print(f"{len(ended)} of {len(runs)} runs, {len(rows)} of {assets} assets", flush=True)
                 failed = [runs[run.run_id] for run in ended if run.status != dg.DagsterRunStatus.SUCCESS]
                 for name in failed:
                     print(f"    {name} FAILED: open it in the UI", flush=True)
                 return rows, not failed
-            print(f"--- {len(ended)} of {len(runs)} runs have ended", flush=True)
+            latest = f": {_line(rows[-1])}" if rows else ""
+            print(f"{len(ended)} of {len(runs)} runs, {len(rows)} of {assets} assets{latest}", flush=True)
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -145,7 +147,7 @@ def _materializations(instance: Any, run_id: str, told: set[str]) -> Iterator[di
 
 def _line(row: dict[str, Any]) -> str:
     numbers = [f"{name} {row[name]}" for name in NUMBERS if row.get(name) and name != "seconds"]
-    return f"{row['asset']:24} {', '.join(numbers)}"
+    return f"{row['asset']} {', '.join(numbers)}"
 
 
 def _print_summary(rows: Sequence[dict[str, Any]], seconds: float) -> None:

@@ -255,7 +255,6 @@ def _progress_log(context: dg.AssetExecutionContext) -> Any:
             now = time.monotonic()
             if now - last >= SECONDS_BETWEEN_PROGRESS:
                 last = now
-                # The total grows while documents are still being read.
-                context.log.info("%d done, %d found so far", done, max(done, total))
+                context.log.info("%d of %d", done, total)
 
     return listener

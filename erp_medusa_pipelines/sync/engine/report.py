@@ -53,6 +53,8 @@ class SyncReport:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _requests: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     _finished: int = 0
+    _expected: int | None = None
+    _passed: int = 0
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to one of the counts."""
@@ -71,9 +73,24 @@ class SyncReport:
             if error.retry_after is not None:
                 self.retry_after = max(self.retry_after or 0.0, error.retry_after)
 
+    def expect(self, total: int) -> None:
+        """Tell progress in so many documents from now on, by `passed`.
+
+        For a sync that knows what is found and written of each document only when it is its turn.
+        """
+        self._expected = total
+
+    def passed(self, number: int) -> None:
+        """Tell the listener that `number` more of the expected documents were gone through."""
+        with self._lock:
+            self._passed += number
+            passed, total = self._passed, self._expected
+        if self.progress and total is not None:
+            self.progress(passed, total)
+
     def advance(self, number: int) -> None:
-        """Tell the listener that `number` more documents are finished, however they ended."""
-        if not number:
+        """Tell the listener that `number` more of those found are finished, however they ended."""
+        if not number or self._expected is not None:
             return
         with self._lock:
             self._finished += number

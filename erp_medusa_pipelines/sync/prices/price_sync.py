@@ -93,6 +93,7 @@ class PriceSync(BatchSync):
             loading.result()
             entries = reading.result()
         self.report.count("waiting", len(items) - len(exported))
+        self.report.expect(len(exported))
         self._sync(chain(first, windows), entries)
         return self.report
 
@@ -113,6 +114,7 @@ class PriceSync(BatchSync):
                 for some in batched(items, self.entries_per_call):
                     keep_ids([change for item in some for change in self._plan(item, prices, entries, sender, losses)])
                     sender.send_full_calls()
+                    self.report.passed(len(some))
             sender.finish()
             self._remove(losses, entries, sender)
             writing.finish()

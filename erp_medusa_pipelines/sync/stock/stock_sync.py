@@ -145,15 +145,17 @@ class StockSync(BatchSync):
         """Levels to write, without what was refused before. Raises MassLossError."""
         ours = {self.default_location, *self.locations.values()}
         levels: list[Level] = []
-        selling_out = positive = 0
+        selling_out = positive = unchanged = 0
         for name, item_id, stocked in InventoryReader(self, self.inventory).stocked(items, on_hand, pages):
             plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours)
             for what, number in plan.counts.items():
                 self.report.count(what, number)
-            self.report.advance(plan.counts["unchanged"])
+            unchanged += plan.counts["unchanged"]
             positive += plan.positive
             selling_out += sum(level.sells_out for level in plan.write)
             levels += [level for level in plan.write if not self.held(name, level.fingerprint, level.location_id)]
+        # Only now is known how many there are in all.
+        self.report.advance(unchanged)
         if not self.allow_zero:
             refuse_mass_loss(
                 selling_out,

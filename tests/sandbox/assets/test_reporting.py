@@ -1,9 +1,12 @@
 """What a materialization tells: numbers that can be plotted, rejects of all batches, and that it is the sandbox."""
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from erp_medusa_pipelines.assets import reporting
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES
@@ -138,3 +141,32 @@ def test_asked_for_the_sandbox_it_leaves_the_servers_that_are_set_alone(
     assert told["target"].startswith("SANDBOX")
     assert erp.faults.requests == []
     assert medusa.faults.requests == []
+
+
+def test_progress_tells_the_true_total_from_its_first_line_on(
+    catalogue: Catalogue, erp: ErpServer, shop_env: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is read, sent and written in pieces, and although an item may have several prices."""
+    for name in ("ERPNEXT_READ_CHUNK", "MEDUSA_CHUNK", "MEDUSA_PRICE_CHUNK", "MEDUSA_LEVEL_CHUNK"):
+        shop_env.setenv(name, "4")
+    shop_env.setenv("EXPORT_BATCHES", "1")
+    monkeypatch.setattr(reporting, "SECONDS_BETWEEN_PROGRESS", 0.0)
+    erp.store.insert("Warehouse", name="Main", warehouse_name="Main", lft=1, rgt=2, is_group=0, disabled=0)
+    for name in catalogue.items(12, catalogue.group("Gloves"), website_warehouse="Main"):
+        code = catalogue.row(name)["item_code"]
+        price = {"item_code": code, "price_list": "Standard Selling", "selling": 1, "currency": "OMR", "uom": "Nos"}
+        erp.store.insert("Item Price", price_list_rate=1.5, valid_upto="2020-12-31", **price)
+        erp.store.insert("Item Price", price_list_rate=2.5, valid_from="2021-01-01", **price)
+        erp.store.insert("Bin", item_code=code, warehouse="Main", actual_qty=7)
+    runner = Runner()
+    run = runner.job("export_items_and_images_custom", "batch_0")
+    assert run.success
+    told: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for entry in runner.instance.all_logs(run.result.run_id):
+        if found := re.fullmatch(r"(\d+) of (\d+)", entry.user_message):
+            told[entry.step_key or ""].append((int(found[1]), int(found[2])))
+    for asset in ("medusa_products", "medusa_product_updates", "medusa_prices", "medusa_stock"):
+        done = [number for number, _ in told[asset]]
+        assert {total for _, total in told[asset]} == {12}, (asset, told[asset])
+        assert done == sorted(done)
+        assert done[-1] == 12
