@@ -53,7 +53,8 @@ class TaskRunCoordinator(QueuedRunCoordinator):
 def missing_tags(run: dg.DagsterRun) -> dict[str, str]:
     """What the limits in dagster.yaml go by and the run lacks.
 
-    It is its batch; for a run started from an asset's page also queue and time limit, of several tasks the longest one's.
+    That is its batch. For a run started from an asset's page it is also queue and time limit: of several tasks, the
+    longest one's.
     """
     tasks = tasks_of(run)
     if not tasks:
