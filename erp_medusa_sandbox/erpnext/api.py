@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,8 +17,8 @@ from starlette.responses import HTMLResponse, Response
 
 from erp_medusa_sandbox.erpnext.calls import Call
 from erp_medusa_sandbox.erpnext.controllers import documents_of
-from erp_medusa_sandbox.erpnext.documents import public
-from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, no_route, thrown, website_page
+from erp_medusa_sandbox.erpnext.documents import Doc, Documents, public
+from erp_medusa_sandbox.erpnext.errors import ErpError, message_keys, no_access, no_route, thrown, website_page
 from erp_medusa_sandbox.erpnext.files import download, private_file
 from erp_medusa_sandbox.erpnext.http import Http, json_answer, loaded
 from erp_medusa_sandbox.erpnext.methods import call
@@ -108,12 +109,17 @@ class Api:
 
     def _list(self, http: Http, user: str, doctype: str) -> Response:
         if http.method == "POST":
-            values = http.document()
-            with self.site.store.transaction():
-                return json_answer({"data": public(documents_of(self.site, user).insert(doctype, values))})
+            return self._saved(
+                documents_of(self.site, user), lambda documents: documents.insert(doctype, http.document())
+            )
         if http.method not in READING:
             raise no_route()
         return json_answer({"data": run(self.site, user, self._list_request(http.arguments(), doctype))})
+
+    def _saved(self, documents: Documents, save: Callable[[Documents], Doc]) -> Response:
+        with self.site.store.transaction():
+            saved = save(documents)
+        return json_answer({"data": public(saved), **message_keys(documents.messages, None)})
 
     def _list_request(self, given: dict[str, Any], doctype: str) -> ListRequest:
         fields = given.get("fields")
@@ -139,8 +145,7 @@ class Api:
         if http.method in ("GET", "HEAD"):
             return json_answer({"data": public(documents.load(doctype, name))})
         if http.method == "PUT":
-            with self.site.store.transaction():
-                return json_answer({"data": public(documents.update(doctype, name, http.document()))})
+            return self._saved(documents, lambda documents: documents.update(doctype, name, http.document()))
         if http.method == "DELETE":
             documents.delete(doctype, name)
             return json_answer({"data": "ok"}, 202)

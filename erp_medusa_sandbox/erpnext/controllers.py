@@ -12,10 +12,13 @@ from erp_medusa_sandbox.erpnext import app_hooks
 from erp_medusa_sandbox.erpnext.documents import Controller, Doc, Documents, Save
 from erp_medusa_sandbox.erpnext.errors import ErpError, thrown
 from erp_medusa_sandbox.erpnext.permissions import RIGHTS
+from erp_medusa_sandbox.erpnext.script_text import check_text
 from erp_medusa_sandbox.erpnext.site import Site
 from erp_medusa_sandbox.erpnext.values import to_int
 
 HOMEPAGE = "Active Homepage Landing"
+# Fields of an Item that its Website Items repeat.
+TAKEN_OVER = ("item_name", "item_group", "stock_uom", "brand", "description")
 # Rows of Item Price that agree in all of these are duplicates.
 SAME_PRICE = ("uom", "valid_from", "valid_upto", "packing_unit", "customer", "supplier", "batch_no")
 
@@ -33,9 +36,49 @@ class WebsiteItem(Controller):
         if not save.doc.get("item_code"):
             raise ErpError("TypeError", "unsupported operand type(s) for +: 'NoneType' and 'str'", app="webshop")
 
-    def after_save(self, save: Save) -> None:
+    def validate(self, save: Save) -> None:
         """Run the app's hook."""
-        app_hooks.record_calls(save)
+        app_hooks.website_item_validate(save)
+
+    def before_delete(self, documents: Documents, row: Doc) -> None:
+        """Run the app's hook."""
+        app_hooks.website_item_trash(documents, row)
+
+
+class Item(Controller):
+    """ERPNext's Item, with what the webshop and prices take over from it."""
+
+    def before_insert(self, save: Save) -> None:
+        """Name the item after its code where it has no name."""
+        save.doc["item_name"] = save.doc.get("item_name") or save.doc.get("item_code")
+
+    def after_save(self, save: Save) -> None:
+        """Save its Website Items with what changed, and write its names into its prices without a save."""
+        old, doc = save.old, save.doc
+        if old is None or not any(doc.get(key) != old.get(key) for key in (*TAKEN_OVER, "disabled")):
+            return
+        store = save.documents.site.store
+        values = {key: doc.get(key) for key in TAKEN_OVER}
+        if doc["disabled"] != old["disabled"]:
+            values["published"] = int(not doc["disabled"])
+        for row in store.rows("Website Item", item_code=doc["name"]):
+            save.documents.update("Website Item", row["name"], values, checked=False)
+        for row in store.rows("Item Price", item_code=doc["name"]):
+            store.set("Item Price", row["name"], item_name=doc["item_name"])
+
+    def check_unlinked(self, documents: Documents, row: Doc) -> None:
+        """Refuse with a word on what to do instead."""
+        try:
+            super().check_unlinked(documents, row)
+        except ErpError as error:
+            refused = thrown("LinkExistsError", "You can disable this Item instead of deleting it.")
+            refused.messages[:0] = error.messages
+            raise refused from error
+
+    def before_delete(self, documents: Documents, row: Doc) -> None:
+        """Take its prices and bins away by SQL: no Deleted Document tells of them."""
+        for doctype in ("Item Price", "Bin"):
+            documents.site.store.execute(f'DELETE FROM "tab{doctype}" WHERE item_code = ?', (row["name"],))  # noqa: S608
 
 
 class ItemPrice(Controller):
@@ -45,11 +88,7 @@ class ItemPrice(Controller):
         """Fill in what follows from item and price list, and refuse a second row for the same case."""
         _fill_item_price(save)
         _refuse_duplicate_price(save)
-        app_hooks.refuse_linked_price(save.documents, save.doc)
-
-    def after_save(self, save: Save) -> None:
-        """Run the app's hook."""
-        app_hooks.record_calls(save)
+        app_hooks.item_price_validate(save)
 
 
 def _fill_item_price(save: Save) -> None:
@@ -157,23 +196,53 @@ class CustomDocType(Controller):
         store.schema.remove_doctype(row["name"])
 
 
+class ServerScript(Controller):
+    """A Server Script."""
+
+    def before_insert(self, save: Save) -> None:
+        """Fill in what the form does not show for an API."""
+        save.doc["event_frequency"] = save.doc.get("event_frequency") or "All"
+        save.doc["doctype_event"] = save.doc.get("doctype_event") or "Before Insert"
+
+    def validate(self, save: Save) -> None:
+        """Look at the text."""
+        save.documents.messages.extend(check_text(save.doc.get("script") or ""))
+
+
 class UserAccount(Controller):
     """A user: named by its address."""
 
     def before_insert(self, save: Save) -> None:
         """Fill in the name and what follows from it."""
         doc = save.doc
-        doc["email"] = (doc.get("email") or "").strip().lower()
-        doc["name"] = doc["email"] or None
+        if not doc.get("email"):
+            raise ErpError("AttributeError", "'NoneType' object has no attribute 'strip'")
+        doc["name"] = doc["email"] = doc["email"].strip().lower()
         doc["full_name"] = " ".join(filter(None, (doc.get("first_name"), doc.get("last_name"))))
-        doc["username"] = doc.get("username") or doc["email"].partition("@")[0]
+        doc["username"] = doc.get("username") or self._free_username(save.documents, doc)
+
+    def validate(self, save: Save) -> None:
+        """Tell of a new user that has no roles."""
+        if save.old is None and not save.doc["roles"]:
+            text = f"Newly created user <strong>{save.doc['name']}</strong> has no roles enabled."
+            save.documents.messages.append({"message": text, "title": "No Roles Specified"})
+
+    def _free_username(self, documents: Documents, doc: Doc) -> str:
+        wanted = "_".join((doc.get("first_name") or doc["email"]).lower().split())
+        return doc["email"] if documents.site.store.count("User", username=wanted) else wanted
+
+    def after_delete(self, documents: Documents, row: Doc) -> None:
+        """Forget the user's secret."""
+        documents.site.store.execute("DELETE FROM sandbox_secret WHERE user = ?", (row["name"],))
 
 
 CONTROLLERS: dict[str, Controller] = {
     "Custom Field": CustomField(),
     "DocType": CustomDocType(),
     "Expiring Items": ExpiringItems(),
+    "Item": Item(),
     "Item Price": ItemPrice(),
+    "Server Script": ServerScript(),
     "User": UserAccount(),
     "Website Item": WebsiteItem(),
 }

@@ -47,6 +47,7 @@ def _time_zone(request: Call) -> Answer:
 
 def _has_permission(request: Call) -> Answer:
     doctype, perm_type = request.need("has_permission", "doctype")[0], request.get("perm_type") or READ
+    request.documents.meta(str(doctype))
     return message({"has_permission": request.site.may(request.user, doctype, perm_type)})
 
 

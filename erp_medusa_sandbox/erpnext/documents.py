@@ -61,6 +61,10 @@ class Controller:
     def before_delete(self, documents: Documents, row: Doc) -> None:
         """Run before a document goes."""
 
+    def check_unlinked(self, documents: Documents, row: Doc) -> None:
+        """Refuse to delete what another document links to."""
+        check_unlinked(documents.site.store, row["doctype"], row["name"])
+
     def after_delete(self, documents: Documents, row: Doc) -> None:
         """Run when a document is gone, inside the transaction."""
 
@@ -75,6 +79,8 @@ class Documents:
     site: Site
     user: str
     controllers: Mapping[str, Controller]
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """What the user is told on the way, whether a save succeeds or not."""
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -182,10 +188,10 @@ class Documents:
             row = store.get(doctype, name)
             if row is None:
                 raise no_route()
-            name = row["name"]
+            row["doctype"], name = doctype, row["name"]
             self._check_deletable(meta, row)
-            check_unlinked(store, doctype, name)
             self._controller(meta).before_delete(self, row)
+            self._controller(meta).check_unlinked(self, row)
             last = self.load(doctype, name, checked=False)
             store.delete(doctype, name)
             store.insert(
@@ -198,17 +204,29 @@ class Documents:
                 owner=self.user,
                 creation=self.site.now(),
             )
+            store.execute(
+                'DELETE FROM "tabFile" WHERE attached_to_doctype = ? AND attached_to_name = ?', (doctype, name)
+            )
             self._controller(meta).after_delete(self, row)
 
     def _check_deletable(self, meta: DocType, row: Doc) -> None:
         if not self.site.may_document(self.user, _owner(meta, row), row, DELETE):
-            text = f"User not allowed to delete {meta.name}: {row['name']}"
-            raise thrown("PermissionError", text, title="Insufficient Permissions")
+            why = self.site.refusal(self.user, _owner(meta, row), row)
+            refused = thrown("PermissionError", f"User not allowed to delete {meta.name}: {row['name']}")
+            refused.messages[:0] = why.messages
+            raise refused
 
     def _controller(self, meta: DocType) -> Controller:
         return self.controllers.get(meta.name, PLAIN)
 
     def _check(self, save: Save) -> None:
+        try:
+            self._check_all(save)
+        except ErpError as error:
+            error.messages[:0] = self.messages
+            raise
+
+    def _check_all(self, save: Save) -> None:
         """All checks, in Frappe's order."""
         meta, doc, rows = save.meta, save.doc, self._child_rows(save.meta, save.doc)
         missing = fetch_and_check_links(self.site.store, meta, doc, "")

@@ -18,6 +18,7 @@ STATUS = {
     "CannotCreateStandardDoctypeError": 417,
     "CharacterLengthExceededError": 417,
     "DataError": 417,
+    "DocumentAlreadyRestored": 417,
     "DoesNotExistError": 404,
     "DuplicateEntryError": 409,
     "InReadOnlyMode": 503,
@@ -38,6 +39,8 @@ STATUS = {
 }
 MODULES = {
     "CannotCreateStandardDoctypeError": "frappe.core.doctype.doctype.doctype.",
+    "AttributeError": "",
+    "ConnectionError": "requests.exceptions.",
     "ImportError": "",
     "IndexError": "",
     "ItemPriceDuplicateItem": "erpnext.stock.doctype.item_price.item_price.",
@@ -87,7 +90,7 @@ class ErpError(Exception):
         self.messages = messages or []
         self.error_message = error_message
         self.silent = silent
-        self.app = app
+        self.source = f"{app} (app)" if app else None
         self.headers = headers or {}
         self.shown_as = shown_as or MODULES.get(exc_type, FRAPPE) + exc_type
 
@@ -107,8 +110,8 @@ class ErpError(Exception):
         # A missing document or route carries no traceback, only its type.
         if not self.silent:
             found = {"exception": self.exception, "exc_type": self.exc_type}
-            if self.app:
-                found["_exc_source"] = f"{self.app} (app)"
+            if self.source:
+                found["_exc_source"] = self.source
             found["exc"] = json.dumps([self.traceback])
         else:
             found["exc_type"] = self.exc_type

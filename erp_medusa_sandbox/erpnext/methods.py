@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from erp_medusa_sandbox.erpnext import admin_methods, client_methods, desk_methods
-from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
+from erp_medusa_sandbox.erpnext import (
+    admin_methods,
+    client_methods,
+    desk_methods,
+    document_methods,
+    server_scripts,
+)
+from erp_medusa_sandbox.erpnext.calls import Answer, Call
 from erp_medusa_sandbox.erpnext.errors import thrown
 from erp_medusa_sandbox.erpnext.permissions import GUEST
-from erp_medusa_sandbox.erpnext.set_values import METHOD as SET_VALUES
-from erp_medusa_sandbox.erpnext.set_values import set_values
-from erp_medusa_sandbox.erpnext.site import Site
 
 Method = Callable[[Call], Answer]
 METHODS: dict[str, Method] = {
     **admin_methods.METHODS,
     **client_methods.METHODS,
     **desk_methods.METHODS,
+    **document_methods.METHODS,
 }
 WRITING = client_methods.WRITING
 
@@ -28,7 +32,10 @@ def call(command: str, request: Call) -> Answer:
     """Return the body of the answer: `message` where the function returns something, else empty."""
     if command == "ping":
         return {"message": "pong"}
-    method = METHODS.get(command) or _server_script(request.site, command)
+    method = METHODS.get(command)
+    script = None if method else server_scripts.installed(request.site, command)
+    if script:
+        return server_scripts.answer(request, script)
     if method is None:
         module, _, _ = command.rpartition(".")
         why = f"No module named '{module}'" if module else f"'{command}'"
@@ -40,17 +47,3 @@ def call(command: str, request: Call) -> Answer:
     if command in WRITING and request.http_method == "GET":
         raise thrown("PermissionError", "Not permitted")
     return method(request)
-
-
-def _server_script(site: Site, command: str) -> Method | None:
-    """Return what an API Server Script of that name does; a bench may have Server Scripts switched off."""
-    if not site.store.count("Server Script", script_type="API", api_method=command, disabled=0):
-        return None
-    if not site.settings.server_script_enabled:
-        text = "Server Scripts are disabled. Please enable server scripts from bench configuration."
-        raise thrown("ServerScriptNotEnabled", text)
-    return _set_values if command == SET_VALUES else None
-
-
-def _set_values(request: Call) -> Answer:
-    return message(set_values(request.site, request.user, request.get("doctype"), request.get("rows")))

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from erp_medusa_sandbox.erpnext import permissions
-from erp_medusa_sandbox.erpnext.errors import no_access, no_role
+from erp_medusa_sandbox.erpnext.errors import ErpError, no_access, no_role
 from erp_medusa_sandbox.erpnext.permissions import ADMINISTRATOR, READ, WRITE
 from erp_medusa_sandbox.erpnext.store import ErpStore
 
@@ -97,14 +97,28 @@ class Site:
         if not self.may_list(user, doctype):
             raise no_role(user, doctype, error_message=f"No permission for {doctype}")
 
-    def check_document(self, user: str, doctype: str, name: str, what: str, *, explain: bool = True) -> None:
+    def check_document(self, user: str, doctype: str, name: str, right: str, *, explain: bool = True) -> None:
         """Raise as Document.check_permission() does; `explain`: name the missing permission."""
         row = self.store.get(doctype, name) if doctype == "File" and name else None
-        if self.may_document(user, doctype, row, what):
+        if self.may_document(user, doctype, row, right):
             return
-        needed = None
+        refused = self.refusal(user, doctype, row or {"name": name})
         if explain:
-            needed = f"You need the '{what}' permission on <strong>{doctype}</strong> {name} to perform this action."
-        if self.may(user, doctype, READ):
-            raise no_access(user, doctype, name, error_message=needed)
-        raise no_role(user, doctype, error_message=needed, document=True)
+            needed = f"You need the '{right}' permission on <strong>{doctype}</strong> {name} to perform this action."
+            refused.error_message = needed
+        raise refused
+
+    def refusal(self, user: str, doctype: str, row: dict[str, Any]) -> ErpError:
+        """Return what Frappe tells a user who may not: the roles give nothing, or not this on this document."""
+        if not self.may(user, doctype, READ):
+            return no_role(user, doctype, document=True)
+        attached = row.get("attached_to_doctype") if doctype == "File" else None
+        if attached:
+            error = no_access(user, attached, row["attached_to_name"])
+            error.messages.append({"message": "", "title": "Message"})
+            return error
+        error = no_access(user, doctype, row["name"])
+        if doctype == "File":
+            text = "Not allowed via controller permission check<br>"
+            error.messages[0]["message"] = text + error.messages[0]["message"]
+        return error

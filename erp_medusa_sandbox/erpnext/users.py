@@ -50,10 +50,9 @@ def set_secret(store: ErpStore, user: str, secret: str) -> None:
 
 
 def user_of(store: ErpStore, api_key: str, api_secret: str) -> str | None:
-    """Return whose key pair this is; None for nobody's, or a disabled user's."""
+    """Return whose key pair this is, None for nobody's. As recorded, a disabled user's key still opens the door."""
     found = store.sql(
-        'SELECT u.name, s.secret FROM "tabUser" u JOIN sandbox_secret s ON s.user = u.name '
-        "WHERE u.api_key = ? AND u.enabled = 1",
+        'SELECT u.name, s.secret FROM "tabUser" u JOIN sandbox_secret s ON s.user = u.name WHERE u.api_key = ?',
         (api_key,),
     )
     matching = [row["name"] for row in found if secrets.compare_digest(row["secret"].encode(), api_secret.encode())]

@@ -15,9 +15,9 @@ import requests
 from starlette.applications import Starlette
 
 from dev.mail_sink import mail_sink
+from erp_medusa_pipelines.clients.writable import WRITABLE, server_script_text
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
-from erp_medusa_sandbox.erpnext.set_values import ALLOWED
 from erp_medusa_sandbox.erpnext.site import DOCUMENTED_ROLES
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.server import running
@@ -26,12 +26,12 @@ from erp_medusa_sandbox.shop import seed as shop
 NOW = datetime(2026, 11, 22, 5, 8)  # noqa: DTZ001 - a wall clock
 ROLES = (*DOCUMENTED_ROLES, "Script Manager")
 SET_VALUES = "/api/method/erp_medusa_set_values"
-ALLOWS = {name: sorted(fields) for name, fields in ALLOWED.items()}
+ALLOWS = {name: sorted(fields) for name, fields in WRITABLE.items()}
 SCRIPT = {
     "name": "erp_medusa_set_values",
     "script_type": "API",
     "api_method": "erp_medusa_set_values",
-    "script": "pass",
+    "script": server_script_text(),
 }
 
 
@@ -200,27 +200,6 @@ def test_the_server_script_refuses_what_it_does_not_exist_for(
     erp.store.insert("Server Script", **SCRIPT)
     body = {"doctype": doctype, "rows": [["WEB-ITM-0001", values]]}
     assert erp.request("POST", SET_VALUES, user, json=body).json()["exc_type"] == exc_type
-
-
-# -- the app's own save hooks -----------------------------------------------------------------------------------
-
-
-def test_saves_record_the_calls_that_the_app_would_make_to_medusa(erp: Erp) -> None:
-    erp.store.set("Medusa Configuration", "", enable="1")
-    item = "/api/resource/Website Item/WEB-ITM-0001"
-
-    def calls_of(body: dict[str, Any]) -> list[str]:
-        requests.delete(f"{erp.url}/__sandbox__/hook_calls", timeout=10)
-        erp.request("PUT", item, json=body).raise_for_status()
-        return [call["path"] for call in requests.get(f"{erp.url}/__sandbox__/hook_calls", timeout=10).json()]
-
-    assert calls_of({"custom_in_stock": 1})[:2] == ["/admin/collections", "/admin/products"]
-    ids = {"medusa_id": "prod_1", "medusa_variant_id": "variant_1"}
-    assert calls_of({**ids, "custom_skip_update_hook": 1}) == []
-    assert calls_of({"custom_in_stock": 0}) == [], "nothing resets the flag"
-    assert calls_of({"custom_skip_update_hook": 0}) == ["/admin/collections", "/admin/products/prod_1"]
-    erp.store.set("Medusa Configuration", "", enable="0")
-    assert calls_of({"custom_in_stock": 1}) == []
 
 
 # -- mail -------------------------------------------------------------------------------------------------------
