@@ -28,6 +28,7 @@ from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
 from erp_medusa_sandbox.medusa.price_lists import PriceLists
 from erp_medusa_sandbox.medusa.product_routes import Products
 from erp_medusa_sandbox.medusa.reservations import Reservations
+from erp_medusa_sandbox.medusa.sales_channels import SalesChannels
 from erp_medusa_sandbox.medusa.settings import Settings
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.medusa.storefront import Storefront, check_key
@@ -45,6 +46,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     InventoryItems,
     Reservations,
     PriceLists,
+    SalesChannels,
     Settings,
     Storefront,
     Carts,

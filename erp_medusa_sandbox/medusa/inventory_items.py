@@ -9,18 +9,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, NUMBER, STRING, TEXT, fields, invalid
+from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, NUMBER, STRING, TEXT, fields
 from erp_medusa_sandbox.medusa.http import Resource, deleted, json_body, shown
 from erp_medusa_sandbox.medusa.inventory import ITEM_FIELDS, known_item
 from erp_medusa_sandbox.medusa.lists import ListRoute, page
 from erp_medusa_sandbox.medusa.store import Document
-from erp_medusa_sandbox.medusa.variants import own_variant
+from erp_medusa_sandbox.medusa.variants import own_variant, refuse_known_item
 
 _ITEMS = ListRoute(
     table="inventory_item",
     plural="inventory_items",
     defaults=ITEM_FIELDS,
     limit=20,
+    dated=False,
     equals=("id", "sku", "title", "hs_code", "material", "mid_code", "origin_country"),
     search=("sku", "title", "description"),
     parameters=("location_levels", "requires_shipping", "weight", "length", "height", "width"),
@@ -74,20 +75,16 @@ class InventoryItems(Resource):
 
     async def _update(self, request: Request) -> Response:
         given = await json_body(request, _CHANGED_ITEM)
-        holders = self.store.find("inventory_item", "sku", [given["sku"]]) if given.get("sku") else []
-        if any(item["id"] != request.path_params["id"] for item in holders):
-            raise invalid(f"Inventory item with sku: {given['sku']}, already exists.")
+        item = known_item(self.store, request.path_params["id"])
+        if given.get("sku") != item["sku"]:
+            refuse_known_item(self.store, given.get("sku"))
         with self.store.transaction():
-            item = self.store.put(
-                "inventory_item",
-                {**known_item(self.store, request.path_params["id"]), **given, "updated_at": self.store.now()},
-            )
+            item = self.store.put("inventory_item", {**item, **given, "updated_at": self.store.now()})
         return self._answer(request, item)
 
     async def _create(self, request: Request) -> Response:
         given = await json_body(request, _NEW_ITEM)
-        if given.get("sku") and self.store.has("inventory_item", "sku", given["sku"]):
-            raise invalid(f"Inventory item with sku: {given['sku']}, already exists.")
+        refuse_known_item(self.store, given.get("sku"))
         values = {name: given.get(name) for name in (*_ITEM_TEXTS, *_ITEM_NUMBERS, "metadata")}
         requires_shipping = given.get("requires_shipping", True)
         with self.store.transaction():

@@ -38,6 +38,7 @@ _LEVELS = ListRoute(
         "updated_at",
     ),
     equals=("id", "location_id", "inventory_item_id"),
+    dated=False,
 )
 
 _LEVEL_SHAPE: dict[str, Check] = {

@@ -42,6 +42,7 @@ class ListRoute:
     arrays: tuple[str, ...] = ()  # filters that refuse a single value
     parameters: tuple[str, ...] = ()  # accepted, no filter
     strict: bool = True  # refuse unknown parameters; otherwise they are ignored
+    dated: bool = True  # can be filtered by created_at, updated_at and deleted_at
 
 
 def parse_query(query: str) -> dict[str, Value]:
@@ -100,7 +101,8 @@ def page(
 
 def refuse_unknown(route: ListRoute, query: dict[str, Value]) -> None:
     """Raise if the query has a parameter that the route does not know, unless it ignores those."""
-    known = {*_PAGING, *_DATES, "q", *route.equals, *route.filters, *route.parameters}
+    dates = _DATES if route.dated else ()
+    known = {*_PAGING, *dates, "q", *route.equals, *route.filters, *route.parameters}
     unknown = [name for name in query if name not in known]
     if route.strict and unknown:
         raise medusa_errors.invalid(f"Invalid request: {medusa_errors.unrecognized(unknown)}")

@@ -127,6 +127,7 @@ _LISTS = ListRoute(
     table="price_list",
     plural="price_lists",
     defaults=_LIST_FIELDS,
+    dated=False,
     equals=("id", "status", "type"),
     search=("title", "description"),
     parameters=("starts_at", "ends_at", "rules_count"),

@@ -97,6 +97,7 @@ class Products(Resource):
             Route("/admin/product-variants", self._list_all_variants, methods=["GET"]),
             Route(variants, self._add_variant, methods=["POST"]),
             Route(f"{variants}/batch", self._batch_variants, methods=["POST"]),
+            Route(f"{variants}/{{variant_id}}", self._get_one_variant, methods=["GET"]),
             Route(f"{variants}/{{variant_id}}", self._update_one_variant, methods=["POST"]),
             Route(f"{variants}/{{variant_id}}", self._delete_one_variant, methods=["DELETE"]),
         ]
@@ -175,6 +176,10 @@ class Products(Resource):
                 "deleted": deleted_many(given.get("delete", []), "variant"),
             }
         )
+
+    async def _get_one_variant(self, request: Request) -> Response:
+        variant = own_variant(self.store, request.path_params["id"], request.path_params["variant_id"])
+        return JSONResponse({"variant": shown(request, self.store, "variant", variant, ("*", *VARIANT_FIELDS))})
 
     async def _update_one_variant(self, request: Request) -> Response:
         given = await json_body(request, CHANGED_VARIANT)

@@ -26,7 +26,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "collection": ("handle", "external_id"),
     "category": ("handle", "external_id", "parent_category_id"),
     "product": ("handle", "external_id", "collection_id"),
-    "variant": ("sku", "product_id", "price_set_id", "inventory_links"),
+    "variant": ("sku", "barcode", "ean", "upc", "product_id", "price_set_id", "inventory_links"),
     "inventory_item": ("sku",),
     "inventory_level": ("inventory_item_id",),
     "price": ("price_set_id", "price_list_id"),

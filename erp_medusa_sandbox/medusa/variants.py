@@ -13,6 +13,7 @@ from erp_medusa_sandbox.medusa.http import js_number, merged_metadata
 from erp_medusa_sandbox.medusa.product_shapes import VARIANT_SCALARS, base_prices
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore, new_id
 
+UNIQUE = ("sku", "barcode", "ean", "upc")
 _DEFAULTS = {"allow_backorder": False, "manage_inventory": True, "variant_rank": 0}
 
 
@@ -20,7 +21,7 @@ def create_variant(
     store: MedusaStore, product: Document, given: Document, *, rank: int = 0, with_inventory: bool = True
 ) -> Document:
     """Create a variant with its prices, and with an inventory item where it is managed."""
-    _refuse_known_sku(store, given.get("sku"))
+    _refuse_known(store, given, {})
     value_ids = _option_values(product, given)
     if value_ids:
         for other in store.find("variant", "product_id", [product["id"]]):
@@ -43,10 +44,9 @@ def create_variant(
 
 
 def update_variant(store: MedusaStore, variant: Document, given: Document, *, with_inventory: bool = True) -> Document:
-    """Change a variant; one that becomes managed gets an inventory item."""
+    """Change a variant; one that becomes managed gets an inventory item, one that ceases to be leaves its own behind."""
     changed = {**variant, **{name: given[name] for name in VARIANT_SCALARS if name in given}}
-    if changed["sku"] != variant["sku"]:
-        _refuse_known_sku(store, changed["sku"])
+    _refuse_known(store, changed, variant)
     if "metadata" in given:
         changed["metadata"] = merged_metadata(variant["metadata"], given["metadata"])
     if "options" in given:
@@ -55,6 +55,9 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
     if with_inventory and changed["manage_inventory"] and not variant["manage_inventory"]:
         changed["inventory_links"] = list(variant["inventory_links"])
         _stock(store, changed)
+    elif variant["manage_inventory"] and not changed["manage_inventory"]:
+        # The inventory item stays behind, and its sku stays taken.
+        changed["inventory_links"] = []
     if changed != variant:
         changed["updated_at"] = store.now()
         store.put("variant", changed)
@@ -68,6 +71,8 @@ def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: boo
     for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
         store.remove("price", price["id"])
     for link in variant["inventory_links"] if with_inventory else ():
+        if len(store.find("variant", "inventory_links", [link["inventory_item_id"]])) > 1:
+            continue  # another variant is stocked by it
         for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]]):
             store.remove("inventory_level", level["id"])
         store.remove("inventory_item", link["inventory_item_id"])
@@ -122,6 +127,12 @@ def new_price(store: MedusaStore, price_set_id: str, price_list_id: str | None, 
     )
 
 
+def refuse_known_item(store: MedusaStore, sku: str | None) -> None:
+    """Raise if an inventory item has this sku already."""
+    if sku and store.has("inventory_item", "sku", sku):
+        raise invalid(f"Inventory item with sku: {sku}, already exists.")
+
+
 def _option_values(product: Document, given: Document) -> list[str]:
     found = []
     for title, wanted in (given.get("options") or {}).items():
@@ -133,17 +144,19 @@ def _option_values(product: Document, given: Document) -> list[str]:
     return found
 
 
-def _refuse_known_sku(store: MedusaStore, sku: str | None) -> None:
-    if sku and store.has("variant", "sku", sku):
-        raise invalid(f"Product variant with sku: {sku}, already exists.")
+def _refuse_known(store: MedusaStore, given: Document, before: Document) -> None:
+    """Codes are unique among living variants; an empty one is none."""
+    for name in UNIQUE:
+        value = given.get(name)
+        if value and value != before.get(name) and store.has("variant", name, value):
+            raise invalid(f"Product variant with {name}: {value}, already exists.")
 
 
 def _stock(store: MedusaStore, variant: Document) -> None:
     """Gives a managed variant the inventory item that Medusa makes for it."""
     if not variant["manage_inventory"] or variant["inventory_links"]:
         return
-    if variant["sku"] and store.has("inventory_item", "sku", variant["sku"]):
-        raise invalid(f"Inventory item with sku: {variant['sku']}, already exists.")
+    refuse_known_item(store, variant["sku"])
     item = store.put(
         "inventory_item",
         store.stamped(

@@ -467,6 +467,22 @@ SCENARIO: list[str | Callable[[Replay], None]] = [
     ],
     a_product_with_two_variants,
     "products_update_variants_subset",
+    *[
+        "products_batch_create_multi_variant",
+        "variant_update_duplicate_sku",
+        "variant_update_duplicate_barcode",
+        "variant_create_unknown_option_value",
+        "inventory_item_create_without_variant",
+        "inventory_items_filter_updated_at_refused",
+        "price_lists_filter_updated_at_refused",
+        "variant_update_sku",
+        "variant_after_sku_update_inventory",
+        "inventory_item_update_duplicate_sku",
+        "inventory_item_update_sku",
+        "sales_channel_create",
+        "products_filter_sales_channel",
+        "sales_channel_products_unknown",
+    ],
 ]
 REPLAYED = [step for step in SCENARIO if isinstance(step, str)]
 
