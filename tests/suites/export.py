@@ -188,8 +188,9 @@ class ExportSuite:
     def test_a_rejected_item_is_not_sent_again_until_it_changes_or_is_asked_for(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:
-        bad = catalogue.group("Bad", medusa_id="pcol_of_another_shop")
-        name = catalogue.item(bad)
+        name = catalogue.item(catalogue.group("Trays"))
+        refused = {"type": "invalid_data", "message": "Invalid request: Value for field 'title' is not taken"}
+        medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=400, json=refused))
         assert not runner.asset("medusa_products", "batch_0").check("medusa_products").passed
         medusa.faults.forget_requests()
         again = runner.asset("medusa_products", "batch_0")
@@ -198,7 +199,8 @@ class ExportSuite:
         config = {"ops": {"medusa_products": {"config": {"retry_rejected": True}}}}
         runner.asset("medusa_products", "batch_0", run_config=config)
         assert medusa_writes(medusa)
-        catalogue.store.set("Website Item", name, item_group=catalogue.group("Good"))
+        medusa.faults.heal()
+        catalogue.store.set("Website Item", name, web_item_name="Another name")
         healed = runner.asset("medusa_products", "batch_0")
         assert healed.check("medusa_products").passed
         assert catalogue.row(name)["medusa_id"]

@@ -28,17 +28,19 @@ class JobRun:
 
     def failure(self, asset: str) -> Any:
         """The user's failure data of the asset's step, or of the step that tells of its leftovers."""
-        steps = (asset, f"{asset}_nothing_left")
-        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key in steps]
+        events = self._step_failures(asset)
         assert events, f"{asset} neither materialized nor failed"
         data = events[0].step_failure_data.user_failure_data
         assert data is not None, events[0].step_failure_data.error
         return data
 
     def failure_text(self, asset: str) -> str:
-        """All that the failure of the asset's step says."""
-        events = [e for e in self.result.all_events if e.is_step_failure and e.step_key == asset]
-        return "\n".join(str(e.step_failure_data.error) for e in events)
+        """All that the failure of the asset's step says, or of the step that tells of its leftovers."""
+        return "\n".join(str(e.step_failure_data.error) for e in self._step_failures(asset))
+
+    def _step_failures(self, asset: str) -> list[dg.DagsterEvent]:
+        steps = (asset, f"{asset}_nothing_left")
+        return [e for e in self.result.all_events if e.is_step_failure and e.step_key in steps]
 
     def check(self, asset: str, name: str = "nothing_rejected") -> dg.AssetCheckEvaluation:
         """The result of an asset check."""
