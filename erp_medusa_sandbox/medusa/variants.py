@@ -44,7 +44,7 @@ def create_variant(
 
 
 def update_variant(store: MedusaStore, variant: Document, given: Document, *, with_inventory: bool = True) -> Document:
-    """Change a variant; one that becomes managed gets an inventory item, one that ceases to be leaves its own behind."""
+    """Change a variant; a newly managed one gets an inventory item, one no longer managed leaves its own behind."""
     changed = {**variant, **{name: given[name] for name in VARIANT_SCALARS if name in given}}
     _refuse_known(store, changed, variant)
     if "metadata" in given:
