@@ -158,9 +158,8 @@ class MedusaClient:
     def shipping_profile_id(self, configured: str | None) -> str | None:
         """The configured shipping profile, checked; else the shop's default; None where a shop ships nothing."""
         if configured:
-            return self._the_one(
-                "/admin/shipping-profiles", "shipping_profiles", configured, "MEDUSA_SHIPPING_PROFILE_ID"
-            )
+            path, field = "/admin/shipping-profiles", "medusa_shipping_profile_id"
+            return self._the_one(path, "shipping_profiles", configured, field)
         query = {"type": "default", "fields": "id", "limit": 1}
         profiles = self.http.request("GET", "/admin/shipping-profiles", params=query)["shipping_profiles"]
         return profiles[0]["id"] if profiles else None
