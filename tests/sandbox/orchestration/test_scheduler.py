@@ -82,7 +82,7 @@ def scheduler_of(home: Path, environment: pytest.MonkeyPatch, batches: int) -> I
 
 def night(number: int) -> datetime:
     """A moment after all nightly schedules of that night were due."""
-    return EVENING + timedelta(days=number - 1, hours=5)
+    return EVENING + timedelta(days=number - 1, hours=6)
 
 
 def errors(scheduler: Scheduler, tasks: Iterable[str]) -> list[str]:
