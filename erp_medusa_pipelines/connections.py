@@ -15,6 +15,11 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.planning.changes import ChangeLog
+from erp_medusa_pipelines.clients.planning.erpnext import PlannedErpNext, PlannedWriter
+from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
+from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
+from erp_medusa_pipelines.clients.planning.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
@@ -28,6 +33,10 @@ class Shop:
     erp: ErpNextClient
     writer: ErpNextWriter
     medusa: MedusaClient
+    items: frozenset[str] = frozenset()
+    """Names of Website Items that the work is limited to; empty for all."""
+    record: ChangeLog | None = None
+    """Where changes are noted, and refusals; None for a plan."""
 
     @property
     def requests_sent(self) -> int:
@@ -43,8 +52,18 @@ class Shop:
 
 
 @contextmanager
-def open_shop(settings: Settings) -> Iterator[Shop]:
-    """Both clients for these settings; starts the sandbox when they ask for it. Raises SettingsError."""
+def open_shop(
+    settings: Settings,
+    *,
+    plan: ChangeLog | None = None,
+    record: ChangeLog | None = None,
+    items: frozenset[str] = frozenset(),
+) -> Iterator[Shop]:
+    """Both clients for these settings; starts the sandbox when they ask for it. Raises SettingsError.
+
+    With `plan` both servers are only read, and what would be written is noted in it. With `record` they are written to,
+    and what was is noted. `items` limits the work to some Website Items.
+    """
     options = HttpOptions(
         connect_timeout=settings.http_connect_timeout,
         read_timeout=settings.http_read_timeout,
@@ -52,19 +71,26 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
     )
     servers = _servers(settings)
     medusa_key = servers.medusa_key.get_secret_value()
-    medusa_http = HttpClient(
+    kind = HttpClient if plan is None else ReadOnlyHttpClient
+    medusa_http = kind(
         "Medusa", servers.medusa_url, {"Authorization": f"Basic {medusa_key}"}, secrets=(medusa_key,), options=options
     )
-    erp = _erpnext(settings, servers, options)
+    erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind)
+    reads = {"page_size": settings.erpnext_page_size, "read_chunk": settings.erpnext_read_chunk}
+    writes = {"chunk": settings.erpnext_write_chunk, "fast_chunk": settings.erpnext_fast_write_chunk}
     try:
-        yield Shop(
-            settings=settings,
-            erp=erp,
-            writer=ErpNextWriter(erp, chunk=settings.erpnext_write_chunk, fast_chunk=settings.erpnext_fast_write_chunk),
-            medusa=MedusaClient(medusa_http),
-        )
+        if plan is not None:
+            planned = PlannedErpNext(erp_http, plan, **reads)
+            yield Shop(settings, planned, PlannedWriter(planned, **writes), PlannedMedusa(medusa_http, plan), items)
+        elif record is not None:
+            erp = RecordingErpNext(erp_http, record, **reads)
+            writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)
+            yield Shop(settings, erp, writer, medusa, items, record)
+        else:
+            erp = ErpNextClient(erp_http, **reads)
+            yield Shop(settings, erp, ErpNextWriter(erp, **writes), MedusaClient(medusa_http), items)
     finally:
-        erp.http.close()
+        erp_http.close()
         medusa_http.close()
 
 
@@ -135,10 +161,12 @@ def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> Erp
     return ErpNextClient(http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
 
 
-def _erpnext_http(url: str, key: SecretStr, secret: SecretStr, options: HttpOptions) -> HttpClient:
+def _erpnext_http(
+    url: str, key: SecretStr, secret: SecretStr, options: HttpOptions, kind: type[HttpClient] = HttpClient
+) -> HttpClient:
     pair = key.get_secret_value(), secret.get_secret_value()
     token = ":".join(pair)
-    return HttpClient("ERPNext", url, {"Authorization": f"token {token}"}, secrets=(token, *pair), options=options)
+    return kind("ERPNext", url, {"Authorization": f"token {token}"}, secrets=(token, *pair), options=options)
 
 
 def sandbox_directory(settings: Settings) -> Path:

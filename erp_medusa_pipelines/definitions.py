@@ -29,6 +29,7 @@ from erp_medusa_pipelines.orchestration.installation import INSTALLATION_CHECKS,
 from erp_medusa_pipelines.orchestration.jobs import build_job
 from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
 from erp_medusa_pipelines.orchestration.partitions import batches_definition, batches_in_force
+from erp_medusa_pipelines.orchestration.plan_jobs import build_plan_job, build_sync_job
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
@@ -48,6 +49,11 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
     assets = _assets(batches)
+
+    def code() -> dg.Definitions:
+        """These definitions again: the two jobs run the assets of others."""
+        return build_defs(settings)
+
     return dg.Definitions(
         assets=with_links([*with_freshness(assets, tasks, zone), *DOCTYPE_ASSETS, installation], settings),
         asset_checks=[
@@ -56,7 +62,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
             *INSTALLATION_CHECKS,
             shop_is_ready,
         ],
-        jobs=[*jobs.values(), reset_execution_limit],
+        jobs=[*jobs.values(), reset_execution_limit, build_plan_job(code), build_sync_job(code)],
         schedules=[
             build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))
             for task in (*tasks, *housekeeping)

@@ -315,6 +315,9 @@ class Settings(BaseSettings):
     keep_minute_runs_days: int = Field(
         7, ge=1, le=3650, description="Days after which successful runs of tasks that run every minute are deleted"
     )
+    history_days: int = Field(
+        90, ge=1, le=3650, description="Days that the history of changes is kept, document by document"
+    )
 
     gate_timeout: float = Field(
         5.0, gt=0, le=30, description="Seconds in which ERPNext must say whether a minute task has work; else no run"

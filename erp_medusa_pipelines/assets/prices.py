@@ -77,7 +77,8 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 lists=_lists(run),
                 rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
                 removal_percent=settings.price_removal_percent,
-                allow_removal=config.allow_removal,
+                # Items that somebody named are no mass loss.
+                allow_removal=config.allow_removal or bool(run.shop.items),
                 entries_per_call=settings.medusa_price_chunk,
             ).run()
             return run.result()

@@ -18,9 +18,10 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.leftovers import LEFT_OVER
 from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE
+from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.runs import only_batch_of
@@ -74,7 +75,7 @@ class SyncRun:
     @property
     def batch(self) -> Batch:
         """The batch that this run is for."""
-        return batch_of_key(self.context.partition_key, self.shop.settings.export_batches)
+        return batch_of_key(self.context.partition_key, self.shop.settings.export_batches, self.shop.items)
 
     @property
     def scope(self) -> BatchScope:
@@ -97,6 +98,8 @@ class SyncRun:
         """
         shown = {**self._metadata(), **metadata}
         if self._holds_documents:
+            if self.shop.items:
+                self.quarantine.keep_unmet()
             state.save(self.context.instance, self._state_key(self._own_batch), self.quarantine.to_json())
             checks = [self._check(), *checks]
         self._log_rejects()
@@ -110,6 +113,8 @@ class SyncRun:
 
     def _log_rejects(self) -> None:
         fresh = [reject for reject in self.report.rejects if not reject.held]
+        if self.shop.record:
+            self.shop.record.add(*map(_refusal, fresh))
         for reject in fresh[:ROWS_SHOWN]:
             self.context.log.warning("rejected: %s %s: %s", reject.doctype, reject.name, reject.reason)
         if len(fresh) > ROWS_SHOWN:
@@ -142,8 +147,7 @@ class SyncRun:
         return only_batch_of(self.context.run)
 
     def _state_key(self, batch: str | None) -> str:
-        asset = self.context.asset_key.to_user_string()
-        return f"quarantine/{asset}/{batch}" if batch else f"quarantine/{asset}"
+        return quarantine_key(self.context.asset_key.to_user_string(), batch)
 
     def _failure(self, metadata: Mapping[str, Any]) -> dg.Failure:
         pause = self.report.retry_after
@@ -198,6 +202,10 @@ class SyncRun:
         ]
         schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
         return {TABLE: dg.MetadataValue.table(records, schema)}
+
+
+def _refusal(reject: Reject) -> Change:
+    return Change("ERPNext", "refuse", reject.doctype, reject.name, {reject.field: reject.reason}, reject.name)
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 locations=settings.warehouse_stock_locations,
                 default_location=run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
                 zero_percent=settings.stock_zero_percent,
-                allow_zero=config.allow_zero,
+                # Items that somebody named are no mass loss.
+                allow_zero=config.allow_zero or bool(run.shop.items),
                 levels_per_call=settings.medusa_level_chunk,
             )
             sync.run()

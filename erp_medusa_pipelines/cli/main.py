@@ -7,7 +7,10 @@ docstring is its help text. To add one: write it, add it here, describe it in do
 import typer
 
 from erp_medusa_pipelines.cli.doctor import doctor
+from erp_medusa_pipelines.cli.log import log
+from erp_medusa_pipelines.cli.plan import apply, plan
 from erp_medusa_pipelines.cli.setup import setup
+from erp_medusa_pipelines.cli.sync import sync
 from erp_medusa_pipelines.cli.take_over import hand_back, take_over
 
 app = typer.Typer(
@@ -21,6 +24,10 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.command()(setup)
+app.command()(plan)
+app.command()(apply)
+app.command()(sync)
+app.command()(log)
 app.command()(take_over)
 app.command()(hand_back)
 

@@ -163,6 +163,14 @@ def write_values(instance: dg.DagsterInstance, values: Mapping[str, str]) -> Non
     instance.daemon_cursor_storage.set_cursor_values(dict(values))
 
 
+def storage_url(instance: dg.DagsterInstance) -> str | None:
+    """Where a table of ours lies beside Dagster's: its PostgreSQL, else a SQLite file; None where nothing is kept."""
+    if instance.is_ephemeral:
+        return None
+    postgres = getattr(instance.event_log_storage, "postgres_url", None)
+    return postgres or f"sqlite:///{instance.root_directory}/erp_medusa_history.db"
+
+
 def instance_setting(instance: dg.DagsterInstance, name: str) -> Any:
     """A section of dagster.yaml as it is in force; empty where the file does not have it."""
     return instance.get_settings(name) or {}

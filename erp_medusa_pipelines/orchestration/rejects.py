@@ -18,6 +18,11 @@ TABLE = "rejects"
 NUMBER = "rejected"
 
 
+def quarantine_key(asset: str, batch: str | None) -> str:
+    """Where an asset's held documents of a batch are kept (state.py)."""
+    return f"quarantine/{asset}/{batch}" if batch else f"quarantine/{asset}"
+
+
 @dataclass(frozen=True)
 class Rejects:
     """The newest result of one asset's check. `rows` hold document, field, reason and link; not all of very many."""

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from erp_medusa_pipelines.connections import Shop, open_shop
+from erp_medusa_pipelines.orchestration.history import History
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
 from erp_medusa_pipelines.settings import load_settings
@@ -18,9 +20,13 @@ class ShopConnection(dg.ConfigurableResource):
     signs of life are left from here.
     """
 
+    _run: dg.DagsterRun | None = PrivateAttr(default=None)
+    _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
         """Around the whole run."""
+        self._run, self._instance = context.run, context.instance
         if context.instance is None or context.run is None:
             yield self
             return
@@ -32,6 +38,16 @@ class ShopConnection(dg.ConfigurableResource):
 
     @contextmanager
     def open(self) -> Iterator[Shop]:
-        """Both clients, closed at the end. Raises SettingsError."""
-        with open_shop(load_settings()) as shop:
-            yield shop
+        """Both clients, closed at the end; what they change is kept in the history. Raises SettingsError."""
+        settings = load_settings()
+        history = History.beside(self._instance) if self._instance and self._run else None
+        if history is None or self._run is None:
+            with open_shop(settings) as shop:
+                yield shop
+            return
+        log = history.log_of(self._run.run_id, settings.history_days)
+        try:
+            with open_shop(settings, record=log) as shop:
+                yield shop
+        finally:
+            log.flush()

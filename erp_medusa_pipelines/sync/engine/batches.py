@@ -10,13 +10,16 @@ from zlib import crc32
 
 @dataclass(frozen=True)
 class Batch:
-    """Batch `index` of `count`, e.g. Batch(0, 4)."""
+    """Batch `index` of `count`, e.g. Batch(0, 4); with `items` only these Website Items of it."""
 
     index: int
     count: int
+    items: frozenset[str] = frozenset()
 
     def contains(self, website_item: str) -> bool:
         """Whether the Website Item of this name is in the batch."""
+        if self.items and website_item not in self.items:
+            return False
         return crc32(website_item.encode("utf-8")) % self.count == self.index
 
 
@@ -25,6 +28,11 @@ def batch_keys(count: int) -> list[str]:
     return [f"batch_{index}" for index in range(count)]
 
 
-def batch_of_key(key: str, count: int) -> Batch:
+def batch_of_key(key: str, count: int, items: frozenset[str] = frozenset()) -> Batch:
     """The batch that a partition key stands for."""
-    return Batch(int(key.removeprefix("batch_")), count)
+    return Batch(int(key.removeprefix("batch_")), count, items)
+
+
+def batch_of_item(website_item: str, count: int) -> str:
+    """The partition key of the batch that a Website Item belongs to."""
+    return f"batch_{crc32(website_item.encode('utf-8')) % count}"

@@ -53,10 +53,12 @@ class Quarantine:
         for name, kind in self._before:
             self._kinds[name].append(kind)
         self._after: dict[Key, Held] = {}
+        self._met: set[str] = set()
         self._retry_all = retry_all
 
     def held(self, name: str, fingerprint: str, kind: str = "") -> Held | None:
         """Return the entry when the document must not be sent again; it stays held."""
+        self._met.add(name)
         held = self._before.get((name, kind))
         if held is None or held.again or self._retry_all or held.fingerprint != short(fingerprint):
             return None
@@ -65,6 +67,7 @@ class Quarantine:
 
     def put(self, name: str, held: Held) -> None:
         """Hold a document from now on."""
+        self._met.add(name)
         self._after[name, held.kind] = replace(held, fingerprint=short(held.fingerprint))
 
     def failed(self, name: str, held: Held) -> Held:
@@ -79,6 +82,11 @@ class Quarantine:
         """Leave earlier entries as they are, for a document that this run did not come to."""
         for kind in self._kinds.get(name, ()):
             self._after.setdefault((name, kind), self._before[name, kind])
+
+    def keep_unmet(self) -> None:
+        """Leave every earlier entry as it is whose document this run did not ask about: it was about a few others."""
+        for name in self._kinds.keys() - self._met:
+            self.keep(name)
 
     def entries(self) -> list[tuple[str, Held]]:
         """Return what earlier runs held back."""

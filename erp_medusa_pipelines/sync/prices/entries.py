@@ -35,7 +35,8 @@ def read_entries(prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Ite
         for list_id, row in prices.entries_of(some):
             found.sizes[list_id] += 1
             variant_id = entry_variant(row)
-            if kept_lists[list_id].batch == label or variant_id in own:
+            # Entries of others are not judged when the run is about some items only.
+            if variant_id in own or (kept_lists[list_id].batch == label and not batch.items):
                 currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
                 found.by_variant[variant_id].append(Entry(row["id"], list_id, windows[list_id], currency, amount))
     return found

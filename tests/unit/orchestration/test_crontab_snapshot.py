@@ -39,7 +39,7 @@ CRONTAB = {
     "expire_otps": ("* * * * *", "short", 60, None, 1, "expired_otps"),
     "prune_runs": ("30 4 * * *", "default", 300, None, 1, ""),
 }
-OTHER_JOBS = {"__ASSET_JOB", "reset_execution_limit"}
+OTHER_JOBS = {"__ASSET_JOB", "plan", "reset_execution_limit", "sync_items"}
 COMPUTED = {"sales_by_item", "top_selling_items"}
 """Assets that only read from the ERP."""
 

@@ -1,0 +1,46 @@
+"""What commands need of Dagster: the code location and the installation's instance.
+
+Belongs here: opening them. Dagster takes seconds to load, so commands import it only when they come to it.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from erp_medusa_pipelines.cli.frame import CommandError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from erp_medusa_pipelines.settings import Settings
+
+
+def definitions(settings: "Settings") -> "dg.Definitions":
+    """The code location for these settings."""
+    from erp_medusa_pipelines.definitions import build_defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    return build_defs(settings)
+
+
+@contextmanager
+def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
+    """The instance of DAGSTER_HOME; None where that is not set."""
+    if not os.environ.get("DAGSTER_HOME"):
+        yield None
+        return
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@contextmanager
+def the_instance() -> Iterator["dg.DagsterInstance"]:
+    """The instance of DAGSTER_HOME. Raises CommandError where that is not set."""
+    with instance_if_any() as instance:
+        if instance is None:
+            raise CommandError("set DAGSTER_HOME to the installation's, where its runs are recorded")
+        yield instance

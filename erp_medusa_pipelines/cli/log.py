@@ -1,0 +1,83 @@
+"""`erp-medusa log ITEM`: what runs changed of it, and what was refused.
+
+Belongs here: the command. The history itself: orchestration/history.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_side import the_instance
+from erp_medusa_pipelines.cli.frame import CommandError, command
+from erp_medusa_pipelines.cli.items import documents_of, website_items
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
+from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from erp_medusa_pipelines.orchestration.history import Entry
+
+Named = Annotated[str, typer.Argument(help="A Website Item by name or item_code, or any document's name or id.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many entries.")]
+
+
+@command
+def log(item: Named, limit: Limit = 100) -> Answer:
+    """Tell what runs changed of an item and its prices, pictures and stock, and what was refused; newest first.
+
+    Kept for HISTORY_DAYS beside Dagster's own storage. Without ERPNext only entries under exactly this name are found.
+
+    Examples:
+
+    - `erp-medusa log WEB-ITM-0001`
+    - `erp-medusa log prod_01J... --limit 10 --json`
+    """
+    documents = _documents(item)
+    from erp_medusa_pipelines.orchestration.history import History
+
+    with the_instance() as instance:
+        history = History.beside(instance)
+        entries = history.of(documents, limit=limit) if history else []
+    return _answer(item, entries)
+
+
+def _documents(item: str) -> list[str]:
+    try:
+        with connect(patient=False, settings=load_settings()) as shop:
+            names = website_items(shop.erp, [item])
+            return list(dict.fromkeys([item, *documents_of(shop.erp, names[0])]))
+    except CommandError:
+        return [item]
+    except ApiError as error:
+        stderr().print(f"Only entries under exactly this name: {error}", style="yellow", markup=False)
+        return [item]
+
+
+def _answer(item: str, entries: "Sequence[Entry]") -> Answer:
+    data = {"item": item, "entries": [{"at": one.at, "run_id": one.run_id, **asdict(one.row)} for one in entries]}
+    shown: list[RenderableType] = []
+    if entries:
+        columns = ("at", "run", "system", "kind", "document", "action", "field", "old", "new")
+        rows = [
+            (
+                e.at,
+                e.run_id[:8],
+                e.row.system,
+                e.row.kind,
+                e.row.document,
+                e.row.action,
+                e.row.field,
+                e.row.old,
+                e.row.new,
+            )
+            for e in entries
+        ]
+        shown.append(table("", columns, rows))
+    else:
+        shown.append(Text(f"No run changed anything of {item} in the days that are kept."))
+    return Answer(data, shown, ExitCode.FINE)

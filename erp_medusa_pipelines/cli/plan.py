@@ -1,0 +1,204 @@
+"""`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
+
+Belongs here: the commands, and a plan as tables and as a file. How it comes about: orchestration/planned_runs.py.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_side import definitions, instance_if_any, the_instance
+from erp_medusa_pipelines.cli.frame import CommandError, command
+from erp_medusa_pipelines.cli.items import website_items
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
+from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope
+
+MOST_ROWS = 200
+"""A longer table is cut on the screen; --json and --out have all rows."""
+
+COLOURS = {"create": "green", "update": "yellow", "delete": "red", "send": "cyan"}
+
+TaskName = Annotated[
+    str | None, typer.Argument(help="A task (default: every task; its names are the jobs' in the UI).")
+]
+Batch = Annotated[list[int] | None, typer.Option("--batch", help="Only this batch, by its number; may be repeated.")]
+Item = Annotated[
+    list[str] | None, typer.Option("--item", help="Only this Website Item, by name or item_code; may be repeated.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the plan there as JSON, for `apply`.")]
+PlanFile = Annotated[Path, typer.Option("--plan", help="A file that `plan --out` wrote.")]
+
+
+@command
+def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out = None) -> Answer:
+    """Tell what the next run would create, update and delete, field by field, and what it would reject. Writes nothing.
+
+    The task's own code runs; its writes are noted down instead of sent. What a server would refuse only while it is
+    written to is not known before.
+
+    Examples:
+
+    - `erp-medusa plan export_items_and_images_custom --batch 0`
+    - `erp-medusa plan update_webitem_stock --item WEB-ITM-0001 --json`
+    - `erp-medusa plan sync_missing_prices_to_medusa --out prices.json`
+    """
+    settings = load_settings()
+    scope = _scope(settings, batch or (), item or ())
+    plans = make_plans(settings, tasks_named(task), scope)
+    told = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
+    if out:
+        out.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+    return _answer(plans, told)
+
+
+@command
+def apply(plan: PlanFile) -> Answer:
+    """Plan once more, and run the tasks only if the plan is still the same.
+
+    The runs are recorded in the installation of DAGSTER_HOME, as if they were started in the UI.
+
+    Examples:
+
+    - `erp-medusa apply --plan prices.json`
+    """
+    try:
+        read = json.loads(plan.read_text(encoding="utf-8"))
+        known = [(_task(one["task"]), one["batches"], one["items"]) for one in read["plans"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{plan} is no plan that `erp-medusa plan --out` wrote: {error}") from error
+    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+
+    settings = load_settings()
+    with the_instance() as instance:
+        code = definitions(settings)
+        scopes = [(task, Scope(tuple(batches), tuple(items))) for task, batches, items in known]
+        again = [_plan(code, settings, task, scope, instance) for task, scope in scopes]
+        if digest_of(again) != read["digest"]:
+            text = f"Something changed since: the plan is now {digest_of(again)}, the file has {read['digest']}."
+            shown = [Text(f"{text} Nothing was run; plan anew.", style="yellow")]
+            return Answer({"applied": False, "digest": digest_of(again)}, shown, ExitCode.TO_DO)
+        runs = [run for task, scope in scopes for run in _run(code, settings, task, scope, instance)]
+    failed = [run for run in runs if not run["success"]]
+    rows = [(run["job"], run["batch"] or "", "ok" if run["success"] else "failed", run["run_id"]) for run in runs]
+    code_of = ExitCode.TO_DO if failed else ExitCode.FINE
+    return Answer({"applied": True, "runs": runs}, [table("Runs", ("task", "batch", "", "run"), rows)], code_of)
+
+
+def tasks_named(name: str | None) -> list[Task]:
+    """One task; without a name all that are not part of a longer one."""
+    if name:
+        return [_task(name)]
+    return [task for task in TASKS if not any(set(task.assets) < set(other.assets) for other in TASKS)]
+
+
+def _task(name: str) -> Task:
+    found = [task for task in TASKS if task.name == name]
+    if not found:
+        raise CommandError(f"there is no task {name}; the tasks: {', '.join(task.name for task in TASKS)}")
+    return found[0]
+
+
+def _scope(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
+    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+
+    wrong = [number for number in batches if not 0 <= number < settings.export_batches]
+    if wrong:
+        raise CommandError(f"there is no batch {wrong[0]}: EXPORT_BATCHES is {settings.export_batches}, counted from 0")
+    names: list[str] = []
+    if items:
+        with connect(patient=False, settings=settings) as shop:
+            names = website_items(shop.erp, items)
+    return Scope(tuple(f"batch_{number}" for number in batches), tuple(names))
+
+
+def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "list[Plan]":
+    """One plan per task, with progress."""
+    with instance_if_any() as instance, progress() as display:
+        code = definitions(settings)
+        bar = display.add_task("Planning", total=len(tasks))
+        plans = []
+        for task in tasks:
+            plans.append(_plan(code, settings, task, scope, instance))
+            display.advance(bar)
+    return plans
+
+
+def _plan(
+    code: "dg.Definitions", settings: Settings, task: Task, scope: "Scope", instance: "dg.DagsterInstance | None"
+) -> "Plan":
+    from erp_medusa_pipelines.orchestration.planned_runs import plan_task
+
+    return plan_task(code, settings, task, scope, instance=instance)
+
+
+def _run(
+    code: "dg.Definitions", settings: Settings, task: Task, scope: "Scope", instance: "dg.DagsterInstance"
+) -> list[dict[str, Any]]:
+    from erp_medusa_pipelines.orchestration.runs import active_partitions
+    from erp_medusa_pipelines.orchestration.side_runs import QUIET
+
+    if scope.items:
+        raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
+    batches = scope.batches_of(task, settings)
+    if busy := active_partitions(instance, task, batches):
+        raise CommandError(f"{task.name} is going on already: run {next(iter(busy.values()))}")
+    job = code.resolve_job_def(task.name)
+    done = []
+    for batch in batches:
+        result = job.execute_in_process(instance=instance, partition_key=batch, run_config=QUIET, raise_on_error=False)
+        done.append({"job": task.name, "batch": batch, "run_id": result.run_id, "success": result.success})
+    return done
+
+
+def digest_of(plans: "Sequence[Plan]") -> str:
+    """One digest of several plans."""
+    return hashlib.sha256(" ".join(f"{plan.task}={plan.digest}" for plan in plans).encode()).hexdigest()[:16]
+
+
+def _answer(plans: "Sequence[Plan]", told: dict[str, Any]) -> Answer:
+    shown: list[RenderableType] = []
+    for plan in plans:
+        shown += _shown(plan)
+    total = sum(len(plan.rows) for plan in plans)
+    open_ones = any(plan.rejects or plan.problems for plan in plans)
+    shown.append(Text(f"{total} changes, digest {told['digest']}. Nothing was written."))
+    return Answer(told, shown, ExitCode.TO_DO if open_ones else ExitCode.FINE)
+
+
+def _shown(plan: "Plan") -> list[RenderableType]:
+    rows = [
+        (row.system, row.kind, row.document, Text(row.action, style=COLOURS[row.action]), row.field, row.old, row.new)
+        for row in plan.rows[:MOST_ROWS]
+    ]
+    parts: list[RenderableType] = []
+    if rows:
+        columns = ("system", "kind", "document", "action", "field", "old", "new")
+        parts.append(table(plan.task, columns, rows))
+        if len(plan.rows) > MOST_ROWS:
+            parts.append(Text(f"and {len(plan.rows) - MOST_ROWS} more (--json and --out have all)", style="dim"))
+    else:
+        parts.append(Text(f"{plan.task}: nothing to change", style="green"))
+    if plan.rejects:
+        rejects = [(str(row["document"]), str(row["field"]), str(row["reason"])) for row in plan.rejects]
+        parts.append(table("Would be rejected", ("document", "field", "reason"), rejects))
+    parts += [Text(f"Would fail: {problem}", style="red") for problem in plan.problems]
+    documents = Counter(
+        f"{row.action} {row.kind}" for row in {(r.action, r.kind, r.document): r for r in plan.rows}.values()
+    )
+    if documents:
+        parts.append(Text(", ".join(f"{number} {what}" for what, number in sorted(documents.items()))))
+    return parts

@@ -1,0 +1,74 @@
+"""`erp-medusa sync ITEM...`: just these items, now.
+
+Belongs here: the command. What it does is the job `sync_items`, which the UI's launchpad has as well.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_side import definitions, the_instance
+from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.items import website_items
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
+from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.settings import load_settings
+
+Items = Annotated[list[str], typer.Argument(help="Website Items, by name or item_code.")]
+
+
+@command
+def sync(items: Items) -> Answer:
+    """Export just these Website Items, now: product, pictures, prices, stock; rejected ones are tried again.
+
+    It is a run of the job `sync_items` in the installation of DAGSTER_HOME, so it is seen in the UI. A batch that is
+    being worked on is left to its run. The brakes against mass loss do not apply to items that are named.
+
+    Examples:
+
+    - `erp-medusa sync WEB-ITM-0001`
+    - `erp-medusa sync ITM-1 ITM-2 --json`
+    """
+    settings = load_settings()
+    with connect(patient=False, settings=settings) as shop:
+        names = website_items(shop.erp, items)
+    from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
+    from erp_medusa_pipelines.orchestration.run_failures import read_failure
+    from erp_medusa_pipelines.orchestration.side_runs import QUIET
+
+    with the_instance() as instance:
+        job = definitions(settings).resolve_job_def(SYNC_JOB)
+        config = {**QUIET, "ops": {"export_items": {"config": {"items": names}}}}
+        result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+        problem = "" if result.success else read_failure(instance, result.run_id).reason
+    counts, rejects = _metadata(result)
+    return _answer(names, result.run_id, counts, rejects, problem)
+
+
+def _metadata(result: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    tables: dict[str, list[dict[str, Any]]] = {"counts": [], "rejects": []}
+    for event in result.all_events:
+        metadata = getattr(event.event_specific_data, "metadata", None) or {}
+        for name in tables:
+            if name in metadata:
+                tables[name] = [dict(record.data) for record in metadata[name].value.records]
+    return tables["counts"], tables["rejects"]
+
+
+def _answer(
+    names: list[str], run_id: str, counts: list[dict[str, Any]], rejects: list[dict[str, Any]], problem: str
+) -> Answer:
+    shown: list[RenderableType] = []
+    if counts:
+        columns = list(dict.fromkeys(key for row in counts for key in row))
+        shown.append(table("Done", columns, [[row.get(column, "") for column in columns] for row in counts]))
+    if rejects:
+        rows = [(row["document"], row["field"], row["reason"]) for row in rejects]
+        shown.append(table("Rejected", ("document", "field", "reason"), rows))
+    if problem:
+        shown.append(Text(problem, style="red"))
+    shown.append(Text(f"Run {run_id}", style="dim"))
+    data = {"items": names, "run_id": run_id, "counts": counts, "rejects": rejects, "problem": problem}
+    return Answer(data, shown, ExitCode.TO_DO if problem or rejects else ExitCode.FINE)

@@ -1,0 +1,72 @@
+"""What a run changes on the servers, one row per document: planned, or made.
+
+Belongs here: the rows and how they are collected. Does not belong here: which request changes what (medusa_changes.py).
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+System = Literal["ERPNext", "Medusa"]
+Action = Literal["create", "update", "delete", "send", "refuse"]
+
+PLANNED = "planned_"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One document of one server and the values that it gets.
+
+    `key` is its id or name on that server, `name` what people call it, `before` what is known of its old values.
+    """
+
+    system: System
+    action: Action
+    kind: str
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ChangeLog:
+    """Collects changes in the order in which they are made. Thread-safe.
+
+    With `keep`, changes go there in groups of `most` and are forgotten here.
+    """
+
+    def __init__(self, keep: Callable[[list[Change]], None] | None = None, most: int = 500) -> None:
+        self.changes: list[Change] = []
+        self._keep = keep
+        self._most = most
+        self._numbers = count(1)
+        self._lock = threading.Lock()
+
+    def add(self, *changes: Change) -> None:
+        """Note changes down."""
+        with self._lock:
+            self.changes += changes
+            full = self._keep is not None and len(self.changes) >= self._most
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is left."""
+        with self._lock:
+            if self._keep is None:
+                return
+            changes, self.changes = self.changes, []
+        if changes:
+            self._keep(changes)
+
+    def new_id(self, prefix: str) -> str:
+        """An id that no server gives, for a document that would be created."""
+        with self._lock:
+            return f"{PLANNED}{prefix}_{next(self._numbers)}"
+
+
+def is_planned(identifier: str) -> bool:
+    """Whether an id stands for a document that does not exist yet."""
+    return identifier.startswith(PLANNED)

@@ -1,0 +1,182 @@
+"""An ERPNext that is only read: saves are noted down, and later reads see them.
+
+Belongs here: the client and the writer of a plan. Does not belong here: what is planned (sync/).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters, Row
+from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
+from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
+
+SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
+
+_CONDITIONS: Mapping[tuple[str, Any], Callable[[Any], bool]] = {
+    ("is", "set"): lambda value: value not in (None, ""),
+    ("is", "not set"): lambda value: value in (None, ""),
+}
+
+
+class PlannedErpNext(ErpNextClient):
+    """Reads one site; what would be written lies over what is read."""
+
+    def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
+        super().__init__(http, page_size=page_size, read_chunk=read_chunk)
+        self._site = ErpNextClient(http, page_size=page_size, read_chunk=read_chunk)
+        self._log = log
+        self._written: dict[str, dict[str, dict[str, Any]]] = {}
+        self._deleted: dict[str, set[str]] = {}
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def get_list(
+        self,
+        doctype: str,
+        fields: Sequence[str | Aggregate],
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        group_by: str | None = None,
+        limit: int = 0,
+        **options: Any,
+    ) -> list[Row]:
+        """As the site answers, with what is planned so far. Sums are the site's own."""
+        view = _View(self._written.get(doctype, {}), self._deleted.get(doctype, set()), filters, or_filters)
+        if view.is_empty or group_by or any(not isinstance(field, str) for field in fields):
+            return self._site.get_list(
+                doctype, fields, filters=filters, or_filters=or_filters, group_by=group_by, limit=limit, **options
+            )
+        asked = list(dict.fromkeys(["name", *map(str, fields), *view.judged_fields]))
+        most = 0 if view.judges else limit
+        kept = {"filters": view.filters, "or_filters": view.or_filters}
+        rows = view.of(self._site.get_list(doctype, asked, limit=most, **kept, **options))
+        return rows[:limit] if limit else rows
+
+    def pages(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        **options: Any,
+    ) -> Iterator[list[Row]]:
+        """As the site answers, with what is planned so far."""
+        view = _View(self._written.get(doctype, {}), self._deleted.get(doctype, set()), filters, or_filters)
+        asked = list(dict.fromkeys([*fields, *view.judged_fields]))
+        for page in self._site.pages(doctype, asked, filters=view.filters, or_filters=view.or_filters, **options):
+            if rows := view.of(page):
+                yield rows
+
+    def get(self, doctype: str, name: str) -> Row:
+        """One whole document as it would be."""
+        return {**self._site.get(doctype, name), **self._written.get(doctype, {}).get(name, {})}
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def note(self, doctype: str, name: str, values: Mapping[str, Any]) -> None:
+        """A document would get these values."""
+        self._written.setdefault(doctype, {}).setdefault(name, {}).update(values)
+        self._log.add(Change("ERPNext", "update", doctype, name, dict(values), name))
+
+    def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:
+        """Note a save; returns the document as it would be."""
+        self.note(doctype, name, values)
+        return self.get(doctype, name)
+
+    def insert(self, doctype: str, values: Mapping[str, Any]) -> Row:
+        """Note a new document."""
+        name = self._log.new_id(doctype)
+        self._log.add(Change("ERPNext", "create", doctype, name, dict(values)))
+        return {**values, "name": name}
+
+    def delete(self, doctype: str, name: str) -> None:
+        """Note a deletion."""
+        self._deleted.setdefault(doctype, set()).add(name)
+        self._log.add(Change("ERPNext", "delete", doctype, name, {}, name))
+
+    def call(self, function: str, arguments: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Reading functions are called; sending a mail is noted down; any other that may write is refused."""
+        if options.get("method") == "GET":
+            return super().call(function, arguments, **options)
+        if function != SEND_NOW:
+            raise LookupError(f"POST {function} has no answer in a plan: give it one in {__name__}")
+        name = str((arguments or {})["name"])
+        self._written.setdefault("Email Queue", {}).setdefault(name, {})["status"] = "Sent"
+        self._log.add(Change("ERPNext", "send", "Email Queue", name, {}, name))
+        return None
+
+
+class PlannedWriter(ErpNextWriter):
+    """Notes bulk writes down: every one of them succeeds."""
+
+    def __init__(self, client: PlannedErpNext, *, chunk: int = 20, fast_chunk: int = 200) -> None:
+        super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
+        self._planned = client
+
+    def write(self, doctype: str, changes: Sequence[FieldChange], **_options: Any) -> WriteOutcome:
+        """What would be written."""
+        for name, values in changes:
+            self._planned.note(doctype, name, values)
+        return WriteOutcome(written=[name for name, _ in changes])
+
+
+class _View:
+    """Planned values laid over rows, and conditions on such values judged here.
+
+    The site would leave out rows that the plan makes match, and give rows that it makes not match.
+    """
+
+    def __init__(
+        self, written: Mapping[str, Mapping[str, Any]], gone: set[str], filters: Filters, or_filters: Filters
+    ) -> None:
+        self._written, self._gone = written, gone
+        planned = {field for values in list(written.values()) for field in list(values)}
+        self._all = [one for one in filters if one[0] in planned and _known(one)]
+        self.filters = [one for one in filters if one not in self._all]
+        judge_any = any(one[0] in planned for one in or_filters) and all(map(_known, or_filters))
+        self._any = list(or_filters) if judge_any else []
+        self.or_filters = [] if judge_any else or_filters
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is planned for the DocType."""
+        return not (self._written or self._gone)
+
+    @property
+    def judges(self) -> bool:
+        """Whether conditions are judged here, so that the site answers more rows than match."""
+        return bool(self._all or self._any)
+
+    @property
+    def judged_fields(self) -> list[str]:
+        """Fields that the conditions need."""
+        return [one[0] for one in (*self._all, *self._any)]
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows as they would be, without those that would not match."""
+        laid = [_laid_over(row, self._written.get(row["name"], {})) for row in rows if row["name"] not in self._gone]
+        return [
+            row
+            for row in laid
+            if all(_holds(one, row) for one in self._all)
+            and (not self._any or any(_holds(one, row) for one in self._any))
+        ]
+
+
+def _known(condition: Sequence[Any]) -> bool:
+    return condition[1] == "=" or (condition[1] == "is" and condition[2] in ("set", "not set"))
+
+
+def _holds(condition: Sequence[Any], row: Row) -> bool:
+    field, operator, wanted = condition
+    if operator == "=":
+        return str(row.get(field) or "") == str(wanted or "")
+    return _CONDITIONS[operator, wanted](row.get(field))
+
+
+def _laid_over(row: Row, values: Mapping[str, Any]) -> Row:
+    return {**row, **{key: value for key, value in values.items() if key in row}}

@@ -1,0 +1,69 @@
+"""What a run has read of Medusa so far: names for ids, amounts of price entries, quantities of levels.
+
+Belongs here: a small memory, so that a change can be told with the document's name and its old value without a further
+request. Does not belong here: whole documents, which would take the memory of a whole shop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceEntry:
+    """A price entry as it was read."""
+
+    variant_id: str
+    amount: float | None
+    currency: str
+
+
+@dataclass
+class Known:
+    """Grows with every row that is read. Names: external_id of products, sku of variants and inventory items."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, PriceEntry] = field(default_factory=dict)
+    levels: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def name(self, identifier: str) -> str:
+        """What people call the document; its id when nothing better was read."""
+        return self.names.get(identifier) or identifier
+
+    def learn(self, plural: str, row: Row) -> None:
+        """Take what counts from a row of a list route."""
+        identifier = row.get("id")
+        if not isinstance(identifier, str):
+            return
+        if plural == "prices":
+            self._learn_entry(row)
+            return
+        if name := _name_of(plural, row):
+            self.names[identifier] = name
+        for variant in row.get("variants") or () if plural == "products" else ():
+            if variant.get("sku"):
+                self.names[variant["id"]] = variant["sku"]
+        for level in row.get("location_levels") or () if plural == "inventory_items" else ():
+            self.levels[identifier, level["location_id"]] = level["stocked_quantity"]
+        for entry in row.get("prices") or () if plural == "price_lists" else ():
+            self._learn_entry(entry)
+
+    def _learn_entry(self, entry: Row) -> None:
+        variant = (entry.get("price_set") or {}).get("variant") or {}
+        variant_id = entry.get("variant_id") or variant.get("id") or ""
+        self.entries[entry["id"]] = PriceEntry(variant_id, entry.get("amount"), entry.get("currency_code") or "")
+
+
+def window_of(price_list: Row) -> str:
+    """The days for which a list of ours is valid, from its metadata, e.g. "2025-01-01 to 2025-02-28"."""
+    metadata = price_list.get("metadata") or {}
+    start, end = metadata.get("valid_from") or "", metadata.get("valid_upto") or ""
+    return f"{start} to {end}".strip() if start or end else "always"
+
+
+def _name_of(plural: str, row: Row) -> str | None:
+    if plural == "price_lists":
+        return window_of(row) if "metadata" in row else None
+    return row.get("external_id") or row.get("sku") or row.get("title") or row.get("name")

@@ -1,0 +1,248 @@
+"""A Medusa that is only read: writes are noted down, and later look-ups find what they would make.
+
+Belongs here: the answers to writes, shaped as Medusa shapes them, with ids that stand for documents to come. Of what
+Medusa would refuse, only the keys that somebody has already are known before a run.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.medusa import Row
+from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog, is_planned
+from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of
+from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
+
+Body = Mapping[str, Any]
+
+PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iitem_"}
+"""How ids of these lists begin."""
+
+
+class PlannedMedusa(ReadingMedusa):
+    """Reads one Medusa; what would be written lies over what is read."""
+
+    def __init__(self, http: HttpClient, log: ChangeLog) -> None:
+        super().__init__(http)
+        self._log = log
+        self._made: dict[str, dict[str, Row]] = {}
+        self._changed: dict[str, Row] = {}
+        self._gone: set[str] = set()
+        self._routes: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
+            (re.compile(pattern), answer)
+            for pattern, answer in (
+                (r"/admin/collections(?:/(\w+))?", self._collection),
+                (r"/admin/products/batch", self._products),
+                (r"/admin/products/(\w+)/variants", self._variant),
+                (r"/admin/products/(\w+)/variants/(\w+)", self._updated_variant),
+                (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", self._link),
+                (r"/admin/price-lists(?:/(\w+))?", self._price_list),
+                (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
+                (r"/admin/inventory-items/location-levels/batch", self._levels),
+                (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
+            )
+        )
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def find(
+        self, path: str, plural: str, key: str, values: Iterable[str], fields: str, *, more: Body | None = None
+    ) -> Iterator[Row]:
+        """As Medusa answers, and what the plan has made."""
+        wanted = {value for value in values if value}
+        made = [row for row in self._new(plural) if row.get(key) in wanted]
+        there = [value for value in wanted if not is_planned(value)]
+        seen: set[str] = set()
+        for row in super().find(path, plural, key, there, fields, more=more) if there else ():
+            seen.add(row["id"])
+            laid = self._laid_over(row)
+            if row["id"] not in self._gone and laid.get(key) in wanted:
+                yield laid
+        moved = self._moved_to(plural, key, wanted) - seen
+        for row in super().find(path, plural, "id", moved, fields) if moved else ():
+            yield self._laid_over(row)
+        yield from made
+
+    def _moved_to(self, plural: str, key: str, wanted: set[str]) -> set[str]:
+        """Documents that match only since the plan changed them, as a product that learnt its new name."""
+        prefix = PREFIXES.get(plural)
+        if key == "id" or prefix is None:
+            return set()
+        changed = list(self._changed.items())
+        return {one for one, values in changed if one.startswith(prefix) and values.get(key) in wanted}
+
+    def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
+        """As Medusa answers, and what the plan has made."""
+        for row in super().all_of(path, plural, fields, page_size=page_size):
+            if row["id"] not in self._gone:
+                yield self._laid_over(row)
+        yield from self._new(plural)
+
+    def _new(self, plural: str) -> list[Row]:
+        """Copies: readers take rows apart."""
+        return [dict(row) for row in self._made.get(plural, {}).values()]
+
+    def _laid_over(self, row: Row) -> Row:
+        changed = self._changed.get(row["id"])
+        laid = _merged(row, {key: value for key, value in changed.items() if key in row}) if changed else row
+        variants = laid.get("variants")
+        if variants and any(variant["id"] in self._changed for variant in variants):
+            laid = {**laid, "variants": [self._laid_over(variant) for variant in variants]}
+        return laid
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
+        """Note a write down and answer as Medusa would."""
+        route = path.partition("?")[0]
+        for pattern, answer_to in self._routes:
+            if match := pattern.fullmatch(route):
+                answer = answer_to(method, body, *match.groups())
+                self._log.add(*changes_of(method, path, body, answer, self.known))
+                return answer
+        raise LookupError(f"{method} {route} has no answer in a plan: give it one in {__name__}")
+
+    def upload(self, uploads: Any) -> list[Row]:
+        """Note files down; they have addresses that lead nowhere."""
+        self._log.add(
+            *(Change("Medusa", "create", "file", name, {"bytes": len(content)}, name) for name, content, _ in uploads)
+        )
+        return [{"id": name, "url": f"planned://{self._log.new_id('file')}/{name}"} for name, _, _ in uploads]
+
+    def _make(self, plural: str, prefix: str, row: Body) -> Row:
+        made = {"id": self._log.new_id(prefix), **row}
+        self._made.setdefault(plural, {})[made["id"]] = made
+        return made
+
+    def _change(self, identifier: str, body: Body) -> Row:
+        values = {key: value for key, value in body.items() if key != "id"}
+        self._changed[identifier] = _merged(self._changed.get(identifier, {}), values)
+        for rows in self._made.values():
+            if identifier in rows:
+                rows[identifier] = _merged(rows[identifier], values)
+        return {"id": identifier, **values}
+
+    def _collection(self, _method: str, body: Body, identifier: str | None) -> Row:
+        if identifier:
+            return {"collection": self._change(identifier, body)}
+        row = {"handle": None, "external_id": None, "metadata": None, **body}
+        return {"collection": self._make("collections", "pcol", row)}
+
+    def _products(self, _method: str, body: Body) -> Row:
+        self._refuse_taken_keys(body.get("create") or ())
+        created = [self._product(product) for product in body.get("create") or ()]
+        updated = [self._change(product["id"], product) for product in body.get("update") or ()]
+        return {"created": created, "updated": updated}
+
+    def _refuse_taken_keys(self, products: Iterable[Body]) -> None:
+        """As Medusa does: sku and handle are unique, and so is the sku of inventory items that no variant has."""
+        skus, handles, own_items = set(), set(), set()
+        for product in products:
+            handles.add(product.get("handle") or "")
+            for variant in product.get("variants") or ():
+                skus.add(variant.get("sku") or "")
+                own_items |= {variant.get("sku")} if not variant.get("inventory_items") else set()
+        taken = [("Product with handle", row["handle"]) for row in self.products_by("handle", handles, "id,handle")]
+        taken += [("Product variant with sku", row["sku"]) for row in self.variants_by_sku(skus, "id,sku")]
+        if not taken:
+            items = self.inventory_items_by_sku(own_items - {None}, "id,sku")
+            taken = [("Inventory item with sku", row["sku"]) for row in items]
+        if taken:
+            what, value = taken[0]
+            text = f"{what}: {value}, already exists."
+            raise PermanentError(self.http.service, "POST /admin/products/batch", text, status=400)
+
+    def _product(self, body: Body) -> Row:
+        images = _with_ranks([{"id": self._log.new_id("img"), **image} for image in body.get("images") or ()])
+        shape = {"handle": None, "thumbnail": None, "metadata": None, "collection_id": None}
+        made = self._make("products", "prod", {**shape, **body, "images": images, "variants": []})
+        made["sales_channels"] = body.get("sales_channels") or []
+        made["shipping_profile"] = {"id": body.get("shipping_profile_id")}
+        made["variants"] = [self._new_variant(made["id"], variant) for variant in body.get("variants") or ()]
+        return made
+
+    def _new_variant(self, product_id: str, body: Body) -> Row:
+        identifier = self._log.new_id("variant")
+        links = [one["inventory_item_id"] for one in body.get("inventory_items") or ()]
+        for taken in links:
+            # The item that is taken over belongs to this variant from now on.
+            self._changed.setdefault(taken, {})["variant_link"] = [{"variant_id": identifier}]
+        if not links and body.get("manage_inventory"):
+            links = [self._stocked(body.get("sku"), identifier)]
+        items = self._made.setdefault("inventory_items", {})
+        made = [{"inventory_item_id": one, "inventory": items.get(one)} for one in links]
+        variant = {"barcode": None, **body, "id": identifier, "product_id": product_id, "inventory_items": made}
+        self._made.setdefault("variants", {})[identifier] = variant
+        return variant
+
+    def _stocked(self, sku: Any, variant_id: str | None) -> str:
+        identifier = self._log.new_id("iitem")
+        variants = [{"id": variant_id}] if variant_id else []
+        link = [{"variant_id": variant_id}] if variant_id else []
+        row = {"id": identifier, "sku": sku, "variants": variants, "variant_link": link, "location_levels": []}
+        self._made.setdefault("inventory_items", {})[identifier] = row
+        self.known.learn("inventory_items", row)
+        return identifier
+
+    def _variant(self, _method: str, body: Body, product_id: str) -> Row:
+        variant = self._new_variant(product_id, body)
+        self.known.learn("variants", variant)
+        return {"product": {"id": product_id, "variants": [variant]}}
+
+    def _updated_variant(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
+        self._change(variant_id, body)
+        return {}
+
+    def _link(self, _method: str, _body: Body, _product_id: str, _variant_id: str) -> Row:
+        return {}
+
+    def _inventory_item(self, _method: str, body: Body, identifier: str | None) -> Row:
+        if identifier:
+            return {"inventory_item": self._change(identifier, body)}
+        return {"inventory_item": {"id": self._stocked(body.get("sku"), None)}}
+
+    def _levels(self, _method: str, _body: Body) -> Row:
+        return {}
+
+    def _price_list(self, method: str, body: Body, identifier: str | None) -> Row:
+        if identifier and method == "DELETE":
+            self._gone.add(identifier)
+            return {}
+        if identifier:
+            return {"price_list": self._change(identifier, body)}
+        own = {key: value for key, value in body.items() if key != "prices"}
+        made = self._make("price_lists", "plist", {"metadata": None, **own, "prices": []})
+        made["prices"] += [self._price(entry) for entry in body.get("prices") or ()]
+        return {"price_list": {"id": made["id"], "prices": list(made["prices"])}}
+
+    def _price(self, entry: Body) -> Row:
+        variant_id = entry["variant_id"]
+        row = {"id": self._log.new_id("price"), "amount": entry["amount"], "currency_code": entry["currency_code"]}
+        return {**row, "variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
+
+    def _prices(self, _method: str, body: Body, list_id: str) -> Row:
+        created = [self._price(entry) for entry in body.get("create") or ()]
+        if list_id in self._made.get("price_lists", {}):
+            self._made["price_lists"][list_id]["prices"] += created
+        updated = [{"id": entry["id"]} for entry in body.get("update") or ()]
+        return {"created": created, "updated": updated, "deleted": {"ids": list(body.get("delete") or ())}}
+
+
+def _merged(row: Row, values: Body) -> Row:
+    """Metadata is merged by Medusa, variants are the same ones with other values; everything else is replaced."""
+    merged = {**row, **values}
+    if isinstance(values.get("metadata"), Mapping):
+        merged["metadata"] = {**(row.get("metadata") or {}), **values["metadata"]}
+    if "variants" in values:
+        new = {variant.get("id"): variant for variant in values["variants"]}
+        kept = [{**variant, **new.pop(variant["id"], {})} for variant in row.get("variants") or ()]
+        merged["variants"] = [*kept, *new.values()]
+    if "images" in values:
+        merged["images"] = _with_ranks(values["images"])
+    return merged
+
+
+def _with_ranks(images: Iterable[Body]) -> list[Row]:
+    return [{"id": image.get("url"), "rank": rank, **image} for rank, image in enumerate(images)]

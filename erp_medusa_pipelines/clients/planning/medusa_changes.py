@@ -1,0 +1,130 @@
+"""Which documents a write to Medusa changes.
+
+Belongs here: reading a request and its answer. The same for a plan, whose answers are made up, and for a run.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from erp_medusa_pipelines.clients.planning.changes import Action, Change
+from erp_medusa_pipelines.clients.planning.known import Known, window_of
+
+Body = Mapping[str, Any]
+
+
+def changes_of(method: str, path: str, body: Any, answer: Any, known: Known) -> Iterator[Change]:
+    """The changes of one request. A route that is not in the table is one change of the document that it names."""
+    route = path.partition("?")[0]
+    for pattern, read in _ROUTES:
+        if match := pattern.fullmatch(route):
+            yield from read(method, body or {}, answer or {}, known, *match.groups())
+            return
+    action: Action = "delete" if method == "DELETE" else "update"
+    yield Change(
+        "Medusa", action, route.removeprefix("/admin/"), route, dict(body) if isinstance(body, Mapping) else {}
+    )
+
+
+def _collection(_method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
+    action: Action = "update" if identifier else "create"
+    key = identifier or answer["collection"]["id"]
+    name = str(body.get("title") or known.name(key))
+    yield Change("Medusa", action, "collection", key, dict(body), name)
+
+
+def _products(_method: str, body: Body, answer: Body, known: Known) -> Iterator[Change]:
+    made = {row.get("external_id"): row for row in answer.get("created") or ()}
+    for product in body.get("create") or ():
+        row = made.get(product.get("external_id")) or {}
+        known.learn("products", {**product, **row})
+        name = str(product.get("external_id") or product.get("title") or "")
+        yield Change("Medusa", "create", "product", row.get("id") or name, dict(product), name)
+    for product in body.get("update") or ():
+        values = {key: value for key, value in product.items() if key != "id"}
+        yield Change("Medusa", "update", "product", product["id"], values, known.name(product["id"]))
+
+
+def _variant(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:
+    yield Change("Medusa", "create", "variant", product_id, dict(body), str(body.get("sku") or known.name(product_id)))
+
+
+def _link(_method: str, body: Body, _answer: Body, known: Known, _product: str, variant_id: str) -> Iterator[Change]:
+    yield Change("Medusa", "update", "variant", variant_id, dict(body), known.name(variant_id))
+
+
+def _inventory_item(_method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
+    key = identifier or answer["inventory_item"]["id"]
+    name = str(body.get("sku") or known.name(key))
+    yield Change("Medusa", "update" if identifier else "create", "inventory item", key, dict(body), name)
+
+
+def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
+    for action in ("create", "update", "delete"):
+        for level in body.get(action) or ():
+            # A deletion names the level by its id alone.
+            if not isinstance(level, Mapping):
+                yield Change("Medusa", "delete", "inventory level", level)
+                continue
+            item, location = level["inventory_item_id"], level["location_id"]
+            field = f"stocked at {location}"
+            before = {field: known.levels[item, location]} if (item, location) in known.levels else {}
+            values = {field: level.get("stocked_quantity")}
+            yield Change("Medusa", action, "inventory level", item, values, known.name(item), before)
+
+
+def _price_list(method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
+    if identifier:
+        action: Action = "delete" if method == "DELETE" else "update"
+        yield Change("Medusa", action, "price list", identifier, dict(body), known.name(identifier))
+        return
+    key = answer["price_list"]["id"]
+    known.names[key] = window_of(body)
+    own = {field: value for field, value in body.items() if field != "prices"}
+    yield Change("Medusa", "create", "price list", key, own, str(body.get("title") or key))
+    for entry in body.get("prices") or ():
+        yield _new_price(entry, key, known)
+
+
+def _prices(_method: str, body: Body, _answer: Body, known: Known, list_id: str) -> Iterator[Change]:
+    for entry in body.get("create") or ():
+        yield _new_price(entry, list_id, known)
+    for entry in body.get("update") or ():
+        old = known.entries.get(entry["id"])
+        field = _price_field(old.currency if old else "", list_id, known)
+        before = {field: old.amount} if old else {}
+        name = known.name(entry["variant_id"])
+        yield Change("Medusa", "update", "price", entry["id"], {field: entry.get("amount")}, name, before)
+    for identifier in body.get("delete") or ():
+        old = known.entries.get(identifier)
+        if old is None:
+            yield Change("Medusa", "delete", "price", identifier)
+            continue
+        before = {_price_field(old.currency, list_id, known): old.amount}
+        yield Change("Medusa", "delete", "price", identifier, {}, known.name(old.variant_id), before)
+
+
+def _new_price(entry: Body, list_id: str, known: Known) -> Change:
+    field = _price_field(entry["currency_code"], list_id, known)
+    return Change(
+        "Medusa", "create", "price", entry["variant_id"], {field: entry["amount"]}, known.name(entry["variant_id"])
+    )
+
+
+def _price_field(currency: str, list_id: str, known: Known) -> str:
+    return f"{currency.upper()} {known.names.get(list_id, list_id)}".strip()
+
+
+_ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = tuple(
+    (re.compile(pattern), read)
+    for pattern, read in (
+        (r"/admin/collections(?:/(\w+))?", _collection),
+        (r"/admin/products/batch", _products),
+        (r"/admin/products/(\w+)/variants", _variant),
+        (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
+        (r"/admin/price-lists(?:/(\w+))?", _price_list),
+        (r"/admin/price-lists/(\w+)/prices/batch", _prices),
+        (r"/admin/inventory-items/location-levels/batch", _levels),
+        (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
+    )
+)

@@ -1,0 +1,95 @@
+"""Clients that send as always and note down what they changed.
+
+Belongs here: noting what went through. What becomes of the notes is their ChangeLog's matter.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
+from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
+from erp_medusa_pipelines.clients.planning.known import Known
+from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of
+
+
+class ReadingMedusa(MedusaClient):
+    """Remembers names and old values of what is read."""
+
+    def __init__(self, http: HttpClient) -> None:
+        super().__init__(http)
+        self.known = Known()
+
+    def find(
+        self,
+        path: str,
+        plural: str,
+        key: str,
+        values: Iterable[str],
+        fields: str,
+        *,
+        more: Mapping[str, Any] | None = None,
+    ) -> Iterator[Row]:
+        """As Medusa answers."""
+        for row in super().find(path, plural, key, values, fields, more=more):
+            self.known.learn(plural, row)
+            yield row
+
+    def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
+        """As Medusa answers."""
+        for row in super().all_of(path, plural, fields, page_size=page_size):
+            self.known.learn(plural, row)
+            yield row
+
+
+class RecordingMedusa(ReadingMedusa):
+    """Sends to one Medusa and notes what was changed."""
+
+    def __init__(self, http: HttpClient, log: ChangeLog) -> None:
+        super().__init__(http)
+        self._log = log
+
+    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
+        """Send, and note what went through."""
+        answer = super().send(method, path, body, repeatable=repeatable)
+        self._log.add(*changes_of(method, path, body, answer, self.known))
+        return answer
+
+
+class RecordingErpNext(ErpNextClient):
+    """Saves to one site and notes what was changed."""
+
+    def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
+        super().__init__(http, page_size=page_size, read_chunk=read_chunk)
+        self._log = log
+
+    def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:
+        """Save, and note it."""
+        saved = super().update(doctype, name, values, modified=modified)
+        self._log.add(Change("ERPNext", "update", doctype, name, dict(values), name))
+        return saved
+
+    def delete(self, doctype: str, name: str) -> None:
+        """Delete, and note it."""
+        super().delete(doctype, name)
+        self._log.add(Change("ERPNext", "delete", doctype, name, {}, name))
+
+
+class RecordingWriter(ErpNextWriter):
+    """Writes in bulk and notes what was stored."""
+
+    def __init__(self, client: ErpNextClient, log: ChangeLog, *, chunk: int = 20, fast_chunk: int = 200) -> None:
+        super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
+        self._log = log
+
+    def write(self, doctype: str, changes: Sequence[FieldChange], **options: Any) -> WriteOutcome:
+        """Write, and note what was stored."""
+        outcome = super().write(doctype, changes, **options)
+        stored = set(outcome.written)
+        self._log.add(
+            *(Change("ERPNext", "update", doctype, name, dict(v), name) for name, v in changes if name in stored)
+        )
+        return outcome

@@ -1,0 +1,128 @@
+"""What every run changed or was refused, document by document, in a table beside Dagster's own.
+
+Belongs here: keeping and finding the rows. Where they come from: clients/planning/recording.py and assets/reporting.py.
+Old rows go at the beginning of each run, so the table is bounded without a task of its own.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
+from erp_medusa_pipelines.orchestration.dagster_internals import storage_url
+from erp_medusa_pipelines.planning.rows import PlanRow, rows_of
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 2_000_000
+"""Some 400 MB. Older ones go first, also within HISTORY_DAYS."""
+
+LONGEST_VALUE = 500
+DOCUMENTS_PER_QUERY = 400
+
+_METADATA = sa.MetaData()
+CHANGES = sa.Table(
+    "erp_medusa_changes",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.DateTime, nullable=False, index=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("system", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(140), nullable=False),
+    sa.Column("document", sa.String(300), nullable=False, index=True),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("field", sa.String(300), nullable=False),
+    sa.Column("old", sa.Text, nullable=False),
+    sa.Column("new", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of one document that a run changed, or a refusal (action "refuse", the reason in `new`)."""
+
+    at: str
+    run_id: str
+    row: PlanRow
+
+
+class History:
+    """The table of one instance."""
+
+    def __init__(self, url: str) -> None:
+        wait = {"timeout": 30} if url.startswith("sqlite") else {}
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=wait)
+
+    @classmethod
+    def beside(cls, instance: dg.DagsterInstance) -> "History | None":
+        """The history of an instance; None where the instance itself keeps nothing."""
+        url = storage_url(instance)
+        return cls(url) if url else None
+
+    def log_of(self, run_id: str, keep_days: int) -> ChangeLog:
+        """A log whose changes are kept as this run's. A storage that fails costs history, never the run."""
+
+        def keep(changes: list[Change]) -> None:
+            try:
+                self.add(run_id, changes)
+            except SQLAlchemyError as error:
+                log.warning("%d changes are not in the history: %s", len(changes), error)
+
+        try:
+            _METADATA.create_all(self._engine)
+            self.prune(datetime.now(UTC) - timedelta(days=keep_days))
+        except SQLAlchemyError as error:
+            log.warning("the history cannot be kept: %s", error)
+        return ChangeLog(keep)
+
+    def add(self, run_id: str, changes: Iterable[Change]) -> None:
+        """Keep changes, in one transaction."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows = [
+            {
+                "at": now,
+                "run_id": run_id,
+                "system": row.system,
+                "kind": row.kind[:140],
+                "document": row.document[:300],
+                "action": row.action,
+                "field": row.field[:300],
+                "old": row.old[:LONGEST_VALUE],
+                "new": row.new[:LONGEST_VALUE],
+            }
+            for row in rows_of(changes)
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(CHANGES), rows)
+
+    def prune(self, before: datetime, most: int = MOST_ROWS) -> int:
+        """Delete what is older, and what is more than `most` rows; returns the number of rows."""
+        with self._engine.begin() as connection:
+            newest = connection.execute(sa.select(sa.func.max(CHANGES.c.id))).scalar() or 0
+            old = sa.or_(CHANGES.c.at < before.replace(tzinfo=None), CHANGES.c.id <= newest - most)
+            return connection.execute(sa.delete(CHANGES).where(old)).rowcount
+
+    def of(self, documents: Sequence[str], *, limit: int = 200) -> list[Entry]:
+        """The newest entries of these documents, newest first."""
+        found: list[Any] = []
+        if not sa.inspect(self._engine).has_table(CHANGES.name):
+            return []
+        with self._engine.connect() as connection:
+            for start in range(0, len(documents), DOCUMENTS_PER_QUERY):
+                some = documents[start : start + DOCUMENTS_PER_QUERY]
+                own = sa.select(CHANGES).where(CHANGES.c.document.in_(some))
+                found += connection.execute(own.order_by(CHANGES.c.id.desc()).limit(limit)).mappings()
+        found.sort(key=lambda row: row["id"], reverse=True)
+        return [_entry(row) for row in found[:limit]]
+
+
+def _entry(row: Any) -> Entry:
+    values = (row[name] for name in ("system", "kind", "document", "action", "field", "old", "new"))
+    return Entry(row["at"].isoformat(timespec="seconds") + "Z", row["run_id"], PlanRow(*values))

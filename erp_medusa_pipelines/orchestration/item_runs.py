@@ -1,0 +1,67 @@
+"""The export for a few Website Items, now: products, pictures, prices and stock of these and of no others.
+
+Belongs here: carrying it out beside the record. A batch that is being worked on is left to its run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.clients.planning.changes import ChangeLog
+from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.orchestration.planned_runs import Scope
+from erp_medusa_pipelines.orchestration.runs import active_runs, partition_of, tasks_of
+from erp_medusa_pipelines.orchestration.side_runs import Outcome, SideRun
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS
+
+MOST_ITEMS = 200
+"""More are a batch's work: naming items lifts the brakes against mass loss."""
+
+EXPORT = next(task for task in TASKS if task.name == "export_items_and_images_custom")
+
+
+class BusyError(Exception):
+    """A run already works on the batch of an item."""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What became of it, and how many changes were made."""
+
+    outcome: Outcome
+    changes: Sequence[Any]
+
+
+def sync_items(
+    definitions: dg.Definitions,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    items: Sequence[str],
+    log: ChangeLog | None = None,
+) -> Synced:
+    """Export these Website Items, those that were rejected before as well. Raises BusyError, and ValueError."""
+    if not 0 < len(items) <= MOST_ITEMS:
+        raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")
+    scope = Scope(items=tuple(items))
+    batches = scope.batches_of(EXPORT, settings)
+    refuse_busy(instance, batches)
+    log = log or ChangeLog()
+    with open_shop(settings, record=log, items=frozenset(items)) as shop:
+        side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True})
+        outcome = side.run(batches, keep_rejects=True)
+    log.flush()
+    return Synced(outcome, log.changes)
+
+
+def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None]) -> None:
+    """Raises BusyError when a run that has not ended works on one of these batches."""
+    own = set(EXPORT.assets)
+    for record in active_runs(instance):
+        run = record.dagster_run
+        works = any(own.intersection(task.assets) for task in tasks_of(run))
+        if works and partition_of(run) in (None, *batches):
+            what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
+            raise BusyError(f"{what} is going on (run {run.run_id}): start it again when that run has ended")

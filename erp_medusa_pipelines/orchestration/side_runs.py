@@ -1,0 +1,121 @@
+"""A task's own job, run beside the record: the same assets and the same code, on an instance that is thrown away.
+
+Belongs here: running it and collecting its numbers. What is done for a few items, or only planned, must not be recorded
+as the batch's materialization: it would look fresh, and a failure of the whole batch would be forgotten.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.rejects import TABLE, quarantine_key
+from erp_medusa_pipelines.sync.engine.batches import batch_keys
+from erp_medusa_pipelines.tasks import Task
+
+NOT_COUNTED = frozenset({"requests", "seconds", "items_per_second"})
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class GivenShop:
+    """Stands in for ShopConnection: every asset gets the same open shop, so later ones see what earlier ones planned.
+
+    Not a resource class: Dagster makes copies of those from their config. It leaves no signs of life either.
+    """
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    @contextmanager
+    def open(self) -> Iterator[Shop]:
+        """The shop, which outlives the assets."""
+        yield self._shop
+
+
+@dataclass
+class Outcome:
+    """What became of it. `counts` are each asset's own numbers by `asset[batch]`."""
+
+    counts: dict[str, dict[str, float]] = field(default_factory=dict)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Why an asset failed, such as a brake or a server that does not answer."""
+
+
+@dataclass(frozen=True)
+class SideRun:
+    """One task with a shop. `instance` is where held rejects are known; `config` is every asset's."""
+
+    definitions: dg.Definitions
+    task: Task
+    shop: Shop
+    instance: dg.DagsterInstance | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, batches: Sequence[str | None], *, keep_rejects: bool) -> Outcome:
+        """Run it for these batches, one after the other. `keep_rejects` writes held rejects back to the instance."""
+        outcome = Outcome()
+        job = self.definitions.resolve_job_def(self.task.name)
+        given = dg.ResourceDefinition.hardcoded_resource(GivenShop(self.shop))
+        resources = {"shop": given, "io_manager": dg.mem_io_manager}
+        with dg.DagsterInstance.ephemeral() as scratch:
+            self._copy_held(self.instance, scratch)
+            for batch in batches:
+                result = job.execute_in_process(
+                    instance=scratch,
+                    partition_key=batch,
+                    run_config=self._run_config(),
+                    resources=resources,
+                    raise_on_error=False,
+                )
+                _collect(result, batch, outcome)
+            if keep_rejects:
+                self._copy_held(scratch, self.instance)
+        return outcome
+
+    def _run_config(self) -> Mapping[str, Any]:
+        ops = {asset: {"config": dict(self.config)} for asset in self.task.assets if self.config}
+        return {**QUIET, **({"ops": ops} if ops else {})}
+
+    def _copy_held(self, source: dg.DagsterInstance | None, target: dg.DagsterInstance | None) -> None:
+        if source is None or target is None:
+            return
+        for asset in self.task.assets:
+            for batch in (None, *batch_keys(self.shop.settings.export_batches)):
+                key = quarantine_key(asset, batch)
+                held = state.load(source, key)
+                if held or state.load(target, key):
+                    state.save(target, key, held)
+
+
+def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outcome) -> None:
+    for event in result.all_events:
+        if event.is_step_failure:
+            outcome.problems.append(f"{event.step_key}: {_reason(event)}")
+            data = event.step_failure_data.user_failure_data
+            if data and "found" in data.metadata:
+                _note(event.step_key or "", batch, data.metadata, outcome)
+    for event in result.get_asset_materialization_events():
+        made = event.materialization
+        _note(made.asset_key.to_user_string(), batch if made.partition else None, made.metadata, outcome)
+
+
+def _note(asset: str, batch: str | None, metadata: Mapping[str, Any], outcome: Outcome) -> None:
+    numbers = {key: entry.value for key, entry in metadata.items() if isinstance(entry.value, int | float)}
+    label = f"{asset}[{batch}]" if batch else asset
+    outcome.counts[label] = {key: value for key, value in numbers.items() if key not in NOT_COUNTED}
+    table = metadata.get(TABLE)
+    if isinstance(table, dg.TableMetadataValue):
+        outcome.rejects += [{"asset": asset, **record.data} for record in table.records]
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    failure, error = data.user_failure_data, data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return (failure.description if failure else None) or (error.message.strip() if error else "failed")

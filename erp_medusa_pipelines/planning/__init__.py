@@ -1,0 +1,1 @@
+"""What the next run of a task would do, told before it does it."""

@@ -1,0 +1,183 @@
+"""A plan's rows: which document, which field, old and new value.
+
+Belongs here: comparing what would be written with what the servers hold now, and names that people know. Does not
+belong here: where the changes come from (clients/planning/) or how they are shown (cli/, orchestration/).
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import Row
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_planned
+from erp_medusa_pipelines.connections import Shop
+
+NEW = "(new)"
+"""Stands for an id that a server will give."""
+
+SINGLES = frozenset({"Product Collection", "Expiring Items"})
+PRODUCT_FIELDS = (
+    "id,external_id,title,subtitle,description,handle,status,thumbnail,origin_country,discountable,collection_id,metadata,"
+    "images.url,sales_channels.id,shipping_profile.id,variants.id,variants.sku,variants.title,variants.barcode,"
+    "variants.manage_inventory,variants.allow_backorder"
+)
+
+
+@dataclass(frozen=True, order=True)
+class PlanRow:
+    """One field of one document. `document` is a name that people know; values are JSON text."""
+
+    system: str
+    kind: str
+    document: str
+    action: str
+    field: str
+    old: str
+    new: str
+
+
+def describe(shop: Shop, changes: Sequence[Change]) -> list[PlanRow]:
+    """The rows of these changes, sorted. Reads what the servers hold now, in bulk. `shop` must be a plain one."""
+    rows = [*_erp_rows(shop, changes), *_medusa_rows(shop.medusa, changes)]
+    return sorted(set(rows))
+
+
+def rows_of(changes: Iterable[Change]) -> Iterator[PlanRow]:
+    """The rows of these changes with what is known of old values without reading anything. A create is one row."""
+    for change in changes:
+        if change.action == "create" and len(change.values) > 1:
+            values = {key: value for key, value in change.values.items() if isinstance(value, str | int | float)}
+            name = change.name or change.key
+            yield PlanRow(change.system, change.kind, name, change.action, "", "", _text(values))
+        else:
+            yield from _flat(change, {})
+
+
+def digest(rows: Iterable[PlanRow]) -> str:
+    """The same for two plans that would do the same."""
+    text = json.dumps([list(asdict(row).values()) for row in sorted(rows)], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# --- ERPNext --------------------------------------------------------------------------------------------------
+
+
+def _erp_rows(shop: Shop, changes: Sequence[Change]) -> Iterator[PlanRow]:
+    by_doctype: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change.system == "ERPNext":
+            by_doctype[change.kind].append(change)
+    for doctype, some in by_doctype.items():
+        now = _documents(shop, doctype, some)
+        for change in _last_words(some):
+            if not change.values:
+                yield PlanRow("ERPNext", doctype, change.key, change.action, "", "", "")
+            held = now.get(change.key, {})
+            for field, value in change.values.items():
+                old, new = _text(held.get(field)), _text(value)
+                if old != new:
+                    yield PlanRow("ERPNext", doctype, change.key, change.action, field, old, new)
+
+
+def _last_words(changes: Sequence[Change]) -> Iterator[Change]:
+    """One change per document: ids that are emptied and given anew in one run are one update."""
+    last: dict[tuple[str, str], Change] = {}
+    for change in changes:
+        place = change.action, change.key
+        last[place] = replace(change, values={**last[place].values, **change.values}) if place in last else change
+    yield from last.values()
+
+
+def _documents(shop: Shop, doctype: str, changes: Sequence[Change]) -> Mapping[str, Row]:
+    names = {change.key for change in changes if change.action == "update"}
+    fields = list(dict.fromkeys(field for change in changes for field in change.values))
+    if not names or not fields:
+        return {}
+    if doctype in SINGLES or any(isinstance(value, list) for change in changes for value in change.values.values()):
+        return {name: shop.erp.get(doctype, name) for name in names}
+    return {row["name"]: row for row in shop.erp.rows_in(doctype, ["name", *fields], names)}
+
+
+# --- Medusa ---------------------------------------------------------------------------------------------------
+
+
+def _medusa_rows(medusa: MedusaClient, changes: Sequence[Change]) -> Iterator[PlanRow]:
+    own = [change for change in changes if change.system == "Medusa"]
+    ids = {change.key for change in own if change.kind == "product" and change.action == "update"}
+    products = {row["id"]: row for row in medusa.products_by("id", _that_exist(ids), PRODUCT_FIELDS)}
+    # Prices are read with the ids of their variants alone.
+    nameless = {change.name for change in own if change.name.startswith("variant_")}
+    variants = medusa.find("/admin/product-variants", "variants", "id", nameless, "id,sku")
+    skus = {row["id"]: row["sku"] for row in variants}
+    for change in own:
+        named = replace(change, name=skus.get(change.name) or change.name)
+        yield from _flat(named, products.get(change.key, {}))
+
+
+def _that_exist(ids: Iterable[str]) -> list[str]:
+    return [one for one in ids if not is_planned(one)]
+
+
+def _flat(change: Change, held: Row) -> Iterator[PlanRow]:
+    """One row per field that differs; nested metadata and variants are taken apart."""
+    name = change.name if not is_planned(change.name) else NEW
+    if change.kind == "product" and not change.name.strip():
+        name = str(held.get("title") or change.key)
+    found = False
+    for field, old, new in _fields(change, held):
+        if change.action == "create" or old != new:
+            found = True
+            yield PlanRow("Medusa", change.kind, name or change.key, change.action, field, old, new)
+    if not found and (change.action == "delete" or not change.values):
+        yield PlanRow("Medusa", change.kind, name or change.key, change.action, "", "", "")
+
+
+def _fields(change: Change, held: Row) -> Iterator[tuple[str, str, str]]:
+    if change.kind != "product":
+        for field in dict.fromkeys((*change.before, *change.values)):
+            yield field, _text(change.before.get(field)), _text(change.values.get(field))
+        return
+    for field, value in change.values.items():
+        if field == "metadata" and isinstance(value, Mapping):
+            before = held.get("metadata") or {}
+            yield from ((f"metadata.{key}", _text(before.get(key)), _text(one)) for key, one in value.items())
+        elif field == "variants" and held:
+            yield from _variant_fields(value, {variant["id"]: variant for variant in held.get("variants") or ()})
+        elif field == "images" and held:
+            yield field, _text([image["url"] for image in held["images"]]), _text([image["url"] for image in value])
+        elif field == "sales_channels" and held:
+            yield field, _text([one["id"] for one in held["sales_channels"]]), _text([one["id"] for one in value])
+        else:
+            yield field, _text(held.get(field)), _text(value)
+
+
+def _variant_fields(variants: Iterable[Row], held: Mapping[str, Row]) -> Iterator[tuple[str, str, str]]:
+    for variant in variants:
+        for key, value in variant.items():
+            if key != "id":
+                yield f"variant.{key}", _text(held.get(variant.get("id", ""), {}).get(key)), _text(value)
+
+
+def _text(value: Any) -> str:
+    """Equal for equal values: Frappe's NULL and '' are the same emptiness, ids to come are all new."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str):
+        return _named(value)
+    return json.dumps(_without_ids(value), ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _without_ids(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_ids(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_ids(one) for one in value]
+    return _named(value) if isinstance(value, str) else value
+
+
+def _named(value: str) -> str:
+    return NEW if value.startswith((PLANNED, "planned://")) else value

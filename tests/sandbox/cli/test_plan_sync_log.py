@@ -1,0 +1,123 @@
+"""plan, apply, sync and log as an operator uses them, on an installation with storage of its own."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from erp_medusa_pipelines.orchestration.rejects import quarantine_key
+from erp_medusa_pipelines.orchestration.state import load
+from tests.sandbox.cli.conftest import Command
+from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.suites.export import erp_writes, medusa_writes
+from tests.support.catalogue import Catalogue
+from tests.support.servers import ErpServer, MedusaServer
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def home(tmp_path: Path, shop_env: pytest.MonkeyPatch) -> Path:
+    """A DAGSTER_HOME with the project's own instance file."""
+    shutil.copy(ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
+    """An empty shop."""
+    return Shop(Catalogue(erp.store), erp, medusa)
+
+
+def test_a_plan_is_written_to_a_file_and_applied_once(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer, home: Path
+) -> None:
+    names = [shop.item() for _ in range(2)]
+    file = home / "plan.json"
+    planned = erp_medusa("plan", EXPORT, "--batch", "0", "--out", str(file))
+    assert (planned.code, planned.data["status"]) == (0, "fine")
+    assert medusa_writes(medusa) == []
+    assert erp_writes(erp) == []
+    applied = erp_medusa("apply", "--plan", str(file))
+    assert (applied.code, applied.data["applied"]) == (0, True)
+    assert all(shop.product_of(name) for name in names)
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs()
+        assert (run.job_name, run.run_id) == (EXPORT, applied.data["runs"][0]["run_id"])
+    writes = len(medusa_writes(medusa))
+    again = erp_medusa("apply", "--plan", str(file))
+    assert (again.code, again.data["applied"]) == (1, False)
+    assert len(medusa_writes(medusa)) == writes
+
+
+def test_the_log_tells_what_a_run_made_changed_and_refused(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, home: Path
+) -> None:
+    name, bad = shop.item(), shop.item(rate=0)
+    other = shop.item()
+    assert erp_medusa("sync", name, bad).code == 1
+    erp.store.set("Website Item", name, web_item_name="Another name")
+    second = erp_medusa("sync", shop.catalogue.row(name)["item_code"])
+    assert second.code == 0, second.data
+    told = erp_medusa("log", name)
+    entries = told.data["entries"]
+    made = [one for one in entries if (one["kind"], one["action"]) == ("product", "create")]
+    assert [one["document"] for one in made] == [name]
+    titles = [one for one in entries if one["field"] == "title"]
+    assert [(one["new"], one["run_id"]) for one in titles] == [("Another name", second.data["run_id"])]
+    assert {one["kind"] for one in entries} >= {"product", "price", "inventory level", "Website Item", "Item Price"}
+    refused = [one for one in erp_medusa("log", bad).data["entries"] if one["action"] == "refuse"]
+    assert len(refused) == 1
+    assert erp_medusa("log", other).data["entries"] == []
+
+
+def test_only_the_named_items_are_touched_and_nothing_counts_as_materialized(
+    erp_medusa: Command, shop: Shop, home: Path
+) -> None:
+    first, second = shop.item(rate=0), shop.item()
+    assert erp_medusa("sync", first).code == 1
+    with dg.DagsterInstance.get() as instance:
+        held = load(instance, quarantine_key("medusa_prices", "batch_0"))
+        assert len(held) == 1
+    told = erp_medusa("sync", second)
+    assert told.code == 0, told.data
+    assert shop.product_of(second)
+    with dg.DagsterInstance.get() as instance:
+        assert load(instance, quarantine_key("medusa_prices", "batch_0")) == held
+        assert instance.get_latest_materialization_event(dg.AssetKey("medusa_products")) is None
+        assert {run.job_name for run in instance.get_runs()} == {"sync_items"}
+
+
+def test_prices_of_other_items_stay_when_one_is_synced(erp_medusa: Command, shop: Shop, home: Path) -> None:
+    names = [shop.item() for _ in range(3)]
+    assert erp_medusa("sync", *names).code == 0
+    shop.erp.store.set("Item Price", f"price-{shop.catalogue.tag}-001", price_list_rate=4)
+    assert erp_medusa("sync", names[0]).code == 0
+    planned = erp_medusa("plan", EXPORT)
+    assert planned.data["plans"][0]["changes"] == []
+
+
+def test_an_item_whose_batch_is_being_worked_on_is_refused(erp_medusa: Command, shop: Shop, home: Path) -> None:
+    name = shop.item()
+    with dg.DagsterInstance.get() as instance:
+        busy = instance.create_run_for_job(
+            _job(), run_id=None, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "batch_0"}
+        )
+    told = erp_medusa("sync", name)
+    assert told.code == 1
+    assert busy.run_id in told.data["problem"]
+    assert not shop.product_of(name)
+
+
+def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path, shop: Shop) -> None:
+    assert "NO-SUCH" in erp_medusa("sync", "NO-SUCH").data["error"]
+    assert "there is no task x" in erp_medusa("plan", "x").data["error"]
+    assert "there is no batch 7" in erp_medusa("plan", "--batch", "7").data["error"]
+
+
+def _job() -> dg.JobDefinition:
+    from erp_medusa_pipelines.definitions import build_defs
+
+    return build_defs().resolve_job_def(EXPORT)

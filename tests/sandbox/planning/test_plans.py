@@ -1,0 +1,175 @@
+"""A plan and the run that follows it: the same numbers, and until then nothing is written."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox.faults import Fault
+from tests.suites.export import erp_writes, medusa_writes
+from tests.suites.prices import PricedShop
+from tests.suites.stock import StockedShop
+from tests.support.catalogue import Catalogue
+from tests.support.runs import JobRun, Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+EXPORT = "export_items_and_images_custom"
+NOT_COMPARED = {"requests", "seconds", "items_per_second"}
+
+
+class Shop:
+    """Items with prices and stock, in both servers."""
+
+    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
+        self.catalogue, self.erp, self.medusa = catalogue, erp, medusa
+        self.priced = PricedShop(catalogue, erp, medusa)
+        self.stocked = StockedShop(catalogue, erp, medusa)
+
+    def item(self, rate: float = 1.5, quantity: float = 7, **fields: Any) -> str:
+        """A Website Item with a price and stock."""
+        name = self.stocked.item("Main", {"Main": quantity}, stock_uom="Nos", **fields)
+        self.priced.price(name, rate)
+        return name
+
+    def product_of(self, item: str) -> str:
+        """The id of the item's product."""
+        return self.catalogue.row(item)["medusa_id"]
+
+    def delete_product(self, item: str) -> None:
+        """Delete the item's product in Medusa, as staff do by mistake."""
+        self.medusa.admin("DELETE", f"/admin/products/{self.product_of(item)}")
+
+
+@pytest.fixture
+def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Shop:
+    """An empty shop."""
+    return Shop(catalogue, erp, medusa)
+
+
+def plan(runner: Runner, task: str = EXPORT, **scope: Any) -> Plan:
+    """Plan a task, with the rejects that the runner's instance holds."""
+    settings = load_settings()
+    chosen = next(one for one in TASKS if one.name == task)
+    return plan_task(build_defs(settings), settings, chosen, Scope(**scope), instance=runner.instance)
+
+
+def numbers(run: JobRun, asset: str) -> dict[str, Any]:
+    """What the asset reported, without what depends on the way it was done."""
+    values = run.metadata(asset)
+    return {key: value for key, value in values.items() if isinstance(value, int | float) and key not in NOT_COMPARED}
+
+
+def the_same(planned: Plan, run: JobRun) -> None:
+    """Every asset's numbers are those of the plan."""
+    for label, expected in planned.counts.items():
+        assert numbers(run, label.partition("[")[0]) == dict(expected), label
+
+
+def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
+    shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    names = [shop.item() for _ in range(3)]
+    shop.item(published=0)
+    planned = plan(runner)
+    assert erp_writes(erp) == []
+    assert medusa_writes(medusa) == []
+    assert list(planned.problems) == []
+    assert {row.document for row in planned.rows if (row.action, row.kind) == ("create", "product")} == set(names)
+    prices = [row for row in planned.rows if row.kind == "price"]
+    assert [(row.document, row.field, row.old, row.new) for row in prices] == sorted(
+        (shop.catalogue.row(name)["item_code"], "OMR always", "", "1.5") for name in names
+    )
+    assert planned.counts["medusa_stock[batch_0]"]["written"] == 3
+    the_same(planned, runner.job(EXPORT, "batch_0"))
+    again = plan(runner)
+    assert again.rows == []
+    the_same(again, runner.job(EXPORT, "batch_0"))
+
+
+def test_every_kind_of_change_is_planned_as_it_is_made(
+    shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    changed, unpublished, deleted, missing, priced, stocked, same = (shop.item() for _ in range(7))
+    assert runner.job(EXPORT, "batch_0").success
+    new = shop.item()
+    # The desk's Duplicate: an item of its own with another's ids.
+    ids = {key: shop.catalogue.row(same)[key] for key in ("medusa_id", "medusa_variant_id")}
+    copied = shop.item(**ids)
+    erp.store.set("Website Item", changed, web_item_name="Another name")
+    erp.store.set("Website Item", unpublished, published=0)
+    erp.store.set("Item Price", "price-" + f"{shop.catalogue.tag}-005", price_list_rate=9.25)
+    shop.stocked.bin(stocked, "Main", 3)
+    shop.delete_product(missing)
+    delete_in_erp(shop, deleted)
+    before = len(medusa_writes(medusa)), len(erp_writes(erp))
+    planned = plan(runner)
+    assert (len(medusa_writes(medusa)), len(erp_writes(erp))) == before
+    rows = {(row.kind, row.document, row.field): (row.action, row.old, row.new) for row in planned.rows}
+    assert rows["product", changed, "title"][::2] == ("update", "Another name")
+    assert rows["product", unpublished, "status"] == ("update", "published", "draft")
+    assert rows["product", deleted, "status"] == ("update", "published", "draft")
+    assert rows["Website Item", copied, "medusa_id"] == ("update", ids["medusa_id"], "(new)")
+    assert {name for kind, name, field in rows if kind == "product" and field == "external_id"} == {
+        new,
+        copied,
+        missing,
+    }
+    assert rows["price", shop.catalogue.row(priced)["item_code"], "OMR always"] == ("update", "1.5", "9.25")
+    place = f"stocked at {medusa.stock_location_id}"
+    assert rows["inventory level", shop.catalogue.row(stocked)["item_code"], place] == ("update", "7", "3")
+    the_same(planned, runner.job(EXPORT, "batch_0"))
+
+
+def delete_in_erp(shop: Shop, name: str) -> None:
+    """Delete a Website Item as the desk does, which leaves a Deleted Document behind."""
+    erp = shop.erp
+    answer = requests.delete(
+        f"{erp.url}/api/resource/Website Item/{name}",
+        headers={"Authorization": f"token {erp.key}:{erp.secret}"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+
+
+def test_what_is_rejected_and_held_is_told(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
+    good = shop.item()
+    bad = shop.item(rate=0)
+    planned = plan(runner)
+    assert [row["asset"] for row in planned.rejects] == ["medusa_prices"]
+    the_same(planned, runner.job(EXPORT, "batch_0"))
+    held = plan(runner)
+    assert [row["held"] for row in held.rejects] == ["since an earlier run"]
+    assert good != bad
+
+
+def test_a_brake_is_told_before_it_stops_the_run(shop: Shop, runner: Runner, erp: ErpServer) -> None:
+    names = [shop.item() for _ in range(12)]
+    assert runner.job(EXPORT, "batch_0").success
+    for name in names:
+        shop.stocked.bin(name, "Main", 0)
+    planned = plan(runner, "update_webitem_stock")
+    assert len(planned.problems) == 1
+    assert "allow_zero: true" in planned.problems[0]
+    run = runner.job("update_webitem_stock", "batch_0")
+    assert not run.success
+    assert "allow_zero: true" in run.failure("medusa_stock").description
+    allowed = plan(runner, "update_webitem_stock", config={"allow_zero": True})
+    assert list(allowed.problems) == []
+
+
+def test_one_item_is_planned_without_the_others(shop: Shop, runner: Runner) -> None:
+    one, _other = shop.item(), shop.item()
+    planned = plan(runner, items=(one,))
+    assert {row.document for row in planned.rows if row.kind == "product"} == {one}
+    assert planned.counts["medusa_products[batch_0]"]["found"] == 1
+
+
+def test_a_server_that_is_down_is_a_problem_of_the_plan(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
+    shop.item()
+    medusa.faults.add(Fault("status", "GET", r"/admin/products$", status=503))
+    planned = plan(runner)
+    assert any("medusa_products" in problem for problem in planned.problems)
