@@ -1,0 +1,121 @@
+"""Every route by which the clients write to Medusa has an answer in a plan, and is told as a change."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from erp_medusa_pipelines.clients import medusa, medusa_inventory, medusa_prices
+from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.clients.planning.changes import ChangeLog
+from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
+from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
+
+PRODUCT = {"title": "T", "external_id": "W", "variants": [{"sku": "S", "manage_inventory": True}]}
+ENTRY = {"variant_id": "variant_1", "amount": 1.5, "currency_code": "omr"}
+LEVEL = {"inventory_item_id": "iitem_1", "location_id": "sloc_1", "stocked_quantity": 3}
+
+
+class NoMedusa(ReadOnlyHttpClient):
+    """Answers every list with nothing."""
+
+    def request(self, method: str, path: str, **_options: Any) -> Any:
+        if method != "GET":
+            return super().request(method, path)
+        plural = path.rpartition("/")[2].replace("-", "_").replace("product_variants", "variants")
+        return {plural: [], "count": 0}
+
+
+@pytest.fixture
+def log() -> ChangeLog:
+    return ChangeLog()
+
+
+@pytest.fixture
+def client(log: ChangeLog) -> PlannedMedusa:
+    return PlannedMedusa(NoMedusa("Medusa", "http://127.0.0.1:9", {}), log)
+
+
+def writes(client: MedusaClient) -> list[tuple[str, Any]]:
+    """(method that writes, what it answers)."""
+    prices, inventory = MedusaPrices(client), MedusaInventory(client)
+    variant = {"id": "variant_1", "product_id": "prod_1", "sku": "X"}
+    return [
+        ("create_collection", client.create_collection({"title": "C"})),
+        ("update_collection", client.update_collection("pcol_1", {"title": "D"})),
+        ("batch_products", client.batch_products(create=[PRODUCT], update=[{"id": "prod_1"}], fields="id")),
+        ("create_variant", client.create_variant("prod_1", {"sku": "V", "manage_inventory": True}, "id")),
+        ("update_variant", client.update_variant("prod_1", "variant_1", {"sku": None})),
+        ("update_inventory_item", client.update_inventory_item("iitem_1", {"sku": None})),
+        ("upload", client.upload([("a.png", b"x", "image/png")])),
+        ("create_list", prices.create_list({"title": "L", "metadata": {}, "prices": [ENTRY]})),
+        ("update_list", prices.update_list("plist_1", {"status": "draft"})),
+        ("delete_empty_list", prices.delete_empty_list("plist_1")),
+        ("create", prices.create("plist_1", [ENTRY])),
+        ("update", prices.update("plist_1", [{"id": "price_1", **ENTRY}])),
+        ("delete", prices.delete("plist_1", ["price_1"])),
+        ("write_levels", inventory.write_levels(create=[LEVEL], update=[LEVEL])),
+        ("stock_variant", inventory.stock_variant(variant)),
+    ]
+
+
+def test_every_method_that_writes_is_tried(client: PlannedMedusa) -> None:
+    tried = {name for name, _ in writes(client)}
+    sending = re.compile(r"    def (\w+)\((?:(?!\n    def ).)*?(?:\.send\(|_batch\(|/admin/uploads)", re.DOTALL)
+    found = {
+        name
+        for module in (medusa, medusa_prices, medusa_inventory)
+        for name in sending.findall(Path(module.__file__).read_text(encoding="utf-8"))
+    }
+    assert found - {"_batch", "send"} <= tried
+
+
+def test_answers_have_the_shape_that_callers_take_apart(client: PlannedMedusa) -> None:
+    answers = dict(writes(client))
+    (created,) = answers["batch_products"]["created"]
+    assert (created["external_id"], created["variants"][0]["sku"]) == ("W", "S")
+    assert answers["upload"][0]["url"].endswith("/a.png")
+    list_id, entries = answers["create_list"]
+    assert list_id.startswith("planned_plist")
+    assert [entry["price_set"]["variant"]["id"] for entry in entries] == ["variant_1"]
+    assert answers["update"] == {"price_1"}
+    assert answers["stock_variant"].startswith("planned_iitem")
+
+
+def test_every_write_is_told_as_a_change_of_a_named_kind(client: PlannedMedusa, log: ChangeLog) -> None:
+    writes(client)
+    kinds = {(change.action, change.kind) for change in log.changes}
+    assert {kind for _, kind in kinds} == {
+        "collection",
+        "product",
+        "variant",
+        "inventory item",
+        "file",
+        "price list",
+        "price",
+        "inventory level",
+    }
+    assert {("create", "price"), ("update", "price"), ("delete", "price"), ("delete", "price list")} <= kinds
+
+
+def test_a_route_without_an_answer_stops_the_plan(client: PlannedMedusa) -> None:
+    with pytest.raises(LookupError, match="POST /admin/regions has no answer in a plan"):
+        client.send("POST", "/admin/regions", {"name": "x"})
+
+
+def test_what_the_plan_made_is_found_by_its_keys(client: PlannedMedusa) -> None:
+    writes(client)
+    (found,) = client.products_by("external_id", ["W"])
+    assert found["title"] == "T"
+    assert [row["sku"] for row in client.variants_by_sku(["S"], "id,sku")] == ["S"]
+
+
+def test_the_connection_of_a_plan_cannot_write() -> None:
+    http = ReadOnlyHttpClient("ERPNext", "http://127.0.0.1:9", {})
+    assert isinstance(http, HttpClient)
+    with pytest.raises(LookupError, match="PUT /api/resource/Item would write"):
+        http.request("PUT", "/api/resource/Item")
