@@ -82,7 +82,7 @@ class PlannedErpNext(ErpNextClient):
         self._written.setdefault(doctype, {}).setdefault(name, {}).update(values)
         self._log.add(Change("ERPNext", "update", doctype, name, dict(values), name))
 
-    def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:
+    def update(self, doctype: str, name: str, values: Mapping[str, Any], **_options: Any) -> Row:
         """Note a save; returns the document as it would be."""
         self.note(doctype, name, values)
         return self.get(doctype, name)

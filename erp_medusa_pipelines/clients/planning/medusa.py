@@ -94,7 +94,7 @@ class PlannedMedusa(ReadingMedusa):
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
+    def send(self, method: str, path: str, body: Any = None, **_options: Any) -> Any:
         """Note a write down and answer as Medusa would."""
         route = path.partition("?")[0]
         for pattern, answer_to in self._routes:
