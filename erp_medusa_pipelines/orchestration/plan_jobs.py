@@ -26,13 +26,20 @@ ROWS_SHOWN = 500
 TAGS = {QUEUE_TAG: LONG.name, "dagster/max_runtime": str(LONG.max_runtime), "dagster/max_retries": "0"}
 
 Code = Callable[[], dg.Definitions]
-TaskName = Enum("TaskName", {task.name: task.name for task in TASKS})
+
+
+class TaskName(Enum):
+    """The tasks of the crontab: the launchpad offers them as a choice."""
+
+    _ignore_ = "task"
+    for task in TASKS:
+        vars()[task.name] = task.name
 
 
 class PlanConfig(dg.Config):
     """What to plan. Empty lists mean all."""
 
-    task: TaskName = Field(default=TaskName(EXPORT.name), description="The task whose next run is planned")
+    task: TaskName = Field(default=TaskName[EXPORT.name], description="The task whose next run is planned")
     batches: list[str] = Field(default=[], description="Only these batches, e.g. batch_0")
     items: list[str] = Field(default=[], description="Only these Website Items")
 
