@@ -17,6 +17,7 @@ from erp_medusa_pipelines.assets.links import with_links
 from erp_medusa_pipelines.assets.orphans import build_orphan_assets
 from erp_medusa_pipelines.assets.otps import expired_otps
 from erp_medusa_pipelines.assets.prices import build_price_assets
+from erp_medusa_pipelines.assets.publication import build_publication_assets
 from erp_medusa_pipelines.assets.quotation_emails import quotation_emails
 from erp_medusa_pipelines.assets.stock import build_stock_assets
 from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
@@ -83,6 +84,7 @@ def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             *build_orphan_assets(),
             *build_price_assets(batches),
             *build_stock_assets(batches),
+            *build_publication_assets(batches),
             *TOP_SELLER_ASSETS,
             *CLEARANCE_ASSETS,
             quotation_emails,

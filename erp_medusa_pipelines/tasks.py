@@ -60,6 +60,7 @@ TASKS: tuple[Task, ...] = (
             "medusa_price_lists",
             "medusa_prices",
             "medusa_stock",
+            "medusa_publication",
         ),
         description="Published Website Items and their images become Medusa products; changed ones are updated.",
     ),

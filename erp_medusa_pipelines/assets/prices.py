@@ -12,6 +12,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -80,6 +81,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 # Items that somebody named are no mass loss.
                 allow_removal=config.allow_removal or bool(run.shop.items),
                 entries_per_call=settings.medusa_price_chunk,
+                foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             ).run()
             return run.result()
 

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 
 if TYPE_CHECKING:
     from erp_medusa_pipelines.sync.stock.plan import LowStock
@@ -64,6 +65,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 # Items that somebody named are no mass loss.
                 allow_zero=config.allow_zero or bool(run.shop.items),
                 levels_per_call=settings.medusa_level_chunk,
+                foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
             return run.result(metadata=_low_stock_table(sync.low_stock, run.shop.erp.http.base_url))

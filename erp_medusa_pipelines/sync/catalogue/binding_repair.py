@@ -8,7 +8,7 @@ bindings.py.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,6 @@ FEW_MISSING = 10
 """So many missing products are made again without asking, however small the shop is."""
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
-FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
-BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class BindingRepair(WebsiteItemSync):
         """Judge the whole batch first: a wrong Medusa must be told before the first id is changed."""
         self._bindings = Bindings(self.erp, self.medusa)
         bound, found = 0, Findings()
-        for rows in self._windows(of_batch=True):
+        for rows in self._bindings.bound(self.batch):
             bound += len(rows)
             found.add(self._bindings.judge(rows))
         wrong = [*found.copied, *found.missing]
@@ -64,12 +62,6 @@ class BindingRepair(WebsiteItemSync):
         self._rename(found.renamed)
         self._rebind([row for row in wrong if row["name"] in own], own)
         self._release([row for row in wrong if row["name"] not in own])
-
-    def _windows(self, *, of_batch: bool) -> Iterator[list[Row]]:
-        for page in self.erp.pages(WEBSITE_ITEM, FIELDS, filters=BOUND, page_size=10_000):
-            rows: list[Row] = [row for row in page if not of_batch or self.batch.contains(row["name"])]
-            if rows:
-                yield rows
 
     def _own_ids(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         """The ids of products that name these Website Items, as after a backup of ERPNext was restored."""
@@ -104,7 +96,7 @@ class BindingRepair(WebsiteItemSync):
     def _missing_in_shop(self) -> tuple[int, int]:
         """(Website Items without a product, of how many that have ids), over all batches."""
         missing = bound = 0
-        for rows in self._windows(of_batch=False):
+        for rows in self._bindings.bound(None):
             bound += len(rows)
             gone = self._bindings.judge(rows).missing
             missing += len(gone) - len(self._own_ids(gone))

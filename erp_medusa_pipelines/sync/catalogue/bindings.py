@@ -9,15 +9,18 @@ may run before it does, as prices and stock do, are handed `Bindings.foreign` by
 not import each other; they leave out the Website Items that it names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.sync.engine.batches import Batch
 
 LOOKED_UP = "id,external_id,variants.id"
+FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
+BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
 Row = Mapping[str, Any]
 
@@ -98,10 +101,19 @@ class Bindings:
         }
         return judge(rows, products, existing_website_items(self._erp, strangers) if strangers else frozenset())
 
-    def foreign(self, rows: Iterable[Row]) -> frozenset[str]:
-        """Return the Website Items that must not be sent for: their ids are another's, or of nothing in Medusa.
+    def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
+        """The Website Items that have ids, of a batch or of the whole shop, some at a time."""
+        for page in self._erp.pages(WEBSITE_ITEM, FIELDS, filters=BOUND, page_size=10_000):
+            if rows := [row for row in page if batch is None or batch.contains(row["name"])]:
+                yield rows
 
-        Rows without ids are left out of the judgment.
+    def foreign(self, batch: Batch) -> frozenset[str]:
+        """Return the Website Items of a batch whose ids are another's.
+
+        Nothing may be sent for them until `medusa_products` has put their ids right. Ids that Medusa does not have
+        harm nobody: who sends to them is told so, and tells it.
         """
-        found = self.judge([row for row in rows if row["medusa_id"] and row["medusa_variant_id"]])
-        return frozenset(row["name"] for row in (*found.copied, *found.missing))
+        found = Findings()
+        for rows in self.bound(batch):
+            found.add(self.judge(rows))
+        return frozenset(row["name"] for row in found.copied)

@@ -78,6 +78,8 @@ class PriceSync(BatchSync):
     removal_percent: int = 50
     allow_removal: bool = False
     entries_per_call: int = 500
+    foreign: frozenset[str] = frozenset()
+    """Website Items whose ids are another's: they wait."""
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report."""
@@ -85,7 +87,7 @@ class PriceSync(BatchSync):
             # Both servers are read at the same time.
             loading = pool.submit(self.lists.load)
             items = [item for item in priced_items(self.erp) if self.batch.contains(item.name)]
-            exported = [item for item in items if item.variant_id]
+            exported = [item for item in items if item.variant_id and item.name not in self.foreign]
             own = {item.variant_id for item in exported}
             reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own)
             windows = ahead(self._windows(exported))

@@ -6,7 +6,7 @@ in plan.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -50,6 +50,8 @@ class StockSync(BatchSync):
     zero_percent: int = 50
     allow_zero: bool = False
     levels_per_call: int = 1000
+    foreign: frozenset[str] = frozenset()
+    """Website Items whose ids are another's: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
     _found_bins: bool = False
 
@@ -82,7 +84,7 @@ class StockSync(BatchSync):
         for item in stock_items(self.erp):
             exported += bool(item.variant_id)
             if item.item_code and self.batch.contains(item.name):
-                items[item.name] = item
+                items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
         return items, exported
 
     # --- what ERPNext says ------------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ from tests.support.servers import ErpServer, MedusaServer
 
 EXPORT = "export_items_and_images_custom"
 UNKNOWN = {"code": "unknown_error", "type": "unknown_error", "message": "An unknown error occurred."}
-BUILT_ON_PRODUCTS = {"medusa_images", "medusa_product_updates", "medusa_prices", "medusa_stock"}
+BUILT_ON_PRODUCTS = {
+    "medusa_images",
+    "medusa_product_updates",
+    "medusa_prices",
+    "medusa_stock",
+    "medusa_publication",
+}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ CRONTAB = {
         28800,
         None,
         4,
-        f"{EXPORT} medusa_price_lists medusa_prices medusa_stock",
+        f"{EXPORT} medusa_price_lists medusa_prices medusa_stock medusa_publication",
     ),
     "sync_missing_prices_to_medusa": ("0 1 * * *", "default", 3600, None, 4, "medusa_price_lists medusa_prices"),
     "update_webitem_stock": ("0 0 * * *", "long", 1500, None, 4, "medusa_stock"),

@@ -1,0 +1,50 @@
+"""Products that go live when they are complete: one thin asset over sync/, the last of the export.
+
+medusa_images, medusa_product_updates, medusa_prices, medusa_stock --> medusa_publication[batch]
+"""
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from erp_medusa_pipelines.assets.export import GROUP, KINDS
+from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.tables import table
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
+from erp_medusa_pipelines.orchestration.resources import ShopConnection
+
+ASSET = "medusa_publication"
+
+
+def build_publication_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The asset that shows complete products, over these batches."""
+
+    @dg.asset(
+        name=ASSET,
+        group_name=GROUP,
+        kinds=KINDS,
+        partitions_def=batches,
+        backfill_policy=ONE_RUN_PER_BATCH,
+        deps=["medusa_images", "medusa_product_updates", "medusa_prices", "medusa_stock"],
+        check_specs=[check_spec(ASSET)],
+        description=(
+            "With PUBLISH_WHEN=complete: products with a picture, a price and stock go live; what the others lack is"
+            " listed. With PUBLISH_WHEN=created there is nothing to do."
+        ),
+    )
+    def medusa_publication(
+        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        from erp_medusa_pipelines.sync.catalogue.publication import Publications
+
+        with sync_run(context, shop, config, WEBSITE_ITEM) as run:
+            if run.shop.settings.publish_when == "created":
+                return run.result()
+            work = Publications(run.scope, price_list=run.shop.settings.erpnext_price_list)
+            work.run()
+            rows = [asdict(one) for one in work.incomplete]
+            shown = {"waiting_for": table(rows, {"website_item": "string", "lacks": "string"})} if rows else {}
+            return run.result(metadata=shown)
+
+    return [medusa_publication]

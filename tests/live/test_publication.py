@@ -1,0 +1,9 @@
+"""When products go live, against a real Medusa."""
+
+from tests.suites.publication import PublicationSuite, whole_shop
+
+__all__ = ["TestPublication", "whole_shop"]
+
+
+class TestPublication(PublicationSuite):
+    pass
