@@ -220,7 +220,7 @@ class StockSuite:
         assert started(runner, allow_zero=True).success
         assert [shop.stocked(item) for item in items] == [0] * 6
 
-    def test_more_than_the_set_share_at_zero_stops_the_run(
+    def test_more_than_the_set_share_at_zero_stops_the_losses_and_not_the_restocks(
         self, shop: StockedShop, shop_env: pytest.MonkeyPatch
     ) -> None:
         shop_env.setenv("STOCK_ZERO_PERCENT", "40")
@@ -232,10 +232,14 @@ class StockSuite:
         assert started(runner).success
         for item in items[4:7]:
             shop.bin(item, "Main", 0)
+        shop.bin(items[0], "Main", 7)
+        shop.bin(items[9], "Main", 9)
         stopped = started(runner)
         assert not stopped.success
         assert "3 of 6 stock levels above zero would drop to zero" in stopped.failure("medusa_stock").description
-        assert [shop.stocked(item) for item in items] == [0] * 4 + [5] * 6
+        assert [shop.stocked(item) for item in items] == [7, 0, 0, 0, 5, 5, 5, 5, 5, 9]
+        flags = [shop.catalogue.row(item)["custom_in_stock"] for item in items]
+        assert flags == [1, 0, 0, 0, 1, 1, 1, 1, 1, 1]
 
     def test_warehouses_count_for_their_own_locations(
         self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
-from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
@@ -54,9 +54,13 @@ class StockSync(BatchSync):
     """Website Items whose ids are another's: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
     _found_bins: bool = False
+    _losses_stopped: MassLossError | None = None
 
     def run(self) -> SyncReport:
-        """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings."""
+        """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings.
+
+        Where too many levels would drop to zero, the others are written all the same before MassLossError is raised.
+        """
         items, in_shop = self._read_items()
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
@@ -66,7 +70,7 @@ class StockSync(BatchSync):
             first = next(pages, [])
             on_hand = counting.result()
         flags = self._flags(items, on_hand)
-        levels = self._levels(items, on_hand, chain([first], pages))
+        levels = self._braked(*self._levels(items, on_hand, chain([first], pages)), flags)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
         try:
             for some in batched(levels, self.levels_per_call):
@@ -75,6 +79,8 @@ class StockSync(BatchSync):
             sending.finish()
         finally:
             sending.close()
+        if self._losses_stopped:
+            raise self._losses_stopped
         return self.report
 
     def _read_items(self) -> tuple[dict[str, StockItem], int]:
@@ -143,30 +149,40 @@ class StockSync(BatchSync):
         items: Mapping[str, StockItem],
         on_hand: Mapping[str, Mapping[str, float]],
         pages: Iterable[Sequence[Mapping[str, Any]]],
-    ) -> list[Level]:
-        """Levels to write, without what was refused before. Raises MassLossError."""
+    ) -> tuple[list[Level], int]:
+        """Levels to write, and how many of the batch are above zero now."""
         ours = {self.default_location, *self.locations.values()}
         levels: list[Level] = []
-        selling_out = positive = unchanged = 0
+        positive = unchanged = 0
         for name, item_id, stocked in InventoryReader(self, self.inventory).stocked(items, on_hand, pages):
             plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours)
             for what, number in plan.counts.items():
                 self.report.count(what, number)
             unchanged += plan.counts["unchanged"]
             positive += plan.positive
-            selling_out += sum(level.sells_out for level in plan.write)
-            levels += [level for level in plan.write if not self.held(name, level.fingerprint, level.location_id)]
+            levels += plan.write
         # Only now is known how many there are in all.
         self.report.advance(unchanged)
-        if not self.allow_zero:
-            refuse_mass_loss(
-                selling_out,
-                positive,
-                percent=self.zero_percent,
-                what="stock levels above zero would drop to zero",
-                allow=ALLOW,
-            )
-        return levels
+        return levels, positive
+
+    def _braked(self, levels: Sequence[Level], positive: int, flags: dict[str, int]) -> list[Level]:
+        """Leave out what was refused before, and the levels and flags of what sells out where that is too much."""
+        selling_out = [level for level in levels if level.sells_out]
+        try:
+            if not self.allow_zero:
+                refuse_mass_loss(
+                    len(selling_out),
+                    positive,
+                    percent=self.zero_percent,
+                    what="stock levels above zero would drop to zero",
+                    allow=ALLOW,
+                )
+        except MassLossError as error:
+            self._losses_stopped = error
+            levels = [level for level in levels if not level.sells_out]
+            for name in {level.name for level in selling_out if flags.get(level.name) == 0}:
+                del flags[name]
+        return [level for level in levels if not self.held(level.name, level.fingerprint, level.location_id)]
 
     def _write_flags(self, flags: Mapping[str, int]) -> None:
         if flags:
