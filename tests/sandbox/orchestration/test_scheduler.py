@@ -19,6 +19,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
+from erp_medusa_pipelines.orchestration.crontab import EVERY_MINUTE, times_after
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
 CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
@@ -81,8 +82,10 @@ def scheduler_of(home: Path, environment: pytest.MonkeyPatch, batches: int) -> I
 
 
 def night(number: int) -> datetime:
-    """A moment after all nightly schedules of that night were due."""
-    return EVENING + timedelta(days=number - 1, hours=6)
+    """A minute after the last nightly schedule of that night was due, by the cron lines of tasks.py."""
+    evening = EVENING + timedelta(days=number - 1)
+    nightly = [task.cron for task in (*TASKS, *HOUSEKEEPING) if task.cron != EVERY_MINUTE]
+    return max(next(times_after(cron, evening)) for cron in nightly) + timedelta(minutes=1)
 
 
 def errors(scheduler: Scheduler, tasks: Iterable[str]) -> list[str]:
