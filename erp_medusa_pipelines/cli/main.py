@@ -7,6 +7,8 @@ docstring is its help text. To add one: write it, add it here, describe it in do
 import typer
 
 from erp_medusa_pipelines.cli.doctor import doctor
+from erp_medusa_pipelines.cli.drift import drift
+from erp_medusa_pipelines.cli.explain import explain
 from erp_medusa_pipelines.cli.log import log
 from erp_medusa_pipelines.cli.plan import apply, plan
 from erp_medusa_pipelines.cli.setup import setup
@@ -26,6 +28,8 @@ app.command()(doctor)
 app.command()(setup)
 app.command()(plan)
 app.command()(apply)
+app.command()(drift)
+app.command()(explain)
 app.command()(sync)
 app.command()(log)
 app.command()(take_over)

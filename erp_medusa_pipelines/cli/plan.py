@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope
 
+EXPORT = "export_items_and_images_custom"
+"""The task that brings all of an item: product, pictures, price, stock."""
+
 MOST_ROWS = 200
 """A longer table is cut on the screen; --json and --out have all rows."""
 
@@ -57,7 +60,7 @@ def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out
     - `erp-medusa plan sync_missing_prices_to_medusa --out prices.json`
     """
     settings = load_settings()
-    scope = _scope(settings, batch or (), item or ())
+    scope = scope_of(settings, batch or (), item or ())
     plans = make_plans(settings, tasks_named(task), scope)
     told = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
     if out:
@@ -112,7 +115,8 @@ def _task(name: str) -> Task:
     return found[0]
 
 
-def _scope(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
+def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
+    """What the options limit a plan to. Raises CommandError for a batch or an item that does not exist."""
     from erp_medusa_pipelines.orchestration.planned_runs import Scope
 
     wrong = [number for number in batches if not 0 <= number < settings.export_batches]

@@ -1,0 +1,66 @@
+"""`erp-medusa drift`: where the storefront differs from ERPNext now.
+
+Belongs here: the command. It reads the plans of the export and of the search for orphans (planning/drift.py).
+"""
+
+from dataclasses import asdict
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
+from erp_medusa_pipelines.cli.plan import EXPORT, MOST_ROWS, Batch, Item, make_plans, scope_of, tasks_named
+from erp_medusa_pipelines.planning.drift import ORPHANS_TASK, Difference, counts, differences
+from erp_medusa_pipelines.settings import load_settings
+
+COLOURS = {"missing": "green", "orphaned": "red", "differing": "yellow"}
+
+
+@command
+def drift(batch: Batch = None, item: Item = None) -> Answer:
+    """Compare ERPNext with the storefront: missing, orphaned and differing products, prices, stock and pictures.
+
+    Writes nothing. What the next export would put right is shown as a difference; so are products that no Website Item
+    owns. Fields that FIELD_POLICIES leaves to Medusa are none. The exit code is 1 when anything differs.
+
+    Examples:
+
+    - `erp-medusa drift`
+    - `erp-medusa drift --item WEB-ITM-0001 --json`
+    """
+    # Orphans are looked for whatever the policy does with them, and only in a look at the whole shop.
+    settings = load_settings().model_copy(update={"orphaned_products": "draft"})
+    tasks = tasks_named(EXPORT) + ([] if batch or item else tasks_named(ORPHANS_TASK))
+    plans = make_plans(settings, tasks, scope_of(settings, batch or (), item or ()))
+    found = differences((plan.task, plan.rows) for plan in plans)
+    problems = [problem for plan in plans for problem in plan.problems]
+    rejects = [dict(row) for plan in plans for row in plan.rejects]
+    data = {
+        "counts": counts(found),
+        "differences": [asdict(one) for one in found],
+        "rejects": rejects,
+        "problems": problems,
+    }
+    code = ExitCode.CANNOT_TELL if problems else ExitCode.TO_DO if found or rejects else ExitCode.FINE
+    return Answer(data, _shown(found, len(rejects), problems), code)
+
+
+def _shown(found: list[Difference], rejects: int, problems: list[str]) -> list[RenderableType]:
+    shown: list[RenderableType] = []
+    if found:
+        columns = ("", "what", "document", "field", "ERPNext", "Medusa")
+        rows = [
+            (Text(one.sort, style=COLOURS[one.sort]), one.what, one.document, one.field, one.erpnext, one.medusa)
+            for one in found[:MOST_ROWS]
+        ]
+        shown.append(table("Drift", columns, rows))
+        if len(found) > MOST_ROWS:
+            shown.append(Text(f"and {len(found) - MOST_ROWS} more (--json has all)", style="dim"))
+        shown.append(Text(", ".join(f"{number} {name}" for name, number in counts(found).items())))
+    elif not problems:
+        shown.append(Text("The storefront shows what ERPNext says.", style="green"))
+    if rejects:
+        shown.append(Text(f"{rejects} documents are refused: erp-medusa plan names them.", style="yellow"))
+    shown += [Text(f"Cannot tell: {problem}", style="red") for problem in problems]
+    return shown

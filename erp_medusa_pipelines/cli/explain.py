@@ -1,0 +1,178 @@
+"""`erp-medusa explain ITEM`: one item from both sides, and why the shop shows what it shows.
+
+Belongs here: the command. What would change is a plan of this item; what runs did is kept by the installation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_side import instance_if_any
+from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.items import documents_of, website_items
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
+from erp_medusa_pipelines.cli.plan import EXPORT, make_plans, tasks_named
+from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.planning.drift import Difference, differences
+from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+
+if TYPE_CHECKING:
+    from erp_medusa_pipelines.orchestration.planned_runs import Plan
+
+Named = Annotated[str, typer.Argument(help="A Website Item, by name or item_code.")]
+
+ITEM_FIELDS = ("item_code", "web_item_name", "published", "item_group", "website_warehouse", "modified", "medusa_id")
+PRICE_FIELDS = ("name", "price_list", "price_list_rate", "currency", "valid_from", "valid_upto", "customer")
+PRODUCT_FIELDS = "id,external_id,title,status,updated_at,thumbnail,variants.id,variants.sku"
+NEWEST = 5
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both servers' documents of one item."""
+
+    name: str
+    documents: Sequence[str]
+    item: Mapping[str, Any]
+    prices: Sequence[Mapping[str, Any]]
+    bins: Sequence[Mapping[str, Any]]
+    products: Sequence[Mapping[str, Any]]
+    """Products in Medusa that bear its name; more than one is a fault."""
+
+
+@dataclass
+class Past:
+    """What the installation knows: plain values. Empty without DAGSTER_HOME."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+@command
+def explain(item: Named) -> Answer:
+    """Show one item from both sides: what ERPNext says, what Medusa shows, its batch, last runs, rejects, and why.
+
+    Writes nothing. The exit code is 1 when the two sides differ or something of the item is refused.
+
+    Examples:
+
+    - `erp-medusa explain WEB-ITM-0001`
+    - `erp-medusa explain ITM-0001 --json`
+    """
+    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+
+    settings = load_settings()
+    with connect(patient=False, settings=settings) as shop:
+        sides = _sides(shop, website_items(shop.erp, [item])[0])
+    batch = batch_of_item(sides.name, settings.export_batches)
+    (plan,) = make_plans(settings, tasks_named(EXPORT), Scope(items=(sides.name,)))
+    found = differences([(plan.task, plan.rows)])
+    past = _past(batch, sides.documents)
+    why = _why(sides, batch, plan, found)
+    data = {
+        "website_item": sides.name,
+        "why": why,
+        "batch": batch,
+        "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
+        "medusa": {"products": sides.products},
+        "differences": [asdict(one) for one in found],
+        "rejects": [dict(row) for row in plan.rejects],
+        "problems": list(plan.problems),
+        **vars(past),
+    }
+    open_ones = found or plan.rejects or past.held
+    code = ExitCode.CANNOT_TELL if plan.problems else ExitCode.TO_DO if open_ones else ExitCode.FINE
+    return Answer(data, _shown(sides, settings, why, plan, found, past), code)
+
+
+def _sides(shop: Shop, name: str) -> Sides:
+    row = shop.erp.get(WEBSITE_ITEM, name)
+    code = row.get("item_code") or ""
+    by_code = [["item_code", "=", code]]
+    return Sides(
+        name,
+        documents_of(shop.erp, name),
+        {key: row.get(key) for key in ITEM_FIELDS},
+        shop.erp.get_list("Item Price", list(PRICE_FIELDS), filters=by_code) if code else [],
+        shop.erp.get_list("Bin", ["warehouse", "actual_qty", "reserved_qty"], filters=by_code) if code else [],
+        shop.medusa.products_by("external_id", [name], PRODUCT_FIELDS),
+    )
+
+
+def _past(batch: str, documents: Sequence[str]) -> Past:
+    with instance_if_any() as instance:
+        if instance is None:
+            return Past()
+        from erp_medusa_pipelines.orchestration.history import History
+        from erp_medusa_pipelines.orchestration.item_history import held_documents, last_runs
+
+        history = History.beside(instance)
+        entries = history.of(list(documents), limit=NEWEST) if history else []
+        return Past(
+            [asdict(run) for run in last_runs(instance, batch)],
+            [asdict(one) for one in held_documents(instance, batch, frozenset(documents))],
+            [{"at": one.at, "run_id": one.run_id, **asdict(one.row)} for one in entries],
+        )
+
+
+def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) -> str:
+    """One sentence: why the shop shows it as it does."""
+    if plan.problems:
+        return f"The next run of {batch} would fail: {plan.problems[0]}"
+    if plan.rejects:
+        refused = plan.rejects[0]
+        return f"{refused['document']} is refused: {refused['reason']}"
+    if not sides.item["published"]:
+        return "It is not published in ERPNext, so the shop does not show it." + (_next(batch) if found else "")
+    if not sides.products:
+        return f"Medusa has no product with external_id {sides.name}.{_next(batch)}"
+    if len(sides.products) > 1:
+        return f"Medusa has {len(sides.products)} products with external_id {sides.name}: delete all but one."
+    if found:
+        return f"Medusa differs in: {', '.join(dict.fromkeys(one.what for one in found))}.{_next(batch)}"
+    if sides.products[0]["status"] != "published":
+        return f"It is {sides.products[0]['status']} in Medusa, as ERPNext and the settings want it."
+    return "The shop shows what ERPNext says."
+
+
+def _next(batch: str) -> str:
+    return f" The next run of {batch} puts it right; so does erp-medusa sync."
+
+
+def _shown(
+    sides: Sides, settings: Settings, why: str, plan: "Plan", found: Sequence[Difference], past: Past
+) -> list[RenderableType]:
+    batch = batch_of_item(sides.name, settings.export_batches)
+    shown: list[RenderableType] = [
+        Text(f"Website Item {sides.name}, {batch}", style="bold"),
+        Text(why, style="yellow" if found or plan.rejects or plan.problems else "green"),
+        table("ERPNext", ("field", "value"), [(key, _text(value)) for key, value in sides.item.items()]),
+        _rows("Item Prices", PRICE_FIELDS, sides.prices),
+        _rows("Bins", ("warehouse", "actual_qty", "reserved_qty"), sides.bins),
+        _rows("Medusa", ("id", "title", "status", "updated_at", "thumbnail"), sides.products),
+    ]
+    columns = ("what", "field", "erpnext", "medusa")
+    optional = (
+        ("Differs", columns, [asdict(one) for one in found]),
+        ("Would be rejected", ("document", "field", "reason"), plan.rejects),
+        ("Held back", ("asset", "document", "reason"), past.held),
+        ("Last runs", ("task", "status", "ended", "run_id"), past.runs),
+        ("Newest changes", ("at", "kind", "document", "action", "field", "old", "new"), past.log),
+    )
+    return shown + [_rows(title, columns, rows) for title, columns, rows in optional if rows]
+
+
+def _rows(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    return table(title, columns, [[_text(row.get(column)) for column in columns] for row in rows])
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,61 @@
+"""What the installation knows of one item: the last runs of its batch, and what is held back.
+
+Belongs here: reading both from the instance. Does not belong here: the two servers' sides of the item (cli/explain.py).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.dagster_internals import PARTITION_NAME_TAG
+from erp_medusa_pipelines.orchestration.rejects import quarantine_key
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a task for the item's batch. `ended` is UTC in ISO form, "" while it goes on."""
+
+    task: str
+    status: str
+    ended: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class HeldDocument:
+    """A document of the item that was refused, and by which asset it is held back."""
+
+    asset: str
+    document: str
+    reason: str
+
+
+def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
+    """One for each task with batches that ever ran for this one."""
+    found = []
+    for task in TASKS:
+        if task.partitioned:
+            chosen = dg.RunsFilter(job_name=task.name, tags={PARTITION_NAME_TAG: batch})
+            for record in instance.get_run_records(chosen, limit=1):
+                run = record.dagster_run
+                ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
+                told = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
+                found.append(LastRun(task.name, run.status.value, told, run.run_id))
+    return found
+
+
+def held_documents(instance: dg.DagsterInstance, batch: str, documents: Collection[str]) -> list[HeldDocument]:
+    """What is held back of these documents."""
+    found = []
+    for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
+        for part in (None, batch):
+            quarantine = Quarantine.from_json(state.load(instance, quarantine_key(asset, part)))
+            found += [
+                HeldDocument(asset, name, held.reason) for name, held in quarantine.entries() if name in documents
+            ]
+    return found

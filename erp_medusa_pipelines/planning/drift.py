@@ -1,0 +1,90 @@
+"""Where the storefront differs from ERPNext, read off the plans of the tasks that would put it right.
+
+Belongs here: what each row of a plan means for somebody who compares both sides. Does not belong here: planning.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from erp_medusa_pipelines.planning.rows import PlanRow
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY
+from erp_medusa_pipelines.sync.catalogue.product_changes import SENT_KEY
+from erp_medusa_pipelines.sync.catalogue.thumbnails import THUMBNAIL_KEY
+
+Sort = Literal["missing", "orphaned", "differing"]
+
+ORPHANS_TASK = "find_orphaned_products"
+"""Its plan alone drafts products that no Website Item owns."""
+
+_WHAT = {
+    "price": "price",
+    "inventory level": "stock",
+    "inventory item": "stock",
+    "price list": "price list",
+    "collection": "collection",
+    "variant": "variant",
+}
+_NOTES = frozenset(f"metadata.{key}" for key in (HASH_KEY, IMAGE_KEY, SENT_KEY, THUMBNAIL_KEY))
+"""What the export notes down for itself in a product: no customer sees it."""
+
+_PICTURES = frozenset({"thumbnail", "images"})
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One thing that the two sides say differently. `erpnext` is what the shop should show, `medusa` what it shows."""
+
+    sort: Sort
+    what: str
+    document: str
+    field: str
+    erpnext: str
+    medusa: str
+
+
+def differences(plans: Iterable[tuple[str, Sequence[PlanRow]]]) -> list[Difference]:
+    """Differences of the plans, given as (task, rows). What is written to ERPNext, such as ids, is none."""
+    found: set[Difference] = set()
+    for task, rows in plans:
+        made = {row.document for row in rows if (row.kind, row.action) == ("product", "create")}
+        for row in rows:
+            if row.system == "Medusa" and row.field not in _NOTES and not _comes_with(row, made):
+                found.add(_difference(task, row))
+    return sorted(found)
+
+
+def counts(found: Iterable[Difference]) -> dict[str, int]:
+    """Documents by sort, and by what differs: {"missing": 2, "differing": 1, "price": 1}."""
+    documents = {(one.sort, one.document) for one in found} | {
+        (one.what, one.document) for one in found if one.sort == "differing"
+    }
+    return dict(sorted(Counter(name for name, _ in documents).items()))
+
+
+def by_document(found: Iterable[Difference]) -> Mapping[str, list[Difference]]:
+    """The differences of each document."""
+    grouped: dict[str, list[Difference]] = {}
+    for one in found:
+        grouped.setdefault(one.document, []).append(one)
+    return grouped
+
+
+def _comes_with(row: PlanRow, made: set[str]) -> bool:
+    """Whether the row only says that a product that is missing lacks this as well."""
+    return row.document in made and row.kind != "product"
+
+
+def _difference(task: str, row: PlanRow) -> Difference:
+    if task == ORPHANS_TASK:
+        return Difference("orphaned", "product", row.document, row.field, "no Website Item", row.old)
+    if (row.kind, row.action) == ("product", "create"):
+        return Difference("missing", "product", row.document, "", "published", "")
+    return Difference("differing", _what(row), row.document, row.field, row.new, row.old)
+
+
+def _what(row: PlanRow) -> str:
+    if row.kind != "product":
+        return _WHAT.get(row.kind, row.kind)
+    return "pictures" if row.field in _PICTURES else row.field.removeprefix("metadata.")

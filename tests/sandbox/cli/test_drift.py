@@ -1,0 +1,79 @@
+"""drift: what differs between both sides is named, and nothing is written."""
+
+from typing import Any
+
+import pytest
+
+from erp_medusa_sandbox.faults import Fault
+from tests.sandbox.cli.conftest import Command
+from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.suites.export import erp_writes, medusa_writes
+from tests.support.catalogue import Catalogue
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer
+
+
+@pytest.fixture
+def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
+    """An empty shop."""
+    return Shop(Catalogue(erp.store), erp, medusa)
+
+
+def exported(shop: Shop, runner: Runner, number: int) -> list[str]:
+    """So many items, in both servers."""
+    names = [shop.item() for _ in range(number)]
+    assert runner.job(EXPORT, "batch_0").success
+    return names
+
+
+def found(told: Any) -> set[tuple[str, str, str]]:
+    return {(one["sort"], one["what"], one["document"]) for one in told.data["differences"]}
+
+
+def test_after_an_export_nothing_differs(erp_medusa: Command, shop: Shop, runner: Runner) -> None:
+    exported(shop, runner, 2)
+    told = erp_medusa("drift")
+    assert (told.code, told.data["counts"], told.data["differences"]) == (0, {}, []), told.data
+
+
+def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
+    erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    deleted, retitled, repriced, restocked, orphaned, unpublished, same = exported(shop, runner, 7)
+    shop.delete_product(deleted)
+    erp.store.set("Website Item", retitled, web_item_name="Another name")
+    price = erp.store.rows("Item Price", item_code=shop.catalogue.row(repriced)["item_code"])[0]
+    erp.store.set("Item Price", price["name"], price_list_rate=9.5)
+    erp.store.set(
+        "Bin", erp.store.rows("Bin", item_code=shop.catalogue.row(restocked)["item_code"])[0]["name"], actual_qty=3
+    )
+    erp.store.set("Website Item", unpublished, published=0)
+    erp.store.delete("Website Item", orphaned)
+    medusa.faults.forget_requests()
+    erp.faults.forget_requests()
+    told = erp_medusa("drift")
+    assert told.code == 1, told.data
+    assert medusa_writes(medusa) == []
+    assert erp_writes(erp) == []
+    assert ("missing", "product", deleted) in found(told)
+    assert ("differing", "title", retitled) in found(told)
+    assert ("differing", "status", unpublished) in found(told)
+    assert {one[1] for one in found(told)} >= {"price", "stock"}
+    assert told.data["counts"]["orphaned"] == 1
+    assert same not in {one["document"] for one in told.data["differences"]}
+
+
+def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer) -> None:
+    first, second = exported(shop, runner, 2)
+    for name in (first, second):
+        erp.store.set("Website Item", name, web_item_name="Another name")
+    told = erp_medusa("drift", "--item", first)
+    assert {one["document"] for one in told.data["differences"]} == {first}
+    (title,) = [one for one in told.data["differences"] if one["field"] == "title"]
+    assert (title["erpnext"], title["medusa"]) == ("Another name", shop.catalogue.row(first)["item_name"])
+
+
+def test_a_medusa_that_does_not_answer_is_no_drift(erp_medusa: Command, shop: Shop, medusa: MedusaServer) -> None:
+    shop.item()
+    medusa.faults.add(Fault("status", method="GET", path=r"^/admin/products", status=503))
+    assert erp_medusa("drift").code == 2

@@ -1,0 +1,58 @@
+"""explain: one item from both sides, with the reason in one sentence."""
+
+import pytest
+
+from tests.sandbox.cli.conftest import Command
+from tests.sandbox.cli.test_plan_sync_log import home
+from tests.sandbox.planning.test_plans import Shop
+from tests.suites.export import erp_writes, medusa_writes
+from tests.support.catalogue import Catalogue
+from tests.support.servers import ErpServer, MedusaServer
+
+__all__ = ["home"]
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
+    """An empty shop."""
+    return Shop(Catalogue(erp.store), erp, medusa)
+
+
+def test_an_item_that_is_right_says_so_with_both_sides(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    name = shop.item(rate=2.5, quantity=7)
+    assert erp_medusa("sync", name).code == 0
+    medusa.faults.forget_requests()
+    erp.faults.forget_requests()
+    told = erp_medusa("explain", shop.catalogue.row(name)["item_code"])
+    assert (told.code, told.data["why"]) == (0, "The shop shows what ERPNext says.")
+    assert [price["price_list_rate"] for price in told.data["erpnext"]["prices"]] == [2.5]
+    assert [one["actual_qty"] for one in told.data["erpnext"]["bins"]] == [7]
+    assert [one["id"] for one in told.data["medusa"]["products"]] == [shop.product_of(name)]
+    assert told.data["log"]
+    assert medusa_writes(medusa) == []
+    assert erp_writes(erp) == []
+
+
+def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer) -> None:
+    new, free, retitled, hidden = shop.item(), shop.item(rate=0), shop.item(), shop.item()
+    assert erp_medusa("sync", free, retitled, hidden).code == 1
+    erp.store.set("Website Item", retitled, web_item_name="Another name")
+    erp.store.set("Website Item", hidden, published=0)
+    missing = erp_medusa("explain", new)
+    assert (missing.code, missing.data["why"].partition(".")[0]) == (1, f"Medusa has no product with external_id {new}")
+    refused = erp_medusa("explain", free)
+    assert refused.code == 1
+    assert "the rate is 0" in refused.data["why"]
+    assert [one["asset"] for one in refused.data["held"]] == ["medusa_prices"]
+    assert erp_medusa("explain", retitled).data["why"].startswith("Medusa differs in: title.")
+    assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")
+
+
+def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> None:
+    told = erp_medusa("explain", "WEB-NOBODY")
+    assert told.code == 2
+    assert "no Website Item" in told.data["error"]
