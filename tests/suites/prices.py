@@ -422,10 +422,12 @@ class PricesSuite:
         assert not run.success
         assert "Price List Standart Selling does not exist" in run.failure_text("medusa_prices")
 
-    def test_a_variant_that_is_gone_is_named_and_others_get_their_price(self, shop: PricedShop, runner: Runner) -> None:
+    @pytest.mark.parametrize("gone", ["variant_01ARZ3NDEKTSV4RRFFQ69G5FAV", "variant_imported-7"])
+    def test_a_variant_that_is_gone_is_named_and_others_get_their_price(
+        self, gone: str, shop: PricedShop, runner: Runner
+    ) -> None:
         lost, fine = shop.item(), shop.item()
         assert runner.job(EXPORT, "batch_0").success
-        gone = "variant_01ARZ3NDEKTSV4RRFFQ69G5FAV"
         shop.erp.store.set("Website Item", lost, medusa_variant_id=gone)
         rejected = shop.price(lost, 10)
         shop.price(fine, 11)
@@ -433,7 +435,7 @@ class PricesSuite:
         assert run.success
         (row,) = run.rejects("medusa_prices")
         assert rejected in row["document"]
-        assert gone in row["reason"]
+        assert f"{gone} is not in Medusa any more" in row["reason"]
         assert shop.shown(fine) == 11
         assert list(shop.sizes().values()) == [1]
 

@@ -20,7 +20,8 @@ from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
 from erp_medusa_pipelines.sync.prices.windows import Window
 
-_VARIANT_ID = re.compile(r"variant_[0-9A-Z]{26}")
+# Medusa takes any text as an id, so imported variants may have one of any form and length.
+_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(slots=True)
@@ -185,7 +186,7 @@ def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | Trans
 
 def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resolution[Wanted] | None:
     """Settle what Medusa names: variants that it does not have."""
-    unknown = set(_VARIANT_ID.findall(error.reason))
+    unknown = set(_WORD.findall(error.reason))
     lost = [wanted for wanted in group if wanted.variant_id in unknown]
     if not lost:
         return named_by_index(error, group)
