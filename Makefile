@@ -76,6 +76,7 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/lint-imports --no-logo
 	@$(PY) dev/secret_scan.py
 	@$(PY) dev/env_example.py --check
+	@$(PY) dev/settings_doc.py --check
 	@$(PY) dev/writable.py --check
 	@$(BIN)/dg check toml
 	@$(BIN)/dg check defs
@@ -87,8 +88,9 @@ format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
-env-example: $(READY) ## Write .env.example from the settings table
+env-example: $(READY) ## Write .env.example and docs/settings.md from the settings table
 	@$(PY) dev/env_example.py
+	@$(PY) dev/settings_doc.py
 
 server-script: $(READY) ## Write the table of what may be written into the Server Script's text
 	@$(PY) dev/writable.py

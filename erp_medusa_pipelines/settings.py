@@ -1,7 +1,7 @@
 """Every setting of the project in one typed table, read from the environment or a `.env` file.
 
-Belongs here: names, types, defaults and limits of settings, and the sentence that explains each (README and
-`.env.example` are made from it). Does not belong here: opening connections, or anything a single task decides.
+Belongs here: names, types, defaults and limits of settings, and the sentence that explains each (`.env.example` and
+docs/settings.md are made from it). Does not belong here: opening connections, or anything a single task decides.
 """
 
 import os
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     schedules: dict[str, str] = Field(
         default_factory=dict,
         description=(
-            'Cron lines that differ from the crontab of README, as JSON: {"update_webitem_stock": "0 */6 * * *"}.'
+            'Cron lines that differ from the crontab (docs/tasks.md), as JSON: {"update_webitem_stock": "0 */6 * * *"}.'
             " They are read in SCHEDULE_TIMEZONE"
         ),
     )

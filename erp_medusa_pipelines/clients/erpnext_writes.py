@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 INSTALL_NEW = (
     f"{SERVER_SCRIPT_METHOD}: the site has another version of the Server Script: install the new text"
-    " (`erp-medusa setup --update-script`, or README); until then ids are written by saving, which is slow"
+    " (`erp-medusa setup --update-script`, or docs/rights.md); until then ids are written by saving, which is slow"
 )
 SWITCH_ON = (
     f"{SERVER_SCRIPT_METHOD}: Server Scripts are switched off on this site; to switch them on: bench set-config -g"
@@ -208,7 +208,7 @@ class ErpNextWriter:
             raise AccessError(
                 self.client.http.service,
                 "POST frappe.client.bulk_update",
-                f"the user may not write {doctype}: {role_for(doctype) or 'give it the roles listed in README'}",
+                f"the user may not write {doctype}: {role_for(doctype) or 'see docs/rights.md for its roles'}",
                 status=403,
             )
         stored = self._verify(doctype, changes, failures)

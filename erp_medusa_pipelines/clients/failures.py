@@ -120,7 +120,7 @@ RULES: tuple[Rule, ...] = (
     Rule("retry", "a server that ERPNext needs for this did not answer", status=_s(500), applied=True,
          exc_type=_re(r"^(ConnectionError|ConnectTimeout|ReadTimeout|TimeoutError|BusyLoadingError)$")),
     Rule("retry", "the site is in maintenance mode", exc_type=_re(r"^(SessionStopped|InReadOnlyMode)$")),
-    Rule("access", "the user lacks a right: give it the roles listed in README", status=_s(403),
+    Rule("access", "the user lacks a right: give it the roles listed in docs/rights.md", status=_s(403),
          exc_type=_re(r"^PermissionError$")),
     Rule("access", "not permitted: check the user's roles and the key", status=_s(403)),
     Rule("too_large", "the request is too large", status=_s(413)),

@@ -73,7 +73,7 @@ def _gates(instance: dg.DagsterInstance) -> Iterator[Trouble]:
                 what_to_do=(
                     "Is the server up, and does it answer this machine?"
                     if heals
-                    else "Check ERPNEXT_URL, ERPNEXT_API_KEY, ERPNEXT_API_SECRET and the roles of that user (README)."
+                    else "Check ERPNEXT_URL, ERPNEXT_API_KEY, ERPNEXT_API_SECRET and its roles (docs/rights.md)."
                 ),
                 since=datetime.fromisoformat(str(kept.get("since"))),
                 heals=heals,

@@ -73,7 +73,7 @@ class Catalogue:
         return found
 
     def install_server_script(self) -> None:
-        """What an administrator does in the desk, after README."""
+        """What an administrator does in the desk, after docs/rights.md."""
         self.store.insert(
             "Server Script",
             name=SERVER_SCRIPT_METHOD,

@@ -223,7 +223,7 @@ def test_a_wrong_key_and_a_missing_right_concern_the_run(erp: ErpServer) -> None
     with embedded_erpnext(other_users=[low_user("low", "low-secret")]) as other:
         client = client_of(other, key="low", secret="low-secret")
         assert client.exists("Website Item") is False
-        with pytest.raises(AccessError, match="give it the roles listed in README"):
+        with pytest.raises(AccessError, match=r"give it the roles listed in docs/rights\.md"):
             client.exists("Item Price")
 
 

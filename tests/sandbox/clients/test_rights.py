@@ -12,7 +12,7 @@ from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+RIGHTS = Path(__file__).resolve().parents[3] / "docs" / "rights.md"
 EXPORT, PRICES, STOCK = "export_items_and_images_custom", "sync_missing_prices_to_medusa", "update_webitem_stock"
 BEST_SELLERS, CLEARANCE = "add_top_selling_items_to_collection", "fetch_clearance_items"
 MAILS, PASSWORDS = "send_quotation_emails", "expire_otps"
@@ -68,9 +68,9 @@ def test_the_embedded_erpnext_and_the_table_know_the_same_roles() -> None:
     assert list(DOCUMENTED_ROLES) == list(ROLES)
 
 
-def test_readme_names_exactly_these_roles() -> None:
-    text = README.read_text(encoding="utf-8")
-    table = text[text.index("### Rights of the ERPNext user") :].split("###")[1]
+def test_the_documentation_names_exactly_these_roles() -> None:
+    text = RIGHTS.read_text(encoding="utf-8")
+    table = text[text.index("## Roles of the ERPNext user") :].split("##")[1]
     rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:]
     assert [row for row in rows if set(row) != {"-"}] == list(ROLES)
 

@@ -1,0 +1,50 @@
+"""Write docs/settings.md from the settings table, or with `--check` say whether it is out of date.
+
+Belongs here: the form of that page. The settings themselves stand in `erp_medusa_pipelines.settings`.
+"""
+
+import sys
+from pathlib import Path
+
+from env_example import default
+
+from erp_medusa_pipelines.settings import Settings, variable_name
+
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+
+HEADER = """\
+# Settings
+
+Set them in the environment or in `.env`; the environment wins. Copy [.env.example](../.env.example) to start with.
+Secrets never appear in a log, an event or an error message. A wrong value stops the code location with a message that
+names the variable.
+
+<!-- Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand. -->
+
+| variable | default | meaning |
+| --- | --- | --- |
+"""
+
+
+def render() -> str:
+    """Return the text of the page."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = default(field)
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        rows.append(f"| `{variable_name(name)}` | {f'`{value}`' if value else ''} | {meaning} |\n")
+    return HEADER + "".join(rows)
+
+
+def main() -> int:
+    """Write the page, or compare it with --check."""
+    if "--check" not in sys.argv:
+        TARGET.write_text(render(), encoding="utf-8")
+    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != render():
+        print("docs/settings.md is out of date: run `make env-example` and commit the result", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The documentation against what it speaks of: files, anchors, commands, settings, tasks, roles."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from erp_medusa_pipelines.clients.rights import ROLES
+from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("**/*.md"), *ROOT.glob("*.md")])
+REFUSED = json.loads((Path(__file__).parent / "refused_without_role.json").read_text(encoding="utf-8"))
+"""What ERPNext 15 refused a user with the five roles less the one named; under "" what it refused one with all five."""
+
+OF_OTHERS = {
+    *("DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "DAGSTER_REDIS_URL", "REQUESTS_CA_BUNDLE", "SANDBOX"),
+    *("ADMIN_API_KEY", "ADMIN_API_SECRET"),
+}
+"""Variables that Dagster, requests and the command read, and the word that marks the sandbox."""
+
+TASK_ROW = r"^\| `(\w+)` \| ([^|]+) \| (\w+), (\d+) ?(s|h) \|"
+IN_SHORT = {
+    "the Singles": "Expiring Items, Homepage Landing, Product Collection",
+    "the app's configuration": "Medusa Configuration",
+}
+FOLLOWS = {"Scheduled Job Type", "Sales Invoice Item"}
+"""DocTypes that the table of roles leaves out."""
+
+WORDS_OF_README = 700
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> Iterator[str]:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+        if not target.startswith(("http://", "https://")):
+            yield target
+
+
+def section(page: str, heading: str) -> str:
+    """The text below a heading, up to the next one of any level."""
+    _, _, rest = text(ROOT / page).partition(f"{heading}\n")
+    assert rest, f"{page} has no heading {heading}"
+    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name(page)} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{name(page)} links to {link}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = set(links(ROOT / "docs" / "index.md"))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - listed == {"index.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", text(ROOT / "Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`| {4})make ([a-z0-9-]+)", text(page))) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_setting_exists(page: Path) -> None:
+    known = {variable_name(field) for field in Settings.model_fields} | OF_OTHERS
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", text(page)))
+    # The changelog also names settings that are gone.
+    assert page.name == "CHANGELOG.md" or named <= known
+
+
+def test_the_table_of_tasks_is_the_crontab() -> None:
+    table = section("docs/tasks.md", "## What runs when")
+    told = {
+        task: (clock.strip(), queue, int(limit) * (3600 if unit == "h" else 1))
+        for task, clock, queue, limit, unit in re.findall(TASK_ROW, table, re.MULTILINE)
+    }
+    assert told == {task.name: (clock_of(task.cron), task.queue.name, task.seconds) for task in TASKS}
+
+
+def clock_of(cron: str) -> str:
+    minute, hour, *_ = cron.split()
+    return "every minute" if (minute, hour) == ("*", "*") else f"{int(hour):02}:{int(minute):02}"
+
+
+@pytest.mark.parametrize("task", [*TASKS, *HOUSEKEEPING], ids=lambda task: task.name)
+def test_every_task_and_asset_is_described(task: Task) -> None:
+    told = text(ROOT / "docs" / "tasks.md")
+    missing = {word for word in (task.name, *task.assets) if f"`{word}`" not in told}
+    assert not missing
+
+
+def test_the_roles_are_the_recorded_ones() -> None:
+    """Each of the five is needed for what its row says, and no sixth is: nothing needs Quotation."""
+    table = section("docs/rights.md", "## Roles of the ERPNext user")
+    rows = dict(re.findall(r"^\| ([A-Z][\w ]+) \| ([^|]+) \|$", table, re.MULTILINE))
+    assert list(rows) == list(ROLES)
+    assert {*rows, ""} == set(REFUSED)
+    assert REFUSED[""] == ["read Quotation"]
+    for role, told in rows.items():
+        needed = {doctype for doctype in ROLES[role] if any(call.endswith(doctype) for call in REFUSED[role])}
+        whole = told + "".join(f", {more}" for short, more in IN_SHORT.items() if short in told)
+        assert needed - FOLLOWS <= set(re.findall(r"[A-Z]\w+(?: [A-Z]\w+)*", whole))
+
+
+def test_readme_is_short() -> None:
+    assert len(text(ROOT / "README.md").split()) <= WORDS_OF_README
