@@ -1,0 +1,56 @@
+"""The servers of one example: fresh, empty, and named in the environment."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.medusa.app import create_app as create_medusa
+from erp_medusa_sandbox.medusa.store import MedusaStore
+from erp_medusa_sandbox.server import running
+from tests.machine.runs import QuietRunner
+from tests.machine.world import BATCHES, World
+from tests.support.servers import MedusaServer, embedded_erpnext
+
+API_KEY = "sk_" + "0" * 64
+
+
+@contextmanager
+def open_world(more: Mapping[str, str] | None = None) -> Iterator[World]:
+    """A new shop. The brakes are off: a small shop that lost two items lost half of itself."""
+    with ExitStack() as stack:
+        erp = stack.enter_context(embedded_erpnext())
+        store = MedusaStore(None)
+        stack.callback(store.close)
+        app = FaultInjector(create_medusa(store, api_key=API_KEY), "medusa")
+        url = stack.enter_context(running(app))
+        medusa = MedusaServer(
+            url,
+            app,
+            API_KEY,
+            publishable_key=store.publishable_key,
+            sales_channel_id=store.ids("sales_channel")[0],
+            stock_location_id=store.ids("stock_location")[0],
+            region_id=store.ids("region")[0],
+        )
+        environment = {
+            "ERPNEXT_URL": erp.url,
+            "ERPNEXT_API_KEY": erp.key,
+            "ERPNEXT_API_SECRET": erp.secret,
+            "MEDUSA_URL": medusa.url,
+            "MEDUSA_API_KEY": medusa.api_key,
+            "MEDUSA_SALES_CHANNEL_ID": medusa.sales_channel_id,
+            "MEDUSA_STOCK_LOCATION_ID": medusa.stock_location_id,
+            "EXPORT_BATCHES": str(len(BATCHES)),
+            "MISSING_PRODUCTS_PERCENT": "100",
+            "PRICE_REMOVAL_PERCENT": "100",
+            "STOCK_ZERO_PERCENT": "100",
+            "ORPHANED_PRODUCTS": "draft",
+            **(more or {}),
+        }
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
+        yield World(erp, medusa, store, QuietRunner())

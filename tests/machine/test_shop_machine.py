@@ -1,0 +1,246 @@
+"""A shop's year in any order: whatever happened, some nights later Medusa shows what ERPNext says, and all is quiet.
+
+Each example is a random sequence of what staff, admins, backups and failing networks do, with runs of any task for any
+batch in between. MACHINE_EXAMPLES and MACHINE_STEPS make it longer (`make machine`).
+"""
+
+import os
+import sqlite3
+from contextlib import ExitStack
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from erp_medusa_sandbox.faults import Fault
+from erp_medusa_sandbox.medusa.store import Document
+from tests.machine.projection import differences
+from tests.machine.servers import open_world
+from tests.machine.world import BATCHES, NIGHT, World
+
+NIGHTS_TO_SETTLE = 4
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "6"))
+STEPS = int(os.environ.get("MACHINE_STEPS", "25"))
+
+groups = st.integers(0, 2)
+batches = st.sampled_from(BATCHES)
+choice = st.integers(0, 10_000)
+rates = st.sampled_from([0.005, 1.25, 12.345, 290.744])
+quantities = st.sampled_from([-2.0, 0.0, 0.5, 3.0, 23.0])
+
+
+class ShopMachine(RuleBasedStateMachine):
+    """The rules pick a Website Item by a number, so that an example means the same when it is run again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.world: World = self.stack.enter_context(open_world())
+        self.erp_backup: sqlite3.Connection | None = None
+        self.medusa_backup: dict[str, dict[str, Document]] | None = None
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+        finally:
+            self.stack.close()
+
+    def any_item(self, number: int) -> str:
+        names = self.world.names()
+        return names[number % len(names)]
+
+    def exported_item(self, number: int) -> str:
+        names = self.world.exported()
+        return names[number % len(names)]
+
+    @property
+    def has_items(self) -> bool:
+        return bool(self.world.names())
+
+    @property
+    def has_exported(self) -> bool:
+        return bool(self.world.exported())
+
+    # --- staff ------------------------------------------------------------------------------------------------
+
+    @initialize()
+    def open_with_three_items(self) -> None:
+        for number in range(3):
+            self.world.add_item(number, rate=1.5 + number, quantity=5, picture=number == 0)
+
+    @rule(group=groups, rate=st.none() | rates, quantity=st.none() | quantities, picture=st.booleans())
+    def add_item(self, group: int, rate: float | None, quantity: float | None, picture: bool) -> None:
+        self.world.add_item(group, rate=rate, quantity=quantity, picture=picture)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def retitle(self, number: int) -> None:
+        self.world.retitle(self.any_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice, published=st.booleans())
+    def publish(self, number: int, published: bool) -> None:
+        self.world.publish(self.any_item(number), published)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice, group=groups)
+    def regroup(self, number: int, group: int) -> None:
+        self.world.regroup(self.any_item(number), group)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice, rate=rates)
+    def set_price(self, number: int, rate: float) -> None:
+        self.world.set_price(self.any_item(number), rate)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def drop_price(self, number: int) -> None:
+        self.world.drop_price(self.any_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice, quantity=quantities)
+    def set_stock(self, number: int, quantity: float) -> None:
+        self.world.set_stock(self.any_item(number), quantity)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def attach(self, number: int) -> None:
+        self.world.attach(self.any_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def copy(self, number: int) -> None:
+        self.world.copy(self.any_item(number))
+
+    @rule(group=groups)
+    def copy_group(self, group: int) -> None:
+        self.world.copy_group(group)
+        self.world.add_item(len(self.world.groups) - 1, rate=2.5, quantity=1, picture=False)
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def delete(self, number: int) -> None:
+        self.world.delete(self.any_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def publish_again(self, number: int) -> None:
+        self.world.publish_again(self.any_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def recode(self, number: int) -> None:
+        self.world.recode(self.any_item(number))
+
+    @precondition(lambda self: len(self.world.names()) > 1)
+    @rule(number=choice)
+    def swap_codes(self, number: int) -> None:
+        one, other = self.any_item(number), self.any_item(number + 1)
+        self.world.swap_codes(one, other)
+
+    @precondition(lambda self: len(self.world.names()) > 1)
+    @rule(number=choice)
+    def move_barcode(self, number: int) -> None:
+        self.world.move_barcode(self.any_item(number), self.any_item(number + 1))
+
+    # --- admins in Medusa -------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.has_exported)
+    @rule(number=choice)
+    def retitle_in_medusa(self, number: int) -> None:
+        self.world.retitle_in_medusa(self.exported_item(number))
+
+    @precondition(lambda self: self.has_exported)
+    @rule(number=choice, status=st.sampled_from(["published", "draft"]))
+    def set_status_in_medusa(self, number: int, status: str) -> None:
+        self.world.set_status_in_medusa(self.exported_item(number), status)
+
+    @precondition(lambda self: self.has_exported)
+    @rule(number=choice)
+    def set_sku_in_medusa(self, number: int) -> None:
+        self.world.set_sku_in_medusa(self.exported_item(number))
+
+    @precondition(lambda self: self.has_exported)
+    @rule(number=choice)
+    def delete_in_medusa(self, number: int) -> None:
+        self.world.delete_in_medusa(self.exported_item(number))
+
+    @precondition(lambda self: self.has_exported)
+    @rule(number=choice, quantity=st.integers(0, 9))
+    def set_level_in_medusa(self, number: int, quantity: int) -> None:
+        self.world.set_level_in_medusa(self.exported_item(number), quantity)
+
+    # --- backups ----------------------------------------------------------------------------------------------
+
+    @rule()
+    def back_up(self) -> None:
+        self.erp_backup, self.medusa_backup = self.world.back_up_erp(), self.world.back_up_medusa()
+
+    @precondition(lambda self: self.erp_backup is not None)
+    @rule()
+    def restore_erp(self) -> None:
+        assert self.erp_backup is not None
+        self.world.restore_erp(self.erp_backup)
+
+    @precondition(lambda self: self.medusa_backup is not None)
+    @rule()
+    def restore_medusa(self) -> None:
+        assert self.medusa_backup is not None
+        self.world.restore_medusa(self.medusa_backup)
+
+    # --- runs -------------------------------------------------------------------------------------------------
+
+    @rule(job=st.sampled_from(NIGHT), batch=batches)
+    def run(self, job: str, batch: str) -> None:
+        self.world.run(job, batch)
+
+    @rule(job=st.sampled_from(NIGHT), batch=batches, requests=st.integers(0, 25))
+    def power_cut(self, job: str, batch: str, requests: int) -> None:
+        with self.world.power_cut(requests):
+            self.world.run(job, batch)
+
+    @rule(
+        job=st.sampled_from(NIGHT),
+        batch=batches,
+        server=st.sampled_from(["medusa", "erp"]),
+        method=st.sampled_from([None, "POST", "PUT"]),
+        action=st.sampled_from(["drop_after", "status"]),
+        skip=st.integers(0, 15),
+        times=st.integers(1, 6),
+    )
+    def trouble(
+        self, job: str, batch: str, server: str, method: str | None, action: Any, skip: int, times: int
+    ) -> None:
+        fault = Fault(action, method=method, skip=skip, times=times, status=503)
+        with self.world.trouble(fault, on=server):
+            self.world.run(job, batch)
+
+    # --- and in the end ---------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Some nights without trouble; then Medusa is right, and one more night writes nothing."""
+        for _ in range(NIGHTS_TO_SETTLE):
+            self.world.night()
+        assert differences(self.world) == []
+        self.world.forget_requests()
+        assert all(run.success for run in self.world.night())
+        assert self.world.writes() == []
+
+
+def test_whatever_happened_medusa_shows_in_the_end_what_erpnext_says() -> None:
+    run_state_machine_as_test(
+        ShopMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize="MACHINE_EXAMPLES" not in os.environ,
+            database=None,
+            phases=(Phase.explicit, Phase.generate, Phase.shrink)
+            if os.environ.get("MACHINE_SHRINK")
+            else (Phase.explicit, Phase.generate),
+            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
+            print_blob=True,
+        ),
+    )

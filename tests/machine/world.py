@@ -1,0 +1,304 @@
+"""One shop on the embedded servers, and everything that people, other tools and accidents do to it.
+
+Belongs here: the actions, by either side. Does not belong here: their order (test_shop_machine.py), or what must be so
+afterwards (projection.py).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from erp_medusa_sandbox.faults import Fault
+from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+from erp_medusa_sandbox.shop.images import image
+from erp_medusa_sandbox.shop.seed import add_file
+from tests.machine.runs import QuietRunner
+from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.runs import JobRun
+from tests.support.servers import ErpServer, MedusaServer
+
+BATCHES = ("batch_0", "batch_1")
+WAREHOUSE = "Main - S"
+EXPORT = "export_items_and_images_custom"
+PRICES = "sync_missing_prices_to_medusa"
+STOCK = "update_webitem_stock"
+ORPHANS = "find_orphaned_products"
+NIGHT = (STOCK, PRICES, EXPORT)
+IDS = ("medusa_id", "medusa_variant_id")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A title that somebody typed in Medusa's admin, and the title that ERPNext had at that time."""
+
+    title: str
+    erp_title: str
+
+
+class World:
+    """The actions. Website Items are named by their document names."""
+
+    def __init__(self, erp: ErpServer, medusa: MedusaServer, medusa_store: MedusaStore, runner: QuietRunner) -> None:
+        self.erp = erp
+        self.medusa = medusa
+        self.medusa_store = medusa_store
+        self.runner = runner
+        self.catalogue = Catalogue(erp.store)
+        # An example is the same each time it is run: names decide about batches.
+        self.catalogue.tag = "shop"
+        self.catalogue.install_server_script()
+        self.numbers = count(1)
+        self.edits: dict[str, Edit] = {}
+        """By product: another Website Item for the same Item takes its product over, with what was typed there."""
+        self.groups = [self.catalogue.group(label) for label in ("Gloves", "Implants", "أجهزة")]
+        erp.store.insert("UOM", name="Nos", uom_name="Nos")
+        erp.store.insert("Currency", name="OMR", currency_name="OMR")
+        erp.store.insert(
+            "Warehouse", name=WAREHOUSE, warehouse_name="Main", parent_warehouse=None, lft=1, rgt=2, is_group=0
+        )
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def names(self, **equals: Any) -> list[str]:
+        """Website Items, e.g. `published=1`."""
+        return [row["name"] for row in self.erp.store.rows("Website Item", **equals)]
+
+    def exported(self) -> list[str]:
+        """Website Items whose product Medusa has."""
+        return [name for name in self.names() if self._product(name)]
+
+    def row(self, name: str) -> dict[str, Any]:
+        """The Website Item as ERPNext holds it."""
+        return self.catalogue.row(name)
+
+    def _product(self, name: str) -> Document | None:
+        product = self.medusa_store.get("product", self.row(name)["medusa_id"])
+        return product if product and not product["deleted_at"] else None
+
+    # --- staff in ERPNext -------------------------------------------------------------------------------------
+
+    def add_item(self, group: int, *, rate: float | None, quantity: float | None, picture: bool) -> str:
+        """A new Item with its Website Item; perhaps a price, stock and a picture."""
+        name = self.catalogue.item(self.groups[group], stock_uom="Nos", website_warehouse=WAREHOUSE)
+        if rate is not None:
+            self.set_price(name, rate)
+        if quantity is not None:
+            self.set_stock(name, quantity)
+        if picture:
+            self.attach(name)
+        return name
+
+    def save(self, doctype: str, name: str, **values: Any) -> None:
+        """A save in the desk, with everything that ERPNext does in it."""
+        path = f"/api/resource/{quote(doctype)}/{quote(name, safe='')}"
+        self._erp("PUT", path, json=values)
+
+    def retitle(self, name: str) -> None:
+        self.save("Website Item", name, web_item_name=f"Title {next(self.numbers)}")
+
+    def publish(self, name: str, published: bool) -> None:
+        self.save("Website Item", name, published=int(published))
+
+    def regroup(self, name: str, group: int) -> None:
+        """The Item's group, which a save of the Website Item fetches."""
+        code = self.row(name)["item_code"]
+        self.erp.store.set("Item", code, item_group=self.groups[group])
+        self.save("Website Item", name, item_group=self.groups[group])
+
+    def set_price(self, name: str, rate: float) -> None:
+        """The one standing price of the item."""
+        code = self.row(name)["item_code"]
+        rows = self.erp.store.rows("Item Price", item_code=code, price_list=PRICE_LIST)
+        if rows:
+            self.save("Item Price", rows[0]["name"], price_list_rate=rate)
+            return
+        values = {"item_code": code, "price_list": PRICE_LIST, "uom": "Nos", "currency": "OMR", "selling": 1}
+        self.erp.store.insert("Item Price", name=f"price-{next(self.numbers):05d}", price_list_rate=rate, **values)
+
+    def drop_price(self, name: str) -> None:
+        for row in self.erp.store.rows("Item Price", item_code=self.row(name)["item_code"]):
+            self.erp.store.delete("Item Price", row["name"])
+
+    def set_stock(self, name: str, quantity: float) -> None:
+        code = self.row(name)["item_code"]
+        rows = self.erp.store.rows("Bin", item_code=code, warehouse=WAREHOUSE)
+        if rows:
+            self.erp.store.set("Bin", rows[0]["name"], actual_qty=quantity)
+        else:
+            place = {"item_code": code, "warehouse": WAREHOUSE}
+            self.erp.store.insert("Bin", name=f"bin-{next(self.numbers):05d}", actual_qty=quantity, **place)
+
+    def attach(self, name: str) -> None:
+        """A picture that no other is like."""
+        number = next(self.numbers)
+        add_file(self.erp.store, name, f"photo {number}.png", image("png", number))
+
+    def copy(self, name: str) -> str:
+        """The desk's Duplicate: another Item, and the original's ids."""
+        row = self.row(name)
+        copy = self.catalogue.item(row["item_group"], stock_uom="Nos", website_warehouse=WAREHOUSE)
+        self.erp.store.set("Website Item", copy, **{key: row[key] for key in IDS})
+        self.set_price(copy, next(self.numbers) + 0.25)
+        self.set_stock(copy, next(self.numbers))
+        return copy
+
+    def copy_group(self, group: int) -> None:
+        """Item Group's Duplicate brings the collection's id along; new items go into the copy."""
+        row = self.erp.store.get("Item Group", self.groups[group])
+        assert row is not None
+        self.groups.append(self.catalogue.group(f"Copy {next(self.numbers)}", medusa_id=row["medusa_id"]))
+
+    def delete(self, name: str) -> None:
+        """ERPNext keeps a Deleted Document."""
+        self._erp("DELETE", f"/api/resource/Website Item/{quote(name, safe='')}")
+
+    def publish_again(self, name: str) -> str:
+        """Delete a Website Item and make another one for the same Item."""
+        row = self.row(name)
+        self.delete(name)
+        again = f"{name.split('+')[0]}+{next(self.numbers)}"
+        kept = ("item_code", "item_name", "item_group", "web_item_name", "published", "stock_uom", "website_warehouse")
+        self.erp.store.insert("Website Item", name=again, **{key: row[key] for key in kept})
+        return again
+
+    def recode(self, name: str) -> None:
+        """Rename the Item: everything that points at it follows, and no `modified` moves."""
+        old = self.row(name)["item_code"]
+        self._move_code(old, f"NEW-{next(self.numbers)}-{self.catalogue.tag}")
+
+    def swap_codes(self, one: str, other: str) -> None:
+        """Two Items trade their codes, as after a mix-up that was found late."""
+        first, second = self.row(one)["item_code"], self.row(other)["item_code"]
+        for old, new in ((first, "in-between"), (second, first), ("in-between", second)):
+            self._move_code(old, new)
+
+    def _move_code(self, old: str, new: str) -> None:
+        store = self.erp.store
+        with store.transaction():
+            store.execute('UPDATE "tabItem" SET name = ? WHERE name = ?', (new, old))
+            for barcode in store.rows("Item Barcode", parent=old):
+                store.set("Item Barcode", barcode["name"], parent=new)
+            for doctype in ("Website Item", "Item Price", "Bin"):
+                for row in store.rows(doctype, item_code=old):
+                    store.set(doctype, row["name"], item_code=new)
+
+    def move_barcode(self, one: str, other: str) -> None:
+        """Item `other` gets the barcode that `one` has (or a new one); no two Items have the same."""
+        store = self.erp.store
+        sender, receiver = self.row(one)["item_code"], self.row(other)["item_code"]
+        moved = [row["barcode"] for row in store.rows("Item Barcode", parent=sender)]
+        for code in {sender, receiver}:
+            for row in store.rows("Item Barcode", parent=code):
+                store.delete("Item Barcode", row["name"])
+        barcode = moved[0] if moved else f"BAR{next(self.numbers):07d}"
+        place = {"parent": receiver, "parenttype": "Item", "parentfield": "barcodes", "idx": 1}
+        store.insert("Item Barcode", name=f"bar-{next(self.numbers):05d}", barcode=barcode, **place)
+
+    def _erp(self, method: str, path: str, **options: Any) -> None:
+        headers = {"Authorization": f"token {self.erp.key}:{self.erp.secret}", "Accept": "application/json"}
+        answer = requests.request(method, self.erp.url + path, headers=headers, timeout=30, **options)
+        assert answer.ok, f"staff's {method} {path} was refused: {answer.text[:400]}"
+
+    # --- admins in Medusa -------------------------------------------------------------------------------------
+
+    def retitle_in_medusa(self, name: str) -> None:
+        product, title = self.row(name)["medusa_id"], f"By hand {next(self.numbers)}"
+        self.medusa.admin("POST", f"/admin/products/{product}", json={"title": title})
+        self.edits[product] = Edit(title, self.row(name)["web_item_name"])
+
+    def set_status_in_medusa(self, name: str, status: str) -> None:
+        self.medusa.admin("POST", f"/admin/products/{self.row(name)['medusa_id']}", json={"status": status})
+
+    def set_sku_in_medusa(self, name: str) -> None:
+        row = self.row(name)
+        path = f"/admin/products/{row['medusa_id']}/variants/{row['medusa_variant_id']}"
+        self.medusa.admin("POST", path, json={"sku": f"BY-HAND-{next(self.numbers)}"})
+
+    def delete_in_medusa(self, name: str) -> None:
+        self.medusa.admin("DELETE", f"/admin/products/{self.row(name)['medusa_id']}")
+
+    def set_level_in_medusa(self, name: str, quantity: int) -> None:
+        for link in self._links(name):
+            for level in self.medusa_store.find("inventory_level", "inventory_item_id", [link]):
+                path = f"/admin/inventory-items/{link}/location-levels/{level['location_id']}"
+                self.medusa.admin("POST", path, json={"stocked_quantity": quantity})
+
+    def _links(self, name: str) -> list[str]:
+        variant = self.medusa_store.get("variant", self.row(name)["medusa_variant_id"])
+        return [link["inventory_item_id"] for link in (variant or {}).get("inventory_links") or ()]
+
+    # --- backups ----------------------------------------------------------------------------------------------
+
+    def back_up_erp(self) -> sqlite3.Connection:
+        backup = sqlite3.connect(":memory:", check_same_thread=False)
+        with self.erp.store.lock:
+            self.erp.store._db.backup(backup)
+        return backup
+
+    def restore_erp(self, backup: sqlite3.Connection) -> None:
+        with self.erp.store.lock:
+            backup.backup(self.erp.store._db)
+
+    def back_up_medusa(self) -> dict[str, dict[str, Document]]:
+        # Documents are replaced, never changed in place.
+        with self.medusa_store.lock:
+            return {table: dict(documents) for table, documents in self.medusa_store._tables.items()}
+
+    def restore_medusa(self, backup: dict[str, dict[str, Document]]) -> None:
+        store = self.medusa_store
+        with store.lock, store.transaction():
+            for table, documents in store._tables.items():
+                for identifier in [*documents]:
+                    if identifier not in backup.get(table, {}):
+                        store.remove(table, identifier)
+            for table, documents in backup.items():
+                for document in documents.values():
+                    store.put(table, document)
+
+    # --- runs -------------------------------------------------------------------------------------------------
+
+    def run(self, job: str, batch: str) -> JobRun:
+        """One task for one batch, as a schedule starts it."""
+        return self.runner.nightly(job, batch)
+
+    def night(self) -> list[JobRun]:
+        """All batches of the export, which brings prices and stock along, and the look for orphans."""
+        return [*(self.run(EXPORT, batch) for batch in BATCHES), self.runner.nightly(ORPHANS, None)]
+
+    @contextmanager
+    def trouble(self, fault: Fault | None, *, on: str) -> Iterator[None]:
+        """The run inside meets this fault."""
+        server = self.medusa if on == "medusa" else self.erp
+        if fault:
+            server.faults.add(fault)
+        try:
+            yield
+        finally:
+            server.faults.heal()
+
+    @contextmanager
+    def power_cut(self, requests_before: int) -> Iterator[None]:
+        """After so many requests to Medusa its last answer is lost and no server answers any more."""
+        self.medusa.faults.add(Fault("drop_after", skip=requests_before, times=1))
+        self.medusa.faults.add(Fault("drop_before", skip=requests_before))
+        try:
+            yield
+        finally:
+            self.medusa.faults.heal()
+
+    def forget_requests(self) -> None:
+        self.erp.faults.forget_requests()
+        self.medusa.faults.forget_requests()
+
+    def writes(self) -> list[str]:
+        """Requests to either server since then that may have changed something."""
+        reads = ("get_list", "erp_medusa_set_values?", "frappe.client.get")
+        seen = (*self.medusa.faults.requests, *self.erp.faults.requests)
+        writes = (one for one in seen if one.method != "GET" and not any(read in f"{one.path}?" for read in reads))
+        return [f"{one.method} {one.path}" for one in writes]
