@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check demo dev test test-live test-e2e test-celery test-k8s image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check demo dev test machine test-live test-e2e test-celery test-k8s image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,10 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against
 	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
-	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox
+	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox tests/machine
+
+machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
+	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
 
 test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Node 20)
 	@$(PYTEST) tests/live
