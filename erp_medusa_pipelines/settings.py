@@ -223,10 +223,13 @@ class Settings(BaseSettings):
         False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
     )
     price_removal_percent: int = Field(
-        50,
+        20,
         ge=0,
         le=100,
-        description="Of the items with a price, the percentage that one run may leave without; above it, it stops",
+        description=(
+            "Of the shop's items with a price, the percentage that one run may leave without; above it (and above 10"
+            " items, or where all would lose it) those prices stay, and the run fails"
+        ),
     )
     warehouse_stock_locations: dict[str, str] = Field(
         default_factory=dict,
@@ -240,7 +243,10 @@ class Settings(BaseSettings):
         50,
         ge=0,
         le=100,
-        description="Of the levels above zero, the percentage that one run may set to zero; above it, it stops",
+        description=(
+            "Of the shop's levels above zero, the percentage that one run may set to zero; above it (and above 10"
+            " levels, or where all would drop) those levels stay, and the run fails"
+        ),
     )
     image_max_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, description="Largest image file that is uploaded to Medusa; larger ones are rejected"

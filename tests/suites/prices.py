@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import PRICE_LIST, Catalogue
@@ -411,6 +412,41 @@ class PricesSuite:
         allowed = started(runner, allow_removal=True)
         assert allowed.success
         assert [shop.shown(item) for item in items] == [None] * 4
+
+    def test_where_too_many_would_lose_their_price_raises_are_written_all_the_same(
+        self, shop: PricedShop, runner: Runner
+    ) -> None:
+        """The old entry of a raised price goes as well: Medusa shows the lower one of two."""
+        raised, losing = shop.item(), [shop.item() for _ in range(11)]
+        price = shop.price(raised, 10, since=-100)
+        lost = [shop.price(item, 10, since=-100) for item in losing]
+        assert runner.job(EXPORT, "batch_0").success
+        shop.change(price, price_list_rate=20, valid_upto=shop.day(30).isoformat())
+        for each in lost:
+            shop.erp.store.delete("Item Price", each)
+        stopped = started(runner)
+        assert not stopped.success
+        assert "11 of 12 items would lose their only price" in stopped.failure("medusa_prices").description
+        assert [shop.shown(item) for item in (raised, *losing)] == [20, *[10] * 11]
+        shop.forget()
+        assert not started(runner).success
+        assert shop.writes() == []
+
+    def test_a_few_items_without_a_price_are_no_mass_loss(self, shop: PricedShop, shop_env: pytest.MonkeyPatch) -> None:
+        """A batch that loses all of its prices is judged over the whole shop."""
+        shop_env.setenv("EXPORT_BATCHES", "2")
+        runner = Runner()
+        batches: dict[str, dict[str, str]] = {"batch_0": {}, "batch_1": {}}
+        for _ in range(12):
+            item = shop.item()
+            batches[batch_of_item(item, 2)][item] = shop.price(item, 10, since=-100)
+        assert all(runner.job(EXPORT, batch).success for batch in batches)
+        fewer, more = sorted(batches, key=lambda batch: len(batches[batch]))
+        for price in batches[fewer].values():
+            shop.erp.store.delete("Item Price", price)
+        assert runner.job(JOB, fewer).success
+        assert {shop.shown(item) for item in batches[fewer]} <= {None}
+        assert {shop.shown(item) for item in batches[more]} == {10}
 
     def test_a_price_list_that_does_not_exist_is_an_error_that_says_so(
         self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
@@ -225,21 +226,45 @@ class StockSuite:
     ) -> None:
         shop_env.setenv("STOCK_ZERO_PERCENT", "40")
         runner = Runner()
-        items = [shop.item(bins={"Main": 5}) for _ in range(10)]
+        items = [shop.item(bins={"Main": 5}) for _ in range(24)]
         assert runner.job(EXPORT, "batch_0").success
         for item in items[:4]:
             shop.bin(item, "Main", 0)
         assert started(runner).success
-        for item in items[4:7]:
+        for item in items[4:15]:
             shop.bin(item, "Main", 0)
         shop.bin(items[0], "Main", 7)
-        shop.bin(items[9], "Main", 9)
+        shop.bin(items[23], "Main", 9)
         stopped = started(runner)
         assert not stopped.success
-        assert "3 of 6 stock levels above zero would drop to zero" in stopped.failure("medusa_stock").description
-        assert [shop.stocked(item) for item in items] == [7, 0, 0, 0, 5, 5, 5, 5, 5, 9]
-        flags = [shop.catalogue.row(item)["custom_in_stock"] for item in items]
-        assert flags == [1, 0, 0, 0, 1, 1, 1, 1, 1, 1]
+        assert "11 of 20 stock levels above zero would drop to zero" in stopped.failure("medusa_stock").description
+        assert [shop.stocked(item) for item in items] == [7, 0, 0, 0, *[5] * 19, 9]
+        assert [shop.flag(item) for item in items] == [1, 0, 0, 0, *[1] * 20]
+
+    def test_a_few_items_that_sell_out_are_no_mass_loss(self, shop: StockedShop, runner: Runner) -> None:
+        items = [shop.item(bins={"Main": 5}) for _ in range(3)]
+        assert runner.job(EXPORT, "batch_0").success
+        for item in items[:2]:
+            shop.bin(item, "Main", 0)
+        assert started(runner).success
+        assert [shop.stocked(item) for item in items] == [0, 0, 5]
+
+    def test_a_batch_that_sells_out_is_judged_over_the_whole_shop(
+        self, shop: StockedShop, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("EXPORT_BATCHES", "2")
+        runner = Runner()
+        batches: dict[str, list[str]] = {"batch_0": [], "batch_1": []}
+        for _ in range(12):
+            item = shop.item(bins={"Main": 5})
+            batches[batch_of_item(item, 2)].append(item)
+        assert all(runner.job(EXPORT, batch).success for batch in batches)
+        fewer, more = sorted(batches, key=lambda batch: len(batches[batch]))
+        for item in batches[fewer]:
+            shop.bin(item, "Main", 0)
+        assert runner.job(JOB, fewer).success
+        assert [shop.stocked(item) for item in batches[fewer]] == [0] * len(batches[fewer])
+        assert [shop.stocked(item) for item in batches[more]] == [5] * len(batches[more])
 
     def test_warehouses_count_for_their_own_locations(
         self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch

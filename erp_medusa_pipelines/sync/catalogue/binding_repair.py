@@ -18,13 +18,10 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_much
 from erp_medusa_pipelines.sync.engine.report import Reject
 
 log = logging.getLogger(__name__)
-
-FEW_MISSING = 10
-"""So many missing products are made again without asking, however small the shop is."""
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
 
@@ -80,18 +77,15 @@ class BindingRepair(WebsiteItemSync):
 
     def _refuse_the_wrong_medusa(self, missing: Sequence[Row], bound: int) -> None:
         """A batch is a sample of the shop: where it lost much, the whole shop is looked at, and decides."""
-        if not self._is_too_much(len(missing), bound, few=0):
+        if not is_too_much(len(missing), bound, percent=self.missing_percent):
             return
         lost, of = self._missing_in_shop()
-        if self._is_too_much(lost, of, few=FEW_MISSING):
+        if lost > FEW and is_too_much(lost, of, percent=self.missing_percent):
             raise MassLossError(
                 f"{lost} of {of} Website Items have ids of products that this Medusa does not have: is it the right"
                 " Medusa, and was it restored whole? Nothing was changed. If they are to be made again, raise"
                 " MISSING_PRODUCTS_PERCENT"
             )
-
-    def _is_too_much(self, missing: int, of: int, *, few: int) -> bool:
-        return missing > few and missing * 100 > of * self.missing_percent
 
     def _missing_in_shop(self) -> tuple[int, int]:
         """(Website Items without a product, of how many that have ids), over all batches."""

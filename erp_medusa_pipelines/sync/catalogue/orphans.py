@@ -20,12 +20,9 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.settings import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_much
 from erp_medusa_pipelines.sync.engine.delivery import deliver
 from erp_medusa_pipelines.sync.engine.report import SyncReport
-
-FEW_ORPHANS = 10
-"""So many become drafts without asking, however small the shop is."""
 
 GONE = "its Website Item does not exist any more"
 UNKNOWN = "its Website Item is not published and does not know it"
@@ -132,7 +129,7 @@ class OrphanedProducts:
         return [orphan for orphan in orphans if orphan.reason != GONE or orphan.website_item not in there]
 
     def _refuse_too_many(self, shown: int, of: int) -> None:
-        if shown > FEW_ORPHANS and shown * 100 > of * self.percent:
+        if shown > FEW and is_too_much(shown, of, percent=self.percent):
             raise MassLossError(
                 f"{shown} of {of} products would become drafts, because no Website Item owns them: is it the right"
                 " ERPNext, and does its user see all Website Items? Nothing was changed. If it is meant, raise"

@@ -23,6 +23,9 @@ class Batch:
         return crc32(website_item.encode("utf-8")) % self.count == self.index
 
 
+WHOLE_SHOP = Batch(0, 1)
+
+
 def batch_keys(count: int) -> list[str]:
     """Partition keys `batch_0` .. of `count` batches."""
     return [f"batch_{index}" for index in range(count)]

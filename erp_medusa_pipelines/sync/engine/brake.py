@@ -1,16 +1,34 @@
 """The brake before something that an ERP's empty or half answer would look like: a shop sold out, or without prices.
 
 Belongs here: the rule and its words. Does not belong here: what is counted (each domain's own module).
+
+A batch is a sample of the shop. Where a batch would lose too much, its run counts the whole shop, which decides.
 """
+
+from collections.abc import Callable
+
+FEW = 10
+"""So many losses in the whole shop are no mass loss, however small it is; losing everything is one."""
+
+Counted = tuple[int, int]
+"""(lost, of how many)."""
 
 
 class MassLossError(Exception):
     """Too much would be lost in one run; none of it was taken away. An operator can allow it."""
 
 
-def refuse_mass_loss(lost: int, of: int, *, percent: int, what: str, allow: str) -> None:
-    """Raises MassLossError when more than `percent` of `of` would be lost."""
-    if lost * 100 > of * percent:
+def is_too_much(lost: int, of: int, *, percent: int) -> bool:
+    """Whether more than `percent` of `of` would be lost, however few that are."""
+    return lost * 100 > of * percent
+
+
+def refuse_mass_loss(in_batch: Counted, in_shop: Callable[[], Counted], *, percent: int, what: str, allow: str) -> None:
+    """Raises MassLossError when more than `percent` would be lost, in the batch as well as in the whole shop."""
+    if not is_too_much(*in_batch, percent=percent):
+        return
+    lost, of = in_shop()
+    if is_too_much(lost, of, percent=percent) and (lost > FEW or lost == of):
         raise MassLossError(
             f"{lost} of {of} {what}: more than the {percent} % that one run may take away. None of them was."
             f" Check that ERPNext shows all of its data; if it is meant, start the run with {allow}"

@@ -9,7 +9,7 @@ successor until the next run.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
-from erp_medusa_pipelines.sync.engine.brake import refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
@@ -34,7 +34,8 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     read_prices,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
+from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices
+from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 
@@ -48,22 +49,6 @@ ReadTogether = tuple[list[PricedItem], Mapping[str, ItemPrices] | None]
 """Items whose prices were read in one request, and these by item_code; None when they could not be read."""
 
 
-@dataclass
-class Losses:
-    """Entries to remove at the end of a run, and what that means for the shop."""
-
-    stale: dict[str | None, list[Entry]] = field(default_factory=dict)
-    had_price: int = 0
-    lose_price: int = 0
-
-    def add(self, variant_id: str | None, stale: list[Entry], *, had_price: bool, loses_price: bool) -> None:
-        """Note the stale entries of one variant."""
-        if stale:
-            self.stale[variant_id] = stale
-        self.had_price += had_price
-        self.lose_price += loses_price
-
-
 @dataclass(kw_only=True)
 class PriceSync(BatchSync):
     """One run of the prices for one batch. Counts are entries, or lists."""
@@ -75,14 +60,18 @@ class PriceSync(BatchSync):
     prices: MedusaPrices
     lists: PriceLists
     rule: AmountRule
-    removal_percent: int = 50
+    removal_percent: int = 20
     allow_removal: bool = False
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
     """Website Items whose ids are another's: they wait."""
+    _losses_stopped: MassLossError | None = None
 
     def run(self) -> SyncReport:
-        """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report."""
+        """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report.
+
+        Where too many items would lose their only price, all else is done before MassLossError is raised.
+        """
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
             loading = pool.submit(self.lists.load)
@@ -123,6 +112,8 @@ class PriceSync(BatchSync):
         finally:
             sender.close()
             writing.close()
+        if self._losses_stopped:
+            raise self._losses_stopped
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
@@ -155,7 +146,7 @@ class PriceSync(BatchSync):
         plan = plan_item(item, prices.get(item.item_code, ItemPrices()), there, rule=self.rule, today=self.lists.today)
         self._note(plan)
         sender.add(plan)
-        losses.add(plan.variant_id, plan.stale, had_price=plan.had_price, loses_price=plan.loses_price)
+        losses.add(plan)
         return [change for change in plan.ids if not self._ids_held(change)]
 
     def _note(self, plan: ItemPlan) -> None:
@@ -167,26 +158,34 @@ class PriceSync(BatchSync):
                 self.reject(refused.name, refused.reason, refused.reason, refused.field)
 
     def _remove(self, losses: Losses, entries: Entries, sender: EntrySender) -> None:
-        # What nobody asked for: entries of items that are not exported any more, or of variants that are gone.
-        for variant_id, left in entries.by_variant.items():
-            live = variant_id is not None and any(entry.window is not None for entry in left)
-            losses.add(variant_id, left, had_price=live, loses_price=live)
-        if not self.allow_removal:
-            refuse_mass_loss(
-                losses.lose_price,
-                losses.had_price,
-                percent=self.removal_percent,
-                what="items would lose their only price",
-                allow="allow_removal: true",
-            )
+        losses.add_unwanted(entries)
+        kept = self._too_many(losses)
         removals = Removals(self, self.prices, self.lists, self.price_list)
         removals.remove(
             entry
             for variant_id, stale in losses.stale.items()
-            if variant_id is None or sender.is_complete(variant_id)
+            if variant_id not in kept and (variant_id is None or sender.is_complete(variant_id))
             for entry in stale
         )
         removals.delete_empty_lists(entries.sizes)
+
+    def _too_many(self, losses: Losses) -> set[str | None]:
+        """The variants that keep their entries because too many would be left without a price."""
+        if self.allow_removal:
+            return set()
+        shop = ShopPrices(self.erp, self.price_list, self.prices, self.lists, self.rule)
+        try:
+            refuse_mass_loss(
+                losses.counted,
+                lambda: shop.losses(self.batch.count),
+                percent=self.removal_percent,
+                what="items would lose their only price",
+                allow="allow_removal: true",
+            )
+        except MassLossError as error:
+            self._losses_stopped = error
+            return losses.losing
+        return set()
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 

@@ -40,14 +40,26 @@ class InventoryReader:
         pages: Iterable[Sequence[Mapping[str, Any]]],
     ) -> Iterator[StockedItem]:
         """Of the exported `items` that are `judged`, each one's inventory item. `pages` holds those found by sku."""
-        names = {item.variant_id: name for name, item in items.items() if item.variant_id and name in judged}
+        names = _names(items, judged)
+        yield from self._by_sku(names, items, pages)
+        yield from self._by_variant(names)
+
+    def found_by_sku(
+        self, items: Mapping[str, StockItem], judged: Container[str], pages: Iterable[Sequence[Mapping[str, Any]]]
+    ) -> Iterator[StockedItem]:
+        """Only those that are in `pages`; nothing is made, and nothing noted."""
+        return self._by_sku(_names(items, judged), items, pages)
+
+    def _by_sku(
+        self, names: dict[str, str], items: Mapping[str, StockItem], pages: Iterable[Sequence[Mapping[str, Any]]]
+    ) -> Iterator[StockedItem]:
+        """Take what is found out of `names`."""
         for row in chain.from_iterable(pages):
             for link in row.get("variant_link") or ():
                 name = names.get(link["variant_id"])
                 if name and row["sku"] == items[name].item_code:
                     del names[link["variant_id"]]
                     yield StockedItem(name, row["id"], levels_of(row.get("location_levels")))
-        yield from self._by_variant(names)
 
     def _by_variant(self, names: dict[str, str]) -> Iterator[StockedItem]:
         """Items whose item_code was changed since the export, and variants that staff gave another inventory item."""
@@ -85,3 +97,8 @@ class InventoryReader:
             self._run.medusa_breaker.failed(error)
             self._run.defer([name], error)
         return None
+
+
+def _names(items: Mapping[str, StockItem], judged: Container[str]) -> dict[str, str]:
+    """Website Items by their variant."""
+    return {item.variant_id: name for name, item in items.items() if item.variant_id and name in judged}

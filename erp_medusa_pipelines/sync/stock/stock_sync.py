@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 
@@ -19,11 +19,13 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
-from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
+from erp_medusa_pipelines.sync.engine.brake import Counted, MassLossError, refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
-from erp_medusa_pipelines.sync.stock.inventory import InventoryReader
+from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
 from erp_medusa_pipelines.sync.stock.items import StockItem, bins, stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
 from erp_medusa_pipelines.sync.stock.sender import LevelSender
@@ -70,7 +72,8 @@ class StockSync(BatchSync):
             first = next(pages, [])
             on_hand = counting.result()
         flags = self._flags(items, on_hand)
-        levels = self._braked(*self._levels(items, on_hand, chain([first], pages)), flags)
+        found = InventoryReader(self, self.inventory).stocked(items, on_hand, chain([first], pages))
+        levels = self._braked(*self._levels(found, on_hand), flags)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
         try:
             for some in batched(levels, self.levels_per_call):
@@ -133,9 +136,11 @@ class StockSync(BatchSync):
         self.low_stock += plan.low
         self.report.count("low_stock", len(plan.low))
         if not (self._found_bins or self.allow_zero):
+            lost = sum(not in_stock for in_stock in plan.changes.values())
+            of = sum(item.in_stock for item in items.values())
             refuse_mass_loss(
-                sum(not in_stock for in_stock in plan.changes.values()),
-                sum(item.in_stock for item in items.values()),
+                (lost, of),
+                self._flags_in_shop,
                 percent=self.zero_percent,
                 what="items would be marked out of stock, and ERPNext answered no Bin at all",
                 allow=ALLOW,
@@ -145,16 +150,13 @@ class StockSync(BatchSync):
     # --- what Medusa is told ----------------------------------------------------------------------------------
 
     def _levels(
-        self,
-        items: Mapping[str, StockItem],
-        on_hand: Mapping[str, Mapping[str, float]],
-        pages: Iterable[Sequence[Mapping[str, Any]]],
+        self, found: Iterable[StockedItem], on_hand: Mapping[str, Mapping[str, float]]
     ) -> tuple[list[Level], int]:
         """Levels to write, and how many of the batch are above zero now."""
         ours = {self.default_location, *self.locations.values()}
         levels: list[Level] = []
         positive = unchanged = 0
-        for name, item_id, stocked in InventoryReader(self, self.inventory).stocked(items, on_hand, pages):
+        for name, item_id, stocked in found:
             plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours)
             for what, number in plan.counts.items():
                 self.report.count(what, number)
@@ -171,8 +173,8 @@ class StockSync(BatchSync):
         try:
             if not self.allow_zero:
                 refuse_mass_loss(
-                    len(selling_out),
-                    positive,
+                    (len(selling_out), positive),
+                    self._sold_out_in_shop,
                     percent=self.zero_percent,
                     what="stock levels above zero would drop to zero",
                     allow=ALLOW,
@@ -183,6 +185,29 @@ class StockSync(BatchSync):
             for name in {level.name for level in selling_out if flags.get(level.name) == 0}:
                 del flags[name]
         return [level for level in levels if not self.held(level.name, level.fingerprint, level.location_id)]
+
+    # --- what it means for the shop ---------------------------------------------------------------------------
+
+    def _whole_shop(self) -> "StockSync":
+        """The same over all batches, to count with: what it notes goes nowhere."""
+        scope = replace(self.scope, batch=WHOLE_SHOP, quarantine=Quarantine(), report=SyncReport())
+        return replace(self, scope=scope, foreign=frozenset(), low_stock=[])
+
+    def _flags_in_shop(self) -> Counted:
+        shop = self._whole_shop()
+        items, _in_shop = shop._read_items()
+        changes = plan_flags(items, shop._on_hand(items)).changes
+        return sum(not in_stock for in_stock in changes.values()), sum(item.in_stock for item in items.values())
+
+    def _sold_out_in_shop(self) -> Counted:
+        shop = self._whole_shop()
+        items, in_shop = shop._read_items()
+        on_hand = shop._on_hand(items)
+        skus = [item.item_code for item in items.values() if item.variant_id]
+        pages = batched(self.inventory.stocked(skus, in_shop), ROWS_COMPARED)
+        found = InventoryReader(shop, self.inventory).found_by_sku(items, on_hand, pages)
+        levels, positive = shop._levels(found, on_hand)
+        return sum(level.sells_out for level in levels), positive
 
     def _write_flags(self, flags: Mapping[str, int]) -> None:
         if flags:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of, number_of
-from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
 
@@ -65,12 +64,3 @@ def test_an_amount_travels_as_json_and_comes_back_the_same(amount: Decimal) -> N
     text = json.dumps({"amount": number_of(amount)})
     assert Decimal(text.removeprefix('{"amount": ').removesuffix("}")) == amount
     assert decimal_of(json.loads(text)["amount"]) == amount
-
-
-@pytest.mark.parametrize(("lost", "of", "stops"), [(0, 0, False), (5, 10, False), (6, 10, True), (1, 1, True)])
-def test_the_brake_takes_hold_above_its_share(lost: int, of: int, stops: bool) -> None:
-    if not stops:
-        refuse_mass_loss(lost, of, percent=50, what="levels", allow="allow: true")
-        return
-    with pytest.raises(MassLossError, match=rf"{lost} of {of} levels.*allow: true"):
-        refuse_mass_loss(lost, of, percent=50, what="levels", allow="allow: true")
