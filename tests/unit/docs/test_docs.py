@@ -31,6 +31,7 @@ FOLLOWS = {"Scheduled Job Type", "Sales Invoice Item"}
 """DocTypes that the table of roles leaves out."""
 
 WORDS_OF_README = 700
+BYTES_OF_PICTURE = 200_000
 
 
 def text(page: Path) -> str:
@@ -124,3 +125,11 @@ def test_the_roles_are_the_recorded_ones() -> None:
 
 def test_readme_is_short() -> None:
     assert len(text(ROOT / "README.md").split()) <= WORDS_OF_README
+
+
+def test_pictures_are_small_and_shown() -> None:
+    pictures = list((ROOT / "docs").glob("*.png"))
+    assert pictures
+    shown = {link for page in PAGES for link in links(page)}
+    assert {f"docs/{picture.name}" for picture in pictures} <= shown
+    assert all(picture.stat().st_size <= BYTES_OF_PICTURE for picture in pictures)
