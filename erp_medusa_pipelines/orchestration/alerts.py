@@ -24,7 +24,7 @@ from erp_medusa_pipelines.settings import Settings, SettingsError
 
 ERROR_LOG = "error_log"
 RECEIVER = "receiver/"
-"""Before the mark of an address in ALERT_URLS. The addresses themselves hold secrets and are not kept."""
+"""Prefix for the fingerprint of an address in ALERT_URLS. The addresses themselves hold secrets and are not stored."""
 
 Kind = Literal["failure", "success", "warning"]
 
@@ -120,14 +120,14 @@ def run_link(run_id: str, settings: Settings) -> str:
 
 def channels(message: Message, settings: Settings) -> list[str]:
     """Where this message goes: each receiver of ALERT_URLS by itself, and the ERP's Error Log."""
-    found = [f"{RECEIVER}{mark}" for mark in receivers(settings)]
+    found = [f"{RECEIVER}{fingerprint}" for fingerprint in receivers(settings)]
     if settings.error_log_in_erp and message.kind == "failure":
         found.append(ERROR_LOG)
     return found
 
 
 def receivers(settings: Settings) -> dict[str, Any]:
-    """Apprise's objects for ALERT_URLS, by a mark of each address.
+    """Apprise's objects for ALERT_URLS, by a fingerprint of each address.
 
     So what waits for one goes to no other when the setting changes. Raises DeliveryError for an address that Apprise
     does not know.
@@ -210,20 +210,20 @@ def _deliver(channel: str, message: Message, settings: Settings) -> None:
         raise error
 
 
-def send_alert(message: Message, settings: Settings, mark: str) -> None:
+def send_alert(message: Message, settings: Settings, fingerprint: str) -> None:
     """Through Apprise, to one receiver. An address that was taken out of ALERT_URLS since gets nothing more."""
     import apprise
 
     found = receivers(settings)
-    if mark not in found:
+    if fingerprint not in found:
         return
     kind = {
         "failure": apprise.NotifyType.FAILURE,
         "success": apprise.NotifyType.SUCCESS,
         "warning": apprise.NotifyType.WARNING,
     }[message.kind]
-    if not found[mark].notify(title=message.title, body=message.body, notify_type=kind):
-        number = list(found).index(mark) + 1
+    if not found[fingerprint].notify(title=message.title, body=message.body, notify_type=kind):
+        number = list(found).index(fingerprint) + 1
         raise DeliveryError(f"receiver {number} of {len(found)} in ALERT_URLS did not take it")
 
 

@@ -50,7 +50,7 @@ def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
 
 
 def held_documents(instance: dg.DagsterInstance, batch: str, documents: Collection[str]) -> list[HeldDocument]:
-    """What is held back of these documents."""
+    """Return which of these documents are held back."""
     found = []
     for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
         for part in (None, batch):

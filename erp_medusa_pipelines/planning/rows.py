@@ -76,9 +76,9 @@ def _erp_rows(shop: Shop, changes: Sequence[Change]) -> Iterator[PlanRow]:
         for change in _last_words(some):
             if not change.values:
                 yield PlanRow("ERPNext", doctype, change.key, change.action, "", "", "")
-            held = now.get(change.key, {})
+            current = now.get(change.key, {})
             for field, value in change.values.items():
-                old, new = _text(held.get(field)), _text(value)
+                old, new = _text(current.get(field)), _text(value)
                 if old != new:
                     yield PlanRow("ERPNext", doctype, change.key, change.action, field, old, new)
 
@@ -122,13 +122,13 @@ def _that_exist(ids: Iterable[str]) -> list[str]:
     return [one for one in ids if not is_planned(one)]
 
 
-def _flat(change: Change, held: Row) -> Iterator[PlanRow]:
+def _flat(change: Change, current: Row) -> Iterator[PlanRow]:
     """One row per field that differs; nested metadata and variants are taken apart."""
     name = change.name if not is_planned(change.name) else NEW
     if change.kind == "product" and not change.name.strip():
-        name = str(held.get("title") or change.key)
+        name = str(current.get("title") or change.key)
     found = False
-    for field, old, new in _fields(change, held):
+    for field, old, new in _fields(change, current):
         if change.action == "create" or old != new:
             found = True
             yield PlanRow("Medusa", change.kind, name or change.key, change.action, field, old, new)
@@ -136,30 +136,30 @@ def _flat(change: Change, held: Row) -> Iterator[PlanRow]:
         yield PlanRow("Medusa", change.kind, name or change.key, change.action, "", "", "")
 
 
-def _fields(change: Change, held: Row) -> Iterator[tuple[str, str, str]]:
+def _fields(change: Change, current: Row) -> Iterator[tuple[str, str, str]]:
     if change.kind != "product":
         for field in dict.fromkeys((*change.before, *change.values)):
             yield field, _text(change.before.get(field)), _text(change.values.get(field))
         return
     for field, value in change.values.items():
         if field == "metadata" and isinstance(value, Mapping):
-            before = held.get("metadata") or {}
+            before = current.get("metadata") or {}
             yield from ((f"metadata.{key}", _text(before.get(key)), _text(one)) for key, one in value.items())
-        elif field == "variants" and held:
-            yield from _variant_fields(value, {variant["id"]: variant for variant in held.get("variants") or ()})
-        elif field == "images" and held:
-            yield field, _text([image["url"] for image in held["images"]]), _text([image["url"] for image in value])
-        elif field == "sales_channels" and held:
-            yield field, _text([one["id"] for one in held["sales_channels"]]), _text([one["id"] for one in value])
+        elif field == "variants" and current:
+            yield from _variant_fields(value, {variant["id"]: variant for variant in current.get("variants") or ()})
+        elif field == "images" and current:
+            yield field, _text([image["url"] for image in current["images"]]), _text([image["url"] for image in value])
+        elif field == "sales_channels" and current:
+            yield field, _text([one["id"] for one in current["sales_channels"]]), _text([one["id"] for one in value])
         else:
-            yield field, _text(held.get(field)), _text(value)
+            yield field, _text(current.get(field)), _text(value)
 
 
-def _variant_fields(variants: Iterable[Row], held: Mapping[str, Row]) -> Iterator[tuple[str, str, str]]:
+def _variant_fields(variants: Iterable[Row], current: Mapping[str, Row]) -> Iterator[tuple[str, str, str]]:
     for variant in variants:
         for key, value in variant.items():
             if key != "id":
-                yield f"variant.{key}", _text(held.get(variant.get("id", ""), {}).get(key)), _text(value)
+                yield f"variant.{key}", _text(current.get(variant.get("id", ""), {}).get(key)), _text(value)
 
 
 def _text(value: Any) -> str:

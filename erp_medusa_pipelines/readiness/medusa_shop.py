@@ -94,9 +94,9 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
         groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
     except PermanentError:
         return  # Already said among the rights or the fields.
-    held = Counter(row["medusa_id"] for row in rows)
-    there = {row["id"] for row in shop.medusa.products_by("id", held, "id")}
-    gone, shared = sum(one not in there for one in held), sum(number > 1 for number in held.values())
+    uses = Counter(row["medusa_id"] for row in rows)
+    there = {row["id"] for row in shop.medusa.products_by("id", uses, "id")}
+    gone, shared = sum(one not in there for one in uses), sum(number > 1 for number in uses.values())
     looked = f"of the {len(rows)} exported Website Items changed last"
     if gone or shared:
         found = f"{looked} {gone} name a product that is gone, {shared} products are named twice"

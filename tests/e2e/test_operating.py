@@ -41,7 +41,7 @@ def test_an_asset_is_materialized_from_its_page(production: Deployment, ui: Oper
     run = wait_for("a run", lambda: production.runs(tags=[{"key": "dagster/from_ui", "value": "true"}]))[0]
     ended = production.ended(run["runId"])
     assert ended.status == "SUCCESS", ended.messages
-    # Dagster's own job for this knows nothing of the task; the run wears its queue and limit all the same.
+    # Dagster's own job for this knows nothing of the task; the run still gets the queue and limit of the task.
     assert (ended.tags["queue"], ended.tags["dagster/max_runtime"]) == ("long", "28800")
     ui.open_asset("medusa_collections")
     ui.sees("items_per_second")

@@ -204,14 +204,14 @@ class ImagesSuite:
     def test_a_file_attached_twice_is_uploaded_and_shown_once(self, photos: Photos) -> None:
         item = photos.item()
         content = unique_image("png")
-        twins = [photos.add(item, "one.png", content), photos.add(item, "other.png", content)]
-        photos.store.set("Website Item", item, website_image=photos.file(twins[1])["file_url"])
+        duplicates = [photos.add(item, "one.png", content), photos.add(item, "other.png", content)]
+        photos.store.set("Website Item", item, website_image=photos.file(duplicates[1])["file_url"])
         photos.export()
         assert photos.sync().metadata("medusa_images")["written"] == 2
         product = photos.product(item)
         assert photos.shown(item) == [content]
         assert product["thumbnail"] == product["images"][0]["url"]
-        (medusa_id,) = {photos.file(name)["medusa_id"] for name in twins}
+        (medusa_id,) = {photos.file(name)["medusa_id"] for name in duplicates}
         assert medusa_id
 
     def test_a_file_on_another_server_is_used_where_it_is(self, photos: Photos) -> None:

@@ -480,12 +480,12 @@ class PricesSuite:
     ) -> None:
         """Item Prices entered twice cannot be saved any more, not even with an id."""
         item = shop.item()
-        twins = [shop.price(item, 10, since=-5) for _ in range(2)]
+        duplicates = [shop.price(item, 10, since=-5) for _ in range(2)]
         run = runner.job(EXPORT, "batch_0")
         assert run.success
         assert shop.shown(item) == 10
         (row,) = run.rejects("medusa_prices")
-        assert row["document"] == f"Item Price {twins[1]}"
+        assert row["document"] == f"Item Price {duplicates[1]}"
         assert "appears multiple times" in row["reason"]
         shop.forget()
         assert started(runner).rejects("medusa_prices")[0]["held"] == "since an earlier run"

@@ -69,7 +69,7 @@ class ImageFile:
         return bool(_REMOTE.match(self.row["file_url"] or ""))
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """Changes with the file's content or address."""
         return hashlib.sha256(f"{self.row['content_hash']}|{self.row['file_url']}".encode()).hexdigest()[:32]
 

@@ -220,7 +220,7 @@ class ImageSync(WebsiteItemSync):
                     continue
                 if picture.lead.is_remote:
                     picture.url = picture.lead.row["file_url"]
-                    picture.medusa_id = f"{REMOTE_ID}{picture.lead.mark}"
+                    picture.medusa_id = f"{REMOTE_ID}{picture.lead.fingerprint}"
                     picture.is_new = picture.url not in urls
                 elif self._fetch(picture):
                     present = next((url for url in urls if has_upload(url, picture.upload_as)), None)
@@ -333,7 +333,7 @@ class ImageSync(WebsiteItemSync):
 
     def _fingerprint(self, image: ImageFile, product_id: str) -> str:
         """A rejected file is tried again when its content, the allowed size or the product changed."""
-        return hashlib.sha256(f"{image.mark}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{image.fingerprint}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))

@@ -115,7 +115,7 @@ def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None)
     return body
 
 
-def image_mark(item: WebsiteItem) -> str:
+def image_fingerprint(item: WebsiteItem) -> str:
     """Stands for the item's own image. Anybody can read metadata in the shop, and the path may be a private one."""
     path = item.row["website_image"]
     return short_hash(path) if path else ""
@@ -162,5 +162,5 @@ def _metadata(item: WebsiteItem) -> dict[str, Any]:
         "brand": row["brand"] or "",
         "ranking": row["ranking"] or 0,
         "specifications": specifications or "",
-        IMAGE_KEY: image_mark(item),
+        IMAGE_KEY: image_fingerprint(item),
     }

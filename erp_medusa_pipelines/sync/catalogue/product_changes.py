@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     IMAGE_KEY,
     METADATA_FIELDS,
     Placement,
-    image_mark,
+    image_fingerprint,
     product_fields,
     short_hash,
     variant_fields,
@@ -72,7 +72,7 @@ def told_values(item: WebsiteItem, collection_id: str | None, placement: Placeme
     return values
 
 
-def held_values(product: Row, variant: Row) -> Values:
+def current_values(product: Row, variant: Row) -> Values:
     """Return what Medusa says of the product, under the same names."""
     metadata = product["metadata"] or {}
     return {
@@ -86,7 +86,14 @@ def held_values(product: Row, variant: Row) -> Values:
 
 
 def compare(
-    item: WebsiteItem, told: Values, held: Values, metadata: Row, fingerprint: str, policies: Policies, *, force: bool
+    item: WebsiteItem,
+    told: Values,
+    current: Values,
+    metadata: Row,
+    fingerprint: str,
+    policies: Policies,
+    *,
+    force: bool,
 ) -> Comparison:
     """Decide field by field. `metadata` is the product's, `fingerprint` stands for all that the ERP says now."""
     changes: Values = {}
@@ -94,21 +101,21 @@ def compare(
     is_noted = metadata.get(HASH_KEY) == fingerprint
     sent = metadata.get(SENT_KEY) or {}
     for name, value in told.items():
-        if _same(value, held[name]):
+        if _same(value, current[name]):
             continue
         policy = policies[name]
         changed_in_erp = not is_noted and sent.get(name) != field_hash(value)
         if force or policy == "overwrite" or (policy == "until_erp_changes" and changed_in_erp):
             changes[name] = value
         elif policy == "until_erp_changes":
-            kept[name] = (value, held[name])
+            kept[name] = (value, current[name])
     return Comparison(changes, kept, {} if is_noted else sent_notes(item, told, fingerprint, policies))
 
 
 def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Policies) -> Values:
     """Return the metadata that notes what was sent."""
     hashes = {name: field_hash(value) for name, value in told.items() if policies[name] == "until_erp_changes"}
-    return {HASH_KEY: fingerprint, IMAGE_KEY: image_mark(item), SENT_KEY: hashes}
+    return {HASH_KEY: fingerprint, IMAGE_KEY: image_fingerprint(item), SENT_KEY: hashes}
 
 
 def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values:

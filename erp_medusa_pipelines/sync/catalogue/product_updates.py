@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Policies,
     Row,
     compare,
-    held_values,
+    current_values,
     told_values,
     update_body,
 )
@@ -185,9 +185,9 @@ class ProductUpdates(WebsiteItemSync):
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
         told = told_values(item, self._collection(item), self.placement, status)
         variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
-        held = held_values(product, variant)
+        current = current_values(product, variant)
         metadata = product["metadata"] or {}
-        return compare(item, told, held, metadata, fingerprint, self.policies, force=self.force)
+        return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 
     def _collection(self, item: WebsiteItem) -> str | None:
         return self.collections.get(item.row["item_group"] or "")

@@ -12,7 +12,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.settings import FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.image_files import shown_at
-from erp_medusa_pipelines.sync.catalogue.product_bodies import IMAGE_KEY, image_mark, short_hash
+from erp_medusa_pipelines.sync.catalogue.product_bodies import IMAGE_KEY, image_fingerprint, short_hash
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 THUMBNAIL_KEY = "erp_thumbnail"
@@ -53,7 +53,7 @@ class Thumbnails:
             return False
         if self._force or (self._policy == "overwrite" and _was_replaced(product)):
             return True
-        return self._policy != "keep" and image_mark(item) != (product["metadata"] or {}).get(IMAGE_KEY)
+        return self._policy != "keep" and image_fingerprint(item) != (product["metadata"] or {}).get(IMAGE_KEY)
 
     def _addresses(self, due: Mapping[str, Pair]) -> Iterator[tuple[str, str]]:
         """(Website Item, address of its own image in Medusa), of those whose product shows it."""

@@ -10,7 +10,7 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     SENT_KEY,
     Comparison,
     compare,
-    held_values,
+    current_values,
     sent_notes,
     told_values,
     update_body,
@@ -39,9 +39,9 @@ def product_of(of: WebsiteItem, fingerprint: str = "f") -> dict[str, Any]:
 def compared(
     of: WebsiteItem, product: dict[str, Any], fingerprint: str = "f", *, force: bool = False, **policies: FieldPolicy
 ) -> Comparison:
-    held = held_values(product, product["variants"][0])
+    current = current_values(product, product["variants"][0])
     chosen: dict[str, FieldPolicy] = {**FIELD_POLICIES, **policies}
-    return compare(of, told(of), held, product["metadata"], fingerprint, chosen, force=force)
+    return compare(of, told(of), current, product["metadata"], fingerprint, chosen, force=force)
 
 
 def test_a_product_that_was_just_made_differs_in_nothing() -> None:
