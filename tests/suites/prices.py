@@ -102,7 +102,7 @@ class PricedShop:
         """Price lists of ours."""
         query = {"limit": 1000, "fields": "id,title,status,starts_at,ends_at,metadata"}
         rows = self.medusa.admin("GET", "/admin/price-lists", params=query)["price_lists"]
-        return [row for row in rows if (row["metadata"] or {}).get(OWNER_KEY) == PRICE_LIST]
+        return [row for row in rows if (row["metadata"] or {}).get(OWNER_KEY)]
 
     def sizes(self) -> dict[str, int]:
         """Entries by list of ours."""
@@ -506,6 +506,30 @@ class PricesSuite:
         assert [len(shop.entries(item)) for item in items] == [1] * 10
         assert [shop.shown(item) for item in items] == [4.5] * 10
         assert {kept["metadata"]["batch"] for kept in shop.lists()} == {"0/2", "1/2"}
+
+    def test_another_price_list_replaces_the_old_prices_even_where_they_were_lower(
+        self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        item = shop.item()
+        shop.price(item, 4.5)
+        assert runner.job(EXPORT, "batch_0").success
+        (old,) = shop.lists()
+        other = f"Retail {shop.catalogue.tag}"
+        shop.erp.store.insert("Price List", name=other, price_list_name=other, enabled=1, selling=1, currency="OMR")
+        shop.price(item, 7, price_list=other)
+        shop_env.setenv("ERPNEXT_PRICE_LIST", other)
+        shop.medusa.faults.add(Fault("status", method="POST", path=r"^/admin/price-lists\?", status=503))
+        assert not started(runner).success
+        assert shop.shown(item) == 4.5, "the old price stays as long as the new one does not stand"
+        shop.medusa.faults.heal()
+        run = started(runner)
+        assert run.success
+        assert shop.shown(item) == 7
+        assert run.metadata("medusa_prices")["lists_retired"] == 1
+        assert {kept["id"]: kept["status"] for kept in shop.lists()}[old["id"]] == "draft"
+        shop.forget()
+        assert started(runner).success
+        assert shop.writes() == []
 
 
 @pytest.fixture

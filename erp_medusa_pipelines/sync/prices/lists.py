@@ -8,12 +8,15 @@ meet. It is made together with its first entries and takes no more than go into 
 further list. Adding to a list makes Medusa read all of it, and taking away is slower the longer it is: many short lists
 cost a fraction of a long one, and cost the same however large the shop is.
 
+All lists with our key are ours. Those of a Price List that is not exported any more become drafts once the new ones
+stand.
+
 A list keeps its window for ever. Once its start has passed it means the same as a list without a start, so nothing
 has to be moved as days go by. A list whose window is over becomes a draft, and an empty one is deleted.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -57,10 +60,13 @@ class PriceLists:
         self.today = today
         self._new_parts: Counter[tuple[Batch, Window]] = Counter()
         self.lists: list[KeptList] = []
+        self._replaced: list[Mapping[str, Any]] = []
 
     def load(self) -> None:
         """Read what Medusa has."""
-        self.lists = self._read()
+        rows = list(self._prices.lists())
+        self.lists = self._ours(rows)
+        self._replaced = [row for row in rows if self._is_replaced(row)]
 
     def of_batch(self, batch: Batch) -> list[KeptList]:
         """The lists that may hold entries of the batch's items: its own, and those of another number of batches."""
@@ -120,7 +126,7 @@ class PriceLists:
 
     def look_for(self, batch: Batch, window: Window, part: int) -> str | None:
         """The id of a list that Medusa may have made although no answer came."""
-        for kept in self._read():
+        for kept in self._ours(self._prices.lists()):
             if (kept.window, kept.part) == (window, part) and self._is_own(kept, batch):
                 return kept.id
         return None
@@ -132,10 +138,30 @@ class PriceLists:
         self._prices.delete_empty_list(kept.id)
         return True
 
+    def retire_replaced(self, batch: Batch) -> int:
+        """Make drafts of the lists that stood for another ERPNext Price List; returns their number.
+
+        To be called once the batch's own entries stand: where two lists are active, the lower price wins. Lists of
+        another number of batches go as soon as this Price List has had a night.
+        """
+        retired = [
+            row for row in self._replaced if _batch_of(row) == batch_label(batch) or self._had_a_night(row, batch)
+        ]
+        for row in retired:
+            self._prices.update_list(row["id"], {"status": "draft"})
+        return len(retired)
+
     # --- recognising ------------------------------------------------------------------------------------------
 
-    def _read(self) -> list[KeptList]:
-        found = (self._kept(row) for row in self._prices.lists())
+    def _is_replaced(self, row: Mapping[str, Any]) -> bool:
+        owner = (row["metadata"] or {}).get(OWNER_KEY)
+        return owner is not None and owner != self._price_list and row["status"] == "active"
+
+    def _had_a_night(self, row: Mapping[str, Any], batch: Batch) -> bool:
+        return bool(self.lists) and _count_of(_batch_of(row)) != batch.count
+
+    def _ours(self, rows: Iterable[Mapping[str, Any]]) -> list[KeptList]:
+        found = (self._kept(row) for row in rows)
         return [kept for kept in found if kept is not None]
 
     def _kept(self, row: Mapping[str, Any]) -> KeptList | None:
@@ -147,7 +173,7 @@ class PriceLists:
             date.fromisoformat(valid_from) if valid_from else None,
             first_day_after(date.fromisoformat(valid_upto) if valid_upto else None),
         )
-        return KeptList(row["id"], window, metadata.get("batch") or "0/0", metadata.get("part") or 1, row)
+        return KeptList(row["id"], window, _batch_of(row), metadata.get("part") or 1, row)
 
     @staticmethod
     def _is_own(kept: KeptList, batch: Batch) -> bool:
@@ -155,7 +181,7 @@ class PriceLists:
 
     @staticmethod
     def _is_foreign(kept: KeptList, batch: Batch) -> bool:
-        return int(kept.batch.partition("/")[2]) != batch.count
+        return _count_of(kept.batch) != batch.count
 
     def _differences(self, kept: KeptList) -> dict[str, Any]:
         """What is not as it should be: changed by hand, by a new time zone of the site, or by the days that went by."""
@@ -166,3 +192,11 @@ class PriceLists:
             "ends_at": ends_at(kept.window, self._zone),
         }
         return {key: value for key, value in wanted.items() if kept.body[key] != value}
+
+
+def _batch_of(row: Mapping[str, Any]) -> str:
+    return (row["metadata"] or {}).get("batch") or "0/0"
+
+
+def _count_of(label: str) -> int:
+    return int(label.partition("/")[2])

@@ -86,6 +86,8 @@ class PriceSync(BatchSync):
         self.report.count("waiting", len(items) - len(exported))
         self.report.expect(len(exported))
         self._sync(chain(first, windows), entries)
+        if not (self.report.leftovers or self.batch.items):
+            self.report.count("lists_retired", self.lists.retire_replaced(self.batch))
         return self.report
 
     def _sync(self, windows: Iterator[ReadTogether], entries: Entries) -> None:
