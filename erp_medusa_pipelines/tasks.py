@@ -38,6 +38,9 @@ class Task:
     gate: str | None = None
     """`module:function` of a Gate (sync.engine.gate), asked on each tick before a run is started: is there work?"""
 
+    in_app: bool = True
+    """Whether the Frappe app has a job of that name, which must be stopped before ours does the work."""
+
     @property
     def seconds(self) -> int:
         """The time limit in force."""
@@ -104,6 +107,7 @@ TASKS: tuple[Task, ...] = (
         queue=DEFAULT,
         max_runtime=1500,
         assets=("orphaned_products",),
+        in_app=False,
         description="Products that no Website Item owns any more are listed, and hidden from the shop.",
     ),
     Task(
@@ -130,6 +134,7 @@ HOUSEKEEPING: tuple[Task, ...] = (
         cron="30 4 * * *",
         queue=DEFAULT,
         assets=(),
+        in_app=False,
         description="Deletes old successful runs of the tasks that run every minute.",
     ),
 )

@@ -58,7 +58,7 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
     """Who does each task: ours, Frappe's, both or nobody."""
     frappe = {job.task for job in jobs or () if not job.stopped}
     ours = {task.name for task in TASKS if f"{task.name}_schedule" in on}
-    said = {task.name: _who(task.name in ours, task.name in frappe, bool(jobs)) for task in TASKS}
+    said = {task.name: _who(task.name in ours, task.name in frappe, task.in_app and bool(jobs)) for task in TASKS}
     for words in dict.fromkeys(said.values()):
         tasks = [task for task, same in said.items() if same == words]
         yield Finding(AREA, "all tasks" if len(tasks) == len(TASKS) else ", ".join(tasks), *words)

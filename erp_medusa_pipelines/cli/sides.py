@@ -16,7 +16,6 @@ from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
 from erp_medusa_pipelines.readiness.frappe_app import METHODS, FrappeJob, frappe_jobs, scheduler_is_on
-from erp_medusa_pipelines.tasks import TASKS
 
 JOB = "Scheduled Job Type"
 RETRIES = "retry_failed_partitions"
@@ -209,7 +208,7 @@ class Journal:
             names = entry.get("stopped_before", names) if entry.get("event") == "take-over" else names
         kept = frozenset(str(name) for name in names) if isinstance(names, list) else frozenset()
         # All of them: the app was never at work here, and handing back means that it shall be.
-        return kept if len(kept) < len(TASKS) else frozenset()
+        return kept if len(kept) < len(METHODS) else frozenset()
 
     def _in_our_hands(self) -> bool:
         events = [entry.get("event") for entry in self.entries() if entry.get("event") in ("take-over", "handed back")]

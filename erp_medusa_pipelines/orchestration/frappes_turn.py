@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 def frappes_turn(task: Task, instance: dg.DagsterInstance, slot: datetime) -> str:
     """Why Frappe does this slot of the task; "" when we do. Raises nothing."""
+    if not task.in_app:
+        return ""
     try:
         return ask(f"{task.name}: whose turn", _question(task, slot), load_settings(), {}, instance).why
     # The boundary of the daemon: a question that fails stops no schedule.

@@ -14,8 +14,8 @@ from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Frappe app"
 APP = "medusa_integration"
-METHODS = {f"{APP}.api.{task.name}": task.name for task in TASKS}
-"""The app's scheduled function -> our task: they have the same names."""
+METHODS = {f"{APP}.api.{task.name}": task.name for task in TASKS if task.in_app}
+"""The app's seven scheduled functions -> our tasks: they have the same names. We have more tasks than the app."""
 
 JOB_FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation"]
 

@@ -8,9 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from erp_medusa_pipelines.cli.sides import FrappeSide
+from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.server import running
+from erp_medusa_sandbox.shop.seed import SCHEDULED
 from tests.sandbox.cli.conftest import Command
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.operations import our_daemon
@@ -95,6 +99,17 @@ def test_missing_custom_fields_are_named(erp_medusa: Command, erp: ErpServer) ->
     )
     found = erp_medusa("doctor").finding("fields", "Website Item")
     assert (found["level"], found["found"]) == ("fail", "without medusa_variant_id")
+
+
+def test_the_seven_jobs_of_the_app_are_all_that_a_site_has(erp_medusa: Command, erp: ErpServer) -> None:
+    """As on a real site: the app knows nothing of the tasks that only we have."""
+    for method, (frequency, cron) in SCHEDULED.items():
+        job = {"method": method, "frequency": frequency, "cron_format": cron, "stopped": 0}
+        erp.store.insert("Scheduled Job Type", name=method, **job)
+    found = erp_medusa("doctor").finding("Frappe app", "scheduled jobs")
+    assert (found["level"], found["found"]) == ("ok", "7 jobs, 0 of them stopped")
+    with open_shop(load_settings()) as shop:
+        FrappeSide(shop.erp).check()
 
 
 def test_hooks_that_make_saves_fail_are_told(erp_medusa: Command, erp: ErpServer) -> None:

@@ -68,3 +68,10 @@ def test_a_tick_asks_once(daemon: Daemon, erp: ErpServer) -> None:
     erp.faults.forget_requests()
     daemon.schedule(SCHEDULE, SLOT)
     assert [seen.path for seen in erp.faults.requests] == ["/api/resource/Scheduled Job Type"]
+
+
+def test_a_task_that_the_app_never_had_is_ours_without_asking(daemon: Daemon, erp: ErpServer) -> None:
+    frappe_has(erp, stopped=0)
+    runs, _ = daemon.schedule("find_orphaned_products_schedule", SLOT)
+    assert len(runs) == 1
+    assert not [seen for seen in erp.faults.requests if "Scheduled Job Type" in seen.path]
