@@ -72,6 +72,13 @@ test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL an
 test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs redis-server)
 	@$(PYTEST) tests/cluster/test_celery.py
 
+test-k8s: $(READY) ## Runs as pods: Dagster's launcher with the chart's values against a fake Jobs API
+	@$(PYTEST) tests/cluster/test_kubernetes.py
+
+image: $(READY) ## Build the image and start it read-only (needs root, buildah, debootstrap; BASE=... names another base)
+	@$(PY) -m dev.image $(if $(BASE),--base $(BASE))
+	@$(PYTEST) tests/cluster/test_image.py
+
 check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

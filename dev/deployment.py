@@ -34,6 +34,8 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+TERMINATE = """mutation($id: String!) { terminateRun(runId: $id) {
+  __typename ... on PythonError { message } ... on TerminateRunFailure { message } } }"""
 CHECKS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
 BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
@@ -122,6 +124,11 @@ class Deployment:
         answer = self.graphql(LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
+
+    def terminate(self, run_id: str) -> None:
+        """End a run as an operator does."""
+        answer = self.graphql(TERMINATE, id=run_id)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
 
     def backfill(self, assets: list[str], partitions: list[str]) -> str:
         """Start a backfill as the UI does, and return its id."""
@@ -355,5 +362,9 @@ def deployed(
             environment |= {"USE_SANDBOX": "false", **addresses(shop)}
         deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
         stack.callback(deployment.stop)
+        if postgres_url:
+            # Alone: services that find an empty database at the same moment get in each other's way.
+            migrate = [str(BIN / "dagster"), "instance", "migrate"]
+            subprocess.run(migrate, cwd=home, env=environment, check=True, capture_output=True)
         deployment.start_everything()
         yield deployment

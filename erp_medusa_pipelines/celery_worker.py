@@ -40,4 +40,6 @@ app.conf.update(
     task_reject_on_worker_lost=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
+    # Dagster captures what a run prints; Celery would turn it into log lines of its own first.
+    worker_redirect_stdouts=False,
 )

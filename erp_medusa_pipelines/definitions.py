@@ -46,7 +46,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
     zone = settings.schedule_timezone
     tasks, housekeeping = tasks_in_force(settings), housekeeping_in_force(settings)
     jobs = {
-        **{task.name: build_job(task) for task in tasks},
+        **{task.name: build_job(task, settings.kubernetes_resources) for task in tasks},
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
     assets = _assets(batches)

@@ -378,6 +378,13 @@ class Settings(BaseSettings):
             " DAGSTER_POSTGRES_URL has it; empty: files below DAGSTER_HOME, for one machine alone"
         ),
     )
+    kubernetes_resources: dict[str, dict[str, dict[str, str]]] = Field(
+        default_factory=dict,
+        description=(
+            "On Kubernetes: what the pod of a run may use, by queue, as JSON:"
+            ' {"long": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}}'
+        ),
+    )
     use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
     sandbox_dir: Path | None = Field(
         None,

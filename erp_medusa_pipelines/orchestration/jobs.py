@@ -1,9 +1,16 @@
 """Jobs from the crontab: one per task, with its queue and time limit as run tags."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from erp_medusa_pipelines.tasks import Task
+
+KUBERNETES_TAG = "dagster-k8s/config"
+"""Dagster's launcher for Kubernetes reads from it what the run's pod is to have beside its own configuration."""
 
 QUEUE_TAG = "queue"
 """dagster.yaml limits the runs of each queue by this tag."""
@@ -17,11 +24,17 @@ def run_tags(task: Task) -> dict[str, str]:
     return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds), "dagster/max_retries": "0"}
 
 
-def build_job(task: Task) -> UnresolvedAssetJobDefinition:
+def pod_tags(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What the pods of the task's runs may use, where KUBERNETES_RESOURCES says it for the task's queue."""
+    found = resources.get(task.queue.name)
+    return {KUBERNETES_TAG: json.dumps({"container_config": {"resources": found}})} if found else {}
+
+
+def build_job(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> UnresolvedAssetJobDefinition:
     """The job that materializes the task's assets; partitioned tasks run once per batch."""
     return dg.define_asset_job(
         task.name,
         selection=dg.AssetSelection.assets(*task.assets),
-        tags=run_tags(task),
+        tags={**run_tags(task), **pod_tags(task, resources)},
         description=task.description,
     )

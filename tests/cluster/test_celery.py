@@ -145,7 +145,8 @@ def test_a_night_runs_over_two_workers_and_a_second_start_is_refused(tmp_path: P
         assert {found.worker_of(run_id).name for run_id in runs} == {"one", "two"}
         products = external_ids(deployment.shop)
         assert len(products) == len(set(products)) > 300
-        assert any(key.startswith("compute_logs/") for key in found.bucket.stored())
+        output = [key for key in found.bucket.stored() if key.startswith("compute_logs/")]
+        assert {run_id for run_id in runs if any(run_id in key for key in output)} == set(runs)
         for worker in (one, two):
             assert not (worker.home / "storage").exists(), "nothing that another worker needs lies on its disk"
 
@@ -175,9 +176,13 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Pat
         assert len(products) == len(set(products))
 
 
-def test_a_run_that_was_given_up_in_the_queue_does_nothing_when_a_worker_comes(tmp_path: Path) -> None:
+def test_a_run_that_was_given_up_in_the_queue_does_nothing_when_a_worker_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cluster(tmp_path) as found:
         deployment = found.deployment
+        for name, value in deployment.environment.items():
+            monkeypatch.setenv(name, value)
         late = deployment.launch(CLEARANCE)
         wait_for("the broker", lambda: deployment.run(late).tags.get(TASK_TAG))
         with dg.DagsterInstance.from_config(str(deployment.home)) as instance:
