@@ -63,7 +63,7 @@ def installation(folder: Path, **settings: str) -> Iterator[Installation]:
         with kubernetes_api(folder / "pods", secrets, config_maps) as cluster:
             kubeconfig.write_text(cluster.kubeconfig(), encoding="utf-8")
             with deployed(
-                home, folder / "dagster.yaml", True, postgres_url=database, **bucket.environment, **plain
+                home, folder / "dagster.yaml", True, postgres_url=database, **{**bucket.environment, **plain}
             ) as deployment:
                 yield Installation(deployment, cluster, bucket)
 

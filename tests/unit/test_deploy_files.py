@@ -1,0 +1,115 @@
+"""The files of deploy/: accepted by the schemas of what reads them, and in agreement with each other."""
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.helm_values import instance_file, read_values
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+PRODUCTION = DEPLOY / "dagster.yaml"
+COMPOSE = DEPLOY / "compose" / "compose.yaml"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+OURS = ("code", "webserver", "daemon", "migrate")
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "differs"),
+    [("celery/dagster.yaml", {"run_launcher", "compute_logs"}), ("shops/dagster.yaml", {"concurrency"})],
+)
+def test_instance_files_agree_but_for_what_they_are_there_for(variant: str, differs: set[str]) -> None:
+    production, other = read(PRODUCTION), read(DEPLOY / variant)
+    assert {key for key in {*production, *other} if production.get(key) != other.get(key)} == differs
+
+
+def test_several_shops_have_the_same_limits_each() -> None:
+    one, many = (read(DEPLOY / name)["concurrency"] for name in ("dagster.yaml", "shops/dagster.yaml"))
+    assert one["pools"] == many["pools"]
+    limits = {limit["key"]: limit["limit"] for limit in many["runs"]["tag_concurrency_limits"]}
+    assert limits == {"shop_queue": 2, "shop_batch": 1}
+    locations = [
+        each["grpc_server"]["location_name"] for each in read(DEPLOY / "shops" / "workspace.yaml")["load_from"]
+    ]
+    assert many["runs"]["max_concurrent_runs"] == one["runs"]["max_concurrent_runs"] * len(locations)
+
+
+def test_the_charts_values_say_what_the_instance_file_says() -> None:
+    production, rendered = read(PRODUCTION), instance_file(read_values(), namespace="shop")
+    for section in (
+        "concurrency",
+        "run_coordinator",
+        "run_retries",
+        "retention",
+        "telemetry",
+        "freshness",
+        "backfills",
+    ):
+        assert rendered[section] == production[section], section
+    assert rendered["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
+    assert rendered["run_monitoring"]["max_resume_run_attempts"] == 0
+    launcher = read_values()["runLauncher"]["config"]["k8sRunLauncher"]
+    assert launcher["envVars"] == [], "they would copy secrets into every Job"
+
+
+def test_compose_is_what_its_schema_asks_for() -> None:
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_opens_the_proxy_alone_and_has_one_daemon() -> None:
+    services = read(COMPOSE)["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    daemon = services["daemon"]
+    # A fixed container name cannot be scaled.
+    assert daemon["container_name"]
+    assert [name for name, service in services.items() if service.get("command") == ["daemon"]] == ["daemon"]
+    for name in OURS:
+        assert services[name]["read_only"], name
+        assert services[name]["cap_drop"] == ["ALL"], name
+    assert "10m" in services["code"]["stop_grace_period"]
+
+
+def test_compose_has_no_secret_in_an_environment() -> None:
+    content = read(COMPOSE)
+    for name, service in content["services"].items():
+        named = [key for key in service.get("environment") or {} if key.endswith(("KEY", "SECRET", "PASSWORD", "URL"))]
+        assert named == [], name
+        assert set(service.get("secrets") or ()) <= set(content["secrets"]), name
+    files = {entry["file"] for entry in content["secrets"].values()}
+    assert all(name.startswith("./secrets/") for name in files)
+
+
+def test_the_containerfile_has_nothing_that_hadolint_warns_of() -> None:
+    done = subprocess.run(
+        [str(BIN / "hadolint"), str(ROOT / "Containerfile")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_unit_restarts_and_can_write_its_own_folder_alone(path: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]  # names of options have capitals
+    unit.read(path)
+    service = unit["Service"]
+    assert service["Restart"] == "always"
+    assert service["ProtectSystem"] == "strict"
+    assert service["User"] == "pipelines"
+    assert service["StateDirectory"] == "erp-medusa-pipelines"
+    assert "dagster_postgres_url" in service["ExecStart"], "the address is read from a file, not from the unit"
+
+
+def test_there_is_a_unit_for_each_process() -> None:
+    assert [path.stem for path in UNITS] == ["erp-medusa-code-server", "erp-medusa-daemon", "erp-medusa-webserver"]
