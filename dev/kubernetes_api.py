@@ -35,10 +35,12 @@ class Job:
 
     @property
     def name(self) -> str:
+        """As the launcher named it."""
         return self.body["metadata"]["name"]
 
     @property
     def status(self) -> dict[str, Any]:
+        """What the API says of it: one pod that is active, succeeded or failed."""
         code = self.process.poll()
         counts = {"active": 1} if code is None else {"succeeded": 1} if code == 0 else {"failed": 1}
         return {"startTime": self.started, **counts}
@@ -49,6 +51,7 @@ class Job:
         self.process.wait()
 
     def pod(self) -> dict[str, Any]:
+        """Its one pod."""
         template = self.body["spec"]["template"]
         phase = {"active": "Running", "succeeded": "Succeeded", "failed": "Failed"}
         return {
@@ -134,76 +137,78 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
-def handler_of(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    """The request handler over this state."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers requests out of the state that `cluster` holds."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            words = parts.path.strip("/").split("/")
-            selector = dict(
-                pair.split("=", 1) for pair in parse_qs(parts.query).get("labelSelector", [""])[0].split(",") if pair
-            )
-            if words[-1] == "log":
-                self._answer(200, "")
-            elif "jobs" in words:
-                self._jobs(words[words.index("jobs") + 1 :])
-            elif words[-1] == "pods":
-                pods = [job.pod() for job in cluster.jobs.values()]
-                items = [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
-                self._answer(200, {"kind": "PodList", "apiVersion": "v1", "items": items})
-            elif "events" in words:
-                self._answer(200, {"kind": "EventList", "apiVersion": "v1", "items": []})
-            else:
-                self._missing()
+    cluster: Cluster
 
-        def _jobs(self, rest: list[str]) -> None:
-            if not rest:
-                items = [{**job.body, "status": job.status} for job in cluster.jobs.values()]
-                self._answer(200, {"kind": "JobList", "apiVersion": "batch/v1", "items": items})
-            elif rest[0] in cluster.jobs:
-                job = cluster.jobs[rest[0]]
-                self._answer(200, {**job.body, "status": job.status})
-            else:
-                self._missing()
+    def do_GET(self) -> None:
+        """Jobs, pods, their logs and events."""
+        parts = urlsplit(self.path)
+        words = parts.path.strip("/").split("/")
+        selector = dict(
+            pair.split("=", 1) for pair in parse_qs(parts.query).get("labelSelector", [""])[0].split(",") if pair
+        )
+        if words[-1] == "log":
+            self._answer(200, "")
+        elif "jobs" in words:
+            self._jobs(words[words.index("jobs") + 1 :])
+        elif words[-1] == "pods":
+            pods = [job.pod() for job in self.cluster.jobs.values()]
+            items = [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
+            self._answer(200, {"kind": "PodList", "apiVersion": "v1", "items": items})
+        elif "events" in words:
+            self._answer(200, {"kind": "EventList", "apiVersion": "v1", "items": []})
+        else:
+            self._missing()
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            try:
-                with cluster.lock:
-                    if body["metadata"]["name"] in cluster.jobs:
-                        self._answer(409, {"kind": "Status", "reason": "AlreadyExists", "code": 409})
-                        return
-                    job = cluster.create(body)
-            except (kubernetes_validate.ValidationError, KeyError) as error:
-                self._answer(422, {"kind": "Status", "reason": "Invalid", "message": str(error), "code": 422})
-                return
-            self._answer(201, {**job.body, "status": {}})
+    def _jobs(self, rest: list[str]) -> None:
+        if not rest:
+            items = [{**job.body, "status": job.status} for job in self.cluster.jobs.values()]
+            self._answer(200, {"kind": "JobList", "apiVersion": "batch/v1", "items": items})
+        elif rest[0] in self.cluster.jobs:
+            job = self.cluster.jobs[rest[0]]
+            self._answer(200, {**job.body, "status": job.status})
+        else:
+            self._missing()
 
-        def do_DELETE(self) -> None:
-            job = cluster.jobs.get(self.path.split("?")[0].rsplit("/", 1)[1])
-            if job is None:
-                self._missing()
-                return
-            if job.process.poll() is None:
-                os.killpg(job.process.pid, signal.SIGTERM)
-            self._answer(200, {"kind": "Status", "status": "Success"})
+    def do_POST(self) -> None:
+        """A new Job."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            with self.cluster.lock:
+                if body["metadata"]["name"] in self.cluster.jobs:
+                    self._answer(409, {"kind": "Status", "reason": "AlreadyExists", "code": 409})
+                    return
+                job = self.cluster.create(body)
+        except (kubernetes_validate.ValidationError, KeyError) as error:
+            self._answer(422, {"kind": "Status", "reason": "Invalid", "message": str(error), "code": 422})
+            return
+        self._answer(201, {**job.body, "status": {}})
 
-        def _missing(self) -> None:
-            self._answer(404, {"kind": "Status", "reason": "NotFound", "code": 404})
+    def do_DELETE(self) -> None:
+        """The end of a Job."""
+        job = self.cluster.jobs.get(self.path.split("?")[0].rsplit("/", 1)[1])
+        if job is None:
+            self._missing()
+            return
+        if job.process.poll() is None:
+            os.killpg(job.process.pid, signal.SIGTERM)
+        self._answer(200, {"kind": "Status", "status": "Success"})
 
-        def _answer(self, code: int, body: Any) -> None:
-            content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def _missing(self) -> None:
+        self._answer(404, {"kind": "Status", "reason": "NotFound", "code": 404})
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: the test says what it wants to know."""
+    def _answer(self, code: int, body: Any) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the test says what it wants to know."""
 
 
 @contextmanager
@@ -213,7 +218,7 @@ def kubernetes_api(
     """A cluster, empty at first; its processes are ended with it."""
     folder.mkdir(parents=True)
     cluster = Cluster(folder, secrets, config_maps)
-    server = ThreadingHTTPServer((LOOPBACK, 0), handler_of(cluster))
+    server = ThreadingHTTPServer((LOOPBACK, 0), type("HandlerOfCluster", (Handler,), {"cluster": cluster}))
     cluster.url = f"http://{LOOPBACK}:{server.server_port}"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

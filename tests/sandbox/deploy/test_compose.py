@@ -33,7 +33,7 @@ class Webserver(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"the UI")
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
