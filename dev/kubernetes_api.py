@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ import yaml
 
 VERSION = "1.34"
 LOOPBACK = "127.0.0.1"
+PROGRAMS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+"""An image has the environment's programs in its PATH; who starts the tests may not."""
 
 
 @dataclass
@@ -99,7 +102,7 @@ class Cluster:
 
     def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
         # What an image has.
-        found = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"}
+        found = {"PATH": PROGRAMS, "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"}
         for source in container.get("envFrom") or []:
             if "secretRef" in source:
                 found |= self.secrets[source["secretRef"]["name"]]
