@@ -51,7 +51,7 @@ def webserver() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture
 def proxy(webserver: ThreadingHTTPServer, tmp_path: Path) -> Iterator[str]:
-    command = [str(CADDY), "hash-password", "--plaintext", ACCOUNT[1]]
+    command = [str(CADDY), "hash-password", "--algorithm", "bcrypt", "--bcrypt-cost", "4", "--plaintext", ACCOUNT[1]]
     hashed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     (tmp_path / "ui_accounts").write_text(f"{ACCOUNT[0]} {hashed}\n", encoding="utf-8")
     url = f"http://127.0.0.1:{free_port()}"
@@ -86,17 +86,17 @@ def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.parametrize("path", ["/", "/graphql", "/server_info", "/report_asset_materialization/x", "/logs/x"])
 def test_nothing_is_seen_or_done_without_a_log_in(proxy: str, path: str) -> None:
     for method in ("GET", "POST"):
-        assert requests.request(method, proxy + path, timeout=10).status_code == 401
-        assert requests.request(method, proxy + path, auth=(ACCOUNT[0], "wrong"), timeout=10).status_code == 401
+        assert requests.request(method, proxy + path, timeout=60).status_code == 401
+        assert requests.request(method, proxy + path, auth=(ACCOUNT[0], "wrong"), timeout=60).status_code == 401
     assert Webserver.seen == []
-    answer = requests.post(proxy + path, auth=ACCOUNT, timeout=10)
+    answer = requests.post(proxy + path, auth=ACCOUNT, timeout=60)
     assert (answer.status_code, answer.text) == (200, "the UI")
     assert Webserver.seen == [(path, None)], "the webserver is not told the password"
 
 
 def test_another_sites_page_cannot_use_the_browsers_log_in(proxy: str) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site"}
-    assert requests.post(f"{proxy}/graphql", auth=ACCOUNT, headers=foreign, timeout=10).status_code == 403
+    assert requests.post(f"{proxy}/graphql", auth=ACCOUNT, headers=foreign, timeout=60).status_code == 403
     assert Webserver.seen == []
 
 
