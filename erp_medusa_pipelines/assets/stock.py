@@ -18,6 +18,7 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 
 if TYPE_CHECKING:
+    from erp_medusa_pipelines.sync.stock.locations import StockLocations
     from erp_medusa_pipelines.sync.stock.plan import LowStock
 
 
@@ -48,19 +49,23 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         context: dg.AssetExecutionContext, config: StockConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         # It loads pandas, which only a run of this asset needs.
+        from erp_medusa_pipelines.sync.stock.locations import find_locations
         from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
             settings = run.shop.settings
             inventory = MedusaInventory(run.shop.medusa)
-            if settings.warehouse_stock_locations:
-                inventory.check_locations(settings.warehouse_stock_locations.values(), "warehouse_stock_locations")
+            locations = find_locations(
+                inventory,
+                run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
+                settings.warehouse_stock_locations,
+                settings.medusa_sales_channel_id,
+            )
             sync = StockSync(
                 run.scope,
                 writer=run.shop.writer,
                 inventory=inventory,
-                locations=settings.warehouse_stock_locations,
-                default_location=run.shop.medusa.stock_location_id(settings.medusa_stock_location_id),
+                locations=locations,
                 zero_percent=settings.stock_zero_percent,
                 # Items that somebody named are no mass loss.
                 allow_zero=config.allow_zero or bool(run.shop.items),
@@ -68,9 +73,23 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
-            return run.result(metadata=_low_stock_table(sync.low_stock, run.shop.erp.http.base_url))
+            low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
+            return run.result(metadata={**low_stock, **_locations_told(locations)})
 
     return [medusa_stock]
+
+
+def _locations_told(locations: "StockLocations") -> dict[str, dg.MetadataValue]:
+    """Locations that something is odd with, by what it is."""
+    told = {
+        "locations_not_sold_from": locations.not_sold_from,
+        "locations_no_longer_used": locations.no_longer_used,
+    }
+    return {
+        what: dg.MetadataValue.text(", ".join(f"{name} ({each})" for each, name in found.items()))
+        for what, found in told.items()
+        if found
+    }
 
 
 def _low_stock_table(low_stock: list["LowStock"], base_url: str) -> dict[str, dg.MetadataValue]:

@@ -26,12 +26,21 @@ class MedusaInventory:
         self._medusa = medusa
         self._http = medusa.http
 
-    def check_locations(self, location_ids: Iterable[str], setting: str) -> None:
-        """Raises PermanentError for ids that Medusa does not have: its bulk route takes levels at any id."""
-        rows = list(self._medusa.all_of("/admin/stock-locations", "stock_locations", "id,name"))
-        unknown = set(location_ids) - {row["id"] for row in rows}
-        if unknown:
-            known = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
+    def locations(self) -> list[Row]:
+        """All stock locations {id, name, metadata, sales_channels: [{id}]}."""
+        fields = "id,name,metadata,sales_channels.id"
+        return list(self._medusa.all_of("/admin/stock-locations", "stock_locations", fields))
+
+    def note_on_location(self, location_id: str, metadata: Mapping[str, Any]) -> None:
+        """Set metadata of a stock location; other keys stay."""
+        body = {"metadata": dict(metadata)}
+        self._medusa.send("POST", f"/admin/stock-locations/{location_id}?fields=id", body, repeatable=True)
+
+    def refuse_unknown(self, location_ids: Iterable[str], rows: Iterable[Row], setting: str) -> None:
+        """Raises PermanentError for ids that are not among Medusa's `rows`: its bulk route takes levels at any id."""
+        names = {row["id"]: row.get("name") for row in rows}
+        if unknown := set(location_ids) - names.keys():
+            known = ", ".join(f"{each} ({name})" for each, name in names.items()) or "none"
             raise PermanentError(
                 self._http.service,
                 "GET /admin/stock-locations",

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, STRING, TEXT, fields, not_found
 from erp_medusa_sandbox.medusa.fields import KINDS, Kind, kept, missing
-from erp_medusa_sandbox.medusa.http import Resource, json_body, shown
+from erp_medusa_sandbox.medusa.http import Resource, json_body, merged_metadata, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, Value, page
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
@@ -123,6 +123,7 @@ _SETTINGS = (
     ),
 )
 _NEW_LOCATION = fields({"name": STRING, "address_id": TEXT, "metadata": METADATA}, required=("name",))
+_CHANGED_LOCATION = fields({"name": STRING, "address_id": TEXT, "metadata": METADATA})
 _NEW_CHANNEL = fields(
     {"name": STRING, "description": TEXT, "is_disabled": BOOLEAN, "metadata": METADATA}, required=("name",)
 )
@@ -137,6 +138,7 @@ class Settings(Resource):
         return [
             *(route for kind in _SETTINGS for route in _SettingRoutes(self.store, kind).routes()),
             Route("/admin/stock-locations", self._create_location, methods=["POST"]),
+            Route("/admin/stock-locations/{id}", self._update_location, methods=["POST"]),
             Route("/admin/sales-channels", self._create_channel, methods=["POST"]),
             Route("/admin/shipping-profiles", self._create_profile, methods=["POST"]),
             Route("/admin/orders", self._none_yet, methods=["GET"]),
@@ -157,6 +159,19 @@ class Settings(Resource):
                 ),
             )
         return JSONResponse({"stock_location": shown(request, self.store, "stock_location", location, ("*",))})
+
+    async def _update_location(self, request: Request) -> Response:
+        given = await json_body(request, _CHANGED_LOCATION)
+        location = self.store.get("stock_location", request.path_params["id"])
+        if location is None:
+            # Medusa has no 404 here.
+            return JSONResponse({})
+        changed = {**location, **given, "updated_at": self.store.now()}
+        if "metadata" in given:
+            changed["metadata"] = merged_metadata(location["metadata"], given["metadata"])
+        with self.store.transaction():
+            self.store.put("stock_location", changed)
+        return JSONResponse({"stock_location": shown(request, self.store, "stock_location", changed, ("*",))})
 
     async def _create_channel(self, request: Request) -> Response:
         given = await json_body(request, _NEW_CHANNEL)

@@ -279,6 +279,33 @@ class StockSuite:
         assert shop.levels(both) == {medusa.stock_location_id: 4, sohar: 5}
         assert shop.levels(muscat) == {medusa.stock_location_id: 3}
 
+    def test_a_location_that_is_no_longer_used_sells_nothing_twice(
+        self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        """The stock has moved, so no brake holds. Locations that only staff know stay as they are."""
+        made = [
+            medusa.admin("POST", "/admin/stock-locations", json={"name": f"{name} {shop.catalogue.tag}"})
+            for name in ("Old", "Own")
+        ]
+        old, own = (one["stock_location"]["id"] for one in made)
+        shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", old)
+        items = [shop.item(bins={"Main": 5}) for _ in range(3)]
+        told = Runner().job(EXPORT, "batch_0")
+        assert told.success
+        assert old in told.metadata("medusa_stock")["locations_not_sold_from"]
+        for item in items:
+            item_id = shop.variant(item)["inventory_items"][0]["inventory_item_id"]
+            level = {"location_id": own, "stocked_quantity": 2}
+            medusa.admin("POST", f"/admin/inventory-items/{item_id}/location-levels", json=level)
+        shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", medusa.stock_location_id)
+        moved = started(Runner())
+        assert moved.success
+        assert old in moved.metadata("medusa_stock")["locations_no_longer_used"]
+        assert [shop.levels(item) for item in items] == [{medusa.stock_location_id: 5, old: 0, own: 2}] * 3
+        shop.forget()
+        assert started(Runner()).success
+        assert shop.writes() == []
+
     @pytest.mark.parametrize(
         ("mapping", "words"),
         [

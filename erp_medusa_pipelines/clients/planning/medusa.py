@@ -42,6 +42,7 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
+                (r"/admin/stock-locations/(\w+)", self._location),
             )
         )
 
@@ -202,6 +203,9 @@ class PlannedMedusa(ReadingMedusa):
         if identifier:
             return {"inventory_item": self._change(identifier, body)}
         return {"inventory_item": {"id": self._stocked(body.get("sku"), None)}}
+
+    def _location(self, _method: str, body: Body, identifier: str) -> Row:
+        return {"stock_location": self._change(identifier, body)}
 
     def _levels(self, _method: str, _body: Body) -> Row:
         return {}

@@ -73,6 +73,10 @@ def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[C
             yield Change("Medusa", action, "inventory level", item, values, known.name(item), before)
 
 
+def _location(_method: str, body: Body, _answer: Body, known: Known, identifier: str) -> Iterator[Change]:
+    yield Change("Medusa", "update", "stock location", identifier, dict(body), known.name(identifier))
+
+
 def _price_list(method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
     if identifier:
         action: Action = "delete" if method == "DELETE" else "update"
@@ -126,5 +130,6 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/price-lists/(\w+)/prices/batch", _prices),
         (r"/admin/inventory-items/location-levels/batch", _levels),
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
+        (r"/admin/stock-locations/(\w+)", _location),
     )
 )

@@ -85,13 +85,17 @@ def plan_levels(
     stocked: Mapping[str, Stocked],
     *,
     ours: Set[str],
+    no_longer_used: Set[str] = frozenset(),
 ) -> LevelPlan:
     """Compare quantities by location with what Medusa has of an item.
 
-    At locations of `ours` where it has a level and the item cannot lie any more, there is none left.
+    At locations of `ours` where it has a level and the item cannot lie any more, there is none left; at those that are
+    `no_longer_used` neither, which is no loss where the item lies elsewhere now.
     """
     plan = LevelPlan()
-    for location, quantity in {**{place: 0.0 for place in stocked if place in ours}, **on_hand}.items():
+    is_elsewhere = any(_whole(quantity) for quantity in on_hand.values())
+    left = {place: 0.0 for place in stocked if place in ours or place in no_longer_used}
+    for location, quantity in {**left, **on_hand}.items():
         plan.counts["found"] += 1
         have = stocked.get(location)
         target = _target(quantity, have, plan.counts)
@@ -100,7 +104,8 @@ def plan_levels(
         if have is not None and have.quantity == target:
             plan.counts["unchanged"] += 1
         else:
-            sells_out = was_positive and quantity <= 0
+            has_moved = is_elsewhere and location in no_longer_used
+            sells_out = was_positive and quantity <= 0 and not has_moved
             plan.write.append(Level(name, inventory_item_id, location, target, have is not None, sells_out))
     return plan
 

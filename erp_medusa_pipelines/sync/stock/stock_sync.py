@@ -27,6 +27,7 @@ from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
 from erp_medusa_pipelines.sync.stock.items import StockItem, bins, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
 from erp_medusa_pipelines.sync.stock.sender import LevelSender
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
@@ -47,8 +48,7 @@ class StockSync(BatchSync):
 
     writer: ErpNextWriter
     inventory: MedusaInventory
-    locations: Mapping[str, str]
-    default_location: str
+    locations: StockLocations
     zero_percent: int = 50
     allow_zero: bool = False
     levels_per_call: int = 1000
@@ -101,7 +101,7 @@ class StockSync(BatchSync):
     def _on_hand(self, items: Mapping[str, StockItem]) -> dict[str, dict[str, float]]:
         """{Website Item: {stock location: quantity}}; items that cannot be judged are missing and reported."""
         try:
-            warehouses = Warehouses(warehouse_rows(self.erp), self.locations, self.default_location)
+            warehouses = Warehouses(warehouse_rows(self.erp), self.locations.by_warehouse, self.locations.default)
         except KeyError as error:
             text = f"{LOCATIONS}: no Warehouse is called {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
@@ -153,11 +153,11 @@ class StockSync(BatchSync):
         self, found: Iterable[StockedItem], on_hand: Mapping[str, Mapping[str, float]]
     ) -> tuple[list[Level], int]:
         """Levels to write, and how many of the batch are above zero now."""
-        ours = {self.default_location, *self.locations.values()}
+        ours, no_longer_used = self.locations.used, self.locations.no_longer_used.keys()
         levels: list[Level] = []
         positive = unchanged = 0
         for name, item_id, stocked in found:
-            plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours)
+            plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours, no_longer_used=no_longer_used)
             for what, number in plan.counts.items():
                 self.report.count(what, number)
             unchanged += plan.counts["unchanged"]

@@ -27,6 +27,17 @@ def test_where_the_item_cannot_lie_any_more_there_is_none_left() -> None:
     assert (level.location_id, level.quantity, level.sells_out) == ("sloc_1", 0, True)
 
 
+@pytest.mark.parametrize(("elsewhere", "is_loss"), [(4.0, False), (0.0, True)])
+def test_a_location_that_is_no_longer_used_is_emptied_which_is_no_loss_where_the_item_moved(
+    elsewhere: float, is_loss: bool
+) -> None:
+    plan = plan_levels(
+        "A", "iitem_1", {"sloc_1": elsewhere}, {"sloc_9": Stocked(4, 0)}, ours=OURS, no_longer_used={"sloc_9"}
+    )
+    emptied = next(level for level in plan.write if level.location_id == "sloc_9")
+    assert (emptied.quantity, emptied.sells_out) == (0, is_loss)
+
+
 @pytest.mark.parametrize(
     ("quantity", "reserved", "written", "counted"),
     [
