@@ -89,8 +89,9 @@ def test_every_setting_exists(page: Path) -> None:
     assert page.name == "CHANGELOG.md" or named <= known
 
 
-def test_the_table_of_tasks_is_the_crontab() -> None:
-    table = section("docs/tasks.md", "## What runs when")
+@pytest.mark.parametrize("page", ["README.md", "docs/tasks.md"])
+def test_the_table_of_tasks_is_the_crontab(page: str) -> None:
+    table = section(page, "## What runs when")
     told = {
         task: (clock.strip(), queue, int(limit) * (3600 if unit == "h" else 1))
         for task, clock, queue, limit, unit in re.findall(TASK_ROW, table, re.MULTILINE)
