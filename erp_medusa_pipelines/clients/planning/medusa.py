@@ -20,6 +20,19 @@ Body = Mapping[str, Any]
 PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iitem_"}
 """How ids of these lists begin."""
 
+UNSAID_OF_PRODUCT: Mapping[str, Any] = {
+    **dict.fromkeys(("subtitle", "description", "handle", "thumbnail", "metadata", "collection_id", "origin_country")),
+    "status": "draft",
+    "discountable": True,
+}
+UNSAID_OF_VARIANT: Mapping[str, Any] = {
+    "sku": None,
+    "barcode": None,
+    "manage_inventory": True,
+    "allow_backorder": False,
+}
+"""What Medusa fills in where a new product or variant does not say it."""
+
 
 class PlannedMedusa(ReadingMedusa):
     """Reads one Medusa; what would be written lies over what is read."""
@@ -157,8 +170,7 @@ class PlannedMedusa(ReadingMedusa):
 
     def _product(self, body: Body) -> Row:
         images = _with_ranks([{"id": self._log.new_id("img"), **image} for image in body.get("images") or ()])
-        shape = {"handle": None, "thumbnail": None, "metadata": None, "collection_id": None}
-        made = self._make("products", "prod", {**shape, **body, "images": images, "variants": []})
+        made = self._make("products", "prod", {**UNSAID_OF_PRODUCT, **body, "images": images, "variants": []})
         made["sales_channels"] = body.get("sales_channels") or []
         made["shipping_profile"] = {"id": body.get("shipping_profile_id")}
         made["variants"] = [self._new_variant(made["id"], variant) for variant in body.get("variants") or ()]
@@ -174,7 +186,7 @@ class PlannedMedusa(ReadingMedusa):
             links = [self._stocked(body.get("sku"), identifier)]
         items = self._made.setdefault("inventory_items", {})
         made = [{"inventory_item_id": one, "inventory": items.get(one)} for one in links]
-        variant = {"barcode": None, **body, "id": identifier, "product_id": product_id, "inventory_items": made}
+        variant = {**UNSAID_OF_VARIANT, **body, "id": identifier, "product_id": product_id, "inventory_items": made}
         self._made.setdefault("variants", {})[identifier] = variant
         return variant
 

@@ -90,6 +90,15 @@ def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
     the_same(again, runner.job(EXPORT, "batch_0"))
 
 
+def test_an_item_that_says_little_is_planned_to_the_last_number_too(shop: Shop, runner: Runner, erp: ErpServer) -> None:
+    name = shop.item(short_description="", web_long_description="")
+    erp.store.set("Item", shop.catalogue.row(name)["item_code"], country_of_origin=None)
+    planned = plan(runner)
+    assert list(planned.problems) == []
+    the_same(planned, runner.job(EXPORT, "batch_0"))
+    assert plan(runner).rows == []
+
+
 def test_every_kind_of_change_is_planned_as_it_is_made(
     shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
