@@ -138,13 +138,13 @@ class Settings(BaseSettings):
     medusa_api_key: Key | None = Field(None, description="Secret API key of Medusa (sk_...)")
 
     medusa_sales_channel_id: str | None = Field(
-        None, description="Sales channel that products are put into; found by itself when the shop has only one"
+        None, description="Sales channel that products are put into; may be left out when the shop has only one"
     )
     medusa_shipping_profile_id: str | None = Field(
         None, description="Shipping profile of all products; default: the default one of the shop, where it has one"
     )
     medusa_stock_location_id: str | None = Field(
-        None, description="Stock location whose levels are kept; found by itself when the shop has only one"
+        None, description="Stock location whose levels are kept; may be left out when the shop has only one"
     )
     schedule_timezone: ZoneName = Field(
         "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
