@@ -24,6 +24,7 @@ from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
 CHANGED = 20
@@ -46,8 +47,7 @@ def sync(opened: Shop, name: str, location: str) -> Row:
             scope_of(opened, Batch(index, batches)),
             writer=opened.writer,
             inventory=MedusaInventory(opened.medusa),
-            locations={},
-            default_location=location,
+            locations=StockLocations(location, {}, no_longer_used={}, not_sold_from={}),
             levels_per_call=settings.medusa_level_chunk,
         ).run()
 
