@@ -136,16 +136,6 @@ def second_run(opened: Shop) -> tuple[int, float, int, int]:
     return unchanged, seconds, sent + opened.requests_sent - before, opened.medusa.http.counts["POST"] - posts
 
 
-@dataclass(frozen=True)
-class Chosen(Batch):
-    """A batch of certain items."""
-
-    names: frozenset[str]
-
-    def contains(self, website_item: str) -> bool:
-        return website_item in self.names
-
-
 def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]:
     """(exported, rejects, create calls) of a chunk of 100 items, one with a collection of another shop.
 
@@ -159,7 +149,7 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
         erp.insert("Item Group", {"item_group_name": "Elsewhere", "medusa_id": "pcol_of_another_shop"})
         erp.update("Item", bad["item_code"], {"item_group": "Elsewhere"})
         erp.update("Website Item", bad["name"], {"item_group": "Elsewhere"})
-        own = scope_of(opened, Chosen(0, 1, frozenset(names)), chunk=100)
+        own = scope_of(opened, Batch(0, 1, frozenset(names)), chunk=100)
         before = opened.medusa.http.counts["POST"]
         report = ProductExport(own, writer=opened.writer, collections=collection_ids(erp), placement=placement).run()
         rejects = [f"{reject.name}: {reject.reason}" for reject in report.rejects]
