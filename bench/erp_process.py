@@ -21,7 +21,7 @@ from erp_medusa_sandbox.shop.seed import seed_shop
 
 @dataclass(frozen=True)
 class ErpProcess:
-    """How to reach it."""
+    """Address and credentials of the server."""
 
     url: str
     key: str
@@ -30,7 +30,7 @@ class ErpProcess:
 
 @contextmanager
 def erp_process(*, items: int, images: int = 0, server_script: bool = True) -> Iterator[ErpProcess]:
-    """A sample shop of `items` Website Items, ended with the block."""
+    """Serve a sample shop of `items` Website Items until the block ends."""
     command = [sys.executable, "-m", "bench.erp_process", "--items", str(items), "--images", str(images)]
     if server_script:
         command.append("--server-script")

@@ -60,7 +60,7 @@ def medusa_address() -> dict[str, str]:
 
 @contextmanager
 def shop(items: int, medusa: dict[str, str], *, server_script: bool = True, batches: int = BATCHES) -> Iterator[Shop]:
-    """An ERPNext of its own with `items` Website Items under names of their own, and the real Medusa."""
+    """Yield a fresh embedded ERPNext with `items` uniquely named Website Items, and the real Medusa."""
     with erp_process(items=items, server_script=server_script) as erp:
         settings = Settings(
             _env_file=None,  # pyright: ignore[reportCallIssue]
@@ -76,7 +76,7 @@ def shop(items: int, medusa: dict[str, str], *, server_script: bool = True, batc
 
 
 def scope_of(opened: Shop, batch: Batch, **options: int) -> BatchScope:
-    """What the sync of a batch works with, as the assets make it; `options` replaces some of the sizes."""
+    """Build the scope of a batch as the assets do; `options` overrides some of the sizes."""
     settings = opened.settings
     sizes = {
         "window": settings.erpnext_read_chunk,
@@ -89,7 +89,7 @@ def scope_of(opened: Shop, batch: Batch, **options: int) -> BatchScope:
 
 
 def placement_of(opened: Shop) -> Placement:
-    """Where products go in the shop."""
+    """Return where products go in the shop."""
     return Placement(opened.medusa.sales_channel_id(None), opened.medusa.shipping_profile_id(None))
 
 
@@ -139,7 +139,7 @@ def second_run(opened: Shop) -> tuple[int, float, int, int]:
 def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]:
     """(exported, rejects, create calls) of a chunk of 100 items, one with a collection of another shop.
 
-    The items are ones that the shop of `exported` items does not have.
+    The items do not exist in the shop of `exported` items.
     """
     with shop(exported + 200, medusa) as opened:
         erp, placement = opened.erp, placement_of(opened)
@@ -157,7 +157,7 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
 
 
 def bodies(opened: Shop) -> list[dict[str, Any]]:
-    """The bodies that the export sends for the items that it has for Medusa, each time under keys of their own."""
+    """Build the bodies that the export would send for these items, with new keys each time."""
     reader, salt = WebsiteItemReader(opened.erp), uuid4().hex[:6]
     placement, collections = placement_of(opened), collection_ids(opened.erp)
     made = []

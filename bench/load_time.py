@@ -21,13 +21,13 @@ PROGRAMS = {
 
 
 def children_seconds() -> float:
-    """CPU seconds of all processes that were started and have ended."""
+    """Return the CPU seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def seconds(program: str) -> float:
-    """CPU seconds of one fresh process."""
+    """Return the CPU seconds of one fresh process."""
     before = children_seconds()
     subprocess.run([sys.executable, "-c", program], check=True)
     return children_seconds() - before

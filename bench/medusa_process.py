@@ -17,7 +17,7 @@ from erp_medusa_sandbox.server import running
 
 @contextmanager
 def medusa_process() -> Iterator[dict[str, str]]:
-    """An empty shop, ended with the block."""
+    """Serve an empty shop until the block ends."""
     command = [sys.executable, "-m", "bench.medusa_process"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

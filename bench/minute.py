@@ -47,7 +47,7 @@ MAILS = 50
 
 
 class Site:
-    """The embedded ERPNext in its process, and a second hand on its database."""
+    """The embedded ERPNext in its process, and direct access to its database."""
 
     def __init__(self, directory: Path) -> None:
         self.address = server.ensure_running(directory / "sandbox", idle_seconds=86_400)
@@ -102,9 +102,9 @@ class Site:
 
 
 class Daemon:
-    """A home of its own, and over it what a production runs: one code server that stays, and the dagster-daemon.
+    """A separate Dagster home with the processes of a production: a long-running code server and the dagster-daemon.
 
-    Left to itself the daemon would start a code server anew every minute.
+    Without it the daemon would start a new code server every minute.
     """
 
     def __init__(self, home: Path, site: Site) -> None:
@@ -155,7 +155,7 @@ class Daemon:
             yield instance
 
     def storage_bytes(self) -> int:
-        """What the instance has written, apart from its own log."""
+        """Return the bytes that the instance has written, apart from its own log."""
         kept = (path for path in self.home.rglob("*") if path.is_file() and path.name != "daemon.log")
         return sum(path.stat().st_size for path in kept)
 
@@ -171,7 +171,7 @@ class Daemon:
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """Of the processes, their children, and children of theirs that have ended."""
+    """Return the CPU seconds of the processes, their children, and their children that have ended."""
     total = 0.0
     for process in processes:
         ended = process.cpu_times()
@@ -183,7 +183,7 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses just now."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind((server.LOOPBACK, 0))
         return probe.getsockname()[1]
@@ -195,7 +195,7 @@ def until_second(second: float) -> None:
 
 
 def idle(minutes: int) -> None:
-    """Nothing to do for so long, with the schedules off and on."""
+    """Measure the idle cost over this time, with the schedules off and on."""
     with tempfile.TemporaryDirectory() as directory, temporary_site(Path(directory)) as site:
         home = Path(directory) / "home"
         home.mkdir()
@@ -234,7 +234,7 @@ def skipped(instance: dg.DagsterInstance, state: Any) -> list[Any]:
 
 
 def otps() -> None:
-    """A thousand expired passwords in one go, with and without the Server Script, and one save each."""
+    """Measure a thousand expired passwords: with and without the Server Script, and with one save each."""
     rows: list[tuple[str, int, float, int]] = []
     with tempfile.TemporaryDirectory() as directory, temporary_site(Path(directory)) as site:
         settings = site.settings()
@@ -260,7 +260,7 @@ def otps() -> None:
 
 
 def one_by_one(shop: Shop) -> float:
-    """Seconds of loading and saving each row, as the Frappe job does (there without HTTP)."""
+    """Return the seconds taken to load and save each row, as the Frappe job does (there without HTTP)."""
     began = time.perf_counter()
     for row in shop.erp.get_list("Email OTP", ["name"], filters=[["status", "=", "Pending"]]):
         shop.erp.update("Email OTP", row["name"], {"status": "Expired"})
@@ -311,7 +311,7 @@ def one_tick(site: Site, sink: MailSink, salt: str) -> tuple[float, float]:
 
 
 def reference_mails(site: Site, sink: MailSink) -> float:
-    """The Frappe job's way: one call after the other, nothing read back."""
+    """Send as the Frappe job does: one call after the other, nothing read back."""
     site.add_mails(MAILS, "direct")
     with open_shop(site.settings()) as shop:
         began = time.time()
@@ -331,7 +331,7 @@ def install_server_script(store: ErpStore) -> None:
 
 @contextmanager
 def temporary_site(directory: Path) -> Iterator[Site]:
-    """An ERPNext of this measurement's own."""
+    """Start an ERPNext for this measurement."""
     site = Site(directory)
     try:
         yield site

@@ -1,7 +1,7 @@
 """Figures of a running installation: from a healed fault to a green batch, and what a quiet day adds to the storage.
 
 Webserver, code server and daemon on a private PostgreSQL, default settings, the embedded shop. The storage is watched
-for some minutes with every schedule and sensor on and nothing to do, and what they added is reckoned up to a day;
+for some minutes with every schedule and sensor on and nothing to do, and what they added is scaled up to a day;
 before that the same minutes with everything off, as reference. Run: python -m bench.operations [minutes]
 """
 
@@ -39,7 +39,7 @@ def numbers(url: str) -> tuple[int, int, int, int]:
 
 
 def growth(url: str, minutes: float) -> tuple[float, ...]:
-    """What `minutes` add, reckoned up to a day."""
+    """Return what `minutes` add, scaled up to a day."""
     before = numbers(url)
     time.sleep(minutes * 60)
     return tuple((after - then) * MINUTES_OF_DAY / minutes for then, after in zip(before, numbers(url), strict=True))
@@ -56,7 +56,7 @@ def wait_until_nothing_is_left_to_do(deployment: Deployment) -> None:
 
 
 def healed_to_green(deployment: Deployment) -> float:
-    """Seconds from the shop's recovery, right after a batch turned red, to green again by the sensor."""
+    """Return the seconds from the shop's recovery, right after a batch failed, until the sensor has it green again."""
     deployment.break_medusa(action="status", status=503, path="/admin/products/batch")
     deployment.ended(deployment.launch(JOB, BATCH), 300)
     wait_for("red", lambda: BATCH in deployment.partitions("medusa_products")["red"])

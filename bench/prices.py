@@ -7,9 +7,9 @@ that the sync uses, nothing read, looked up or written back; in the same run, be
 for each item, in one list per batch that was made beforehand. A second reference has the sync's own entries in as many
 lists, each made together with its entries. The export of the items is not measured here.
 
-Medusa runs for weeks, so both ways of writing are gone once before anything is measured: Node compiles what it has run
+Medusa runs for weeks, so both ways of writing run once before anything is measured: Node compiles code that has run
 for a while. Its speed still differs by a fifth from one minute to the next, so all is done several times, and the sums
-are compared. Between rounds the lists that the sync made are disowned: they stay as drafts of nobody's.
+are compared. Between rounds the lists that the sync made are detached from it and stay as drafts.
 """
 
 import argparse
@@ -50,13 +50,13 @@ Row = tuple[str, int, float, int, int]
 
 
 def scope_of(opened: Shop, batch: Batch) -> BatchScope:
-    """What one run of a batch works with."""
+    """Build the scope of one run of a batch."""
     options = SyncOptions(parallel=opened.settings.medusa_parallel_calls)
     return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
 
 
 def sync(opened: Shop, name: str) -> Row:
-    """The lists, and all batches."""
+    """Sync the price lists, then all batches."""
     batches = opened.settings.export_batches
     settings, price_list = opened.settings, opened.settings.erpnext_price_list
     before, began = opened.requests_sent, time.perf_counter()
@@ -99,7 +99,7 @@ def bare(opened: Shop, name: str) -> Row:
 
 
 def warm_up(opened: Shop) -> None:
-    """Both ways once, into drafts."""
+    """Run both ways once, into drafts."""
     _, _, _, calls, _ = bare(opened, "warm-up")
     variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
     prices, chunk = MedusaPrices(opened.medusa), len(variants) // calls + 1
@@ -124,7 +124,7 @@ def bare_lists(opened: Shop, name: str) -> Row:
 
 
 def post(opened: Shop, name: str, entries: int, calls: list[Call]) -> Row:
-    """These calls, as fast as they go."""
+    """Make these calls as fast as possible."""
     began = time.perf_counter()
     with ThreadPoolExecutor(RUNS_AT_ONCE * opened.settings.medusa_parallel_calls) as pool:
         list(pool.map(lambda call: opened.medusa.http.request("POST", call[0], json=call[1]), calls))
@@ -132,7 +132,7 @@ def post(opened: Shop, name: str, entries: int, calls: list[Call]) -> Row:
 
 
 def disown(opened: Shop) -> None:
-    """Let the next sync be a first one: it knows its lists by their metadata."""
+    """Make the next sync a first one: it finds its lists by their metadata."""
     prices = MedusaPrices(opened.medusa)
     for kept in prices.lists():
         if kept["metadata"]:
@@ -140,7 +140,7 @@ def disown(opened: Shop) -> None:
 
 
 def change_some(opened: Shop) -> None:
-    """Raise the rates of some standing prices, as staff do."""
+    """Raise the rates of some existing prices, as staff do."""
     rows = opened.erp.get_list(
         "Item Price",
         ["name", "price_list_rate"],
@@ -173,7 +173,7 @@ def show(rows: list[Row]) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What can be asked of this measurement."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=5000)
     parser.add_argument("--batches", type=int, default=BATCHES)

@@ -3,7 +3,7 @@
     python -m bench.run_process export_items_and_images_custom batch_0
 
 The servers and DAGSTER_HOME come from the environment. Nothing is imported here but Dagster and the definitions, so
-"loaded" is what every run process carries before it begins. Figures are the kernel's, which needs Linux.
+"loaded" is what every run process carries before it begins. The figures come from /proc, so this needs Linux.
 """
 
 import json
@@ -22,7 +22,7 @@ def memory_mb(entry: str) -> float:
 
 
 def main() -> None:
-    """Run the job to its end; the last line of output holds the figures."""
+    """Run the job to its end, and print the figures as the last line."""
     from erp_medusa_pipelines.definitions import defs
 
     name, partition = sys.argv[1:]

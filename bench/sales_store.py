@@ -29,7 +29,7 @@ CHUNK = 100_000
 
 
 def write(path: Path, lines: int) -> None:
-    """A sample shop of ITEMS items, and `lines` invoice lines beside the few that it comes with."""
+    """Fill a sample shop of ITEMS items with `lines` invoice lines on top of its own."""
     store = ErpStore(path)
     store.execute("PRAGMA synchronous = OFF")
     seed_shop(store, items=ITEMS, images=0)

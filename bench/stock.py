@@ -6,7 +6,7 @@ The reference is POST /admin/inventory-items/location-levels/batch with bodies p
 threads that the sync uses, nothing read, compared or written back; in the same run. The items are exported first; that
 is not measured here.
 
-Medusa runs for weeks, so both ways are gone once before anything is measured: Node compiles what it has run for a
+Medusa runs for weeks, so both ways run once before anything is measured: Node compiles code that has run for a
 while. All is done several times, each time without levels to begin with, and the sums are compared.
 """
 
@@ -32,13 +32,13 @@ LEVELS_ROUTE = "/admin/inventory-items/location-levels/batch"
 
 
 def scope_of(opened: Shop, batch: Batch) -> BatchScope:
-    """What one run of a batch works with."""
+    """Build the scope of one run of a batch."""
     options = SyncOptions(parallel=opened.settings.medusa_parallel_calls)
     return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
 
 
 def sync(opened: Shop, name: str, location: str) -> Row:
-    """All batches."""
+    """Sync all batches."""
     settings, batches = opened.settings, opened.settings.export_batches
     before, began = opened.requests_sent, time.perf_counter()
 
@@ -61,7 +61,7 @@ def sync(opened: Shop, name: str, location: str) -> Row:
 
 
 def forget_levels(opened: Shop) -> None:
-    """Let nothing be stocked anywhere."""
+    """Delete every stock level."""
     rows = opened.medusa.all_of("/admin/inventory-items", "inventory_items", "location_levels.id", page_size=2000)
     for ids in batched([level["id"] for row in rows for level in row["location_levels"]], 1000):
         body = {"delete": ids, "force": True}
@@ -69,13 +69,13 @@ def forget_levels(opened: Shop) -> None:
 
 
 def forget_flags(opened: Shop) -> None:
-    """Let the next sync find every flag as it is before the first one."""
+    """Clear every in-stock flag, as before the first sync."""
     rows = opened.erp.rows("Website Item", ["name"], filters=[["custom_in_stock", "=", 1]], page_size=10_000)
     opened.writer.write("Website Item", [(row["name"], {"custom_in_stock": 0}) for row in rows])
 
 
 def bare(opened: Shop, location: str) -> Row:
-    """A level for every inventory item."""
+    """Build a level for every inventory item."""
     forget_levels(opened)
     http, chunk = opened.medusa.http, opened.settings.medusa_level_chunk
     items = opened.medusa.all_of("/admin/inventory-items", "inventory_items", "id", page_size=2000)
@@ -88,14 +88,14 @@ def bare(opened: Shop, location: str) -> Row:
 
 
 def first_sync(opened: Shop, location: str) -> Row:
-    """The sync, when neither server knows what lies where."""
+    """Run the sync with no level and no flag set on either server."""
     forget_levels(opened)
     forget_flags(opened)
     return sync(opened, FIRST, location)
 
 
 def change_some(opened: Shop) -> None:
-    """Let more lie in some Bins."""
+    """Raise the quantity of some Bins."""
     for row in opened.erp.get_list("Bin", ["name", "actual_qty"], filters=[["actual_qty", ">", 0]], limit=CHANGED):
         opened.erp.update("Bin", row["name"], {"actual_qty": row["actual_qty"] + 11})
 

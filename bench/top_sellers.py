@@ -55,7 +55,7 @@ Result = dict[str, Any]
 
 
 def measure_job() -> Result:
-    """The whole job against the servers of the environment."""
+    """Run the whole job against the servers named in the environment."""
     from erp_medusa_pipelines.definitions import build_defs
 
     job = build_defs().resolve_job_def(JOB)
@@ -72,7 +72,7 @@ def measure_job() -> Result:
 
 
 def measure_pandas(path: Path) -> Result:
-    """Summing and ranking alone: the lines are read into memory first, and that is not measured."""
+    """Measure summing and ranking alone; reading the lines into memory is not measured."""
     import pandas as pd
 
     from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
@@ -101,7 +101,7 @@ def measure_pandas(path: Path) -> Result:
 
 
 def reference(path: Path) -> Result:
-    """The same question as plain SQL, and whether Product Collection shows its answer."""
+    """Answer the same question in plain SQL, and check that Product Collection shows the same."""
     equal = True
     with _reading(path) as db:
         began = time.monotonic()
@@ -155,7 +155,7 @@ def erpnext(path: Path) -> Iterator[dict[str, str]]:
 
 
 def child(what: str, path: Path, environment: dict[str, str]) -> Result:
-    """One measurement in a process of its own, so that its peak of memory is its own."""
+    """Run one measurement in a separate process, so that its peak memory is measured alone."""
     command = [sys.executable, "-m", "bench.top_sellers", "--measure", what, "--file", str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -164,7 +164,7 @@ def child(what: str, path: Path, environment: dict[str, str]) -> Result:
 
 
 def measure(lines: int, directory: Path) -> dict[str, Result]:
-    """All paths over one store."""
+    """Measure every path over one store."""
     path = directory / f"sales-{lines}.sqlite"
     subprocess.run([sys.executable, "-m", "bench.sales_store", "fill", str(path), "--lines", str(lines)], check=True)
     results: dict[str, Result] = {}
@@ -186,14 +186,14 @@ def measure(lines: int, directory: Path) -> dict[str, Result]:
 
 
 def empty_collection(path: Path) -> None:
-    """So that every path has to write it."""
+    """Empty Product Collection, so that every path has to write it."""
     with sqlite3.connect(path) as db:
         db.execute('DELETE FROM "tabProduct Collection Item"')
     db.close()
 
 
 def report(results: dict[int, dict[str, Result]]) -> bool:
-    """Print the table; whether everything holds that must."""
+    """Print the table; return whether every expectation was met."""
     good = True
     print(f"{'lines':>10}  {'path':<22}{'seconds':>9}{'lines/s':>12}{'peak MB':>9}{'requests':>9}  equal to SQL")
     for lines, paths in results.items():

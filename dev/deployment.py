@@ -1,4 +1,4 @@
-"""A whole installation of a test's own: webserver, daemon, the embedded shop, and how an operator reaches them.
+"""A complete installation for one test: webserver, daemon, the embedded shop, and how an operator reaches them.
 
 Belongs here: starting and ending the processes, GraphQL, faults of the shop over HTTP. Does not belong here: what is
 expected of them, and the browser (browser.py).
@@ -66,7 +66,7 @@ SELECTOR = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
 
 
 def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -> Found:
-    """The first truthy thing that `look` returns. For processes that tell nobody when they are ready."""
+    """Poll `look` until it returns something truthy. For processes that do not signal when they are ready."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
@@ -79,7 +79,7 @@ def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as the API tells it."""
+    """A run as GraphQL reports it."""
 
     run_id: str
     status: str
@@ -110,7 +110,7 @@ class Deployment:
     def launch(
         self, job: str, partition: str | None = None, *, assets: list[str] | None = None, tags: Mapping[str, str] = {}
     ) -> str:
-        """Start a run as the UI does, and return its id."""
+        """Start a run the way the UI does, and return its id."""
         selector: dict[str, Any] = {**SELECTOR, "pipelineName": job}
         if assets:
             selector["assetSelection"] = [{"path": [name]} for name in assets]
@@ -131,14 +131,14 @@ class Deployment:
         assert answer["__typename"] == "TerminateRunSuccess", answer
 
     def backfill(self, assets: list[str], partitions: list[str]) -> str:
-        """Start a backfill as the UI does, and return its id."""
+        """Start a backfill the way the UI does, and return its id."""
         params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
         answer = self.graphql(BACKFILL, params=params)["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return answer["backfillId"]
 
     def backfill_status(self, backfill_id: str) -> str:
-        """Such as REQUESTED, COMPLETED_SUCCESS, COMPLETED_FAILED."""
+        """Return the status of a backfill, such as REQUESTED, COMPLETED_SUCCESS or COMPLETED_FAILED."""
         return self.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]["status"]
 
     def checks(self, asset: str) -> dict[str, str | None]:
@@ -165,7 +165,7 @@ class Deployment:
         return self.graphql(RUNS, filter=filters, limit=limit)["runsOrError"]["results"]
 
     def ended(self, run_id: str, seconds: float = 90) -> RunView:
-        """The run, when it has come to an end."""
+        """Wait until the run has ended, and return it."""
         wait_for(
             f"the end of run {run_id}",
             lambda: self.run(run_id).status in ("SUCCESS", "FAILURE", "CANCELED"),
@@ -174,7 +174,7 @@ class Deployment:
         return self.run(run_id)
 
     def partitions(self, asset: str) -> dict[str, list[str]]:
-        """Batches by the colour that the UI gives them."""
+        """Return the batches grouped by the status that the UI shows."""
         statuses = self.graphql(PARTITIONS, key={"path": [asset]})["assetNodeOrError"]["assetPartitionStatuses"]
         return {
             "green": statuses["materializedPartitions"],
@@ -224,12 +224,12 @@ class Deployment:
     # -- the shop -----------------------------------------------------------------------------------------------
 
     def send_mail_to(self, host: str, port: int) -> None:
-        """Where the shop's outgoing Email Account points at."""
+        """Point the shop's outgoing Email Account at this server."""
         site = {"smtp_host": host, "smtp_port": port}
         requests.post(f"{self.shop.erpnext_url}/__sandbox__/site", json=site, timeout=10).raise_for_status()
 
     def break_medusa(self, **fault: Any) -> None:
-        """Add a fault to the embedded Medusa; the words are those of a Fault."""
+        """Add a fault to the embedded Medusa. The arguments are those of `Fault`."""
         requests.post(f"{self.shop.medusa_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
     def break_erpnext(self, **fault: Any) -> None:
@@ -237,7 +237,7 @@ class Deployment:
         requests.post(f"{self.shop.erpnext_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
     def heal(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         for url in (self.shop.medusa_url, self.shop.erpnext_url):
             requests.delete(f"{url}/__sandbox__/faults", timeout=10).raise_for_status()
 
@@ -285,7 +285,7 @@ class Deployment:
         wait_for("webserver and daemon", self.is_healthy, START_SECONDS)
 
     def kill_everything(self) -> None:
-        """As a power cut does: webserver, daemon, code server and every process of a run, without a word."""
+        """Kill the webserver, daemon, code server and every run process at once, as a power cut would."""
         family = [child for process in self.processes for child in psutil.Process(process.pid).children(recursive=True)]
         for process in (*self.processes, *family):
             process.kill()
@@ -295,7 +295,7 @@ class Deployment:
         self.processes.clear()
 
     def is_healthy(self) -> bool:
-        """All daemons tick and the webserver has the code."""
+        """Return whether all daemons are healthy and the webserver has loaded the code."""
         for process in self.processes:
             assert process.poll() is None, f"a process ended: {process.args}; see the logs in {self.home}"
         try:
@@ -307,7 +307,7 @@ class Deployment:
 
 
 def addresses(shop: sandbox.SandboxAddress) -> dict[str, str]:
-    """The settings that name an embedded shop as a real one."""
+    """Settings that point at an embedded shop as if it were a real one."""
     return {
         "ERPNEXT_URL": shop.erpnext_url,
         "ERPNEXT_API_KEY": shop.erpnext_api_key,
@@ -319,7 +319,7 @@ def addresses(shop: sandbox.SandboxAddress) -> dict[str, str]:
 
 @contextmanager
 def private_postgres(home: Path) -> Iterator[str]:
-    """The address of an empty database of its own."""
+    """Yield the address of an empty database in a private PostgreSQL."""
     cluster = Cluster(home, password="e2e")
     cluster.start()
     try:

@@ -1,7 +1,7 @@
 """Write `.env.example` from the settings table, or with `--check` say whether it is out of date.
 
-Belongs here: the form of the example file. What can be set, its default and its description stand in
-`erp_medusa_pipelines.settings` and nowhere else.
+Belongs here: the form of the example file. Names, defaults and descriptions
+are defined in `erp_medusa_pipelines.settings` and nowhere else.
 """
 
 import argparse
@@ -26,7 +26,7 @@ HEADER = """\
 
 
 def default(field: FieldInfo) -> str:
-    """Write the default of a setting as it would stand in the file."""
+    """Format the default of a setting as it appears in the file."""
     value = field.get_default(call_default_factory=not field.default_factory_takes_validated_data)
     if value is None or value is PydanticUndefined:
         return ""

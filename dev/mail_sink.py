@@ -1,6 +1,6 @@
-"""A mail server for tests and measurements: real SMTP on a loopback port. What arrives here is what was sent.
+"""A mail server for tests and measurements: real SMTP on a loopback port. What arrives here was really sent.
 
-Belongs here: taking, refusing and delaying mails, and remembering them.
+Belongs here: accepting, refusing, delaying and recording mails.
 """
 
 import threading
@@ -42,13 +42,13 @@ class MailSink:
 
     @property
     def times_received(self) -> Counter[str]:
-        """How often each recipient got a message."""
+        """Return how many messages each recipient got."""
         return Counter(self.recipients)
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd calls it
         self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
-        """Greet, once enough senders have come."""
+        """Send the greeting once enough senders are connected."""
         await server.loop.run_in_executor(None, self._meeting.wait, 30)
         session.host_name = hostname
         return responses
@@ -56,14 +56,14 @@ class MailSink:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Take a recipient, or refuse it."""
+        """Accept or refuse a recipient."""
         if address in self.refuse:
             return f"550 5.1.1 <{address}> unknown here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it
-        """Take a message when the gate is open."""
+        """Accept a message once the gate is open."""
         await server.loop.run_in_executor(None, self.gate.wait, 30)
         if not self.answer.startswith("250"):
             return self.answer
@@ -76,7 +76,7 @@ class MailSink:
 
 
 class _AnyPort(Controller):
-    """Listens where the system has a free port, and knows which one it got."""
+    """Listen on a port that the system picks, and remember it."""
 
     def _trigger_server(self) -> None:
         server: Any = self.server

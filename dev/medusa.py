@@ -3,11 +3,11 @@
     python dev/medusa.py up       install, start and set up what is missing, then print the settings for it
     python dev/medusa.py fresh    the same with an empty shop, in seconds: the keys stay, everything else goes
     python dev/medusa.py down     end it, keep its data        kill   SIGKILL Medusa alone, as a crash would
-    python dev/medusa.py status   is it running?               env    print the settings again
+    python dev/medusa.py status   say what is running          env    print the settings again
     python dev/medusa.py reset    end it and throw its data away
 
 Belongs here: the packages, the processes and the shop that a test expects to find. PostgreSQL itself: postgres.py.
-Everything made at run time lies in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
+Everything created at run time is in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
 """
 
 import argparse
@@ -65,7 +65,7 @@ class MedusaError(Exception):
 
 @dataclass
 class State:
-    """What must outlive a command: secrets that the data depends on, ports, ids of the shop, the running process."""
+    """State kept between commands: secrets that the data depends on, ports, ids of the shop, the running process."""
 
     database_password: str = field(default_factory=lambda: secrets.token_hex(24))
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(24))
@@ -82,7 +82,7 @@ class State:
 
     @classmethod
     def load(cls) -> "State":
-        """Read the state of earlier commands; a new one where there is none."""
+        """Read the state of earlier commands, or start with an empty one."""
         if not STATE.exists():
             return cls()
         values = json.loads(STATE.read_text())
@@ -106,7 +106,7 @@ class State:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, readable by its owner only from the first byte on."""
+    """Replace the file atomically. Only its owner can read it, from the first byte on."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
@@ -115,7 +115,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Print a progress message to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -145,7 +145,7 @@ def _packages_hash() -> str:
 
 
 def install() -> None:
-    """The packages of the lock file, unless they are there already."""
+    """Install the packages of the lock file unless they are already installed."""
     _node()
     for name in (*PACKAGE_FILES, CONFIGURATION):
         shutil.copy(PACKAGES / name, RUNTIME)
@@ -171,7 +171,7 @@ def install() -> None:
 
 
 def _start_time(pid: int) -> float | None:
-    """Unix time of the process's start; None if there is none or it is a zombie."""
+    """Return the Unix time at which the process started; None if it does not exist or is a zombie."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
@@ -180,7 +180,7 @@ def _start_time(pid: int) -> float | None:
 
 
 def running(state: State) -> bool:
-    """Whether Medusa's process of the last start still lives."""
+    """Return whether the Medusa process of the last start is still running."""
     if state.process is None:
         return False
     pid, started = state.process
@@ -203,7 +203,7 @@ def _variables(state: State, cluster: Cluster, database: str) -> dict[str, str]:
 
 
 def _command(state: State, cluster: Cluster, database: str, *arguments: str, failed: str) -> None:
-    """One command of Medusa's CLI that ends by itself."""
+    """Run a command of Medusa's CLI until it exits."""
     with SETUP_LOG.open("a") as output:
         done = subprocess.run(  # noqa: S603
             [_node(), CLI, *arguments],
@@ -219,7 +219,7 @@ def _command(state: State, cluster: Cluster, database: str, *arguments: str, fai
 
 
 def _choose_port(state: State) -> None:
-    """MEDUSA_PORT if set; else the port of last time, so that addresses stay valid; else any free one."""
+    """Return MEDUSA_PORT if set, else the previous port so that addresses stay valid, else any free port."""
     if named := os.environ.get("MEDUSA_PORT"):
         if not named.isdigit() or free_port(int(named)) != int(named):
             raise MedusaError(f"MEDUSA_PORT={named}: somebody else listens there, or it is no port. Choose another.")
@@ -275,7 +275,7 @@ def _stop(state: State, first: signal.Signals = signal.SIGTERM) -> None:
 
 
 class Admin:
-    """The few calls of the Admin API that set the shop up."""
+    """The few Admin API calls needed to set up the shop."""
 
     def __init__(self, state: State) -> None:
         self.url = state.url
@@ -299,7 +299,7 @@ class Admin:
 
 
 def seed_shop(state: State) -> dict[str, str]:
-    """A shop in Oman in which a cart can be filled: keys, currencies, region, stock location, shipping profile."""
+    """Set up an Omani shop that can fill a cart: keys, currencies, region, stock location, shipping profile."""
     admin = Admin(state)
     # Medusa makes the store, its sales channel and a publishable key for that channel at its first start.
     store = admin.get("/admin/stores")["stores"][0]
@@ -349,7 +349,7 @@ def _migrate(state: State, cluster: Cluster, database: str) -> None:
 
 
 def _ensure_seed(state: State, cluster: Cluster) -> None:
-    """Make the seed database under another name first, so that an interrupted set-up starts over."""
+    """Build the seed database under a temporary name, so that an interrupted set-up starts over."""
     if cluster.has_database(SEED_DATABASE):
         return
     say("Setting up the shop (half a minute, once) ...")
@@ -383,7 +383,7 @@ def _cluster(state: State) -> Cluster:
 
 
 def up(state: State, empty_shop: bool = False) -> None:
-    """Start what is not running, and print the settings."""
+    """Start whatever is not running, and print the settings."""
     if not running(state):
         _choose_port(state)
     # Before the first start, so that no data can outlive the password that opens it.
@@ -418,20 +418,20 @@ def fresh(state: State) -> None:
 
 
 def down(state: State) -> None:
-    """End Medusa and PostgreSQL; the data stays."""
+    """Stop Medusa and PostgreSQL; keep the data."""
     _stop(state)
     _cluster(state).stop()
 
 
 def kill(state: State) -> None:
-    """End Medusa as a crash would."""
+    """Kill Medusa as a crash would."""
     if not running(state):
         raise MedusaError("Medusa is not running.")
     _stop(state, signal.SIGKILL)
 
 
 def reset(state: State) -> None:
-    """End everything and delete its data."""
+    """Stop everything and delete its data."""
     _stop(state)
     _cluster(state).remove()
     shutil.rmtree(UPLOADS, ignore_errors=True)
@@ -440,7 +440,7 @@ def reset(state: State) -> None:
 
 
 def status(state: State) -> None:
-    """Tell what is running; the exit code tells scripts."""
+    """Print what is running. The exit code says the same to scripts."""
     medusa, database = running(state), _cluster(state).running()
     say(f"Medusa: {state.url if medusa else 'stopped'}\nPostgreSQL: {'running' if database else 'stopped'}")
     if not (medusa and database):
@@ -468,7 +468,7 @@ COMMANDS: dict[str, Callable[[State], None]] = {
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """One command at a time: the second of two `up` waits and finds everything done."""
+    """Allow one command at a time: a second `up` waits, then finds everything running."""
     RUNTIME.mkdir(exist_ok=True)
     with (RUNTIME / "lock").open("w") as lock:
         try:

@@ -45,13 +45,13 @@ full_page_writes = off
 
 
 class PostgresError(Exception):
-    """PostgreSQL is missing or does not do what was asked; the text is for people."""
+    """PostgreSQL is missing or failed; the message is meant for people."""
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if nobody listens there, else another free port of the loopback.
+    """Return `preferred` if nothing listens on it, else another free loopback port.
 
-    Below the range that the kernel gives to outgoing connections, so that the port is still free after a restart.
+    Chosen below the kernel's ephemeral range, so that the port is still free after a restart.
     """
     attempts = (20_000 + secrets.randbelow(12_000) for _ in range(100))
     for port in (preferred, *attempts):
@@ -108,7 +108,7 @@ def _major_version(programs: Path) -> int | None:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Whom the server runs as: PostgreSQL refuses root, so root lends it an unprivileged account."""
+    """The account that runs the server. PostgreSQL refuses root, so root runs it as an unprivileged account."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -120,7 +120,7 @@ def _account() -> pwd.struct_passwd | None:
 
 
 def _reachable(path: Path, account: pwd.struct_passwd) -> bool:
-    """May the account walk down to `path`? /root, for one, is closed to others."""
+    """Return whether the account can reach `path`; it cannot reach /root, for example."""
     for parent in path.parents:
         status = parent.stat()
         needed = stat.S_IXOTH
@@ -149,7 +149,7 @@ class Cluster:
         self.data = self.home / "data"
 
     def _home_open_to_the_account(self) -> Path:
-        """A stand-in for a home inside a closed directory, so that nobody's permissions need to be widened."""
+        """An alternative to a home inside a private directory, so that no permissions have to be widened."""
         name = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
         return Path("/var/tmp") / f"medusa-postgres-{name}"  # noqa: S108 (owner checked in _make_home)
 
@@ -161,14 +161,14 @@ class Cluster:
 
     @property
     def log(self) -> Path:
-        """Where the server's log lies."""
+        """Path of the server's log."""
         return self.data / "server.log"
 
     def _made(self) -> bool:
         return (self.data / "PG_VERSION").exists()
 
     def _programs(self) -> Path:
-        """The programs, where the account can run them: a wheel in a closed directory is copied out of it."""
+        """The programs, at a path where the account can run them. A wheel in a private directory is copied."""
         major = int((self.data / "PG_VERSION").read_text()) if self._made() else None
         programs = find_programs(major)
         if self.account is None or _reachable(programs / "initdb", self.account):
@@ -233,7 +233,7 @@ class Cluster:
         return self._made() and self._run("pg_ctl", "status", "--pgdata", self.data).returncode == 0
 
     def start(self) -> None:
-        """Make the cluster if there is none, and start its server unless it runs. Afterwards `port` is right."""
+        """Create the cluster if it does not exist and start its server if it is not running. Sets `port`."""
         if not self._made():
             self._make()
         if not self.running():

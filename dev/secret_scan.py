@@ -1,7 +1,7 @@
 """Search every file that git tracks, or would add, for secrets, and lock files for registry hosts.
 
-Belongs here: what to look for and where not to. How a secret looks is detect-secrets' knowledge. Nothing is sent
-anywhere: detect-secrets' verification of findings over the network is not enabled. A finding that is no secret gets
+Belongs here: what to look for and where not to. detect-secrets decides what a secret looks like. Nothing is sent
+anywhere: detect-secrets' verification of findings over the network is not enabled. A false positive gets
 `pragma: allowlist secret` in a comment on its line.
 """
 
@@ -65,7 +65,7 @@ REGISTRY_HOST = re.compile(
 
 
 def repository_files() -> list[str]:
-    """Return the files that git knows or would add."""
+    """Return the files that git tracks or would add."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,
@@ -77,7 +77,7 @@ def repository_files() -> list[str]:
 
 
 def is_made_up(name: str) -> bool:
-    """Whether what looks like a secret there is made up: tests, the sandbox, lock files."""
+    """Return whether findings in this file are made-up values: tests, the sandbox, lock files."""
     return name.startswith(("tests/", "erp_medusa_sandbox/")) or Path(name).name in LOCK_FILES
 
 
@@ -93,7 +93,7 @@ def known_shapes(files: list[str], guessing: bool) -> list[str]:
 
 
 def own_shapes(name: str) -> list[str]:
-    """Look for the keys of Medusa and ERPNext, which no plugin knows."""
+    """Look for Medusa and ERPNext keys, which no plugin recognises."""
     text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
     found: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):

@@ -1,6 +1,6 @@
 """Build the wheel, install it without extras into a clean environment, and load the code location from it.
 
-Belongs here: what only an installed package shows, such as a file or a dependency that only a checkout has.
+Belongs here: faults that only an installed package shows, such as a file or dependency that only a checkout has.
 Run: make wheel-check
 """
 
@@ -32,7 +32,7 @@ print(f"The wheel works: {len(repository.job_names)} jobs without the sandbox an
 
 
 def run(*command: str | Path, directory: Path = ROOT) -> None:
-    """Run a command without the checkout's environment; its output appears only when it fails."""
+    """Run a command without the checkout's environment; show its output only if it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(  # noqa: S603
         command,
@@ -55,7 +55,7 @@ def build(directory: Path) -> Path:
 
 
 def missing_files(wheel: Path) -> list[str]:
-    """Name the package's files that the wheel lacks."""
+    """Return the package's files that are missing from the wheel."""
     listed = subprocess.run(  # noqa: S603
         ["git", "ls-files", "--cached", PACKAGE],  # noqa: S607
         cwd=ROOT,
@@ -69,7 +69,7 @@ def missing_files(wheel: Path) -> list[str]:
 
 
 def main() -> None:
-    """Build, install, load."""
+    """Build the wheel, install it and load the code location; returns the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         wheel = build(directory / "dist")

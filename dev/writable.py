@@ -1,6 +1,6 @@
 """Write the table of what may be written into the Server Script's text, or with `--check` say if it is out of date.
 
-Belongs here: the command. What may be written stands in `clients/writable.py`, and the text
+Belongs here: the command. The table is in `clients/writable.py`, the text
 around it in the script's own file.
 """
 
@@ -15,7 +15,7 @@ TARGET = CLIENTS / f"{SERVER_SCRIPT_METHOD}.txt"
 
 
 def main() -> int:
-    """Return the exit code: 1 for a text that is out of date."""
+    """Return the exit code: 1 if the text is out of date."""
     parser = argparse.ArgumentParser(description="Write the table of what may be written into the Server Script.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the text is out of date")
     check = parser.parse_args().check

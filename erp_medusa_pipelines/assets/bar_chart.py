@@ -1,7 +1,7 @@
 """A small horizontal bar chart as a picture in Markdown, for the UI's metadata.
 
 Belongs here: drawing. The text of an SVG is set by the browser, so Arabic names are shaped and ordered as they should
-be, and the run needs no plotting library with fonts of its own.
+be, and the run needs no plotting library with its own fonts.
 """
 
 import base64
@@ -16,7 +16,7 @@ BAR, LOSS, INK = "#4f6bed", "#d9534f", "#444"
 
 
 def bar_chart(title: str, bars: Sequence[tuple[str, float]]) -> str:
-    """Markdown that shows the bars, the first one on top."""
+    """Return Markdown that shows the bars, the first one on top."""
     height = ROW * (len(bars) + 1) + 10
     svg = ElementTree.Element(
         "svg", xmlns="http://www.w3.org/2000/svg", width=str(WIDTH), height=str(height), viewBox=f"0 0 {WIDTH} {height}"

@@ -1,4 +1,4 @@
-"""Clearance: what expires soon, and the homepage that shows what staff ticked. Two thin assets over sync/.
+"""Clearance: items that expire soon, and the homepage deals that staff ticked. Two thin assets over sync/.
 
 expiring_items --> best_deals
 """

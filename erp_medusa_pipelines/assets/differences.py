@@ -1,4 +1,4 @@
-"""The check that counts what Medusa says otherwise than the ERP, and may by the policy of its field.
+"""The check that counts values in Medusa that differ from the ERP and that a field policy lets stand.
 
 Belongs here: its specification and its result over all batches. Does not belong here: comparing (sync/catalogue/).
 """
@@ -20,7 +20,7 @@ LONGEST_VALUE = 200
 
 
 def difference_check_spec(asset: str) -> dg.AssetCheckSpec:
-    """Return the check that fails while values of Medusa differ from the ERP's and stay."""
+    """Return the check that fails while Medusa keeps values that differ from the ERP."""
     return dg.AssetCheckSpec(
         CHECK,
         asset=asset,

@@ -1,6 +1,6 @@
 """ERPNext's DocTypes as external assets, so that the UI's lineage begins where the data does.
 
-Belongs here: which DocTypes there are and what they are to the shop. Who reads which is said on each asset (`deps`).
+Belongs here: the DocTypes and what the shop uses them for. Each asset names those that it reads in `deps`.
 """
 
 import dagster as dg
@@ -24,7 +24,7 @@ DOCTYPES = {
 
 
 def doctype(name: str) -> dg.AssetKey:
-    """The key of a DocType's external asset. Raises KeyError for one that is not in the table."""
+    """Return the key of a DocType's external asset. Raises KeyError for a DocType that is not in the table."""
     if name not in DOCTYPES:
         raise KeyError(f"{name!r} is not in DOCTYPES")
     return dg.AssetKey(["erpnext", name.lower().replace(" ", "_")])

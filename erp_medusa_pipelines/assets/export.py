@@ -25,7 +25,7 @@ KINDS = {"medusa"}
 
 
 class UpdateConfig(SyncConfig):
-    """What an operator can ask of one run of the updates."""
+    """Launchpad config for one run of the updates."""
 
     force: bool = Field(
         default=False, description="Send the ERP's value of every field that differs in Medusa, whatever its policy"
@@ -33,7 +33,7 @@ class UpdateConfig(SyncConfig):
 
 
 def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the export over these batches."""
+    """Build the assets of the export over these batches."""
 
     @dg.asset(
         group_name=GROUP,
@@ -137,7 +137,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
 
 
 def _placement(run: SyncRun) -> Placement:
-    """Where every product of the shop goes, by the settings."""
+    """Return where every product goes in the shop, from the settings."""
     settings, medusa = run.shop.settings, run.shop.medusa
     return Placement(
         medusa.sales_channel_id(settings.medusa_sales_channel_id),

@@ -1,8 +1,8 @@
-"""What one asset leaves for a retry keeps nobody from the rest of the night: the run goes on, and fails at its end.
+"""Leftovers of one asset do not stop the rest of the run: it goes on, and fails at its end.
 
 Belongs here: the check that fails such a run, for assets that others build on. Dagster skips what is downstream of a
-failed step. So these assets materialize whatever is left over, and their check, which nothing depends on, is the step
-that fails - and says that the partition is not done. The retry sensor then repeats the asset and what builds on it.
+failed step. So these assets materialize even with leftovers, and their check, which nothing depends on, is the step
+that fails and reports the partition as incomplete. The retry sensor then repeats the asset and what builds on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def build_leftover_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
 
 
 def _built_on(asset: str, assets: Sequence[dg.AssetsDefinition]) -> list[str]:
-    """Names of the assets downstream of this one."""
+    """Return the names of the assets downstream of this one."""
     found = {dg.AssetKey(asset)}
     for _ in assets:
         found |= {each.key for each in assets if found.intersection(each.dependency_keys)}
@@ -52,7 +52,7 @@ def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
 
 
 def _metadata_of(instance: dg.DagsterInstance, run_id: str, asset: str) -> Mapping[str, Any]:
-    """What the asset's materialization in this run told."""
+    """Return the metadata of the asset's materialization in this run."""
     for event in _materializations(instance, run_id):
         if event.asset_key == dg.AssetKey(asset):
             return {key: entry.value for key, entry in event.metadata.items() if _is_plain(entry.value)}

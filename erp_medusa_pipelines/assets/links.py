@@ -1,6 +1,6 @@
-"""What a person on call finds on an asset's page: owners, and links to the ERP's list, to the store and to the runbook.
+"""Owners of each asset, and links to its list in the ERP, to the store and to the runbook.
 
-Belongs here: addresses out of the settings. Does not belong here: links to single documents (reporting.py).
+Belongs here: addresses from the settings. Does not belong here: links to single documents (reporting.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ def desk_url(base_url: str, doctype_name: str) -> str:
 
 
 def links(asset: str, settings: Settings) -> Mapping[str, dg.MetadataValue]:
-    """Links of one asset; those whose address is not set are left out."""
+    """Return the links of one asset, without those whose address is not set."""
     found: dict[str, dg.MetadataValue] = {}
     # The sandbox has no pages, and the shop that .env names is not what it works on.
     if settings.uses_sandbox:
@@ -64,7 +64,7 @@ def links(asset: str, settings: Settings) -> Mapping[str, dg.MetadataValue]:
 def with_links(
     assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The same assets with owners and links."""
+    """Return the same assets with owners and links."""
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
         metadata = {**spec.metadata, **links(spec.key.to_user_string(), settings)}

@@ -1,4 +1,4 @@
-"""Products that nobody owns: one thin asset over sync/, for the whole shop."""
+"""Products without a Website Item: one thin asset over sync/, for the whole shop."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,7 +19,7 @@ UNIQUE = "ids_are_used_once"
 
 
 def build_orphan_assets() -> list[dg.AssetsDefinition]:
-    """The asset that looks for products without a Website Item."""
+    """Build the asset that finds products without a Website Item."""
 
     @dg.asset(
         name=ASSET,

@@ -1,4 +1,4 @@
-"""The asset expired_otps: one-time passwords whose time is over."""
+"""The asset expired_otps: one-time passwords whose validity has ended."""
 
 import dagster as dg
 
@@ -35,7 +35,7 @@ def expired_otps(context: dg.AssetExecutionContext, config: SyncConfig, shop: Sh
 
 
 def otp_options(settings: Settings) -> OtpOptions:
-    """The task's options out of the settings."""
+    """Return the task's options from the settings."""
     return OtpOptions(
         most=settings.otps_per_run,
         write_chunk=settings.otp_write_chunk,

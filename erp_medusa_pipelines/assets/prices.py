@@ -1,4 +1,4 @@
-"""Prices: the lists that stand for windows of time, and their entries. Two thin assets over sync/.
+"""Prices: one price list per validity window, and their entries. Two thin assets over sync/.
 
     medusa_price_lists --.
 medusa_products[batch] --+--> medusa_prices[batch]
@@ -23,7 +23,7 @@ KINDS = {"medusa"}
 
 
 class PriceConfig(SyncConfig):
-    """What an operator can ask of one run of the prices."""
+    """Launchpad config for one run of the prices."""
 
     allow_removal: bool = Field(
         default=False, description="Go on although more items than PRICE_REMOVAL_PERCENT would lose their only price"
@@ -31,7 +31,7 @@ class PriceConfig(SyncConfig):
 
 
 def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the prices over these batches."""
+    """Build the price assets over these batches."""
 
     @dg.asset(
         group_name=GROUP,
@@ -89,6 +89,6 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
 
 
 def _lists(run: SyncRun) -> PriceLists:
-    """Our lists in Medusa, judged by the day it is at the ERP."""
+    """Build the view of our price lists in Medusa, as of today's date at the ERP."""
     erp, price_list = run.shop.erp, run.shop.settings.erpnext_price_list
     return PriceLists(MedusaPrices(run.shop.medusa), price_list, erp.time_zone, erp.clock().date())

@@ -1,4 +1,4 @@
-"""Products that go live when they are complete: one thin asset over sync/, the last of the export.
+"""Products are published once they are complete: one thin asset over sync/, the last of the export.
 
 medusa_images, medusa_product_updates, medusa_prices, medusa_stock --> medusa_publication[batch]
 """
@@ -18,7 +18,7 @@ ASSET = "medusa_publication"
 
 
 def build_publication_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The asset that shows complete products, over these batches."""
+    """Build the asset that publishes complete products, over these batches."""
 
     @dg.asset(
         name=ASSET,

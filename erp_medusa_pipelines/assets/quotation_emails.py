@@ -1,4 +1,4 @@
-"""The asset quotation_emails: what the schedule of every minute sends."""
+"""The asset quotation_emails: the mails that the every-minute schedule sends."""
 
 from datetime import datetime
 from typing import Any
@@ -59,7 +59,7 @@ def quotation_emails(
 
 
 def mail_options(settings: Settings, *, tick: float | None = None) -> MailOptions:
-    """The task's options out of the settings."""
+    """Return the task's options from the settings."""
     return MailOptions(
         most=settings.quotation_emails_per_run,
         parallel=settings.quotation_email_parallel,
@@ -75,6 +75,6 @@ def mail_options(settings: Settings, *, tick: float | None = None) -> MailOption
 
 
 def _tick(context: dg.AssetExecutionContext) -> float | None:
-    """The moment of the schedule's tick that began this run."""
+    """Return the time of the schedule tick that started this run."""
     text: Any = context.run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
     return datetime.fromisoformat(text).timestamp() if text else None

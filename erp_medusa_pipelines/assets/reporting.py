@@ -40,7 +40,7 @@ SECONDS_BETWEEN_PROGRESS = 1.0
 
 
 class SyncConfig(dg.Config):
-    """What an operator can ask of one run, in the launchpad."""
+    """Launchpad config for one run."""
 
     retry_rejected: bool = Field(
         default=False, description="Send documents again that were rejected before and have not changed since"
@@ -48,7 +48,7 @@ class SyncConfig(dg.Config):
 
 
 def check_spec(asset: str) -> dg.AssetCheckSpec:
-    """The check that fails while documents of any batch are rejected."""
+    """Build the check that fails while documents of any batch are rejected."""
     return dg.AssetCheckSpec(
         CHECK,
         asset=asset,
@@ -68,7 +68,7 @@ class SyncRun:
     doctype: str
 
     def load_quarantine(self, *, retry_all: bool) -> None:
-        """Take over what earlier runs of this batch hold back."""
+        """Load the quarantine of earlier runs of this batch."""
         held = state.load(self.context.instance, self._state_key(self._own_batch))
         self.quarantine = Quarantine.from_json(held, retry_all=retry_all)
 
@@ -79,7 +79,7 @@ class SyncRun:
 
     @property
     def scope(self) -> BatchScope:
-        """What a sync of this batch works with."""
+        """Build the scope of a sync of this batch."""
         return BatchScope(self.shop.erp, self.shop.medusa, self.batch, self.quarantine, self.report, self.options)
 
     def result(
@@ -94,7 +94,7 @@ class SyncRun:
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
         sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. With `goes_on`
-        a step of its own fails instead, after which the run goes on (leftovers.py), unless a server asks for a pause.
+        a separate step fails instead, after which the run goes on (leftovers.py), unless a server asks for a pause.
         """
         shown = {**self._metadata(), **metadata}
         if self._holds_documents:
@@ -121,7 +121,7 @@ class SyncRun:
             self.context.log.warning("and %d more rejects", len(fresh) - ROWS_SHOWN)
 
     def _check(self) -> dg.AssetCheckResult:
-        """One result for the whole asset: a batch that went well must not hide another's rejects."""
+        """Return one result for the whole asset: a batch without rejects must not hide another's."""
         rejects = list(self.report.rejects)
         for key in batch_keys(self.shop.settings.export_batches) if self._own_batch else ():
             if key != self._own_batch:
@@ -139,7 +139,7 @@ class SyncRun:
 
     @property
     def _holds_documents(self) -> bool:
-        """Whether the asset holds single documents back, and so has the check on them."""
+        """Return whether the asset quarantines single documents, and so has the check on them."""
         return any(key.name == CHECK for key in self.context.assets_def.check_keys)
 
     @property
@@ -248,12 +248,12 @@ def _failures_for_the_retry_sensor() -> Iterator[None]:
 
 
 def document_url(base_url: str, doctype: str, name: str) -> str:
-    """Address of a document in ERPNext's desk."""
+    """Return the address of a document in ERPNext's desk."""
     return f"{desk_url(base_url, doctype)}/{quote(name, safe='')}"
 
 
 def _progress_log(context: dg.AssetExecutionContext) -> Any:
-    """A listener that logs how far the work is, not more often than an operator can read."""
+    """Build a listener that logs progress, no more often than an operator can read."""
     lock = threading.Lock()
     last = time.monotonic()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class StockConfig(SyncConfig):
-    """What an operator can ask of one run of the stock."""
+    """Launchpad config for one run of the stock."""
 
     allow_zero: bool = Field(
         default=False, description="Go on although more levels than STOCK_ZERO_PERCENT would drop to zero"
@@ -31,7 +31,7 @@ class StockConfig(SyncConfig):
 
 
 def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The asset of the stock over these batches."""
+    """Build the stock asset over these batches."""
 
     @dg.asset(
         group_name=GROUP,
@@ -41,7 +41,7 @@ def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         deps=["medusa_products", doctype("Bin"), doctype("Warehouse")],
         check_specs=[check_spec("medusa_stock")],
         description=(
-            "What lies in a Website Item's warehouses, as Medusa's inventory level and as its in-stock flag;"
+            "The stock of a Website Item's warehouses, as Medusa's inventory level and as its in-stock flag;"
             " only what differs is written."
         ),
     )
@@ -93,7 +93,7 @@ def _locations_told(locations: "StockLocations") -> dict[str, dg.MetadataValue]:
 
 
 def _low_stock_table(low_stock: list["LowStock"], base_url: str) -> dict[str, dg.MetadataValue]:
-    """Items at or below their threshold, scarcest first."""
+    """Return items at or below their threshold, scarcest first."""
     if not low_stock:
         return {}
     records = [

@@ -19,21 +19,21 @@ ROWS_SHOWN = 500
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dg.TableMetadataValue:
-    """Rows as a table; `columns` are names and types (string, int, float, bool) in their order."""
+    """Build a table of rows; `columns` maps names to types (string, int, float, bool), in order."""
     records = [dg.TableRecord({name: _plain(row.get(name)) for name in columns}) for row in rows[:ROWS_SHOWN]]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
     return dg.MetadataValue.table(records, schema)
 
 
 def frame_schema(dtypes: Mapping[str, str], descriptions: Mapping[str, str]) -> dg.TableSchema:
-    """The documented columns of an asset whose value is a DataFrame."""
+    """Return the column schema of an asset whose value is a DataFrame."""
     return dg.TableSchema(
         columns=[dg.TableColumn(name, kind, description=descriptions.get(name)) for name, kind in dtypes.items()]
     )
 
 
 def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
-    """The type of such an asset: what others load has exactly these columns and dtypes."""
+    """Return the Dagster type of such an asset: exactly these columns and dtypes."""
 
     def check(_context: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
         import pandas as pd
@@ -49,13 +49,13 @@ def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
 
 
 def frame_table(frame: Frame) -> dg.TableMetadataValue:
-    """A DataFrame as a table."""
+    """Build a table from a DataFrame."""
     columns = {str(name): str(kind) for name, kind in frame.dtypes.items()}
     return table(frame.head(ROWS_SHOWN).to_dict("records"), columns)  # pyright: ignore[reportArgumentType]
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    """Table records hold JSON's plain values only."""
+    """Convert to a plain JSON value; table records hold nothing else."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)

@@ -2,7 +2,7 @@
 
 sales_by_item --> top_selling_items --> product_collection
 
-The first two have a DataFrame as their value, which others can load; its columns are documented on the asset.
+The first two return a DataFrame that other assets can load; its columns are documented on the asset.
 """
 
 from collections.abc import Mapping, Sequence
@@ -203,7 +203,7 @@ def _chart(category: str, part: Frame) -> str:
 
 
 class CollectionConfig(dg.Config):
-    """What an operator can ask of one run, in the launchpad."""
+    """Launchpad config for one run."""
 
     allow_empty: bool = Field(
         default=False, description="Go on although a category that shows best sellers would show none"
