@@ -43,6 +43,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "Expiring Items": "rw",
         "Homepage Landing": "rw",
     },
+    "find_orphaned_products": {"Website Item": "r"},
     "send_quotation_emails": {"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
     # Deleting is for OTP_RETENTION_DAYS only.
     "expire_otps": {"Email OTP": "rwd"},

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, STRING, TEXT, fields, not_found
+from erp_medusa_sandbox.medusa.errors import METADATA, STRING, TEXT, fields, not_found
 from erp_medusa_sandbox.medusa.fields import KINDS, Kind, kept, missing
 from erp_medusa_sandbox.medusa.http import Resource, json_body, merged_metadata, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, Value, page
@@ -124,9 +124,6 @@ _SETTINGS = (
 )
 _NEW_LOCATION = fields({"name": STRING, "address_id": TEXT, "metadata": METADATA}, required=("name",))
 _CHANGED_LOCATION = fields({"name": STRING, "address_id": TEXT, "metadata": METADATA})
-_NEW_CHANNEL = fields(
-    {"name": STRING, "description": TEXT, "is_disabled": BOOLEAN, "metadata": METADATA}, required=("name",)
-)
 _NEW_PROFILE = fields({"name": STRING, "type": STRING, "metadata": METADATA}, required=("name", "type"))
 
 
@@ -139,7 +136,6 @@ class Settings(Resource):
             *(route for kind in _SETTINGS for route in _SettingRoutes(self.store, kind).routes()),
             Route("/admin/stock-locations", self._create_location, methods=["POST"]),
             Route("/admin/stock-locations/{id}", self._update_location, methods=["POST"]),
-            Route("/admin/sales-channels", self._create_channel, methods=["POST"]),
             Route("/admin/shipping-profiles", self._create_profile, methods=["POST"]),
             Route("/admin/orders", self._none_yet, methods=["GET"]),
             Route("/admin/draft-orders", self._none_yet, methods=["GET"]),
@@ -172,11 +168,6 @@ class Settings(Resource):
         with self.store.transaction():
             self.store.put("stock_location", changed)
         return JSONResponse({"stock_location": shown(request, self.store, "stock_location", changed, ("*",))})
-
-    async def _create_channel(self, request: Request) -> Response:
-        given = await json_body(request, _NEW_CHANNEL)
-        values = {"description": None, "is_disabled": False, "metadata": None, **given}
-        return self._created(request, "sales_channel", "sc", values)
 
     async def _create_profile(self, request: Request) -> Response:
         given = await json_body(request, _NEW_PROFILE)
