@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def check_of(daemon: Daemon) -> dg.AssetCheckEvaluation:
-    key = dg.AssetCheckKey(dg.AssetKey("medusa_product_updates"), "no_partition_left_failed")
+    key = dg.AssetCheckKey(dg.AssetKey("medusa_publication"), "no_partition_left_failed")
     (record,) = daemon.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
     assert record.event is not None
     evaluation = record.event.dagster_event.event_specific_data  # pyright: ignore[reportOptionalMemberAccess]
@@ -247,7 +247,7 @@ def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
 def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
     graph = daemon.repository.asset_graph
     batched = [key for key in graph.materializable_asset_keys if graph.get(key).is_partitioned]
-    assert len(batched) == 5
+    assert len(batched) == 6
     assert {graph.get(key).backfill_policy for key in batched} == {dg.BackfillPolicy.multi_run(1)}
 
 
