@@ -67,7 +67,7 @@ test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Nod
 	@$(PYTEST) tests/live
 
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) -n 2 --dist loadfile tests/e2e
 
 test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs redis-server)
 	@$(PYTEST) tests/cluster/test_celery.py
