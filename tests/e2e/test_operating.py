@@ -106,7 +106,7 @@ def test_failed_batches_are_backfilled_by_hand(production: Deployment, ui: Opera
     ui.screenshot("backfill")
     wait_for("both to be green", lambda: is_green(production, "batch_2", "batch_3"), 120)
     of_backfill = [run for run in production.runs() if any(tag["key"] == "dagster/backfill" for tag in run["tags"])]
-    batches = [tag["value"] for run in of_backfill for tag in run["tags"] if tag["key"] == "dagster/partition"]
+    batches = [tag["value"] for run in of_backfill for tag in run["tags"] if tag["key"] == "batch"]
     assert sorted(batches) == ["batch_2", "batch_3"]
 
 
