@@ -1,5 +1,6 @@
 """Fixtures that every suite shares. Which Medusa `medusa` is, tests/sandbox and tests/live say themselves."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,18 @@ from tests.support.servers import ErpServer, MedusaServer, embedded_erpnext
 # A machine that is busy is no failure of the code: time is measured in bench/.
 settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command sets up the log of its process; in a test the process goes on with other tests."""
+    loggers = [logging.getLogger(name) for name in (None, "urllib3", "erp_medusa_pipelines.clients")]
+    levels = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in levels:
+        logger.setLevel(level)
+        for handler in [one for one in logger.handlers if type(one) is logging.StreamHandler]:
+            logger.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

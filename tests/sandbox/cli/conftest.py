@@ -1,8 +1,7 @@
 """Running commands as an operator does, against the servers of the test."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +29,7 @@ Command = Callable[..., Told]
 
 
 @pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """A command sets up the log of its process; here the process goes on with other tests."""
-    loggers = [logging.getLogger(name) for name in (None, "urllib3", "erp_medusa_pipelines.clients")]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
-
-
-@pytest.fixture
-def erp_medusa(shop_env: pytest.MonkeyPatch, logging_as_before: None) -> Command:
+def erp_medusa(shop_env: pytest.MonkeyPatch) -> Command:
     """`erp-medusa ARGUMENTS --json` with the servers of `shop_env`."""
 
     def run(*arguments: str) -> Told:
