@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 LOCATION = "erp_medusa_pipelines"
 REPOSITORY = "__repository__"
-START_SECONDS = 90
+START_SECONDS = 240
 Found = TypeVar("Found")
 
 LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
@@ -282,7 +282,20 @@ class Deployment:
         port = self.url.rsplit(":", 1)[1]
         self.start("dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", port, name="webserver")
         self.start("dagster-daemon", "run", "-w", str(workspace), name="daemon")
-        wait_for("webserver and daemon", self.is_healthy, START_SECONDS)
+        try:
+            wait_for("webserver and daemon", self.is_healthy, START_SECONDS)
+        except AssertionError as silence:
+            raise AssertionError(f"{silence}\n{self.last_words()}") from None
+
+    def last_words(self) -> str:
+        """What each daemon and process said last, for the message of a start that failed."""
+        try:
+            told = [str(self.graphql(DAEMONS)), str(self.graphql(INSTIGATORS, repository=SELECTOR))[:500]]
+        except (requests.RequestException, AssertionError) as error:
+            told = [f"{type(error).__name__}: {error}"]
+        for log in sorted(self.home.glob("*.log")):
+            told += [f"-- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]]
+        return "\n".join(told)
 
     def kill_everything(self) -> None:
         """Kill the webserver, daemon, code server and every run process at once, as a power cut would."""
