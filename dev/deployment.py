@@ -375,9 +375,8 @@ def deployed(
             environment |= {"USE_SANDBOX": "false", **addresses(shop)}
         deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
         stack.callback(deployment.stop)
-        if postgres_url:
-            # Alone: services that find an empty database at the same moment get in each other's way.
-            migrate = [str(BIN / "dagster"), "instance", "migrate"]
-            subprocess.run(migrate, cwd=home, env=environment, check=True, capture_output=True)
+        # Alone: services that find an empty database at the same moment get in each other's way, on SQLite too.
+        migrate = [str(BIN / "dagster"), "instance", "migrate"]
+        subprocess.run(migrate, cwd=home, env=environment, check=True, capture_output=True)
         deployment.start_everything()
         yield deployment

@@ -10,8 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import PARTITION_NAME_TAG, report_unfinished
+from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
 from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT
+from erp_medusa_pipelines.orchestration.runs import only_batch_of
 
 CHECK = "nothing_left"
 LEFT_OVER = "left_over"
@@ -43,7 +44,7 @@ def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
     def nothing_left(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         told = _metadata_of(context.instance, context.run.run_id, asset)
         if LEFT_OVER in told:
-            report_unfinished(context.instance, context.run, asset, context.run.tags.get(PARTITION_NAME_TAG))
+            report_unfinished(context.instance, context.run, asset, only_batch_of(context.run))
             more = {key: value for key, value in told.items() if key != LEFT_OVER}
             raise dg.Failure(told[LEFT_OVER], metadata={**more, BUILD_ON_IT: list(built_on_it)}, allow_retries=False)
         return dg.AssetCheckResult(passed=True)

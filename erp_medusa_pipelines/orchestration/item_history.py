@@ -10,10 +10,14 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.dagster_internals import PARTITION_NAME_TAG
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, tasks_of
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.tasks import TASKS
+
+NEWEST_RUNS = 200
+"""Runs of one batch that are looked through. A run names its batch in a tag of its own, a backfill's run as well."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,20 @@ class HeldDocument:
 
 
 def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
-    """One for each task with batches that ever ran for this one."""
-    found = []
-    for task in TASKS:
-        if task.partitioned:
-            chosen = dg.RunsFilter(job_name=task.name, tags={PARTITION_NAME_TAG: batch})
-            for record in instance.get_run_records(chosen, limit=1):
-                run = record.dagster_run
-                ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
-                told = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
-                found.append(LastRun(task.name, run.status.value, told, run.run_id))
-    return found
+    """One for each task with batches whose run for this one is among the newest, in the order of TASKS.
+
+    A start that was refused, because another run did its work already, is none.
+    """
+    newest: dict[str, LastRun] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: batch}), limit=NEWEST_RUNS):
+        run = record.dagster_run
+        if run.tags.get(DUPLICATE_OF_TAG):
+            continue
+        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
+        told = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
+        for task in tasks_of(run):
+            newest.setdefault(task.name, LastRun(task.name, run.status.value, told, run.run_id))
+    return [newest[task.name] for task in TASKS if task.name in newest]
 
 
 def held_documents(instance: dg.DagsterInstance, batch: str, documents: Collection[str]) -> list[HeldDocument]:

@@ -88,7 +88,14 @@ class Runner:
         """Materialize one asset alone."""
         return self.assets([name], partition, run_config=run_config)
 
-    def assets(self, names: list[str], partition: str | None = None, *, run_config: Any = None) -> JobRun:
+    def assets(
+        self,
+        names: list[str],
+        partition: str | None = None,
+        *,
+        run_config: Any = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> JobRun:
         """Materialize some assets in one run."""
         job = _definitions().resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
@@ -96,9 +103,15 @@ class Runner:
             partition_key=partition,
             instance=self.instance,
             run_config=run_config,
+            tags=dict(tags or {}),
             raise_on_error=False,
         )
         return JobRun(result)
+
+
+def in_a_backfill(batch: str) -> dict[str, str]:
+    """Tags of a backfill's run for one batch: a range of one, where a schedule's run bears dagster/partition."""
+    return {"dagster/asset_partition_range_start": batch, "dagster/asset_partition_range_end": batch}
 
 
 def _definitions() -> dg.Definitions:

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.engine.quarantine import MOST_FAILURES
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
-from tests.support.runs import JobRun, Runner
+from tests.support.runs import JobRun, Runner, in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
 
 EXPORT = "export_items_and_images_custom"
@@ -80,6 +80,20 @@ def test_the_partition_is_red_and_tried_again_with_what_builds_on_it(
     medusa.faults.heal()
     assert runner.assets(sorted(names), "batch_0").success
     assert catalogue.row(bad)["medusa_variant_id"]
+    assert read_state(runner.instance, ["batch_0"]).failed == []
+
+
+def test_the_partition_is_red_after_a_run_of_a_backfill_too(
+    catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+) -> None:
+    """Its batch stands in other tags than that of a run from a schedule."""
+    catalogue.item(catalogue.group("G"), code=f"BAD-{catalogue.tag}")
+    failing_on(medusa, f"BAD-{catalogue.tag}")
+    assert runner.asset("medusa_collections").success
+    assert not runner.assets(["medusa_products"], tags=in_a_backfill("batch_0")).success
+    assert ("medusa_products", "batch_0") in read_state(runner.instance, ["batch_0"]).unsettled
+    medusa.faults.heal()
+    assert runner.asset("medusa_products", "batch_0").success
     assert read_state(runner.instance, ["batch_0"]).failed == []
 
 

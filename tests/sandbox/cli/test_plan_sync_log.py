@@ -8,10 +8,12 @@ import pytest
 
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.state import load
+from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.suites.export import erp_writes, medusa_writes
 from tests.support.catalogue import Catalogue
+from tests.support.runs import in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
 
 ROOT = Path(__file__).parents[3]
@@ -99,12 +101,22 @@ def test_prices_of_other_items_stay_when_one_is_synced(erp_medusa: Command, shop
     assert planned.data["plans"][0]["changes"] == []
 
 
-def test_an_item_whose_batch_is_being_worked_on_is_refused(erp_medusa: Command, shop: Shop, home: Path) -> None:
-    name = shop.item()
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"dagster/partition": "batch_0"},
+        in_a_backfill("batch_0"),
+        {"dagster/asset_partition_range_start": "batch_0", "dagster/asset_partition_range_end": "batch_1"},
+    ],
+    ids=["schedule", "backfill", "range"],
+)
+def test_an_item_whose_batch_is_being_worked_on_is_refused(
+    erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch, tags: dict[str, str]
+) -> None:
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    name = next(name for name in (shop.item() for _ in range(50)) if batch_of_item(name, 2) == "batch_0")
     with dg.DagsterInstance.get() as instance:
-        busy = instance.create_run_for_job(
-            _job(), run_id=None, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "batch_0"}
-        )
+        busy = instance.create_run_for_job(_job(), run_id=None, status=dg.DagsterRunStatus.STARTED, tags=tags)
     told = erp_medusa("sync", name)
     assert told.code == 1
     assert busy.run_id in told.data["problem"]

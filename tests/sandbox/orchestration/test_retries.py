@@ -14,6 +14,7 @@ from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
+from tests.support.runs import in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.trade import Trade
 
@@ -258,7 +259,7 @@ def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, me
     result = daemon.repository.get_job("__ASSET_JOB").execute_in_process(
         instance=daemon.instance,
         asset_selection=[dg.AssetKey("medusa_products")],
-        tags={"dagster/asset_partition_range_start": "batch_1", "dagster/asset_partition_range_end": "batch_1"},
+        tags=in_a_backfill("batch_1"),
     )
     assert result.success
     assert state.load(daemon.instance, "quarantine/medusa_products/batch_1")
