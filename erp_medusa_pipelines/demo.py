@@ -20,6 +20,7 @@ from typing import Any
 import requests
 
 NUMBERS = ("found", "written", "adopted", "updated", "unchanged", "rejected", "requests", "seconds")
+END_SECONDS = 30
 START_SECONDS = 120
 SECONDS_BETWEEN_LOOKS = 2.0
 JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection", "fetch_clearance_items")
@@ -76,8 +77,17 @@ def _installation(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             time.sleep(0.5)
         yield process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl-C does. Started in the background by a shell, a process and its children do not hear Ctrl-C at all."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()
         process.wait()
 
 
