@@ -1,17 +1,16 @@
 """Prices over real sockets: what a customer is shown, what both servers hold, and what it cost."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
-from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
-from erp_medusa_sandbox.faults import Fault, SeenRequest
-from tests.support.catalogue import PRICE_LIST, Catalogue
+from erp_medusa_sandbox.faults import Fault
+from tests.support.catalogue import Catalogue
+from tests.support.priced_shop import ZONE, PricedShop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer
 
@@ -19,113 +18,6 @@ EXPORT = "export_items_and_images_custom"
 JOB = "sync_missing_prices_to_medusa"
 ENTRIES_ROUTE = r"/admin/price-lists/[^/]+/prices/batch"
 LISTS_ROUTE = r"/admin/price-lists$"
-ZONE = ZoneInfo("Asia/Muscat")
-
-
-class PricedShop:
-    """A catalogue of a test's own with Item Prices, and both ends of the sync to look at."""
-
-    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
-        self.catalogue = catalogue
-        self.erp = erp
-        self.medusa = medusa
-        self.today = datetime.now(ZONE).date()
-        self.number = 0
-        self.group = catalogue.group("Priced")
-        erp.store.insert("UOM", name="Nos", uom_name="Nos")
-        for currency in ("OMR", "XAU"):
-            erp.store.insert("Currency", name=currency, currency_name=currency)
-
-    def day(self, offset: int) -> date:
-        return self.today + timedelta(days=offset)
-
-    def item(self, **fields: Any) -> str:
-        """A Website Item of this shop, not exported yet."""
-        return self.catalogue.item(self.group, stock_uom="Nos", **fields)
-
-    def price(self, item: str, rate: float, since: int | None = None, until: int | None = None, **fields: Any) -> str:
-        """An Item Price of the item, valid from and up to so many days from today; returns its name."""
-        self.number += 1
-        row = self.catalogue.row(item)
-        values = {
-            "name": f"price-{self.catalogue.tag}-{self.number:03d}",
-            "item_code": row["item_code"],
-            "price_list": PRICE_LIST,
-            "uom": "Nos",
-            "currency": "OMR",
-            "price_list_rate": rate,
-            "selling": 1,
-            "valid_from": self.day(since).isoformat() if since is not None else None,
-            "valid_upto": self.day(until).isoformat() if until is not None else None,
-            **fields,
-        }
-        self.erp.store.insert("Item Price", **values)
-        return values["name"]
-
-    def change(self, price: str, **fields: Any) -> None:
-        """Somebody saves the Item Price."""
-        self.erp.store.set("Item Price", price, modified=f"2026-01-01 00:00:00.{self.number:06d}", **fields)
-        self.number += 1
-
-    def row(self, price: str) -> dict[str, Any]:
-        found = self.erp.store.get("Item Price", price)
-        assert found is not None, price
-        return found
-
-    def shown(self, item: str) -> float | None:
-        """What a customer is asked for the item now."""
-        row = self.catalogue.row(item)
-        answer = self.medusa.store(
-            "GET",
-            f"/store/products/{row['medusa_id']}",
-            params={"region_id": self.medusa.region_id, "fields": "id,*variants.calculated_price"},
-        )
-        assert answer.status_code == 200, answer.text
-        calculated = answer.json()["product"]["variants"][0]["calculated_price"]
-        return calculated["calculated_amount"] if calculated else None
-
-    def entries(self, item: str) -> list[tuple[str | None, str | None, float, str]]:
-        """(starts_at, ends_at, amount, list id) of the item's entries in lists of ours, drafts left out."""
-        variant = self.catalogue.row(item)["medusa_variant_id"]
-        found = []
-        for kept in self.lists():
-            path = f"/admin/price-lists/{kept['id']}/prices"
-            query = {"limit": 1000, "fields": "id,amount,currency_code,price_set.variant.id"}
-            found += [
-                (kept["starts_at"], kept["ends_at"], entry["amount"], kept["id"])
-                for entry in self.medusa.admin("GET", path, params=query)["prices"]
-                if entry["price_set"]["variant"]["id"] == variant and kept["status"] == "active"
-            ]
-        return sorted(found, key=str)
-
-    def lists(self) -> list[dict[str, Any]]:
-        """Price lists of ours."""
-        query = {"limit": 1000, "fields": "id,title,status,starts_at,ends_at,metadata"}
-        rows = self.medusa.admin("GET", "/admin/price-lists", params=query)["price_lists"]
-        return [row for row in rows if (row["metadata"] or {}).get(OWNER_KEY)]
-
-    def sizes(self) -> dict[str, int]:
-        """Entries by list of ours."""
-        query = {"limit": 0, "fields": "id"}
-        return {
-            kept["id"]: self.medusa.admin("GET", f"/admin/price-lists/{kept['id']}/prices", params=query)["count"]
-            for kept in self.lists()
-        }
-
-    def delete_lists(self) -> None:
-        """A real Medusa outlives the test: nothing of it may meet the next test's run."""
-        for kept in self.lists():
-            self.medusa.admin("DELETE", f"/admin/price-lists/{kept['id']}")
-
-    def forget(self) -> None:
-        self.erp.faults.forget_requests()
-        self.medusa.faults.forget_requests()
-
-    def writes(self) -> list[SeenRequest]:
-        """Requests to either server that changed something."""
-        seen = [*self.medusa.faults.requests, *self.erp.faults.requests]
-        reads = ("get_list", "erp_medusa_set_values")
-        return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
 
 
 def started(runner: Runner, **config: Any) -> JobRun:

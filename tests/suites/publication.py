@@ -6,11 +6,12 @@ import pytest
 
 from tests.suites.export import medusa_writes, products
 from tests.suites.images import Photos
-from tests.suites.prices import EXPORT, PricedShop
+from tests.suites.prices import EXPORT
 from tests.suites.prices import JOB as PRICES
 from tests.suites.stock import JOB as STOCK
 from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
+from tests.support.priced_shop import PricedShop
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 

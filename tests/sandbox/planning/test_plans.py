@@ -11,9 +11,9 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.export import erp_writes, medusa_writes
-from tests.suites.prices import PricedShop
 from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
+from tests.support.priced_shop import PricedShop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer
 
