@@ -48,7 +48,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Item Group") as run:
-            sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report)
+            sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report, run.shop.items)
             return run.result(goes_on=True)
 
     @dg.asset(

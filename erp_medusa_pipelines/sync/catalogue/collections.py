@@ -48,11 +48,17 @@ def collection_ids(erp: ErpNextClient) -> dict[str, str]:
 
 
 def sync_collections(
-    erp: ErpNextClient, writer: ErpNextWriter, medusa: MedusaClient, report: SyncReport
+    erp: ErpNextClient,
+    writer: ErpNextWriter,
+    medusa: MedusaClient,
+    report: SyncReport,
+    items: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
-    """Create, adopt or correct the collections and return their ids by Item Group name."""
-    used = erp.get_list("Website Item", ["item_group"], group_by="item_group", order_by="item_group asc")
-    names = [row["item_group"] for row in used if row["item_group"]]
+    """Create, adopt or correct the collections and return their ids by Item Group name.
+
+    With `items` only those of the groups that these Website Items are in.
+    """
+    names = _used_groups(erp, items)
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     report.count("found", len(groups))
     collections = medusa.collections()
@@ -78,6 +84,15 @@ def sync_collections(
         else:
             report.reject(Reject(DOCTYPE, name, f"id not written back: {error.reason}", "medusa_id"))
     return ids
+
+
+def _used_groups(erp: ErpNextClient, items: frozenset[str]) -> list[str]:
+    """Names of the Item Groups that hold Website Items, or these Website Items."""
+    if items:
+        used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")
+    else:
+        used = erp.get_list("Website Item", ["item_group"], group_by="item_group", order_by="item_group asc")
+    return list(dict.fromkeys(row["item_group"] for row in used if row["item_group"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,17 @@ def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: Erp
     assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")
 
 
+def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
+    """On a first day every group of the shop lacks its collection: that is no difference of this item."""
+    gloves, chairs = shop.catalogue.group("Gloves"), shop.catalogue.group("Chairs")
+    name = shop.catalogue.item(gloves)
+    shop.catalogue.item(chairs)
+    told = erp_medusa("explain", name)
+    assert {one["document"] for one in told.data["differences"] if one["what"] == "collection"} == {gloves}
+    erp_medusa("sync", name)
+    assert {row["name"] for row in erp.store.rows("Item Group") if row["medusa_id"]} == {gloves}
+
+
 def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> None:
     told = erp_medusa("explain", "WEB-NOBODY")
     assert told.code == 2
