@@ -107,12 +107,12 @@ def _night(port: int) -> tuple[list[dict[str, Any]], bool]:
 
     from erp_medusa_pipelines.settings import load_settings
     from erp_medusa_pipelines.sync.engine.batches import batch_keys
-    from erp_medusa_pipelines.tasks import TASKS
+    from erp_medusa_pipelines.tasks import task_named
 
     client = DagsterGraphQLClient("127.0.0.1", port_number=port)
     runs: dict[str, str] = {}
     assets = 0
-    for task in (task for name in JOBS for task in TASKS if task.name == name):
+    for task in map(task_named, JOBS):
         for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
             run_id = client.submit_job_execution(task.name, tags={"dagster/partition": batch} if batch else {})
             runs[run_id] = f"{task.name} {batch or ''}".strip()

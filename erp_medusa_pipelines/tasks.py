@@ -141,6 +141,18 @@ HOUSEKEEPING: tuple[Task, ...] = (
 """Work on Dagster's own storage, apart from the shop's tasks: no assets, and no shop is touched."""
 
 
+def task_named(name: str) -> Task:
+    """The task of that name. Raises LookupError, whose text lists the tasks that there are."""
+    found = [task for task in TASKS if task.name == name]
+    if not found:
+        raise LookupError(f"there is no task {name}; the tasks: {', '.join(task.name for task in TASKS)}")
+    return found[0]
+
+
+EXPORT = task_named("export_items_and_images_custom")
+"""The task that brings all of an item: product, pictures, price, stock."""
+
+
 def is_ours(asset: str) -> bool:
     """Whether an asset of that name belongs to any task."""
     return any(asset in task.assets for task in TASKS)

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
-from erp_medusa_pipelines.cli.plan import EXPORT, MOST_ROWS, Batch, Item, make_plans, scope_of, tasks_named
+from erp_medusa_pipelines.cli.plan import MOST_ROWS, Batch, Item, make_plans, scope_of
 from erp_medusa_pipelines.planning.drift import ORPHANS_TASK, Difference, counts, differences
 from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import EXPORT, task_named
 
 COLOURS = {"missing": "green", "orphaned": "red", "differing": "yellow"}
 
@@ -31,7 +32,7 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
     """
     # Orphans are looked for whatever the policy does with them, and only in a look at the whole shop.
     settings = load_settings().model_copy(update={"orphaned_products": "draft"})
-    tasks = tasks_named(EXPORT) + ([] if batch or item else tasks_named(ORPHANS_TASK))
+    tasks = [EXPORT] if batch or item else [EXPORT, task_named(ORPHANS_TASK)]
     plans = make_plans(settings, tasks, scope_of(settings, batch or (), item or ()))
     found = differences((plan.task, plan.rows) for plan in plans)
     problems = [problem for plan in plans for problem in plan.problems]

@@ -15,13 +15,14 @@ from erp_medusa_pipelines.cli.dagster_side import instance_if_any
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.items import documents_of, website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
-from erp_medusa_pipelines.cli.plan import EXPORT, make_plans, tasks_named
+from erp_medusa_pipelines.cli.plan import make_plans
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
     from erp_medusa_pipelines.orchestration.planned_runs import Plan
@@ -73,7 +74,7 @@ def explain(item: Named) -> Answer:
     with connect(patient=False, settings=settings) as shop:
         sides = _sides(shop, website_items(shop.erp, [item])[0])
     batch = batch_of_item(sides.name, settings.export_batches)
-    (plan,) = make_plans(settings, tasks_named(EXPORT), Scope(items=(sides.name,)))
+    (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
     why = _why(sides, batch, plan, found)

@@ -20,15 +20,12 @@ from erp_medusa_pipelines.cli.items import website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.tasks import TASKS, Task
+from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope
-
-EXPORT = "export_items_and_images_custom"
-"""The task that brings all of an item: product, pictures, price, stock."""
 
 MOST_ROWS = 200
 """A longer table is cut on the screen; --json and --out have all rows."""
@@ -109,10 +106,10 @@ def tasks_named(name: str | None) -> list[Task]:
 
 
 def _task(name: str) -> Task:
-    found = [task for task in TASKS if task.name == name]
-    if not found:
-        raise CommandError(f"there is no task {name}; the tasks: {', '.join(task.name for task in TASKS)}")
-    return found[0]
+    try:
+        return task_named(name)
+    except LookupError as error:
+        raise CommandError(str(error)) from error
 
 
 def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":

@@ -11,7 +11,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import unfinished_attempts
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
-from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
+from erp_medusa_pipelines.tasks import TASKS, Task, owner_task, task_named
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 PartKey = tuple[str, str | None]
@@ -101,9 +101,8 @@ def _task(run: dg.DagsterRun, asset: str) -> Task:
 
 
 def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.RunRecord]]) -> FailedPart:
-    task = next(task for task in TASKS if task.name == task_name)
     latest = max((record for _, record in found), key=lambda record: record.storage_id)
-    return FailedPart(task, partition, frozenset(asset for asset, _ in found), latest)
+    return FailedPart(task_named(task_name), partition, frozenset(asset for asset, _ in found), latest)
 
 
 def _record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord | None:

@@ -15,12 +15,10 @@ from erp_medusa_pipelines.orchestration.planned_runs import Scope
 from erp_medusa_pipelines.orchestration.runs import active_runs, only_batch_of, partition_of, tasks_of
 from erp_medusa_pipelines.orchestration.side_runs import Outcome, SideRun
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import EXPORT
 
 MOST_ITEMS = 200
 """More are a batch's work: naming items lifts the brakes against mass loss."""
-
-EXPORT = next(task for task in TASKS if task.name == "export_items_and_images_custom")
 
 
 class BusyError(Exception):

@@ -14,12 +14,12 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.orchestration.history import History
-from erp_medusa_pipelines.orchestration.item_runs import EXPORT, BusyError, sync_items
+from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
 from erp_medusa_pipelines.settings import load_settings
-from erp_medusa_pipelines.tasks import LONG, TASKS
+from erp_medusa_pipelines.tasks import EXPORT, LONG, TASKS, task_named
 
 PLAN_JOB, SYNC_JOB = "plan", "sync_items"
 ROWS_SHOWN = 500
@@ -55,7 +55,7 @@ def build_plan_job(code: Code) -> dg.JobDefinition:
 
     @dg.op(description="Runs the task's assets on clients that note down what they would write.")
     def make_plan(context: dg.OpExecutionContext, config: PlanConfig) -> None:
-        task = next(task for task in TASKS if task.name == config.task.value)
+        task = task_named(config.task.value)
         scope = Scope(tuple(config.batches), tuple(config.items))
         plan = plan_task(code(), load_settings(), task, scope, instance=context.instance)
         context.add_output_metadata(_plan_metadata(plan))

@@ -5,15 +5,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from erp_medusa_sandbox.faults import FaultInjector
-from erp_medusa_sandbox.medusa.app import create_app as create_medusa
 from erp_medusa_sandbox.medusa.store import MedusaStore
-from erp_medusa_sandbox.server import running
 from tests.machine.runs import QuietRunner
 from tests.machine.world import BATCHES, World
-from tests.support.servers import MedusaServer, embedded_erpnext
-
-API_KEY = "sk_" + "0" * 64
+from tests.support.servers import embedded_erpnext, embedded_medusa
 
 
 @contextmanager
@@ -22,18 +17,7 @@ def open_world(more: Mapping[str, str] | None = None) -> Iterator[World]:
     with ExitStack() as stack:
         erp = stack.enter_context(embedded_erpnext())
         store = MedusaStore(None)
-        stack.callback(store.close)
-        app = FaultInjector(create_medusa(store, api_key=API_KEY), "medusa")
-        url = stack.enter_context(running(app))
-        medusa = MedusaServer(
-            url,
-            app,
-            API_KEY,
-            publishable_key=store.publishable_key,
-            sales_channel_id=store.ids("sales_channel")[0],
-            stock_location_id=store.ids("stock_location")[0],
-            region_id=store.ids("region")[0],
-        )
+        medusa = stack.enter_context(embedded_medusa(store=store))
         environment = {
             "ERPNEXT_URL": erp.url,
             "ERPNEXT_API_KEY": erp.key,

@@ -14,7 +14,7 @@ import requests
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.erp_rest import ErpRest, use_erpnext
 from tests.support.runs import Runner
@@ -23,7 +23,7 @@ JOB = "expire_otps"
 ASSET = "expired_otps"
 DOCTYPE = "Email OTP"
 WRITES = ("frappe.client.bulk_update", "erp_medusa_set_values")
-TASK = next(task for task in TASKS if task.name == JOB)
+TASK = task_named(JOB)
 
 
 @dataclass

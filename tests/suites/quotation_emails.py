@@ -14,7 +14,7 @@ from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import everything_kept
 from tests.support.erp_rest import ErpRest, use_erpnext
@@ -26,7 +26,7 @@ ASSET = "quotation_emails"
 DOCTYPE = "Email Queue"
 SEND_NOW = "email_queue.send_now"
 ZONE = ZoneInfo("Asia/Muscat")
-TASK = next(task for task in TASKS if task.name == JOB)
+TASK = task_named(JOB)
 
 
 @dataclass

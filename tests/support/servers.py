@@ -77,9 +77,12 @@ def embedded_erpnext(**options: Any) -> Iterator[ErpServer]:
 
 
 @contextmanager
-def embedded_medusa(api_key: str = "sk_" + "0" * 64) -> Iterator[MedusaServer]:
-    """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location."""
-    store = MedusaStore(None)
+def embedded_medusa(api_key: str = "sk_" + "0" * 64, store: MedusaStore | None = None) -> Iterator[MedusaServer]:
+    """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location.
+
+    A test that looks into its store brings the store; it is closed in either case.
+    """
+    store = store or MedusaStore(None)
     app = FaultInjector(create_medusa(store, api_key=api_key), "medusa")
     with running(app) as url:
         yield MedusaServer(

@@ -10,7 +10,7 @@ import pytest
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.retries import ATTEMPT_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
@@ -19,7 +19,7 @@ from tests.support.servers import ErpServer, MedusaServer
 from tests.support.trade import Trade
 
 JOB = "export_items_and_images_custom"
-TASK = next(task for task in TASKS if task.name == JOB)
+TASK = task_named(JOB)
 SENSOR = "retry_failed_partitions"
 CREATE = r"/admin/products/batch"
 RANGE: dict[str, Any] = {

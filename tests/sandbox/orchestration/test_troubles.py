@@ -11,13 +11,13 @@ from dagster_shared.error import SerializableErrorInfo
 from erp_medusa_pipelines.orchestration import alerts, gates, state
 from erp_medusa_pipelines.orchestration.alert_sensor import REPORTED
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer
 from tests.support.webhook import Webhook, webhook
 
-OTPS = next(task for task in TASKS if task.name == "expire_otps")
+OTPS = task_named("expire_otps")
 WRONG_KEY = Fault("status", status=401, json={"exc_type": "AuthenticationError"})
 SENSOR = "alerts"
 

@@ -8,7 +8,7 @@ import requests
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.export import erp_writes, medusa_writes
 from tests.suites.stock import StockedShop
@@ -53,7 +53,7 @@ def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Shop:
 def plan(runner: Runner, task: str = EXPORT, **scope: Any) -> Plan:
     """Plan a task, with the rejects that the runner's instance holds."""
     settings = load_settings()
-    chosen = next(one for one in TASKS if one.name == task)
+    chosen = task_named(task)
     return plan_task(build_defs(settings), settings, chosen, Scope(**scope), instance=runner.instance)
 
 

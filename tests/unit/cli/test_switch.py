@@ -17,7 +17,7 @@ from erp_medusa_pipelines.cli.switch import Switch
 from erp_medusa_pipelines.orchestration.crontab import times_after
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import cron_line, first_due, reason_to_leave
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import TASKS, task_named
 
 MUSCAT = ZoneInfo("Asia/Muscat")
 SECOND = timedelta(seconds=1)
@@ -194,7 +194,7 @@ def carry_out(world: World, way: str, kill_after: int | None = None) -> bool:
 
 
 def slots(task: str, begin: datetime, end: datetime) -> Iterator[datetime]:
-    cron = next(row.cron for row in TASKS if row.name == task)
+    cron = task_named(task).cron
     for slot in times_after(cron, begin):
         if slot > end:
             return
