@@ -35,6 +35,8 @@ class Job:
     body: dict[str, Any]
     process: subprocess.Popen[bytes]
     started: str
+    deleted: bool = False
+    """The Job is gone from the API at once; its pod goes when its process has ended."""
 
     @property
     def name(self) -> str:
@@ -53,13 +55,29 @@ class Job:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def delete(self) -> None:
+        """Ask the process to end, once: a pod that is ending is not asked again."""
+        if not self.deleted and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.deleted = True
+
+    @property
+    def has_pod(self) -> bool:
+        """Whether the pod is still there."""
+        return not self.deleted or self.process.poll() is None
+
+    @property
+    def pod_name(self) -> str:
+        """As the controller of Jobs names it, without its chance letters."""
+        return f"{self.name}-pod"
+
     def pod(self) -> dict[str, Any]:
         """Its one pod."""
         template = self.body["spec"]["template"]
         phase = {"active": "Running", "succeeded": "Succeeded", "failed": "Failed"}
         return {
             "metadata": {
-                "name": f"{self.name}-pod",
+                "name": self.pod_name,
                 "labels": {**template["metadata"]["labels"], "job-name": self.name},
             },
             "spec": template["spec"],
@@ -157,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         elif "jobs" in words:
             self._jobs(words[words.index("jobs") + 1 :])
         elif words[-1] == "pods":
-            pods = [job.pod() for job in self.cluster.jobs.values()]
+            pods = [job.pod() for job in self.cluster.jobs.values() if job.has_pod]
             items = [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
             self._answer(200, {"kind": "PodList", "apiVersion": "v1", "items": items})
         elif "events" in words:
@@ -167,10 +185,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _jobs(self, rest: list[str]) -> None:
         if not rest:
-            items = [{**job.body, "status": job.status} for job in self.cluster.jobs.values()]
+            items = [{**job.body, "status": job.status} for job in self.cluster.jobs.values() if not job.deleted]
             self._answer(200, {"kind": "JobList", "apiVersion": "batch/v1", "items": items})
-        elif rest[0] in self.cluster.jobs:
-            job = self.cluster.jobs[rest[0]]
+        elif (job := self.cluster.jobs.get(rest[0])) and not job.deleted:
             self._answer(200, {**job.body, "status": job.status})
         else:
             self._missing()
@@ -190,14 +207,15 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(201, {**job.body, "status": {}})
 
     def do_DELETE(self) -> None:
-        """The end of a Job."""
-        job = self.cluster.jobs.get(self.path.split("?")[0].rsplit("/", 1)[1])
-        if job is None:
-            self._missing()
-            return
-        if job.process.poll() is None:
-            os.killpg(job.process.pid, signal.SIGTERM)
-        self._answer(200, {"kind": "Status", "status": "Success"})
+        """The end of a Job, which is its pod's too, or of a pod."""
+        kind, name = urlsplit(self.path).path.strip("/").split("/")[-2:]
+        for job in self.cluster.jobs.values():
+            there = not job.deleted if kind == "jobs" else job.has_pod
+            if there and name == (job.name if kind == "jobs" else job.pod_name):
+                job.delete()
+                self._answer(200, {"kind": "Status", "status": "Success"})
+                return
+        self._missing()
 
     def _missing(self) -> None:
         self._answer(404, {"kind": "Status", "reason": "NotFound", "code": 404})
