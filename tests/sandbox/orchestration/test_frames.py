@@ -1,9 +1,5 @@
 """What one asset hands to the next reaches it wherever that one runs: another process, folder and home each time."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,26 +11,12 @@ from sqlalchemy import create_engine, text
 from dev.deployment import private_postgres
 from erp_medusa_pipelines.assets.tables import frame_schema, frame_type
 from erp_medusa_pipelines.orchestration.frames import COLUMN_SCHEMA, PostgresFrames
-from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 from tests.support.bucket import Bucket, private_bucket
+from tests.support.machines import Machines
 from tests.support.servers import ErpServer
 from tests.support.trade import Trade
 
-ROOT = Path(__file__).resolve().parents[3]
 JOB = ("sales_by_item", "top_selling_items", "product_collection")
-MATERIALIZE = """
-import sys
-import dagster as dg
-from erp_medusa_pipelines.definitions import defs
-
-job = defs.resolve_implicit_global_asset_job_def()
-with dg.DagsterInstance.get() as instance:
-    result = job.execute_in_process(
-        asset_selection=[dg.AssetKey(sys.argv[1])], instance=instance, raise_on_error=False
-    )
-print(result.run_id)
-sys.exit(not result.success)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,37 +40,6 @@ def shop(erp: ErpServer, shop_env: pytest.MonkeyPatch) -> Trade:
     return trade
 
 
-class Machines:
-    """As many machines as there are runs: each has a folder and a DAGSTER_HOME of its own; the database is shared."""
-
-    def __init__(self, folder: Path, database: str, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.database, self.patch = folder, database, patch
-        self.count = 0
-        patch.setenv("DAGSTER_POSTGRES_URL", database)
-
-    def home(self) -> Path:
-        self.count += 1
-        home = self.folder / f"machine_{self.count}"
-        home.mkdir()
-        shutil.copy(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
-        return home
-
-    def materialize(self, asset: str) -> tuple[bool, str]:
-        """Success, and the run's id."""
-        home = self.home()
-        environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", MATERIALIZE, asset],
-            cwd=home, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.stdout, done.stderr
-        return done.returncode == 0, done.stdout.strip()
-
-    def failure(self, run_id: str) -> RunFailure:
-        with dg.DagsterInstance.from_config(str(self.home())) as instance:
-            return read_failure(instance, run_id)
-
-
 @pytest.fixture
 def machines(tmp_path: Path, database: str, shop: Trade, shop_env: pytest.MonkeyPatch) -> Machines:
     return Machines(tmp_path, database, shop_env)
@@ -101,13 +52,13 @@ def test_frames_in_a_bucket_are_there_on_every_machine(
     for name, value in bucket.environment.items():
         shop_env.setenv(name, value)
     shop_env.setenv("FRAMES_URL", f"{bucket.url}/frames")
-    assert [machines.materialize(asset)[0] for asset in JOB] == [True, True, True]
+    assert [machines.materialize(asset).success for asset in JOB] == [True, True, True]
     assert {"frames/sales_by_item", "frames/top_selling_items"} <= set(bucket.stored())
     assert shop.collection()
     bucket.empty()
-    success, run_id = machines.materialize("product_collection")
-    assert not success
-    assert machines.failure(run_id).lost_input, "the retry begins with the first asset"
+    failed = machines.materialize("product_collection")
+    assert not failed.success
+    assert machines.failure(failed.run_id).lost_input, "the retry begins with the first asset"
 
 
 @pytest.mark.timeout(400)
@@ -115,16 +66,16 @@ def test_frames_in_postgresql_are_there_on_every_machine(
     machines: Machines, database: str, shop: Trade, shop_env: pytest.MonkeyPatch
 ) -> None:
     shop_env.setenv("FRAMES_URL", database)
-    assert [machines.materialize(asset)[0] for asset in JOB] == [True, True, True]
+    assert [machines.materialize(asset).success for asset in JOB] == [True, True, True]
     assert shop.collection()
     engine = create_engine(database)
     with engine.begin() as connection:
         stored = pd.read_sql_table("top_selling_items", connection, schema="erp_medusa_pipelines")
         connection.execute(text("DROP TABLE erp_medusa_pipelines.top_selling_items"))
     assert list(stored["rank"])[:3] == [1, 2, 3]
-    success, run_id = machines.materialize("product_collection")
-    assert not success
-    assert machines.failure(run_id).lost_input, "the retry begins with the first asset"
+    failed = machines.materialize("product_collection")
+    assert not failed.success
+    assert machines.failure(failed.run_id).lost_input, "the retry begins with the first asset"
     engine.dispose()
 
 
