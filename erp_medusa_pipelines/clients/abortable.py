@@ -1,6 +1,6 @@
-"""Connections that somebody else may end while a call waits on them.
+"""Connections that another thread can close while a call waits on them.
 
-Belongs here: the transport adapter. A read time-out starts anew with every byte, so a server that sends one now and
+Belongs here: the transport adapter. A read time-out restarts with every byte, so a server that sends one now and
 then keeps a call waiting for ever; whoever has a deadline closes the sockets instead.
 """
 
@@ -18,13 +18,13 @@ class AbortableAdapter(HTTPAdapter):
     """An HTTPAdapter with `abort`."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make the pools with connections that note their sockets here."""
+        """Create pools whose connections register their sockets here."""
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _pools(self._sockets)
 
     def abort(self) -> None:
-        """End every connection now. Calls that wait raise a connection error; later ones connect again."""
+        """Close every connection now. Waiting calls raise a connection error; later ones connect again."""
         for each in list(self._sockets):
             # It may be closed already.
             with contextlib.suppress(OSError):

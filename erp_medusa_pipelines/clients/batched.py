@@ -1,4 +1,4 @@
-"""Cutting work into the pieces that servers take."""
+"""Cut work into pieces that servers accept."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` values in their order, the last maybe shorter.
+    """Yield lists of `size` values in order; the last may be shorter.
 
     Python 3.12 has it as itertools.batched, in tuples.
     """

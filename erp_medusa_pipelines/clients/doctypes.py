@@ -1,3 +1,3 @@
-"""Names of the DocTypes that several parts of the project speak of."""
+"""Names of DocTypes that several parts of the project use."""
 
 WEBSITE_ITEM = "Website Item"

@@ -1,6 +1,6 @@
 """ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock.
 
-Belongs here: how Frappe's REST API behaves and what it takes to be read safely. Writing many documents is in
+Belongs here: how Frappe's REST API behaves, and how to read it safely. Writing many documents is in
 erpnext_writes.py; the meaning of failures in failures.py. Knows no task.
 """
 
@@ -74,12 +74,12 @@ class ErpNextClient:
         return moment.astimezone(self.time_zone)
 
     def clock(self) -> datetime:
-        """`now()` without a request of its own where the server has answered something before."""
+        """Like `now()`, without a request if the server has answered before."""
         moment = self.http.server_clock
         return moment.astimezone(self.time_zone) if moment else self.now()
 
     def user(self) -> str:
-        """The user that the key belongs to; raises AccessError for a wrong key."""
+        """Return the user that the key belongs to. Raises AccessError for a wrong key."""
         return self.call("frappe.auth.get_logged_user", method="GET")
 
     # --- lists ------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class ErpNextClient:
         start: int = 0,
         parent: str | None = None,
     ) -> list[Row]:
-        """Rows of one request; `limit=0` means all, `start` skips some.
+        """Return the rows of one request; `limit=0` means all, `start` skips some.
 
         Child DocTypes need `parent`, the parent's DocType. Whole lists are read by `pages`, never by `start`: it shifts
         when rows come or go.
@@ -149,7 +149,7 @@ class ErpNextClient:
             last = page[-1]["name"]
 
     def rows(self, doctype: str, fields: Sequence[str], **options: Any) -> Iterator[Row]:
-        """`pages`, row by row."""
+        """Yield the rows of `pages` one by one."""
         for page in self.pages(doctype, fields, **options):
             yield from page
 

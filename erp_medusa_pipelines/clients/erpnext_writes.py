@@ -52,7 +52,7 @@ class WriteOutcome:
     failed: dict[str, ApiError] = field(default_factory=dict)
 
     def add(self, other: "WriteOutcome") -> None:
-        """Take over what another part of the same work came to."""
+        """Merge the result of another part of the same work."""
         self.written += other.written
         self.changed += other.changed
         self.failed |= other.failed
@@ -77,7 +77,7 @@ class ErpNextWriter:
 
     @cached_property
     def script_problem(self) -> str:
-        """Why the Server Script cannot be used, in words for people; empty when it can. Asked once."""
+        """Say why the Server Script cannot be used; empty when it can. Asked once."""
         try:
             answer = self.client.call(SERVER_SCRIPT_METHOD, {"doctype": WEBSITE_ITEM, "rows": "[]"}, repeatable=True)
         except PermanentError as error:
@@ -109,7 +109,7 @@ class ErpNextWriter:
         as_read: Mapping[str, str] | None = None,
         chunk: int | None = None,
     ) -> WriteOutcome:
-        """Write the changes, chunk by chunk, and tell what was stored.
+        """Write the changes in chunks, and return what was stored.
 
         With `expected` only documents that still hold these values are written. Over `bulk_update` that is a look
         right before the write; over the Server Script the look and the write are one transaction.
@@ -219,7 +219,7 @@ class ErpNextWriter:
         return outcome
 
     def _hook_flag(self, doctype: str) -> dict[str, int]:
-        """Keeps the app's own save hook from sending the item to Medusa a second time inside this save."""
+        """Keep the app's save hook from sending the item to Medusa a second time inside this save."""
         return {"custom_skip_update_hook": 1} if doctype == WEBSITE_ITEM and self.app_hooks_enabled else {}
 
     def _verify(self, doctype: str, changes: Sequence[Change], failures: Mapping[str, ApiError]) -> WriteOutcome:

@@ -73,7 +73,7 @@ class PermanentError(ApiError):
 
 
 class AccessError(PermanentError):
-    """Key wrong or rights missing: concerns the whole run, never a single item."""
+    """Wrong key or missing rights: concerns the whole run, never a single item."""
 
 
 class PayloadTooLargeError(PermanentError):
@@ -156,12 +156,12 @@ _ELSEWHERE = _re(r"already exists|already (?:taken|used|in use)|not found|does n
 
 
 def lies_elsewhere(error: PermanentError) -> bool:
-    """Whether the reason may end without a change of the document that was refused: another one has its key, say."""
+    """Return whether the refusal may end without a change of the document: another one has its key, say."""
     return error.status in (404, 409) or bool(_ELSEWHERE.search(f"{error.exc_type or ''} {error.reason}"))
 
 
 def judge_answer(service: str, where: str, status: int, body: Any, *, retry_after: float | None = None) -> ApiError:
-    """The error that an HTTP answer with `status` >= 300 stands for. `body` is parsed JSON, or text."""
+    """Return the error for an HTTP answer with `status` >= 300. `body` is parsed JSON, or text."""
     exc_type, message = describe(body)
     for rule in RULES:
         if rule.status is not None and status not in rule.status:
@@ -182,7 +182,7 @@ def judge_answer(service: str, where: str, status: int, body: Any, *, retry_afte
 
 
 def judge_exception(service: str, where: str, error: requests.RequestException) -> ApiError:
-    """The error that an exception of requests stands for. Only failures before sending are unambiguous."""
+    """Return the error for an exception of requests. Only failures before sending are unambiguous."""
     cause: BaseException | None = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason

@@ -66,7 +66,7 @@ class Redactor:
         self._known = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Return the text with all known secrets blotted out."""
+        """Return the text with all known secrets redacted."""
         for secret in self._known:
             text = text.replace(secret, "***")
         if self.hide_addresses:
@@ -119,7 +119,7 @@ class HttpClient:
         self._session.close()
 
     def abort(self) -> None:
-        """End every connection at once, from another thread: a call that waits fails instead of waiting on."""
+        """Close every connection at once, from another thread: waiting calls fail."""
         self._adapter.abort()
 
     @property

@@ -97,7 +97,7 @@ class MedusaClient:
     # --- writes -----------------------------------------------------------------------------------------------
 
     def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
-        """Every write but an upload goes through here, so that one place can note it down."""
+        """Send any write but an upload, so that one place can record writes."""
         return self.http.request(method, path, json=body, repeatable=repeatable)
 
     def create_collection(self, body: Mapping[str, Any]) -> Row:
@@ -148,11 +148,11 @@ class MedusaClient:
     # --- the shop ---------------------------------------------------------------------------------------------
 
     def sales_channel_id(self, configured: str | None) -> str:
-        """The configured sales channel, checked; else the only one there is."""
+        """Return the configured sales channel, checked; without one, the only one that exists."""
         return self._the_one("/admin/sales-channels", "sales_channels", configured, "medusa_sales_channel_id")
 
     def stock_location_id(self, configured: str | None) -> str:
-        """The configured stock location, checked; else the only one there is."""
+        """Return the configured stock location, checked; without one, the only one that exists."""
         return self._the_one("/admin/stock-locations", "stock_locations", configured, "medusa_stock_location_id")
 
     def shipping_profile_id(self, configured: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """What every sync of a batch has in common, whatever its documents are.
 
 Belongs here: reading documents in windows, noting rejects and leftovers, holding back what was rejected before, giving
-up on a server that is down, sending chunks. Does not belong here: any DocType, or what products, prices or stock are.
+up on an unavailable server, sending chunks. Does not belong here: any DocType, or what products, prices or stock are.
 """
 
 import re
@@ -38,7 +38,7 @@ FIRST_WINDOW = 100
 
 
 class Sendable(Protocol):
-    """One document's part of a call."""
+    """The part of a call that belongs to one document."""
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class BatchScope:
 class BatchSync:
     """One run of one sync for one batch. Methods may be called from several threads.
 
-    `doctype` is what names in the report stand for.
+    `doctype` is the DocType of the names in the report.
     """
 
     doctype: ClassVar[str]
@@ -137,7 +137,7 @@ class BatchSync:
         self.report.advance(1)
 
     def defer(self, names: Iterable[str], error: TransientError) -> None:
-        """Note documents that failed for a passing reason."""
+        """Note documents that failed for a transient reason."""
         left = list(names)
         with self._lock:
             for name in left:
@@ -154,7 +154,7 @@ class BatchSync:
         *,
         kind: str = "",
     ) -> None:
-        """Note what became of a write-back. With `fingerprints` a refused document is held until its own changes."""
+        """Note the outcome of a write-back. With `fingerprints` a refused document is held until its own changes."""
 
         def hold(reject: Reject) -> None:
             if fingerprints:
@@ -193,7 +193,7 @@ class BatchSync:
             self.medusa_breaker.passed()
 
     def _failed_alone(self, one: Sendable, kind: str, error: TransientError) -> None:
-        """Note a document that the server failed on alone: left for a retry, and after some runs a reject."""
+        """Note a document on which alone the server failed: a leftover at first, a reject after several runs."""
         reason = f"{error.service} fails on this document alone, in each run: {error.reason}"
         with self._lock:
             held = self.quarantine.failed(one.name, Held(one.fingerprint, reason, kind=kind))

@@ -1,4 +1,4 @@
-"""Which batch a Website Item belongs to, for ever.
+"""Which batch a Website Item permanently belongs to.
 
 Batches are disjoint and cover everything, so several runs never race for an item, nothing is skipped while the set of
 unsynced items shrinks, and a backfill of one failed batch touches exactly its items.
@@ -10,14 +10,14 @@ from zlib import crc32
 
 @dataclass(frozen=True)
 class Batch:
-    """Batch `index` of `count`, e.g. Batch(0, 4); with `items` only these Website Items of it."""
+    """Batch `index` of `count`, e.g. Batch(0, 4). With `items`, only these Website Items of the batch."""
 
     index: int
     count: int
     items: frozenset[str] = frozenset()
 
     def contains(self, website_item: str) -> bool:
-        """Whether the Website Item of this name is in the batch."""
+        """Return whether the Website Item with this name is in the batch."""
         if self.items and website_item not in self.items:
             return False
         return crc32(website_item.encode("utf-8")) % self.count == self.index
@@ -27,15 +27,15 @@ WHOLE_SHOP = Batch(0, 1)
 
 
 def batch_keys(count: int) -> list[str]:
-    """Partition keys `batch_0` .. of `count` batches."""
+    """Return the partition keys of `count` batches: `batch_0`, `batch_1` and so on."""
     return [f"batch_{index}" for index in range(count)]
 
 
 def batch_of_key(key: str, count: int, items: frozenset[str] = frozenset()) -> Batch:
-    """The batch that a partition key stands for."""
+    """Return the batch of a partition key."""
     return Batch(int(key.removeprefix("batch_")), count, items)
 
 
 def batch_of_item(website_item: str, count: int) -> str:
-    """The partition key of the batch that a Website Item belongs to."""
+    """Return the partition key of the batch that a Website Item belongs to."""
     return f"batch_{crc32(website_item.encode('utf-8')) % count}"

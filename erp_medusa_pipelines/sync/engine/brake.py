@@ -1,6 +1,6 @@
-"""The brake before something that an ERP's empty or half answer would look like: a shop sold out, or without prices.
+"""The brake on mass loss: an empty or partial answer of the ERP must not empty the shop of stock or prices.
 
-Belongs here: the rule and its words. Does not belong here: what is counted (each domain's own module).
+Belongs here: the rule and its message. Does not belong here: what is counted (each domain's own module).
 
 A batch is a sample of the shop. Where a batch would lose too much, its run counts the whole shop, which decides.
 """
@@ -15,16 +15,16 @@ Counted = tuple[int, int]
 
 
 class MassLossError(Exception):
-    """Too much would be lost in one run; none of it was taken away. An operator can allow it."""
+    """One run would lose too much, so nothing was removed. An operator can allow it."""
 
 
 def is_too_much(lost: int, of: int, *, percent: int) -> bool:
-    """Whether more than `percent` of `of` would be lost, however few that are."""
+    """Return whether more than `percent` of `of` would be lost, however few that is."""
     return lost * 100 > of * percent
 
 
 def refuse_mass_loss(in_batch: Counted, in_shop: Callable[[], Counted], *, percent: int, what: str, allow: str) -> None:
-    """Raises MassLossError when more than `percent` would be lost, in the batch as well as in the whole shop."""
+    """Raise MassLossError when more than `percent` would be lost, in the batch as well as in the whole shop."""
     if not is_too_much(*in_batch, percent=percent):
         return
     lost, of = in_shop()

@@ -29,7 +29,7 @@ Resolution = tuple[list[T], list[tuple[T, PermanentError]]]
 
 @dataclass
 class Delivery(Generic[T]):
-    """What became of the items that were not delivered."""
+    """The items that were not delivered, and why."""
 
     rejected: list[tuple[T, PermanentError]] = field(default_factory=list)
     failed: list[tuple[T, TransientError]] = field(default_factory=list)
@@ -110,7 +110,7 @@ class _Sender(Generic[T]):
             self._refused(group, error)
 
     def _refused(self, group: list[T], error: PermanentError) -> None:
-        """The group is known to hold a bad item, and `error` speaks of it."""
+        """Handle a group that holds a bad item which `error` describes."""
         settled = self._resolve(error, group) if self._resolve else None
         if settled is not None:
             remaining, rejected = settled
@@ -121,7 +121,7 @@ class _Sender(Generic[T]):
         self._split(group, error)
 
     def _split(self, group: list[T], error: PermanentError) -> None:
-        """Send a group that was refused in two parts."""
+        """Split a refused group in two and send both parts."""
         if len(group) == 1:
             self._delivery.rejected.append((group[0], error))
             return
@@ -165,7 +165,7 @@ class _Sender(Generic[T]):
             self._judge_server(group[0], error)
 
     def _judge_server(self, item: T, error: TransientError) -> None:
-        """After two items that failed alone, look whether the server fails on everything: by one from the other end."""
+        """After two items failed alone, send one from the other end to see whether the server fails on everything."""
         self._failed_alone += 1
         if self._delivery.server_works or self._failed_alone != ENOUGH_ALONE or len(self._items) <= ENOUGH_ALONE + 1:
             return
@@ -178,7 +178,7 @@ class _Sender(Generic[T]):
 
 
 def chunks(items: Iterable[T], size_of: Callable[[T], int], *, most: int, most_bytes: int) -> Iterator[list[T]]:
-    """Split items into chunks of at most `most` items and about `most_bytes` bytes (one huge item stands alone)."""
+    """Split items into chunks of at most `most` items and about `most_bytes` bytes (a huge item is a chunk alone)."""
     chunk: list[T] = []
     used = 0
     for item in items:
@@ -193,5 +193,5 @@ def chunks(items: Iterable[T], size_of: Callable[[T], int], *, most: int, most_b
 
 
 def json_bytes(body: Any) -> int:
-    """Bytes that `body` takes in a JSON request."""
+    """Return the size of `body` in a JSON request, in bytes."""
     return len(json.dumps(body, separators=(",", ":")))

@@ -1,22 +1,22 @@
-"""Moments as Frappe stores them: naive text in the site's zone, which compares in the order of time.
+"""Times as Frappe stores them: naive text in the site's zone, which sorts chronologically.
 
-Belongs here: from a moment to that text and back. Whose clock counts is decided by ErpNextClient.
+Belongs here: conversion to that text and back. ErpNextClient decides which clock counts.
 """
 
 from datetime import datetime, timedelta
 
 
 def as_text(moment: datetime) -> str:
-    """A moment (in the site's zone) as Frappe's text, to the second."""
+    """Format a time (in the site's zone) as Frappe does, to the second."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def seconds_since(text: str, now: datetime) -> float:
-    """Seconds from a stored moment until `now` (in the site's zone)."""
+    """Return the seconds from a stored time to `now` (in the site's zone)."""
     return (now.replace(tzinfo=None) - datetime.fromisoformat(text)).total_seconds()
 
 
 def shifted(now: datetime, *, seconds: float = 0, minutes: float = 0, days: float = 0) -> str:
-    """The text of the moment that much later (or earlier) than `now`."""
+    """Format the time that much later (or earlier) than `now`."""
     # Without the zone: what Frappe compares is its wall clock.
     return as_text(now.replace(tzinfo=None) + timedelta(days=days, minutes=minutes, seconds=seconds))

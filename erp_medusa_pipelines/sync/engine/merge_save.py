@@ -1,7 +1,7 @@
 """Changing a document that staff edit too, without overwriting what they saved in between.
 
-Belongs here: read, compare, save guarded by `modified`, and again with what somebody else saved. Does not belong here:
-what is changed. It is safe to repeat, since `change` is computed from what the document holds each time.
+Belongs here: read, compare, save guarded by `modified`, and retry on top of what somebody else saved. Does not belong
+here: what is changed. It is safe to repeat, since `change` is computed from what the document holds each time.
 """
 
 import logging
@@ -56,14 +56,14 @@ def merge_save(
 
 
 def same_text(left: Any, right: Any) -> bool:
-    """Whether two texts are equal; Frappe gives NULL and '' for the same emptiness."""
+    """Return whether two texts are equal. Frappe uses NULL and '' alike for empty."""
     return (left or "") == (right or "")
 
 
 def reused_rows(
     current: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], key: str
 ) -> list[dict[str, Any]]:
-    """The wanted rows of a child table; one whose `key` is there already stays the same row, with name and owner."""
+    """Build the wanted rows of a child table. A row whose `key` exists keeps its name and owner."""
     kept: dict[Any, Mapping[str, Any]] = {}
     for row in current:
         kept.setdefault(row.get(key), row)

@@ -1,6 +1,6 @@
 """Documents that were rejected and have not changed since: they are not sent again.
 
-Belongs here: the rule, and the form in which it is kept. Does not belong here: where it is kept between runs
+Belongs here: the rule, and the stored format. Does not belong here: where it is stored between runs
 (orchestration/state.py).
 """
 
@@ -36,7 +36,7 @@ class Held:
 
     @property
     def is_reject(self) -> bool:
-        """False while the server's failures on it may still pass."""
+        """False while the server's failures on it may still be transient."""
         return self.failures == 0 or self.failures >= MOST_FAILURES
 
 
@@ -57,7 +57,7 @@ class Quarantine:
         self._retry_all = retry_all
 
     def held(self, name: str, fingerprint: str, kind: str = "") -> Held | None:
-        """Return the entry when the document must not be sent again; it stays held."""
+        """Return the entry if the document must not be sent again; it stays held."""
         self._met.add(name)
         held = self._before.get((name, kind))
         if held is None or held.again or self._retry_all or held.fingerprint != short(fingerprint):
@@ -79,12 +79,12 @@ class Quarantine:
         return counted
 
     def keep(self, name: str) -> None:
-        """Leave earlier entries as they are, for a document that this run did not come to."""
+        """Keep earlier entries of a document that this run did not reach."""
         for kind in self._kinds.get(name, ()):
             self._after.setdefault((name, kind), self._before[name, kind])
 
     def keep_unmet(self) -> None:
-        """Leave every earlier entry as it is whose document this run did not ask about: it was about a few others."""
+        """Keep the earlier entries of every document outside this run, which was about a few items only."""
         for name in self._kinds.keys() - self._met:
             self.keep(name)
 
@@ -93,16 +93,16 @@ class Quarantine:
         return [(name, held) for (name, _), held in sorted(self._before.items()) if held.is_reject]
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the state in which each document is held after this run."""
+        """Return the fingerprint with which each document is held after this run."""
         return {name: held.fingerprint for (name, _), held in sorted(self._after.items())}
 
     @property
     def beyond(self) -> int:
-        """Entries of this run that are too many to be kept."""
+        """Return the number of entries of this run beyond the limit, which are not stored."""
         return max(0, len(self._after) - MOST_KEPT)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what to keep for the next run: what was not met again in this run is forgotten.
+        """Return what to store for the next run. Entries that this run did not meet again are dropped.
 
         Many documents are refused for the same reason, so each reason is written once.
         """
@@ -116,7 +116,7 @@ class Quarantine:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, retry_all: bool = False) -> "Quarantine":
-        """Return the counterpart of `to_json`. What a newer version added to an entry is left out."""
+        """Load what `to_json` returned. Values that a newer version added to an entry are ignored."""
         reasons = data.get("reasons") or []
         entries = [
             (name, Held(fingerprint, reasons[reason], field, kind, bool(again), *more[:1]))
@@ -126,7 +126,7 @@ class Quarantine:
 
 
 def short(fingerprint: str) -> str:
-    """Return a fingerprint in the form in which it is kept and compared."""
+    """Shorten a fingerprint to the form that is stored and compared."""
     if len(fingerprint) <= LONGEST_FINGERPRINT:
         return fingerprint
     return blake2b(fingerprint.encode("utf-8"), digest_size=8).hexdigest()

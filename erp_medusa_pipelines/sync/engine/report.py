@@ -18,7 +18,7 @@ ProgressListener = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Reject:
-    """A document that will not go through until somebody changes it (or asks for it to be tried again)."""
+    """A document that fails until somebody changes it, or asks for another try."""
 
     doctype: str
     name: str
@@ -30,7 +30,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Leftover:
-    """A document that failed for a passing reason and is worth a retry."""
+    """A document that failed for a transient reason and is worth a retry."""
 
     doctype: str
     name: str
@@ -67,21 +67,21 @@ class SyncReport:
             self.rejects.append(reject)
 
     def defer(self, doctype: str, name: str, error: ApiError) -> None:
-        """Note a passing failure; the run ends red and the document is tried again."""
+        """Note a transient failure: the run fails and the document is tried again."""
         with self._lock:
             self.leftovers.append(Leftover(doctype, name, error.reason))
             if error.retry_after is not None:
                 self.retry_after = max(self.retry_after or 0.0, error.retry_after)
 
     def expect(self, total: int) -> None:
-        """Tell progress in so many documents from now on, by `passed`.
+        """Report progress out of this many documents from now on, through `passed`.
 
         For a sync that knows what is found and written of each document only when it is its turn.
         """
         self._expected = total
 
     def passed(self, number: int) -> None:
-        """Tell the listener that `number` more of the expected documents were gone through."""
+        """Tell the listener that `number` more of the expected documents were processed."""
         with self._lock:
             self._passed += number
             passed, total = self._passed, self._expected
@@ -100,12 +100,12 @@ class SyncReport:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the sync began."""
+        """Return the seconds since the sync began."""
         return time.monotonic() - self._started
 
     @property
     def changed_something(self) -> bool:
-        """Whether anything was written to either server."""
+        """Return whether anything was written to either server."""
         return any(
             self.counts[key]
             for key in ("written", "adopted", "updated", "removed", "renamed", "rebound", "released", "sent")

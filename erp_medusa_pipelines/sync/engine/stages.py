@@ -1,4 +1,4 @@
-"""Work that goes on in stages at the same time, with bounded memory, and that stops when a server is down.
+"""Run stages concurrently with bounded memory, and stop when a server is unavailable.
 
 Belongs here: running chunks through worker threads, keeping only a few in flight, giving up on a server that does not
 answer. Does not belong here: what a chunk is.
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Iterate with the next item already being fetched in a thread: reading goes on while the last is worked on."""
+    """Iterate while a thread fetches the next item, so that reading and processing overlap."""
     iterator = iter(items)
     missing: Any = object()
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
@@ -30,7 +30,7 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 class Stage:
-    """Worker threads that take chunks; `submit` holds the caller back while `waiting` chunks are in flight.
+    """Worker threads for chunks; `submit` blocks while `waiting` chunks are in flight.
 
     Thread-safe. The first exception of any chunk is raised by the next `submit` or by `finish`.
     """
@@ -60,7 +60,7 @@ class Stage:
             raise self._error
 
     def close(self) -> None:
-        """Drop what has not begun and wait for what has."""
+        """Cancel what has not started and wait for what has."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _ended(self, future: Future[object]) -> None:
@@ -74,7 +74,7 @@ class Stage:
 
 
 class Breaker:
-    """Gives a server up after some failures in a row, or at once when it asks for a long pause. Thread-safe.
+    """Give up on a server after several failures in a row, or at once when it asks for a long pause. Thread-safe.
 
     Without it a server that is down would cost every remaining chunk all its attempts.
     """
@@ -87,12 +87,12 @@ class Breaker:
         """Why the server was given up; None while it is worth trying."""
 
     def passed(self) -> None:
-        """A call went through."""
+        """Note that a call succeeded."""
         with self._lock:
             self._in_a_row = 0
 
     def failed(self, error: TransientError) -> None:
-        """A call failed for good, after its own attempts."""
+        """Note that a call failed after all its attempts."""
         with self._lock:
             self._in_a_row += 1
             long_pause = error.retry_after is not None and error.retry_after > LONGEST_WAIT

@@ -1,4 +1,4 @@
-"""What is noted after ids or flags were written back to ERPNext: the same for every sync.
+"""Record the outcome of writing ids or flags back to ERPNext, the same way for every sync.
 
 Belongs here: from the writer's outcome to counts, rejects, leftovers and the breaker. Does not belong here: writing
 (clients/erpnext_writes.py), or what is written.
@@ -15,7 +15,7 @@ from erp_medusa_pipelines.sync.engine.stages import Breaker
 
 @dataclass(frozen=True)
 class WriteBack:
-    """What one kind of write-back is called: its DocType and field, its count, and the words before a refusal."""
+    """Names of one kind of write-back: its DocType and field, its count, and the words before a refusal."""
 
     doctype: str
     field: str
@@ -31,9 +31,9 @@ def note_outcome(
     breaker: Breaker | None = None,
     refused: Callable[[Reject], None] | None = None,
 ) -> None:
-    """Count what was stored, leave what failed for a passing reason for a retry, and report refusals.
+    """Count what was stored, leave transient failures for a retry, and report refusals.
 
-    `refused` is told each refusal as well, for callers that hold it back.
+    `refused` is also called with each refusal, for callers that hold it back.
     """
     report.count(about.counted, len(outcome.written))
     passing: TransientError | None = None

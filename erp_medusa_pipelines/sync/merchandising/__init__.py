@@ -1,1 +1,1 @@
-"""What the shop puts forward: best sellers and items to clear."""
+"""What the shop promotes: best sellers and clearance items."""

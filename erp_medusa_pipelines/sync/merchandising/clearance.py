@@ -4,8 +4,8 @@ Belongs here: which items, the Single `Expiring Items`, the homepage's deals and
 tables for the UI (assets/).
 
 Who owns which row:
-- `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, who so mark the item
-  as clearance stock whatever its batches say; it stays until they take it out. `show` is staff's everywhere.
+- `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, which marks the item
+  as clearance stock whatever its batches say; it stays until they remove it. `show` is staff's everywhere.
 - `Homepage Landing`.best_deals: this task's rows end with DEAL_MARK in their `url`, a fragment that no browser sends to
   a server. All others are staff's and keep their place. So ownership survives a lost Dagster instance and does not
   depend on which user saved the page.

@@ -1,1 +1,1 @@
-"""What waits for no night: quotation mails and one-time passwords."""
+"""Work of every minute: quotation mails and one-time passwords."""

@@ -1,4 +1,4 @@
-"""The Email Queue as the sender sees it: which Quotation mails wait, which are due, which have to be left alone.
+"""The Email Queue as the sender sees it: which Quotation mails wait, which are due, which must not be touched.
 
 Belongs here: reading rows, the rules of who is due, and what must be remembered between runs so that no mail goes out
 twice. Does not belong here: sending (quotation_emails.py).
@@ -40,7 +40,7 @@ class Mail:
 
     @property
     def is_unsent(self) -> bool:
-        """Whether ERPNext would still send it."""
+        """Return whether ERPNext would still send it."""
         return self.status in UNSENT
 
 
@@ -56,7 +56,7 @@ class Hold:
 
 @dataclass
 class Memory:
-    """What one run leaves to the next one and to the gate."""
+    """State that one run leaves for the next run and for the gate."""
 
     holds: dict[str, Hold] = field(default_factory=dict)
     stuck: list[str] = field(default_factory=list)
@@ -68,26 +68,26 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Memory":
-        """The counterpart of `to_json`. What a newer version added is left out, so that a roll-back can go on."""
+        """Load what `to_json` returned. Values that a newer version added are ignored, so a roll-back works."""
         holds = {name: Hold(**_known(Hold, hold)) for name, hold in data.get("holds", {}).items()}
         return cls(**{**_known(cls, data), "holds": holds})
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values to be kept until the next run."""
+        """Return JSON values to store until the next run."""
         return asdict(self)
 
     def hold_of(self, mail: Mail, now: datetime) -> Hold | None:
-        """The hold in force for this state of the row."""
+        """Return the hold that applies to this state of the row."""
         hold = self.holds.get(mail.name)
         return hold if hold and hold.modified == mail.modified and as_text(now) < hold.until else None
 
     def attempts(self, name: str) -> int:
-        """Tries so far that failed."""
+        """Return the number of failed attempts so far."""
         hold = self.holds.get(name)
         return hold.attempts if hold else 0
 
     def keep_only(self, names: Iterable[str]) -> None:
-        """Forget mails that wait no longer."""
+        """Forget mails that are no longer waiting."""
         kept = set(names)
         self.holds = {name: hold for name, hold in self.holds.items() if name in kept}
 
@@ -100,17 +100,17 @@ def is_due(mail: Mail, memory: Memory, now: datetime) -> bool:
 
 
 def is_stuck(mail: Mail, minutes: float, now: datetime) -> bool:
-    """Whether it has been "Sending" for so long that nobody is sending it any more."""
+    """Return whether it has been "Sending" for so long that its sender must be gone."""
     return mail.status == SENDING and mail.modified < shifted(now, minutes=-minutes)
 
 
 def read_waiting(erp: ErpNextClient) -> list[Mail]:
-    """Every Quotation mail that is not through, in the order of sending: by priority, then oldest first."""
+    """Return every unsent Quotation mail in sending order: by priority, then oldest first."""
     return sorted((_mail(row) for row in erp.rows(DOCTYPE, FIELDS, filters=WAITING)), key=_turn)
 
 
 def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) -> Answer:
-    """Whether a mail is due, or a stuck one has come or gone. One request."""
+    """Return whether a mail is due, or the set of stuck mails changed. One request."""
     order = "priority desc, creation asc, name asc"
     rows = erp.get_list(DOCTYPE, FIELDS, filters=WAITING, order_by=order, limit=ROWS_ASKED)
     mails, known = [_mail(row) for row in rows], Memory.from_json(memory)
@@ -128,12 +128,12 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
 
 
 def in_turn(mails: Iterable[Mail], memory: Memory) -> list[Mail]:
-    """Those with the fewest failed attempts first: a mail that is refused again and again holds up no other."""
+    """Sort by failed attempts, fewest first, so that a mail that keeps failing delays no other."""
     return sorted(mails, key=lambda mail: memory.attempts(mail.name))
 
 
 def oldest_seconds(mails: Iterable[Mail], now: datetime) -> float:
-    """Age of the oldest mail."""
+    """Return the age of the oldest mail."""
     return max((seconds_since(mail.creation, now) for mail in mails), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Email OTP: pending one-time passwords whose time is over become Expired; very old ones may be deleted.
+"""Email OTP: pending one-time passwords past their expiration time become Expired; very old ones may be deleted.
 
 Belongs here: which rows, and under what conditions they are written. Only name, status and times of a row are ever
 read: the password itself and the address never enter this process. Time is the ERP server's clock in the site's zone.
@@ -37,7 +37,7 @@ DELETED_AFTER_A_LOOK = 20
 
 @dataclass(frozen=True)
 class OtpOptions:
-    """How much one run does. `retention_days=None` deletes nothing."""
+    """Limits of one run. `retention_days=None` deletes nothing."""
 
     most: int
     write_chunk: int
@@ -46,7 +46,7 @@ class OtpOptions:
 
 
 def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) -> Answer:
-    """Whether any password's time is over. One request, another one where old rows are to be deleted."""
+    """Return whether any password has expired. One request, and another where old rows are to be deleted."""
     held: Mapping[str, str] = memory.get("held") or {}
     fields = ["name", "modified", "expiration_time"]
     order = "expiration_time asc, name asc"
@@ -96,7 +96,7 @@ class OtpExpiry:
             self._delete_old(now, self.options.retention_days)
 
     def _not_held(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Rows without those that were refused before and are as they were then; these are reported again."""
+        """Drop rows that were refused before and have not changed since; these are reported again."""
         free = []
         for row in rows:
             held = self.quarantine.held(row["name"], row["modified"])
@@ -163,5 +163,5 @@ def _deletable(now: datetime, days: int) -> list[list[Any]]:
 
 
 def memory(quarantine: Quarantine) -> dict[str, Any]:
-    """What the gate must know of a run: the held rows, and the state of each that is held."""
+    """Return what the gate must know of a run: the held rows, and the state of each."""
     return {"held": dict(list(quarantine.fingerprints().items())[:MOST_HELD])}

@@ -1,6 +1,6 @@
 """Sending the Quotation mails that wait in the Email Queue: each once, a few at a time, the outcome read back.
 
-Belongs here: the calls and what became of each mail. Which mails are due, and what is remembered between runs, belongs
+Belongs here: the calls and the outcome of each mail. Which mails are due, and what is remembered between runs, belongs
 to email_queue.py.
 
 `send_now` answers 200 whatever happened, and calls at the same time send the same mail several times. So a mail is
@@ -56,7 +56,7 @@ BLOCKED = "the site accepts calls but sends nothing: sending is suspended (Email
 
 @dataclass(frozen=True)
 class MailOptions:
-    """How much, how fast, how patient. `tick` is when the schedule ticked (Unix time), if that began the run."""
+    """Limits, parallelism and time-outs. `tick` is when the schedule ticked (Unix time), if that began the run."""
 
     most: int
     parallel: int
@@ -95,7 +95,7 @@ class QuotationEmails:
         self._last_reason = ""
 
     def run(self) -> None:
-        """Send what is due; everything that is noteworthy is in the report."""
+        """Send what is due, and put the outcome into the report."""
         now = self._erp.now()
         mails = read_waiting(self._erp)
         self._memory.keep_only(mail.name for mail in mails)
@@ -118,7 +118,7 @@ class QuotationEmails:
     # --- sending ----------------------------------------------------------------------------------------------
 
     def _send(self, due: list[Mail]) -> None:
-        """The first mail goes alone: it tells whether the site sends at all."""
+        """Send the first mail alone, to see whether the site can send at all."""
         self._memory.blocked_until = self._memory.blocked_why = ""
         failures = refusals = position = 0
         counts = self._report.counts
@@ -163,7 +163,7 @@ class QuotationEmails:
         self._report.advance(len(mails))
 
     def _call(self, mail: Mail) -> ApiError | bool:
-        """True after a good answer, False when it was not called for any more, else the error."""
+        """Return True after a good answer, False if the mail was no longer due, else the error."""
         if time.monotonic() >= self._stop_at:
             return False
         try:
@@ -175,7 +175,7 @@ class QuotationEmails:
         return True
 
     def _settle(self, mail: Mail, answer: ApiError | bool, row: Mapping[str, Any] | None) -> None:
-        """What became of one mail, by what its row says now."""
+        """Decide the outcome of one mail from its row now."""
         status = row["status"] if row else "Sent"
         untouched = row is not None and row["modified"] == mail.modified
         error = answer if isinstance(answer, ApiError) else None
@@ -243,7 +243,7 @@ class QuotationEmails:
             self._report.reject(Reject(DOCTYPE, mail.name, text, field="status"))
 
     def _report_errors(self, now: datetime) -> None:
-        """Mails that Frappe gave up lately; older ones are history, not work."""
+        """Report mails that Frappe gave up on recently; older ones are history."""
         since = shifted(now, minutes=-60 * ERRORS_SHOWN_HOURS)
         filters = [["reference_doctype", "=", "Quotation"], ["status", "=", "Error"], ["modified", ">", since]]
         for row in self._erp.get_list(DOCTYPE, ["name", "error"], filters=filters, limit=SLICE):
@@ -259,7 +259,7 @@ class QuotationEmails:
             self._report.facts["tick_to_last_mail_seconds"] = round(max(moments) - self._options.tick, 2)
 
     def _look_for_other_senders(self, now: datetime) -> None:
-        """Once per day of the site: Frappe's own jobs that send the same mails."""
+        """Once per day of the site, look for Frappe's own jobs that send the same mails."""
         today = as_text(now)[:10]
         if self._memory.senders_checked == today:
             return
@@ -279,7 +279,7 @@ class QuotationEmails:
 
 
 def is_refused_mail(last_line: str) -> bool:
-    """Whether the mail server answered and refused this one mail: its recipient, or for good its content.
+    """Return whether the mail server refused this one mail: its recipient, or permanently its content.
 
     `last_line` is the end of the row's `error`, such as "smtplib.SMTPRecipientsRefused: {'a@b.c': (550, b'unknown')}".
     """
@@ -287,7 +287,7 @@ def is_refused_mail(last_line: str) -> bool:
 
 
 def other_senders(erp: ErpNextClient) -> list[str]:
-    """Active Scheduled Job Types that send the same mails. Two requests."""
+    """Return active Scheduled Job Types that send the same mails. Two requests."""
     active = erp.get_list(
         "Scheduled Job Type", ["name", "method"], filters=[["stopped", "=", 0]], or_filters=OTHER_SENDERS
     )
