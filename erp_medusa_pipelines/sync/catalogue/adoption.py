@@ -1,7 +1,7 @@
-"""Products that Medusa already has for Website Items that do not know it: found, mended, taken over.
+"""Find, repair and adopt products that Medusa already has for Website Items without ids.
 
 A create whose answer was lost may have happened, and a Medusa that was killed can leave products without variants.
-Belongs here: finding them and making them whole. Does not belong here: creating new ones (products.py).
+Belongs here: finding them and repairing them. Does not belong here: creating new ones (products.py).
 """
 
 import logging
@@ -33,14 +33,14 @@ class Binding:
 
 
 class Adopter:
-    """Finds and takes over products of one Medusa."""
+    """Find and adopt products in one Medusa."""
 
     def __init__(self, medusa: MedusaClient, placement: Placement) -> None:
         self._medusa = medusa
         self._placement = placement
 
     def by_external_id(self, items: Iterable[WebsiteItem]) -> dict[str, dict[str, Any]]:
-        """Products of these items by Website Item name."""
+        """Return products whose external_id names one of these items, by Website Item name."""
         by_name = {item.name: item for item in items}
         candidates: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for product in self._medusa.products_by("external_id", by_name, LOOKUP_FIELDS):
@@ -48,7 +48,7 @@ class Adopter:
         return {name: self._best(products, by_name[name]) for name, products in candidates.items()}
 
     def by_keys(self, items: Sequence[WebsiteItem]) -> dict[str, dict[str, Any]]:
-        """Products that hold the sku or the handle of these items, whoever made them, by Website Item name."""
+        """Return products that have the sku or the handle of these items, whoever made them, by Website Item name."""
         skus = {item.item_code: item.name for item in items}
         handles = {handle(item): item.name for item in items}
         found: dict[str, dict[str, Any]] = {}
@@ -61,16 +61,16 @@ class Adopter:
         return found
 
     def unused_inventory(self, items: Sequence[WebsiteItem]) -> dict[str, str]:
-        """Inventory items that hold the sku of these items and stock no variant, by item_code.
+        """Return inventory items that have the sku of these items and belong to no variant, by item_code.
 
-        They stay behind where a variant went; a new variant with their sku is refused unless it takes them over.
+        They remain when a variant is deleted. Medusa refuses a new variant with their sku unless it takes them over.
         """
         skus = {item.item_code for item in items}
         rows = self._medusa.inventory_items_by_sku(skus, "id,sku,variants.id")
         return {row["sku"]: row["id"] for row in rows if not row["variants"]}
 
     def adopt(self, item: WebsiteItem, product: Mapping[str, Any]) -> Binding:
-        """Make the product whole and this item's; raises PermanentError when it belongs to another item."""
+        """Repair the product and bind it to this item. Raises PermanentError when it belongs to another item."""
         owner = product["external_id"]
         if owner and owner != item.name:
             raise PermanentError(
@@ -112,7 +112,7 @@ class Adopter:
 
     @staticmethod
     def _best(products: list[dict[str, Any]], item: WebsiteItem) -> dict[str, Any]:
-        """The one that holds the item's sku, else the oldest: ids of Medusa sort by time."""
+        """Return the product that has the item's sku, else the oldest: Medusa's ids sort by time."""
         if len(products) > 1:
             ids = ", ".join(product["id"] for product in products)
             log.warning("%s: several products carry this external_id: %s", item.name, ids)

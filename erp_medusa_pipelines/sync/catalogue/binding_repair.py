@@ -1,7 +1,7 @@
-"""Ids that are wrong are put right before anything is sent for their Website Item.
+"""Correct wrong ids before anything is sent for their Website Item.
 
 A Website Item whose own product is in Medusa gets that product's ids. Other wrong ids are emptied, so that the export
-finds a product or makes one. A renamed Website Item keeps its product, which learns the new name.
+finds a product or creates one. A renamed Website Item keeps its product, whose external_id gets the new name.
 
 Belongs here: the order of repairs, and the brake before a Medusa that is not the shop's. What is wrong is decided in
 bindings.py.
@@ -28,7 +28,7 @@ EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A product that is to learn the new name of its Website Item."""
+    """A product whose external_id must get the new name of its Website Item."""
 
     name: str
     product_id: str
@@ -41,13 +41,13 @@ class Rename:
 
 @dataclass(kw_only=True)
 class BindingRepair(WebsiteItemSync):
-    """One look at all ids of one batch. Raises TransientError, and MassLossError where too much is missing."""
+    """Check and correct all ids of one batch. Raises TransientError, and MassLossError for too many lost products."""
 
     writer: ErpNextWriter
     missing_percent: int
 
     def run(self) -> None:
-        """Judge the whole batch first: a wrong Medusa must be told before the first id is changed."""
+        """Check the whole batch first: a wrong Medusa must be noticed before the first id is changed."""
         self._bindings = Bindings(self.erp, self.medusa)
         bound, found = 0, Findings()
         for rows in self._bindings.bound(self.batch):
@@ -61,14 +61,14 @@ class BindingRepair(WebsiteItemSync):
         self._release([row for row in wrong if row["name"] not in own])
 
     def _own_ids(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
-        """The ids of products that name these Website Items, as after a backup of ERPNext was restored."""
+        """Return the ids of products that name these Website Items, for instance after a restored backup of ERPNext."""
         codes = {row["name"]: row["item_code"] for row in rows}
         fields = "id,external_id,variants.id,variants.sku"
         ids: dict[str, dict[str, str]] = {}
         for product in self.medusa.products_by("external_id", codes, fields) if codes else ():
             name, variants = product["external_id"], product["variants"]
             same = [variant for variant in variants if variant["sku"] == codes[name]] or variants
-            # Where it is not clear which one, the export's look decides.
+            # With several candidates, the export decides when it adopts one.
             if len(same) == 1 and name not in ids:
                 ids[name] = {"medusa_id": product["id"], "medusa_variant_id": same[0]["id"]}
         return ids
@@ -76,7 +76,7 @@ class BindingRepair(WebsiteItemSync):
     # --- is it the right Medusa? ------------------------------------------------------------------------------
 
     def _refuse_the_wrong_medusa(self, missing: Sequence[Row], bound: int) -> None:
-        """A batch is a sample of the shop: where it lost much, the whole shop is looked at, and decides."""
+        """Treat the batch as a sample: when it lost many products, the whole shop is counted and decides."""
         if not is_too_much(len(missing), bound, percent=self.missing_percent):
             return
         lost, of = self._missing_in_shop()
@@ -88,7 +88,7 @@ class BindingRepair(WebsiteItemSync):
             )
 
     def _missing_in_shop(self) -> tuple[int, int]:
-        """(Website Items without a product, of how many that have ids), over all batches."""
+        """Return (Website Items whose product is missing, Website Items with ids) over all batches."""
         missing = bound = 0
         for rows in self._bindings.bound(None):
             bound += len(rows)
@@ -121,10 +121,10 @@ class BindingRepair(WebsiteItemSync):
             log.warning("%s %s had ids of a product that is not its own or not there: emptied", WEBSITE_ITEM, name)
 
     def _write(self, rows: Sequence[Row], ids: Mapping[str, Mapping[str, str]]) -> list[str]:
-        """Write the ids. First those of the images are emptied, since nobody knows which of them the product shows.
+        """Write the ids. The images' ids are emptied first, because it is unknown which of them the product shows.
 
-        Pictures that it does show are found again by their content. In this order a run that breaks off leaves nothing
-        behind that the next one does not see.
+        Pictures that it does show are found again by their content. In this order, the next run sees everything that an
+        interrupted run left unfinished.
         """
         if not rows:
             return []

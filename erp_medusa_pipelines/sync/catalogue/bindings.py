@@ -4,9 +4,9 @@ A product belongs to the Website Item that its `external_id` names. The ids on t
 They are wrong after the desk's Duplicate (it copies them), after a rename (the product still has the old name), after
 a product was deleted, and after either server was restored from a backup.
 
-Belongs here: the judgment, which writes nothing. `medusa_products` puts wrong ids right (binding_repair.py). Tasks that
+Belongs here: the decision, which writes nothing. `medusa_products` corrects wrong ids (binding_repair.py). Tasks that
 may run before it does, as prices and stock do, are handed `Bindings.foreign` by their asset, since domains of sync/ do
-not import each other; they leave out the Website Items that it names.
+not import each other; they skip the Website Items that it names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,16 +37,16 @@ class Findings:
     """Their product names a Website Item that does not exist, and they are the first with its id."""
 
     def add(self, other: "Findings") -> None:
-        """Take over what was found about other rows."""
+        """Merge the findings about other rows."""
         self.copied += other.copied
         self.missing += other.missing
         self.renamed += other.renamed
 
 
 def judge(rows: Sequence[Row], products: Mapping[str, Row], existing: frozenset[str]) -> Findings:
-    """Compare the ids of `rows` (name, medusa_id, medusa_variant_id) with Medusa's `products` by id.
+    """Compare the ids of `rows` (name, medusa_id, medusa_variant_id) with Medusa's products, keyed by id.
 
-    `existing` holds the names of Website Items that exist, of those that products name.
+    `existing` holds the names that products carry and that Website Items have.
     """
     found = Findings()
     claimed: set[str] = {row["medusa_id"] for row in rows if _owner(products.get(row["medusa_id"])) == row["name"]}
@@ -71,26 +71,26 @@ def _owner(product: Row | None) -> str:
 
 
 def is_own(row: Row, product: Row | None) -> bool:
-    """Whether what is sent to this product is sent for this Website Item (name, maybe medusa_variant_id)."""
+    """Return whether the product, and the variant if the row has its id, belong to this Website Item."""
     if product is None or _owner(product) not in ("", row["name"]):
         return False
     return "medusa_variant_id" not in row or row["medusa_variant_id"] in {each["id"] for each in product["variants"]}
 
 
 def existing_website_items(erp: ErpNextClient, names: Iterable[str]) -> frozenset[str]:
-    """Return those of these names that Website Items have."""
+    """Return which of these names Website Items have."""
     return frozenset(row["name"] for row in erp.rows_in(WEBSITE_ITEM, ["name"], names))
 
 
 class Bindings:
-    """Looks ids up on both servers. Reads only."""
+    """Check ids against both servers. Read-only."""
 
     def __init__(self, erp: ErpNextClient, medusa: MedusaClient) -> None:
         self._erp = erp
         self._medusa = medusa
 
     def judge(self, rows: Sequence[Row]) -> Findings:
-        """Judge the ids of these Website Items (name, medusa_id, medusa_variant_id): one request per 350 of them."""
+        """Check the ids of these rows (name, medusa_id, medusa_variant_id). One request per 350 rows."""
         found = self._medusa.products_by("id", (row["medusa_id"] for row in rows), LOOKED_UP)
         products = {product["id"]: product for product in found}
         names = {row["name"]: row["medusa_id"] for row in rows}
@@ -102,16 +102,16 @@ class Bindings:
         return judge(rows, products, existing_website_items(self._erp, strangers) if strangers else frozenset())
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
-        """The Website Items that have ids, of a batch or of the whole shop, some at a time."""
+        """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""
         for page in self._erp.pages(WEBSITE_ITEM, FIELDS, filters=BOUND, page_size=10_000):
             if rows := [row for row in page if batch is None or batch.contains(row["name"])]:
                 yield rows
 
     def foreign(self, batch: Batch) -> frozenset[str]:
-        """Return the Website Items of a batch whose ids are another's.
+        """Return the Website Items of a batch whose ids belong to another Website Item.
 
-        Nothing may be sent for them until `medusa_products` has put their ids right. Ids that Medusa does not have
-        harm nobody: who sends to them is told so, and tells it.
+        Nothing may be sent for them until `medusa_products` has corrected their ids. Ids that Medusa does not have
+        do no harm: Medusa refuses a call for them, and the sync reports it.
         """
         found = Findings()
         for rows in self.bound(batch):

@@ -2,7 +2,7 @@
 
 Belongs here: which groups, how an existing collection is recognised, what is written. A group without items gets no
 collection: an empty one would only clutter the shop. Safe to run several times at once: handles are unique in Medusa,
-and the one that comes second adopts what the first created.
+and a second run adopts what the first created.
 """
 
 import logging
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 DOCTYPE = "Item Group"
 Group = Mapping[str, Any]
 CALLS_AT_ONCE = 4
-"""Medusa has no batch route for collections; four calls at once hide most of what each costs by itself."""
+"""Concurrent calls: Medusa has no batch route for collections, and four at once hide most of the latency."""
 
 
 def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
-    """What Medusa is told of an Item Group. `external_id` is its name, by which it is found again."""
+    """Return the collection's body for an Item Group. `external_id` is the group's name, by which it is found again."""
     return {
         "title": group["item_group_name"] or group["name"],
         "external_id": group["name"],
@@ -42,7 +42,7 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def collection_ids(erp: ErpNextClient) -> dict[str, str]:
-    """Collection ids by Item Group name, as the Item Groups know them."""
+    """Return collection ids by Item Group name, from the Item Groups."""
     rows = erp.rows(DOCTYPE, ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
     return {row["name"]: row["medusa_id"] for row in rows}
 
@@ -62,7 +62,7 @@ def sync_collections(
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     report.count("found", len(groups))
     collections = medusa.collections()
-    # A collection may be that of a group without items.
+    # A collection may belong to a group without items.
     owners = {one["external_id"] for one in collections if one["external_id"]} - set(names)
     existing = frozenset(row["name"] for row in erp.rows_in(DOCTYPE, ["name"], owners))
     plans = plan(groups, collections, existing)
@@ -87,7 +87,7 @@ def sync_collections(
 
 
 def _used_groups(erp: ErpNextClient, items: frozenset[str]) -> list[str]:
-    """Names of the Item Groups that hold Website Items, or these Website Items."""
+    """Return the names of Item Groups that hold Website Items; with `items`, those that hold one of these."""
     if items:
         used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")
     else:
@@ -97,7 +97,7 @@ def _used_groups(erp: ErpNextClient, items: frozenset[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An Item Group with the collection that is its own already, or else the free handle for a new one."""
+    """An Item Group with its existing collection, or with a free handle for a new one."""
 
     group: Group
     existing: Mapping[str, Any] | None
@@ -107,11 +107,11 @@ class Plan:
 def plan(
     groups: Sequence[Group], collections: Sequence[Mapping[str, Any]], existing_groups: frozenset[str] = frozenset()
 ) -> list[Plan]:
-    """Decide what belongs together before anything is written: no collection or handle goes to two groups.
+    """Match groups and collections before anything is written: no collection or handle goes to two groups.
 
-    A collection is the group's that its external_id names, else the one that its metadata names, else the group's that
-    has its id, else that of the same handle. The id proves nothing where the collection names another group that
-    exists (`existing_groups`): the desk copies ids along with an Item Group.
+    A collection belongs to the group that its external_id names, else to the one that its metadata names, else to the
+    group that has its id, else to the one with the same handle. The id proves nothing if the collection names another
+    group that exists (`existing_groups`): the desk copies ids along with an Item Group.
     """
     handles = {group["name"]: group_handle(group["name"]) for group in groups}
     owned = _owned(groups, collections, existing_groups, handles)
@@ -121,7 +121,7 @@ def plan(
     for group in groups:
         handle, existing = handles[group["name"]], owned.get(group["name"])
         if existing is None and handle in taken:
-            # Handles that differ only in punctuation collide; the free one is the group's own for ever after.
+            # Handles that differ only in punctuation collide; the group keeps the free one permanently.
             base = handle
             while handle in taken:
                 handle = f"{base}-{next(next_number[base])}"
@@ -132,7 +132,7 @@ def plan(
 
 
 def group_handle(name: str) -> str:
-    """Return the address in the shop that a group gets when it is free."""
+    """Return the handle that a group gets if no other group has it."""
     return slug(name) or f"item-group-{name.encode('utf-8').hex()}"
 
 
@@ -142,7 +142,7 @@ def _owned(
     existing_groups: frozenset[str],
     handles: Mapping[str, str],
 ) -> dict[str, Mapping[str, Any]]:
-    """Each group's collection by the group's name. The strongest sign of all groups is looked at first."""
+    """Return each group's collection by the group's name. The strongest evidence is used for all groups first."""
     names = {group["name"] for group in groups} | existing_groups
     free = [one for one in collections if one["external_id"] not in names]
     signs: tuple[tuple[Callable[[Group], str], Mapping[str, Mapping[str, Any]]], ...] = (
@@ -176,7 +176,7 @@ def _first_by(
 
 
 def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Mapping[str, Any], str | None]:
-    """(group, its collection's id); None when that failed, as the report then says."""
+    """Return (group, its collection's id), or None after a failure, which is in the report."""
     collection_id = None
     try:
         collection_id = _sync_one(one, medusa, report)

@@ -22,7 +22,7 @@ FILE_FIELDS = (
 # Frappe stores the type in upper case, and .jpeg as JPG; JPEG is there for rows made by other tools.
 FILE_TYPES = ("PNG", "JPG", "JPEG", "WEBP")
 OTHER_PICTURES = ("GIF", "SVG", "AVIF", "HEIC", "HEIF", "BMP", "TIF", "TIFF", "ICO", "JXL")
-"""Pictures that are not taken. They are read all the same, so that each is named and none is silently missing."""
+"""Types that are refused. Their Files are read all the same, so that each one is reported."""
 
 NEW_IMAGES = [
     ["attached_to_doctype", "=", WEBSITE_ITEM],
@@ -32,7 +32,7 @@ NEW_IMAGES = [
 ]
 
 REMOTE_ID = "remote-"
-"""Beginning of the `medusa_id` of Files that lie on another server."""
+"""Prefix of the `medusa_id` of Files on another server."""
 
 _UPLOADED_AS = re.compile(r"[0-9a-f]{40}")
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
@@ -40,7 +40,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "WEBP": ("webp", "image/webp")}
 
 MOST_PIXELS = 50_000_000
-"""A file of a few kilobytes can hold a picture that fills the memory; no shop shows one of 50 megapixels."""
+"""Pixels. A file of a few kilobytes can decode to a picture that exhausts the memory."""
 
 
 class BrokenImageError(Exception):
@@ -65,7 +65,7 @@ class ImageFile:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the file lies on another server; Medusa then gets its address as it is."""
+        """Return whether the file is on another server; Medusa then gets its address unchanged."""
         return bool(_REMOTE.match(self.row["file_url"] or ""))
 
     @property
@@ -75,7 +75,7 @@ class ImageFile:
 
 
 def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFile]:
-    """Image files of these Website Items that Medusa does not have yet, in the order of attaching."""
+    """Return the image files of these Website Items that Medusa does not have yet, oldest attachment first."""
     rows = erp.rows_in(
         "File",
         [*FILE_FIELDS, "creation"],
@@ -88,7 +88,7 @@ def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFi
 
 
 def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
-    """Files with the same content together, as far as ERPNext knows it: attaching a file twice makes two of them."""
+    """Group Files by ERPNext's content hash: attaching a file twice makes two Files."""
     groups: dict[str, list[ImageFile]] = defaultdict(list)
     for image in images:
         groups[image.row["content_hash"] or image.row["file_url"] or image.name].append(image)
@@ -96,13 +96,13 @@ def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
 
 
 def check_address(image: ImageFile) -> None:
-    """Refuse what is no path on ERPNext's server: it must not decide to which server the API key is sent."""
+    """Refuse anything but a path on ERPNext's server: a File must not choose the server that the API key is sent to."""
     if not (image.row["file_url"] or "").startswith("/"):
         raise BrokenImageError("file_url is neither a path such as /files/... nor an http address: attach it again")
 
 
 def check_type(image: ImageFile) -> None:
-    """Refuse pictures of a kind that the shop does not show, wherever they lie."""
+    """Refuse picture types that the shop does not show, wherever they are stored."""
     kind = (image.row["file_type"] or "").upper()
     if kind in OTHER_PICTURES:
         raise BrokenImageError(f"{kind} files are not shown in the shop: attach it as PNG, JPEG or WebP")
@@ -118,7 +118,7 @@ def check_size(image: ImageFile, limit: int) -> None:
 
 
 def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
-    """Which of a product's image addresses shows an uploaded File {file_url, medusa_id}; None when none does."""
+    """Return the image address of a product that shows an uploaded File {file_url, medusa_id}, or None."""
     if file["medusa_id"].startswith(REMOTE_ID):
         return next((url for url in urls if url == file["file_url"]), None)
     name = _UPLOADED_AS.search(file["medusa_id"])
@@ -126,9 +126,9 @@ def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
 
 
 def upload_name(content: bytes) -> tuple[str, str]:
-    """Return (name, MIME type) to upload under. The name is the content's hash: ASCII, and recognised later.
+    """Return (name, MIME type) for the upload. The name is the content's hash: ASCII, and recognised later.
 
-    Medusa keeps no hash of its own, so the name in an image's address is what tells a rerun that it is there already.
+    Medusa stores no hash of its own; a rerun finds the upload by the name in the image's address.
     Raises BrokenImageError when the content is not a whole PNG, JPEG or WebP image, whatever the file's name says.
     """
     if not content:
@@ -139,7 +139,7 @@ def upload_name(content: bytes) -> tuple[str, str]:
 
 def _checked_format(content: bytes) -> str:
     """Decode the picture and return Pillow's name of its format."""
-    # Imported late: only runs with new images need it, and the code location has to load quickly.
+    # Imported late: only runs with new images need it, and the code location must load quickly.
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -166,5 +166,5 @@ def _checked_format(content: bytes) -> str:
 
 
 def has_upload(url: str, name: str) -> bool:
-    """Whether an image address of Medusa is an upload of this name. File providers put a time or an id beside it."""
+    """Return whether an image address of Medusa is an upload of this name. File providers add a time or an id to it."""
     return name.rpartition(".")[0] in url.split("?", 1)[0].rsplit("/", 1)[-1]

@@ -1,12 +1,12 @@
 """Images attached to exported Website Items are uploaded once and shown on their products.
 
-Belongs here: what is uploaded, how a product's images and thumbnail come about, and that a rerun uploads nothing.
+Belongs here: what is uploaded, how a product's images and thumbnail are chosen, and that a rerun uploads nothing.
 Which files are images at all is in image_files.py.
 
 Order: upload, put on the product, then note the upload on the File. After a crash the next run finds the upload by its
-name among the product's images; only an upload whose product was not reached yet is made a second time.
+name among the product's images; an upload is repeated only if its product was not reached.
 
-Images are added, never taken away: a File that is removed in ERPNext stays on the product, where somebody may have
+Images are added, never removed: a File that is removed in ERPNext stays on the product, where somebody may have
 arranged or replaced images by hand.
 """
 
@@ -51,7 +51,7 @@ MISSING = "the file is missing on the ERPNext server, or may not be read: attach
 
 @dataclass(slots=True)
 class Picture:
-    """One content for one product: a File, or several with the same content, and where Medusa has it once it does."""
+    """One content for one product: a File, or several of the same content, and its address once it is uploaded."""
 
     files: list[ImageFile]
     fingerprint: str
@@ -66,13 +66,13 @@ class Picture:
 
     @property
     def lead(self) -> ImageFile:
-        """The File that stands for all of them."""
+        """Return the first File, which represents all of them."""
         return self.files[0]
 
 
 @dataclass(slots=True)
 class ProductImages:
-    """A product of Medusa and the new pictures for it, in the order of attaching."""
+    """A product of Medusa and its new pictures, oldest attachment first."""
 
     product: Mapping[str, Any]
     website_image: str | None
@@ -81,16 +81,16 @@ class ProductImages:
 
     @property
     def shown(self) -> list[Mapping[str, Any]]:
-        """Images that the product has, in their order."""
+        """Return the product's images in their order."""
         return sorted(self.product["images"], key=lambda image: image["rank"])
 
     @property
     def placed(self) -> list[Picture]:
-        """New pictures that have an address in Medusa by now."""
+        """Return the new pictures that have an address in Medusa."""
         return [picture for picture in self.pictures if picture.url]
 
     def update(self) -> dict[str, Any]:
-        """The body that shows the placed pictures; empty when the product shows them already.
+        """Return the body that shows the placed pictures; empty when the product already shows them.
 
         The thumbnail is the Website Item's own image; a product without one gets its first image.
         """
@@ -104,7 +104,7 @@ class ProductImages:
         thumbnail = own or self.product["thumbnail"] or (addresses[0] if addresses else None)
         body: dict[str, Any] = {}
         if added:
-            # Medusa replaces the whole set. An image that is sent with its id stays the same one.
+            # Medusa replaces the whole set. An image sent with its id keeps that id.
             kept = [{"id": image["id"], "url": image["url"]} for image in before]
             body["images"] = [*kept, *({"url": url} for url in added)]
         if thumbnail and thumbnail != self.product["thumbnail"]:
@@ -124,12 +124,12 @@ class ImageSync(WebsiteItemSync):
     writer: ErpNextWriter
     image_max_bytes: int
     keep_thumbnail: bool = False
-    """Whether a thumbnail that the product has is left alone, whatever is uploaded."""
+    """Whether an existing thumbnail is kept, whatever is uploaded."""
     _names: dict[str, list[str]] = field(init=False, default_factory=lambda: defaultdict(list))
     """Names of new Files by Website Item."""
 
     def run(self) -> SyncReport:
-        """Upload what is new; everything but AccessError ends in the report."""
+        """Upload what is new. Raises AccessError; any other failure goes into the report."""
         for row in self.erp.rows("File", ["name", "attached_to_name"], filters=NEW_IMAGES):
             if self.batch.contains(row["attached_to_name"] or ""):
                 self._names[row["attached_to_name"]].append(row["name"])
@@ -145,7 +145,7 @@ class ImageSync(WebsiteItemSync):
         return self.report
 
     def _exported(self) -> Iterator[list[dict[str, Any]]]:
-        """Website Items that have a product, window by window. Images of the others wait for the export."""
+        """Yield windows of Website Items that have a product. Images of the others wait for the export."""
         for some in batched(sorted(self._names), self.options.window):
             if self.outage:
                 self._leave_files_of(some, self.outage)
@@ -181,7 +181,7 @@ class ImageSync(WebsiteItemSync):
         self._show([one for one in work if one.placed])
 
     def _read(self, owners: Sequence[Mapping[str, Any]]) -> list[ProductImages]:
-        """The products with their new pictures, save those that are held back."""
+        """Return the products with their new pictures, without those that are held back."""
         products = {
             product["id"]: product
             for product in self.medusa.products_by("id", {owner["medusa_id"] for owner in owners}, PRODUCT_FIELDS)
@@ -191,13 +191,13 @@ class ImageSync(WebsiteItemSync):
             images[image.website_item].append(image)
         work = []
         for owner in owners:
-            # A File that was attached after this run began is the next run's; one that was removed needs nothing.
+            # A File attached after this run began is left to the next run; a removed one needs nothing.
             listed = set(self._names[owner["name"]])
             files = [image for image in images[owner["name"]] if image.name in listed]
             self.report.advance(len(listed) - len(files))
             product = products.get(owner["medusa_id"])
             if product is None or not is_own(owner, product):
-                # medusa_products puts the ids right; until then its images wait.
+                # medusa_products corrects the ids; until then the images wait.
                 self._wait([file.name for file in files])
                 continue
             pictures = []
@@ -209,10 +209,10 @@ class ImageSync(WebsiteItemSync):
             work.append(ProductImages(product, owner["website_image"], self.keep_thumbnail, pictures))
         return work
 
-    # --- where each picture lies in Medusa --------------------------------------------------------------------
+    # --- the address of each picture in Medusa --------------------------------------------------------------------
 
     def _fetched(self, work: Sequence[ProductImages]) -> Iterator[Picture]:
-        """Pictures to upload, with their content; those that need no upload get their address on the way."""
+        """Yield pictures to upload with their content; a picture that needs no upload gets its address here."""
         for one in work:
             urls = [image["url"] for image in one.shown]
             for picture in one.pictures:
@@ -232,7 +232,7 @@ class ImageSync(WebsiteItemSync):
                     picture.medusa_id = unquote(present.split("?", 1)[0].rsplit("/", 1)[-1])
 
     def _has_shown_type(self, picture: Picture) -> bool:
-        """Whether the shop shows files of that type; one that it does not show is rejected."""
+        """Return whether the shop shows files of that type; other files are rejected."""
         try:
             check_type(picture.lead)
         except BrokenImageError as error:
@@ -241,7 +241,7 @@ class ImageSync(WebsiteItemSync):
         return True
 
     def _fetch(self, picture: Picture) -> bool:
-        """Get and check the content; False when the picture was rejected or left (noted in the report)."""
+        """Download and check the content. Returns False after a reject or a transient failure, which is reported."""
         file_url = picture.lead.row["file_url"]
         if self.outage:
             self._leave(picture, self.outage)
@@ -254,12 +254,12 @@ class ImageSync(WebsiteItemSync):
         except BrokenImageError as error:
             self._refuse(picture, str(error))
         except PermanentError as error:
-            # Frappe answers 403 for a private file that is not on its disk: this file's matter, not the run's.
+            # Frappe answers 403 for a private file that is missing on its disk: that concerns this file, not the run.
             if error.status == 401:
                 raise
             self._refuse(picture, MISSING if error.status in (403, 404) else error.reason)
         except TransientError as error:
-            # With 500 the server did answer, and failed on this one file maybe.
+            # After a 500 the server is up and may have failed on this one file.
             if error.status != 500:
                 self._failed(error)
             self._leave(picture, error)
@@ -269,7 +269,7 @@ class ImageSync(WebsiteItemSync):
         return False
 
     def _upload(self, group: list[Picture]) -> None:
-        """Store a call's worth of pictures. An upload can neither be found nor does it harm: a lost one is repeated."""
+        """Upload the pictures of one call. Uploads cannot be looked up and do no harm, so a lost one is repeated."""
         if self.outage:
             for picture in group:
                 self._leave(picture, self.outage)
@@ -309,7 +309,7 @@ class ImageSync(WebsiteItemSync):
         self.medusa.batch_products(update=[one.update() for one in group], fields="id")
 
     def _note(self, pictures: Sequence[Picture]) -> None:
-        """Keep on each File what it is in Medusa, so that it is not new any more."""
+        """Store the upload's id on each File, so that the File is no longer new."""
         by_file = {file.name: picture for picture in pictures for file in picture.files}
         outcome = self.writer.write("File", [(name, {"medusa_id": one.medusa_id}) for name, one in by_file.items()])
         for name in outcome.written:
@@ -324,15 +324,15 @@ class ImageSync(WebsiteItemSync):
             if name in passing:
                 self.defer([name], passing[name])
             else:
-                # Not held back: the next run finds the upload on the product and has only this left to do.
+                # Not held back: the next run finds the upload on the product and only writes the id.
                 reason = f"{_about(by_file[name].lead)}: shown in Medusa, but its id was not kept: {error.reason}"
                 self.report.reject(Reject(self.doctype, name, reason, "medusa_id"))
                 self.report.advance(1)
 
-    # --- what did not go through ------------------------------------------------------------------------------
+    # --- failures ------------------------------------------------------------------------------
 
     def _fingerprint(self, image: ImageFile, product_id: str) -> str:
-        """A rejected file is tried again when its content, the allowed size or the product changed."""
+        """Reject a file until its content, the allowed size or the product changes."""
         return hashlib.sha256(f"{image.fingerprint}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
@@ -354,7 +354,7 @@ class ImageSync(WebsiteItemSync):
         breaker.failed(error)
 
     def _judge_medusa(self, delivery: Delivery[Any], sent: int) -> None:
-        """One file may be at fault when Medusa fails inside; when it fails on every one of several, Medusa is."""
+        """Tell one bad file from a failing Medusa: Medusa is at fault when it fails on each of several files."""
         error = delivery.server_down
         if error is None and sent > 1 and len(delivery.failed) == sent:
             error = delivery.failed[0][1]
@@ -365,5 +365,5 @@ class ImageSync(WebsiteItemSync):
 
 
 def _about(image: ImageFile) -> str:
-    """Which file of which item, in words for people."""
+    """Return the file's name and its Website Item as text for a message."""
     return f"{image.row['file_name'] or image.name} of {WEBSITE_ITEM} {image.website_item}"

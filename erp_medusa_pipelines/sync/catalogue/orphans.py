@@ -1,10 +1,10 @@
-"""Products of ours that no Website Item owns, and ids that two Website Items share: over the whole shop at once.
+"""Find exported products that no Website Item owns, and ids that two Website Items share, in the whole shop.
 
-They are what a lost write-back, a deletion long ago or a restored backup leaves behind: shown in the shop, and kept up
-to date by nobody. By policy they become drafts, or are only reported.
+They remain after a lost write-back, an old deletion or a restored backup: the shop shows them and no task updates
+them. By policy they become drafts, or are only reported.
 
-Belongs here: finding them. What a night's export can put right by itself - a renamed or copied Website Item, one that
-waits for its ids - is no orphan and is left to it.
+Belongs here: finding them. A product that the next export corrects by itself - of a renamed or copied Website Item, or
+of one that waits for its ids - is not an orphan.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A product, by the name of the Website Item that it says it is of, and what is wrong."""
+    """A product, the Website Item name in its external_id, and what is wrong."""
 
     product_id: str
     title: str
@@ -44,14 +44,14 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class SharedId:
-    """An id that several Website Items have."""
+    """A product id that several Website Items have."""
 
     medusa_id: str
     website_items: tuple[str, ...]
 
 
 def find_orphans(products: Sequence[Row], rows: Sequence[Row]) -> list[Orphan]:
-    """Compare products of ours (id, title, status, external_id) with all Website Items (name, published, medusa_id)."""
+    """Compare exported products (id, title, status, external_id) with Website Items (name, published, medusa_id)."""
     items = {row["name"]: row for row in rows}
     known_ids = {row["medusa_id"] for row in rows if row["medusa_id"]}
     named: dict[str, set[str]] = defaultdict(set)
@@ -66,7 +66,7 @@ def find_orphans(products: Sequence[Row], rows: Sequence[Row]) -> list[Orphan]:
 
 def _reason(product: Row, item: Row | None, known_ids: set[str], named: Mapping[str, set[str]]) -> str:
     if item is None:
-        # One that a Website Item has the id of was renamed there.
+        # A Website Item that has the product's id was renamed.
         return "" if product["id"] in known_ids else GONE
     if item["medusa_id"] == product["id"]:
         return ""
@@ -86,7 +86,7 @@ def find_shared_ids(rows: Sequence[Row]) -> list[SharedId]:
 
 @dataclass(kw_only=True)
 class OrphanedProducts:
-    """One look at the whole shop. `orphans` and `shared` are filled by `run`."""
+    """One search of the whole shop. `run` fills `orphans` and `shared`."""
 
     erp: ErpNextClient
     medusa: MedusaClient
@@ -98,8 +98,8 @@ class OrphanedProducts:
     shared: list[SharedId] = field(default_factory=list)
 
     def run(self) -> None:
-        """Find them, and make drafts of those that are shown. Raises MassLossError where it would be too many."""
-        # Products first: what is exported meanwhile has its Website Item for sure.
+        """Find orphans and make drafts of published ones. Raises MassLossError when there are too many."""
+        # Products first: one that is exported meanwhile certainly has a Website Item.
         products = self._own_products()
         rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "published", "medusa_id"], page_size=10_000))
         self.shared = find_shared_ids(rows)
@@ -114,7 +114,7 @@ class OrphanedProducts:
                 self._withdraw(some)
 
     def _own_products(self) -> list[Row]:
-        """The products that the export made or took over, without their metadata, which is long."""
+        """Return the products that the export made or adopted, without their long metadata."""
         fields = "id,title,status,external_id,metadata"
         return [
             {key: product[key] for key in ("id", "title", "status", "external_id")}
@@ -123,7 +123,7 @@ class OrphanedProducts:
         ]
 
     def _confirmed(self, orphans: Sequence[Orphan]) -> list[Orphan]:
-        """ERPNext is asked once more for each by name: a list that was cut short must not hide products."""
+        """Look each one up in ERPNext by name again: a truncated list must not hide products."""
         gone = [orphan for orphan in orphans if orphan.reason == GONE]
         there = existing_website_items(self.erp, (orphan.website_item for orphan in gone)) if gone else frozenset()
         return [orphan for orphan in orphans if orphan.reason != GONE or orphan.website_item not in there]

@@ -1,4 +1,4 @@
-"""What Medusa is told about a Website Item.
+"""From Website Items to request bodies for Medusa.
 
 Belongs here: the mapping, as pure functions. Does not belong here: reading or sending.
 """
@@ -21,10 +21,10 @@ HASH_KEY = "erp_hash"
 """Key in the product's metadata: the fingerprint of what was sent last. Every product that has it is ours."""
 
 WITHDRAWN = "withdrawn"
-"""Value under HASH_KEY of a product whose Website Item is gone: equal to no fingerprint, should it come back."""
+"""Value under HASH_KEY of a product whose Website Item is gone. It equals no fingerprint, in case the item returns."""
 
 IMAGE_KEY = "erp_image"
-"""Key in the product's metadata: stands for the Website Item's own image, which the thumbnail follows."""
+"""Key in the product's metadata: hash of the Website Item's own image, which the thumbnail follows."""
 
 METADATA_FIELDS = ("item_code", "uom", "brand", "ranking", "specifications")
 METADATA_KEYS = (*METADATA_FIELDS, IMAGE_KEY)
@@ -34,7 +34,7 @@ _LONGEST_SLUG = 80
 
 
 def product_fields(item: WebsiteItem, collection_id: str | None) -> dict[str, Any]:
-    """The product's own fields, the same for create and update. Empty texts are None, which clears them."""
+    """Return the product's own fields, the same for create and update. Empty texts are None, which clears them."""
     row = item.row
     return {
         "title": row["web_item_name"] or item.item_code,
@@ -50,7 +50,7 @@ def product_fields(item: WebsiteItem, collection_id: str | None) -> dict[str, An
 
 
 def variant_fields(item: WebsiteItem) -> dict[str, Any]:
-    """The one variant's fields, the same for create and update."""
+    """Return the fields of the one variant, the same for create and update."""
     return {
         "title": OPTION,
         "sku": item.item_code,
@@ -61,14 +61,14 @@ def variant_fields(item: WebsiteItem) -> dict[str, Any]:
 
 
 def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
-    """Changes when anything that Medusa would be told of the item changes."""
+    """Return a hash of everything that Medusa would be sent for the item."""
     told = [product_fields(item, collection_id), variant_fields(item)]
     text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
 
 def status_of(item: WebsiteItem, publish_when: PublishWhen, *, is_live: bool) -> str:
-    """Return the status that the product is to have.
+    """Return the status that the product must have.
 
     With `complete`, one that is not live yet stays a draft until publication.py finds it complete.
     """
@@ -79,7 +79,7 @@ def status_of(item: WebsiteItem, publish_when: PublishWhen, *, is_live: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where every product of the shop goes. Without a shipping profile a cart that holds it cannot be completed."""
+    """Sales channel and shipping profile of every product. Without a profile, a cart cannot be completed."""
 
     sales_channel_id: str
     shipping_profile_id: str | None
@@ -88,9 +88,9 @@ class Placement:
 def create_body(
     item: WebsiteItem, collection_id: str | None, placement: Placement, notes: Mapping[str, Any], status: str
 ) -> dict[str, Any]:
-    """Body of one product for POST /admin/products/batch, `create`. No price: prices are their own task's.
+    """Return the body of one product for POST /admin/products/batch, `create`, without prices, which have a task.
 
-    `notes` is metadata that tells what was sent.
+    `notes` is metadata that records what was sent.
     """
     fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
     metadata = {key: value for key, value in {**fields["metadata"], **notes}.items() if value != ""}
@@ -107,7 +107,7 @@ def create_body(
 
 
 def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None) -> dict[str, Any]:
-    """Body of the default variant when it is created, alone or with its product; may take an inventory item over."""
+    """Return the body of a new default variant. With an inventory item, the variant takes it over."""
     fields = {key: value for key, value in variant_fields(item).items() if value is not None}
     body: dict[str, Any] = {**fields, "options": {OPTION: OPTION}, "prices": []}
     if inventory_item_id:
@@ -116,18 +116,18 @@ def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None)
 
 
 def image_fingerprint(item: WebsiteItem) -> str:
-    """Stands for the item's own image. Anybody can read metadata in the shop, and the path may be a private one."""
+    """Return a hash of the item's image path: metadata is public in the shop, and the path may be private."""
     path = item.row["website_image"]
     return short_hash(path) if path else ""
 
 
 def short_hash(text: str) -> str:
-    """Return eight characters that stand for a text."""
+    """Return an eight-character hash of a text."""
     return f"{crc32(text.encode('utf-8')):08x}"
 
 
 def handle(item: WebsiteItem) -> str:
-    """The product's address in the shop: readable, and unique because the Website Item's name is in it.
+    """Return the product's address in the shop: readable, and unique because it contains the Website Item's name.
 
     Medusa refuses a second product with the same handle and adds no suffix, and titles do repeat.
     """
@@ -141,7 +141,7 @@ def handle(item: WebsiteItem) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower-case letters and digits of any script with single hyphens between, as Medusa accepts in handles."""
+    """Return lower-case letters and digits of any script joined by single hyphens, as Medusa accepts in handles."""
     letters = (
         char if unicodedata.category(char) in ("Ll", "Lo", "Lm", "Nd", "Nl", "No") else "-"
         for char in unicodedata.normalize("NFC", text.lower())
@@ -151,7 +151,7 @@ def slug(text: str) -> str:
 
 
 def _metadata(item: WebsiteItem) -> dict[str, Any]:
-    """All of METADATA_KEYS; an empty text deletes the key in Medusa's merge."""
+    """Return values for all of METADATA_KEYS; an empty text deletes the key when Medusa merges metadata."""
     row = item.row
     specifications = [
         {"label": label, "description": plain_text(description)} for label, description in item.specifications

@@ -1,10 +1,10 @@
-"""What of a product is to be changed: the ERP's values beside Medusa's, field by field, by policy.
+"""Decide what to change on a product: compare ERP and Medusa field by field, by policy.
 
-Belongs here: the comparison, as pure functions. What the ERP tells is in product_bodies.py, reading and sending in
+Belongs here: the comparison, as pure functions. The ERP's values come from product_bodies.py, reading and sending in
 product_updates.py.
 
-What was sent last is noted in the product's metadata, so that a second installation knows it too: one fingerprint of
-everything, and a short hash of each field that stays as it is in Medusa until the ERP changes it.
+The product's metadata records what was sent last, so that a second installation knows it too: one fingerprint of
+everything, and a short hash of each field that keeps Medusa's value until the ERP changes it.
 """
 
 import json
@@ -36,7 +36,7 @@ VARIANT_FIELDS = {
     "manage_inventory": "manage_inventory",
     "allow_backorder": "allow_backorder",
 }
-"""Names in FIELD_POLICIES, and what Medusa calls them."""
+"""Medusa's field names by the names in FIELD_POLICIES."""
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]
@@ -45,18 +45,18 @@ Policies = Mapping[str, FieldPolicy]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One Website Item beside its product. Fields have the names of FIELD_POLICIES."""
+    """One Website Item compared with its product. Fields have the names of FIELD_POLICIES."""
 
     changes: Values
     """Values to send."""
     kept: dict[str, tuple[Any, Any]]
-    """(the ERP's value, Medusa's value) of fields that differ and may."""
+    """(ERP value, Medusa value) of fields that differ and keep Medusa's value."""
     notes: Values
-    """Metadata that notes what is sent; empty when it is noted already."""
+    """Metadata that records what is sent; empty when it is already recorded."""
 
 
 def told_values(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
-    """Return what the ERP says of the item. What it does not know is missing, and takes nothing away."""
+    """Return the ERP's values of the item. Values that it does not have are left out, and clear nothing."""
     fields, variant = product_fields(item, collection_id), variant_fields(item)
     values = {
         **{name: fields[name] for name in PRODUCT_FIELDS},
@@ -73,7 +73,7 @@ def told_values(item: WebsiteItem, collection_id: str | None, placement: Placeme
 
 
 def current_values(product: Row, variant: Row) -> Values:
-    """Return what Medusa says of the product, under the same names."""
+    """Return Medusa's values of the product, under the same names."""
     metadata = product["metadata"] or {}
     return {
         **{name: product[name] for name in PRODUCT_FIELDS},
@@ -95,7 +95,7 @@ def compare(
     *,
     force: bool,
 ) -> Comparison:
-    """Decide field by field. `metadata` is the product's, `fingerprint` stands for all that the ERP says now."""
+    """Decide field by field. `metadata` is the product's; `fingerprint` is the hash of all ERP values now."""
     changes: Values = {}
     kept: dict[str, tuple[Any, Any]] = {}
     is_noted = metadata.get(HASH_KEY) == fingerprint
@@ -113,16 +113,16 @@ def compare(
 
 
 def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Policies) -> Values:
-    """Return the metadata that notes what was sent."""
+    """Return the metadata that records what was sent."""
     hashes = {name: field_hash(value) for name, value in told.items() if policies[name] == "until_erp_changes"}
     return {HASH_KEY: fingerprint, IMAGE_KEY: image_fingerprint(item), SENT_KEY: hashes}
 
 
 def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values:
-    """Body for POST /admin/products/batch, `update`; empty when there is nothing to say.
+    """Return the body for POST /admin/products/batch, `update`; empty when nothing differs.
 
-    The handle stays: it is the product's address in the shop. Variants are sent only where they differ, and then all of
-    them, because Medusa deletes those that an update leaves out.
+    The handle stays, as the product's address in the shop. Variants are sent only if they differ, and then all of
+    them, because Medusa deletes variants that an update leaves out.
     """
     changes = comparison.changes
     body: Values = {name: changes[name] for name in PRODUCT_FIELDS if name in changes}
@@ -145,10 +145,10 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
 
 
 def field_hash(value: Any) -> str:
-    """Return eight characters that stand for a value. Anybody can read metadata in the shop."""
+    """Return an eight-character hash of a value. Metadata is public in the shop, so it holds no values."""
     return short_hash(json.dumps(value, sort_keys=True, ensure_ascii=False))
 
 
 def _same(left: Any, right: Any) -> bool:
-    """Whether two values are equal; nothing and an empty text are the same emptiness."""
+    """Return whether two values are equal; None equals an empty text."""
     return left == right or (left in (None, "") and right in (None, ""))

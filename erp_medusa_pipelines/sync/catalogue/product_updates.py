@@ -1,8 +1,8 @@
 """Exported products that differ from their Website Item are updated; unpublished ones become drafts.
 
 Belongs here: finding the differences and sending them. Which value counts is decided in product_changes.py, the mapping
-is in product_bodies.py. Every field is compared with what Medusa holds, so that what somebody changed there by hand is
-seen; an item without differences costs no write.
+is in product_bodies.py. Every field is compared with Medusa's value, so that manual changes there are noticed; an item
+without differences costs no write.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is to be sent for one Website Item; an empty body where nothing is."""
+    """What must be sent for one Website Item; the body is empty when nothing differs."""
 
     item: WebsiteItem
     changed: frozenset[str]
@@ -60,7 +60,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class KeptDifference:
-    """A value of Medusa's that differs from the ERP's and stays, by the policy of its field."""
+    """A value in Medusa that differs from the ERP's and is kept by the policy of its field."""
 
     website_item: str
     field: str
@@ -81,7 +81,7 @@ class ProductUpdates(WebsiteItemSync):
     """Filled by `run`."""
 
     def run(self) -> SyncReport:
-        """Update the batch; everything but AccessError ends in the report."""
+        """Update the batch. Raises AccessError; any other failure goes into the report."""
         self._keys = UniqueKeys(self.reader, self.medusa)
         self._thumbnails = Thumbnails(self.erp, self.medusa, self.policies["thumbnail"], force=self.force)
         names = list(self.reader.names(self.batch, filters=BOUND))
@@ -121,7 +121,7 @@ class ProductUpdates(WebsiteItemSync):
             yield Update(one.item.name, one.body, one.fingerprint)
 
     def _with_products(self, window: Sequence[WebsiteItem]) -> list[Pair]:
-        """The Website Items whose ids are their own; those of others are put right by medusa_products first."""
+        """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
         products = {product["id"]: product for product in found}
         own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
@@ -145,7 +145,7 @@ class ProductUpdates(WebsiteItemSync):
         return Difference(item, frozenset(comparison.changes), body, fingerprint)
 
     def _with_free_keys(self, differing: Sequence[Difference]) -> Iterator[Difference]:
-        """The differences that can be sent, once keys that move from one item to another are free."""
+        """Return the differences that can be sent, after freeing keys that move from one item to another."""
         moving = [one for one in differing if one.changed & {"sku", "barcode", "manage_inventory"}]
         refused: Mapping[str, str] = {}
         try:
@@ -161,7 +161,7 @@ class ProductUpdates(WebsiteItemSync):
                 yield one
 
     def _prepare(self, moving: Sequence[Difference]) -> dict[str, str]:
-        """Make room for the new keys of these items; returns why not, by Website Item."""
+        """Free the new keys of these items. Returns the reasons why not, by Website Item."""
         claims = self._keys.claim([one.item for one in moving if one.changed & {"sku", "barcode"}])
         for one in moving:
             if one.item.name in claims.refused:

@@ -1,10 +1,10 @@
 """Published Website Items without Medusa ids become products; the ids are written back.
 
-Belongs here: the order of things and what happens when one fails. The mapping is in product_bodies.py, taking over what
-is already there in adoption.py, writing to ERPNext in clients/erpnext_writes.py.
+Belongs here: the order of the work and what happens when a step fails. The mapping is in product_bodies.py, adopting
+existing products in adoption.py, writing to ERPNext in clients/erpnext_writes.py.
 
-Reading, creating and writing back go on at the same time: while Medusa creates a chunk, the next items are read and
-the ids of the last chunk are written. Not more than a few chunks are in memory, whatever the size of the catalogue.
+Reading, creating and writing back run concurrently: while Medusa creates a chunk, the next items are read and the ids
+of the last chunk are written. Memory holds only a few chunks, whatever the size of the catalogue.
 """
 
 import logging
@@ -78,7 +78,7 @@ class ProductExport(WebsiteItemSync):
         self._keys = UniqueKeys(self.reader, self.medusa)
 
     def run(self) -> SyncReport:
-        """Export the batch. Raises AccessError when a key or a right is missing; everything else is in the report."""
+        """Export the batch. Raises AccessError when a key or a right is missing; reports any other failure."""
         names = list(self.reader.names(self.batch, filters=PUBLISHED, or_filters=UNBOUND))
         self.report.count("found", len(names))
         creating = Stage("create", self.options.parallel)
@@ -114,7 +114,7 @@ class ProductExport(WebsiteItemSync):
             creating.submit(self._create, chunk)
 
     def _candidate(self, item: WebsiteItem) -> Candidate | None:
-        """What to create for an item; None when there is nothing to send (noted in the report)."""
+        """Return what to create for an item, or None when nothing can be sent, which is in the report."""
         if item.is_bound:
             self.report.count("unchanged")
             self.report.advance(1)
@@ -147,7 +147,7 @@ class ProductExport(WebsiteItemSync):
         self._writing.submit(self._write_ids, bindings, "written")
 
     def _resolve(self, error: PermanentError, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
-        """Settle what the refusal names: fields of numbered items, or keys that some product already has."""
+        """Handle what the refusal names: fields of numbered items, or keys that another product already has."""
         if not _TAKEN.search(error.reason):
             return named_by_index(error, group)
         if _INVENTORY_TAKEN.search(error.reason) and (settled := self._take_over_inventory(group)):
@@ -162,7 +162,7 @@ class ProductExport(WebsiteItemSync):
             if one.name in claims.refused
         ]
         if not claims.freed:
-            # Of a handle that another's product has; adopting it says whose.
+            # Another item's product has the handle; adopting it reports whose.
             free += [one for one in rest if one.name in known and one.name not in claims.refused]
         if not (free or refused or claims.freed):
             return None
@@ -170,7 +170,7 @@ class ProductExport(WebsiteItemSync):
         return remaining, [*refused, *self._adopt_all(free, known)]
 
     def _without_lost_owners(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-        """The same products; of those that we made, the ones whose Website Item does not exist any more are free."""
+        """Return the products with exported ones unbound whose Website Item no longer exists."""
         ours = {name: one for name, one in known.items() if one["external_id"] and HASH_KEY in (one["metadata"] or {})}
         existing = existing_website_items(self.erp, {one["external_id"] for one in ours.values()})
         return {
@@ -179,7 +179,7 @@ class ProductExport(WebsiteItemSync):
         }
 
     def _take_over_inventory(self, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
-        """Let new variants take over inventory items that hold their sku and stock nothing."""
+        """Let new variants take over inventory items that have their sku and belong to no variant."""
         unused = self._adopter.unused_inventory([candidate.item for candidate in group])
         mended = [
             replace(c, body={**c.body, "variants": [create_variant_body(c.item, unused[c.item.item_code])]})
@@ -190,7 +190,7 @@ class ProductExport(WebsiteItemSync):
         return (mended, []) if mended != list(group) else None
 
     def _recover(self, group: Sequence[Candidate]) -> list[Candidate]:
-        """After a lost answer: take over what was created all the same, return what was not."""
+        """After a lost answer, adopt what was created and return what was not."""
         known = self._adopter.by_external_id(candidate.item for candidate in group)
         self._adopt([candidate for candidate in group if candidate.name in known], known)
         return [candidate for candidate in group if candidate.name not in known]

@@ -1,7 +1,7 @@
-"""Products that wait as drafts go live once they have a picture, a price and stock (PUBLISH_WHEN=complete).
+"""Drafts are published once they have a picture, a price and stock (PUBLISH_WHEN=complete).
 
-Belongs here: what complete means, and showing what is. A product that is live stays so when its stock runs out; one
-whose Website Item is not published is product_updates.py's.
+Belongs here: what complete means, and publishing complete products. A published product stays published when its stock
+runs out; product_updates.py handles products whose Website Item is not published.
 """
 
 from collections import defaultdict
@@ -26,20 +26,20 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A product that is to be shown."""
+    """A product to publish."""
 
     name: str
     product_id: str
 
     @property
     def fingerprint(self) -> str:
-        """A refusal stands for this product."""
+        """Return the fingerprint of a refusal: it holds for this product."""
         return f"publish {self.product_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """A Website Item that waits, and for what."""
+    """A Website Item that is not published yet, and what it lacks."""
 
     website_item: str
     lacks: str
@@ -59,13 +59,13 @@ def missing_parts(product: Row, variant_id: str, *, has_price: bool, stock: floa
 
 @dataclass(kw_only=True)
 class Publications(WebsiteItemSync):
-    """One run for one batch. `price_list` is the ERP's; `incomplete` is filled by `run`."""
+    """One run for one batch. `price_list` is the ERP's; `run` fills `incomplete`."""
 
     price_list: str
     incomplete: list[Incomplete] = field(default_factory=list)
 
     def run(self) -> SyncReport:
-        """Show what is complete; passing failures end in the report."""
+        """Publish complete products; transient failures go into the report."""
         names = list(self.reader.names(self.batch, filters=SHOWN_IN_ERP))
         self.report.count("found", len(names))
         for some in batched(names, self.options.window):
@@ -80,7 +80,7 @@ class Publications(WebsiteItemSync):
         return self.report
 
     def _complete(self, names: Sequence[str]) -> list[Publication]:
-        """The drafts among these Website Items that lack nothing any more."""
+        """Return the drafts among these Website Items that are complete."""
         rows = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
         found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), STATUS_FIELDS)
         drafts = {product["id"]: product for product in found if product["status"] == "draft"}
@@ -104,7 +104,7 @@ class Publications(WebsiteItemSync):
         return complete
 
     def _priced(self, rows: Sequence[Row]) -> set[str]:
-        """Item codes with an Item Price that is an entry in Medusa: the price sync notes its id."""
+        """Return item codes with an Item Price that Medusa has, by the entry's id that the price sync stored."""
         filters = [["price_list", "=", self.price_list], ["medusa_price_id", "is", "set"]]
         codes = [row["item_code"] for row in rows if row["item_code"]]
         return {
@@ -113,7 +113,7 @@ class Publications(WebsiteItemSync):
         }
 
     def _stock(self, rows: Sequence[Row]) -> dict[str, float]:
-        """What can be sold of each variant."""
+        """Return the available quantity of each variant, in pieces."""
         quantities: dict[str, float] = defaultdict(float)
         codes = [row["item_code"] for row in rows if row["item_code"]]
         for item in self.medusa.inventory_items_by_sku(codes, LEVELS):

@@ -1,6 +1,6 @@
 """The thumbnail follows the Website Item's own image, unless somebody chose another one in Medusa.
 
-Belongs here: when another thumbnail is due, and where the image lies in Medusa. Uploading is in images.py, which sets
+Belongs here: when another thumbnail is due, and the image's address in Medusa. Uploading is in images.py, which sets
 the first thumbnail.
 """
 
@@ -16,19 +16,19 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import IMAGE_KEY, image_
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 THUMBNAIL_KEY = "erp_thumbnail"
-"""Key in the product's metadata: stands for the thumbnail that was set last, so that another one is noticed."""
+"""Key in the product's metadata: hash of the thumbnail that was set last, so that a manual change is noticed."""
 
 Pair = tuple[WebsiteItem, Mapping[str, Any]]
 """A Website Item and its product."""
 
 
 def thumbnail_body(url: str) -> dict[str, Any]:
-    """Return what sets the thumbnail and notes it."""
+    """Return the body that sets the thumbnail and records it in the metadata."""
     return {"thumbnail": url, "metadata": {THUMBNAIL_KEY: short_hash(url)}}
 
 
 class Thumbnails:
-    """Which of some products get another thumbnail."""
+    """Find products that need another thumbnail."""
 
     def __init__(self, erp: ErpNextClient, medusa: MedusaClient, policy: FieldPolicy, *, force: bool) -> None:
         self._erp = erp
@@ -37,11 +37,11 @@ class Thumbnails:
         self._force = force
 
     def is_kept(self, item: WebsiteItem, product: Mapping[str, Any]) -> bool:
-        """Whether somebody chose another thumbnail in Medusa, which stays."""
+        """Return whether somebody chose another thumbnail in Medusa, which is kept."""
         return self._policy == "until_erp_changes" and _was_replaced(product) and not self._is_due(item, product)
 
     def changes(self, pairs: Sequence[Pair]) -> dict[str, dict[str, Any]]:
-        """Return {Website Item: what sets its thumbnail}: the website image, where the product shows it already.
+        """Return {Website Item: body that sets its thumbnail} where the product already shows the website image.
 
         A new image becomes the thumbnail as it is uploaded.
         """
@@ -56,7 +56,7 @@ class Thumbnails:
         return self._policy != "keep" and image_fingerprint(item) != (product["metadata"] or {}).get(IMAGE_KEY)
 
     def _addresses(self, due: Mapping[str, Pair]) -> Iterator[tuple[str, str]]:
-        """(Website Item, address of its own image in Medusa), of those whose product shows it."""
+        """Yield (Website Item, address of its own image in Medusa) where the product shows it."""
         if not due:
             return
         files = [
@@ -80,6 +80,6 @@ class Thumbnails:
 
 
 def _was_replaced(product: Mapping[str, Any]) -> bool:
-    """Whether the thumbnail is not the one that was set last. Unknown where none was noted."""
+    """Return whether the thumbnail differs from the one that was set last; False when none was recorded."""
     noted = (product["metadata"] or {}).get(THUMBNAIL_KEY)
     return bool(noted) and noted != short_hash(product["thumbnail"] or "")

@@ -1,10 +1,10 @@
-"""Keys that Medusa takes only once - sku, barcode, an inventory item's sku - when they move from one item to another.
+"""Move unique keys - sku, barcode, an inventory item's sku - from one product to another.
 
-Item codes are swapped or renamed and barcodes are moved in ERPNext at once; in Medusa the first update is refused as
-long as the other product still holds the key. So a key is freed first where the ERP says that its holder is to have
-another one. The holder gets its own with its own update.
+ERPNext swaps or renames item codes and moves barcodes at once; Medusa refuses the first update while the other product
+still has the key. So a key is freed first if the ERP gives its holder another one. The holder gets its new key with
+its own update.
 
-Belongs here: who holds a key, whether it may be taken, and freeing it. Who owns which product is bindings.py's.
+Belongs here: who holds a key, whether it may be freed, and freeing it. Ownership of products is in bindings.py.
 """
 
 import logging
@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A variant, or its inventory item, that has a key which another Website Item is to have."""
+    """A variant, or its inventory item, with a key that another Website Item must get."""
 
     item: WebsiteItem
     key: str
@@ -36,27 +36,27 @@ class Holding:
 
 @dataclass
 class Claims:
-    """What came of asking for keys."""
+    """The result of claiming keys."""
 
     freed: int = 0
     refused: dict[str, str] = field(default_factory=dict)
-    """Why, by Website Item: the key is somebody else's by right."""
+    """Reasons by Website Item: another product rightfully has the key."""
 
 
 def keys_of(item: WebsiteItem) -> dict[str, str | None]:
-    """Return the keys that the item's variant is to have."""
+    """Return the keys that the item's variant must have."""
     return {"sku": item.item_code or None, "barcode": item.barcode}
 
 
 class UniqueKeys:
-    """Looks for holders of keys in one Medusa and frees what is free by right."""
+    """Find holders of keys in one Medusa and free keys that they should not have."""
 
     def __init__(self, reader: WebsiteItemReader, medusa: MedusaClient) -> None:
         self._reader = reader
         self._medusa = medusa
 
     def claim(self, items: Sequence[WebsiteItem]) -> Claims:
-        """Free the keys of these items wherever the ERP says that the holder is to have another key."""
+        """Free the keys of these items where the ERP gives their holder another key."""
         holdings = [*self._variants(items), *self._inventory(items)]
         claims = Claims()
         if not holdings:
@@ -79,20 +79,20 @@ class UniqueKeys:
         return claims
 
     def rename_inventory(self, item: WebsiteItem) -> None:
-        """Give the inventory item of an exported item its item code: Medusa does not when a sku changes.
+        """Set the item code as sku of the inventory item: Medusa does not when a variant's sku changes.
 
-        Before the variant is updated: should the run break off here, the variant still differs in the next one.
+        Call it before the variant is updated: after an interruption, the variant still differs in the next run.
         """
         fields = "id,inventory_items.inventory_item_id,inventory_items.inventory.sku"
         variant_id = item.row["medusa_variant_id"]
         for variant in self._medusa.find("/admin/product-variants", "variants", "id", [variant_id], fields):
             links = variant["inventory_items"] or ()
-            # Of several, as a bundle has, none is the item's own.
+            # With several inventory items, as in a bundle, none is the item's own.
             if len(links) == 1 and links[0]["inventory"]["sku"] != item.item_code:
                 self._medusa.update_inventory_item(links[0]["inventory_item_id"], {"sku": item.item_code})
 
     def restock(self, item: WebsiteItem) -> None:
-        """Give the variant its inventory item back; Medusa refuses to manage the inventory of one that lost it."""
+        """Link the variant to its inventory item again; Medusa refuses to manage inventory of a variant without one."""
         variant = {"id": item.row["medusa_variant_id"], "product_id": item.row["medusa_id"], "sku": item.item_code}
         MedusaInventory(self._medusa).stock_variant(variant)
 
@@ -123,7 +123,7 @@ class UniqueKeys:
         ]
 
     def _owners(self, holdings: Sequence[Holding]) -> dict[str, tuple[Row, WebsiteItem | None]]:
-        """(product, its Website Item where it exists) by product."""
+        """Return (product, its Website Item if it exists) by product id."""
         ids = {one.variant["product_id"] for one in holdings}
         products = self._medusa.products_by("id", ids, "id,external_id,metadata")
         names = {product["external_id"] for product in products if product["external_id"]}
@@ -132,7 +132,7 @@ class UniqueKeys:
 
     @staticmethod
     def _is_outdated(one: Holding, product: Row, owner: WebsiteItem | None) -> bool:
-        """Whether the holder is to have another key, or is a product of ours whose Website Item is gone."""
+        """Return whether the holder must get another key, or is an exported product whose Website Item is gone."""
         if owner is None:
             return HASH_KEY in (product["metadata"] or {})
         own_variant = owner.row["medusa_variant_id"]

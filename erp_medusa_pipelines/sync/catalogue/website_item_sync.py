@@ -1,6 +1,6 @@
 """The engine's batch sync for Website Items.
 
-Belongs here: which DocType it is and how its documents are read. Does not belong here: what any sync does with them.
+Belongs here: the DocType and how its documents are read. Does not belong here: what a sync does with them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,5 +23,5 @@ class WebsiteItemSync(BatchSync):
         self.reader = WebsiteItemReader(self.erp)
 
     def items(self, names: Sequence[str]) -> Iterator[list[WebsiteItem]]:
-        """The Website Items window by window; what cannot be read is left for a retry."""
+        """Yield windows of Website Items; a window that cannot be read is left for a retry."""
         yield from self.windows(names, self.reader.read)

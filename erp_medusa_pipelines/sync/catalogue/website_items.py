@@ -1,6 +1,6 @@
-"""Website Items as the tasks need them: the row, its specifications, and what its Item adds.
+"""Website Items as the tasks need them: the row, its specifications, and fields of its Item.
 
-Belongs here: reading from ERPNext in few requests. Does not belong here: what Medusa is told (product_bodies.py).
+Belongs here: reading from ERPNext in few requests. Does not belong here: what Medusa is sent (product_bodies.py).
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class WebsiteItem:
-    """One Website Item with what belongs to it. `row` holds FIELDS; texts may be None."""
+    """One Website Item with its related data. `row` holds FIELDS; texts may be None."""
 
     row: dict[str, Any]
     specifications: tuple[tuple[str, str], ...]
@@ -41,24 +41,24 @@ class WebsiteItem:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the ids of its Medusa product are known."""
+        """Return whether it has the ids of a Medusa product."""
         return bool(self.row["medusa_id"] and self.row["medusa_variant_id"])
 
 
 class WebsiteItemReader:
-    """Reads Website Items of one site. Four requests per `ErpNextClient.read_chunk` items."""
+    """Read Website Items of one site. Four requests per `ErpNextClient.read_chunk` items."""
 
     def __init__(self, erp: ErpNextClient) -> None:
         self._erp = erp
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
-        """Names of the batch's matching Website Items, in order. Only names travel, so the whole list is cheap."""
+        """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
         pages = self._erp.pages(WEBSITE_ITEM, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
         for page in pages:
             yield from (row["name"] for row in page if batch.contains(row["name"]))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
-        """The Website Items of these names, ordered by name; those deleted meanwhile are missing."""
+        """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         rows = self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)
         codes = [row["item_code"] for row in rows if row["item_code"]]
         items = {row["name"]: row for row in self._erp.rows_in("Item", ["name", "country_of_origin"], codes)}
@@ -90,5 +90,5 @@ class WebsiteItemReader:
 
     @cached_property
     def _country_codes(self) -> dict[str, str]:
-        """ISO 3166 codes by ERPNext's country names."""
+        """Return ISO 3166 codes by ERPNext's country names."""
         return {row["name"]: row["code"].lower() for row in self._erp.rows("Country", ["name", "code"]) if row["code"]}

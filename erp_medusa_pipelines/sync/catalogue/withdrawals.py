@@ -1,11 +1,10 @@
 """Products whose Website Item was deleted become drafts.
 
-Belongs here: finding them. Website Items that are there and not published are product_updates.py's.
+Belongs here: finding them. product_updates.py handles Website Items that exist and are not published.
 
-ERPNext remembers what was deleted: a Deleted Document holds its name and its last state, and with it the product's id.
-So nothing is taken for deleted because an answer was short. What was sent last is forgotten on the
-product: should the Website Item come back, the export takes the product over and the update of changed products shows
-it again.
+ERPNext records deletions: a Deleted Document holds the name and last state of a document, and so the product's id. A
+truncated answer therefore deletes nothing. The product's record of what was sent last is cleared: if the Website Item
+returns, the export adopts the product and the update of changed products publishes it again.
 """
 
 import json
@@ -23,7 +22,7 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 
 DELETED_DOCUMENT = "Deleted Document"
 LOOKS_BACK_DAYS = 35
-"""A month in which nothing ran is made up for; what was withdrawn before costs a look each night until then."""
+"""Days to look back. A month without runs is made up for; each older withdrawal costs a look-up per night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,12 @@ class Withdrawal:
 
     @property
     def fingerprint(self) -> str:
-        """What a held reject is compared with."""
+        """Return the fingerprint that a held reject is compared with."""
         return f"withdraw {self.product_id}"
 
     @property
     def body(self) -> dict[str, Any]:
-        """Its part of the call."""
+        """Return its part of the request body."""
         return {"id": self.product_id, "status": "draft", "metadata": {HASH_KEY: WITHDRAWN}}
 
 
@@ -49,7 +48,7 @@ class Withdrawals(WebsiteItemSync):
     """One run for one batch."""
 
     def run(self) -> SyncReport:
-        """Withdraw what was deleted. A missing right to read Deleted Documents ends in the report, others raise."""
+        """Make drafts of products of deleted items. A missing right to read Deleted Documents is only reported."""
         try:
             gone = self._still_shown(self._gone(self._records()))
         except TransientError as error:
@@ -60,7 +59,7 @@ class Withdrawals(WebsiteItemSync):
         return self.report
 
     def _records(self) -> dict[str, str]:
-        """{Deleted Document: Website Item} of the batch."""
+        """Return {Deleted Document: Website Item} of the batch."""
         recent = [
             ["deleted_doctype", "=", WEBSITE_ITEM],
             ["restored", "=", 0],
@@ -69,20 +68,20 @@ class Withdrawals(WebsiteItemSync):
         try:
             rows = list(self.erp.rows(DELETED_DOCUMENT, ["name", "deleted_name"], filters=recent, page_size=10_000))
         except AccessError as error:
-            # The one right that a night's export is not given up for.
+            # The export goes on without this one right.
             self.report.facts["deletions"] = f"not known: {error.reason}"
             return {}
         return {row["name"]: row["deleted_name"] for row in rows if self.batch.contains(row["deleted_name"])}
 
     def _gone(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Those whose Website Item was not made again."""
+        """Return the records whose Website Item was not created again."""
         there = {row["name"] for row in self.erp.rows_in(WEBSITE_ITEM, ["name"], records.values())}
         return {record: name for record, name in records.items() if name not in there}
 
     def _still_shown(self, deleted: Mapping[str, str]) -> list[Withdrawal]:
-        """Their published products: that of the same name, and the one whose id the Website Item had in the end.
+        """Return their published products: the one with the same name, and the one whose id the Website Item had last.
 
-        Either alone may be somebody else's: a copied Website Item brings the ids of its original along.
+        Either may belong to another item: a copied Website Item has the ids of its original.
         """
         found = self.medusa.products_by("external_id", deleted.values(), "id,external_id,status")
         shown = {row["id"]: row["external_id"] for row in found if row["status"] == "published"}
@@ -99,7 +98,7 @@ class Withdrawals(WebsiteItemSync):
 
 
 def _product_of(record: Mapping[str, Any]) -> str:
-    """The product's id in a Deleted Document's `data`, which is the document as JSON."""
+    """Return the product's id from a Deleted Document's `data`, which is the document as JSON."""
     try:
         return json.loads(record["data"] or "{}").get("medusa_id") or ""
     except (ValueError, AttributeError):
