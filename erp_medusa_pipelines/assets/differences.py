@@ -11,6 +11,7 @@ import dagster as dg
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncRun, document_url
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE
 from erp_medusa_pipelines.sync.catalogue.product_updates import KeptDifference
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 
@@ -47,7 +48,7 @@ def difference_check(run: SyncRun, kept: Sequence[KeptDifference]) -> dg.AssetCh
         for row in shown
     ]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in COLUMNS])
-    table = {"differences": dg.MetadataValue.table(records, schema)} if records else {}
+    table = {KEPT_TABLE: dg.MetadataValue.table(records, schema)} if records else {}
     return dg.AssetCheckResult(
         passed=not number,
         check_name=CHECK,

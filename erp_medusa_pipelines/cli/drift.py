@@ -37,17 +37,19 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
     found = differences((plan.task, plan.rows) for plan in plans)
     problems = [problem for plan in plans for problem in plan.problems]
     rejects = [dict(row) for plan in plans for row in plan.rejects]
+    kept = [dict(row) for plan in plans for row in plan.kept]
     data = {
         "counts": counts(found),
         "differences": [asdict(one) for one in found],
         "rejects": rejects,
+        "kept": kept,
         "problems": problems,
     }
     code = ExitCode.CANNOT_TELL if problems else ExitCode.TO_DO if found or rejects else ExitCode.FINE
-    return Answer(data, _shown(found, len(rejects), problems), code)
+    return Answer(data, _shown(found, len(rejects), problems, len(kept)), code)
 
 
-def _shown(found: list[Difference], rejects: int, problems: list[str]) -> list[RenderableType]:
+def _shown(found: list[Difference], rejects: int, problems: list[str], kept: int) -> list[RenderableType]:
     shown: list[RenderableType] = []
     if found:
         columns = ("", "what", "document", "field", "ERPNext", "Medusa")
@@ -63,5 +65,8 @@ def _shown(found: list[Difference], rejects: int, problems: list[str]) -> list[R
         shown.append(Text("The storefront shows what ERPNext says.", style="green"))
     if rejects:
         shown.append(Text(f"{rejects} documents are refused: erp-medusa plan names them.", style="yellow"))
+    if kept:
+        text = f"{kept} values were changed in Medusa and stay, by FIELD_POLICIES (--json has them)."
+        shown.append(Text(text, style="dim"))
     shown += [Text(f"Cannot tell: {problem}", style="red") for problem in problems]
     return shown

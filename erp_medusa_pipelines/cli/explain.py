@@ -87,6 +87,7 @@ def explain(item: Named) -> Answer:
         "differences": [asdict(one) for one in found],
         "rejects": [dict(row) for row in plan.rejects],
         "problems": list(plan.problems),
+        "kept": [dict(row) for row in plan.kept],
         **vars(past),
     }
     open_ones = found or plan.rejects or past.held
@@ -141,6 +142,9 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
         return f"Medusa differs in: {', '.join(dict.fromkeys(one.what for one in found))}.{_next(batch)}"
     if sides.products[0]["status"] != "published":
         return f"It is {sides.products[0]['status']} in Medusa, as ERPNext and the settings want it."
+    if plan.kept:
+        fields = ", ".join(dict.fromkeys(row["field"] for row in plan.kept))
+        return f"Somebody changed it in Medusa, and FIELD_POLICIES lets that stand: {fields}."
     return "The shop shows what ERPNext says."
 
 
@@ -163,6 +167,7 @@ def _shown(
     columns = ("what", "field", "erpnext", "medusa")
     optional = (
         ("Differs", columns, [asdict(one) for one in found]),
+        ("Kept in Medusa", ("field", "erp", "medusa"), plan.kept),
         ("Would be rejected", ("document", "field", "reason"), plan.rejects),
         ("Held back", ("asset", "document", "reason"), past.held),
         ("Last runs", ("task", "status", "ended", "run_id"), past.runs),

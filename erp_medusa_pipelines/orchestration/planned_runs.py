@@ -46,6 +46,8 @@ class Plan:
     rejects: Sequence[Mapping[str, Any]] = ()
     problems: Sequence[str] = ()
     """Why an asset would fail, such as a brake or a server that does not answer."""
+    kept: Sequence[Mapping[str, Any]] = ()
+    """Values that differ in Medusa and that a field policy lets stand."""
 
     @property
     def digest(self) -> str:
@@ -63,6 +65,7 @@ class Plan:
             "counts": {asset: dict(numbers) for asset, numbers in self.counts.items()},
             "rejects": [dict(row) for row in self.rejects],
             "problems": list(self.problems),
+            "kept": [dict(row) for row in self.kept],
         }
 
 
@@ -82,4 +85,4 @@ def plan_task(
         outcome = side.run(scope.batches_of(task, settings), keep_rejects=False)
     with open_shop(settings) as shop:
         rows = describe(shop, log.changes)
-    return Plan(task.name, scope, rows, outcome.counts, outcome.rejects, outcome.problems)
+    return Plan(task.name, scope, rows, outcome.counts, outcome.rejects, outcome.problems, outcome.kept)

@@ -16,6 +16,8 @@ from erp_medusa_pipelines.tasks import TASKS
 CHECK = "nothing_rejected"
 TABLE = "rejects"
 NUMBER = "rejected"
+KEPT_TABLE = "differences"
+"""Values in Medusa that differ from the ERP and that a field policy lets stand, in the check on them."""
 
 
 def quarantine_key(asset: str, batch: str | None) -> str:

@@ -13,7 +13,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import TABLE, quarantine_key
+from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.tasks import Task
 
@@ -44,6 +44,8 @@ class Outcome:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Why an asset failed, such as a brake or a server that does not answer."""
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    """Values that differ in Medusa and that a field policy lets stand: website_item, field, erp, medusa."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,19 @@ def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outc
     for event in result.get_asset_materialization_events():
         made = event.materialization
         _note(made.asset_key.to_user_string(), batch if made.partition else None, made.metadata, outcome)
+    for evaluation in result.get_asset_check_evaluations():
+        outcome.kept += _records(evaluation.metadata.get(KEPT_TABLE))
 
 
 def _note(asset: str, batch: str | None, metadata: Mapping[str, Any], outcome: Outcome) -> None:
     numbers = {key: entry.value for key, entry in metadata.items() if isinstance(entry.value, int | float)}
     label = f"{asset}[{batch}]" if batch else asset
     outcome.counts[label] = {key: value for key, value in numbers.items() if key not in NOT_COUNTED}
-    table = metadata.get(TABLE)
-    if isinstance(table, dg.TableMetadataValue):
-        outcome.rejects += [{"asset": asset, **record.data} for record in table.records]
+    outcome.rejects += [{"asset": asset, **record} for record in _records(metadata.get(TABLE))]
+
+
+def _records(table: dg.MetadataValue[Any] | None) -> list[dict[str, Any]]:
+    return [dict(record.data) for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
 
 
 def _reason(event: dg.DagsterEvent) -> str:

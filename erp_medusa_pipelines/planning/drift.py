@@ -3,6 +3,7 @@
 Belongs here: what each row of a plan means for somebody who compares both sides. Does not belong here: planning.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def differences(plans: Iterable[tuple[str, Sequence[PlanRow]]]) -> list[Differen
     """Differences of the plans, given as (task, rows). What is written to ERPNext, such as ids, is none."""
     found: set[Difference] = set()
     for task, rows in plans:
-        made = {row.document for row in rows if (row.kind, row.action) == ("product", "create")}
+        made = _made(rows)
         for row in rows:
             if row.system == "Medusa" and row.field not in _NOTES and not _comes_with(row, made):
                 found.add(_difference(task, row))
@@ -71,9 +72,20 @@ def by_document(found: Iterable[Difference]) -> Mapping[str, list[Difference]]:
     return grouped
 
 
+def _made(rows: Iterable[PlanRow]) -> set[str]:
+    """Names of the products that are missing, and their skus, by which prices and stock are named."""
+    made: set[str] = set()
+    for row in rows:
+        if (row.kind, row.action) == ("product", "create"):
+            made.add(row.document)
+            if row.field == "variants":
+                made |= {variant["sku"] for variant in json.loads(row.new) if variant.get("sku")}
+    return made
+
+
 def _comes_with(row: PlanRow, made: set[str]) -> bool:
-    """Whether the row only says that a product that is missing lacks this as well."""
-    return row.document in made and row.kind != "product"
+    """Whether the row only says what comes along: all that a missing product lacks, and files before they are shown."""
+    return row.kind == "file" or (row.document in made and (row.kind, row.action) != ("product", "create"))
 
 
 def _difference(task: str, row: PlanRow) -> Difference:

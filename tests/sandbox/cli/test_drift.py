@@ -63,6 +63,17 @@ def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
     assert same not in {one["document"] for one in told.data["differences"]}
 
 
+def test_a_missing_product_is_one_difference_with_all_that_it_lacks(
+    erp_medusa: Command, shop: Shop, runner: Runner
+) -> None:
+    (deleted,) = exported(shop, runner, 1)
+    new = shop.item(quantity=4)
+    shop.delete_product(deleted)
+    told = erp_medusa("drift")
+    assert found(told) == {("missing", "product", deleted), ("missing", "product", new)}
+    assert told.data["counts"] == {"missing": 2}
+
+
 def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer) -> None:
     first, second = exported(shop, runner, 2)
     for name in (first, second):

@@ -63,6 +63,20 @@ def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Comman
     assert {row["name"] for row in erp.store.rows("Item Group") if row["medusa_id"]} == {gloves}
 
 
+def test_what_a_policy_leaves_to_medusa_is_told(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    name = shop.item()
+    erp_medusa("sync", name)
+    medusa.admin("POST", f"/admin/products/{shop.product_of(name)}", json={"title": "Edited by hand"})
+    told = erp_medusa("explain", name)
+    assert (told.code, told.data["differences"]) == (0, [])
+    assert told.data["why"] == "Somebody changed it in Medusa, and FIELD_POLICIES lets that stand: title."
+    assert [(row["field"], row["medusa"]) for row in told.data["kept"]] == [("title", "Edited by hand")]
+    drift = erp_medusa("drift")
+    assert (drift.code, [row["website_item"] for row in drift.data["kept"]]) == (0, [name])
+
+
 def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> None:
     told = erp_medusa("explain", "WEB-NOBODY")
     assert told.code == 2
