@@ -232,6 +232,8 @@ class HttpClient:
         try:
             response = self._session.request(method, self.base_url + path, allow_redirects=False, **options)
             self._note_date(response)
+            milliseconds = response.elapsed.total_seconds() * 1000
+            log.debug("%s %s: %d in %.0f ms", self.service, self.redact(where), response.status_code, milliseconds)
             if response.status_code < 300:
                 return response
             with response:

@@ -408,3 +408,11 @@ def test_many_threads_share_one_client(server: Server) -> None:
     assert answers == paths
     assert client.requests_sent == client.counts["GET"] == 240
     assert len(server.connections) <= 4
+
+
+def test_each_answer_is_a_debug_line_without_its_query(caplog: pytest.LogCaptureFixture) -> None:
+    with served() as server, caplog.at_level(logging.DEBUG, logger="erp_medusa_pipelines.clients"):
+        HttpClient("ERPNext", server.url, {}).request("GET", "/api/resource/Item", params={"filters": SECRET})
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
+    assert line.startswith("ERPNext GET /api/resource/Item: 200 in ")
+    assert SECRET not in line
