@@ -62,7 +62,6 @@ PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) {
   assetPartitionStatuses { ... on DefaultPartitionStatuses {
     materializedPartitions failedPartitions materializingPartitions } } } } }"""
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } } }"
-SELECTOR = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
 
 
 def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -> Found:
@@ -96,7 +95,19 @@ class Deployment:
     shop: sandbox.SandboxAddress
     environment: Mapping[str, str] = field(repr=False)
     has_code_server: bool
+    shop_name: str | None = None
+    """Of several shops this one; its code location has the same name."""
+
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The code location's definitions."""
+        return {"repositoryName": REPOSITORY, "repositoryLocationName": self.shop_name or LOCATION}
+
+    def path(self, asset: str) -> dict[str, list[str]]:
+        """The asset's key."""
+        return {"path": [self.shop_name, asset] if self.shop_name else [asset]}
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """One request; raises on any error."""
@@ -111,9 +122,9 @@ class Deployment:
         self, job: str, partition: str | None = None, *, assets: list[str] | None = None, tags: Mapping[str, str] = {}
     ) -> str:
         """Start a run the way the UI does, and return its id."""
-        selector: dict[str, Any] = {**SELECTOR, "pipelineName": job}
+        selector: dict[str, Any] = {**self.selector, "pipelineName": job}
         if assets:
-            selector["assetSelection"] = [{"path": [name]} for name in assets]
+            selector["assetSelection"] = [self.path(name) for name in assets]
         all_tags = {**tags, **({"dagster/partition": partition} if partition else {})}
         params = {
             "selector": selector,
@@ -132,7 +143,7 @@ class Deployment:
 
     def backfill(self, assets: list[str], partitions: list[str]) -> str:
         """Start a backfill the way the UI does, and return its id."""
-        params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
+        params = {"assetSelection": [self.path(name) for name in assets], "partitionNames": partitions}
         answer = self.graphql(BACKFILL, params=params)["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return answer["backfillId"]
@@ -143,7 +154,7 @@ class Deployment:
 
     def checks(self, asset: str) -> dict[str, str | None]:
         """Newest result of each check of an asset: SUCCEEDED, FAILED, or None where there is none."""
-        node = self.graphql(CHECKS, key={"path": [asset]})["assetNodeOrError"]
+        node = self.graphql(CHECKS, key=self.path(asset))["assetNodeOrError"]
         newest = {
             each["name"]: each["executionForLatestMaterialization"] for each in node["assetChecksOrError"]["checks"]
         }
@@ -175,7 +186,7 @@ class Deployment:
 
     def partitions(self, asset: str) -> dict[str, list[str]]:
         """Return the batches grouped by the status that the UI shows."""
-        statuses = self.graphql(PARTITIONS, key={"path": [asset]})["assetNodeOrError"]["assetPartitionStatuses"]
+        statuses = self.graphql(PARTITIONS, key=self.path(asset))["assetNodeOrError"]["assetPartitionStatuses"]
         return {
             "green": statuses["materializedPartitions"],
             "red": statuses["failedPartitions"],
@@ -186,7 +197,7 @@ class Deployment:
 
     def instigator(self, name: str) -> dict[str, Any]:
         """Status and latest ticks of a schedule or sensor."""
-        found = self.graphql(INSTIGATORS, repository=SELECTOR)["repositoryOrError"]
+        found = self.graphql(INSTIGATORS, repository=self.selector)["repositoryOrError"]
         for entry in found["schedules"]:
             if entry["name"] == name:
                 return entry["scheduleState"]
@@ -197,17 +208,17 @@ class Deployment:
 
     def turn_on_sensor(self, name: str) -> None:
         """Turn a sensor on, as the switch in the UI does."""
-        answer = self.graphql(START_SENSOR, selector={**SELECTOR, "sensorName": name})["startSensor"]
+        answer = self.graphql(START_SENSOR, selector={**self.selector, "sensorName": name})["startSensor"]
         assert answer["__typename"] == "Sensor", answer
 
     def turn_on_schedule(self, name: str) -> None:
         """Turn a schedule on, as the switch in the UI does."""
-        answer = self.graphql(START_SCHEDULE, selector={**SELECTOR, "scheduleName": name})["startSchedule"]
+        answer = self.graphql(START_SCHEDULE, selector={**self.selector, "scheduleName": name})["startSchedule"]
         assert answer["__typename"] == "ScheduleStateResult", answer
 
     def ticks(self, name: str) -> list[dict[str, Any]]:
         """Ticks of a schedule or sensor, oldest first."""
-        found = self.graphql(TICKS, selector={**SELECTOR, "name": name})["instigationStateOrError"]
+        found = self.graphql(TICKS, selector={**self.selector, "name": name})["instigationStateOrError"]
         return found["ticks"][::-1]
 
     def turn_off_sensor(self, name: str) -> None:
@@ -268,6 +279,11 @@ class Deployment:
                 process.kill()
                 process.wait()
 
+    def make_tables(self) -> None:
+        """Alone: services that find an empty database at the same moment get in each other's way."""
+        migrate = [str(BIN / "dagster"), "instance", "migrate"]
+        subprocess.run(migrate, cwd=self.home, env=dict(self.environment), check=True, capture_output=True)
+
     def start_everything(self) -> None:
         """Code server (on PostgreSQL), webserver and daemon; returns when all of them answer."""
         workspace = ROOT / "workspace.yaml"
@@ -313,7 +329,7 @@ class Deployment:
             assert process.poll() is None, f"a process ended: {process.args}; see the logs in {self.home}"
         try:
             statuses = self.graphql(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
-            has_code = "schedules" in self.graphql(INSTIGATORS, repository=SELECTOR)["repositoryOrError"]
+            has_code = "schedules" in self.graphql(INSTIGATORS, repository=self.selector)["repositoryOrError"]
             return has_code and all(entry["healthy"] for entry in statuses if entry["required"])
         except requests.ConnectionError:
             return False
@@ -376,7 +392,6 @@ def deployed(
         deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
         stack.callback(deployment.stop)
         # Alone: services that find an empty database at the same moment get in each other's way, on SQLite too.
-        migrate = [str(BIN / "dagster"), "instance", "migrate"]
-        subprocess.run(migrate, cwd=home, env=environment, check=True, capture_output=True)
+        deployment.make_tables()
         deployment.start_everything()
         yield deployment

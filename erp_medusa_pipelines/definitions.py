@@ -36,12 +36,15 @@ from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
 from erp_medusa_pipelines.orchestration.schedules import build_schedule
 from erp_medusa_pipelines.orchestration.shop_check import shop_is_ready
-from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.orchestration.shops import for_this_shop, shop_name
+from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 
 
 def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """All definitions for these settings (default: the environment's); `resources` replaces some of them in tests."""
     settings = settings or load_settings()
+    if settings.shop_name != shop_name():
+        raise SettingsError("SHOP_NAME: set it in the environment of the process; in .env alone not every part sees it")
     batches = batches_definition(settings.export_batches)
     zone = settings.schedule_timezone
     tasks, housekeeping = tasks_in_force(settings), housekeeping_in_force(settings)
@@ -56,7 +59,9 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         return build_defs(settings)
 
     return dg.Definitions(
-        assets=with_links([*with_freshness(assets, tasks, zone), *DOCTYPE_ASSETS, installation], settings),
+        assets=for_this_shop(
+            with_links([*with_freshness(assets, tasks, zone), *DOCTYPE_ASSETS, installation], settings)
+        ),
         asset_checks=[
             *(build_check(task, batches_in_force(settings)) for task in tasks),
             *build_leftover_checks(assets),

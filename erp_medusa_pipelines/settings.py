@@ -108,6 +108,12 @@ def _frames_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _shop(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
+        raise ValueError("must be a word of small letters, digits and underscores, such as muscat")
+    return value
+
+
 def _owner(value: str) -> str:
     if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
         raise ValueError("must be an e-mail address or team:name")
@@ -120,6 +126,7 @@ ServerUrl = Annotated[str, AfterValidator(_server_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Times = Annotated[int, Field(ge=1)]
 FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
+ShopName = Annotated[str, AfterValidator(_shop)]
 Owner = Annotated[str, AfterValidator(_owner)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
@@ -383,6 +390,13 @@ class Settings(BaseSettings):
         description=(
             "On Kubernetes: what the pod of a run may use, by queue, as JSON:"
             ' {"long": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}}'
+        ),
+    )
+    shop_name: ShopName | None = Field(
+        None,
+        description=(
+            "Where one Dagster serves several shops: the name of this one, by which assets, pools and runs are told"
+            " apart; the code location has the same name. Do not change it later"
         ),
     )
     use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")

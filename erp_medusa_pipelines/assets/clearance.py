@@ -11,6 +11,7 @@ from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.merchandising.clearance import (
     unsellable_on_homepage,
     unsellable_on_list,
@@ -55,7 +56,7 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext"},
-    pool=HOMEPAGE_POOL,
+    pool=pool(HOMEPAGE_POOL),
     deps=[doctype("Batch"), doctype("Website Item")],
     check_specs=[_spec("expiring_items", "Expiring Items")],
     description=(
@@ -84,7 +85,7 @@ def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> d
     group_name=GROUP,
     kinds={"erpnext"},
     deps=[expiring_items],
-    pool=HOMEPAGE_POOL,
+    pool=pool(HOMEPAGE_POOL),
     check_specs=[_spec("best_deals", "the homepage")],
     description=(
         "The homepage's best deals: what staff ticked in Expiring Items, beside the rows that staff put there by hand,"

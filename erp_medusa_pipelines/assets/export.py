@@ -12,6 +12,7 @@ from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
@@ -39,7 +40,7 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
         group_name=GROUP,
         kinds=KINDS,
         # Four runs come to this asset at once each night; one at a time, the later ones find the work done.
-        pool="medusa_collections",
+        pool=pool("medusa_collections"),
         deps=[doctype("Item Group"), doctype("Website Item")],
         check_specs=[check_spec("medusa_collections")],
         description="One Medusa collection per Item Group that holds Website Items; its id is kept on the Item Group.",

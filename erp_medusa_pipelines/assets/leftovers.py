@@ -13,6 +13,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
 from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT
 from erp_medusa_pipelines.orchestration.runs import only_batch_of
+from erp_medusa_pipelines.orchestration.shops import asset_key
 
 CHECK = "nothing_left"
 LEFT_OVER = "left_over"
@@ -23,7 +24,7 @@ GO_ON = ("medusa_collections", "medusa_products", "medusa_price_lists")
 
 
 def build_leftover_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetChecksDefinition]:
-    """The checks of the assets in GO_ON; `assets` tell what builds on each."""
+    """The checks of the assets in GO_ON; `assets`, by their bare names, tell what builds on each."""
     return [_check(asset, _built_on(asset, assets)) for asset in GO_ON]
 
 
@@ -37,7 +38,7 @@ def _built_on(asset: str, assets: Sequence[dg.AssetsDefinition]) -> list[str]:
 
 def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=asset,
+        asset=asset_key(asset),
         name=CHECK,
         description="Nothing was left for a retry. The step fails when something was; the others of the batch went on.",
     )
@@ -55,7 +56,7 @@ def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
 def _metadata_of(instance: dg.DagsterInstance, run_id: str, asset: str) -> Mapping[str, Any]:
     """Return the metadata of the asset's materialization in this run."""
     for event in _materializations(instance, run_id):
-        if event.asset_key == dg.AssetKey(asset):
+        if event.asset_key == asset_key(asset):
             return {key: entry.value for key, entry in event.metadata.items() if _is_plain(entry.value)}
     return {}
 

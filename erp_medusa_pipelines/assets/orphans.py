@@ -11,6 +11,7 @@ from erp_medusa_pipelines.assets.export import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
 
 ASSET = "orphaned_products"
@@ -25,7 +26,7 @@ def build_orphan_assets() -> list[dg.AssetsDefinition]:
         name=ASSET,
         group_name=GROUP,
         kinds=KINDS,
-        pool=ASSET,
+        pool=pool(ASSET),
         deps=["medusa_products", doctype("Website Item")],
         check_specs=[
             check_spec(ASSET),

@@ -7,6 +7,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_r
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpExpiry, OtpOptions, memory
 from erp_medusa_pipelines.tasks import owner_task
@@ -19,7 +20,7 @@ KEY = memory_key(owner_task(ASSET).name)
     name=ASSET,
     group_name="minute",
     kinds={"erpnext"},
-    pool=ASSET,
+    pool=pool(ASSET),
     deps=[doctype("Email OTP")],
     check_specs=[check_spec(ASSET)],
     description="Pending Email OTP rows past their time, by the clock of ERPNext, set to Expired.",

@@ -12,6 +12,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
@@ -37,7 +38,7 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name=GROUP,
         kinds=KINDS,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
-        pool="medusa_price_lists",
+        pool=pool("medusa_price_lists"),
         deps=[doctype("Price List"), doctype("Item Price")],
         check_specs=[check_spec("medusa_price_lists")],
         description=(

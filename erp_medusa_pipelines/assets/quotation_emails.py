@@ -11,6 +11,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory
 from erp_medusa_pipelines.sync.minute.quotation_emails import MailOptions, QuotationEmails
@@ -26,7 +27,7 @@ CHECK = "site_sends_mails"
     group_name="minute",
     kinds={"erpnext"},
     # Whoever starts it, schedule or operator: one run at a time, since two would send the same mails.
-    pool=ASSET,
+    pool=pool(ASSET),
     deps=[doctype("Email Queue")],
     check_specs=[
         check_spec(ASSET),

@@ -25,6 +25,7 @@ from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE, qua
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.runs import only_batch_of
+from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
@@ -147,7 +148,7 @@ class SyncRun:
         return only_batch_of(self.context.run)
 
     def _state_key(self, batch: str | None) -> str:
-        return quarantine_key(self.context.asset_key.to_user_string(), batch)
+        return quarantine_key(asset_name(self.context.asset_key), batch)
 
     def _failure(self, metadata: Mapping[str, Any]) -> dg.Failure:
         pause = self.report.retry_after

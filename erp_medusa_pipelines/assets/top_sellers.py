@@ -19,6 +19,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.assets.tables import Frame, frame_schema, frame_table, frame_type, table
 from erp_medusa_pipelines.orchestration.frames import FRAMES
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES, SALES_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 
@@ -213,7 +214,7 @@ class CollectionConfig(dg.Config):
 @dg.asset(
     group_name=GROUP,
     kinds={"erpnext"},
-    pool="product_collection",
+    pool=pool("product_collection"),
     check_specs=[
         dg.AssetCheckSpec(
             SELLABLE_CHECK,

@@ -7,7 +7,7 @@ keeps a message until each of its receivers took it. Does not belong here: when 
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
@@ -153,6 +153,9 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Take a message in, once for every way out."""
+        shop = self._settings.shop_name
+        if shop:
+            message = replace(message, title=f"{shop}: {message.title}")
         self._waiting += [{"way": channel, **asdict(message)} for channel in channels(message, self._settings)]
 
     def deliver(self) -> tuple[int, list[str]]:

@@ -13,6 +13,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, FailedState, read_state
 from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.tasks import Task, last_own_asset
 
 CHECK = "no_partition_left_failed"
@@ -23,7 +24,7 @@ STOPPED = "stopped by hand: materialize it again, or leave it to the next tick o
 def build_check(task: Task, batches: Collection[str]) -> dg.AssetChecksDefinition:
     """The check, on the last asset that the task answers for."""
 
-    @dg.asset_check(asset=last_own_asset(task), name=CHECK, description=DESCRIPTION)
+    @dg.asset_check(asset=asset_key(last_own_asset(task)), name=CHECK, description=DESCRIPTION)
     def no_partition_left_failed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         now = read_state(context.instance, batches)
         failed, stopped = now.failed_of(task), now.stopped_of(task)
@@ -43,7 +44,7 @@ def report_failed_parts(instance: dg.DagsterInstance, task: Task, now: FailedSta
         return
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(last_own_asset(task)),
+            asset_key=asset_key(last_own_asset(task)),
             check_name=CHECK,
             passed=not seen,
             metadata=_metadata(instance, failed, stopped),

@@ -33,6 +33,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster._time import get_current_timestamp
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
 
+from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name, is_of_this_shop, shop_name
+
 if TYPE_CHECKING:
     from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
 
@@ -94,9 +96,13 @@ class FailedTick:
 
 
 def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
-    """Schedules and sensors that the instance knows of. Those that nobody ever turned on are not among them."""
+    """Schedules and sensors that the instance knows of; where there are several shops, those of this one.
+
+    Those that nobody ever turned on are not among them.
+    """
     from dagster._core.scheduler.instigation import InstigatorStatus
 
+    shop = shop_name()
     return [
         Instigator(
             stored.instigator_name,
@@ -105,6 +111,7 @@ def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
             stored,
         )
         for stored in instance.all_instigator_state()
+        if shop in (None, stored.origin.repository_origin.code_location_origin.location_name)
     ]
 
 
@@ -113,14 +120,16 @@ def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
     from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
     going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
-    return frozenset(key.to_user_string() for backfill in going_on for key in backfill.asset_selection or ())
+    return frozenset(
+        asset_name(key) for backfill in going_on for key in backfill.asset_selection or () if is_of_this_shop(key)
+    )
 
 
 def overdue_assets(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[str, datetime]:
     """Of these assets, those that Dagster's freshness daemon judged overdue, and since when."""
-    records = instance.get_freshness_state_records([dg.AssetKey(asset) for asset in assets])
+    records = instance.get_freshness_state_records([asset_key(asset) for asset in assets])
     return {
-        key.to_user_string(): record.updated_at.replace(tzinfo=UTC)
+        asset_name(key): record.updated_at.replace(tzinfo=UTC)
         for key, record in sorted(records.items())
         if record.freshness_state == FreshnessState.FAIL
     }
@@ -128,7 +137,7 @@ def overdue_assets(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[
 
 def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tuple[str | None, str]]:
     """Partitions whose latest attempt has not materialized the asset, and the run of that attempt."""
-    key, storage = dg.AssetKey(asset), instance.event_log_storage
+    key, storage = asset_key(asset), instance.event_log_storage
     attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
     if attempts:
         for partition, (run_id, _) in attempts.items():
@@ -196,7 +205,7 @@ def check_keys(repository: dg.RepositoryDefinition) -> list[dg.AssetCheckKey]:
 
 def report_unfinished(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: str, partition: str | None) -> None:
     """Make an attempt that has materialized an asset count as unfinished: once its run fails, so has the partition."""
-    planned = AssetMaterializationPlannedData(dg.AssetKey(asset), partition=partition)
+    planned = AssetMaterializationPlannedData(asset_key(asset), partition=partition)
     event = dg.DagsterEvent.build_asset_materialization_planned_event(run.job_name, asset, planned)
     instance.report_dagster_event(event, run.run_id)
 

@@ -25,6 +25,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
 from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.orchestration.troubles import gate_failed, gate_passed
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
@@ -82,7 +83,9 @@ def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
     """Why a task whose runs fail for good rests: a minute after the first failure, then longer, up to an hour."""
     failed = 0
     ended = 0.0
-    for record in instance.get_run_records(dg.RunsFilter(job_name=task.name), limit=_FAILURES_COUNTED):
+    for record in instance.get_run_records(
+        dg.RunsFilter(job_name=task.name, tags=shop_tags()), limit=_FAILURES_COUNTED
+    ):
         if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
             break
         if not failed and not read_failure(instance, record.dagster_run.run_id).permanent:
@@ -99,7 +102,7 @@ def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
 def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
     """Tell the assets' freshness that all is well although nothing had to run; not while one is left failed."""
     for asset in task.assets:
-        key = dg.AssetKey(asset)
+        key = asset_key(asset)
         latest = instance.get_latest_materialization_event(key)
         if latest and time.time() - latest.timestamp < SIGN_OF_LIFE.total_seconds():
             continue

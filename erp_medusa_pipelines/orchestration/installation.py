@@ -20,6 +20,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     instigators,
 )
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
+from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.tasks import TASKS, Task, last_own_asset
 
 ASSET = "installation"
@@ -60,7 +61,7 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     found = shortcomings(instance)
     advice = {"what_to_do": "Copy the project's dagster.yaml into DAGSTER_HOME and restart webserver and daemon"}
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(ASSET),
+        asset_key=asset_key(ASSET),
         check_name=CONFIGURED,
         passed=not found,
         description=_CONFIGURED_TEXT,
@@ -86,7 +87,7 @@ def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     facts: Mapping[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
     records = [dg.TableRecord(_row(instance, task, on=task.name in on)) for task in TASKS]
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(ASSET),
+        asset_key=asset_key(ASSET),
         check_name=SCHEDULES_ON,
         passed=not forgotten,
         severity=dg.AssetCheckSeverity.WARN,
@@ -97,7 +98,7 @@ def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 def _row(instance: dg.DagsterInstance, task: Task, *, on: bool) -> dict[str, str]:
     """One task: whether its schedule is on, and when its last asset was made."""
-    event = instance.get_latest_materialization_event(dg.AssetKey(last_own_asset(task)))
+    event = instance.get_latest_materialization_event(asset_key(last_own_asset(task)))
     last = datetime.fromtimestamp(event.timestamp, UTC) if event else None
     return {
         "task": task.name,
@@ -115,13 +116,13 @@ def _result(evaluation: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=evaluation.passed, severity=evaluation.severity, metadata=evaluation.metadata)
 
 
-@dg.asset_check(asset=ASSET, name=CONFIGURED, description=_CONFIGURED_TEXT)
+@dg.asset_check(asset=asset_key(ASSET), name=CONFIGURED, description=_CONFIGURED_TEXT)
 def instance_is_set_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Check that the project's dagster.yaml is in force."""
     return _result(_configured(context.instance))
 
 
-@dg.asset_check(asset=ASSET, name=SCHEDULES_ON, description=_SCHEDULES_TEXT)
+@dg.asset_check(asset=asset_key(ASSET), name=SCHEDULES_ON, description=_SCHEDULES_TEXT)
 def schedules_are_on(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Check that no schedule is off while others are on."""
     return _result(_schedules_on(context.instance))

@@ -13,6 +13,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, tasks_of
+from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.tasks import TASKS
 
@@ -45,7 +46,7 @@ def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
     A start that was refused, because another run did its work already, is none.
     """
     newest: dict[str, LastRun] = {}
-    for record in instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: batch}), limit=NEWEST_RUNS):
+    for record in instance.get_run_records(dg.RunsFilter(tags={**shop_tags(), BATCH_TAG: batch}), limit=NEWEST_RUNS):
         run = record.dagster_run
         if run.tags.get(DUPLICATE_OF_TAG):
             continue

@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.planned_runs import Scope
 from erp_medusa_pipelines.orchestration.runs import active_runs, only_batch_of, partition_of, tasks_of
+from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
 from erp_medusa_pipelines.orchestration.side_runs import Outcome, SideRun
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import EXPORT
@@ -62,7 +63,7 @@ def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None]) -> 
     own = set(EXPORT.assets)
     for record in active_runs(instance):
         run = record.dagster_run
-        works = any(own.intersection(task.assets) for task in tasks_of(run))
+        works = shop_of(run) == shop_name() and any(own.intersection(task.assets) for task in tasks_of(run))
         if works and only_batch_of(run) in (None, *batches):
             what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
             raise BusyError(f"{what} is going on (run {run.run_id}): start it again when that run has ended")

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import UnresolvedAssetJobDefinition
+from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.tasks import Task
 
 KUBERNETES_TAG = "dagster-k8s/config"
@@ -21,7 +22,12 @@ BATCH_TAG = "batch"
 
 def run_tags(task: Task) -> dict[str, str]:
     """Tags of every run of a task. Dagster itself retries none of them: one sensor does, and counts (retries.py)."""
-    return {QUEUE_TAG: task.queue.name, "dagster/max_runtime": str(task.seconds), "dagster/max_retries": "0"}
+    return {
+        QUEUE_TAG: task.queue.name,
+        "dagster/max_runtime": str(task.seconds),
+        "dagster/max_retries": "0",
+        **shop_tags(),
+    }
 
 
 def pod_tags(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -34,7 +40,7 @@ def build_job(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> Unresol
     """The job that materializes the task's assets; partitioned tasks run once per batch."""
     return dg.define_asset_job(
         task.name,
-        selection=dg.AssetSelection.assets(*task.assets),
+        selection=dg.AssetSelection.assets(*map(asset_key, task.assets)),
         tags={**run_tags(task), **pod_tags(task, resources)},
         description=task.description,
     )

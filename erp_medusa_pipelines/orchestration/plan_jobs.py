@@ -18,6 +18,7 @@ from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
+from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import EXPORT, LONG, TASKS, task_named
 
@@ -63,7 +64,9 @@ def build_plan_job(code: Code) -> dg.JobDefinition:
             context.log.warning("would fail: %s", problem)
 
     @dg.job(
-        name=PLAN_JOB, tags=TAGS, description="What the next run of a task would do, field by field. Writes nothing."
+        name=PLAN_JOB,
+        tags={**TAGS, **shop_tags()},
+        description="What the next run of a task would do, field by field. Writes nothing.",
     )
     def plan() -> None:
         make_plan()
@@ -89,7 +92,7 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
 
     @dg.job(
         name=SYNC_JOB,
-        tags=TAGS,
+        tags={**TAGS, **shop_tags()},
         description="Exports just these Website Items, now: products, pictures, prices, stock.",
     )
     def sync_items_job() -> None:

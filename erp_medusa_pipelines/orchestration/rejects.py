@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import latest_check_results
+from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.tasks import TASKS
 
 CHECK = "nothing_rejected"
@@ -43,12 +44,12 @@ class Rejects:
 def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
     """What is refused now, by asset; assets whose check is about to be evaluated, or never was, are left out."""
     assets = sorted({asset for task in TASKS for asset in task.assets})
-    keys = [dg.AssetCheckKey(dg.AssetKey(asset), CHECK) for asset in assets]
+    keys = [dg.AssetCheckKey(asset_key(asset), CHECK) for asset in assets]
     found = []
     for key, result, run_id in latest_check_results(instance, keys):
         metadata = result.metadata
         number, table = metadata.get(NUMBER), metadata.get(TABLE)
         rows = [record.data for record in table.value.records] if isinstance(table, dg.TableMetadataValue) else []
         count = number.value if isinstance(number, dg.IntMetadataValue) else len(rows)
-        found.append(Rejects(key.asset_key.to_user_string(), run_id, count or 0, rows))
+        found.append(Rejects(asset_name(key.asset_key), run_id, count or 0, rows))
     return found

@@ -14,6 +14,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration.dagster_internals import delete_output
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task
 
@@ -31,9 +32,11 @@ def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -
     deleted = 0
     for job in jobs:
         kept = {run.run_id for status in (_GOOD, _FAILED) for run in _newest(instance, job, status)}
-        failed = instance.get_runs(dg.RunsFilter(job_name=job, statuses=[_FAILED]), ascending=True, limit=1)
+        failed = instance.get_runs(
+            dg.RunsFilter(job_name=job, tags=shop_tags(), statuses=[_FAILED]), ascending=True, limit=1
+        )
         kept |= {run.run_id for run in failed}
-        old = dg.RunsFilter(job_name=job, statuses=[_GOOD, _FAILED, _CANCELED], updated_before=before)
+        old = dg.RunsFilter(job_name=job, tags=shop_tags(), statuses=[_GOOD, _FAILED, _CANCELED], updated_before=before)
         for run in instance.get_runs(old):
             stopped_by_hand = run.status == _CANCELED and not run.tags.get(DUPLICATE_OF_TAG)
             if run.run_id in kept or stopped_by_hand:
@@ -46,7 +49,7 @@ def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -
 
 
 def _newest(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> Sequence[dg.DagsterRun]:
-    return instance.get_runs(dg.RunsFilter(job_name=job, statuses=[status]), limit=1)
+    return instance.get_runs(dg.RunsFilter(job_name=job, tags=shop_tags(), statuses=[status]), limit=1)
 
 
 @dg.op(description="Deletes old runs of the tasks that run every minute.")

@@ -21,6 +21,7 @@ from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
+from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS
 
@@ -74,7 +75,7 @@ def retry_request(view: Outlook) -> dg.RunRequest:
         run_key=f"{part.run.run_id}/{part.name}",
         job_name=part.task.name,
         partition_key=part.partition,
-        asset_selection=[dg.AssetKey(asset) for asset in part.task.assets if asset in assets],
+        asset_selection=[asset_key(asset) for asset in part.task.assets if asset in assets],
         tags={
             **run_tags(part.task),
             ATTEMPT_TAG: str(view.attempt + 1),

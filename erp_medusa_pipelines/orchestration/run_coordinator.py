@@ -15,7 +15,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     SubmitRunContext,
     report_canceled,
 )
-from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, run_tags
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG, run_tags
 from erp_medusa_pipelines.orchestration.runs import (
     DUPLICATE_OF_TAG,
     REFUSED_TAG,
@@ -24,6 +24,7 @@ from erp_medusa_pipelines.orchestration.runs import (
     partition_of,
     tasks_of,
 )
+from erp_medusa_pipelines.orchestration.shops import limit_tags
 
 
 class TaskRunCoordinator(QueuedRunCoordinator):
@@ -35,6 +36,7 @@ class TaskRunCoordinator(QueuedRunCoordinator):
         if run.status != dg.DagsterRunStatus.NOT_STARTED:
             return super().submit_run(context)
         missing = missing_tags(run)
+        missing |= limit_tags(run, {**missing, **run.tags}.get(QUEUE_TAG), only_batch_of(run))
         if missing:
             self._instance.add_run_tags(run.run_id, missing)
         if DUPLICATE_OF_TAG in run.tags:

@@ -17,6 +17,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     IN_PROGRESS_RUN_STATUSES,
     PARTITION_NAME_TAG,
 )
+from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of
 from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -44,7 +45,7 @@ def tasks_of(run: dg.DagsterRun) -> list[Task]:
 def assets_of(run: dg.DagsterRun) -> frozenset[str]:
     """Names of the assets that the run materializes; empty for a job that is not about assets."""
     if run.asset_selection is not None:
-        return frozenset(key.to_user_string() for key in run.asset_selection)
+        return frozenset(asset_name(key) for key in run.asset_selection)
     if run.job_name == ASSET_JOB:
         return frozenset(asset for task in TASKS for asset in task.assets)
     return frozenset(asset for task in TASKS if task.name == run.job_name for asset in task.assets)
@@ -75,16 +76,19 @@ class Work:
     tasks: frozenset[str]
     assets: frozenset[str]
     partition: str | None
+    shop: str | None = None
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> "Work":
         """The work of a run."""
-        return cls(run.job_name, frozenset(task.name for task in tasks_of(run)), assets_of(run), partition_of(run))
+        tasks = frozenset(task.name for task in tasks_of(run))
+        return cls(run.job_name, tasks, assets_of(run), partition_of(run), shop_of(run))
 
     @classmethod
     def of_task(cls, task: Task, partition: str | None) -> "Work":
         """The work of a task's own job."""
-        return cls(task.name, frozenset({task.name}) if task.assets else frozenset(), frozenset(task.assets), partition)
+        tasks = frozenset({task.name}) if task.assets else frozenset()
+        return cls(task.name, tasks, frozenset(task.assets), partition, shop_name())
 
     def is_repeated_by(self, other: dg.DagsterRun, run: dg.DagsterRun) -> bool:
         """Whether `run`, which is this work, was asked for the same way as the other one and does nothing beside it.
@@ -98,6 +102,8 @@ class Work:
 
         A longer job that ends with the same assets is not the same task: it may fail before it comes to them.
         """
+        if self.shop != other.shop:
+            return False
         if not self.assets:
             return self.job_name == other.job_name
         return self.tasks == other.tasks and self.partition == other.partition and self.assets <= other.assets

@@ -8,6 +8,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration.installation import ASSET
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.readiness.doctor import examine_shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
@@ -15,7 +16,7 @@ TEXT = "Both servers have what the tasks need: versions, rights, fields, clock, 
 SILENT = (Level.OK, Level.SKIPPED)
 
 
-@dg.asset_check(asset=ASSET, name="shop_is_ready", description=f"{TEXT} As `erp-medusa doctor` says it.")
+@dg.asset_check(asset=asset_key(ASSET), name="shop_is_ready", description=f"{TEXT} As `erp-medusa doctor` says it.")
 def shop_is_ready(shop: ShopConnection) -> dg.AssetCheckResult:
     """Fails for what `doctor` calls fail or unknown; the table holds its warnings too."""
     with shop.open() as opened:

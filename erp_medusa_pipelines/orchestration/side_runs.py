@@ -14,6 +14,7 @@ import dagster as dg
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
+from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.tasks import Task
 
@@ -103,7 +104,7 @@ def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outc
                 _note(event.step_key or "", batch, data.metadata, outcome)
     for event in result.get_asset_materialization_events():
         made = event.materialization
-        _note(made.asset_key.to_user_string(), batch if made.partition else None, made.metadata, outcome)
+        _note(asset_name(made.asset_key), batch if made.partition else None, made.metadata, outcome)
     for evaluation in result.get_asset_check_evaluations():
         outcome.kept += _records(evaluation.metadata.get(KEPT_TABLE))
 

@@ -21,6 +21,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.runs import first_batch_of, tasks_of
+from erp_medusa_pipelines.orchestration.shops import shop_of
 
 SECONDS_BETWEEN_SIGNS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -80,13 +81,15 @@ def leave_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Note the moment beside the signs of other runs of the same job and batch; forget old ones."""
     now = datetime.now(UTC)
     oldest = (now - KEPT).isoformat()
-    others = {run_id: sign for run_id, sign in state.load(instance, _key(run)).items() if sign > oldest}
-    state.save(instance, _key(run), {**others, run.run_id: now.isoformat()})
+    others = {
+        run_id: sign for run_id, sign in state.load(instance, _key(run), shop=shop_of(run)).items() if sign > oldest
+    }
+    state.save(instance, _key(run), {**others, run.run_id: now.isoformat()}, shop=shop_of(run))
 
 
 def last_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """The newest sign of the run; None while it has left none."""
-    return state.load(instance, _key(run)).get(run.run_id)
+    return state.load(instance, _key(run), shop=shop_of(run)).get(run.run_id)
 
 
 def _key(run: dg.DagsterRun) -> str:

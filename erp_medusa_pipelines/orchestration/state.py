@@ -10,16 +10,22 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import read_values, write_values
+from erp_medusa_pipelines.orchestration.shops import shop_name
 
 _PREFIX = "erp_medusa_pipelines/"
 
 
-def load(instance: dg.DagsterInstance, key: str) -> dict[str, Any]:
-    """The value kept under `key`; empty when there is none."""
-    stored = read_values(instance, {_PREFIX + key})
-    return json.loads(stored.get(_PREFIX + key) or "{}")
+def load(instance: dg.DagsterInstance, key: str, *, shop: str | None = None) -> dict[str, Any]:
+    """The value kept under `key`; empty when there is none. `shop` is whose, where it is not this process's own."""
+    place = _place(key, shop)
+    return json.loads(read_values(instance, {place}).get(place) or "{}")
 
 
-def save(instance: dg.DagsterInstance, key: str, value: dict[str, Any]) -> None:
+def save(instance: dg.DagsterInstance, key: str, value: dict[str, Any], *, shop: str | None = None) -> None:
     """Keep a value under `key`. One writer per key: batches never run twice at once."""
-    write_values(instance, {_PREFIX + key: json.dumps(value, ensure_ascii=False)})
+    write_values(instance, {_place(key, shop): json.dumps(value, ensure_ascii=False)})
+
+
+def _place(key: str, shop: str | None) -> str:
+    shop = shop or shop_name()
+    return f"{_PREFIX}{shop}/{key}" if shop else _PREFIX + key

@@ -14,6 +14,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration import checks, rejects, state
 from erp_medusa_pipelines.orchestration.dagster_internals import instigators, latest_check_results, overdue_assets
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
 LONGEST_TEXT = 1000
@@ -99,7 +100,7 @@ def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> I
     others = [key for key in keys if key.name not in TOLD_OTHERWISE]
     for key, result, _ in latest_check_results(instance, others):
         if not result.passed:
-            asset = key.asset_key.to_user_string()
+            asset = asset_name(key.asset_key)
             facts = [f"{name}: {entry.value}" for name, entry in result.metadata.items() if _is_short(entry)]
             yield Trouble(
                 key=f"check/{asset}/{key.name}",
@@ -119,7 +120,7 @@ def _waiting(instance: dg.DagsterInstance) -> Iterator[Trouble]:
     """Runs that have been in the queue for unusually long."""
     for record in active_runs(instance):
         run = record.dagster_run
-        if run.status != dg.DagsterRunStatus.QUEUED:
+        if run.status != dg.DagsterRunStatus.QUEUED or shop_of(run) != shop_name():
             continue
         tasks = tasks_of(run)
         queued = record.create_timestamp.replace(tzinfo=UTC)

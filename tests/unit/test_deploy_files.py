@@ -26,11 +26,22 @@ def read(path: Path) -> Any:
 
 @pytest.mark.parametrize(
     ("variant", "differs"),
-    [("celery/dagster.yaml", {"run_launcher", "compute_logs"})],
+    [("celery/dagster.yaml", {"run_launcher", "compute_logs"}), ("shops/dagster.yaml", {"concurrency"})],
 )
 def test_instance_files_agree_but_for_what_they_are_there_for(variant: str, differs: set[str]) -> None:
     production, other = read(PRODUCTION), read(DEPLOY / variant)
     assert {key for key in {*production, *other} if production.get(key) != other.get(key)} == differs
+
+
+def test_several_shops_have_the_same_limits_each() -> None:
+    one, many = (read(DEPLOY / name)["concurrency"] for name in ("dagster.yaml", "shops/dagster.yaml"))
+    assert one["pools"] == many["pools"]
+    limits = {limit["key"]: limit["limit"] for limit in many["runs"]["tag_concurrency_limits"]}
+    assert limits == {"shop_queue": 2, "shop_batch": 1}
+    locations = [
+        each["grpc_server"]["location_name"] for each in read(DEPLOY / "shops" / "workspace.yaml")["load_from"]
+    ]
+    assert many["runs"]["max_concurrent_runs"] == one["runs"]["max_concurrent_runs"] * len(locations)
 
 
 def test_the_charts_values_say_what_the_instance_file_says() -> None:
