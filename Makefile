@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check demo dev test machine test-live test-e2e test-celery test-k8s image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check demo dev test machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs r
 
 test-k8s: $(READY) ## Runs as pods: Dagster's launcher with the chart's values against a fake Jobs API
 	@$(PYTEST) tests/cluster/test_kubernetes.py
+
+test-shops: $(READY) ## Two shops in one Dagster, one of them broken
+	@$(PYTEST) tests/cluster/test_shops.py
 
 image: $(READY) ## Build the image and start it read-only (needs root, buildah, debootstrap; BASE=... names another base)
 	@$(PY) -m dev.image $(if $(BASE),--base $(BASE))

@@ -306,7 +306,7 @@ class Deployment:
     def last_words(self) -> str:
         """What each daemon and process said last, for the message of a start that failed."""
         try:
-            told = [str(self.graphql(DAEMONS)), str(self.graphql(INSTIGATORS, repository=SELECTOR))[:500]]
+            told = [str(self.graphql(DAEMONS)), str(self.graphql(INSTIGATORS, repository=self.selector))[:500]]
         except (requests.RequestException, AssertionError) as error:
             told = [f"{type(error).__name__}: {error}"]
         for log in sorted(self.home.glob("*.log")):

@@ -57,8 +57,10 @@ class Installation:
 class DagsterApi:
     """One webserver. Raises CommandError with a sentence when it cannot do what is asked."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, *, shop: str | None = None, timeout: float = 30.0) -> None:
+        """`shop` chooses one code location where the webserver serves several shops."""
         self.url = url.rstrip("/")
+        self._shop = shop
         self._timeout = timeout
 
     def installation(self) -> Installation:
@@ -67,12 +69,13 @@ class DagsterApi:
         repositories = answer["repositoriesOrError"].get("nodes") or []
         wanted = {f"{task.name}_schedule" for task in TASKS}
         for repository in repositories:
-            if wanted <= {entry["name"] for entry in repository["schedules"]}:
+            is_ours = self._shop in (None, repository["location"]["name"])
+            if is_ours and wanted <= {entry["name"] for entry in repository["schedules"]}:
                 break
         else:
             raise CommandError(
-                f"the Dagster at {self.url} has not loaded this project with its {len(wanted)} schedules: look under"
-                " Deployment in its UI"
+                f"the Dagster at {self.url} has not loaded this project with its {len(wanted)} schedules"
+                f"{f' as the code location {self._shop}' if self._shop else ''}: look under Deployment in its UI"
             )
         statuses = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
         silent = tuple(one["daemonType"] for one in statuses if one["required"] and not one["healthy"])
@@ -100,7 +103,8 @@ class DagsterApi:
 
     def is_going_on(self, job: str) -> bool:
         """Whether a run of the job waits or runs."""
-        answer = self._query(_GOING_ON, filter={"pipelineName": job, "statuses": _IN_PROGRESS})
+        tags = [{"key": "shop", "value": self._shop}] if self._shop else []
+        answer = self._query(_GOING_ON, filter={"pipelineName": job, "statuses": _IN_PROGRESS, "tags": tags})
         return bool(answer["runsOrError"].get("results"))
 
     def _mutate(self, mutation: str, name: str, **variables: Any) -> None:

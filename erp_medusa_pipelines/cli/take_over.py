@@ -94,7 +94,7 @@ def _sides(
         frappe = FrappeSide(erp)
         frappe.check()
         address = url or settings.dagster_ui_url or ON_ONE_MACHINE
-        ours = GoneSide() if only_frappe else OurSide(DagsterApi(address))
+        ours = GoneSide() if only_frappe else OurSide(DagsterApi(address, shop=settings.shop_name))
         if to_us and isinstance(ours, OurSide):
             ours.check()
         switch = Switch(

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
 from erp_medusa_pipelines.orchestration.dagster_internals import storage_url
+from erp_medusa_pipelines.orchestration.shops import shop_name
 from erp_medusa_pipelines.planning.rows import PlanRow, rows_of
 
 log = logging.getLogger(__name__)
@@ -26,21 +27,24 @@ MOST_ROWS = 2_000_000
 LONGEST_VALUE = 500
 DOCUMENTS_PER_QUERY = 400
 
-_METADATA = sa.MetaData()
-CHANGES = sa.Table(
-    "erp_medusa_changes",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.DateTime, nullable=False, index=True),
-    sa.Column("run_id", sa.String(64), nullable=False),
-    sa.Column("system", sa.String(16), nullable=False),
-    sa.Column("kind", sa.String(140), nullable=False),
-    sa.Column("document", sa.String(300), nullable=False, index=True),
-    sa.Column("action", sa.String(16), nullable=False),
-    sa.Column("field", sa.String(300), nullable=False),
-    sa.Column("old", sa.Text, nullable=False),
-    sa.Column("new", sa.Text, nullable=False),
-)
+
+def table_of(shop: str | None) -> sa.Table:
+    """The table of a shop: each has one of its own, because each has days and a number of rows of its own."""
+    name = f"erp_medusa_changes_{shop}" if shop else "erp_medusa_changes"
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("at", sa.DateTime, nullable=False, index=True),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("system", sa.String(16), nullable=False),
+        sa.Column("kind", sa.String(140), nullable=False),
+        sa.Column("document", sa.String(300), nullable=False, index=True),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("field", sa.String(300), nullable=False),
+        sa.Column("old", sa.Text, nullable=False),
+        sa.Column("new", sa.Text, nullable=False),
+    )
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,18 @@ class Entry:
 
 
 class History:
-    """The table of one instance."""
+    """The table of one shop in one instance."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, shop: str | None = None) -> None:
         wait = {"timeout": 30} if url.startswith("sqlite") else {}
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=wait)
+        self._table = table_of(shop)
 
     @classmethod
     def beside(cls, instance: dg.DagsterInstance) -> "History | None":
-        """The history of an instance; None where the instance itself keeps nothing."""
+        """The history of this process's shop; None where the instance itself keeps nothing."""
         url = storage_url(instance)
-        return cls(url) if url else None
+        return cls(url, shop_name()) if url else None
 
     def log_of(self, run_id: str, keep_days: int) -> ChangeLog:
         """A log whose changes are kept as this run's. A storage that fails costs history, never the run."""
@@ -75,7 +80,7 @@ class History:
                 log.warning("%d changes are not in the history: %s", len(changes), error)
 
         try:
-            _METADATA.create_all(self._engine)
+            self._table.create(self._engine, checkfirst=True)
             self.prune(datetime.now(UTC) - timedelta(days=keep_days))
         except SQLAlchemyError as error:
             log.warning("the history cannot be kept: %s", error)
@@ -100,25 +105,26 @@ class History:
         ]
         if rows:
             with self._engine.begin() as connection:
-                connection.execute(sa.insert(CHANGES), rows)
+                connection.execute(sa.insert(self._table), rows)
 
     def prune(self, before: datetime, most: int = MOST_ROWS) -> int:
         """Delete what is older, and what is more than `most` rows; returns the number of rows."""
+        columns = self._table.c
         with self._engine.begin() as connection:
-            newest = connection.execute(sa.select(sa.func.max(CHANGES.c.id))).scalar() or 0
-            old = sa.or_(CHANGES.c.at < before.replace(tzinfo=None), CHANGES.c.id <= newest - most)
-            return connection.execute(sa.delete(CHANGES).where(old)).rowcount
+            newest = connection.execute(sa.select(sa.func.max(columns.id))).scalar() or 0
+            old = sa.or_(columns.at < before.replace(tzinfo=None), columns.id <= newest - most)
+            return connection.execute(sa.delete(self._table).where(old)).rowcount
 
     def of(self, documents: Sequence[str], *, limit: int = 200) -> list[Entry]:
         """The newest entries of these documents, newest first."""
         found: list[Any] = []
-        if not sa.inspect(self._engine).has_table(CHANGES.name):
+        if not sa.inspect(self._engine).has_table(self._table.name):
             return []
         with self._engine.connect() as connection:
             for start in range(0, len(documents), DOCUMENTS_PER_QUERY):
                 some = documents[start : start + DOCUMENTS_PER_QUERY]
-                own = sa.select(CHANGES).where(CHANGES.c.document.in_(some))
-                found += connection.execute(own.order_by(CHANGES.c.id.desc()).limit(limit)).mappings()
+                own = sa.select(self._table).where(self._table.c.document.in_(some))
+                found += connection.execute(own.order_by(self._table.c.id.desc()).limit(limit)).mappings()
         found.sort(key=lambda row: row["id"], reverse=True)
         return [_entry(row) for row in found[:limit]]
 

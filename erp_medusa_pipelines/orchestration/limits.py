@@ -13,6 +13,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import instigators
+from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS, Task
 
@@ -85,7 +86,7 @@ def forget_executions(context: dg.OpExecutionContext, config: ResetConfig) -> No
     limit.reset(context.instance)
 
 
-@dg.job(name=RESET_JOB, description="Starts the count of a task's scheduled executions anew.")
+@dg.job(name=RESET_JOB, tags=shop_tags(), description="Starts the count of a task's scheduled executions anew.")
 def reset_execution_limit() -> None:
     """Run the one op."""
     forget_executions()

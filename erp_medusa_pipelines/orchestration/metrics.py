@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from erp_medusa_pipelines.orchestration.rejects import NUMBER, read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.shops import asset_key, shop_name, shop_of, shop_tags
 from erp_medusa_pipelines.tasks import TASKS, owner_task
 
 ITEM_COUNTS = ("found", "written", "adopted", "updated", "unchanged", "sent", "waiting", "left", NUMBER)
@@ -28,7 +29,7 @@ ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 
 
 class Metrics(Collector):
-    """Metrics of one instance, read anew at each scrape. Counters begin at zero when this object is made."""
+    """Metrics of one shop, read anew at each scrape. Counters begin at zero when this object is made."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -48,7 +49,8 @@ class Metrics(Collector):
             self._rejects.update((found.asset, found.number) for found in read_rejects(self._instance))
             rejects = dict(self._rejects)
         yield from _work(totals)
-        yield from queues(active_runs(self._instance), datetime.now(UTC))
+        own = [record for record in active_runs(self._instance) if shop_of(record.dagster_run) == shop_name()]
+        yield from queues(own, datetime.now(UTC))
         yield from self._outcomes()
         yield _gauge("erp_medusa_rejects", "Documents that a server refuses now", "asset", rejects)
 
@@ -59,7 +61,7 @@ class Metrics(Collector):
     def _read_new(self, asset: str) -> None:
         """Add up the materializations since the last look, oldest first."""
         while True:
-            chosen = dg.AssetRecordsFilter(dg.AssetKey(asset), after_storage_id=self._seen[asset])
+            chosen = dg.AssetRecordsFilter(asset_key(asset), after_storage_id=self._seen[asset])
             found = self._instance.fetch_materializations(chosen, limit=EVENTS_PER_READ, ascending=True)
             for record in found.records:
                 self._seen[asset] = record.storage_id
@@ -74,9 +76,9 @@ class Metrics(Collector):
         seconds: dict[str, float] = {}
         for task in TASKS:
             for status in ENDED:
-                chosen = dg.RunsFilter(job_name=task.name, statuses=[status], updated_after=since)
+                chosen = dg.RunsFilter(job_name=task.name, tags=shop_tags(), statuses=[status], updated_after=since)
                 runs.add_metric([task.name, status.value.lower()], self._instance.get_runs_count(chosen))
-            done = dg.RunsFilter(job_name=task.name, statuses=[dg.DagsterRunStatus.SUCCESS])
+            done = dg.RunsFilter(job_name=task.name, tags=shop_tags(), statuses=[dg.DagsterRunStatus.SUCCESS])
             for record in self._instance.get_run_records(done, limit=1):
                 if record.start_time and record.end_time:
                     success[task.name] = record.end_time
@@ -130,7 +132,7 @@ def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Met
 
 
 def _newest(instance: dg.DagsterInstance, asset: str) -> int:
-    records = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+    records = instance.fetch_materializations(asset_key(asset), limit=1).records
     return records[0].storage_id if records else 0
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from dev.deployment import LOCATION, ROOT, Deployment, addresses, private_postgres, wait_for
 from dev.postgres import free_port
+from erp_medusa_pipelines.cli.dagster_api import DagsterApi
 from erp_medusa_sandbox import server as sandbox
 from tests.support.products import external_ids
 
@@ -67,6 +68,11 @@ def test_a_shop_that_hangs_and_fails_leaves_the_other_unharmed(tmp_path: Path) -
         broken.break_medusa(action="latency", seconds=600, path="/admin")
         stuck = [broken.launch(EXPORT, batch) for batch in BATCHES]
         wait_for("two runs that hang", lambda: sum(broken.run(run).status == "STARTED" for run in stuck) == 2, 120)
+        # As `take-over` and `hand-back` see both.
+        for shop, busy in ((broken, True), (sound, False)):
+            api = DagsterApi(shop.url, shop=shop.shop_name)
+            assert api.installation().location == shop.shop_name
+            assert api.is_going_on(EXPORT) is busy
         night = [sound.launch(EXPORT, batch) for batch in BATCHES]
         for run_id in night:
             ended = sound.ended(run_id, 400)
