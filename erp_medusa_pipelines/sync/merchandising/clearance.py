@@ -1,4 +1,4 @@
-"""Items to clear: what expires soon and still has stock, and what staff marked; where the homepage shows them.
+"""Clearance items: items in stock that expire soon and items that staff marked, on their list and the homepage.
 
 Belongs here: which items, the Single `Expiring Items`, the homepage's deals and clearance items. Does not belong here:
 tables for the UI (assets/).
@@ -6,11 +6,11 @@ tables for the UI (assets/).
 Who owns which row:
 - `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, which marks the item
   as clearance stock whatever its batches say; it stays until they remove it. `show` is staff's everywhere.
-- `Homepage Landing`.best_deals: this task's rows end with DEAL_MARK in their `url`, a fragment that no browser sends to
-  a server. All others are staff's and keep their place. So ownership survives a lost Dagster instance and does not
-  depend on which user saved the page.
-- `Homepage Landing`.clearance_items: the app itself rewrites them from `show` at every save of `Expiring Items`. Only
-  what it would add as well is added here, nothing is taken out.
+- `Homepage Landing`.best_deals: the `url` of this task's rows ends with DEAL_MARK, a fragment that no browser sends to
+  a server. All other rows are staff's and keep their place. So ownership survives a lost Dagster instance and does not
+  depend on the user who saved the page.
+- `Homepage Landing`.clearance_items: the app itself rewrites them from `show` at every save of `Expiring Items`. This
+  task adds only what the app would add too, and removes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class Sellable:
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """What expires first of one item, among the batches that have stock."""
+    """The earliest expiry date of one item, among its batches with stock."""
 
     item: Sellable
     expiry_date: date
@@ -53,7 +53,7 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """One row of `Expiring Items` as it stands after the run. `expiry_date` is None for what staff marked."""
+    """One row of `Expiring Items` after the run. `expiry_date` is None for items that staff marked."""
 
     website_item: str
     title: str
@@ -64,11 +64,11 @@ class ListedItem:
     show: bool
 
 
-# --- what is to be cleared ------------------------------------------------------------------------------------
+# --- items to clear ------------------------------------------------------------------------------------
 
 
 def sellable_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Sellable]:
-    """Published Website Items with an enabled Item, by name; looked up by their name or `item_code`."""
+    """Return published Website Items with an enabled Item, by name. `key` is the field that holds `values`."""
     fields = ["name", "item_code", "web_item_name", "website_image"]
     rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key, filters=[["published", "=", 1]])
     codes = sorted({row["item_code"] for row in rows if row["item_code"]})
@@ -81,9 +81,9 @@ def sellable_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "nam
 
 
 def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]:
-    """Items with a batch in stock that expires from today to `days` from now; the earliest date counts.
+    """Return items with a batch in stock that expires from today to `days` from now; the earliest date counts.
 
-    Expired batches cannot be sold any more, so they are no clearance stock.
+    Expired batches cannot be sold, so they are not clearance stock.
     """
     until = today + timedelta(days=days)
     batches = erp.rows(
@@ -110,7 +110,7 @@ def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]
 
 
 def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: SyncReport) -> list[ListedItem]:
-    """Bring `Expiring Items` to what expires now and what staff marked; returns its rows as they then stand."""
+    """Update `Expiring Items` to what expires now and what staff marked. Returns its rows afterwards."""
     expiring = expiring_items(erp, today, days)
     wanted: list[dict[str, Any]] = []
     marked: dict[str, Sellable] = {}
@@ -126,7 +126,7 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
         wanted[:] = _wanted_rows(current, expiring, marked)
         return {} if _same_rows(current, wanted) else {"expiring_items": wanted}
 
-    # The app looks the homepage up while it saves the list.
+    # The app looks up the homepage while it saves the list.
     with _homepage_expected():
         saves = merge_save(erp, LIST, LIST, change)
     listed = {row["website_item"] for row in wanted}
@@ -142,7 +142,7 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
 def _wanted_rows(
     current: Sequence[Row], expiring: Sequence[Expiring], marked: Mapping[str, Sellable]
 ) -> list[dict[str, Any]]:
-    """The rows by date, then what staff marked in their order. Without duplicates, with everybody's `show`."""
+    """Return rows by date, then those that staff marked in their order, without duplicates, keeping `show`."""
     shown = {row.get("website_item") for row in current if row.get("show")}
     dated = [
         {
@@ -193,7 +193,7 @@ def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Sellable | N
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """One row of best_deals as it stands after the run."""
+    """One row of best_deals after the run."""
 
     website_item: str
     url: str
@@ -201,7 +201,7 @@ class Deal:
 
 
 def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
-    """Show the items that staff ticked as deals, beside what staff put there by hand; returns the deals."""
+    """Show the items that staff ticked as deals, beside staff's own rows. Returns the deals."""
     rows = erp.get_single(LIST).get("expiring_items") or []
     ticked = [row["website_item"] for row in rows if row.get("show") and row.get("website_item")]
     items = sellable_items(erp, ticked)
@@ -235,7 +235,7 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
 
 @contextmanager
 def _homepage_expected() -> Iterator[None]:
-    """Says what to do where the homepage is missing."""
+    """Turn a missing homepage into an error that says what to do."""
     try:
         yield
     except PermanentError as error:
@@ -251,14 +251,14 @@ def _homepage_expected() -> Iterator[None]:
 
 
 def is_own(row: Mapping[str, Any]) -> bool:
-    """Whether a row of best_deals was put there by this task."""
+    """Return whether this task wrote a row of best_deals."""
     return str(row.get("url") or "").endswith(DEAL_MARK)
 
 
 def merged_deals(current: Sequence[Row], shown: Sequence[Sellable]) -> list[dict[str, Any]]:
-    """Staff's rows in their places, own rows in the places of own rows, further ones at the end.
+    """Return staff's rows in their places, own rows in the places of own rows, and further ones at the end.
 
-    An item that staff put there by hand is not listed a second time.
+    An item that staff added is not listed a second time.
     """
     by_staff = {row.get("website_item") for row in current if not is_own(row)}
     own_rows = [
@@ -275,7 +275,7 @@ def merged_deals(current: Sequence[Row], shown: Sequence[Sellable]) -> list[dict
 
 
 def _picture(item: Sellable) -> str:
-    """The item's picture; a private file is none for the shop's visitors."""
+    """Return the item's picture; None for a private file, which visitors cannot see."""
     return "" if item.image.startswith("/private/") else item.image
 
 
@@ -287,13 +287,13 @@ def _deal_key(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def unsellable_on_list(erp: ErpNextClient) -> list[tuple[str, str]]:
-    """(table, Website Item) of rows in `Expiring Items` that the shop does not sell."""
+    """Return (table, Website Item) of rows in `Expiring Items` that the shop does not sell."""
     rows = erp.get_single(LIST).get("expiring_items") or []
     return _unsellable(erp, {"expiring_items": rows})
 
 
 def unsellable_on_homepage(erp: ErpNextClient) -> list[tuple[str, str]]:
-    """(table, Website Item) of deals and clearance items that the shop does not sell, staff's rows included."""
+    """Return (table, Website Item) of deals and clearance items that the shop does not sell, including staff's rows."""
     document = erp.get(HOMEPAGE, ACTIVE_HOMEPAGE)
     return _unsellable(erp, {table: document.get(table) or [] for table in ("best_deals", "clearance_items")})
 

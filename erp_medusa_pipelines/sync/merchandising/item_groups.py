@@ -1,6 +1,6 @@
-"""The tree of Item Groups as ERPNext keeps it: a nested set of `lft` and `rgt`.
+"""ERPNext's tree of Item Groups: a nested set of `lft` and `rgt`.
 
-Belongs here: finding a group by its name and asking what lies under it. Does not belong here: collections in Medusa
+Belongs here: finding a group by its name, and which groups are below it. Does not belong here: collections in Medusa
 (collections.py), or what is ranked per group (top_sellers.py).
 """
 
@@ -15,7 +15,7 @@ DOCTYPE = "Item Group"
 
 @dataclass(frozen=True, slots=True)
 class GroupSpan:
-    """One group's place: every group under it, and it itself, has its `lft` within `lft` .. `rgt`."""
+    """One group's span: the group and every group below it have their `lft` within `lft` .. `rgt`."""
 
     name: str
     lft: int
@@ -23,18 +23,18 @@ class GroupSpan:
 
 
 class ItemGroupTree:
-    """All Item Groups of a site. Names are found as the database compares them: without case, without outer spaces."""
+    """All Item Groups of a site. Names are compared as the database does: without case and outer spaces."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._spans = {_folded(row["name"]): GroupSpan(row["name"], int(row["lft"]), int(row["rgt"])) for row in rows}
 
     @classmethod
     def read(cls, erp: ErpNextClient) -> "ItemGroupTree":
-        """The tree as it is now."""
+        """Read the tree from ERPNext."""
         return cls(erp.rows(DOCTYPE, ["name", "lft", "rgt"]))
 
     def get(self, name: str) -> GroupSpan | None:
-        """The group of this name."""
+        """Return the group with this name, or None."""
         return self._spans.get(_folded(name))
 
     def names(self) -> list[str]:

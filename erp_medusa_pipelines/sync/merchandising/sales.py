@@ -1,14 +1,14 @@
-"""How much of each item was sold: the lines of submitted Sales Invoices, summed by item.
+"""Quantities sold: the lines of submitted Sales Invoices, summed by item.
 
 Belongs here: reading millions of lines in bounded memory and in requests that end long before a server gives up.
 Does not belong here: categories and ranks (top_sellers.py).
 
-Nothing is kept between runs: each run sums what ERPNext holds now, so a cancelled or amended invoice is right on the
-next one. Returns are lines with a negative quantity and count as such.
+No state is kept between runs: each run sums what ERPNext has now, so a cancelled or amended invoice is correct in the
+next run. Returns are lines with a negative quantity and are summed as such.
 
-All lines are walked by their `name`, the primary key: ranges of it are complete whatever the site's history, and cost
-the database one pass. (There is no index on a line's dates, and those of its invoice cannot be filtered on.) For the
-last days only, the invoices are asked for first and their lines by `parent`, which has an index.
+All lines are read in ranges of `name`, the primary key: ranges are complete whatever the site's history, and cost the
+database one pass. (A line's dates have no index, and its invoice's dates cannot be filtered on.) For the last days
+only, the invoices are read first and their lines by `parent`, which has an index.
 """
 
 import logging
@@ -31,15 +31,15 @@ LINE, INVOICE = "Sales Invoice Item", "Sales Invoice"
 SUBMITTED = ["docstatus", "=", 1]
 
 SMALLEST_WINDOW = 5_000
-"""Lines. A window that a server still does not answer in time is not divided further."""
+"""Lines. A window this small is not divided further, even if the server does not answer in time."""
 
 _UNITS = 1_000_000
-"""Sums are kept in millionths: exact, so that they do not depend on how the lines were divided into windows."""
+"""Sums are integers of millionths: exact, so that they do not depend on how lines are divided into windows."""
 
 
 @dataclass(frozen=True)
 class SalesOptions:
-    """Sizes: lines per aggregate, lines per page where they are read themselves, invoices asked for at a time."""
+    """Sizes: lines per aggregate, lines per page when lines are read one by one, invoices per request."""
 
     quantity: str = "qty"
     """The line's field that is summed: `qty` in the unit it was sold in, or `stock_qty` in the item's stock unit."""
@@ -50,7 +50,7 @@ class SalesOptions:
 
 @dataclass
 class Sales:
-    """What was sold. `pushed_down` tells whether ERPNext did the sums; `windows` in how many requests or pages."""
+    """What was sold. `pushed_down` says whether ERPNext summed; `windows` is the number of requests or pages."""
 
     pushed_down: bool
     windows: int = 0
@@ -58,7 +58,7 @@ class Sales:
     _lines: dict[str, int] = field(default_factory=dict)
 
     def add(self, item_code: str | None, quantity: float | None, lines: int = 1) -> None:
-        """Count lines of one item. Lines without an Item are nobody's sale."""
+        """Add lines of one item. Lines without an Item are ignored."""
         if item_code:
             self._units[item_code] = self._units.get(item_code, 0) + round((quantity or 0) * _UNITS)
             self._lines[item_code] = self._lines.get(item_code, 0) + lines
@@ -69,7 +69,7 @@ class Sales:
         return sum(self._lines.values())
 
     def table(self) -> pd.DataFrame:
-        """The sums with SALES_DTYPES."""
+        """Return the sums as a frame with SALES_DTYPES."""
         codes = sorted(self._units)
         columns = {
             "item_code": codes,
@@ -80,14 +80,14 @@ class Sales:
 
 
 class SalesReader:
-    """Reads the sales of one site, since a day or over all time."""
+    """Read the sales of one site, since a day or over all time."""
 
     def __init__(self, erp: ErpNextClient, options: SalesOptions = SalesOptions()) -> None:
         self._erp = erp
         self._options = options
 
     def read(self, since: date | None = None) -> Sales:
-        """All sales with a posting date from `since` on; None for all time."""
+        """Return all sales with a posting date from `since` on; None means all time."""
         try:
             return self._summed_by_erp(since)
         except AccessError:
@@ -97,7 +97,7 @@ class SalesReader:
             return self._read_line_by_line(since)
 
     def quantity_of(self, item_code: str, since: date | None = None) -> float:
-        """One item's quantity, counted directly from its lines: an independent way to the same number."""
+        """Return one item's quantity, summed directly from its lines: an independent check of the same number."""
         filters = [SUBMITTED, ["item_code", "=", item_code]]
         rows = list(self._erp.rows(LINE, ["name", "parent", self._options.quantity], filters=filters, parent=INVOICE))
         if since is not None:
@@ -108,7 +108,7 @@ class SalesReader:
         return sum(round((row[self._options.quantity] or 0) * _UNITS) for row in rows) / _UNITS
 
     def changed_since(self, item_code: str, moment: str) -> bool:
-        """Whether any line of the item was added, submitted or cancelled since then (the site's time)."""
+        """Return whether any line of the item was added, submitted or cancelled since then (the site's time)."""
         filters = [["item_code", "=", item_code], ["modified", ">=", moment]]
         return bool(self._erp.get_list(LINE, ["name"], filters=filters, limit=1, parent=INVOICE))
 
@@ -134,14 +134,14 @@ class SalesReader:
             last = boundary
 
     def _name_after(self, first: str | None, last: str | None, rows: int) -> str | None:
-        """The name of the `rows`-th line after `first`; None when there are fewer."""
+        """Return the name of the `rows`-th line after `first`, or None if there are fewer."""
         found = self._erp.get_list(
             LINE, ["name"], filters=_between(first, last), start=rows - 1, limit=1, parent=INVOICE
         )
         return found[0]["name"] if found else None
 
     def _sum_range(self, sales: Sales, first: str | None, last: str | None, rows: int) -> None:
-        """Sum the lines after `first` up to `last`; in two halves when the server did not manage in time."""
+        """Sum the lines after `first` up to `last`, in two halves if the server does not answer in time."""
         try:
             self._sum(sales, _between(first, last))
         except TransientError as error:
@@ -193,16 +193,16 @@ class SalesReader:
             yield from self._erp.pages(LINE, wanted, filters=filters, parent=INVOICE, page_size=size)
 
     def _invoices(self, since: date) -> Iterator[list[str]]:
-        """Names of the submitted invoices since then, some at a time."""
+        """Yield names of the invoices submitted since then, in chunks."""
         filters = [SUBMITTED, ["posting_date", ">=", since.isoformat()]]
         for page in self._erp.pages(INVOICE, ["name"], filters=filters, page_size=self._options.invoices):
             yield [row["name"] for row in page]
 
 
 def sample(sales: pd.DataFrame, size: int, most_lines: int = 2_000) -> list[str]:
-    """Item codes to count again directly: from the best seller to the slowest, none with very many lines.
+    """Return item codes to sum again directly, from the best seller to the slowest, without those of very many lines.
 
-    Where every item has very many, those with the fewest are taken: a sample is never empty for want of small ones.
+    If every item has very many lines, those with the fewest are used, so that the sample is never empty.
     """
     few = sales.sort_values(["lines", "item_code"])
     allowed = max(size, sum(lines <= most_lines for lines in sales["lines"]))
@@ -213,6 +213,6 @@ def sample(sales: pd.DataFrame, size: int, most_lines: int = 2_000) -> list[str]
 
 
 def _between(first: str | None, last: str | None) -> list[list[Any]]:
-    """Filters for names after `first` up to `last`, both optional."""
+    """Return filters for names after `first` up to `last`, both optional."""
     after = [["name", ">", first]] if first is not None else []
     return [*after, ["name", "<=", last]] if last is not None else after

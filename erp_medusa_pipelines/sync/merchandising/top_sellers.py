@@ -1,7 +1,7 @@
 """The best-selling items of each category, and the Single `Product Collection` that shows them.
 
-Belongs here: which items count, the ranking, the difference to what is shown, the write. Does not belong here: summing
-the sales (sales.py), the tree of groups (item_groups.py), charts and tables (assets/).
+Belongs here: which items count, the ranking, the changes, the write. Does not belong here: summing the
+sales (sales.py), the tree of groups (item_groups.py), charts and tables (assets/).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 DOCTYPE = "Product Collection"
 
 ITEM_DTYPES = {"item_code": "str", "item_name": "str", "item_group": "str", "disabled": "bool", "published": "bool"}
-"""Columns of the item table: what the ranking has to know of an item."""
+"""Columns of the item table: what the ranking needs to know of an item."""
 
 
 ALLOW_EMPTY = "allow_empty: true"
@@ -31,11 +31,11 @@ SAME_QUANTITY = 1e-6
 
 
 class CategoryError(SettingsError):
-    """A category of the setting does not fit what ERPNext has; raised before anything is written."""
+    """A category in the setting does not exist in ERPNext; raised before anything is written."""
 
 
 def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
-    """What the ranking has to know of these items, with ITEM_DTYPES; items deleted since are missing."""
+    """Return what the ranking needs to know of these items, with ITEM_DTYPES; items deleted since are missing."""
     wanted = set(item_codes)
     published = {
         row["item_code"]
@@ -50,7 +50,7 @@ def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
 
 
 def check_categories(tree: ItemGroupTree, categories: Mapping[str, str]) -> None:
-    """Raises CategoryError for categories that are no Item Groups."""
+    """Raise CategoryError for categories that are not Item Groups."""
     unknown = [category for category in categories if tree.get(category) is None]
     if unknown:
         known = tree.names()
@@ -70,10 +70,10 @@ def rank(
     most: int,
     include_hidden: bool = False,
 ) -> pd.DataFrame:
-    """The `most` best sellers of each category, its descendants included; RANKING_DTYPES.
+    """Return the `most` best sellers of each category including its descendants, with RANKING_DTYPES.
 
-    What was returned as often as it was sold, or more often, is no best seller and is not listed.
-    Equal quantities are ordered by item_code, so the same sales always make the same ranking.
+    An item returned as often as it was sold is not listed. Equal quantities are ordered by item_code, so that the same
+    sales always give the same ranking.
     """
     check_categories(tree, categories)
     table = sales.merge(items, on="item_code", how="inner", validate="one_to_one")
@@ -82,7 +82,7 @@ def rank(
         table = _where(table, table["published"] & ~table["disabled"])
     spans = {group: tree.get(group) for group in set(table["item_group"])}
     lefts = {group: span.lft for group, span in spans.items() if span is not None}
-    # An item of a group that is gone has no place (NaN) and is in no category.
+    # An item of a deleted group has no place (NaN) and is in no category.
     table = table.assign(place=pd.Series([lefts.get(group) for group in table["item_group"]], table.index, "float64"))
     parts = []
     for category, table_field in categories.items():
@@ -95,13 +95,13 @@ def rank(
 
 
 def _where(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
-    """The rows that the mask holds; indexing by it would have any of several types for a type checker."""
+    """Return the rows where the mask is true; typed, which indexing is not for a type checker."""
     return frame.loc[mask, :]
 
 
 @dataclass(frozen=True)
 class RankChange:
-    """One item that entered, left or moved. Ranks and quantities are None where it is not listed."""
+    """One item that entered, left or moved. Rank and quantity are None on the side that does not list it."""
 
     category: str
     change: str
@@ -116,7 +116,7 @@ class RankChange:
 def rank_changes(
     ranking: pd.DataFrame, shown: Mapping[str, Sequence[Row]], categories: Mapping[str, str]
 ) -> list[RankChange]:
-    """The difference between the ranking and the rows shown so far, by table field."""
+    """Return the difference between the ranking and the rows shown so far, by table field."""
     found = []
     for category, table_field in categories.items():
         before = {row.get("item_code"): (place, row) for place, row in enumerate(shown.get(table_field) or [], start=1)}
@@ -155,11 +155,11 @@ def write_collection(
     *,
     allow_empty: bool = False,
 ) -> list[RankChange]:
-    """Bring `Product Collection` to the ranking; tables that are equal already are not sent.
+    """Update `Product Collection` to the ranking; tables without differences are not sent.
 
-    Returns what changed against what it showed before. Raises, before any write: CategoryError for a table that the
-    DocType does not have, whose rows ERPNext would silently drop; MassLossError when a category that shows something
-    would show nothing, unless that is allowed.
+    Returns the changes. Raises before any write: CategoryError for a table that the DocType does not have, whose rows
+    ERPNext would silently drop; MassLossError when a category that shows items would show none, unless that is
+    allowed.
     """
     changes: list[RankChange] = []
     written: dict[str, list[dict[str, Any]]] = {}
@@ -203,7 +203,7 @@ def _refuse_to_empty(document: Row, ranking: pd.DataFrame, categories: Mapping[s
 
 
 def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(category, item_code, why) of rows that `Product Collection` shows and should not."""
+    """Return (category, item_code, reason) of rows that `Product Collection` should not show."""
     document = erp.get_single(DOCTYPE)
     listed = [
         (category, row.get("item_code") or "") for category, field in categories.items() for row in document[field]
@@ -224,7 +224,7 @@ def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list
 
 
 def _rows(ranking: pd.DataFrame, table_field: str) -> list[dict[str, Any]]:
-    """The rows of one child table, as `Product Collection Item` has them."""
+    """Return the rows of one child table, with the fields of `Product Collection Item`."""
     part = _where(ranking, ranking["table_field"] == table_field).sort_values("rank")
     return [
         {"item_code": code, "item_name": name, "sales_count": float(quantity)}

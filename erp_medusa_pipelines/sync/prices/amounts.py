@@ -1,9 +1,8 @@
-"""What a customer is asked for an Item Price, or why it cannot be shown.
+"""The amount that customers see for an Item Price, or why there is none.
 
 Belongs here: rounding and refusing, as a pure function. Does not belong here: which row is in force (windows.py).
 
-A row that is refused still holds its days: no other row's price is shown in its place, because that would be a price
-that ERPNext does not take.
+A refused row keeps its days: no other row's price replaces it, because ERPNext would not use that price on them.
 """
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from erp_medusa_pipelines.sync.prices.windows import PriceRow
 
 
 class PriceRefusedError(Exception):
-    """The row cannot be shown; `field` is the one to correct."""
+    """The row has no valid amount; `field` is the one to correct."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -26,14 +25,14 @@ class PriceRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AmountRule:
-    """Decimal digits by currency code, and whether a price of nothing is meant."""
+    """Decimal digits by currency code, and whether a price of zero is allowed."""
 
     currencies: Mapping[str, int]
     allow_zero: bool = False
 
 
 def amount_of(row: PriceRow, rule: AmountRule) -> Decimal:
-    """The amount in the currency's precision, rounded half to even as Frappe does. Raises PriceRefusedError."""
+    """Return the amount in the currency's precision, rounded half to even as Frappe does. Raises PriceRefusedError."""
     if not row.is_ever_valid:
         raise PriceRefusedError("valid_upto", f"ends on {row.valid_upto}, before it starts on {row.valid_from}")
     digits = rule.currencies.get(row.currency)

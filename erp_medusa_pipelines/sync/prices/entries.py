@@ -1,4 +1,4 @@
-"""The entries that Medusa has in our price lists.
+"""The entries of our price lists in Medusa.
 
 Belongs here: reading them, by variant. Does not belong here: what should be there (plan.py), or writing (sender.py,
 removals.py).
@@ -15,7 +15,7 @@ from erp_medusa_pipelines.sync.prices.lists import PriceLists, batch_label
 from erp_medusa_pipelines.sync.prices.plan import Entry
 
 LISTS_READ_AT_ONCE = 10
-"""Lists whose entries are read in one request: 5,000 entries, in 1.2 MB, keep Medusa busy for 0.8 seconds."""
+"""Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Entries:
 
 
 def read_entries(prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Iterable[str]) -> Entries:
-    """Read the lists of the batch, and the entries of its variants `own` in lists of another number of batches."""
+    """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches."""
     found, own, label = Entries(), set(own), batch_label(batch)
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
     windows = {list_id: lists.meaning(kept, batch) for list_id, kept in kept_lists.items()}
@@ -35,7 +35,7 @@ def read_entries(prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Ite
         for list_id, row in prices.entries_of(some):
             found.sizes[list_id] += 1
             variant_id = entry_variant(row)
-            # Entries of others are not judged when the run is about some items only.
+            # A run of a few items ignores the entries of others.
             if variant_id in own or (kept_lists[list_id].batch == label and not batch.items):
                 currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
                 found.by_variant[variant_id].append(Entry(row["id"], list_id, windows[list_id], currency, amount))

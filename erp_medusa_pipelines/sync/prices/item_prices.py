@@ -1,7 +1,7 @@
 """Item Prices of Website Items as the price sync needs them.
 
-Belongs here: which items and rows count at all, and reading them in few requests. Does not belong here: which row is in
-force when (windows.py), or what Medusa is told (entries.py).
+Belongs here: which items and rows count, and reading them in few requests. Does not belong here: which row is valid
+when (windows.py), or what Medusa is sent (entries.py).
 """
 
 from collections import defaultdict
@@ -41,16 +41,16 @@ class PricedItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemPrices:
-    """The Item Prices of one item: `rows` take part in the rule, `others` (another unit, only in packs) do not."""
+    """The Item Prices of one item: the rule uses `rows`, not `others` (for another unit, or for packs only)."""
 
     rows: tuple[PriceRow, ...] = ()
     others: tuple[PriceRow, ...] = ()
     fingerprint: str = ""
-    """Changes when any of the item's rows does, or when one comes or goes."""
+    """Changes when a row of the item is changed, added or removed."""
 
 
 def check_price_list(erp: ErpNextClient, price_list: str) -> None:
-    """Raises PermanentError when the price list is not one to sell by: its absence would look like "no prices"."""
+    """Raise PermanentError unless the list is enabled and for selling: a wrong one would look like "no prices"."""
     rows = erp.get_list("Price List", ["name", "enabled", "selling"], filters=[["name", "=", price_list]])
     if not rows:
         problem = "does not exist"
@@ -65,7 +65,7 @@ def check_price_list(erp: ErpNextClient, price_list: str) -> None:
 
 
 def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
-    """Website Items that are published or have been exported, ordered by name."""
+    """Return Website Items that are published or have been exported, ordered by name."""
     fields = ["name", "item_code", "stock_uom", "medusa_variant_id"]
     for row in erp.rows(WEBSITE_ITEM, fields, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
         if row["item_code"]:
@@ -73,7 +73,7 @@ def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
 
 
 def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:
-    """The Item Prices for everybody of these items, by item_code. One request for ITEMS_PER_REQUEST items."""
+    """Return the Item Prices without customer of these items, by item_code. One request per ITEMS_PER_REQUEST items."""
     filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", [item.item_code for item in items]]]
     by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
@@ -85,7 +85,7 @@ def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]
 def _item_prices(rows: Sequence[dict[str, Any]], stock_uom: str) -> ItemPrices:
     ours, others = [], []
     for row in rows:
-        # A row for another unit is the price of something else, and one for packs does not hold for a single piece.
+        # A row for another unit or for packs is not the price of a single piece.
         fits = row["uom"] in (None, "", stock_uom) and (row["packing_unit"] or 0) <= 1
         (ours if fits else others).append(_price_row(row))
     text = "|".join(f"{row['name']} {row['modified']}" for row in rows)

@@ -1,18 +1,18 @@
-"""Price lists of Medusa that stand for windows of time, found again by their metadata.
+"""Price lists in Medusa, one for each window of time, identified by their metadata.
 
-Belongs here: which list a window has, making lists that are missing, mending and retiring old ones. Does not belong
+Belongs here: which list a window has, creating missing lists, repairing and retiring old ones. Does not belong
 here: entries (entries.py).
 
 A list is for one window and one batch: a batch reads and writes only its own lists, so runs of different batches never
-meet. It is made together with its first entries and takes no more than go into that one call; what is more gets a
-further list. Adding to a list makes Medusa read all of it, and taking away is slower the longer it is: many short lists
-cost a fraction of a long one, and cost the same however large the shop is.
+conflict. It is created together with its first entries and holds at most the entries of one call; further entries get
+a further list. Medusa reads a whole list to add to it, and deletes more slowly the longer it is: many short lists cost
+a fraction of a long one, and their cost does not grow with the shop.
 
-All lists with our key are ours. Those of a Price List that is not exported any more become drafts once the new ones
-stand.
+Every list with our metadata key is ours. Lists of a Price List that is no longer exported become drafts once the new
+lists are complete.
 
-A list keeps its window for ever. Once its start has passed it means the same as a list without a start, so nothing
-has to be moved as days go by. A list whose window is over becomes a draft, and an empty one is deleted.
+A list never changes its window. Once its start has passed it means the same as a list without a start, so entries
+need not move as days pass. A list whose window is over becomes a draft, and an empty one is deleted.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.windows import ONE_DAY, Window, ends_at, first_day_after, starts_at
 
 OWNER_KEY = "erp_price_list"
-"""Metadata key by which a list is known as ours; its value is the ERPNext Price List."""
+"""Metadata key that marks a list as ours; its value is the ERPNext Price List."""
 
 DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are undone by the next run."
 
@@ -42,16 +42,16 @@ class KeptList:
     batch: str
     part: int
     body: Mapping[str, Any]
-    """What Medusa has of the fields that are kept."""
+    """Medusa's values of the fields that the sync maintains."""
 
 
 def batch_label(batch: Batch) -> str:
-    """How a batch is named in metadata; the count is in it, since another count makes other batches."""
+    """Return the batch's name in metadata, "index/count": another count means other batches."""
     return f"{batch.index}/{batch.count}"
 
 
 class PriceLists:
-    """The lists of one ERPNext Price List. What is asked about them holds for the moment of `load`."""
+    """The lists of one ERPNext Price List, as of the last `load`."""
 
     def __init__(self, prices: MedusaPrices, price_list: str, zone: ZoneInfo, today: date) -> None:
         self._prices = prices
@@ -63,23 +63,23 @@ class PriceLists:
         self._replaced: list[Mapping[str, Any]] = []
 
     def load(self) -> None:
-        """Read what Medusa has."""
+        """Read the lists from Medusa."""
         rows = list(self._prices.lists())
         self.lists = self._ours(rows)
         self._replaced = [row for row in rows if self._is_replaced(row)]
 
     def of_batch(self, batch: Batch) -> list[KeptList]:
-        """The lists that may hold entries of the batch's items: its own, and those of another number of batches."""
+        """Return lists that may hold entries of the batch's items: its own, and those of another number of batches."""
         return [kept for kept in self.lists if self._is_own(kept, batch) or self._is_foreign(kept, batch)]
 
     def meaning(self, kept: KeptList, batch: Batch) -> Window | None:
-        """The window for which an entry of the batch may stay in this list; None when it has to leave."""
+        """Return the window for which an entry of the batch may stay in this list, or None if it must be removed."""
         if not self._is_own(kept, batch) or kept.window.is_past(self.today):
             return None
         return kept.window.remaining(self.today)
 
     def reconcile(self, report: SyncReport) -> None:
-        """Put right what was changed by hand; lists whose window is over become drafts."""
+        """Undo manual changes, and make drafts of lists whose window is over."""
         self.load()
         report.count("found", len(self.lists))
         for kept in self.lists:
@@ -90,11 +90,11 @@ class PriceLists:
                 report.count("unchanged")
 
     def meant_for(self, batch: Batch, window: Window) -> list[KeptList]:
-        """The lists that new entries of a window may join."""
+        """Return the lists to which new entries of a window may be added."""
         return [kept for kept in self.lists if self.meaning(kept, batch) == window]
 
     def next_part(self, batch: Batch, window: Window) -> int:
-        """The number of a further list, each time another one."""
+        """Return the number of a further list, a new one each time."""
         there = (kept.part for kept in self.lists if kept.window == window and self._is_own(kept, batch))
         self._new_parts[batch, window] += 1
         return max(there, default=0) + self._new_parts[batch, window]
@@ -102,9 +102,9 @@ class PriceLists:
     def create(
         self, batch: Batch, window: Window, part: int, entries: Sequence[Mapping[str, Any]]
     ) -> tuple[str, list[dict[str, Any]]]:
-        """A new list with its first entries {variant_id, currency_code, amount}, all or nothing: (its id, entries).
+        """Create a list with its first entries {variant_id, currency_code, amount}, or nothing. Returns (id, entries).
 
-        After a lost answer it must be looked for.
+        After a lost answer, use `look_for`.
         """
         metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch_label(batch), "part": part}
         if window.start:
@@ -125,24 +125,24 @@ class PriceLists:
         )
 
     def look_for(self, batch: Batch, window: Window, part: int) -> str | None:
-        """The id of a list that Medusa may have made although no answer came."""
+        """Return the id of a list that Medusa may have created although the answer was lost."""
         for kept in self._ours(self._prices.lists()):
             if (kept.window, kept.part) == (window, part) and self._is_own(kept, batch):
                 return kept.id
         return None
 
     def delete_empty(self, kept: KeptList) -> bool:
-        """Delete a list that was found empty, and say whether it still was. One with entries would take minutes."""
+        """Delete a list if it is still empty, and return whether it was. Deleting one with entries can take minutes."""
         if self._prices.count(kept.id):
             return False
         self._prices.delete_empty_list(kept.id)
         return True
 
     def retire_replaced(self, batch: Batch) -> int:
-        """Make drafts of the lists that stood for another ERPNext Price List; returns their number.
+        """Make drafts of lists of another ERPNext Price List. Returns their number.
 
-        To be called once the batch's own entries stand: where two lists are active, the lower price wins. Lists of
-        another number of batches go as soon as this Price List has had a night.
+        Call it once the batch's own entries exist: with two active lists, the lower price wins. Lists of another
+        number of batches are retired as soon as this Price List has been synced once.
         """
         retired = [
             row for row in self._replaced if _batch_of(row) == batch_label(batch) or self._had_a_night(row, batch)
@@ -184,7 +184,7 @@ class PriceLists:
         return _count_of(kept.batch) != batch.count
 
     def _differences(self, kept: KeptList) -> dict[str, Any]:
-        """What is not as it should be: changed by hand, by a new time zone of the site, or by the days that went by."""
+        """Return what must be corrected: after manual changes, a new time zone of the site, or an ended window."""
         wanted = {
             "type": "override",
             "status": "draft" if kept.window.is_past(self.today) else "active",

@@ -1,6 +1,7 @@
-"""What is to be taken away at the end of a run, and what that means for the shop.
+"""Count the entries to remove at the end of a run, and the items that would lose their only price.
 
-Belongs here: counting. Does not belong here: whether so much may go (engine/brake.py), or the calls (removals.py).
+Belongs here: counting. Does not belong here: whether so many may be removed (engine/brake.py), or the calls
+(removals.py).
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from erp_medusa_pipelines.sync.prices.plan import Entry, ItemPlan, plan_item
 
 @dataclass
 class Losses:
-    """Entries to remove, by variant (None: the variant is gone), and the variants that would be left without."""
+    """Entries to remove, by variant (None: the variant is gone), and the variants that would have no price left."""
 
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     had_price: int = 0
@@ -27,7 +28,7 @@ class Losses:
 
     @property
     def counted(self) -> Counted:
-        """(Items that would lose their only price, of how many that have one)."""
+        """Return (items that would lose their only price, items with a price)."""
         return len(self.losing), self.had_price
 
     def add(self, plan: ItemPlan) -> None:
@@ -35,7 +36,7 @@ class Losses:
         self._add(plan.variant_id, plan.stale, had_price=plan.had_price, loses_price=plan.loses_price)
 
     def add_unwanted(self, entries: Entries) -> None:
-        """Note what nobody asked for: entries of items that are not exported any more, or of variants that are gone."""
+        """Note entries of items that are no longer exported, and of variants that are gone."""
         for variant_id, left in entries.by_variant.items():
             live = variant_id is not None and any(entry.window is not None for entry in left)
             self._add(variant_id, left, had_price=live, loses_price=live)
@@ -50,7 +51,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class ShopPrices:
-    """Both sides of the prices of the whole shop, to count with."""
+    """Both sides of the prices of the whole shop, for counting."""
 
     erp: ErpNextClient
     price_list: str
@@ -59,7 +60,7 @@ class ShopPrices:
     rule: AmountRule
 
     def losses(self, batches: int) -> Counted:
-        """Return (items that would lose their only price, of how many), over so many batches. Nothing is written."""
+        """Return (items that would lose their only price, items with a price) over all batches. Writes nothing."""
         items = [item for item in priced_items(self.erp) if item.variant_id]
         losses = Losses()
         for batch in (Batch(index, batches) for index in range(batches)):

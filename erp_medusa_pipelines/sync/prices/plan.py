@@ -1,8 +1,7 @@
-"""What it takes that Medusa asks for one item what ERPNext asks. Pure: no server is asked and nothing is remembered.
+"""Plan what makes Medusa's price of one item equal to ERPNext's. Pure functions without requests or state.
 
-Belongs here: comparing the entries that Medusa has with those that should be there. Does not belong here: reading
-either side (item_prices.py, entries.py), which row is in force when (windows.py), or the order of writing
-(price_sync.py).
+Belongs here: comparing existing with wanted entries. Does not belong here: reading either side (item_prices.py,
+entries.py), which row is valid when (windows.py), or the order of writing (price_sync.py).
 """
 
 from collections import defaultdict
@@ -20,7 +19,7 @@ from erp_medusa_pipelines.sync.prices.windows import PriceRow, Segment, Window, 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as Medusa has it. `window` is None when it must not stay where it is."""
+    """An entry in Medusa. `window` is None when it must not stay in its list."""
 
     id: str
     list_id: str
@@ -31,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class IdChange:
-    """Ids to write to the Item Price `name`. A refusal stands while the fingerprint does."""
+    """Ids to write to the Item Price `name`. A refusal holds until the fingerprint changes."""
 
     name: str
     fingerprint: str
@@ -40,7 +39,7 @@ class IdChange:
 
 @dataclass(frozen=True, slots=True)
 class RowIds:
-    """The ids that one Item Price has now, and the fingerprint of the item's rows."""
+    """The current ids of one Item Price, and the fingerprint of the item's rows."""
 
     name: str
     fingerprint: str
@@ -53,11 +52,11 @@ class RowIds:
         return cls(row.name, fingerprint, row.medusa_price_id, row.medusa_id)
 
     def change_to(self, entry_id: str) -> IdChange | None:
-        """Return what to write so that the row has this entry's id (none: '') and nothing else; None when it has.
+        """Return what to write so that the row has only this entry's id ('' for none), or None if it has it already.
 
-        The list's id is never written into medusa_id: with that field filled the Frappe app's validate hook calls
-        Medusa on every save of the row, even while it is switched off, and the save fails - staff's as well as ours.
-        What an earlier version, or the app, left there is emptied.
+        medusa_id is never filled: with a value in it, the Frappe app's validate hook calls Medusa on every save of the
+        row, even while the app is switched off, and the save fails - for staff as well. A value that an earlier
+        version or the app left there is emptied.
         """
         if (self.medusa_price_id, self.medusa_id) == (entry_id, ""):
             return None
@@ -75,19 +74,19 @@ class Wanted:
     currency: str
     amount: Decimal
     ids: RowIds | None
-    """Given when the Item Price gets this entry's id: a row in force twice has it of the earlier entry."""
+    """Set when the Item Price gets this entry's id: a row valid in two windows gets the earlier entry's."""
     entry_id: str = ""
 
     @property
     def body(self) -> dict[str, Any]:
-        """Its part of the call."""
+        """Return its part of the request body."""
         common = {"variant_id": self.variant_id, "amount": number_of(self.amount)}
         return {"id": self.entry_id, **common} if self.entry_id else {**common, "currency_code": self.currency.lower()}
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An Item Price that would be shown and cannot be."""
+    """An Item Price that is valid at some time and has no valid amount."""
 
     name: str
     reason: str
@@ -96,11 +95,11 @@ class Refused:
 
 @dataclass(slots=True)
 class ItemPlan:
-    """What has to be done for one item."""
+    """What must be done for one item."""
 
     variant_id: str
     had_price: bool
-    """Whether Medusa has a price for it now or later; `has_price`: whether ERPNext does."""
+    """Whether Medusa has a current or future price for it; `has_price`: whether ERPNext does."""
     has_price: bool = False
     create: list[tuple[Window, Wanted]] = field(default_factory=list)
     change: list[tuple[str, Wanted]] = field(default_factory=list)
@@ -108,25 +107,25 @@ class ItemPlan:
     unchanged: int = 0
     refused: list[Refused] = field(default_factory=list)
     ids: list[IdChange] = field(default_factory=list)
-    """Ids that can be written without waiting for Medusa."""
+    """Ids that can be written before anything is sent to Medusa."""
     stale: list[Entry] = field(default_factory=list)
-    """Entries to remove once those in `create` are there."""
+    """Entries to remove once those in `create` exist."""
 
     @property
     def found(self) -> int:
-        """Entries that there should be, and rows that cannot be shown."""
+        """Number of wanted entries and refused rows."""
         return len(self.create) + len(self.change) + self.unchanged + len(self.refused)
 
     @property
     def loses_price(self) -> bool:
-        """Whether nobody can buy the item any more after its stale entries are removed."""
+        """Return whether removing the stale entries leaves the item without a price."""
         return self.had_price and not self.has_price
 
 
 def plan_item(
     item: PricedItem, prices: ItemPrices, entries: Iterable[Entry], *, rule: AmountRule, today: date
 ) -> ItemPlan:
-    """Compare what Medusa has of an item with its Item Prices, as of `today` at the ERP."""
+    """Compare an item's entries in Medusa with its Item Prices, as of `today` at the ERP."""
     by_place: dict[tuple[Window, str], list[Entry]] = defaultdict(list)
     stale: list[Entry] = []
     for entry in entries:
@@ -155,7 +154,7 @@ def plan_item(
 
 
 def _amounts(plan: ItemPlan, prices: ItemPrices, in_force: set[str], rule: AmountRule) -> dict[str, Decimal]:
-    """Amounts by Item Price; rows that would be shown and cannot be are refused, each once."""
+    """Return amounts by Item Price; rows without a valid amount are refused, each once."""
     amounts: dict[str, Decimal] = {}
     for row in prices.rows:
         if row.name in in_force or not row.is_ever_valid:
@@ -167,7 +166,7 @@ def _amounts(plan: ItemPlan, prices: ItemPrices, in_force: set[str], rule: Amoun
 
 
 def _place(plan: ItemPlan, segment: Segment, amount: Decimal, ids: RowIds | None, there: Sequence[Entry]) -> None:
-    """Note what makes Medusa have exactly one entry of this amount in the segment's window."""
+    """Plan what gives Medusa exactly one entry of this amount in the segment's window."""
     row = segment.row
     fingerprint = f"{plan.variant_id} {row.currency} {amount}"
     wanted = Wanted(row.name, fingerprint, plan.variant_id, row.currency, amount, ids)

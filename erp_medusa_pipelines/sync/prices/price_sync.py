@@ -1,10 +1,10 @@
 """Item Prices become entries of Medusa price lists; the entries' ids are written back to the Item Prices.
 
-Belongs here: the order of the work, and the brake. What has to be done for an item is decided in plan.py.
+Belongs here: the order of the work, and the brake. plan.py decides what must be done for an item.
 
-New entries come first, then changed ones, and what is no longer wanted goes last and only for variants whose new
-entries are all there. So a run that breaks off leaves no item without a price: at worst an old entry stands beside its
-successor until the next run.
+New entries come first, then changed ones. Unwanted entries are removed last, and only for variants whose new entries
+all exist. So an interrupted run leaves no item without a price: at worst an old entry exists beside its successor until
+the next run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 
 IDS = "ids"
-"""The kind of refusal that concerns the ids on an Item Price, beside the price itself."""
+"""Kind of a refusal that concerns the ids on an Item Price, not the price itself."""
 WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
@@ -64,13 +64,13 @@ class PriceSync(BatchSync):
     allow_removal: bool = False
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
-    """Website Items whose ids are another's: they wait."""
+    """Website Items with another item's ids: they wait."""
     _losses_stopped: MassLossError | None = None
 
     def run(self) -> SyncReport:
-        """Sync the batch. Raises MassLossError, and AccessError; everything else is in the report.
+        """Sync the batch. Raises MassLossError and AccessError; any other failure goes into the report.
 
-        Where too many items would lose their only price, all else is done before MassLossError is raised.
+        If too many items would lose their only price, everything else is done before MassLossError is raised.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
@@ -103,7 +103,7 @@ class PriceSync(BatchSync):
         losses = Losses()
         try:
             for items, prices in windows:
-                # Medusa has work as soon as there is a full call.
+                # Send as soon as there is a full call.
                 for some in batched(items, self.entries_per_call):
                     keep_ids([change for item in some for change in self._plan(item, prices, entries, sender, losses)])
                     sender.send_full_calls()
@@ -130,7 +130,7 @@ class PriceSync(BatchSync):
                 error = self.outage
             for item in some:
                 self.report.defer(WEBSITE_ITEM, item.name, error)
-            # What Medusa has for them stays as it is.
+            # Their entries in Medusa stay unchanged.
             yield some, None
 
     def _plan(
@@ -141,7 +141,7 @@ class PriceSync(BatchSync):
         sender: EntrySender,
         losses: Losses,
     ) -> list[IdChange]:
-        """Hand over what has to be done for an item; returns ids to write that need nothing from Medusa."""
+        """Queue what must be done for an item. Returns the ids that can be written without a call to Medusa."""
         there = entries.by_variant.pop(item.variant_id, [])
         if prices is None:
             return []
@@ -172,7 +172,7 @@ class PriceSync(BatchSync):
         removals.delete_empty_lists(entries.sizes)
 
     def _too_many(self, losses: Losses) -> set[str | None]:
-        """The variants that keep their entries because too many would be left without a price."""
+        """Return the variants that keep their entries because too many items would lose their only price."""
         if self.allow_removal:
             return set()
         shop = ShopPrices(self.erp, self.price_list, self.prices, self.lists, self.rule)
@@ -192,7 +192,7 @@ class PriceSync(BatchSync):
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 
     def _ids_held(self, change: IdChange) -> bool:
-        """Whether ERPNext refused the ids of this Item Price before, and nothing changed since."""
+        """Return whether ERPNext refused the ids of this Item Price before and nothing changed since."""
         with self._lock:
             entry = self.quarantine.held(change.name, change.fingerprint, IDS)
         if entry is not None:

@@ -1,6 +1,6 @@
-"""What is no longer wanted is taken away: entries, then lists that are empty.
+"""Remove unwanted entries, then empty lists.
 
-Belongs here: the calls. Does not belong here: what is no longer wanted (plan.py), or whether so much may go at once
+Belongs here: the calls. Does not belong here: what is unwanted (plan.py), or whether so many may be removed at once
 (price_sync.py).
 """
 
@@ -15,13 +15,13 @@ from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
 
 DELETES_PER_CALL = 100
-"""Medusa takes about 10 ms for each, in which it answers nobody else."""
+"""Entries per call. Medusa takes about 10 ms for each and answers nothing else meanwhile."""
 
 DOCTYPE = "Price List"
 
 
 class Removals:
-    """Takes entries and empty lists of one ERPNext Price List away."""
+    """Remove entries and empty lists of one ERPNext Price List."""
 
     def __init__(self, run: BatchSync, prices: MedusaPrices, lists: PriceLists, price_list: str) -> None:
         self._run = run
@@ -30,7 +30,7 @@ class Removals:
         self._price_list = price_list
 
     def remove(self, entries: Iterable[Entry]) -> None:
-        """Delete these entries; what cannot be deleted for now is left for a retry."""
+        """Delete these entries; transient failures are left for a retry."""
         by_list: dict[str, list[str]] = defaultdict(list)
         for entry in entries:
             by_list[entry.list_id].append(entry.id)
@@ -55,14 +55,14 @@ class Removals:
         self._run.report.defer(DOCTYPE, f"{self._price_list}: {len(ids)} old entries of {list_id}", error)
 
     def delete_empty_lists(self, sizes: Counter[str]) -> None:
-        """Delete the batch's lists that had no entries when the run began, and got none since."""
+        """Delete the batch's lists that were empty when the run began and still are."""
         for kept in self._lists.of_batch(self._run.batch):
             if sizes[kept.id] or self._run.outage:
                 continue
             try:
                 self._run.report.count("lists_removed", self._lists.delete_empty(kept))
             except PermanentError as error:
-                if error.status != 404:  # another batch was quicker
+                if error.status != 404:  # another run deleted it first
                     raise
             except TransientError as error:
                 self._run.medusa_breaker.failed(error)

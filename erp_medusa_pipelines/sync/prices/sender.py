@@ -1,7 +1,7 @@
-"""New and changed entries go to Medusa in full calls.
+"""Send new and changed entries to Medusa in full calls.
 
 Belongs here: which list a chunk of new entries goes to, the calls, and what a refusal or a lost answer means. Does not
-belong here: what should be there (plan.py), or taking entries away (removals.py).
+belong here: which entries are wanted (plan.py), or removing entries (removals.py).
 """
 
 import re
@@ -20,13 +20,13 @@ from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
 from erp_medusa_pipelines.sync.prices.windows import Window
 
-# Medusa takes any text as an id, so imported variants may have one of any form and length.
+# Medusa accepts any text as an id, so ids of imported variants may have any form and length.
 _WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(slots=True)
 class Target:
-    """Where a chunk of new entries goes: a list that has room, or (no id yet) one that its first call makes."""
+    """The list for a chunk of new entries: one with room, or (without id) one that the first call creates."""
 
     window: Window
     list_id: str | None
@@ -34,9 +34,9 @@ class Target:
 
 
 class EntrySender:
-    """Collects the entries of many items and sends them. `sizes` holds the number of entries by list, and is kept up.
+    """Collect the entries of many items and send them. `sizes`, the number of entries by list, is updated.
 
-    `keep_ids` is called with the ids of entries that were created, from several threads.
+    `keep_ids` is called with the ids of created entries, from several threads.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class EntrySender:
         self._stage = Stage("prices", run.options.parallel)
 
     def add(self, plan: ItemPlan) -> None:
-        """Take what is to be created and changed for an item, without what was refused before."""
+        """Queue the entries to create and change for an item, without those refused before."""
         for window, wanted in plan.create:
             if not self._run.held(wanted.name, wanted.fingerprint):
                 with self._awaited_lock:
@@ -73,7 +73,7 @@ class EntrySender:
                 self._changed[list_id].append(wanted)
 
     def send_full_calls(self) -> None:
-        """Hand over what fills a call; the rest waits for more."""
+        """Send what fills a call; the rest waits for more."""
         self._submit(most=self._per_call)
 
     def finish(self) -> None:
@@ -82,11 +82,11 @@ class EntrySender:
         self._stage.finish()
 
     def close(self) -> None:
-        """Drop what was not begun."""
+        """Cancel what has not started."""
         self._stage.close()
 
     def is_complete(self, variant_id: str) -> bool:
-        """Whether all new entries of the variant are in Medusa."""
+        """Return whether all new entries of the variant are in Medusa."""
         return self._awaited[variant_id] == 0
 
     def _submit(self, *, most: int) -> None:
@@ -137,7 +137,7 @@ class EntrySender:
         self._created([(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
 
     def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
-        """After a lost answer: take over what was created all the same, return what was not."""
+        """After a lost answer, adopt what was created and return what was not."""
         if target.list_id is None:
             target.list_id = self._lists.look_for(self._run.batch, target.window, target.part)
         if target.list_id is None:
@@ -170,7 +170,7 @@ class EntrySender:
             raise _list_is_gone(error, list_id) from error
         vanished = [wanted.name for wanted in group if wanted.entry_id not in updated]
         if vanished:
-            # Medusa skips unknown ids without a word; the next run sees them missing and creates them.
+            # Medusa silently skips unknown ids; the next run finds them missing and creates them.
             error = TransientError("Medusa", f"price list {list_id}", "the entry was deleted meanwhile")
             self._run.defer(vanished, error)
         self._run.report.count("updated", len(group) - len(vanished))
@@ -178,14 +178,14 @@ class EntrySender:
 
 
 def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | TransientError:
-    """A list deleted by hand while the run uses it is made anew by the next one; its entries are not at fault."""
+    """Leave the entries of a list that was deleted during the run for a retry; the next run creates it again."""
     if error.status != 404:
         return error
     return TransientError("Medusa", f"price list {list_id}", f"price list {list_id} was deleted meanwhile", status=404)
 
 
 def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resolution[Wanted] | None:
-    """Settle what Medusa names: variants that it does not have."""
+    """Handle a refusal that names variants which Medusa does not have."""
     unknown = set(_WORD.findall(error.reason))
     lost = [wanted for wanted in group if wanted.variant_id in unknown]
     if not lost:

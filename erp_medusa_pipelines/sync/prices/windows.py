@@ -1,14 +1,14 @@
-"""Which Item Price is in force when: rows with overlapping validity cut into windows that do not overlap.
+"""Which Item Price is valid when: cut rows with overlapping validity into windows that do not overlap.
 
-Belongs here: the rule, as pure functions over dates and moments. Does not belong here: reading rows or sending prices.
+Belongs here: the rule, as pure functions over dates and times. Does not belong here: reading rows or sending prices.
 
-ERPNext takes, of the rows valid on a day, the one with the latest valid_from; rows without valid_from come last, and of
-rows with the same valid_from the one that names its UOM comes before the one that names none. What is still equal then,
-ERPNext leaves to chance; here the row that was created last wins (`modified` would not do: writing ids changes it).
+Of the rows valid on a day, ERPNext uses the one with the latest valid_from; rows without valid_from come last. Of rows
+with the same valid_from, one with a UOM comes before one without. ERPNext does not order rows that are still equal;
+here the row created last wins (not the one modified last: writing ids changes `modified`).
 
-Medusa takes the lowest of all entries in force, so what it holds for one variant must never overlap. Days become
-moments in the site's time zone. Medusa's `ends_at` is inclusive and kept in milliseconds, hence a window ends one
-millisecond before the next begins.
+Medusa uses the lowest of all valid entries, so the entries of one variant must never overlap. Days become times in the
+site's time zone. Medusa's `ends_at` is inclusive and stored in milliseconds, so a window ends one millisecond before
+the next begins.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
 TICK = timedelta(milliseconds=1)
-"""The finest time that Medusa keeps."""
+"""The finest resolution of Medusa's times."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One Item Price, as far as the rule and the sync need it. Emptiness is None or ''."""
+    """The fields of one Item Price that the rule and the sync need. Empty values are None or ''."""
 
     name: str
     rate: Decimal
@@ -51,11 +51,11 @@ class Window:
     end: date | None = None
 
     def is_past(self, today: date) -> bool:
-        """Whether the window is over."""
+        """Return whether the window is over."""
         return self.end is not None and self.end <= today
 
     def remaining(self, today: date) -> "Window":
-        """What is left of the window: a start in the past is no start."""
+        """Return the window as of today: a start in the past becomes None."""
         return Window(None, self.end) if self.start is not None and self.start <= today else self
 
     def __str__(self) -> str:
@@ -66,30 +66,30 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A window in which one row is in force."""
+    """A window in which one row is valid."""
 
     window: Window
     row: PriceRow
 
 
 def first_day_after(valid_upto: date | None) -> date | None:
-    """The day on which a row is valid no more; None when it never ends."""
+    """Return the first day on which the row is no longer valid, or None if it never ends."""
     return None if valid_upto is None or valid_upto == date.max else valid_upto + ONE_DAY
 
 
 def rank(row: PriceRow) -> tuple[date, bool, str, str]:
-    """Of the rows valid on a day, the one with the highest rank is in force."""
+    """Return the sort key of a row: of the rows valid on a day, the highest one is used."""
     return (row.valid_from or date.min, bool(row.uom), row.creation, row.name)
 
 
 def cut(rows: Iterable[PriceRow]) -> list[Segment]:
-    """Windows in order of time in which one and the same row is in force; days without a valid row are in none."""
+    """Return windows, in order of time, that each have one row; days without a valid row are in no window."""
     valid = [row for row in rows if row.is_ever_valid]
     edges = {edge for row in valid for edge in (row.valid_from, first_day_after(row.valid_upto)) if edge is not None}
     bounds: list[date | None] = [None, *sorted(edges), None]
     segments: list[Segment] = []
     for start, end in pairwise(bounds):
-        # Between two edges nothing changes, so any day of the piece speaks for all of it.
+        # Nothing changes between two edges, so one day represents the whole piece.
         day = start or (end - ONE_DAY if end and end > date.min else date.min)
         row = in_force(valid, day)
         if row is None:
@@ -103,7 +103,7 @@ def cut(rows: Iterable[PriceRow]) -> list[Segment]:
 
 
 def in_force(rows: Iterable[PriceRow], day: date) -> PriceRow | None:
-    """The row that ERPNext takes on a day."""
+    """Return the row that ERPNext uses on a day, or None."""
     valid = (
         row
         for row in rows
@@ -113,7 +113,7 @@ def in_force(rows: Iterable[PriceRow], day: date) -> PriceRow | None:
 
 
 def left_over(segments: Iterable[Segment], today: date) -> list[Segment]:
-    """What of the segments is still to come or going on, with starts in the past taken away."""
+    """Return current and future segments; starts in the past become None."""
     return [
         Segment(segment.window.remaining(today), segment.row)
         for segment in segments
@@ -122,17 +122,17 @@ def left_over(segments: Iterable[Segment], today: date) -> list[Segment]:
 
 
 def starts_at(window: Window, zone: ZoneInfo) -> str | None:
-    """The window's first moment, as Medusa writes it."""
+    """Return the window's first instant in Medusa's format, or None."""
     return None if window.start is None else _iso(_midnight(window.start, zone))
 
 
 def ends_at(window: Window, zone: ZoneInfo) -> str | None:
-    """The window's last moment, as Medusa writes it."""
+    """Return the window's last instant in Medusa's format, or None."""
     return None if window.end is None else _iso(_midnight(window.end, zone) - TICK)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a day. Where clocks skip midnight, zoneinfo gives the moment at which they do."""
+    """Return the first instant of a day. If clocks skip midnight, it is the instant at which they do."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 

@@ -1,7 +1,7 @@
-"""The inventory items of variants, as Medusa has them.
+"""The inventory items of variants in Medusa.
 
-Belongs here: finding each variant's inventory item with its levels, and making one where a variant has none. Does not
-belong here: how much there is to be (plan.py), or writing levels (sender.py).
+Belongs here: finding each variant's inventory item with its levels, and creating one if a variant has none. Does not
+belong here: the target quantities (plan.py), or writing levels (sender.py).
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class StockedItem(NamedTuple):
 
 
 class InventoryReader:
-    """Finds inventory items for one run; variants that have none to be kept are noted in its report."""
+    """Find inventory items for one run; variants without a usable one are reported."""
 
     def __init__(self, run: BatchSync, inventory: MedusaInventory) -> None:
         self._run = run
@@ -39,7 +39,7 @@ class InventoryReader:
         judged: Container[str],
         pages: Iterable[Sequence[Mapping[str, Any]]],
     ) -> Iterator[StockedItem]:
-        """Of the exported `items` that are `judged`, each one's inventory item. `pages` holds those found by sku."""
+        """Return the inventory items of the exported `items` that are `judged`. `pages` holds those found by sku."""
         names = _names(items, judged)
         yield from self._by_sku(names, items, pages)
         yield from self._by_variant(names)
@@ -47,13 +47,13 @@ class InventoryReader:
     def found_by_sku(
         self, items: Mapping[str, StockItem], judged: Container[str], pages: Iterable[Sequence[Mapping[str, Any]]]
     ) -> Iterator[StockedItem]:
-        """Only those that are in `pages`; nothing is made, and nothing noted."""
+        """Return only those in `pages`; creates and reports nothing."""
         return self._by_sku(_names(items, judged), items, pages)
 
     def _by_sku(
         self, names: dict[str, str], items: Mapping[str, StockItem], pages: Iterable[Sequence[Mapping[str, Any]]]
     ) -> Iterator[StockedItem]:
-        """Take what is found out of `names`."""
+        """Return what is found, and remove it from `names`."""
         for row in chain.from_iterable(pages):
             for link in row.get("variant_link") or ():
                 name = names.get(link["variant_id"])
@@ -62,7 +62,7 @@ class InventoryReader:
                     yield StockedItem(name, row["id"], levels_of(row.get("location_levels")))
 
     def _by_variant(self, names: dict[str, str]) -> Iterator[StockedItem]:
-        """Items whose item_code was changed since the export, and variants that staff gave another inventory item."""
+        """Find items whose item_code changed since the export, and variants that got another inventory item."""
         for variant in self._inventory.variants_by_id(names) if names else ():
             name = names.pop(variant["id"])
             item_id = self._inventory_item(name, variant)
@@ -76,7 +76,7 @@ class InventoryReader:
                 self._run.reject(name, variant_id, reason, "medusa_variant_id", kind=VARIANT)
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
-        """The inventory item of a variant, made where it is missing; None when there is none to be kept."""
+        """Return the variant's inventory item, created if it is missing, or None if the variant has no usable one."""
         links = variant["inventory_items"] or ()
         if len(links) == 1:
             return links[0]["inventory_item_id"]
@@ -100,5 +100,5 @@ class InventoryReader:
 
 
 def _names(items: Mapping[str, StockItem], judged: Container[str]) -> dict[str, str]:
-    """Website Items by their variant."""
+    """Return Website Items by their variant."""
     return {item.variant_id: name for name, item in items.items() if item.variant_id and name in judged}

@@ -1,7 +1,7 @@
-"""Website Items as the stock sync needs them, and what lies in their warehouses. Reads ERPNext only.
+"""Website Items as the stock sync needs them, and the Bins of their warehouses. Reads ERPNext only.
 
 Belongs here: which items count, and reading them and their Bins in few requests. Does not belong here: what Medusa is
-told (plan.py).
+sent (plan.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ BIN = ["item_code", "warehouse", "actual_qty"]
 
 @dataclass(frozen=True, slots=True)
 class StockItem:
-    """What counts of a Website Item. `variant_id` is empty while it is not exported."""
+    """The fields of a Website Item that the stock sync needs. `variant_id` is empty until it is exported."""
 
     name: str
     item_code: str
@@ -37,7 +37,7 @@ class StockItem:
 
 
 def stock_items(erp: ErpNextClient) -> Iterator[StockItem]:
-    """Website Items that are published or have been exported, of the whole shop, ordered by name."""
+    """Return the whole shop's Website Items that are published or have been exported, ordered by name."""
     for row in erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
         yield StockItem(
             row["name"],
@@ -50,12 +50,12 @@ def stock_items(erp: ErpNextClient) -> Iterator[StockItem]:
 
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:
-    """Every Warehouse: name, lft, rgt, is_group."""
+    """Return every Warehouse: name, lft, rgt, is_group."""
     return pd.DataFrame(erp.rows("Warehouse", TREE, page_size=10_000), columns=pd.Index(TREE))
 
 
 def bins(erp: ErpNextClient, codes: Iterable[str]) -> pd.DataFrame:
-    """The Bins of these Items: item_code, warehouse, actual_qty."""
+    """Return the Bins of these Items: item_code, warehouse, actual_qty."""
     rows: list[tuple[Any, ...]] = []
     for some in batched(codes, ITEMS_PER_REQUEST):
         found = erp.get_list("Bin", BIN, filters=[["item_code", "in", some]])

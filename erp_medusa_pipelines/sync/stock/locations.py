@@ -1,10 +1,10 @@
-"""Medusa's stock locations: where stock is kept, and where an earlier run kept it.
+"""Medusa's stock locations: those in use, and those that earlier runs used.
 
-Belongs here: which locations' levels are the sync's to write, and how Medusa remembers that. Does not belong here: how
-much there is (plan.py).
+Belongs here: at which locations the sync writes levels, and how Medusa records that. Does not belong here: quantities
+(plan.py).
 
-A location that stock is kept at is marked in its metadata. One that is marked and not in the settings any more is no
-longer used: what lies there becomes zero, or the shop would sell it twice. Locations without the mark are the staff's.
+A location in use is marked in its metadata. A marked one that is no longer in the settings is not used any more: its
+levels become zero, or the shop would sell the stock twice. Locations without the mark belong to staff.
 """
 
 import logging
@@ -17,7 +17,7 @@ from erp_medusa_pipelines.settings import variable_name
 log = logging.getLogger(__name__)
 
 MARK = "erpnext_stock"
-"""Metadata key of locations that stock was ever kept at."""
+"""Metadata key of locations at which the sync ever wrote levels."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class StockLocations:
 
     @property
     def used(self) -> frozenset[str]:
-        """Where stock is kept."""
+        """Return the locations in use."""
         return frozenset({self.default, *self.by_warehouse.values()})
 
 
 def find_locations(
     inventory: MedusaInventory, default: str, by_warehouse: Mapping[str, str], channel: str | None
 ) -> StockLocations:
-    """Look the locations of the settings up, and mark those that are new.
+    """Look up the locations of the settings, and mark new ones.
 
-    `channel` is the sales channel's id, None where a shop has one only. Raises PermanentError for ids that Medusa does
-    not have: its bulk route takes levels at any id.
+    `channel` is the sales channel's id, or None if the shop has only one. Raises PermanentError for ids that Medusa
+    does not have: its bulk route accepts levels at any id.
     """
     rows = {row["id"]: row for row in inventory.locations()}
     inventory.refuse_unknown(by_warehouse.values(), rows.values(), "warehouse_stock_locations")

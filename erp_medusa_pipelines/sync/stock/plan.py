@@ -1,10 +1,10 @@
-"""What it takes that Medusa's levels and the in-stock flag say what lies in the warehouses. Pure.
+"""Plan what makes Medusa's levels and the in-stock flag equal to the stock in the warehouses. Pure functions.
 
 Belongs here: comparing, rounding, and what is reserved. Does not belong here: reading either side (items.py,
 inventory.py), how Bins become quantities (warehouses.py), or the order of writing (stock_sync.py).
 
-What Medusa is told is what lies in the warehouses (actual_qty): Medusa takes off what it has reserved for its orders
-by itself. A level is never set below what is reserved there: that much is promised, and shipping it must not fail.
+A level is the stock on hand (actual_qty): Medusa itself subtracts what it has reserved for orders. A level is never
+set below the reserved quantity, which is sold already and must be possible to ship.
 """
 
 import math
@@ -17,7 +17,7 @@ from erp_medusa_pipelines.sync.stock.items import StockItem
 
 
 class Stocked(NamedTuple):
-    """A level as Medusa has it."""
+    """A level in Medusa."""
 
     quantity: float
     reserved: float
@@ -25,7 +25,7 @@ class Stocked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level to write. `name` is the Website Item; `exists` says whether Medusa has one there."""
+    """A level to write. `name` is the Website Item; `exists` says whether Medusa has a level there."""
 
     name: str
     inventory_item_id: str
@@ -33,16 +33,16 @@ class Level:
     quantity: int
     exists: bool
     sells_out: bool = False
-    """Whether there was some, and ERPNext has none left."""
+    """Whether Medusa's level is above zero and ERPNext has none left."""
 
     @property
     def fingerprint(self) -> str:
-        """A refusal stands while the same quantity is to be written to the same place."""
+        """Return the fingerprint of a refusal: it holds for the same quantity at the same location."""
         return f"{self.inventory_item_id} {self.location_id} {self.quantity}"
 
     @property
     def body(self) -> dict[str, Any]:
-        """Its part of the call."""
+        """Return its part of the request body."""
         return {
             "inventory_item_id": self.inventory_item_id,
             "location_id": self.location_id,
@@ -61,18 +61,18 @@ class LowStock:
 
 @dataclass(slots=True)
 class LevelPlan:
-    """What has to be done for one inventory item."""
+    """What must be done for one inventory item."""
 
     write: list[Level] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """found, unchanged; negative, fractions, raised_to_reserved."""
     positive: int = 0
-    """Levels that are above zero now."""
+    """Number of levels that are above zero now."""
 
 
 @dataclass(slots=True)
 class FlagPlan:
-    """The items whose in-stock flag changes, with its new value, and those that run low."""
+    """Items whose in-stock flag changes, with its new value, and items at or below their threshold."""
 
     changes: dict[str, int] = field(default_factory=dict)
     low: list[LowStock] = field(default_factory=list)
@@ -87,10 +87,10 @@ def plan_levels(
     ours: Set[str],
     no_longer_used: Set[str] = frozenset(),
 ) -> LevelPlan:
-    """Compare quantities by location with what Medusa has of an item.
+    """Compare quantities by location with an item's levels in Medusa.
 
-    At locations of `ours` where it has a level and the item cannot lie any more, there is none left; at those that are
-    `no_longer_used` neither, which is no loss where the item lies elsewhere now.
+    Levels become zero at locations of `ours` that the item can no longer be stored at, and at those that are
+    `no_longer_used`. The latter is no loss if the item is stored elsewhere now.
     """
     plan = LevelPlan()
     is_elsewhere = any(_whole(quantity) for quantity in on_hand.values())
@@ -111,7 +111,7 @@ def plan_levels(
 
 
 def plan_flags(items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> FlagPlan:
-    """Compare the in-stock flags with the quantities of the items that could be judged."""
+    """Compare the in-stock flags with the quantities of the items whose quantities are known."""
     plan = FlagPlan()
     for name, places in on_hand.items():
         item, quantity = items[name], sum(_whole(each) for each in places.values())
@@ -124,12 +124,12 @@ def plan_flags(items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str
 
 
 def levels_of(rows: Iterable[Mapping[str, Any]] | None) -> dict[str, Stocked]:
-    """Medusa's level rows by location."""
+    """Return Medusa's level rows by location."""
     return {row["location_id"]: Stocked(row["stocked_quantity"], row["reserved_quantity"]) for row in rows or ()}
 
 
 def _target(quantity: float, have: Stocked | None, counts: Counter[str]) -> int:
-    """What the level becomes; odd quantities are counted."""
+    """Return the level to set; negative and fractional quantities are counted."""
     if quantity < 0:
         counts["negative"] += 1
     elif quantity != int(quantity):
@@ -141,5 +141,5 @@ def _target(quantity: float, have: Stocked | None, counts: Counter[str]) -> int:
 
 
 def _whole(quantity: float) -> int:
-    """What can be sold of a quantity: whole pieces, never less than none."""
+    """Return the sellable part of a quantity: whole pieces, at least 0."""
     return max(0, math.floor(quantity))

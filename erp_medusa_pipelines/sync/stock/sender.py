@@ -1,4 +1,4 @@
-"""Levels go to Medusa in full calls.
+"""Send levels to Medusa in full calls.
 
 Belongs here: the call, and what a refusal or a lost answer means. Does not belong here: which levels (plan.py).
 """
@@ -14,19 +14,19 @@ from erp_medusa_pipelines.sync.stock.plan import Level
 
 
 def _place(level: Level) -> str:
-    """Each stock location of an item can be refused by itself."""
+    """Return the key of a refusal: each location of an item can be refused separately."""
     return level.location_id
 
 
 class LevelSender:
-    """Writes levels for one run. May be called from several threads."""
+    """Write levels for one run. Thread-safe."""
 
     def __init__(self, run: BatchSync, inventory: MedusaInventory) -> None:
         self._run = run
         self._inventory = inventory
 
     def send(self, chunk: Sequence[Level]) -> None:
-        """Write a chunk; what does not go through is noted in the run's report."""
+        """Write a chunk; failures go into the run's report."""
         self._run.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._as_they_are, kind=_place)
 
     def _send(self, group: Sequence[Level]) -> None:
@@ -38,12 +38,12 @@ class LevelSender:
         self._run.report.advance(len(group))
 
     def _resolve(self, _error: PermanentError, group: Sequence[Level]) -> Resolution[Level] | None:
-        """Settle what a refusal is mostly about: levels that came or went since they were read."""
+        """Handle the usual reason for a refusal: levels that were created or deleted since they were read."""
         again = self._as_they_are(group)
         return (again, []) if again != list(group) else None
 
     def _as_they_are(self, group: Sequence[Level]) -> list[Level]:
-        """What is still to be written of a group, as Medusa is now."""
+        """Return what of a group must still be written, compared with Medusa now."""
         there = self._inventory.levels(level.inventory_item_id for level in group)
         remaining: list[Level] = []
         for level in group:

@@ -1,7 +1,7 @@
 """Stock of Website Items becomes Medusa's inventory levels and the in-stock flag of the Website Item.
 
-Belongs here: the order of the work, and the brake against emptying a shop. What has to be done for an item is decided
-in plan.py.
+Belongs here: the order of the work, and the brake against emptying a shop. plan.py decides what must be done for an
+item.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class StockSync(BatchSync):
     allow_zero: bool = False
     levels_per_call: int = 1000
     foreign: frozenset[str] = frozenset()
-    """Website Items whose ids are another's: they wait."""
+    """Website Items with another item's ids: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
     _found_bins: bool = False
     _losses_stopped: MassLossError | None = None
@@ -61,7 +61,7 @@ class StockSync(BatchSync):
     def run(self) -> SyncReport:
         """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings.
 
-        Where too many levels would drop to zero, the others are written all the same before MassLossError is raised.
+        If too many levels would drop to zero, the others are written before MassLossError is raised.
         """
         items, in_shop = self._read_items()
         skus = [item.item_code for item in items.values() if item.variant_id]
@@ -87,7 +87,7 @@ class StockSync(BatchSync):
         return self.report
 
     def _read_items(self) -> tuple[dict[str, StockItem], int]:
-        """The batch's Website Items by name, and how many of the whole shop are exported."""
+        """Return the batch's Website Items by name, and the number of exported ones in the whole shop."""
         items: dict[str, StockItem] = {}
         exported = 0
         for item in stock_items(self.erp):
@@ -96,10 +96,10 @@ class StockSync(BatchSync):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
         return items, exported
 
-    # --- what ERPNext says ------------------------------------------------------------------------------------
+    # --- quantities in ERPNext --- ---------------------------------------------------------------------------------
 
     def _on_hand(self, items: Mapping[str, StockItem]) -> dict[str, dict[str, float]]:
-        """{Website Item: {stock location: quantity}}; items that cannot be judged are missing and reported."""
+        """Return {Website Item: {stock location: quantity}} without items of unknown quantity, which are reported."""
         try:
             warehouses = Warehouses(warehouse_rows(self.erp), self.locations.by_warehouse, self.locations.default)
         except KeyError as error:
@@ -109,7 +109,7 @@ class StockSync(BatchSync):
         on_hand: dict[str, dict[str, float]] = {}
         for name, item in items.items():
             if not item.warehouse:
-                # ERPNext's web shop does not sell such an item either.
+                # ERPNext's web shop does not sell an item without a warehouse either.
                 self.report.count("without_warehouse")
                 on_hand[name] = {}
             elif item.warehouse in warehouses:
@@ -131,7 +131,7 @@ class StockSync(BatchSync):
             self.reject(name, warehouse, f"there is no Warehouse {warehouse}", "website_warehouse", kind=kind)
 
     def _flags(self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
-        """Changes of custom_in_stock by Website Item. Raises MassLossError where ERPNext answered no Bin at all."""
+        """Return changes of custom_in_stock by Website Item. Raises MassLossError when ERPNext has no Bin at all."""
         plan = plan_flags(items, on_hand)
         self.low_stock += plan.low
         self.report.count("low_stock", len(plan.low))
@@ -147,12 +147,12 @@ class StockSync(BatchSync):
             )
         return plan.changes
 
-    # --- what Medusa is told ----------------------------------------------------------------------------------
+    # --- levels in Medusa ----------------------------------------------------------------------------------
 
     def _levels(
         self, found: Iterable[StockedItem], on_hand: Mapping[str, Mapping[str, float]]
     ) -> tuple[list[Level], int]:
-        """Levels to write, and how many of the batch are above zero now."""
+        """Return the levels to write, and how many levels of the batch are above zero now."""
         ours, no_longer_used = self.locations.used, self.locations.no_longer_used.keys()
         levels: list[Level] = []
         positive = unchanged = 0
@@ -163,12 +163,12 @@ class StockSync(BatchSync):
             unchanged += plan.counts["unchanged"]
             positive += plan.positive
             levels += plan.write
-        # Only now is known how many there are in all.
+        # The total is known only now.
         self.report.advance(unchanged)
         return levels, positive
 
     def _braked(self, levels: Sequence[Level], positive: int, flags: dict[str, int]) -> list[Level]:
-        """Leave out what was refused before, and the levels and flags of what sells out where that is too much."""
+        """Drop what was refused before, and the levels and flags of items that sell out if those are too many."""
         selling_out = [level for level in levels if level.sells_out]
         try:
             if not self.allow_zero:
@@ -186,10 +186,10 @@ class StockSync(BatchSync):
                 del flags[name]
         return [level for level in levels if not self.held(level.name, level.fingerprint, level.location_id)]
 
-    # --- what it means for the shop ---------------------------------------------------------------------------
+    # --- losses of the whole shop ---------------------------------------------------------------------------
 
     def _whole_shop(self) -> "StockSync":
-        """The same over all batches, to count with: what it notes goes nowhere."""
+        """Count losses over all batches, with a report that is thrown away."""
         scope = replace(self.scope, batch=WHOLE_SHOP, quarantine=Quarantine(), report=SyncReport())
         return replace(self, scope=scope, foreign=frozenset(), low_stock=[])
 

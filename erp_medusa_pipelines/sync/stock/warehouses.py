@@ -1,9 +1,9 @@
-"""From Bins in a tree of warehouses to how much of an item there is at each stock location. pandas, and pure.
+"""Roll Bins up a tree of warehouses, to quantities of an item at each stock location. Pure functions with pandas.
 
-Belongs here: rolling up. Does not belong here: reading, or what Medusa is told (levels.py).
+Belongs here: rolling up. Does not belong here: reading, or what Medusa is sent (plan.py).
 
-A Website Item is sold from its website_warehouse and everything below it. Which stock location a warehouse counts for
-is said by a mapping; it holds for everything below the warehouse as well, until a nearer one says otherwise.
+A Website Item is sold from its website_warehouse and everything below it. A mapping assigns warehouses to stock
+locations; an assignment also holds for everything below the warehouse, unless a lower one overrides it.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 QUANTITY_DECIMALS = 6
-"""Sums of Frappe's floats are rounded to this before they are judged: 30 times 0.1 is 3."""
+"""Decimals that sums of Frappe's floats are rounded to: 30 times 0.1 is 3."""
 
 
 class Warehouses:
@@ -22,9 +22,9 @@ class Warehouses:
         unknown = set(locations) - set(rows["name"])
         if unknown:
             raise KeyError(", ".join(sorted(unknown)))
-        # pandas types its results as unions that nothing fits, hence Any.
+        # Any: pandas types its results as unions that fit no annotation.
         self._rows: Any = rows.set_index("name", drop=False)
-        # Ascending lft: what is nearer to a warehouse comes later and has the last word.
+        # Ascending lft: a lower warehouse comes later and overrides those above it.
         self._rows["location_id"] = default_location
         for name in sorted(locations, key=lambda one: self._rows.at[one, "lft"]):
             inside = self._rows["lft"].between(self._rows.at[name, "lft"], self._rows.at[name, "rgt"])
@@ -34,14 +34,14 @@ class Warehouses:
         return warehouse in self._rows.index
 
     def locations_of(self, warehouse: str) -> list[str]:
-        """Stock locations that an item sold from this warehouse can lie at."""
+        """Return the stock locations at which an item sold from this warehouse can be stored."""
         node = self._rows.loc[warehouse]
         below = self._rows[self._rows["lft"].between(node["lft"], node["rgt"])]
         leaves = below[below["is_group"] == 0]
         return sorted(set((leaves if len(leaves) else below)["location_id"]))
 
     def on_hand(self, items: pd.DataFrame, bins: pd.DataFrame) -> dict[tuple[str, str], float]:
-        """Quantity by (name, location_id), with 0 at every location that an item can lie at without a Bin.
+        """Return quantities by (name, location_id), with 0 at possible locations without a Bin.
 
         Columns of `items`: name, item_code, warehouse; of `bins`: item_code, warehouse, actual_qty.
         """
