@@ -3,14 +3,16 @@
 Belongs here: the rule, and the sensor that applies it every half minute. Does not belong here: what is failed
 (failed_parts.py) and why (run_failures.py).
 
-A retry is one run of the task's job with the assets that are left failed, for one batch. Its tags say which run it
-repeats and the number of the attempt, so that the count needs no memory beside the runs themselves. Nothing else
-retries: Dagster's own `run_retries` would count by itself, and both together would try one failure many times.
+A retry is one run of the task's job with the assets that are left failed or were not reached, for one batch. Its tags
+say which run it repeats and the number of the attempt, so that the count needs no memory beside the runs themselves.
+Nothing else retries: Dagster's own `run_retries` would count by itself, and both together would try one failure many
+times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 
 import dagster as dg
 
@@ -20,7 +22,7 @@ from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_sta
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
+from erp_medusa_pipelines.orchestration.run_failures import RunFailure, made_assets, planned_assets, read_failure
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS
@@ -66,11 +68,12 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
     return Outlook(part, failure, attempt, due, why)
 
 
-def retry_request(view: Outlook) -> dg.RunRequest:
+def retry_request(instance: dg.DagsterInstance, view: Outlook) -> dg.RunRequest:
     """The run that repeats a failed part. Its key allows one per failed run, however often the sensor ticks."""
     part = view.part
     # Where what is handed from asset to asset is gone, the task begins with its first one.
     assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.went_on
+    assets = {*assets, *_never_reached(instance, part, assets)}
     return dg.RunRequest(
         run_key=f"{part.run.run_id}/{part.name}",
         job_name=part.task.name,
@@ -84,6 +87,16 @@ def retry_request(view: Outlook) -> dg.RunRequest:
     )
 
 
+def _never_reached(instance: dg.DagsterInstance, part: FailedPart, assets: Collection[str]) -> set[str]:
+    """Assets behind the first of `assets` that the failed run did not come to.
+
+    Another task may have made one since, as the prices' own does, but without what is retried now: a price of a product
+    that was not there was left out, and the asset is green.
+    """
+    behind = dropwhile(lambda asset: asset not in assets, part.task.assets)
+    return (planned_assets(instance, part.run) - made_assets(instance, part.run)).intersection(behind)
+
+
 def _verdict(
     instance: dg.DagsterInstance, part: FailedPart, backfilled: frozenset[str], settings: Settings
 ) -> tuple[dg.RunRequest | None, str]:
@@ -92,7 +105,7 @@ def _verdict(
     if backfilled.intersection(part.task.assets):
         return None, "a backfill is going on"
     if view.due is not None and view.due <= _now():
-        return retry_request(view), view.why
+        return retry_request(instance, view), view.why
     return None, view.why
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.shops import asset_name
+
 PERMANENT = "permanent"
 """Metadata of a `dg.Failure`: true when no retry can help before somebody changes data, rights or settings."""
 
@@ -55,6 +57,21 @@ def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
         lost_input=any(_lost_input(event) for event in steps),
         went_on=frozenset(asset for fact in facts for asset in fact.get(BUILD_ON_IT) or ()),
     )
+
+
+def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
+    """Assets that the run was to materialize."""
+    return _assets_of(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+
+
+def made_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
+    """Assets that the run has materialized."""
+    return _assets_of(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+
+
+def _assets_of(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:
+    events = _events(instance, run.run_id, kind)
+    return {asset_name(event.asset_key) for event in events if event.asset_key}
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, *kinds: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:

@@ -46,7 +46,7 @@ def materialized(run: JobRun) -> set[str]:
 def request_for(runner: Runner) -> dg.RunRequest:
     """What the retry sensor would ask for."""
     (part,) = read_state(runner.instance, ["batch_0"]).failed
-    return retry_request(outlook(runner.instance, part, load_settings(None)))
+    return retry_request(runner.instance, outlook(runner.instance, part, load_settings(None)))
 
 
 def test_one_product_that_medusa_fails_on_stops_nothing_else(

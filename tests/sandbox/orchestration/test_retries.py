@@ -12,7 +12,7 @@ from erp_medusa_pipelines.orchestration.retries import ATTEMPT_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
-from tests.support.catalogue import Catalogue
+from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.runs import in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
@@ -79,6 +79,22 @@ def test_a_failed_batch_is_run_again_after_the_delay_and_only_what_is_missing_of
     medusa.faults.heal()
     assert daemon.run(request).success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
+
+
+def test_what_another_task_made_meanwhile_without_the_products_runs_again_with_them(
+    daemon: Daemon, erp: ErpServer, clock: Clock
+) -> None:
+    """The prices' own task ran between a killed export and its retry: prices of products to come were left out."""
+    for row in erp.store.rows("Item"):
+        price = {"item_code": row["name"], "uom": row["stock_uom"], "price_list_rate": 2.5}
+        erp.store.insert("Item Price", name=f"PRICE-{row['name']}", price_list=PRICE_LIST, currency="OMR", **price)
+    # The process is gone: no step has failed.
+    daemon.instance.report_run_failed(daemon.created(JOB, "batch_0"))
+    assert daemon.runner.job("sync_missing_prices_to_medusa", "batch_0").success
+    clock.advance(seconds=61)
+    ((request,), _) = daemon.sensor(SENSOR)
+    retried = daemon.run(request)
+    assert retried.metadata("medusa_prices")["written"] == retried.metadata("medusa_products")["written"] > 0
 
 
 def test_two_ticks_for_one_failed_run_ask_for_the_same_run(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
