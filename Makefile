@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check demo dev test machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,12 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 wheel-check: $(READY) ## Build the wheel, install it into a clean environment, load the code location from it
 	@$(PY) dev/wheel_check.py
 
+sbom: $(READY) ## Write the bill of materials of what is shipped into dist/, and check the licences in it
+	@$(PY) -m dev.sbom
+
+audit: $(READY) ## Ask PyPI for known weaknesses of the pinned versions (needs pypi.org itself: a mirror has no answer)
+	@$(BIN)/uv tool run pip-audit==2.10.1 --strict --disable-pip --no-deps --requirement constraints.txt
+
 format: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
@@ -139,6 +145,12 @@ bench-export-memory: $(READY) ## Measure the memory of the export's run process 
 
 bench-operations: $(READY) ## Measure from healed fault to green, and the storage of a quiet day
 	@$(PY) -m bench.operations
+
+bench-nights: $(READY) ## Simulate the nights of shops of up to a million items
+	@$(PY) -m bench.nights
+
+bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed time for each request
+	@$(PY) -m bench.workers
 
 bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time

@@ -3,6 +3,7 @@
 import configparser
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from dev.helm_values import instance_file, read_values
+from dev.sbom import shipped_extras
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -113,3 +115,9 @@ def test_a_unit_restarts_and_can_write_its_own_folder_alone(path: Path) -> None:
 
 def test_there_is_a_unit_for_each_process() -> None:
     assert [path.stem for path in UNITS] == ["erp-medusa-code-server", "erp-medusa-daemon", "erp-medusa-webserver"]
+
+
+def test_the_bill_of_materials_is_of_what_the_image_holds() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = shipped_extras()
+    assert set(extras) == set(project["optional-dependencies"]) - {"sandbox", "dev"}
