@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from dev.server_script import install_server_script
 from erp_medusa_sandbox.erpnext.app import create_app
 from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop.seed import seed_shop
 
@@ -58,7 +59,7 @@ def main() -> None:
     if options.server_script:
         install_server_script(store)
     app = create_app(store, api_key=key, api_secret=secret, server_scripts=options.server_script)
-    with running(app) as url:
+    with running(FaultInjector(app, "erpnext")) as url:
         print(json.dumps({"url": url, "key": key, "secret": secret}), flush=True)
         sys.stdin.read()
 

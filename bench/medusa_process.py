@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.medusa.app import create_app
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.server import running
@@ -33,7 +34,7 @@ def medusa_process() -> Iterator[dict[str, str]]:
 def main() -> None:
     """Serve until stdin closes."""
     key = "sk_" + secrets.token_hex(32)
-    with running(create_app(MedusaStore(None), api_key=key)) as url:
+    with running(FaultInjector(create_app(MedusaStore(None), api_key=key), "medusa")) as url:
         print(json.dumps({"MEDUSA_URL": url, "MEDUSA_API_KEY": key}), flush=True)
         sys.stdin.read()
 
