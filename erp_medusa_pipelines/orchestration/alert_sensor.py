@@ -1,7 +1,7 @@
-"""When to speak: a failure that nobody will try again by themselves, its recovery, refused documents, runs not started.
+"""When to send an alert: a failure without further retries, its recovery, refused documents, runs that do not start.
 
-Belongs here: comparing what is failed now with what was reported, and the sensor that does it. It looks at states
-instead of events: a daemon that was down for an hour reports what is still true, once, and nothing is lost in between.
+Belongs here: comparing what has failed now with what was reported, and the sensor that does it. It compares states, not
+events: a daemon that was down for an hour reports once what is still true, and misses nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ SECONDS_BETWEEN_TICKS = 30
 REPORTED = "alerts/reported"
 
 REMINDER = timedelta(hours=20)
-"""What fails night after night is reported every night, what fails every minute once a day."""
+"""A task that fails every night is reported every night, one that fails every minute once a day."""
 
 
 def news(
@@ -44,9 +44,9 @@ def news(
     before: Mapping[str, Any],
     asset_checks: Sequence[dg.AssetCheckKey] = (),
 ) -> tuple[list[Message], dict[str, Any]]:
-    """What is to be told now, and what has been told then. `before` is what had been told up to now."""
+    """Return the messages to send now, and the new record of what was reported. `before` is the record so far."""
     messages: list[Message] = []
-    # Entries of runs are of an earlier version, which kept those that wait beside the troubles.
+    # An earlier version also stored entries of waiting runs.
     reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
     retried = _retry_sensor_is_on(instance)
     now = read_state(instance, batches_in_force(settings))
@@ -71,7 +71,7 @@ def news(
 
 
 def _of_rejects(instance: dg.DagsterInstance, settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
-    """Documents refused since the last word on their asset; notes in `reported` what has been told."""
+    """Yield messages on documents refused since the last message on their asset; records them in `reported`."""
     for rejects in read_rejects(instance):
         key = f"rejects/{rejects.asset}"
         told = set(reported[key]["documents"]) if key in reported else set()
@@ -85,11 +85,11 @@ def _of_rejects(instance: dg.DagsterInstance, settings: Settings, reported: dict
 
 
 def _of_troubles(found: Iterable[Trouble], settings: Settings, reported: dict[str, Any]) -> Iterator[Message]:
-    """What no run can fail for: told once, what may heal only after a while; and once more when it is over."""
+    """Yield messages on troubles without a failed run: when one begins (or lasts, if it may pass) and when it ends."""
     now = {f"trouble/{trouble.key}": trouble for trouble in found}
     patience = timedelta(minutes=settings.silent_server_alert_minutes)
     for key, trouble in now.items():
-        # An entry without "told" is of an earlier version, which kept only what it had told.
+        # An earlier version stored only reported entries, without "told".
         entry = reported.setdefault(key, {"title": trouble.title, "since": trouble.since.isoformat(), "told": False})
         since = datetime.fromisoformat(entry["since"])
         if not entry.get("told", True) and (not trouble.heals or _now() - since >= patience):
@@ -112,7 +112,7 @@ def _retry_sensor_is_on(instance: dg.DagsterInstance) -> bool:
 
 
 def build_alert_sensor() -> dg.SensorDefinition:
-    """The sensor that reports failures and recoveries."""
+    """Build the sensor that reports failures and recoveries."""
 
     @dg.sensor(
         name=SENSOR,
@@ -135,13 +135,13 @@ def build_alert_sensor() -> dg.SensorDefinition:
         messages, reported = news(context.instance, settings, before, asset_checks)
         for message in messages:
             outbox.put(message)
-        # In this order a crash in between tells something twice, never not at all.
+        # In this order a crash repeats a message and never loses one.
         outbox.save()
         if reported != before:
             state.save(context.instance, REPORTED, reported)
         sent, errors = outbox.deliver()
         if errors:
-            # The tick turns red in the UI; what is left goes out with a later one.
+            # The tick fails in the UI; a later one sends what is left.
             raise dg.Failure("Alerts did not get out: " + "; ".join(errors))
         return dg.SkipReason(f"{sent} messages sent" if sent else "nothing new to report")
 

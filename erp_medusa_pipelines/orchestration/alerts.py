@@ -1,7 +1,7 @@
-"""Messages to people: what they say, and how they get out.
+"""Messages to people: their text and their delivery.
 
-Belongs here: the words, the ways out (Apprise for mail, chat and webhooks; the ERP's Error Log), and the outbox that
-keeps a message until each of its receivers took it. Does not belong here: when to speak (alert_sensor.py).
+Belongs here: the texts, the channels (Apprise for mail, chat and webhooks; the ERP's Error Log), and the outbox that
+stores a message until every receiver has accepted it. Does not belong here: when to send one (alert_sensor.py).
 """
 
 import hashlib
@@ -32,15 +32,15 @@ OUTBOX = "alerts/outbox"
 LONGEST_REASON = 3000
 ROWS_TOLD = 10
 DELIVERY_SECONDS = 15.0
-"""Per message and channel; a tick of the sensor has a minute."""
+"""Seconds per message and channel; a tick of the sensor has a minute."""
 
 GIVEN_UP_AFTER = timedelta(days=1)
-"""A message that nobody took for so long is no news any more."""
+"""A message that no receiver accepted for this long is dropped."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to tell. `at` is when it became true, in ISO form."""
+    """One message. `at` is when its cause began, in ISO form."""
 
     kind: Kind
     title: str
@@ -49,7 +49,7 @@ class Message:
 
 
 class DeliveryError(Exception):
-    """A message did not get out; it stays in the outbox."""
+    """A message could not be delivered; it stays in the outbox."""
 
 
 class NoAnswerError(DeliveryError):
@@ -57,7 +57,7 @@ class NoAnswerError(DeliveryError):
 
 
 def failure_message(view: Outlook, settings: Settings) -> Message:
-    """A task, or one batch of it, failed and will not be tried again by itself."""
+    """Write the message on a task, or one of its batches, that failed without further retries."""
     part, failure = view.part, view.failure
     lines = [
         f"Task: {part.task.name}",
@@ -72,13 +72,13 @@ def failure_message(view: Outlook, settings: Settings) -> Message:
 
 
 def recovery_message(name: str, run_id: str, since: str, settings: Settings) -> Message:
-    """What was reported as failed is in order again."""
+    """Write the message on the recovery of a reported failure."""
     body = f"In order again. Failed since: {since}\nFailed run: {run_link(run_id, settings)}"
     return Message("success", f"{name} recovered", body, _now())
 
 
 def rejects_message(rejects: Rejects, fresh: Sequence[Mapping[str, Any]], settings: Settings) -> Message:
-    """A server refused documents for good; `fresh` are those that nobody was told of yet."""
+    """Write the message on permanently refused documents; `fresh` are those not reported yet."""
     lines = [f"- {row['document']}: {row['reason']} {row['link']}" for row in fresh[:ROWS_TOLD]]
     if len(fresh) > ROWS_TOLD:
         lines.append(f"- and {len(fresh) - ROWS_TOLD} more")
@@ -95,13 +95,13 @@ def rejects_message(rejects: Rejects, fresh: Sequence[Mapping[str, Any]], settin
 
 
 def accepted_message(rejects: Rejects, settings: Settings) -> Message:
-    """Nothing that was reported as refused is refused any more."""
+    """Write the message that no document is refused any more."""
     body = f"Nothing is refused any more.\nRun: {run_link(rejects.run_id, settings)}"
     return Message("success", f"{rejects.asset}: nothing refused", body, _now())
 
 
 def trouble_message(trouble: Trouble, settings: Settings) -> Message:
-    """Something is wrong that no run can fail for."""
+    """Write the message on a trouble without a failed run."""
     body = f"{trouble.what}\nSince: {trouble.since:%Y-%m-%d %H:%M} UTC\nWhat to do: {trouble.what_to_do}"
     if trouble.run_id:
         body += f"\nRun: {run_link(trouble.run_id, settings)}"
@@ -109,17 +109,17 @@ def trouble_message(trouble: Trouble, settings: Settings) -> Message:
 
 
 def trouble_over_message(title: str, since: str) -> Message:
-    """What was told is over."""
+    """Write the message that a reported trouble is over."""
     return Message("success", f"Over: {title}", f"In order again. It was told since {since}.", _now())
 
 
 def run_link(run_id: str, settings: Settings) -> str:
-    """The run's page in the UI, or its id where no address is set."""
+    """Return the address of the run's page in the UI, or the run's id if no address is set."""
     return f"{settings.dagster_ui_url}/runs/{run_id}" if settings.dagster_ui_url else run_id
 
 
 def channels(message: Message, settings: Settings) -> list[str]:
-    """Where this message goes: each receiver of ALERT_URLS by itself, and the ERP's Error Log."""
+    """Return the channels of this message: each receiver of ALERT_URLS, and the ERP's Error Log."""
     found = [f"{RECEIVER}{fingerprint}" for fingerprint in receivers(settings)]
     if settings.error_log_in_erp and message.kind == "failure":
         found.append(ERROR_LOG)
@@ -127,14 +127,14 @@ def channels(message: Message, settings: Settings) -> list[str]:
 
 
 def receivers(settings: Settings) -> dict[str, Any]:
-    """Apprise's objects for ALERT_URLS, by a fingerprint of each address.
+    """Return Apprise's objects for ALERT_URLS, by a fingerprint of each address.
 
-    So what waits for one goes to no other when the setting changes. Raises DeliveryError for an address that Apprise
-    does not know.
+    So a waiting message goes to no other receiver when the setting changes. Raises DeliveryError for an address that
+    Apprise does not know.
     """
     if not settings.alert_urls:
         return {}
-    # Loading it takes a while and only alerts need it.
+    # Imported late: it loads slowly, and only alerts need it.
     import apprise
 
     found = apprise.Apprise()
@@ -144,7 +144,7 @@ def receivers(settings: Settings) -> dict[str, Any]:
 
 
 class Outbox:
-    """Messages on their way, kept in the instance until they are out."""
+    """Undelivered messages, stored in the instance."""
 
     def __init__(self, instance: dg.DagsterInstance, settings: Settings) -> None:
         self._instance = instance
@@ -152,14 +152,14 @@ class Outbox:
         self._waiting: list[dict[str, Any]] = state.load(instance, OUTBOX).get("messages") or []
 
     def put(self, message: Message) -> None:
-        """Take a message in, once for every way out."""
+        """Add a message for each of its channels."""
         shop = self._settings.shop_name
         if shop:
             message = replace(message, title=f"{shop}: {message.title}")
         self._waiting += [{"way": channel, **asdict(message)} for channel in channels(message, self._settings)]
 
     def deliver(self) -> tuple[int, list[str]]:
-        """Send what waits; returns the number that got out, and why others did not."""
+        """Send the waiting messages. Returns the number delivered, and the reasons of the others."""
         errors: list[str] = []
         sent = 0
         oldest = (datetime.now(UTC) - GIVEN_UP_AFTER).isoformat()
@@ -174,17 +174,17 @@ class Outbox:
             except DeliveryError as error:
                 errors.append(f"{message.title}: {error}")
                 if isinstance(error, NoAnswerError):
-                    # Its other messages wait for the next tick: a channel that hangs must not use up the time.
+                    # Its other messages wait for the next tick, so that a hanging channel does not use up the time.
                     hanging.add(entry["way"])
                 if message.at > oldest:
                     continue
-            # Kept message by message: what one receiver took is not told again because another one hangs.
+            # Saved after each message: one receiver's success is not repeated because another one hangs.
             self._waiting.remove(entry)
             self.save()
         return sent, errors
 
     def save(self) -> None:
-        """Keep what waits. Before it is sent: a crash then costs a message sent twice, never one lost."""
+        """Store the waiting messages, before sending: a crash may repeat a message and never loses one."""
         stored = state.load(self._instance, OUTBOX)
         if (stored.get("messages") or []) != self._waiting:
             state.save(self._instance, OUTBOX, {"messages": self._waiting})
@@ -201,7 +201,7 @@ def _deliver(channel: str, message: Message, settings: Settings) -> None:
             else:
                 send_alert(message, settings, channel.removeprefix(RECEIVER))
             outcome.put(None)
-        except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
             outcome.put(error)
 
     threading.Thread(target=work, name=f"deliver:{channel}", daemon=True).start()
@@ -214,7 +214,7 @@ def _deliver(channel: str, message: Message, settings: Settings) -> None:
 
 
 def send_alert(message: Message, settings: Settings, fingerprint: str) -> None:
-    """Through Apprise, to one receiver. An address that was taken out of ALERT_URLS since gets nothing more."""
+    """Send through Apprise to one receiver. An address removed from ALERT_URLS gets nothing more."""
     import apprise
 
     found = receivers(settings)
@@ -231,7 +231,7 @@ def send_alert(message: Message, settings: Settings, fingerprint: str) -> None:
 
 
 def write_error_log(message: Message, settings: Settings) -> None:
-    """As a row of ERPNext's Error Log."""
+    """Write it as a row of ERPNext's Error Log."""
     try:
         with open_shop(settings) as shop:
             shop.erp.insert("Error Log", {"method": message.title[:140], "error": message.body})

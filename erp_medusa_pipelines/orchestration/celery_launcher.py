@@ -1,4 +1,4 @@
-"""Dagster's launcher for Celery: each run in the Celery queue that is named like its task's queue, and watched.
+"""Dagster's launcher for Celery: each run goes to the Celery queue with the name of its task's queue, and is monitored.
 
 Belongs here: what Dagster's own launcher for Celery lacks. Loaded only where dagster.yaml names it; needs the extra
 `celery`.
@@ -20,10 +20,10 @@ from erp_medusa_pipelines.orchestration.run_launcher import Watching
 
 
 class WatchingCeleryRunLauncher(Watching, CeleryRunLauncher):
-    """Launches runs as tasks of Celery, in the queues `short`, `default` and `long`.
+    """Launch runs as tasks of Celery, in the queues `short`, `default` and `long`.
 
-    Celery itself notices a pool process that died, and tells it. A whole worker that is gone nobody tells: its task
-    stays started for ever, so the run's own signs of life decide.
+    Celery reports a pool process that died, but not a whole worker that is gone: its task stays started forever, so
+    the run's own heartbeat decides.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -41,14 +41,14 @@ class WatchingCeleryRunLauncher(Watching, CeleryRunLauncher):
         super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """End the run's pool process; False for a run that Celery was never told of."""
+        """End the run's pool process. Returns False for a run that was never sent to Celery."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
         return super().terminate(run_id)
 
     def what_the_launcher_knows(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """As Celery tells it. The run may begin a moment before it is noted which task of Celery it is."""
+        """Return Celery's view of the worker. A run may start just before the id of its Celery task is stored."""
         if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return super().what_the_launcher_knows(run)

@@ -1,8 +1,7 @@
-"""The standing check of each task: no part of it is left failed.
+"""The check of each task that none of its batches is left failed.
 
-Belongs here: the check, as a run evaluates it, and as the retry sensor reports it between runs - a run that fails never
-gets as far as its checks. Does not belong here: the check on rejected documents, which is the work's own
-(assets/reporting.py).
+Belongs here: the check, as a run evaluates it and as the retry sensor reports it between runs, because a failed run
+never reaches its checks. Does not belong here: the check on rejected documents (assets/reporting.py).
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +21,7 @@ STOPPED = "stopped by hand: materialize it again, or leave it to the next tick o
 
 
 def build_check(task: Task, batches: Collection[str]) -> dg.AssetChecksDefinition:
-    """The check, on the last asset that the task answers for."""
+    """Build the check, on the last asset that the task owns."""
 
     @dg.asset_check(asset=asset_key(last_own_asset(task)), name=CHECK, description=DESCRIPTION)
     def no_partition_left_failed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -36,7 +35,7 @@ def build_check(task: Task, batches: Collection[str]) -> dg.AssetChecksDefinitio
 
 
 def report_failed_parts(instance: dg.DagsterInstance, task: Task, now: FailedState) -> None:
-    """Write the check's result when it differs from the one written last; a quiet system writes nothing."""
+    """Write the check's result if it differs from the last one written."""
     failed, stopped = now.failed_of(task), now.stopped_of(task)
     seen = {part.name: part.run.run_id for part in (*failed, *stopped)}
     key = f"{CHECK}/{task.name}"

@@ -1,7 +1,6 @@
 """The crontab in force: the rows of tasks.py with the cron lines that the operator set.
 
-Belongs here: what a cron line says - whether it is one, and how long it stays silent. Does not belong here: what a tick
-does (schedules.py).
+Belongs here: validating and reading cron lines. Does not belong here: what a tick does (schedules.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,12 +18,12 @@ _WEEK, _YEAR = timedelta(days=8), timedelta(days=366)
 
 
 def tasks_in_force(settings: Settings) -> tuple[Task, ...]:
-    """The tasks of the shop, each with its cron line. Raises SettingsError naming SCHEDULES when one is wrong."""
+    """Return the shop's tasks with their cron lines. Raises SettingsError naming SCHEDULES when one is wrong."""
     return _with_cron_lines(TASKS, settings)
 
 
 def housekeeping_in_force(settings: Settings) -> tuple[Task, ...]:
-    """The same for the work on Dagster's own storage."""
+    """Return the housekeeping tasks on Dagster's own storage with their cron lines."""
     return _with_cron_lines(HOUSEKEEPING, settings)
 
 
@@ -41,7 +40,7 @@ def _with_cron_lines(tasks: Iterable[Task], settings: Settings) -> tuple[Task, .
 
 
 def times_after(cron: str, moment: datetime) -> Iterator[datetime]:
-    """The times of a cron line after a moment, in the moment's zone."""
+    """Yield the times of a cron line after a given time, in that time's zone."""
     for time in cron_string_iterator(moment.timestamp(), cron, str(moment.tzinfo)):
         if time > moment:
             yield time
@@ -49,9 +48,9 @@ def times_after(cron: str, moment: datetime) -> Iterator[datetime]:
 
 @cache
 def longest_gap(cron: str, zone: str) -> timedelta:
-    """The longest time between two ticks: a day and an hour for a nightly line in a zone that changes its clocks.
+    """Return the longest time between two ticks: 25 hours for a nightly line in a zone with daylight saving time.
 
-    Looks at a year for lines that tick up to a few times a day, at eight days for others.
+    Checks a year for lines that tick up to a few times a day, eight days for others.
     """
     if cron == EVERY_MINUTE:
         return timedelta(minutes=1)
@@ -59,7 +58,7 @@ def longest_gap(cron: str, zone: str) -> timedelta:
     gap, count, before = timedelta(), 0, None
     for tick in cron_string_iterator(start.timestamp(), cron, zone):
         if before is not None:
-            # In UTC: Python subtracts two moments of one zone by their wall clocks.
+            # In UTC: Python subtracts two times of one zone by their wall clocks.
             gap = max(gap, tick.astimezone(UTC) - before.astimezone(UTC))
             count += 1
         before = tick

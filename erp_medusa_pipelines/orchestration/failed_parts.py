@@ -1,7 +1,7 @@
-"""What is left failed: for each task and batch, the assets whose latest attempt did not come to a good end.
+"""What is left failed: for each task and batch, the assets whose latest attempt did not succeed.
 
 Belongs here: reading Dagster's record of attempts, the same one that the UI colours partitions by. It is a state, not a
-log: whatever heals a partition - a retry, a backfill, the next night - takes it off this list.
+log: any success of a partition - a retry, a backfill, the next night - removes it from this list.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ class FailedPart:
 
     @property
     def name(self) -> str:
-        """Task and batch, for people."""
+        """Return task and batch as text for a message."""
         return f"{self.task.name}[{self.partition}]" if self.partition else self.task.name
 
 
@@ -42,7 +42,7 @@ class FailedPart:
 class FailedState:
     """What is left failed, and what somebody stopped by hand.
 
-    Also the (asset, batch) pairs whose latest attempt has not succeeded: failed, in progress or canceled.
+    It also has the (asset, batch) pairs whose latest attempt has not succeeded: failed, in progress or canceled.
     """
 
     failed: list[FailedPart]
@@ -50,20 +50,20 @@ class FailedState:
     unsettled: frozenset[tuple[str, str | None]]
 
     def failed_of(self, task: Task) -> list[FailedPart]:
-        """The parts that concern assets of the task."""
+        """Return the failed parts with assets of the task."""
         return [part for part in self.failed if part.assets.intersection(task.assets)]
 
     def stopped_of(self, task: Task) -> list[FailedPart]:
-        """The same for what was stopped by hand."""
+        """Return the stopped parts with assets of the task."""
         return [part for part in self.stopped if part.assets.intersection(task.assets)]
 
     def is_settled(self, assets: Iterable[str], partition: str | None) -> bool:
-        """Whether all of these assets are in order, for that batch."""
+        """Return whether the latest attempt of all these assets, for that batch, succeeded."""
         return not any((asset, batch) in self.unsettled for asset in assets for batch in (partition, None))
 
 
 def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> FailedState:
-    """What is left failed now, of the batches that exist. A batch that is being worked on is not among it."""
+    """Return what is left failed now, of the batches that exist. Batches in progress are not included."""
     found: dict[dg.DagsterRunStatus, dict[PartKey, list[tuple[str, dg.RunRecord]]]] = {FAILURE: {}, CANCELED: {}}
     unsettled: set[tuple[str, str | None]] = set()
     busy: set[PartKey] = set()
@@ -73,7 +73,7 @@ def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> Failed
             if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
                 continue
             run = record.dagster_run
-            # An asset without batches failed as a step of some batch's run, and is tried again with that batch.
+            # An unpartitioned asset failed as a step of a batch's run, and is retried with that batch.
             batch = partition or first_batch_of(run)
             if batch is not None and batch not in batches:
                 continue
@@ -95,7 +95,7 @@ def _parts(
 
 
 def _task(run: dg.DagsterRun, asset: str) -> Task:
-    """The task under which an asset's failure is counted: the run's own, or the asset's home."""
+    """Return the task that an asset's failure counts for: the run's own, or the asset's owner."""
     tasks = tasks_of(run)
     return tasks[0] if len(tasks) == 1 and asset in tasks[0].assets else owner_task(asset)
 
@@ -106,7 +106,7 @@ def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.R
 
 
 def _record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord | None:
-    """The run; for one that was ended as a duplicate, the run whose work it would have repeated."""
+    """Return the run's record; for a run ended as a duplicate, that of the run it duplicated."""
     record = instance.get_run_record_by_id(run_id)
     while record is not None and (original := record.dagster_run.tags.get(DUPLICATE_OF_TAG)):
         record = instance.get_run_record_by_id(original)

@@ -1,9 +1,9 @@
-"""Where the DataFrames lie that one asset hands to the next.
+"""Where DataFrames that one asset passes to the next are stored.
 
-Belongs here: choosing Dagster's IO manager by the setting FRAMES_URL, and the one for PostgreSQL, which Dagster
-lacks. Does not belong here: what is in the frames (assets/), and what outlives runs otherwise (state.py).
+Belongs here: choosing Dagster's IO manager by the setting FRAMES_URL, and one for PostgreSQL, which Dagster does not
+have. Does not belong here: the content of frames (assets/), and other state that outlives runs (state.py).
 
-Only assets that hand over a frame ask for this resource: a bucket that is away holds up no quotation mail.
+Only assets that pass a frame require this resource, so that an unavailable bucket stops no quotation mail.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import dagster as dg
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    # Runs of assets that hand over a frame load both; nothing else does.
+    # Only runs of assets that pass a frame load both.
     import pandas as pd
     from sqlalchemy import Connection
 
@@ -24,7 +24,7 @@ FRAMES = "frames"
 """Name of the resource."""
 
 DEFAULT_SCHEMA = "erp_medusa_pipelines"
-"""Of PostgreSQL, for assets whose key has one part; others lie in the schema of the part before."""
+"""PostgreSQL schema of assets whose key has one part; the schema of others is named by the part before the last."""
 
 ROW = "row_number"
 """The column that keeps the rows' order."""
@@ -34,7 +34,7 @@ COLUMN_SCHEMA = "dagster/column_schema"
 
 
 def build_frames(settings: Settings) -> Any:
-    """The IO manager that FRAMES_URL asks for. Raises SettingsError when what it needs is not installed."""
+    """Build the IO manager for FRAMES_URL. Raises SettingsError when a package that it needs is not installed."""
     if settings.frames_url is None:
         return dg.FilesystemIOManager()
     address = urlsplit(settings.frames_url.get_secret_value())
@@ -48,7 +48,7 @@ def _bucket(name: str, prefix: str) -> dg.ConfigurableIOManager:
         raise SettingsError(
             f"FRAMES_URL: a bucket needs an extra: pip install 'erp-medusa-pipelines[s3]' ({error})"
         ) from error
-    # Keys, and the address of a server that is not Amazon's, boto3 takes from AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...
+    # boto3 reads keys and the address of another server from AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and others.
     return S3PickleIOManager(s3_resource=S3Resource(), s3_bucket=name, s3_prefix=prefix or "frames")
 
 
@@ -69,13 +69,13 @@ class PostgresFrames(dg.IOManager):
         context.add_output_metadata({"table": f"{schema}.{table}"})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
-        """The asset's table, with the dtypes that the asset documents. Raises ValueError where there is no table."""
+        """Return the asset's table with its documented dtypes. Raises ValueError if there is no table."""
         import pandas as pd
 
         schema, table = _place(context.asset_key)
         with _connection() as connection:
             frame = pd.read_sql_table(table, connection, schema=schema, index_col=ROW)
-        # A table has no order of its own.
+        # A table has no order.
         return frame.sort_index().reset_index(drop=True).astype(_dtypes(context))
 
 
@@ -85,7 +85,7 @@ def _place(key: dg.AssetKey) -> tuple[str, str]:
 
 
 def _dtypes(context: dg.InputContext) -> dict[str, str]:
-    """From the documented columns of the asset: a database knows fewer types than pandas does."""
+    """Return dtypes from the asset's documented columns: a database has fewer types than pandas."""
     metadata = (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
     schema = metadata.get(COLUMN_SCHEMA)
     if isinstance(schema, dg.TableSchemaMetadataValue):

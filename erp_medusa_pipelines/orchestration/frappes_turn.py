@@ -1,9 +1,9 @@
-"""At a tick: is the task still Frappe's?
+"""At a tick: does Frappe still run the task?
 
 Belongs here: asking ERPNext for the app's Scheduled Job Type before a run is started, so that a schedule that was
 turned on too early never sends beside Frappe's scheduler. Does not belong here: the rule (readiness/turns.py).
 
-Where it cannot be asked, the run starts: it meets the same trouble, and is seen and retried there.
+If ERPNext does not answer, the run starts: it meets the same error, and is reported and retried.
 """
 
 import logging
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 
 def frappes_turn(task: Task, instance: dg.DagsterInstance, slot: datetime) -> str:
-    """Why Frappe does this slot of the task; "" when we do. Raises nothing."""
+    """Return why Frappe does this tick of the task, or "" if this installation does. Never raises."""
     if not task.in_app:
         return ""
     try:
         return ask(f"{task.name}: whose turn", _question(task, slot), load_settings(), {}, instance).why
-    # The boundary of the daemon: a question that fails stops no schedule.
+    # The daemon's boundary: a failed request stops no schedule.
     except Exception as error:  # noqa: BLE001
         _log.warning("%s: whether Frappe's scheduler does it could not be asked: %s", task.name, error)
         return ""

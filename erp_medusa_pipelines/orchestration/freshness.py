@@ -1,9 +1,9 @@
-"""When an asset counts as stale: its schedule was due and has not delivered.
+"""When an asset is stale: its schedule was due and has not materialized it.
 
-Belongs here: the policy that follows from cron line and time limits, and how often a task that was asked and had
-nothing to do gives a sign of life. An asset may be as old as the longest time between two ticks of its task, the time
-limit of the longest task that makes it, and an hour for waiting in the queue and the first retries. An asset that was
-never made is not stale but unknown, so the first night may take as long as it is allowed to.
+Belongs here: the policy from cron line and time limits, and how often a task without work reports that it is alive. An
+asset may be as old as the sum of the longest time between two ticks of its task, the time limit of the longest task
+that materializes it, and an hour for the queue and the first retries. An asset that was never materialized is unknown,
+not stale, so the first night may use its whole time limit.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from erp_medusa_pipelines.tasks import Task, owner_task
 
 GRACE = timedelta(hours=1)
 SIGN_OF_LIFE = timedelta(hours=1)
-"""How old the last delivery may get before a tick with nothing to do writes one by itself. Not each minute: events are
-kept for good."""
+"""Age of the last materialization after which a tick without work writes one. Not each minute: events are never
+deleted."""
 
 
 def freshness_policy(asset: str, tasks: Sequence[Task], zone: str) -> dg.FreshnessPolicy:
-    """The policy of an asset, given the tasks with the cron lines in force."""
+    """Return the policy of an asset, given the tasks with the cron lines in force."""
     home = next(task for task in tasks if task.name == owner_task(asset).name)
     limit = max(task.seconds for task in tasks if asset in task.assets)
     window = longest_gap(home.cron, zone) + timedelta(seconds=limit) + GRACE
@@ -33,7 +33,7 @@ def freshness_policy(asset: str, tasks: Sequence[Task], zone: str) -> dg.Freshne
 def with_freshness(
     assets: Sequence[dg.AssetsDefinition], tasks: Sequence[Task], zone: str
 ) -> list[dg.AssetsDefinition]:
-    """The assets, each with the policy of the task that it is at home in."""
+    """Return the assets, each with the policy of its owner task."""
     policies = {
         dg.AssetKey(asset): freshness_policy(asset, tasks, zone) for asset in {a for task in tasks for a in task.assets}
     }

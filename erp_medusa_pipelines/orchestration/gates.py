@@ -1,10 +1,10 @@
 """Asking "is there work?" in a schedule function, so that a minute task starts a run only when there is.
 
-Belongs here: when and how long the ERP is asked, what is remembered for it, and that no tick ever fails or waits
+Belongs here: when and how long the ERP is asked, the state that is stored for it, and that no tick fails or hangs
 because of it. Does not belong here: the questions, which are `has_work` in the task's module of sync/.
 
-The answer is waited for in a thread: time-outs of sockets do not cover everything that can hang, a name server for one.
-A question that is still unanswered when the next tick comes is not asked a second time.
+A thread waits for the answer: socket time-outs do not cover everything that can hang, such as a name server. A question
+that is still open at the next tick is not asked again.
 """
 
 import threading
@@ -33,7 +33,7 @@ from erp_medusa_pipelines.tasks import Task
 
 ZONE_KEY = "gate/time_zone"
 ZONE_SECONDS = 86_400
-"""So long the site's time zone is believed without asking; a run always asks."""
+"""Seconds for which the site's time zone is cached here; a run always asks for it."""
 
 LONGEST_REST_SECONDS = 3600.0
 _FAILURES_COUNTED = 8
@@ -43,12 +43,12 @@ _asking: dict[str, threading.Thread] = {}
 
 
 def memory_key(task: str) -> str:
-    """Where the task's runs leave what they and the gate need to know next time."""
+    """Return the key of the state that the task's runs leave for the gate and the next run."""
     return f"memory/{task}"
 
 
 def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
-    """Why this tick should start no run; None when there is work. Raises nothing."""
+    """Return why this tick should start no run, or None if there is work. Never raises."""
     if task.gate is None:
         return None
     try:
@@ -67,9 +67,9 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         _sign_of_life(task, instance, answer.why)
         return f"{task.name}: {answer.why}"
     except (SettingsError, PermanentError) as error:
-        # It does not heal by itself, and a skipped tick is seen by nobody: the sensor `alerts` tells.
+        # It does not recover by itself, and nobody sees a skipped tick: the sensor `alerts` reports it.
         return _note(task, instance, f"{_UNASKED}: {error}", heals=False)
-    # The boundary of the daemon: whatever is wrong with a question, the other schedules go on ticking.
+    # The daemon's boundary: whatever fails here, other schedules keep ticking.
     except Exception as error:  # noqa: BLE001
         return _note(task, instance, f"{_UNASKED}: {error or type(error).__name__}", heals=True)
 
@@ -80,7 +80,7 @@ def _note(task: Task, instance: dg.DagsterInstance, why: str, *, heals: bool) ->
 
 
 def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
-    """Why a task whose runs fail for good rests: a minute after the first failure, then longer, up to an hour."""
+    """Return why a task with permanent failures pauses: for a minute after the first, then longer, up to an hour."""
     failed = 0
     ended = 0.0
     for record in instance.get_run_records(
@@ -100,7 +100,7 @@ def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
 
 
 def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
-    """Tell the assets' freshness that all is well although nothing had to run; not while one is left failed."""
+    """Keep assets fresh although nothing had to run, unless one is left failed."""
     for asset in task.assets:
         key = asset_key(asset)
         latest = instance.get_latest_materialization_event(key)
@@ -112,7 +112,7 @@ def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
 
 
 def ask(name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], instance: dg.DagsterInstance) -> Answer:
-    """Ask within `gate_timeout`, and remember the site's zone. Raises TimeoutError, or what the question raised."""
+    """Ask within `gate_timeout`, and cache the site's zone. Raises TimeoutError, or what the question raised."""
     answer, zone = _ask(name, gate, settings, memory, _zone(instance))
     if zone:
         state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
@@ -122,7 +122,7 @@ def ask(name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], in
 def _ask(
     name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], zone: str | None
 ) -> tuple[Answer, str | None]:
-    """The answer, and the site's zone where it had to be asked for. Raises TimeoutError after `gate_timeout`."""
+    """Return the answer, and the site's zone if it was read. Raises TimeoutError after `gate_timeout`."""
     results: SimpleQueue[tuple[Answer, str | None] | Exception] = SimpleQueue()
     opened: list[ErpNextClient] = []
 
@@ -136,7 +136,7 @@ def _ask(
                 answer = gate(erp, settings, memory)
                 learned = vars(erp).get("time_zone") if not zone else None
                 results.put((answer, learned.key if learned else None))
-        except Exception as error:  # noqa: BLE001 - handed over, raised again where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
             results.put(error)
 
     thread = threading.Thread(target=work, name=f"gate:{name}", daemon=True)
@@ -145,12 +145,12 @@ def _ask(
     try:
         result = results.get(timeout=settings.gate_timeout)
     except Empty:
-        # A server that sends a byte now and then would keep the question open for ever.
+        # A server that sends a byte now and then would keep the request open forever.
         for erp in opened:
             erp.http.abort()
         text = f"ERPNext did not answer within {settings.gate_timeout:g} s whether there is work"
         raise TimeoutError(text) from None
-    # It has answered, although it may still be closing its connection.
+    # It has answered, though the connection may still be closing.
     _asking.pop(name, None)
     if isinstance(result, Exception):
         raise result

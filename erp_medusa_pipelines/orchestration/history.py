@@ -1,7 +1,7 @@
-"""What every run changed or was refused, document by document, in a table beside Dagster's own.
+"""The changes and refusals of every run, one row per document and field, in a table beside Dagster's own.
 
-Belongs here: keeping and finding the rows. Where they come from: clients/planning/recording.py and assets/reporting.py.
-Old rows go at the beginning of each run, so the table is bounded without a task of its own.
+Belongs here: storing and finding the rows. They come from clients/planning/recording.py and assets/reporting.py. Each
+run first deletes old rows, so the table is bounded without a task.
 """
 
 import logging
@@ -22,7 +22,7 @@ from erp_medusa_pipelines.planning.rows import PlanRow, rows_of
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 2_000_000
-"""Some 400 MB. Older ones go first, also within HISTORY_DAYS."""
+"""Rows, some 400 MB. Older ones are deleted first, even within HISTORY_DAYS."""
 
 LONGEST_VALUE = 500
 DOCUMENTS_PER_QUERY = 400
@@ -71,7 +71,7 @@ class History:
         return cls(url, shop_name()) if url else None
 
     def log_of(self, run_id: str, keep_days: int) -> ChangeLog:
-        """A log whose changes are kept as this run's. A storage that fails costs history, never the run."""
+        """Yield a log whose changes are stored for this run. A failing storage loses history, never the run."""
 
         def keep(changes: list[Change]) -> None:
             try:
@@ -87,7 +87,7 @@ class History:
         return ChangeLog(keep)
 
     def add(self, run_id: str, changes: Iterable[Change]) -> None:
-        """Keep changes, in one transaction."""
+        """Store changes in one transaction."""
         now = datetime.now(UTC).replace(tzinfo=None)
         rows = [
             {
@@ -108,7 +108,7 @@ class History:
                 connection.execute(sa.insert(self._table), rows)
 
     def prune(self, before: datetime, most: int = MOST_ROWS) -> int:
-        """Delete what is older, and what is more than `most` rows; returns the number of rows."""
+        """Delete older rows, and rows beyond `most`. Returns the number of deleted rows."""
         columns = self._table.c
         with self._engine.begin() as connection:
             newest = connection.execute(sa.select(sa.func.max(columns.id))).scalar() or 0
@@ -116,7 +116,7 @@ class History:
             return connection.execute(sa.delete(self._table).where(old)).rowcount
 
     def of(self, documents: Sequence[str], *, limit: int = 200) -> list[Entry]:
-        """The newest entries of these documents, newest first."""
+        """Return the latest entries of these documents, newest first."""
         found: list[Any] = []
         if not sa.inspect(self._engine).has_table(self._table.name):
             return []

@@ -1,8 +1,8 @@
 """The checks on the installation itself: is the instance set up, and are the schedules on?
 
-Belongs here: what is looked at, and the two checks, as an operator executes them in the UI and as runs and sensors
-report them. They stand on an asset of their own, `installation`, that nobody materializes. Does not belong here: what
-is wrong with the work (checks.py, assets/) and telling people (alert_sensor.py).
+Belongs here: what is checked, and the two checks, as an operator executes them in the UI and as runs and sensors report
+them. They belong to the asset `installation`, which is never materialized. Does not belong here: failures of the work
+(checks.py, assets/) and alerts (alert_sensor.py).
 """
 
 import logging
@@ -28,7 +28,7 @@ CONFIGURED = "instance_is_set_up"
 SCHEDULES_ON = "schedules_are_on"
 KEY = f"checks/{ASSET}"
 AT_LEAST_EVERY = timedelta(hours=1)
-"""The ages in the check's metadata are as old as this at most; a change is written at once."""
+"""Seconds after which the ages in the check's metadata are updated; a change is written at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ installation = dg.AssetSpec(
 
 
 def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
-    """What of our dagster.yaml is not in force, and what that means; by the name of its section."""
+    """Return the sections of our dagster.yaml that are not in force, with the consequence of each."""
     coordinator, launcher = classes_in_force(instance)
     found = {}
     if not issubclass(coordinator, TaskRunCoordinator):
@@ -70,14 +70,14 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 
 def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
-    """Tasks whose schedule is off while others are on. All of them off is a choice: nobody has begun, or work rests."""
+    """Return tasks whose schedule is off while others are on. All of them off is a choice of the operator."""
     on = _schedules_in_force(instance)
     off = [task.name for task in TASKS if task.name not in on]
     return off if len(off) < len(TASKS) else []
 
 
 def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
-    """Names of the tasks whose schedule is on."""
+    """Return the names of tasks whose schedule is on."""
     on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
     return {task.name for task in TASKS if f"{task.name}_schedule" in on}
 
@@ -97,7 +97,7 @@ def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 
 def _row(instance: dg.DagsterInstance, task: Task, *, on: bool) -> dict[str, str]:
-    """One task: whether its schedule is on, and when its last asset was made."""
+    """Return the row of one task: whether its schedule is on, and when its last asset was materialized."""
     event = instance.get_latest_materialization_event(asset_key(last_own_asset(task)))
     last = datetime.fromtimestamp(event.timestamp, UTC) if event else None
     return {
@@ -132,17 +132,17 @@ INSTALLATION_CHECKS = (instance_is_set_up, schedules_are_on)
 
 
 def report_installation(instance: dg.DagsterInstance) -> None:
-    """Write both results when one has changed, or once an hour. Raises nothing: no run and no retry may fail of it."""
+    """Write both results if one has changed, or once an hour. Never raises, so that no run or retry fails here."""
     try:
         _report(instance)
-    # The boundary: whatever is wrong with a check on the installation, the work goes on.
+    # The boundary: the work goes on whatever fails in a check on the installation.
     except Exception:  # noqa: BLE001
         _log.exception("the checks on the installation cannot be written")
 
 
 def _report(instance: dg.DagsterInstance) -> None:
     missing = shortcomings(instance)
-    # Enough to tell a change, and cheap: this is asked at every tick of the sensors.
+    # Enough to notice a change, and cheap: every tick of the sensors calls it.
     seen = [sorted(missing), forgotten_schedules(instance)]
     before = state.load(instance, KEY)
     now = datetime.now(UTC)

@@ -18,12 +18,12 @@ from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.tasks import TASKS
 
 NEWEST_RUNS = 200
-"""Runs of one batch that are looked through. A run names its batch in a tag of its own, a backfill's run as well."""
+"""Runs of one batch that are searched. Every run has its batch in a tag of ours, also a run of a backfill."""
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run of a task for the item's batch. `ended` is UTC in ISO form, "" while it goes on."""
+    """The newest run of a task for the item's batch. `ended` is UTC in ISO form, "" while it is running."""
 
     task: str
     status: str

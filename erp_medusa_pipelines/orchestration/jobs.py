@@ -11,7 +11,7 @@ from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.tasks import Task
 
 KUBERNETES_TAG = "dagster-k8s/config"
-"""Dagster's launcher for Kubernetes reads from it what the run's pod is to have beside its own configuration."""
+"""Tag from which Dagster's Kubernetes launcher reads additional configuration of the run's pod."""
 
 QUEUE_TAG = "queue"
 """dagster.yaml limits the runs of each queue by this tag."""
@@ -37,7 +37,7 @@ def pod_tags(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def build_job(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> UnresolvedAssetJobDefinition:
-    """The job that materializes the task's assets; partitioned tasks run once per batch."""
+    """Build the job that materializes the task's assets; partitioned tasks run once per batch."""
     return dg.define_asset_job(
         task.name,
         selection=dg.AssetSelection.assets(*map(asset_key, task.assets)),

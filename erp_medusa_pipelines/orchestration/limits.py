@@ -1,9 +1,9 @@
 """The execution limit of a schedule, with the meaning of Medusa's `numberOfExecutions`.
 
-Belongs here: counting ticks that started something, and stopping a schedule for good once its number is reached. Runs
-started by hand, by a backfill or by the retry sensor do not count. The count lies in the instance's key-value table,
-so it survives a restart and the pruning of runs and ticks. Starting it anew: raise the limit, or run the job
-`reset_execution_limit` for the task, and turn the schedule on again.
+Belongs here: counting ticks that started a run, and stopping a schedule permanently once the limit is reached. Runs
+started by hand, by a backfill or by the retry sensor do not count. The count is stored in the instance's key-value
+table, so it survives restarts and the pruning of runs and ticks. To start it again: raise the limit, or run the job
+`reset_execution_limit` for the task, and turn the schedule on.
 """
 
 from dataclasses import dataclass
@@ -28,23 +28,23 @@ class ExecutionLimit:
     limit: int
 
     def used(self, instance: dg.DagsterInstance) -> int:
-        """Scheduled executions so far."""
+        """Return the number of scheduled executions so far."""
         return int(state.load(instance, self._key).get("executions") or 0)
 
     def reached(self, instance: dg.DagsterInstance, tick: datetime) -> bool:
-        """Whether nothing may start any more. A tick that is repeated after a crash is still allowed its own start."""
+        """Return whether the limit is reached. A tick repeated after a crash may still start its run."""
         kept = state.load(instance, self._key)
         return int(kept.get("executions") or 0) >= self.limit and kept.get("tick") != tick.isoformat()
 
     def count(self, instance: dg.DagsterInstance, tick: datetime) -> None:
-        """Note that this tick starts something; the same tick counts once."""
+        """Count a tick that starts a run; the same tick counts once."""
         kept = state.load(instance, self._key)
         if kept.get("tick") != tick.isoformat():
             executions = int(kept.get("executions") or 0) + 1
             state.save(instance, self._key, {"executions": executions, "tick": tick.isoformat()})
 
     def reset(self, instance: dg.DagsterInstance) -> None:
-        """Forget what was counted."""
+        """Reset the count to zero."""
         state.save(instance, self._key, {})
 
     @property
@@ -53,7 +53,7 @@ class ExecutionLimit:
 
 
 def limit_of(task: Task, settings: Settings) -> ExecutionLimit | None:
-    """The limit in force: the setting's, else the row's, else none."""
+    """Return the limit in force: the setting's, else that of the crontab's row, else None."""
     limit = settings.execution_limits.get(task.name, task.execution_limit)
     return ExecutionLimit(task.name, limit) if limit is not None else None
 
@@ -61,7 +61,7 @@ def limit_of(task: Task, settings: Settings) -> ExecutionLimit | None:
 def stop_schedule(instance: dg.DagsterInstance, schedule_name: str) -> None:
     """Turn a schedule off, as an operator would in the UI.
 
-    Called from the schedule's own tick, so it may take a second tick: once an hour the scheduler writes back the
+    It is called during the schedule's own tick and may need a second one: once an hour the scheduler writes back the
     state that it read before the tick.
     """
     for stored in instigators(instance):
@@ -70,7 +70,7 @@ def stop_schedule(instance: dg.DagsterInstance, schedule_name: str) -> None:
 
 
 class ResetConfig(dg.Config):
-    """What an operator fills in, in the launchpad."""
+    """Launchpad config of the reset."""
 
     task: str
 

@@ -1,4 +1,4 @@
-"""The one partitions definition that all batch assets share."""
+"""The partitions definition that all batch assets share."""
 
 import dagster as dg
 
@@ -6,8 +6,8 @@ from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 
 ONE_RUN_PER_BATCH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
-"""A backfill of several batches is several runs, and the launch dialog offers no other way: each has its own time limit
-and its own retries."""
+"""A backfill starts one run per batch, and the launch dialog offers nothing else: each run has its own time limit and
+retries."""
 
 
 def batches_definition(count: int) -> dg.StaticPartitionsDefinition:
@@ -16,5 +16,5 @@ def batches_definition(count: int) -> dg.StaticPartitionsDefinition:
 
 
 def batches_in_force(settings: Settings) -> frozenset[str]:
-    """Keys of the batches that exist. After EXPORT_BATCHES was lowered, Dagster still remembers runs of others."""
+    """Return the keys of existing batches. After EXPORT_BATCHES was lowered, Dagster still has runs of others."""
     return frozenset(batch_keys(settings.export_batches))

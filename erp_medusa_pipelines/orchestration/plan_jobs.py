@@ -1,8 +1,8 @@
 """Two jobs for the launchpad: `plan` shows what a task would do, `sync_items` exports a few items now.
 
-Belongs here: the jobs, their config and what the UI shows of them. They are jobs of their own, not a switch of the
-assets: Dagster notes for every asset of a run that it is to be materialized, and what ends without that hides a failure
-that the retry sensor waits for.
+Belongs here: the jobs, their config and what the UI shows of them. They are separate jobs, not an option of the assets:
+Dagster records every asset of a run as planned to be materialized, and a run that ends without doing so would hide a
+failure from the retry sensor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ Code = Callable[[], dg.Definitions]
 
 
 class TaskName(Enum):
-    """The tasks of the crontab: the launchpad offers them as a choice."""
+    """The tasks of the crontab, as a choice in the launchpad."""
 
     _ignore_ = "task"
     for task in TASKS:
@@ -52,7 +52,7 @@ class ItemsConfig(dg.Config):
 
 
 def build_plan_job(code: Code) -> dg.JobDefinition:
-    """The job that plans and writes nothing. `code` gives the definitions whose assets are run."""
+    """Build the job that plans and writes nothing. `code` returns the definitions whose assets are run."""
 
     @dg.op(description="Runs the task's assets on clients that note down what they would write.")
     def make_plan(context: dg.OpExecutionContext, config: PlanConfig) -> None:
@@ -75,7 +75,7 @@ def build_plan_job(code: Code) -> dg.JobDefinition:
 
 
 def build_sync_job(code: Code) -> dg.JobDefinition:
-    """The job that exports a few items."""
+    """Build the job that exports a few items."""
 
     @dg.op(description="Exports the named Website Items beside the nightly runs; nothing is recorded as materialized.")
     def export_items(context: dg.OpExecutionContext, config: ItemsConfig) -> None:

@@ -1,7 +1,7 @@
-"""Documents that a server refused for good, as the checks of the assets say it.
+"""Documents that a server refused permanently, read from the asset checks.
 
 Belongs here: the check's name and reading its newest result. Does not belong here: evaluating it (assets/reporting.py),
-or when to speak of it (alert_sensor.py).
+or alerts (alert_sensor.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ CHECK = "nothing_rejected"
 TABLE = "rejects"
 NUMBER = "rejected"
 KEPT_TABLE = "differences"
-"""Values in Medusa that differ from the ERP and that a field policy lets stand, in the check on them."""
+"""Metadata key: values in Medusa that differ from the ERP's and that a field policy keeps."""
 
 
 def quarantine_key(asset: str, batch: str | None) -> str:
-    """Where an asset's held documents of a batch are kept (state.py)."""
+    """Return the key under which state.py stores an asset's held documents of a batch."""
     return f"quarantine/{asset}/{batch}" if batch else f"quarantine/{asset}"
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """The newest result of one asset's check. `rows` hold document, field, reason and link; not all of very many."""
+    """The latest result of one asset's check. `rows` have document, field, reason and link, up to a limit."""
 
     asset: str
     run_id: str
@@ -37,12 +37,12 @@ class Rejects:
 
     @property
     def documents(self) -> list[str]:
-        """The documents of the rows."""
+        """Return the documents of the rows."""
         return [row["document"] for row in self.rows]
 
 
 def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
-    """What is refused now, by asset; assets whose check is about to be evaluated, or never was, are left out."""
+    """Return what is refused now, by asset, without checks that are being evaluated or never were."""
     assets = sorted({asset for task in TASKS for asset in task.assets})
     keys = [dg.AssetCheckKey(asset_key(asset), CHECK) for asset in assets]
     found = []

@@ -14,10 +14,9 @@ from erp_medusa_pipelines.settings import load_settings
 
 
 class ShopConnection(dg.ConfigurableResource):
-    """Opens the shop that the environment names. Holds no secret itself; nothing connects before `open`.
+    """Open the shop that the environment names. It holds no secret, and connects only in `open`.
 
-    It lives as long as the run, from before the first asset waits for its turn to the end of the last one, so the run's
-    signs of life are left from here.
+    It exists for the whole run, so it also sends the run's heartbeat.
     """
 
     _run: dg.DagsterRun | None = PrivateAttr(default=None)
@@ -31,14 +30,14 @@ class ShopConnection(dg.ConfigurableResource):
             yield self
             return
         if not context.instance.is_ephemeral:
-            # Runs tell it as well as the sensors: where dagster.yaml is missing, nobody may have turned those on.
+            # Runs report it as well as the sensors, which may be off where dagster.yaml is missing.
             report_installation(context.instance)
         with signs_of_life(context.instance, context.run):
             yield self
 
     @contextmanager
     def open(self) -> Iterator[Shop]:
-        """Both clients, closed at the end; what they change is kept in the history. Raises SettingsError."""
+        """Yield the clients, closed at the end; the history records their changes. Raises SettingsError."""
         settings = load_settings()
         history = History.beside(self._instance) if self._instance and self._run else None
         if history is None or self._run is None:

@@ -1,9 +1,9 @@
 """What is deleted from Dagster's storage, and when.
 
-Belongs here: runs. Ticks are pruned by Dagster itself (`retention` in dagster.yaml). Only runs of tasks that run many
-times a day are deleted: those that went well, failed, or were ended before they began. Of each job the latest good run
-stays, so that the asset keeps its last materialization, and the first and the latest failed one: the beginning and the
-present state of a trouble are what people come back for.
+Belongs here: runs. Dagster itself prunes ticks (`retention` in dagster.yaml). Only runs of tasks that run many times a
+day are deleted: successful, failed and refused ones. Of each job the latest successful run stays, so that the asset
+keeps its last materialization, and the first and latest failed runs, which show the beginning and the present state of
+a failure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,12 +23,12 @@ _CANCELED = dg.DagsterRunStatus.CANCELED
 
 
 def pruned_jobs() -> list[str]:
-    """Jobs whose runs are deleted after a while."""
+    """Return the jobs whose old runs are deleted."""
     return [task.name for task in TASKS if task.gate] + [task.name for task in HOUSEKEEPING]
 
 
 def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -> int:
-    """Delete what ended before that moment; returns the number of runs."""
+    """Delete runs that ended before that time. Returns their number."""
     deleted = 0
     for job in jobs:
         kept = {run.run_id for status in (_GOOD, _FAILED) for run in _newest(instance, job, status)}
@@ -42,7 +42,7 @@ def prune(instance: dg.DagsterInstance, jobs: Iterable[str], before: datetime) -
             if run.run_id in kept or stopped_by_hand:
                 continue
             instance.delete_run(run.run_id)
-            # The captured output of a run's process lies in files of its own.
+            # The captured output of a run's process is in separate files.
             delete_output(instance, run.run_id)
             deleted += 1
     return deleted
@@ -54,7 +54,7 @@ def _newest(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus)
 
 @dg.op(description="Deletes old runs of the tasks that run every minute.")
 def delete_old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete old runs, and what they printed."""
+    """Delete old runs and their captured output."""
     days = load_settings().keep_minute_runs_days
     jobs = pruned_jobs()
     deleted = prune(context.instance, jobs, datetime.now(UTC) - timedelta(days=days))
@@ -63,7 +63,7 @@ def delete_old_runs(context: dg.OpExecutionContext) -> None:
 
 
 def build_prune_job(task: Task) -> dg.JobDefinition:
-    """The nightly job of this housekeeping row."""
+    """Build the nightly job of this housekeeping row."""
 
     @dg.job(name=task.name, description=task.description, tags=run_tags(task))
     def prune_runs() -> None:

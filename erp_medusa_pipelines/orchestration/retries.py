@@ -4,9 +4,8 @@ Belongs here: the rule, and the sensor that applies it every half minute. Does n
 (failed_parts.py) and why (run_failures.py).
 
 A retry is one run of the task's job with the assets that are left failed or were not reached, for one batch. Its tags
-say which run it repeats and the number of the attempt, so that the count needs no memory beside the runs themselves.
-Nothing else retries: Dagster's own `run_retries` would count by itself, and both together would try one failure many
-times.
+name the run that it repeats and the number of the attempt, so that counting needs no state besides the runs. Nothing
+else retries: Dagster's own `run_retries` counts separately, and both together would multiply the attempts.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,7 +34,7 @@ RETRY_OF_TAG = "erp_medusa_pipelines/retry_of"
 
 @dataclass(frozen=True)
 class Outlook:
-    """What becomes of a failed part: `due` is when it is tried again, None when it is not; `why` is for people."""
+    """The outlook of a failed part: `due` is when it is retried, or None; `why` is the reason as text."""
 
     part: FailedPart
     failure: RunFailure
@@ -45,16 +44,16 @@ class Outlook:
 
     @property
     def final(self) -> bool:
-        """True when nobody will try again by themselves."""
+        """True when there is no further automatic retry."""
         return self.due is None
 
     def without_retry(self) -> "Outlook":
-        """The same part while the sensor is off."""
+        """Return the outlook of a part while the sensor is off."""
         return replace(self, due=None, why=f"the sensor {SENSOR} is turned off")
 
 
 def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) -> Outlook:
-    """Whether and when a failed part is tried again."""
+    """Decide whether and when a failed part is retried."""
     failure = read_failure(instance, part.run.run_id)
     attempt = int(part.run.tags.get(ATTEMPT_TAG) or 0)
     ended = datetime.fromtimestamp(part.record.end_time or part.record.create_timestamp.timestamp(), UTC)
@@ -69,9 +68,9 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
 
 
 def retry_request(instance: dg.DagsterInstance, view: Outlook) -> dg.RunRequest:
-    """The run that repeats a failed part. Its key allows one per failed run, however often the sensor ticks."""
+    """Build the run that repeats a failed part. Its run key allows one retry per failed run."""
     part = view.part
-    # Where what is handed from asset to asset is gone, the task begins with its first one.
+    # If a frame between assets is lost, the task starts with its first asset.
     assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.went_on
     assets = {*assets, *_never_reached(instance, part, assets)}
     return dg.RunRequest(
@@ -100,7 +99,7 @@ def _never_reached(instance: dg.DagsterInstance, part: FailedPart, assets: Colle
 def _verdict(
     instance: dg.DagsterInstance, part: FailedPart, backfilled: frozenset[str], settings: Settings
 ) -> tuple[dg.RunRequest | None, str]:
-    """The run to ask for now, or why there is none."""
+    """Return the run to request now, or why there is none."""
     view = outlook(instance, part, settings)
     if backfilled.intersection(part.task.assets):
         return None, "a backfill is going on"
@@ -110,7 +109,7 @@ def _verdict(
 
 
 def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorDefinition:
-    """The one sensor for failed partitions and failed tasks."""
+    """Build the one sensor for failed partitions and failed tasks."""
     batches = batches_in_force(settings)
 
     @dg.sensor(
@@ -133,7 +132,7 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         for part in now.failed:
             try:
                 request, why = _verdict(context.instance, part, backfilled, settings)
-            # Each part stands alone: whatever is wrong with one, the others are still tried again.
+            # An error in one part must not stop the retries of others.
             except Exception as error:
                 context.log.exception("%s cannot be retried", part.name)
                 request, why = None, f"cannot be retried: {error or type(error).__name__}"

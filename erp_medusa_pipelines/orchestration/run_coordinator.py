@@ -1,9 +1,8 @@
-"""What happens to a run between its start and the queue, whoever starts it: schedule, sensor, backfill, UI or API.
+"""Checks each run between its start and the queue, whether a schedule, sensor, backfill, the UI or the API starts it.
 
-Belongs here: the two things that must hold for every run and that only the coordinator sees for all of them: it has its
-task's queue and time limit and its batch, and it is not the second start of the same work with the same run config.
-Named in dagster.yaml, so it is loaded by webserver and daemon as well; it must stay light and import nothing of the
-work.
+Belongs here: two rules for every run, which only the coordinator can apply to all of them: a run has the tags of its
+task's queue, time limit and batch, and it is not a second start of the same work with the same run config. dagster.yaml
+names it, so webserver and daemon load it too; it must stay light and import nothing of the work.
 """
 
 import dagster as dg
@@ -28,10 +27,10 @@ from erp_medusa_pipelines.orchestration.shops import limit_tags
 
 
 class TaskRunCoordinator(QueuedRunCoordinator):
-    """Dagster's queue, with the crontab's rules for runs that do not come from its jobs."""
+    """Dagster's queued coordinator, which applies the crontab's rules to runs of any origin."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
-        """Queue the run; or end it at once, with the reason, when an earlier one does the same work."""
+        """Queue the run, or end it at once with the reason if an earlier run does the same work."""
         run = context.dagster_run
         if run.status != dg.DagsterRunStatus.NOT_STARTED:
             return super().submit_run(context)
@@ -40,9 +39,9 @@ class TaskRunCoordinator(QueuedRunCoordinator):
         if missing:
             self._instance.add_run_tags(run.run_id, missing)
         if DUPLICATE_OF_TAG in run.tags:
-            # "Re-execute" copies the tags of a refused run. Tags can be emptied, not taken away.
+            # "Re-execute" copies the tags of a refused run. Tags can be emptied, not removed.
             self._instance.add_run_tags(run.run_id, {DUPLICATE_OF_TAG: "", REFUSED_TAG: ""})
-        # A run of a backfill that is ended here would end the backfill as failed; in the queue it waits its turn.
+        # Ending a backfill's run here would fail the backfill; instead it waits in the queue.
         older = None if BACKFILL_ID_TAG in run.tags else older_run_in_the_way(self._instance, run)
         if older is None:
             return super().submit_run(context)
@@ -53,10 +52,10 @@ class TaskRunCoordinator(QueuedRunCoordinator):
 
 
 def missing_tags(run: dg.DagsterRun) -> dict[str, str]:
-    """What the limits in dagster.yaml go by and the run lacks.
+    """Return tags that the limits in dagster.yaml need and the run lacks.
 
-    That is its batch. For a run started from an asset's page it is also queue and time limit: of several tasks, the
-    longest one's.
+    These are its batch and, for a run started from an asset's page, queue and time limit: those of the longest of its
+    tasks.
     """
     tasks = tasks_of(run)
     if not tasks:

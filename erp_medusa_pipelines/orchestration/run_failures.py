@@ -1,7 +1,7 @@
-"""Why a run failed: for a passing reason or for good, and what it said.
+"""Why a run failed, and whether the failure is transient or permanent.
 
-Belongs here: reading a failed run's events. What a failure means is decided where it is raised: a task that knows its
-failure to be permanent, or that a server asked for a pause, says so in the metadata of its `dg.Failure`.
+Belongs here: reading a failed run's events. The code that raises a `dg.Failure` decides what it means: its metadata
+says whether the failure is permanent and whether a server asked for a pause.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,33 +16,33 @@ PERMANENT = "permanent"
 """Metadata of a `dg.Failure`: true when no retry can help before somebody changes data, rights or settings."""
 
 RETRY_AFTER = "retry_after_seconds"
-"""Metadata of a `dg.Failure`: how long a server asked to be left alone."""
+"""Metadata of a `dg.Failure`: the pause that a server asked for, in seconds."""
 
 REJECTED = "rejected"
-"""Metadata of a `dg.Failure`: number of documents that were refused for good beside those left for a retry."""
+"""Metadata of a `dg.Failure`: number of permanently refused documents beside those left for a retry."""
 
 BUILD_ON_IT = "assets_that_build_on_it"
-"""Metadata of a `dg.Failure`: names of assets that went on without what was left, and have to run again with it."""
+"""Metadata of a `dg.Failure`: names of assets that ran without the deferred documents, and must run again."""
 
 _ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
 @dataclass(frozen=True)
 class RunFailure:
-    """What the steps of one failed run had to say."""
+    """Why one run failed, from its failed steps."""
 
     reason: str
     permanent: bool = False
     retry_after: float = 0.0
     rejected: int = 0
     lost_input: bool = False
-    """A step could not load what an asset before it had kept: that asset has to be made again."""
+    """A step could not load the stored value of an upstream asset, which must be materialized again."""
     went_on: frozenset[str] = frozenset()
-    """Assets that ran without what was left in an asset before them, and have to run again with it."""
+    """Assets that ran without documents deferred upstream, and must run again."""
 
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
-    """Why the run failed. Without a failed step (a crash, a time limit) it is what ended the run, and worth a retry."""
+    """Return why the run failed. A run without a failed step (crash, time limit) counts as transient."""
     steps = [event for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE) if event.step_key]
     if not steps:
         texts = [event.message for event in _events(instance, run_id, *_ENDS) if event.message]
@@ -50,7 +50,7 @@ def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
     facts = [_facts(event) for event in steps]
     return RunFailure(
         reason="\n".join(f"{event.step_key}: {_text(event)}" for event in steps),
-        # One step with a passing failure makes the run worth a retry, whatever the others say.
+        # One transient failure makes the run worth a retry, whatever the others are.
         permanent=all(bool(fact.get(PERMANENT)) for fact in facts),
         retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
         rejected=sum(int(fact.get(REJECTED) or 0) for fact in facts),
@@ -95,7 +95,7 @@ def _text(event: dg.DagsterEvent) -> str:
     if data and data.description:
         return data.description
     error = event.step_failure_data.error
-    # Dagster wraps what the code raised into its own error; the cause is what people want to read.
+    # Dagster wraps the code's exception into its own error; the cause is the useful part.
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error else event.message or "failed"

@@ -1,8 +1,8 @@
-"""Dagster's launchers, with a health check that believes the run itself.
+"""Dagster's launchers, with a health check based on the run's own heartbeat.
 
-Belongs here: the answer to run monitoring's question whether a run's process still works. Without it a run whose
-process was killed together with the daemon stays started until its time limit. Named in dagster.yaml, so it is loaded
-by webserver and daemon: it must stay light.
+Belongs here: telling run monitoring whether a run's process is alive. Without it, a run whose process was killed
+together with the daemon stays started until its time limit. dagster.yaml names it, so webserver and daemon load it: it
+must stay light.
 """
 
 from typing import Any
@@ -20,24 +20,24 @@ from erp_medusa_pipelines.orchestration.sign_of_life import PATIENCE_SECONDS, Wa
 
 
 class Watching(RunLauncher):
-    """Put before a launcher, it tells the runs of ours whose process shows no sign of life any more.
+    """Mixin for launchers that fails runs of ours whose heartbeat has stopped.
 
-    What the launcher itself knows of a worker that failed counts at once; what it does not know is asked of the run.
+    A worker failure that the launcher knows of counts at once; otherwise the heartbeat decides.
     """
 
     _watcher: Watcher
 
     def watch(self) -> None:
-        """Begin to watch; to be called by `__init__`."""
+        """Start watching; `__init__` must call it."""
         self._watcher = Watcher()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring asks."""
+        """Tell run monitoring that health checks are supported."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """FAILED for a run of ours that has been silent for too long, or whose worker the launcher knows to be gone."""
+        """Return FAILED for a run of ours whose heartbeat stopped, or whose worker the launcher knows to be gone."""
         known = self.what_the_launcher_knows(run)
         if known.status in (WorkerStatus.FAILED, WorkerStatus.NOT_FOUND) or not shows_signs(run):
             return known
@@ -51,17 +51,17 @@ class Watching(RunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, text)
 
     def what_the_launcher_knows(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Of the run's worker; RUNNING where it knows nothing."""
+        """Return the launcher's view of the run's worker; RUNNING if it does not know."""
         launcher: Any = super()
         if not launcher.supports_check_run_worker_health:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         found = launcher.check_run_worker_health(run)
-        # Run monitoring would fail a run of an unknown state: a broker that forgot is no process that died.
+        # Run monitoring would fail a run of unknown state, but a broker that lost it does not mean a dead process.
         return CheckRunHealthResult(WorkerStatus.RUNNING) if found.status == WorkerStatus.UNKNOWN else found
 
 
 class WatchingRunLauncher(Watching, DefaultRunLauncher):
-    """Launches runs on the code server as processes of its machine."""
+    """Launch runs as processes of the code server's machine."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(inst_data=inst_data)

@@ -1,4 +1,4 @@
-"""What a run is about: its task, its assets, its batch, and which other runs stand in its way.
+"""What a run is about: its task, assets and batch, and which other runs do the same work.
 
 Belongs here: reading runs and their tags. Does not belong here: deciding to start, retry or report one.
 
@@ -21,20 +21,20 @@ from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop
 from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-"""Statuses of a run that has not ended. A run is NOT_STARTED for the moment between its creation and the queue."""
+"""Statuses of a run that has not ended. A run is NOT_STARTED briefly between its creation and the queue."""
 
 ASSET_JOB = "__ASSET_JOB"
 """The job that Dagster makes for runs started from an asset's page."""
 
 DUPLICATE_OF_TAG = "erp_medusa_pipelines/duplicate_of"
-"""On a run that was ended before it began, because the run named here already does its work."""
+"""Tag of a run that was ended before it started, because the run named here already does its work."""
 
 REFUSED_TAG = "not_started"
-"""Beside it, for people: in a list of runs it tells a refused start from one that somebody canceled."""
+"""Tag beside it that tells a refused start from a canceled run in the UI's list of runs."""
 
 
 def tasks_of(run: dg.DagsterRun) -> list[Task]:
-    """The task whose job the run is; for one started from an asset's page, the tasks that its assets are at home in."""
+    """Return the task whose job the run is; for a run from an asset's page, the owner tasks of its assets."""
     own = [task for task in TASKS if task.name == run.job_name]
     if own:
         return own
@@ -43,7 +43,7 @@ def tasks_of(run: dg.DagsterRun) -> list[Task]:
 
 
 def assets_of(run: dg.DagsterRun) -> frozenset[str]:
-    """Names of the assets that the run materializes; empty for a job that is not about assets."""
+    """Return the names of assets that the run materializes; empty for a job without assets."""
     if run.asset_selection is not None:
         return frozenset(asset_name(key) for key in run.asset_selection)
     if run.job_name == ASSET_JOB:
@@ -52,25 +52,25 @@ def assets_of(run: dg.DagsterRun) -> frozenset[str]:
 
 
 def partition_of(run: dg.DagsterRun) -> str | None:
-    """The batch that the run is for; a range of several batches in one run reads `first...last`."""
+    """Return the run's batch; `first...last` for a range of several batches in one run."""
     first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     return f"{first}...{last}" if first and last and first != last else first_batch_of(run)
 
 
 def only_batch_of(run: dg.DagsterRun) -> str | None:
-    """The batch of a run that is for one. Dagster names it in one tag or, in a backfill, as a range of one."""
+    """Return the batch of a run for exactly one. Dagster has it in one tag or, in a backfill, as a range of one."""
     first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     return first_batch_of(run) if first == last else None
 
 
 def first_batch_of(run: dg.DagsterRun) -> str | None:
-    """The batch that the run is for; of a range of batches the first one."""
+    """Return the run's batch, or the first one of a range."""
     return run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a start would do: enough to tell whether somebody does it already."""
+    """The work of a run: enough to tell whether another run already does it."""
 
     job_name: str
     tasks: frozenset[str]
@@ -86,21 +86,21 @@ class Work:
 
     @classmethod
     def of_task(cls, task: Task, partition: str | None) -> "Work":
-        """The work of a task's own job."""
+        """Return the work of a task's own job."""
         tasks = frozenset({task.name}) if task.assets else frozenset()
         return cls(task.name, tasks, frozenset(task.assets), partition, shop_name())
 
     def is_repeated_by(self, other: dg.DagsterRun, run: dg.DagsterRun) -> bool:
-        """Whether `run`, which is this work, was asked for the same way as the other one and does nothing beside it.
+        """Return whether `run`, which is this work, has the run config of the other one and adds nothing to it.
 
-        With another run config - `allow_zero`, `retry_rejected` - somebody wants something else of the same batch.
+        Another run config - `allow_zero`, `retry_rejected` - means other work on the same batch.
         """
         return run.run_config == other.run_config and self.is_done_by(Work.of(other))
 
     def is_done_by(self, other: "Work") -> bool:
-        """Whether the other one covers it: the same tasks, the same batch, each of the assets.
+        """Return whether the other one covers it: the same tasks, the same batch, all of the assets.
 
-        A longer job that ends with the same assets is not the same task: it may fail before it comes to them.
+        A longer job that ends with the same assets is another task: it may fail before it reaches them.
         """
         if self.shop != other.shop:
             return False
@@ -110,15 +110,15 @@ class Work:
 
 
 def active_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """Runs that have not ended, oldest first."""
+    """Return runs that have not ended, oldest first."""
     return sorted(instance.get_run_records(dg.RunsFilter(statuses=ACTIVE)), key=lambda record: record.storage_id)
 
 
 def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
-    """An active run, created earlier, that covers this one and was started with the same run config.
+    """Return an active run, created earlier, that covers this one and has the same run config.
 
-    Only earlier ones count, by the order in which storage took them in: of two runs started at the same moment by
-    different processes one goes on, and both agree on which.
+    Only runs that the storage recorded earlier count: of two runs started at the same time by different processes, one
+    continues, and both agree on which.
     """
     work = Work.of(run)
     for record in active_runs(instance):
@@ -132,7 +132,7 @@ def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg
 def active_partitions(
     instance: dg.DagsterInstance, task: Task, partitions: Iterable[str | None]
 ) -> dict[str | None, str]:
-    """Run ids by batch, for those of `partitions` where an active run already does the task's work."""
+    """Return run ids by batch, for those of `partitions` where an active run already does the task's work."""
     active = [(Work.of(record.dagster_run), record.dagster_run.run_id) for record in active_runs(instance)]
     found = {}
     for partition in partitions:

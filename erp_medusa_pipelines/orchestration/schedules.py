@@ -1,7 +1,7 @@
 """Schedules from the crontab: when a tick starts runs, and when it does not.
 
 Schedules are stopped until an operator turns them on: installing this must not start a second worker beside Frappe's
-scheduler. A missed night is not made up for: the work depends on the state of both servers, so the newest tick does.
+scheduler. A missed night is not repeated: the work depends on the state of both servers, so the latest tick is enough.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def build_schedule(
     zone: str,
     limit: ExecutionLimit | None = None,
 ) -> dg.ScheduleDefinition:
-    """One run per tick, or one per batch; none where the last one is still going, or the execution limit is reached."""
+    """Build a schedule: one run per tick or per batch, none while one is active or after the execution limit."""
     name = f"{task.name}_schedule"
 
     @dg.schedule(

@@ -1,7 +1,7 @@
 """The doctor's findings about both servers, as an asset check.
 
 Belongs here: the check `shop_is_ready` on the asset `installation`, which an operator executes in the UI. Does not
-belong here: what is looked at (readiness/).
+belong here: what is checked (readiness/).
 """
 
 import dagster as dg
@@ -18,7 +18,7 @@ SILENT = (Level.OK, Level.SKIPPED)
 
 @dg.asset_check(asset=asset_key(ASSET), name="shop_is_ready", description=f"{TEXT} As `erp-medusa doctor` says it.")
 def shop_is_ready(shop: ShopConnection) -> dg.AssetCheckResult:
-    """Fails for what `doctor` calls fail or unknown; the table holds its warnings too."""
+    """Build the check: it fails for doctor's findings `fail` and `unknown`; the table has warnings too."""
     with shop.open() as opened:
         findings = list(examine_shop(opened))
     told = [finding for finding in findings if finding.level not in SILENT]

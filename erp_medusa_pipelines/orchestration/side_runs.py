@@ -1,7 +1,7 @@
-"""A task's own job, run beside the record: the same assets and the same code, on an instance that is thrown away.
+"""Run a task's own job outside Dagster's record: the same assets and code on a temporary instance.
 
-Belongs here: running it and collecting its numbers. What is done for a few items, or only planned, must not be recorded
-as the batch's materialization: it would look fresh, and a failure of the whole batch would be forgotten.
+Belongs here: running it and collecting its numbers. Work for a few items, or only planned work, must not be recorded as
+the batch's materialization: the batch would look fresh, and its earlier failure would be lost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class GivenShop:
-    """Stands in for ShopConnection: every asset gets the same open shop, so later ones see what earlier ones planned.
+    """Replacement of ShopConnection: every asset gets the same open shop, so later ones see what earlier ones planned.
 
-    Not a resource class: Dagster makes copies of those from their config. It leaves no signs of life either.
+    It is not a resource class, because Dagster copies those from their config. It sends no heartbeat.
     """
 
     def __init__(self, shop: Shop) -> None:
@@ -33,25 +33,25 @@ class GivenShop:
 
     @contextmanager
     def open(self) -> Iterator[Shop]:
-        """The shop, which outlives the assets."""
+        """Yield the shop, which stays open after the asset."""
         yield self._shop
 
 
 @dataclass
 class Outcome:
-    """What became of it. `counts` are each asset's own numbers by `asset[batch]`."""
+    """The result. `counts` are each asset's numbers by `asset[batch]`."""
 
     counts: dict[str, dict[str, float]] = field(default_factory=dict)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """Why an asset failed, such as a brake or a server that does not answer."""
+    """Reasons of failed assets, such as a brake or a server that does not answer."""
     kept: list[dict[str, Any]] = field(default_factory=list)
     """Values that differ in Medusa and that a field policy lets stand: website_item, field, erp, medusa."""
 
 
 @dataclass(frozen=True)
 class SideRun:
-    """One task with a shop. `instance` is where held rejects are known; `config` is every asset's."""
+    """One task with a shop. `instance` has the held rejects; `config` is the config of every asset."""
 
     definitions: dg.Definitions
     task: Task

@@ -1,10 +1,10 @@
-"""A run shows that its process is alive; whoever watches can tell one that is gone.
+"""A heartbeat of each run's process, so that a watcher can tell a dead one.
 
-Belongs here: the sign that a run's process leaves in the instance's storage every few seconds, and the judgement over
-signs that stay away. Does not belong here: asking for that judgement (run_launcher.py).
+Belongs here: the heartbeat that a run's process writes to the instance's storage every few seconds, and the decision
+when a missing one means a dead process. Does not belong here: acting on that decision (run_launcher.py).
 
-Nobody's clock is believed: the watcher measures with its own how long a sign stays the same. So it needs neither the
-run's host nor its process id, works for any launcher, and a storage that was away for a while condemns nobody.
+The watcher measures with its own clock how long a heartbeat stays the same. So it needs neither the run's clock, host
+nor process id, it works for any launcher, and a storage outage fails no run.
 """
 
 import logging
@@ -25,10 +25,10 @@ from erp_medusa_pipelines.orchestration.shops import shop_of
 
 SECONDS_BETWEEN_SIGNS = 10.0
 PATIENCE_SECONDS = 60.0
-"""So long a sign may stay the same before its run counts as dead."""
+"""Seconds for which a heartbeat may stay the same before its run counts as dead."""
 
 LONGEST_BLINK_SECONDS = 45.0
-"""A watcher that did not look for longer than this - itself down, or without storage - begins to watch anew."""
+"""Seconds. A watcher that did not look for longer than this - down, or without storage - starts watching anew."""
 
 KEPT = timedelta(minutes=10)
 EXIT_CODE = 75
@@ -38,16 +38,16 @@ _log = logging.getLogger(__name__)
 
 
 def shows_signs(run: dg.DagsterRun) -> bool:
-    """Whether the run is one of ours: only those leave signs."""
+    """Return whether the run is one of ours: only those have a heartbeat."""
     return bool(tasks_of(run))
 
 
 @contextmanager
 def signs_of_life(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[None]:
-    """Leave a sign every few seconds while the run's process works or waits.
+    """Write a heartbeat every few seconds while the run's process works or waits.
 
-    A run that was declared dead or ended meanwhile is not ours to go on with: somebody else may be at work on the same
-    batch already, so the process ends at once.
+    If the run was declared dead or ended meanwhile, the process exits at once, because another run may already be
+    working on the same batch.
     """
     if instance.is_ephemeral or not shows_signs(run):
         yield
@@ -62,7 +62,7 @@ def signs_of_life(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[
                 if current is not None and current.is_finished and not over.is_set():
                     _log.error("run %s was ended by somebody else: its process ends too", run.run_id)
                     os._exit(EXIT_CODE)
-            # The storage is away for a moment: the watcher cannot see any sign now either.
+            # The storage is unavailable: the watcher cannot see any heartbeat now either.
             except Exception:  # noqa: BLE001
                 _log.warning("run %s could not leave a sign of life", run.run_id, exc_info=True)
             over.wait(SECONDS_BETWEEN_SIGNS)
@@ -73,12 +73,12 @@ def signs_of_life(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[
         yield
     finally:
         over.set()
-        # Not joined for long: a storage that hangs must not hold up the run's end.
+        # Joined only briefly: a hanging storage must not delay the run's end.
         thread.join(1.0)
 
 
 def leave_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Note the moment beside the signs of other runs of the same job and batch; forget old ones."""
+    """Write the current time beside the heartbeats of runs of the same job and batch; drop old ones."""
     now = datetime.now(UTC)
     oldest = (now - KEPT).isoformat()
     others = {
@@ -88,7 +88,7 @@ def leave_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 
 def last_sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """The newest sign of the run; None while it has left none."""
+    """Return the run's latest heartbeat, or None if it has not written one."""
     return state.load(instance, _key(run), shop=shop_of(run)).get(run.run_id)
 
 
@@ -105,14 +105,14 @@ class _Watched:
 
 
 class Watcher:
-    """Remembers what it saw of each run, and since when."""
+    """Remember each run's latest heartbeat, and since when it has been the latest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._runs: dict[str, _Watched] = {}
 
     def silent_seconds(self, run_id: str, sign: str | None) -> float:
-        """How long this sign has been the newest of the run, as far as was watched."""
+        """Return for how many seconds of watching this heartbeat has been the run's latest."""
         now = self._clock()
         self._forget_what_nobody_asks_about(now)
         seen = self._runs.get(run_id)

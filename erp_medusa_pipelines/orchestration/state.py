@@ -1,4 +1,4 @@
-"""Small facts that must outlive runs, kept in Dagster's own storage.
+"""Small values that must outlive runs, stored in Dagster's own storage.
 
 Belongs here: a keyed store of JSON values. It lies in the instance's key-value table, so it needs no storage of its
 own, works on SQLite and PostgreSQL alike, and is not touched when old runs or ticks are pruned.

@@ -1,9 +1,9 @@
-"""The last word of a run's time limit: the process ends.
+"""End a run's process when its time limit passes.
 
-Belongs here: the timer. Dagster's run monitoring interrupts the main thread of a run that has gone on for too long and
-marks the run failed. Threads that wait for a server inside such a process are not interrupted: they would wake up and
-go on writing while the retry is already at work on the same batch. So the run's own process says that it has failed,
-and ends, before monitoring gets to it. Monitoring remains for processes that cannot do that any more.
+Belongs here: the timer. Dagster's run monitoring interrupts the main thread of a run that exceeds its limit and marks
+the run failed. Threads of that process which wait for a server are not interrupted: they would wake up and write while
+the retry already works on the same batch. So the process itself marks the run failed and exits before monitoring does.
+Monitoring remains for processes that can no longer do so.
 """
 
 import os
@@ -20,7 +20,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
 )
 
 REPORT_SECONDS = 10.0
-"""How long the storage may take to note the end. The process ends in any case."""
+"""Seconds that the storage gets to record the failure. The process ends in any case."""
 
 EXIT_CODE = 75
 """EX_TEMPFAIL: try again later."""
@@ -28,7 +28,7 @@ EXIT_CODE = 75
 
 @contextmanager
 def time_limit(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """End the process when the run's limit passes while the work goes on."""
+    """End the process if the run's limit passes before the work ends."""
     limit = context.run.tags.get(MAX_RUNTIME_SECONDS_TAG)
     record = context.instance.get_run_record_by_id(context.run.run_id)
     if not limit or record is None or record.start_time is None:

@@ -1,4 +1,4 @@
-"""Trouble that starts no run, so that no run can fail for it.
+"""Troubles that no failed run shows, because they start no run.
 
 Belongs here: finding it - a gate that cannot ask, a schedule or sensor whose ticks fail, an asset that is overdue, an
 asset check that fails, a run that nobody starts. Does not belong here: when and how often it is told (alert_sensor.py),
@@ -19,14 +19,14 @@ from erp_medusa_pipelines.tasks import TASKS, Task, owner_task
 
 LONGEST_TEXT = 1000
 SHORTEST_WAIT = 15 * 60
-"""Seconds in the queue that nobody needs to hear of. Above it, a run may wait twice its task's time limit."""
+"""Seconds that any run may wait in the queue without an alert. Longer tasks may wait twice their time limit."""
 
 TOLD_OTHERWISE = (checks.CHECK, rejects.CHECK)
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that is wrong now. `key` stays the same while it lasts; `heals` says whether waiting may mend it."""
+    """One thing that is wrong now. `key` is stable while it lasts; `heals` says whether it may pass by itself."""
 
     key: str
     title: str
@@ -38,13 +38,13 @@ class Trouble:
 
 
 def troubles(instance: dg.DagsterInstance, asset_checks: Sequence[dg.AssetCheckKey] = ()) -> list[Trouble]:
-    """All that is wrong now; `asset_checks` are the checks of the code location."""
+    """Return all troubles now; `asset_checks` are the checks of the code location."""
     found = [*_gates(instance), *_ticks(instance), *_overdue(instance), *_checks(instance, asset_checks)]
     return [*found, *_waiting(instance)]
 
 
 def gate_failed(instance: dg.DagsterInstance, task: Task, why: str, *, heals: bool) -> None:
-    """Note that the task's gate could not ask; the first time of a row of failures is kept."""
+    """Record that the task's gate got no answer; the time of the first failure in a row is kept."""
     before = state.load(instance, _gate_key(task))
     since = before.get("since") or datetime.now(UTC).isoformat()
     now = {"why": why, "heals": heals, "since": since}
@@ -53,7 +53,7 @@ def gate_failed(instance: dg.DagsterInstance, task: Task, why: str, *, heals: bo
 
 
 def gate_passed(instance: dg.DagsterInstance, task: Task) -> None:
-    """Note that the task's gate was answered."""
+    """Record that the task's gate got an answer."""
     if state.load(instance, _gate_key(task)):
         state.save(instance, _gate_key(task), {})
 
@@ -82,7 +82,7 @@ def _gates(instance: dg.DagsterInstance) -> Iterator[Trouble]:
 
 
 def _ticks(instance: dg.DagsterInstance) -> Iterator[Trouble]:
-    """Schedules and sensors that are on and whose newest tick failed."""
+    """Yield troubles of active schedules and sensors whose latest tick failed."""
     for stored in instigators(instance):
         tick = stored.failed_tick(instance) if stored.on and stored.name != "alerts" else None
         if tick:
@@ -96,7 +96,7 @@ def _ticks(instance: dg.DagsterInstance) -> Iterator[Trouble]:
 
 
 def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> Iterator[Trouble]:
-    """Asset checks whose newest result is a failure."""
+    """Yield asset checks whose latest result is a failure."""
     others = [key for key in keys if key.name not in TOLD_OTHERWISE]
     for key, result, _ in latest_check_results(instance, others):
         if not result.passed:
@@ -117,7 +117,7 @@ def _is_short(entry: dg.MetadataValue) -> bool:
 
 
 def _waiting(instance: dg.DagsterInstance) -> Iterator[Trouble]:
-    """Runs that have been in the queue for unusually long."""
+    """Yield runs that have been queued for unusually long."""
     for record in active_runs(instance):
         run = record.dagster_run
         if run.status != dg.DagsterRunStatus.QUEUED or shop_of(run) != shop_name():
@@ -138,7 +138,7 @@ def _waiting(instance: dg.DagsterInstance) -> Iterator[Trouble]:
 
 
 def _overdue(instance: dg.DagsterInstance) -> Iterator[Trouble]:
-    """Assets that Dagster's freshness daemon judged overdue, of schedules that are on."""
+    """Yield assets of active schedules that Dagster's freshness daemon judged overdue."""
     running = {stored.name for stored in instigators(instance) if stored.on}
     assets = [
         asset
