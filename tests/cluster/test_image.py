@@ -1,6 +1,7 @@
 """The image: built from its Containerfile and started without root on a read-only file system, secrets as files."""
 
 import json
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from erp_medusa_sandbox import server as sandbox
 
 pytestmark = pytest.mark.timeout(1500)
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+# Debian's Python brings wheels of pip and setuptools; the project's own stays in the stage that built it.
+OURS_ALONE = re.compile(r"erp_medusa_sandbox|(^|/)\.env$|/\.git$|erp_medusa_pipelines-[^/]*\.whl$")
 ENDS = ("SUCCESS", "FAILURE", "CANCELED")
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { healthy required } } } }"
 
@@ -43,9 +46,7 @@ def test_no_layer_holds_the_checkout_the_sandbox_or_a_secret(tmp_path: Path) -> 
             assert content
             with tarfile.open(fileobj=content) as layer:
                 files = layer.getnames()
-            assert not [
-                path for path in files if "erp_medusa_sandbox" in path or path.endswith((".env", "/.git", ".whl"))
-            ]
+            assert not [path for path in files if OURS_ALONE.search(path)]
         texts = [archive.extractfile(entry) for entry in archive if entry.name.endswith(".json")]
         history = json.dumps([json.load(text) for text in texts if text])
     assert "PIP_CERT" not in json.dumps(json.loads(tool("buildah", "inspect", NAME))["Docker"]["config"])
