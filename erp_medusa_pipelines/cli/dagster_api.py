@@ -14,7 +14,9 @@ import requests
 from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.tasks import TASKS
 
-_STATE = "{ id status ticks(limit: 1) { timestamp } }"
+# With a window of days ticks are looked up by the schedule's name. Without, Dagster looks by the address that the code
+# was served from when the schedule was turned on: after a restart of `dg dev` it finds none.
+_STATE = "{ id status ticks(limit: 1, dayRange: 2) { timestamp } }"
 _INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nodes {{ name location {{ name }}
   schedules {{ name scheduleState {_STATE} }} sensors {{ name sensorState {_STATE} }} }} }}
   ... on PythonError {{ message }} }}

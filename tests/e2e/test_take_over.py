@@ -177,6 +177,19 @@ def test_a_switch_that_is_killed_leaves_one_side_each_and_is_finished_by_the_nex
     assert_each_minute_once(installation, frappe, begin)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("frappe")
+def test_a_hand_back_after_a_restart_that_moved_the_code_sees_our_ticks(installation: Deployment) -> None:
+    """`dg dev` serves the code from another address each time; the schedules were turned on under the old one."""
+    assert run(installation, "take-over")[0] == 0
+    installation.kill_everything()
+    installation.has_code_server = True
+    installation.start_everything()
+    code, told = run(installation, "hand-back")
+    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    assert stopped(installation) == on(installation) == set()
+
+
 @pytest.mark.usefixtures("frappe")
 def test_what_the_app_still_does_is_told(installation: Deployment) -> None:
     erp(installation, "PUT", "/api/resource/Medusa Configuration/Medusa Configuration", json={"enable": 1})
