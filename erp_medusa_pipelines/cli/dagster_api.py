@@ -1,6 +1,6 @@
-"""The running Dagster installation, spoken to over its webserver's GraphQL, as the UI does.
+"""A client for a running Dagster installation: its webserver's GraphQL API, which the UI uses too.
 
-Belongs here: the few questions and mutations that commands need, and failures in words. Does not belong here: when
+Belongs here: the few queries and mutations that commands need, and their error messages. Does not belong here: when
 schedules are turned on or off (switch.py).
 """
 
@@ -37,7 +37,7 @@ _IN_PROGRESS = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
 
 @dataclass(frozen=True)
 class Instigator:
-    """A schedule or sensor as the installation has it."""
+    """A schedule or sensor of the installation."""
 
     name: str
     id: str
@@ -47,7 +47,7 @@ class Instigator:
 
 @dataclass(frozen=True)
 class Installation:
-    """What the webserver says of itself: our code location, its schedules and sensors, daemons that are silent."""
+    """The state of the installation: our code location, its schedules and sensors, and daemons without heartbeat."""
 
     location: str
     repository: str
@@ -57,7 +57,7 @@ class Installation:
 
 
 class DagsterApi:
-    """One webserver. Raises CommandError with a sentence when it cannot do what is asked."""
+    """One webserver. Raises CommandError when it cannot do what is asked."""
 
     def __init__(self, url: str, *, shop: str | None = None, timeout: float = 30.0) -> None:
         """`shop` chooses one code location where the webserver serves several shops."""
@@ -66,7 +66,7 @@ class DagsterApi:
         self._timeout = timeout
 
     def installation(self) -> Installation:
-        """Read everything anew. Raises CommandError where no code location has all our schedules."""
+        """Read the state again. Raises CommandError if no code location has all our schedules."""
         answer = self._query(_INSTALLATION)
         repositories = answer["repositoriesOrError"].get("nodes") or []
         wanted = {f"{task.name}_schedule" for task in TASKS}
@@ -104,7 +104,7 @@ class DagsterApi:
             self._mutate(_STOP_SENSOR, name, id=installation.sensors[name].id)
 
     def is_going_on(self, job: str) -> bool:
-        """Whether a run of the job waits or runs."""
+        """Return whether a run of the job is queued or running."""
         tags = [{"key": "shop", "value": self._shop}] if self._shop else []
         answer = self._query(_GOING_ON, filter={"pipelineName": job, "statuses": _IN_PROGRESS, "tags": tags})
         return bool(answer["runsOrError"].get("results"))

@@ -1,6 +1,6 @@
 """What commands need of Dagster: the code location and the installation's instance.
 
-Belongs here: opening them. Dagster takes seconds to load, so commands import it only when they come to it.
+Belongs here: opening them. Dagster takes seconds to load, so commands import it only when they need it.
 """
 
 import logging
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def definitions(settings: "Settings") -> "dg.Definitions":
-    """The code location for these settings."""
+    """Build the code location for these settings."""
     from erp_medusa_pipelines.definitions import build_defs
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -27,7 +27,7 @@ def definitions(settings: "Settings") -> "dg.Definitions":
 
 @contextmanager
 def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
-    """The instance of DAGSTER_HOME; None where that is not set."""
+    """Yield the instance of DAGSTER_HOME, or None if it is not set."""
     if not os.environ.get("DAGSTER_HOME"):
         yield None
         return
@@ -39,7 +39,7 @@ def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
 
 @contextmanager
 def the_instance() -> Iterator["dg.DagsterInstance"]:
-    """The instance of DAGSTER_HOME. Raises CommandError where that is not set."""
+    """Yield the instance of DAGSTER_HOME. Raises CommandError if it is not set."""
     with instance_if_any() as instance:
         if instance is None:
             raise CommandError("set DAGSTER_HOME to the installation's, where its runs are recorded")

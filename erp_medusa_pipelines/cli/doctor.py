@@ -1,6 +1,6 @@
 """`erp-medusa doctor`: is everything there that the tasks need?
 
-Belongs here: running the examinations and showing what they found. What is looked at is in readiness/.
+Belongs here: running the checks and showing their findings. The checks are in readiness/.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ def doctor(fix: Fix = False, strict: Strict = False) -> Answer:
     with connect_as_admin() as erp:
         steps = [*steps_of_site(erp, update_script=True), *([role_of_user(erp, user)] if lacks_rights else [])]
         outcomes = install(steps, dry_run=False)
-    # Anew: clients remember what the site did not have.
+    # New clients: the old ones remember what the site did not have.
     with connect(patient=False) as shop:
         return answer(_examine(shop), strict=strict, outcomes=outcomes)
 
@@ -69,7 +69,7 @@ def _examine(shop: Shop) -> list[Finding]:
 
 
 def _frappe_jobs(shop: Shop) -> list[FrappeJob] | None:
-    """The app's jobs; None where they cannot be read, which is a finding already."""
+    """Return the app's jobs, or None if they cannot be read, which is already a finding."""
     try:
         return frappe_jobs(shop.erp)
     except ApiError:
@@ -77,7 +77,7 @@ def _frappe_jobs(shop: Shop) -> list[FrappeJob] | None:
 
 
 def answer(findings: Sequence[Finding], *, strict: bool, outcomes: Sequence[Outcome] = ()) -> Answer:
-    """Findings as a table, worst last so that they stay on the screen, and as JSON; first what `--fix` made."""
+    """Build the answer: what `--fix` made, then findings, the worst last so that they stay on the screen."""
     counts = Counter(finding.level for finding in findings)
     bad = counts[Level.FAIL] or (strict and counts[Level.WARN])
     code = ExitCode.TO_DO if bad else ExitCode.CANNOT_TELL if counts[Level.UNKNOWN] else ExitCode.FINE

@@ -30,7 +30,7 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
     - `erp-medusa drift`
     - `erp-medusa drift --item WEB-ITM-0001 --json`
     """
-    # Orphans are looked for whatever the policy does with them, and only in a look at the whole shop.
+    # Orphans are searched whatever the policy does with them, and only when the whole shop is compared.
     settings = load_settings().model_copy(update={"orphaned_products": "draft"})
     tasks = [EXPORT] if batch or item else [EXPORT, task_named(ORPHANS_TASK)]
     plans = make_plans(settings, tasks, scope_of(settings, batch or (), item or ()))

@@ -1,6 +1,6 @@
 """`erp-medusa explain ITEM`: one item from both sides, and why the shop shows what it shows.
 
-Belongs here: the command. What would change is a plan of this item; what runs did is kept by the installation.
+Belongs here: the command. Changes to come are a plan of this item; past runs are read from the installation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ NEWEST = 5
 
 @dataclass(frozen=True)
 class Sides:
-    """Both servers' documents of one item."""
+    """The documents of one item on both servers."""
 
     name: str
     documents: Sequence[str]
@@ -45,12 +45,12 @@ class Sides:
     prices: Sequence[Mapping[str, Any]]
     bins: Sequence[Mapping[str, Any]]
     products: Sequence[Mapping[str, Any]]
-    """Products in Medusa that bear its name; more than one is a fault."""
+    """Products in Medusa with its external_id; more than one is an error."""
 
 
 @dataclass
 class Past:
-    """What the installation knows: plain values. Empty without DAGSTER_HOME."""
+    """What the installation knows, as plain values. Empty without DAGSTER_HOME."""
 
     runs: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
@@ -126,7 +126,7 @@ def _past(batch: str, documents: Sequence[str]) -> Past:
 
 
 def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) -> str:
-    """One sentence: why the shop shows it as it does."""
+    """Return one sentence: why the shop shows the item as it does."""
     if plan.problems:
         return f"The next run of {batch} would fail: {plan.problems[0]}"
     if plan.rejects:

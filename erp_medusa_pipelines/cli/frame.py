@@ -1,6 +1,6 @@
-"""What is the same for every command: `--json`, `--debug`, exit codes, and errors in one sentence.
+"""What every command has in common: `--json`, `--debug`, exit codes, and errors in one sentence.
 
-Belongs here: the decorator `command` and the boundary at which exceptions become words. Does not belong here: what a
+Belongs here: the decorator `command`, which turns exceptions into messages. Does not belong here: what a
 command does, and how answers look (output.py).
 """
 
@@ -28,7 +28,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 class CommandError(Exception):
-    """A command cannot go on; the text is one sentence for people, with what to do."""
+    """A command cannot continue; the message is one sentence that says what to do."""
 
 
 def command(function: Callable[..., Answer]) -> Callable[..., None]:
@@ -61,7 +61,7 @@ def command(function: Callable[..., Answer]) -> Callable[..., None]:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong in one line, without any secret that this process knows."""
+    """Return what went wrong in one line, without any secret that this process knows."""
     if isinstance(error, SettingsError | ApiError | CommandError):
         text = str(error)
     else:
@@ -71,7 +71,7 @@ def sentence(error: Exception) -> str:
 
 
 def _innermost(error: Exception) -> str:
-    """The line of ours nearest to the error: what a bug report needs."""
+    """Return the innermost line of this package in the traceback, for a bug report."""
     found = ""
     trace = error.__traceback__
     while trace is not None:
@@ -83,7 +83,7 @@ def _innermost(error: Exception) -> str:
 
 
 def _secrets() -> list[str]:
-    """Values of every secret variable, read without judging them: wrong settings may be what the error is about."""
+    """Return the values of all secret variables, unvalidated: invalid settings may be the error."""
     names = [name.upper() for name, kind in Settings.model_fields.items() if "SecretStr" in str(kind.annotation)]
     folder = Path(os.environ.get(FOLDER_OF_SECRETS) or "/nowhere")
     files = {name: folder / name.lower() for name in names}
@@ -104,14 +104,14 @@ def _say(text: str, code: ExitCode, *, as_json: bool) -> None:
 def _log_to_stderr(debug: bool) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", force=True)
-    # It logs addresses with their query; ours log method, path and outcome.
+    # urllib3 logs whole addresses; our clients log method, path and outcome.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-    # What clients warn of while they go on is no news for somebody who waits for the answer.
+    # Warnings of clients that continue do not matter to somebody who waits for the answer.
     logging.getLogger("erp_medusa_pipelines.clients").setLevel(level if debug else logging.ERROR)
 
 
 def _add_options(run: Callable[..., None], function: Callable[..., Any], **options: Any) -> None:
-    """Give the wrapper the function's parameters and these options: typer reads signatures."""
+    """Give the wrapper the function's parameters and these options, because typer reads signatures."""
     signature = inspect.signature(function)
     extra = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)

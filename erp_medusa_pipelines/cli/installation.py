@@ -15,7 +15,7 @@ AREA = "Dagster"
 
 
 def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
-    """Findings about the instance of DAGSTER_HOME; `jobs` of the Frappe app tell who else does the work."""
+    """Return findings about the instance of DAGSTER_HOME; `jobs` are the Frappe app's, which may do the same work."""
     if not os.environ.get("DAGSTER_HOME"):
         yield Finding(
             AREA,
@@ -26,7 +26,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
             "start the command with the installation's DAGSTER_HOME",
         )
         return
-    # Loading Dagster takes seconds: only who asks for it waits.
+    # Imported late: Dagster takes seconds to load.
     import dagster as dg
 
     from erp_medusa_pipelines.orchestration import installation
@@ -55,7 +55,7 @@ def _daemon(silent: Sequence[str]) -> Finding:
 
 
 def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
-    """Who does each task: ours, Frappe's, both or nobody."""
+    """Return who runs each task: this installation, Frappe, both or nobody."""
     frappe = {job.task for job in jobs or () if not job.stopped}
     ours = {task.name for task in TASKS if f"{task.name}_schedule" in on}
     said = {task.name: _who(task.name in ours, task.name in frappe, task.in_app and bool(jobs)) for task in TASKS}
@@ -72,7 +72,7 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
 
 
 def _who(ours: bool, frappe: bool, has_app: bool) -> tuple[Level, str, str, str]:
-    """Who does a task: level, what was found, what it means, how to mend it."""
+    """Return level, finding, meaning and remedy of who runs a task."""
     if ours and frappe:
         means = "Frappe does the work: ticks are skipped until its job is stopped"
         return Level.WARN, "schedule on, and so is Frappe's job", means, "erp-medusa take-over, or hand-back"

@@ -1,4 +1,4 @@
-"""Website Items as people name them on the command line.
+"""Website Items named on the command line.
 
 Belongs here: finding them by name or item_code, and the documents that belong to them.
 """
@@ -11,7 +11,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 
 
 def website_items(erp: ErpNextClient, named: Sequence[str]) -> list[str]:
-    """Names of Website Items, of which some are named by their item_code. Raises CommandError for unknown ones."""
+    """Return Website Item names for names or item_codes. Raises CommandError for unknown ones."""
     by_name = {row["name"]: row["name"] for row in erp.rows_in(WEBSITE_ITEM, ["name"], named)}
     others = [name for name in named if name not in by_name]
     fields = ["name", "item_code"]
@@ -23,7 +23,7 @@ def website_items(erp: ErpNextClient, named: Sequence[str]) -> list[str]:
 
 
 def documents_of(erp: ErpNextClient, website_item: str) -> list[str]:
-    """Every name under which a change of this item may be kept: its own, its Item's, Item Prices, Files, and ids."""
+    """Return all names under which the history may have this item: its own, its Item's, Item Prices, Files, and ids."""
     row = erp.get(WEBSITE_ITEM, website_item)
     code = row.get("item_code") or ""
     prices = erp.get_list("Item Price", ["name"], filters=[["item_code", "=", code]]) if code else []

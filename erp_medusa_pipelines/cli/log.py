@@ -1,4 +1,4 @@
-"""`erp-medusa log ITEM`: what runs changed of it, and what was refused.
+"""`erp-medusa log ITEM`: what runs changed of an item, and what was refused.
 
 Belongs here: the command. The history itself: orchestration/history.py.
 """

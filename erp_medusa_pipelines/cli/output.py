@@ -1,6 +1,6 @@
-"""What a command says: its answer, shown as tables for people or as one JSON object for programs.
+"""A command's answer, as tables for people or as one JSON object for programs.
 
-Belongs here: the shape of answers, exit codes, tables, progress. Does not belong here: what any command finds out.
+Belongs here: the shape of answers, exit codes, tables, progress. Does not belong here: what a command finds out.
 Answers go to stdout; progress, warnings and errors to stderr, so that `--json` can be piped.
 """
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 
 class ExitCode(IntEnum):
-    """What the exit code of every command means."""
+    """Exit codes of all commands."""
 
     FINE = 0
     TO_DO = 1
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found out: `data` for `--json` (plain values), `shown` for people, and the exit code."""
+    """A command's result: `data` for `--json` (plain values), `shown` for people, and the exit code."""
 
     data: Mapping[str, Any]
     shown: Sequence[RenderableType] = field(default_factory=tuple)
@@ -36,12 +36,12 @@ class Answer:
 
 
 def stdout() -> Console:
-    """Where answers go. Made anew each time: tests and shells replace sys.stdout."""
+    """Return the console for answers. A new one each time, because tests and shells replace sys.stdout."""
     return Console()
 
 
 def stderr() -> Console:
-    """Where everything goes that is no answer."""
+    """Return the console for everything but answers."""
     return Console(stderr=True)
 
 
@@ -56,13 +56,13 @@ def show(answer: Answer, *, as_json: bool) -> None:
 
 
 def print_json(data: Mapping[str, Any], exit_code: ExitCode) -> None:
-    """One JSON object, with the exit code in words as `status`. Decimals and times become strings."""
-    # Not through rich, which would wrap long values.
+    """Print one JSON object, with the exit code's name as `status`. Decimals and times become strings."""
+    # Not with rich, which would wrap long values.
     print(json.dumps({"status": exit_code.name.lower(), **data}, ensure_ascii=False, indent=2, default=str))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[RenderableType | None]]) -> Table:
-    """A table for people. What a server sent is shown as it is: rich's markup is not read in it."""
+    """Build a table. Text from a server is shown literally, without rich's markup."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -79,7 +79,7 @@ def _literal(cell: RenderableType) -> RenderableType:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A progress display on stderr; silent where stderr is no terminal. Add tasks to it, and advance them."""
+    """Yield a progress display on stderr, disabled if stderr is not a terminal. Add tasks to it, and advance them."""
     console = stderr()
     with Progress(
         TextColumn("{task.description}"),

@@ -1,6 +1,6 @@
 """`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
 
-Belongs here: the commands, and a plan as tables and as a file. How it comes about: orchestration/planned_runs.py.
+Belongs here: the commands, and a plan as tables and as a file. Planning itself is in orchestration/planned_runs.py.
 """
 
 import hashlib
@@ -99,7 +99,7 @@ def apply(plan: PlanFile) -> Answer:
 
 
 def tasks_named(name: str | None) -> list[Task]:
-    """One task; without a name all that are not part of a longer one."""
+    """Return the named task; without a name, all tasks that are not part of a longer one."""
     if name:
         return [_task(name)]
     return [task for task in TASKS if not any(set(task.assets) < set(other.assets) for other in TASKS)]
@@ -113,7 +113,7 @@ def _task(name: str) -> Task:
 
 
 def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
-    """What the options limit a plan to. Raises CommandError for a batch or an item that does not exist."""
+    """Return the scope that the options give. Raises CommandError for a batch or an item that does not exist."""
     from erp_medusa_pipelines.orchestration.planned_runs import Scope
 
     wrong = [number for number in batches if not 0 <= number < settings.export_batches]
@@ -127,7 +127,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
 
 
 def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "list[Plan]":
-    """One plan per task, with progress."""
+    """Make one plan per task, with progress."""
     with instance_if_any() as instance, progress() as display:
         code = definitions(settings)
         bar = display.add_task("Planning", total=len(tasks))
@@ -166,7 +166,7 @@ def _run(
 
 
 def digest_of(plans: "Sequence[Plan]") -> str:
-    """One digest of several plans."""
+    """Return one digest of several plans."""
     return hashlib.sha256(" ".join(f"{plan.task}={plan.digest}" for plan in plans).encode()).hexdigest()[:16]
 
 

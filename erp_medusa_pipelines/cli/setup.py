@@ -1,6 +1,6 @@
-"""`erp-medusa setup`: put in place what the tasks need of ERPNext.
+"""`erp-medusa setup`: create in ERPNext what the tasks need.
 
-Belongs here: the command, and where the new user's key goes. What is made is in readiness/install.py.
+Belongs here: the command, and where the new user's key is written. What is created is in readiness/install.py.
 """
 
 import os
@@ -91,7 +91,7 @@ def install(steps: Sequence[Step], *, dry_run: bool) -> list[Outcome]:
 
 
 def answer(outcomes: Sequence[Outcome], key: UserKey | None, *, scripts_run: bool) -> Answer:
-    """What became of every step; a key that was made is told here and nowhere else."""
+    """Build the answer from every step's outcome; only here is a new key shown."""
     counts = Counter(outcome.state for outcome in outcomes)
     open_ones = counts[State.MISSING] + counts[State.LEFT] + counts[State.FAILED]
     shown = steps_shown(outcomes)
@@ -109,7 +109,7 @@ def answer(outcomes: Sequence[Outcome], key: UserKey | None, *, scripts_run: boo
 
 
 def steps_shown(outcomes: Sequence[Outcome]) -> list[RenderableType]:
-    """A table of the steps that were not there already; nothing where all were."""
+    """Return a table of the steps that were not done already, or nothing if all were."""
     rows = [
         (Text(o.state, style=COLOURS[o.state]), o.area, o.name, o.found) for o in outcomes if o.state != State.THERE
     ]
@@ -138,7 +138,7 @@ def _lines(key: UserKey) -> str:
 
 
 def write_key(path: Path, key: UserKey) -> None:
-    """Write the key for its owner's eyes only; never over a file that exists."""
+    """Write the key with mode 0600; never over an existing file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(_lines(key))

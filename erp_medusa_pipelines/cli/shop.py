@@ -1,4 +1,4 @@
-"""How commands reach the shop: from the same settings as the runs, with the patience of somebody at a terminal.
+"""How commands connect to the shop: with the settings of the runs, and shorter time-outs.
 
 Belongs here: opening both clients, or ERPNext with an administrator's key. Does not belong here: what is asked of them.
 """
@@ -18,14 +18,14 @@ from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_erpnext_
 from erp_medusa_pipelines.settings import ServerUrl, Settings, load_settings
 
 PATIENCE = {"http_connect_timeout": 5.0, "http_read_timeout": 30.0, "http_attempts": 2}
-"""For questions that somebody waits for; what writes takes the runs' own time-outs."""
+"""Time-outs of commands that only read; commands that write use those of the runs."""
 
 
 @contextmanager
 def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterator[Shop]:
-    """Both clients of the shop that the environment or .env names; the sandbox with USE_SANDBOX=true.
+    """Yield the clients of the shop that the environment or .env names; the sandbox with USE_SANDBOX=true.
 
-    `patient=False` gives a server seconds instead of minutes, for commands that only look.
+    `patient=False` waits seconds instead of minutes for a server, for commands that only read.
     """
     settings = settings or load_settings()
     if settings.uses_sandbox:
@@ -36,9 +36,9 @@ def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterat
 
 @contextmanager
 def connect_as_admin() -> Iterator[ErpNextClient]:
-    """ERPNext with the administrator's key of ADMIN_API_KEY and ADMIN_API_SECRET, which is kept nowhere.
+    """Yield ERPNext with the administrator's key of ADMIN_API_KEY and ADMIN_API_SECRET, which is not stored.
 
-    Needs ERPNEXT_URL only: before a setup there is no other key yet.
+    Needs only ERPNEXT_URL, because before a setup there is no other key.
     """
     key, secret = (os.environ.get(name, "") for name in ADMIN_VARIABLES)
     if not key or not secret:
@@ -48,13 +48,13 @@ def connect_as_admin() -> Iterator[ErpNextClient]:
         )
     options = HttpOptions(connect_timeout=5.0, read_timeout=130.0, attempts=3)
     with open_erpnext_as(_erpnext_url(), SecretStr(key), SecretStr(secret), options) as erp:
-        erp.user()  # A wrong key is one sentence, not one per step.
+        erp.user()  # Report a wrong key once, not for every step.
         yield erp
 
 
 @contextmanager
 def connect_to_switch(settings: Settings) -> Iterator[ErpNextClient]:
-    """ERPNext with the administrator's key where one is set, else with the pipelines' own."""
+    """Yield ERPNext with the administrator's key if one is set, else with the pipelines' own."""
     if any(os.environ.get(name) for name in ADMIN_VARIABLES):
         with connect_as_admin() as erp:
             yield erp
@@ -64,7 +64,7 @@ def connect_to_switch(settings: Settings) -> Iterator[ErpNextClient]:
 
 
 def _erpnext_url() -> str:
-    """ERPNEXT_URL alone: the other settings may not be known yet."""
+    """Return ERPNEXT_URL alone: other settings may not be set yet."""
     value = {**dotenv_values(".env"), **os.environ}.get("ERPNEXT_URL")
     if not value:
         raise CommandError("set ERPNEXT_URL to the address of ERPNext, in the environment or .env")

@@ -1,4 +1,4 @@
-"""Both sides of a switch-over as they are reached: Frappe over REST, ours over the webserver.
+"""Both sides of a take-over: Frappe over REST, this installation over its webserver.
 
 Belongs here: turning the calls of switch.py into requests, and the journal. Does not belong here: their order.
 """
@@ -21,18 +21,18 @@ JOB = "Scheduled Job Type"
 RETRIES = "retry_failed_partitions"
 BELIEVED_SECONDS = 2.0
 LONGEST_JOB = timedelta(hours=8)
-"""A job that Frappe began longer ago was killed: its log says Start for ever."""
+"""A job that Frappe started longer ago was killed: its log stays at Start forever."""
 
 
 class FrappeSide:
-    """The app's Scheduled Job Types. Raises CommandError where the key may not switch them, or only some are there."""
+    """The app's Scheduled Job Types. Raises CommandError if the key may not switch them, or if only some exist."""
 
     def __init__(self, erp: ErpNextClient) -> None:
         self._erp = erp
         self._scheduler_on = scheduler_is_on(erp)
 
     def check(self) -> None:
-        """Refuse before anything is turned: half a switch helps nobody."""
+        """Fail before anything is switched, rather than half-way."""
         jobs = self.jobs()
         missing = sorted(set(METHODS.values()) - {job.task for job in jobs})
         if jobs and missing:
@@ -45,19 +45,19 @@ class FrappeSide:
             )
 
     def jobs(self) -> list[FrappeJob]:
-        """The seven rows, read anew; none where the app is not installed."""
+        """Read the seven rows again; empty if the app is not installed."""
         return frappe_jobs(self._erp)
 
     def now(self) -> datetime:
-        """The site's clock, in its zone."""
+        """Return the site's time, in its zone."""
         return self._erp.clock()
 
     def scheduler_is_on(self) -> bool:
-        """As it was when the command began."""
+        """Return the row as it was when the command began."""
         return self._scheduler_on
 
     def is_going_on(self, job: FrappeJob) -> bool:
-        """Whether its last log says that it began and not that it ended. Only a System Manager may read logs."""
+        """Return whether its last log has a start and no end. Only a System Manager may read logs."""
         try:
             logs = self._erp.get_list(
                 "Scheduled Job Log",
@@ -76,13 +76,13 @@ class FrappeSide:
         self._erp.update(JOB, job.name, {"stopped": 1})
 
     def start(self, job: FrappeJob, last_execution: datetime) -> None:
-        """Take Stopped away, and let it count from that moment."""
+        """Clear Stopped, and set the last execution to that time."""
         moment = last_execution.strftime("%Y-%m-%d %H:%M:%S")
         self._erp.update(JOB, job.name, {"stopped": 0, "last_execution": moment})
 
 
 class OurSide:
-    """The running installation's schedules. Raises CommandError where they are not all there, or no daemon is alive."""
+    """The running installation's schedules. Raises CommandError if some are missing or no daemon is alive."""
 
     def __init__(self, api: DagsterApi) -> None:
         self._api = api
@@ -91,17 +91,17 @@ class OurSide:
 
     @property
     def _now(self) -> Installation:
-        """Read anew every few seconds: somebody may use the UI meanwhile."""
+        """Read the state again every few seconds: somebody may use the UI meanwhile."""
         if time.monotonic() - self._at > BELIEVED_SECONDS:
             self._read, self._at = self._api.installation(), time.monotonic()
         return self._read
 
     def is_alive(self) -> bool:
-        """Whether the daemon evaluates ticks."""
+        """Return whether the daemon evaluates ticks."""
         return not self._now.silent_daemons
 
     def check(self) -> None:
-        """Refuse before anything is turned over to a daemon that does nothing."""
+        """Fail before anything is handed to a daemon that does not run."""
         if not self.is_alive():
             raise CommandError(
                 f"no sign of life from Dagster's daemon ({', '.join(self._now.silent_daemons)}): start dagster-daemon"
@@ -109,31 +109,31 @@ class OurSide:
             )
 
     def is_on(self, task: str) -> bool:
-        """Whether the task's schedule is on."""
+        """Return whether the task's schedule is on."""
         return self._now.schedules[_schedule(task)].on
 
     def turn(self, task: str, *, on: bool) -> None:
-        """Turn the task's schedule."""
+        """Turn the task's schedule on or off."""
         self._api.turn_schedule(self._now, _schedule(task), on=on)
 
     def turn_retries(self, *, on: bool) -> None:
-        """Turn the sensor that runs failed work again, if it is not so already."""
+        """Turn the retry sensor on or off, unless it is already."""
         if self._now.sensors[RETRIES].on != on:
             self._api.turn_sensor(self._now, RETRIES, on=on)
 
     def last_tick(self, task: str) -> datetime | None:
-        """When the schedule's newest tick was for."""
+        """Return the time of the schedule's latest tick."""
         return self._now.schedules[_schedule(task)].last_tick
 
     def is_going_on(self, task: str) -> bool:
-        """Whether a run of the task waits or runs."""
+        """Return whether a run of the task is queued or running."""
         return self._api.is_going_on(task)
 
 
 class GoneSide:
-    """Our side where the installation is gone: there is nothing to turn, and what runs no more is not waited for.
+    """Our side if the installation is gone: nothing to switch, and no runs to wait for.
 
-    Should it come back with its schedules on, their ticks are skipped: Frappe's rows say whose turn it is.
+    If it returns with its schedules on, their ticks are skipped: Frappe's rows decide which side runs a task.
     """
 
     def is_alive(self) -> bool:
@@ -165,21 +165,21 @@ def _schedule(task: str) -> str:
 
 @dataclass(frozen=True)
 class Journal:
-    """What switches did, a line of JSON each, beside Dagster's own files.
+    """A journal of switches, one line of JSON each, beside Dagster's own files.
 
-    Nothing depends on it for safety: Frappe's rows say whose turn it is. It keeps which rows were stopped before the
-    first take-over, so that a hand-back leaves those stopped.
+    Safety does not depend on it: Frappe's rows decide which side runs a task. It records which rows were stopped before
+    the first take-over, so that a hand-back leaves those stopped.
     """
 
     path: Path
 
     @classmethod
     def here(cls) -> "Journal":
-        """In DAGSTER_HOME, else in .dagster."""
+        """Return the journal's path: in DAGSTER_HOME, else in .dagster."""
         return cls(Path(os.environ.get("DAGSTER_HOME") or ".dagster") / "erp-medusa-switch.jsonl")
 
     def note(self, **entry: object) -> None:
-        """Add a line, on the disk before this returns."""
+        """Append a line and flush it to disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **entry}) + "\n")
@@ -187,7 +187,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def entries(self) -> Iterable[dict[str, object]]:
-        """Whole lines, oldest first; one that a kill cut off is left out."""
+        """Return the complete lines, oldest first; a truncated last line is ignored."""
         if not self.path.exists():
             return
         for line in self.path.read_text(encoding="utf-8").splitlines():
@@ -197,17 +197,17 @@ class Journal:
                 continue
 
     def begin_take_over(self, jobs: Sequence[FrappeJob]) -> None:
-        """Keep which rows are stopped already, unless an unfinished take-over stopped some of them itself."""
+        """Record which rows are stopped already, unless an unfinished take-over stopped some of them itself."""
         if not self._in_our_hands():
             self.note(event="take-over", stopped_before=sorted(job.name for job in jobs if job.stopped))
 
     def stopped_before(self) -> frozenset[str]:
-        """Rows that were stopped before the take-over that is in force; none are known without a journal."""
+        """Return rows that were stopped before the take-over in force; empty without a journal."""
         names: object = ()
         for entry in self.entries():
             names = entry.get("stopped_before", names) if entry.get("event") == "take-over" else names
         kept = frozenset(str(name) for name in names) if isinstance(names, list) else frozenset()
-        # All of them: the app was never at work here, and handing back means that it shall be.
+        # All were stopped: the app never ran here, and handing back means that it should.
         return kept if len(kept) < len(METHODS) else frozenset()
 
     def _in_our_hands(self) -> bool:

@@ -1,9 +1,9 @@
 """Taking the seven tasks over from Frappe's scheduler, and handing them back.
 
-Belongs here: the order, and what is waited for. The `stopped` flag of Frappe's row decides whose turn it is
-(readiness/turns.py), so the order makes every moment safe: our schedule is on before Frappe's row is stopped, and off
-only after the row runs again. A switch that is killed leaves each task with exactly one side, and is finished, or taken
-back, by the next command. Does not belong here: GraphQL, REST, and how progress is shown.
+Belongs here: the order, and what to wait for. The `stopped` flag of Frappe's row decides which side runs a task
+(readiness/turns.py), so the order is safe at every point: our schedule is on before Frappe's row is stopped, and off
+only after the row is active again. A killed switch leaves each task with exactly one side; the next command finishes or
+reverses it. Does not belong here: GraphQL, REST, and how progress is shown.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +16,10 @@ from erp_medusa_pipelines.readiness.turns import CronTimes, cron_line, first_due
 from erp_medusa_pipelines.tasks import Task
 
 MARGIN = timedelta(seconds=5)
-"""No switch so shortly before a slot: both sides must see it before the slot comes."""
+"""No switch this shortly before a scheduled time: both sides must see the switch before it."""
 
 TICK_GRACE = timedelta(minutes=3)
-"""So long after a slot our daemon may still evaluate it."""
+"""For this long after a scheduled time our daemon may still evaluate its tick."""
 
 
 class Frappe(Protocol):
@@ -34,7 +34,7 @@ class Frappe(Protocol):
 
 
 class Ours(Protocol):
-    """Our side. `last_tick` is aware, None where there was none; dead is a daemon that evaluates no tick."""
+    """Our side. `last_tick` is aware, or None; a dead daemon evaluates no ticks."""
 
     def is_alive(self) -> bool: ...
     def is_on(self, task: str) -> bool: ...
@@ -46,7 +46,7 @@ class Ours(Protocol):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that was done, or not: `task`, and what became of it. `done` is False where the task did not change."""
+    """One step: `task`, and what happened. `done` is False if the task was not switched."""
 
     task: str
     what: str
@@ -55,13 +55,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Switch:
-    """Both sides, the tasks in force, how time passes, and for how long a task that is busy is waited for."""
+    """Both sides, the tasks in force, the clock, and how long to wait for a busy task."""
 
     frappe: Frappe
     ours: Ours
     tasks: Sequence[Task]
     zone_of_ours: Callable[[datetime], datetime]
-    """The same moment, in the zone of our schedules."""
+    """Return the same instant in the zone of our schedules."""
 
     times: CronTimes
     sleep: Callable[[float], None]
@@ -70,7 +70,7 @@ class Switch:
     # --- to us ------------------------------------------------------------------------------------------------
 
     def take_over(self) -> Iterator[Event]:
-        """Our schedules on first, where their ticks are skipped; then Frappe's rows stop, each in a quiet moment."""
+        """Turn our schedules on, whose ticks are skipped; then stop each of Frappe's rows between two executions."""
         for task in self.tasks:
             if not self.ours.is_on(task.name):
                 self.ours.turn(task.name, on=True)
@@ -84,7 +84,7 @@ class Switch:
         return f"Frappe's {job.name} stopped"
 
     def _frappe_is_busy(self, job: FrappeJob) -> str:
-        """Why Frappe's job is not stopped right now; "" in a quiet moment."""
+        """Return why Frappe's job cannot be stopped now, or "" if it can."""
         if not self.frappe.scheduler_is_on():
             return ""
         now = self.frappe.now()
@@ -94,7 +94,7 @@ class Switch:
         if self.frappe.is_going_on(job):
             return "Frappe is running it"
         due = first_due(job, now, self.times)
-        # One that was missed for longer is not coming: Frappe's scheduler stands still.
+        # Frappe's scheduler is not running if the execution has been due for longer.
         if due <= now < due + grace(job):
             return f"Frappe has not yet run its slot of {due:%H:%M}"
         return ""
@@ -102,10 +102,10 @@ class Switch:
     # --- back -------------------------------------------------------------------------------------------------
 
     def hand_back(self, keep_stopped: frozenset[str] = frozenset()) -> Iterator[Event]:
-        """Frappe's rows start first, which makes our ticks skip; then our schedules go off.
+        """Start Frappe's rows, which makes our ticks skip; then turn our schedules off.
 
-        Frappe would make up for every slot since it was stopped, so each row is told that it ran just now. Rows of
-        `keep_stopped` were stopped before we came, and stay so.
+        Frappe would catch up on missed executions, so each row's last execution is set to now. Rows of `keep_stopped`
+        were stopped before the take-over, and stay stopped.
         """
         self.ours.turn_retries(on=False)
         yield Event("", "sensor retry_failed_partitions turned off")
@@ -122,7 +122,7 @@ class Switch:
         return f"Frappe's {job.name} runs again"
 
     def _we_are_busy(self, job: FrappeJob) -> str:
-        """Why Frappe's job is not started right now: our run goes on, or our tick of the last slot is still to come."""
+        """Return why Frappe's job cannot be started now: our run is active, or our last tick is still to come."""
         task = next(task for task in self.tasks if task.name == job.task)
         now = self.frappe.now()
         _, following = slots_around(cron_line(job), now, self.times)
@@ -142,7 +142,7 @@ class Switch:
     def _one_by_one(
         self, wanted: Callable[[FrappeJob], bool], busy: Callable[[FrappeJob], str], turn: Callable[[FrappeJob], str]
     ) -> Iterator[Event]:
-        """Turn each row in a quiet moment; one that stays busy is left as it is, and told."""
+        """Switch each row when it is not busy; one that stays busy is left unchanged and reported."""
         until = self.frappe.now() + self.patience
         told: dict[str, str] = {}
         while True:
@@ -154,7 +154,7 @@ class Switch:
             for job in ready:
                 yield Event(job.task, turn(job))
             if len(ready) == len(waiting):
-                continue  # Read once more: that it was turned counts when the row says so.
+                continue  # Read again: the switch counts only if the row has changed.
             over = self.frappe.now() >= until
             for job in (job for job in waiting if reasons[job.name]):
                 if over or told.get(job.name) != reasons[job.name]:

@@ -1,6 +1,6 @@
-"""`erp-medusa take-over` and `hand-back`: who does the seven tasks, Frappe's scheduler or this installation.
+"""`erp-medusa take-over` and `hand-back`: who runs the seven tasks, Frappe's scheduler or this installation.
 
-Belongs here: both commands and what they say. The order is in switch.py, the requests in sides.py.
+Belongs here: both commands and their output. The order is in switch.py, the requests in sides.py.
 """
 
 import time
@@ -85,8 +85,8 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180, only_frappe: Onl
 def _sides(
     url: str | None, wait: int, *, to_us: bool = False, only_frappe: bool = False
 ) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
-    """Both sides, looked at before anything is turned."""
-    # Loading Dagster takes seconds: only who needs its cron lines waits.
+    """Connect to both sides, and check them before anything is switched."""
+    # Imported late: Dagster takes seconds to load.
     from erp_medusa_pipelines.orchestration.crontab import tasks_in_force, times_after
 
     settings = load_settings()
@@ -119,7 +119,7 @@ def _in_zone(settings: Settings):
 
 
 def _told(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
-    """Each event on stderr and in the journal, as soon as it happened."""
+    """Write each event to stderr and the journal as it happens."""
     for event in events:
         stderr().print(
             f"{event.task or 'all tasks'}: {event.what}", style=None if event.done else "yellow", markup=False
@@ -129,7 +129,7 @@ def _told(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
 
 
 def _answer(erp: ErpNextClient, frappe: FrappeSide, events: list[Event], *, stopped: bool) -> Answer:
-    """Who does what now, what was left, and what else the app still does."""
+    """Build the answer: who runs what now, what was not switched, and what the app still does."""
     jobs = frappe.jobs()
     left = {event.task: event.what for event in events if event.what.startswith("left: ")}
     rows = [(job.task, "here" if job.stopped else "Frappe", left.get(job.task, "")) for job in jobs]

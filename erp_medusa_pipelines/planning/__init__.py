@@ -1,1 +1,1 @@
-"""What the next run of a task would do, told before it does it."""
+"""What the next run of a task would do."""

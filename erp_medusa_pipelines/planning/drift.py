@@ -1,6 +1,6 @@
-"""Where the storefront differs from ERPNext, read off the plans of the tasks that would put it right.
+"""Where the storefront differs from ERPNext, derived from the plans of the tasks that would correct it.
 
-Belongs here: what each row of a plan means for somebody who compares both sides. Does not belong here: planning.
+Belongs here: what each row of a plan means as a difference. Does not belong here: planning.
 """
 
 import json
@@ -17,7 +17,7 @@ from erp_medusa_pipelines.sync.catalogue.thumbnails import THUMBNAIL_KEY
 Sort = Literal["missing", "orphaned", "differing"]
 
 ORPHANS_TASK = "find_orphaned_products"
-"""Its plan alone drafts products that no Website Item owns."""
+"""The only task whose plan drafts products that no Website Item owns."""
 
 _WHAT = {
     "price": "price",
@@ -28,14 +28,14 @@ _WHAT = {
     "variant": "variant",
 }
 _NOTES = frozenset(f"metadata.{key}" for key in (HASH_KEY, IMAGE_KEY, SENT_KEY, THUMBNAIL_KEY))
-"""What the export notes down for itself in a product: no customer sees it."""
+"""The export's own records in a product, which no customer sees."""
 
 _PICTURES = frozenset({"thumbnail", "images"})
 
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """One thing that the two sides say differently. `erpnext` is what the shop should show, `medusa` what it shows."""
+    """One difference. `erpnext` is what the shop should show, `medusa` what it shows."""
 
     sort: Sort
     what: str
@@ -46,7 +46,7 @@ class Difference:
 
 
 def differences(plans: Iterable[tuple[str, Sequence[PlanRow]]]) -> list[Difference]:
-    """Differences of the plans, given as (task, rows). What is written to ERPNext, such as ids, is none."""
+    """Return the differences in plans, given as (task, rows). Writes to ERPNext, such as ids, are not differences."""
     found: set[Difference] = set()
     for task, rows in plans:
         made = _made(rows)
@@ -57,7 +57,7 @@ def differences(plans: Iterable[tuple[str, Sequence[PlanRow]]]) -> list[Differen
 
 
 def counts(found: Iterable[Difference]) -> dict[str, int]:
-    """Documents by sort, and by what differs: {"missing": 2, "differing": 1, "price": 1}."""
+    """Count documents by sort, and by what differs: {"missing": 2, "differing": 1, "price": 1}."""
     documents = {(one.sort, one.document) for one in found} | {
         (one.what, one.document) for one in found if one.sort == "differing"
     }
@@ -65,7 +65,7 @@ def counts(found: Iterable[Difference]) -> dict[str, int]:
 
 
 def by_document(found: Iterable[Difference]) -> Mapping[str, list[Difference]]:
-    """The differences of each document."""
+    """Return the differences by document."""
     grouped: dict[str, list[Difference]] = {}
     for one in found:
         grouped.setdefault(one.document, []).append(one)

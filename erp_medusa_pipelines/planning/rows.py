@@ -1,6 +1,6 @@
-"""A plan's rows: which document, which field, old and new value.
+"""The rows of a plan: document, field, old and new value.
 
-Belongs here: comparing what would be written with what the servers hold now, and names that people know. Does not
+Belongs here: comparing planned with current values, and display names. Does not
 belong here: where the changes come from (clients/planning/) or how they are shown (cli/, orchestration/).
 """
 
@@ -17,7 +17,7 @@ from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_pl
 from erp_medusa_pipelines.connections import Shop
 
 NEW = "(new)"
-"""Stands for an id that a server will give."""
+"""Placeholder for an id that a server will assign."""
 
 SINGLES = frozenset({"Product Collection", "Expiring Items"})
 PRODUCT_FIELDS = (
@@ -29,7 +29,7 @@ PRODUCT_FIELDS = (
 
 @dataclass(frozen=True, order=True)
 class PlanRow:
-    """One field of one document. `document` is a name that people know; values are JSON text."""
+    """One field of one document. `document` is a display name; values are JSON text."""
 
     system: str
     kind: str
@@ -41,13 +41,13 @@ class PlanRow:
 
 
 def describe(shop: Shop, changes: Sequence[Change]) -> list[PlanRow]:
-    """The rows of these changes, sorted. Reads what the servers hold now, in bulk. `shop` must be a plain one."""
+    """Return the sorted rows of these changes. Reads current values in bulk. `shop` must not be a planning one."""
     rows = [*_erp_rows(shop, changes), *_medusa_rows(shop.medusa, changes)]
     return sorted(set(rows))
 
 
 def rows_of(changes: Iterable[Change]) -> Iterator[PlanRow]:
-    """The rows of these changes with what is known of old values without reading anything. A create is one row."""
+    """Return the rows of these changes with known old values, without any request. A create is one row."""
     for change in changes:
         if change.action == "create" and len(change.values) > 1:
             values = {key: value for key, value in change.values.items() if isinstance(value, str | int | float)}
@@ -58,7 +58,7 @@ def rows_of(changes: Iterable[Change]) -> Iterator[PlanRow]:
 
 
 def digest(rows: Iterable[PlanRow]) -> str:
-    """The same for two plans that would do the same."""
+    """Return a digest, equal for two plans that would do the same."""
     text = json.dumps([list(asdict(row).values()) for row in sorted(rows)], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -84,7 +84,7 @@ def _erp_rows(shop: Shop, changes: Sequence[Change]) -> Iterator[PlanRow]:
 
 
 def _last_words(changes: Sequence[Change]) -> Iterator[Change]:
-    """One change per document: ids that are emptied and given anew in one run are one update."""
+    """Yield one change per document: ids emptied and set again in one run are one update."""
     last: dict[tuple[str, str], Change] = {}
     for change in changes:
         place = change.action, change.key
@@ -109,7 +109,7 @@ def _medusa_rows(medusa: MedusaClient, changes: Sequence[Change]) -> Iterator[Pl
     own = [change for change in changes if change.system == "Medusa"]
     ids = {change.key for change in own if change.kind == "product" and change.action == "update"}
     products = {row["id"]: row for row in medusa.products_by("id", _that_exist(ids), PRODUCT_FIELDS)}
-    # Prices are read with the ids of their variants alone.
+    # Prices are read with only the ids of their variants.
     nameless = {change.name for change in own if change.name.startswith("variant_")}
     variants = medusa.find("/admin/product-variants", "variants", "id", nameless, "id,sku")
     skus = {row["id"]: row["sku"] for row in variants}
@@ -123,7 +123,7 @@ def _that_exist(ids: Iterable[str]) -> list[str]:
 
 
 def _flat(change: Change, current: Row) -> Iterator[PlanRow]:
-    """One row per field that differs; nested metadata and variants are taken apart."""
+    """Yield one row per field that differs; nested metadata and variants are split into fields."""
     name = change.name if not is_planned(change.name) else NEW
     if change.kind == "product" and not change.name.strip():
         name = str(current.get("title") or change.key)
@@ -163,7 +163,7 @@ def _variant_fields(variants: Iterable[Row], current: Mapping[str, Row]) -> Iter
 
 
 def _text(value: Any) -> str:
-    """Equal for equal values: Frappe's NULL and '' are the same emptiness, ids to come are all new."""
+    """Return comparable text: Frappe's NULL and '' are equal, and all ids to be assigned are equal."""
     if value is None or value == "":
         return ""
     if isinstance(value, str):

@@ -1,1 +1,1 @@
-"""What both servers must have for the tasks: looked at (the doctor) and put in place (the setup)."""
+"""What both servers must have for the tasks: the doctor checks it, the setup creates it."""

@@ -1,4 +1,4 @@
-"""The whole examination of a shop, in the order in which an operator mends things.
+"""All checks of a shop, in the order in which an operator fixes things.
 
 Belongs here: which examinations there are. Does not belong here: what they look at, and how findings are shown.
 """
@@ -37,7 +37,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
 
 
 def examine_shop(shop: Shop) -> Iterator[Finding]:
-    """Every finding about both servers. What needs a server that does not answer is left out."""
+    """Return every finding about both servers, without checks that need a server which does not answer."""
     bad = set()
     for finding in examine(shop, SERVERS):
         if finding.level in (Level.FAIL, Level.UNKNOWN):

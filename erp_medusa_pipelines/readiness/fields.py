@@ -1,4 +1,4 @@
-"""Are the fields and documents there that the tasks write to?
+"""Do the fields and documents exist that the tasks write to?
 
 Belongs here: looking for custom fields, tables and the one homepage. Does not belong here: making them (install.py).
 """
@@ -15,12 +15,12 @@ AREA = "fields"
 
 
 def custom_fields_are_there(shop: Shop) -> Iterator[Finding]:
-    """One finding per DocType. A field counts whoever made it: a list that names an unknown one is refused."""
+    """Yield one finding per DocType: whether it has the fields of needs.CUSTOM_FIELDS, whoever made them."""
     for doctype, fields in needs.CUSTOM_FIELDS.items():
         try:
             missing = missing_fields(shop.erp, doctype)
         except AccessError:
-            continue  # Already said among the rights.
+            continue  # Reported with the rights already.
         if missing:
             means = "what is sent to Medusa cannot be bound to its document, so nothing is sent"
             found = f"without {', '.join(missing)}"
@@ -30,7 +30,7 @@ def custom_fields_are_there(shop: Shop) -> Iterator[Finding]:
 
 
 def missing_fields(erp: ErpNextClient, doctype: str) -> list[str]:
-    """Fields of needs.CUSTOM_FIELDS that the site does not have; one request where all are there."""
+    """Return fields of needs.CUSTOM_FIELDS that the site lacks. One request if it has all."""
     wanted = list(needs.CUSTOM_FIELDS[doctype])
     if _reads(erp, doctype, wanted):
         return []
@@ -50,11 +50,11 @@ def _reads(erp: ErpNextClient, doctype: str, fields: list[str]) -> bool:
 
 
 def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
-    """Whether Product Collection has a table for every category of TOP_SELLER_CATEGORIES."""
+    """Check that Product Collection has a table for every category of TOP_SELLER_CATEGORIES."""
     try:
         document = shop.erp.get_single("Product Collection")
     except PermanentError:
-        return  # Already said among the rights.
+        return  # Reported with the rights already.
     wanted = shop.settings.top_seller_categories
     missing = [field for field in wanted.values() if field not in document]
     if not missing:
@@ -71,12 +71,12 @@ def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
 
 
 def homepage_is_there(shop: Shop) -> Iterator[Finding]:
-    """Whether the one Homepage Landing exists that the clearance task writes to."""
+    """Check that the Homepage Landing exists that the clearance task writes to."""
     doctype, name = needs.HOMEPAGE
     try:
         found = shop.erp.exists(doctype, filters=[["name", "=", name]])
     except PermanentError:
-        return  # Already said among the rights.
+        return  # Reported with the rights already.
     if found:
         yield Finding(AREA, doctype, Level.OK, name)
         return

@@ -1,4 +1,4 @@
-"""What an examination says: one finding per thing looked at.
+"""The result of a check: one finding per thing checked.
 
 Belongs here: the shape of findings, and running examinations so that one that fails stops no other. Does not belong
 here: what is looked at, and how it is shown.
@@ -15,7 +15,7 @@ Asked = TypeVar("Asked")
 
 
 class Level(StrEnum):
-    """How bad it is. UNKNOWN: a server would not say. SKIPPED: looking takes a right that no task needs."""
+    """Severity. UNKNOWN: a server did not answer. SKIPPED: the check needs a right that no task needs."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -26,7 +26,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at (`area`, `name`), what was found, what that means and how to mend it."""
+    """One line: what was checked (`area`, `name`), what was found, what that means and how to fix it."""
 
     area: str
     name: str
@@ -35,14 +35,14 @@ class Finding:
     means: str = ""
     mend: str = ""
     fixable: bool = False
-    """True where `erp-medusa setup` can mend it."""
+    """True if `erp-medusa setup` can fix it."""
 
 
 Examination = Callable[[Asked], Iterable[Finding]]
 
 
 def examine(asked: Asked, examinations: Iterable[tuple[str, Examination[Asked]]]) -> Iterator[Finding]:
-    """Findings of every examination, in order. One that a server refuses to answer becomes a finding of its own."""
+    """Yield the findings of all checks in order. A check that a server refuses becomes a finding."""
     for area, examination in examinations:
         try:
             yield from examination(asked)

@@ -1,4 +1,4 @@
-"""The `medusa_integration` Frappe app, where a site has it: its jobs, its hooks, and what they do beside the tasks.
+"""The `medusa_integration` Frappe app, if a site has it: its jobs, its hooks, and what they do beside the tasks.
 
 Belongs here: reading the app's state, and what it means. Does not belong here: switching its jobs off.
 """
@@ -15,7 +15,7 @@ from erp_medusa_pipelines.tasks import TASKS
 AREA = "Frappe app"
 APP = "medusa_integration"
 METHODS = {f"{APP}.api.{task.name}": task.name for task in TASKS if task.in_app}
-"""The app's seven scheduled functions -> our tasks: they have the same names. We have more tasks than the app."""
+"""Task names by the app's seven scheduled functions, which have the same names. We have more tasks than the app."""
 
 JOB_FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation"]
 
@@ -34,7 +34,7 @@ class FrappeJob:
 
 
 def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
-    """The app's rows among the Scheduled Job Types, of all tasks or of one; none where the app is not installed."""
+    """Return the app's Scheduled Job Types, of all tasks or of one; empty if the app is not installed."""
     methods = sorted(method for method, name in METHODS.items() if task in (None, name))
     rows = erp.get_list("Scheduled Job Type", JOB_FIELDS, filters=[["method", "in", methods]])
     return [
@@ -52,11 +52,11 @@ def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
 
 
 def jobs_are_known(shop: Shop) -> Iterator[Finding]:
-    """The seven jobs of the app: all there, or none."""
+    """Check that the app's seven jobs all exist, or none."""
     try:
         jobs = frappe_jobs(shop.erp)
     except AccessError:
-        return  # Already said among the rights.
+        return  # Reported with the rights already.
     missing = sorted(set(METHODS.values()) - {job.task for job in jobs})
     if not jobs:
         yield Finding(AREA, "scheduled jobs", Level.OK, "none: the app is not installed")
@@ -71,17 +71,17 @@ def jobs_are_known(shop: Shop) -> Iterator[Finding]:
 
 
 def saves_still_work(shop: Shop) -> Iterator[Finding]:
-    """Whether the app's save hooks would make staff's saves fail."""
+    """Check whether the app's save hooks would make staff's saves fail."""
     yield from save_hooks(shop.erp)
     yield from _prices_with_old_ids(shop.erp)
 
 
 def save_hooks(erp: ErpNextClient) -> Iterator[Finding]:
-    """Whether the app calls Medusa when staff save."""
+    """Check whether the app calls Medusa when staff save."""
     try:
         enabled = bool(erp.get_single("Medusa Configuration").get("enable"))
     except PermanentError:
-        return  # Not installed, or already said among the rights.
+        return  # Not installed, or reported with the rights already.
     if not enabled:
         yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
         return
@@ -104,7 +104,7 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
             order_by="number desc",
         )
     except PermanentError:
-        return  # Already said among the rights or the fields.
+        return  # Reported with the rights or the fields already.
     number = int(rows[0]["number"] or 0) if rows else 0
     if not number:
         yield Finding(AREA, "Item Prices", Level.OK, "none holds the app's medusa_id")
@@ -123,17 +123,17 @@ OTHER_SENDERS = ("frappe.email.queue.flush",)
 
 
 def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
-    """Whether Frappe's own queue is flushed by its scheduler."""
+    """Return whether Frappe's scheduler flushes its own mail queue."""
     yield from mail_senders(shop.erp)
 
 
 def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
-    """Whether Frappe sends quotation mails as well, by flushing its queue."""
+    """Check whether Frappe also sends quotation mails, by flushing its queue."""
     try:
         rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
         running = [row["name"] for row in rows if not row["stopped"]] if scheduler_is_on(erp) else []
     except AccessError:
-        return  # Already said among the rights.
+        return  # Reported with the rights already.
     yield _senders(running)
 
 
@@ -146,6 +146,6 @@ def _senders(running: Sequence[str]) -> Finding:
 
 
 def scheduler_is_on(erp: ErpNextClient) -> bool:
-    """Whether System Settings lets Frappe's scheduler start jobs. That the bench pauses it, the API does not tell."""
+    """Return whether System Settings enables Frappe's scheduler. The API does not show a pause by the bench."""
     question = {"doctype": "System Settings", "field": "enable_scheduler"}
     return bool(int(erp.call("frappe.client.get_single_value", question, method="GET") or 0))

@@ -1,4 +1,4 @@
-"""Putting in place what needs.py asks of an ERPNext site, with an administrator's key.
+"""Create on an ERPNext site what needs.py lists, with an administrator's key.
 
 Belongs here: one step per thing, each of which looks before it makes, so that a second run makes nothing and a run that
 was killed is gone on with. Nothing that exists is changed. Does not belong here: the tables (needs.py), and how the
@@ -24,7 +24,7 @@ PERMLEVEL = 0
 
 
 class State(StrEnum):
-    """What became of a step. MISSING: it would be made (dry run). LEFT: it is there in another form; see `found`."""
+    """The outcome of a step. MISSING: would be made (dry run). LEFT: exists in another form; see `found`."""
 
     THERE = "there"
     MISSING = "missing"
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step: what it is about, what became of it, and why where that needs words."""
+    """One step: its subject, its outcome, and the reason if there is one."""
 
     area: str
     name: str
@@ -45,7 +45,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing: `look` says what is missing of it ("" for nothing), `make` makes it. `left`: never changed by us."""
+    """One thing to create: `look` returns what is missing ("" for nothing), `make` creates it.
+
+    `left` returns why an existing form of it is not touched, or "".
+    """
 
     area: str
     name: str
@@ -55,7 +58,7 @@ class Step:
 
 
 def carry_out(steps: Iterable[Step], *, dry_run: bool) -> Iterator[Outcome]:
-    """Look, make what is missing, look again. A step that fails stops no other."""
+    """Look, create what is missing, look again. A failed step stops no other."""
     for step in steps:
         try:
             yield _carry_out(step, dry_run=dry_run)
@@ -80,7 +83,7 @@ def _carry_out(step: Step, *, dry_run: bool) -> Outcome:
 
 
 def steps_of_site(erp: ErpNextClient, *, update_script: bool) -> Iterator[Step]:
-    """Every step but the user, in an order in which each finds what it builds on."""
+    """Return every step but the user, each after those that it needs."""
     for doctype, body in needs.DOCTYPES.items():
         yield _doctype(erp, doctype, body)
     yield _homepage(erp)
@@ -124,7 +127,7 @@ def _homepage(erp: ErpNextClient) -> Step:
 
 def _custom_fields(erp: ErpNextClient, doctype: str) -> Step:
     refused: set[str] = set()
-    """Fields that ERPNext said it has."""
+    """Return the names of fields that ERPNext has."""
 
     def missing() -> list[str]:
         rows = erp.get_list("Custom Field", ["fieldname"], filters=[["dt", "=", doctype]])
@@ -136,7 +139,7 @@ def _custom_fields(erp: ErpNextClient, doctype: str) -> Step:
             # It may be a field of the DocType itself.
             return [name for name in missing_fields(erp, doctype) if name in wanted]
         except AccessError:
-            return wanted  # A System Manager may make fields of DocTypes whose documents he may not read.
+            return wanted  # A System Manager may create fields on DocTypes without the right to read their documents.
 
     def make() -> None:
         for fieldname in missing():
@@ -194,7 +197,7 @@ def _roles(erp: ErpNextClient, email: str) -> list[dict[str, Any]]:
 
 
 def role_of_user(erp: ErpNextClient, email: str) -> Step:
-    """Give a user that exists the role, beside what it has."""
+    """Add the role to an existing user."""
 
     def look() -> str:
         return "" if any(row["role"] == needs.ROLE for row in _roles(erp, email)) else f"the role {needs.ROLE}"
@@ -206,7 +209,7 @@ def role_of_user(erp: ErpNextClient, email: str) -> Step:
 
 
 def new_user(erp: ErpNextClient, email: str) -> Step:
-    """A user with the role and no other. Somebody else's is left alone."""
+    """Return the step that creates a user with only this role. An existing user without the role is not changed."""
 
     def left() -> str:
         if not _exists(erp, "User", email):
@@ -224,20 +227,20 @@ def new_user(erp: ErpNextClient, email: str) -> Step:
 
 @dataclass(frozen=True, repr=False)
 class UserKey:
-    """A user's key pair. The secret is answered once, when it is made."""
+    """A user's key pair. ERPNext shows the secret only once, when it is created."""
 
     api_key: str
     api_secret: str
 
 
 def has_key(erp: ErpNextClient, user: str) -> bool:
-    """Whether the user has a key, whose secret nobody can read any more."""
+    """Return whether the user has a key, whose secret cannot be read any more."""
     rows = erp.get_list("User", ["name", "api_key"], filters=[["name", "=", user]])
     return bool(rows and rows[0].get("api_key"))
 
 
 def make_key(erp: ErpNextClient, user: str) -> UserKey:
-    """Give the user a key pair. An older secret stops to work."""
+    """Create a key pair for the user. An older secret stops working."""
     made = erp.call("frappe.core.doctype.user.user.generate_keys", {"user": user})
     rows = erp.get_list("User", ["name", "api_key"], filters=[["name", "=", user]])
     if not (isinstance(made, Mapping) and made.get("api_secret") and rows and rows[0].get("api_key")):
@@ -282,5 +285,5 @@ def _server_script(erp: ErpNextClient, *, update: bool) -> Step:
 
 
 def server_scripts_run(erp: ErpNextClient) -> bool:
-    """Whether the bench lets Server Scripts run; they can be installed all the same."""
+    """Return whether the bench lets Server Scripts run; they can be installed in either case."""
     return bool(erp.call("frappe.core.doctype.server_script.server_script.enabled", method="GET"))

@@ -1,4 +1,4 @@
-"""Is the Medusa shop set up for what is sent to it: channel, stock locations, currencies, regions, products?
+"""Is the Medusa shop set up for the tasks: channel, stock locations, currencies, regions, products?
 
 Belongs here: questions to Medusa's Admin API, and to both servers about ids. Does not belong here: mending (sync/).
 """
@@ -16,7 +16,7 @@ SAMPLE = 300
 
 
 def channel_and_locations_are_named(shop: Shop) -> Iterator[Finding]:
-    """The sales channel, the stock locations, and whether the shop sells from them."""
+    """Check the sales channel, the stock locations, and whether the shop sells from them."""
     settings, medusa = shop.settings, shop.medusa
     try:
         channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
@@ -47,12 +47,12 @@ def _location(location: str, channel: str, linked: dict[str, set[str]]) -> Findi
 
 
 def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
-    """Whether the price list's currency is one of the store's, and a region sells in it."""
+    """Check that the store has the price list's currency, and that a region uses it."""
     name = shop.settings.erpnext_price_list
     try:
         lists = shop.erp.get_list("Price List", ["name", "currency", "enabled"], filters=[["name", "=", name]])
     except AccessError:
-        return  # Already said among the rights.
+        return  # Reported with the rights already.
     if not lists:
         mend = "set ERPNEXT_PRICE_LIST to one of the site's selling Price Lists"
         yield Finding(AREA, "prices", Level.FAIL, f"ERPNext has no Price List {name}", "no price is sent", mend)
@@ -82,7 +82,7 @@ def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
 
 
 def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
-    """A sample of Website Items' products, and all collections of Item Groups."""
+    """Check a sample of Website Items' products, and all collections of Item Groups."""
     try:
         rows = shop.erp.get_list(
             "Website Item",

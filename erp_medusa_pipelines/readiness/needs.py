@@ -1,4 +1,4 @@
-"""What the tasks need of an ERPNext site: rights, fields and DocTypes. The doctor and the setup read the same tables.
+"""What the tasks need of an ERPNext site: rights, fields and DocTypes, in tables for both doctor and setup.
 
 Belongs here: the tables. Does not belong here: looking, installing, or what the tasks do with it. The rights were tried
 one by one on ERPNext 15; a test runs every task with a user who has these and no others.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLE = "ERP Medusa Pipelines"
-"""The role that the setup makes: the rights below and no others."""
+"""The role that the setup creates, with only the rights below."""
 
 KINDS = {"r": "read", "w": "write", "c": "create", "d": "delete"}
 
@@ -51,10 +51,10 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
 """Task -> DocType -> rights: r(ead), w(rite), c(reate), d(elete)."""
 
 SINGLES = frozenset({"Product Collection", "Expiring Items", "Medusa Configuration", "System Settings"})
-"""DocTypes without a list."""
+"""Single DocTypes, which have no list."""
 
 OPTIONAL = frozenset({"Medusa Configuration", "Scheduled Job Type"})
-"""Where a site has none of these, there is nothing to be read: the Frappe app is not installed."""
+"""DocTypes that need not exist: a site without the Frappe app has nothing to read there."""
 
 CHILDREN = {
     "Item": "Item Barcode",
@@ -64,7 +64,7 @@ CHILDREN = {
 """DocType -> a child table that is read as a list. Everybody may list Item; its child tables are for those who may."""
 
 GIVEN_TO_ALL = frozenset({"File"})
-"""Files follow the document that they are attached to: no rule is needed, and none is made."""
+"""Rights on Files follow the document that they are attached to, so no rule is created."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Right:
 
 
 def rights() -> Iterator[Right]:
-    """Every right once, by DocType."""
+    """Return every right once, by DocType."""
     for doctype, letters in rights_of_role().items():
         for letter in letters:
             tasks = tuple(task for task, needs in RIGHTS.items() if letter in needs.get(doctype, ""))
@@ -85,7 +85,7 @@ def rights() -> Iterator[Right]:
 
 
 def rights_of_role() -> dict[str, str]:
-    """DocType -> all rights that any task needs on it."""
+    """Return all rights that any task needs, by DocType."""
     doctypes = sorted({doctype for needs in RIGHTS.values() for doctype in needs})
     return {
         doctype: "".join(

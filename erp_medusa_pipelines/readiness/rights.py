@@ -18,7 +18,7 @@ AREA = "rights"
 
 
 def user_may_do_the_work(shop: Shop) -> Iterator[Finding]:
-    """One finding per DocType: what the tasks need of it, and what is missing."""
+    """Yield one finding per DocType: the rights that the tasks need, and those that are missing."""
     by_doctype: dict[str, list[needs.Right]] = defaultdict(list)
     for right in needs.rights():
         by_doctype[right.doctype].append(right)

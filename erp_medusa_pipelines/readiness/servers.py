@@ -1,4 +1,4 @@
-"""Are both servers there, of a version that the pipelines know, and do they take the keys?
+"""Do both servers answer, have a supported version, and accept the keys?
 
 Belongs here: the first questions of the doctor; nothing else can be asked where they fail. Does not belong here: rights
 and what the tasks need of each server.
@@ -14,13 +14,13 @@ ERPNEXT_VERSIONS = (15, 16)
 
 
 def erpnext_answers(shop: Shop) -> Iterator[Finding]:
-    """Whether ERPNext can be reached, and which version it is."""
+    """Check that ERPNext answers, and its version."""
     http = shop.erp.http
     try:
-        # Asked of the login, which a key is not needed for: a wrong key is another finding than a silent server.
+        # A request without a key: a wrong key and a silent server are different findings.
         http.request("GET", "/api/method/ping", parse=False)
     except AccessError:
-        pass  # It answers, and refuses even this to a wrong key.
+        pass  # The server is up; it refuses even this with a wrong key.
     except ApiError as error:
         yield Finding(
             "ERPNext", "reachable", Level.FAIL, str(error), "no task can run", "check ERPNEXT_URL and that it is up"
@@ -52,7 +52,7 @@ def _erpnext_key(shop: Shop) -> Iterator[Finding]:
 
 
 def medusa_answers(shop: Shop) -> Iterator[Finding]:
-    """Whether Medusa can be reached, is a 2.x, and takes the key. A 1.x is told by its open store routes."""
+    """Check that Medusa answers, is a 2.x, and accepts the key. A 1.x is recognised by its open store routes."""
     http = shop.medusa.http
     try:
         http.request("GET", "/health", parse=False)
@@ -82,7 +82,7 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
 
 
 def _is_medusa_1(shop: Shop) -> bool:
-    """Medusa 2 wants a publishable key on every store route (400); Medusa 1 knows none and answers."""
+    """Return whether it is Medusa 1, whose store routes need no publishable key; Medusa 2 answers 400 without one."""
     try:
         answer = shop.medusa.http.request("GET", "/store/regions", params={"limit": 1})
     except PermanentError:

@@ -1,4 +1,4 @@
-"""The ERPNext site around the work: its clock, zone, limits, mail, fast writes, and what it shows to strangers.
+"""The ERPNext site: its clock, zone, limits, mail, fast writes, and what it shows to visitors.
 
 Belongs here: what is true of the whole site. Does not belong here: the Frappe app and its jobs (frappe_app.py).
 """
@@ -15,11 +15,11 @@ from erp_medusa_pipelines.readiness.findings import Finding, Level
 AREA = "site"
 MOST_SKEW_SECONDS = 30.0
 PUBLIC = ("Email OTP", "User", "Customer", "Address", "Email Queue", "Sales Invoice")
-"""DocTypes that hold what strangers must not read."""
+"""DocTypes that visitors must not read."""
 
 
 def clocks_agree(shop: Shop) -> Iterator[Finding]:
-    """Whether this machine's clock and ERPNext's agree, and the schedules' zone is the site's."""
+    """Check that this machine's clock agrees with ERPNext's, and that the schedules use the site's zone."""
     skew = (shop.erp.now() - datetime.now(UTC)).total_seconds()
     far = abs(skew) > MOST_SKEW_SECONDS
     yield Finding(
@@ -43,7 +43,7 @@ def clocks_agree(shop: Shop) -> Iterator[Finding]:
 
 
 def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
-    """Whether the site has a rate limit, which it tells in the headers of every answer."""
+    """Check whether the site has a rate limit, from the headers of its answers."""
     answer = shop.erp.http.request("GET", "/api/method/ping", parse=False)
     limit = answer.headers.get("X-RateLimit-Limit")
     if not limit:
@@ -56,7 +56,7 @@ def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
 
 
 def mail_can_leave(shop: Shop) -> Iterator[Finding]:
-    """Whether there is a default outgoing Email Account. Reading those takes a System Manager."""
+    """Check that there is a default outgoing Email Account. Only a System Manager may read those."""
     filters = [["enable_outgoing", "=", 1], ["default_outgoing", "=", 1]]
     try:
         found = shop.erp.get_list("Email Account", ["name"], filters=filters, limit=1)
@@ -72,7 +72,7 @@ def mail_can_leave(shop: Shop) -> Iterator[Finding]:
 
 
 def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
-    """Whether the Server Script is installed, enabled, and of this version."""
+    """Check that the Server Script is installed, enabled, and of this version."""
     if shop.writer.has_server_script:
         yield Finding(AREA, "Server Script", Level.OK, SERVER_SCRIPT_METHOD)
         return
@@ -88,7 +88,7 @@ def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
 
 
 def strangers_see_nothing(shop: Shop) -> Iterator[Finding]:
-    """What a visitor without any key may list. The Frappe app lets Guest read one-time passwords."""
+    """Check what a visitor without a key may list. The Frappe app lets Guest read one-time passwords."""
     visitor = HttpClient("ERPNext", shop.erp.http.base_url, {}, options=HttpOptions(5.0, 30.0, attempts=1))
     try:
         seen = [doctype for doctype in PUBLIC if _shows(visitor, doctype)]

@@ -1,1 +1,1 @@
-"""Clients that read both servers and write to neither: what a run would do is noted down instead."""
+"""Clients that read both servers and record writes instead of sending them."""

@@ -1,4 +1,4 @@
-"""What a run changes on the servers, one row per document: planned, or made.
+"""What a run changes on the servers, or would change, one row per document.
 
 Belongs here: the rows and how they are collected. Does not belong here: which request changes what (medusa_changes.py).
 """
@@ -19,7 +19,7 @@ PLANNED = "planned_"
 class Change:
     """One document of one server and the values that it gets.
 
-    `key` is its id or name on that server, `name` what people call it, `before` what is known of its old values.
+    `key` is its id or name on that server, `name` its display name, `before` its known old values.
     """
 
     system: System
@@ -32,9 +32,9 @@ class Change:
 
 
 class ChangeLog:
-    """Collects changes in the order in which they are made. Thread-safe.
+    """Collect changes in order. Thread-safe.
 
-    With `keep`, changes go there in groups of `most` and are forgotten here.
+    With `keep`, changes are passed to it in groups of `most` and dropped here.
     """
 
     def __init__(self, keep: Callable[[list[Change]], None] | None = None, most: int = 500) -> None:
@@ -53,7 +53,7 @@ class ChangeLog:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what is left."""
+        """Pass the remaining changes to `keep`."""
         with self._lock:
             if self._keep is None:
                 return
@@ -62,11 +62,11 @@ class ChangeLog:
             self._keep(changes)
 
     def new_id(self, prefix: str) -> str:
-        """An id that no server gives, for a document that would be created."""
+        """Return an id, which no server would give, for a document that would be created."""
         with self._lock:
             return f"{PLANNED}{prefix}_{next(self._numbers)}"
 
 
 def is_planned(identifier: str) -> bool:
-    """Whether an id stands for a document that does not exist yet."""
+    """Return whether an id belongs to a document that would be created."""
     return identifier.startswith(PLANNED)

@@ -1,4 +1,4 @@
-"""An ERPNext that is only read: saves are noted down, and later reads see them.
+"""An ERPNext that is only read: saves are recorded, and later reads include them.
 
 Belongs here: the client and the writer of a plan. Does not belong here: what is planned (sync/).
 """
@@ -21,7 +21,7 @@ _CONDITIONS: Mapping[tuple[str, Any], Callable[[Any], bool]] = {
 
 
 class PlannedErpNext(ErpNextClient):
-    """Reads one site; what would be written lies over what is read."""
+    """Read one site; planned writes are merged into what is read."""
 
     def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
         super().__init__(http, page_size=page_size, read_chunk=read_chunk)
@@ -43,7 +43,7 @@ class PlannedErpNext(ErpNextClient):
         limit: int = 0,
         **options: Any,
     ) -> list[Row]:
-        """As the site answers, with what is planned so far. Sums are the site's own."""
+        """Return the site's rows with planned changes. Aggregates are the site's own."""
         view = _View(self._written.get(doctype, {}), self._deleted.get(doctype, set()), filters, or_filters)
         if view.is_empty or group_by or any(not isinstance(field, str) for field in fields):
             return self._site.get_list(
@@ -64,7 +64,7 @@ class PlannedErpNext(ErpNextClient):
         or_filters: Filters = (),
         **options: Any,
     ) -> Iterator[list[Row]]:
-        """As the site answers, with what is planned so far."""
+        """Yield the site's pages with planned changes."""
         view = _View(self._written.get(doctype, {}), self._deleted.get(doctype, set()), filters, or_filters)
         asked = list(dict.fromkeys([*fields, *view.judged_fields]))
         for page in self._site.pages(doctype, asked, filters=view.filters, or_filters=view.or_filters, **options):
@@ -72,34 +72,34 @@ class PlannedErpNext(ErpNextClient):
                 yield rows
 
     def get(self, doctype: str, name: str) -> Row:
-        """One whole document as it would be."""
+        """Return one document with planned changes."""
         return {**self._site.get(doctype, name), **self._written.get(doctype, {}).get(name, {})}
 
     # --- writing ----------------------------------------------------------------------------------------------
 
     def note(self, doctype: str, name: str, values: Mapping[str, Any]) -> None:
-        """A document would get these values."""
+        """Record new values of a document."""
         self._written.setdefault(doctype, {}).setdefault(name, {}).update(values)
         self._log.add(Change("ERPNext", "update", doctype, name, dict(values), name))
 
     def update(self, doctype: str, name: str, values: Mapping[str, Any], **_options: Any) -> Row:
-        """Note a save; returns the document as it would be."""
+        """Record a save. Returns the document with planned changes."""
         self.note(doctype, name, values)
         return self.get(doctype, name)
 
     def insert(self, doctype: str, values: Mapping[str, Any]) -> Row:
-        """Note a new document."""
+        """Record a new document."""
         name = self._log.new_id(doctype)
         self._log.add(Change("ERPNext", "create", doctype, name, dict(values)))
         return {**values, "name": name}
 
     def delete(self, doctype: str, name: str) -> None:
-        """Note a deletion."""
+        """Record a deletion."""
         self._deleted.setdefault(doctype, set()).add(name)
         self._log.add(Change("ERPNext", "delete", doctype, name, {}, name))
 
     def call(self, function: str, arguments: Mapping[str, Any] | None = None, **options: Any) -> Any:
-        """Reading functions are called; sending a mail is noted down; any other that may write is refused."""
+        """Call a function that reads; record the sending of a mail. Raises LookupError for any other that may write."""
         if options.get("method") == "GET":
             return super().call(function, arguments, **options)
         if function != SEND_NOW:
@@ -111,23 +111,23 @@ class PlannedErpNext(ErpNextClient):
 
 
 class PlannedWriter(ErpNextWriter):
-    """Notes bulk writes down: every one of them succeeds."""
+    """Record bulk writes, all of which succeed."""
 
     def __init__(self, client: PlannedErpNext, *, chunk: int = 20, fast_chunk: int = 200) -> None:
         super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
         self._planned = client
 
     def write(self, doctype: str, changes: Sequence[FieldChange], **_options: Any) -> WriteOutcome:
-        """What would be written."""
+        """Record the changes, as if all were written."""
         for name, values in changes:
             self._planned.note(doctype, name, values)
         return WriteOutcome(written=[name for name, _ in changes])
 
 
 class _View:
-    """Planned values laid over rows, and conditions on such values judged here.
+    """Planned values merged into rows, with conditions on such values evaluated here.
 
-    The site would leave out rows that the plan makes match, and give rows that it makes not match.
+    The site would omit rows that match only with planned values, and return rows that no longer match.
     """
 
     def __init__(
@@ -143,21 +143,21 @@ class _View:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is planned for the DocType."""
+        """Return whether nothing is planned for the DocType."""
         return not (self._written or self._gone)
 
     @property
     def judges(self) -> bool:
-        """Whether conditions are judged here, so that the site answers more rows than match."""
+        """Return whether conditions are evaluated here, so that the site returns more rows than match."""
         return bool(self._all or self._any)
 
     @property
     def judged_fields(self) -> list[str]:
-        """Fields that the conditions need."""
+        """Return the fields that the conditions need."""
         return [one[0] for one in (*self._all, *self._any)]
 
     def of(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows as they would be, without those that would not match."""
+        """Return the rows with planned values, without those that do not match."""
         laid = [_laid_over(row, self._written.get(row["name"], {})) for row in rows if row["name"] not in self._gone]
         return [
             row

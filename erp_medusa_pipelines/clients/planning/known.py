@@ -1,7 +1,7 @@
-"""What a run has read of Medusa so far: names for ids, amounts of price entries, quantities of levels.
+"""What a run has read from Medusa so far: names by id, amounts of price entries, quantities of levels.
 
-Belongs here: a small memory, so that a change can be told with the document's name and its old value without a further
-request. Does not belong here: whole documents, which would take the memory of a whole shop.
+Belongs here: a small cache, so that a change has the document's name and old value without a further request. Does not
+belong here: whole documents, which would need the memory of a whole shop.
 """
 
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ class PriceEntry:
 
 @dataclass
 class Known:
-    """Grows with every row that is read. Names: external_id of products, sku of variants and inventory items."""
+    """Learns from every row that is read. Names: external_id of products, sku of variants and inventory items."""
 
     names: dict[str, str] = field(default_factory=dict)
     entries: dict[str, PriceEntry] = field(default_factory=dict)
     levels: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def name(self, identifier: str) -> str:
-        """What people call the document; its id when nothing better was read."""
+        """Return the document's display name, or its id if no name was read."""
         return self.names.get(identifier) or identifier
 
     def learn(self, plural: str, row: Row) -> None:
-        """Take what counts from a row of a list route."""
+        """Remember name and values from a row of a list route."""
         identifier = row.get("id")
         if not isinstance(identifier, str):
             return
@@ -57,7 +57,7 @@ class Known:
 
 
 def window_of(price_list: Row) -> str:
-    """The days for which a list of ours is valid, from its metadata, e.g. "2025-01-01 to 2025-02-28"."""
+    """Return the window of one of our lists, from its metadata, e.g. "2025-01-01 to 2025-02-28"."""
     metadata = price_list.get("metadata") or {}
     start, end = metadata.get("valid_from") or "", metadata.get("valid_upto") or ""
     return f"{start} to {end}".strip() if start or end else "always"

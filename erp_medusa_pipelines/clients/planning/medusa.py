@@ -1,7 +1,7 @@
-"""A Medusa that is only read: writes are noted down, and later look-ups find what they would make.
+"""A Medusa that is only read: writes are recorded, and later look-ups find what they would create.
 
-Belongs here: the answers to writes, shaped as Medusa shapes them, with ids that stand for documents to come. Of what
-Medusa would refuse, only the keys that somebody has already are known before a run.
+Belongs here: answers to writes in Medusa's shape, with ids of documents to be created. Of Medusa's refusals, only those
+of keys that are taken already can be foreseen.
 """
 
 import re
@@ -18,7 +18,7 @@ from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
 Body = Mapping[str, Any]
 
 PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iitem_"}
-"""How ids of these lists begin."""
+"""Id prefixes by list."""
 
 UNSAID_OF_PRODUCT: Mapping[str, Any] = {
     **dict.fromkeys(("subtitle", "description", "handle", "thumbnail", "metadata", "collection_id", "origin_country")),
@@ -31,11 +31,11 @@ UNSAID_OF_VARIANT: Mapping[str, Any] = {
     "manage_inventory": True,
     "allow_backorder": False,
 }
-"""What Medusa fills in where a new product or variant does not say it."""
+"""Medusa's defaults for fields that a new product or variant leaves out."""
 
 
 class PlannedMedusa(ReadingMedusa):
-    """Reads one Medusa; what would be written lies over what is read."""
+    """Read one Medusa; planned writes are merged into what is read."""
 
     def __init__(self, http: HttpClient, log: ChangeLog) -> None:
         super().__init__(http)
@@ -80,7 +80,7 @@ class PlannedMedusa(ReadingMedusa):
         yield from made
 
     def _moved_to(self, plural: str, key: str, wanted: set[str]) -> set[str]:
-        """Documents that match only since the plan changed them, as a product that learnt its new name."""
+        """Yield documents that match only with planned values, such as a renamed product."""
         prefix = PREFIXES.get(plural)
         if key == "id" or prefix is None:
             return set()
@@ -95,7 +95,7 @@ class PlannedMedusa(ReadingMedusa):
         yield from self._new(plural)
 
     def _new(self, plural: str) -> list[Row]:
-        """Copies: readers take rows apart."""
+        """Return copies, because readers modify rows."""
         return [dict(row) for row in self._made.get(plural, {}).values()]
 
     def _laid_over(self, row: Row) -> Row:
@@ -109,7 +109,7 @@ class PlannedMedusa(ReadingMedusa):
     # --- writing ----------------------------------------------------------------------------------------------
 
     def send(self, method: str, path: str, body: Any = None, **_options: Any) -> Any:
-        """Note a write down and answer as Medusa would."""
+        """Record a write and return what Medusa would answer."""
         route = path.partition("?")[0]
         for pattern, answer_to in self._routes:
             if match := pattern.fullmatch(route):
@@ -119,7 +119,7 @@ class PlannedMedusa(ReadingMedusa):
         raise LookupError(f"{method} {route} has no answer in a plan: give it one in {__name__}")
 
     def upload(self, uploads: Any) -> list[Row]:
-        """Note files down; they have addresses that lead nowhere."""
+        """Record uploads, with addresses that do not exist."""
         self._log.add(
             *(Change("Medusa", "create", "file", name, {"bytes": len(content)}, name) for name, content, _ in uploads)
         )
@@ -151,7 +151,7 @@ class PlannedMedusa(ReadingMedusa):
         return {"created": created, "updated": updated}
 
     def _refuse_taken_keys(self, products: Iterable[Body]) -> None:
-        """As Medusa does: sku and handle are unique, and so is the sku of inventory items that no variant has."""
+        """Refuse as Medusa does: sku and handle are unique, and the sku of inventory items without variant."""
         skus, handles, own_items = set(), set(), set()
         for product in products:
             handles.add(product.get("handle") or "")
@@ -180,7 +180,7 @@ class PlannedMedusa(ReadingMedusa):
         identifier = self._log.new_id("variant")
         links = [one["inventory_item_id"] for one in body.get("inventory_items") or ()]
         for taken in links:
-            # The item that is taken over belongs to this variant from now on.
+            # The adopted inventory item now belongs to this variant.
             self._changed.setdefault(taken, {})["variant_link"] = [{"variant_id": identifier}]
         if not links and body.get("manage_inventory"):
             links = [self._stocked(body.get("sku"), identifier)]
@@ -247,7 +247,7 @@ class PlannedMedusa(ReadingMedusa):
 
 
 def _merged(row: Row, values: Body) -> Row:
-    """Metadata is merged by Medusa, variants are the same ones with other values; everything else is replaced."""
+    """Apply an update as Medusa does: metadata is merged, variants are updated, everything else is replaced."""
     merged = {**row, **values}
     if isinstance(values.get("metadata"), Mapping):
         merged["metadata"] = {**(row.get("metadata") or {}), **values["metadata"]}

@@ -1,6 +1,6 @@
 """Which documents a write to Medusa changes.
 
-Belongs here: reading a request and its answer. The same for a plan, whose answers are made up, and for a run.
+Belongs here: reading a request and its answer, alike for a plan and for a run.
 """
 
 import re
@@ -14,7 +14,7 @@ Body = Mapping[str, Any]
 
 
 def changes_of(method: str, path: str, body: Any, answer: Any, known: Known) -> Iterator[Change]:
-    """The changes of one request. A route that is not in the table is one change of the document that it names."""
+    """Return the changes of one request. A route that is not in the table changes the document that it names."""
     route = path.partition("?")[0]
     for pattern, read in _ROUTES:
         if match := pattern.fullmatch(route):
@@ -62,7 +62,7 @@ def _inventory_item(_method: str, body: Body, answer: Body, known: Known, identi
 def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
     for action in ("create", "update", "delete"):
         for level in body.get(action) or ():
-            # A deletion names the level by its id alone.
+            # A deletion has only the level's id.
             if not isinstance(level, Mapping):
                 yield Change("Medusa", "delete", "inventory level", level)
                 continue

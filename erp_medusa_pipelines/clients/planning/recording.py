@@ -1,6 +1,6 @@
-"""Clients that send as always and note down what they changed.
+"""Clients that send normally and record what they changed.
 
-Belongs here: noting what went through. What becomes of the notes is their ChangeLog's matter.
+Belongs here: recording successful writes. Does not belong here: what is done with the records (changes.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of
 
 
 class ReadingMedusa(MedusaClient):
-    """Remembers names and old values of what is read."""
+    """Remember names and old values of what is read."""
 
     def __init__(self, http: HttpClient) -> None:
         super().__init__(http)
@@ -46,47 +46,47 @@ class ReadingMedusa(MedusaClient):
 
 
 class RecordingMedusa(ReadingMedusa):
-    """Sends to one Medusa and notes what was changed."""
+    """Send to one Medusa and record what was changed."""
 
     def __init__(self, http: HttpClient, log: ChangeLog) -> None:
         super().__init__(http)
         self._log = log
 
     def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
-        """Send, and note what went through."""
+        """Send, and record it after success."""
         answer = super().send(method, path, body, repeatable=repeatable)
         self._log.add(*changes_of(method, path, body, answer, self.known))
         return answer
 
 
 class RecordingErpNext(ErpNextClient):
-    """Saves to one site and notes what was changed."""
+    """Save to one site and record what was changed."""
 
     def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
         super().__init__(http, page_size=page_size, read_chunk=read_chunk)
         self._log = log
 
     def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:
-        """Save, and note it."""
+        """Save, and record it."""
         saved = super().update(doctype, name, values, modified=modified)
         self._log.add(Change("ERPNext", "update", doctype, name, dict(values), name))
         return saved
 
     def delete(self, doctype: str, name: str) -> None:
-        """Delete, and note it."""
+        """Delete, and record it."""
         super().delete(doctype, name)
         self._log.add(Change("ERPNext", "delete", doctype, name, {}, name))
 
 
 class RecordingWriter(ErpNextWriter):
-    """Writes in bulk and notes what was stored."""
+    """Write in bulk and record what was stored."""
 
     def __init__(self, client: ErpNextClient, log: ChangeLog, *, chunk: int = 20, fast_chunk: int = 200) -> None:
         super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
         self._log = log
 
     def write(self, doctype: str, changes: Sequence[FieldChange], **options: Any) -> WriteOutcome:
-        """Write, and note what was stored."""
+        """Write, and record what was stored."""
         outcome = super().write(doctype, changes, **options)
         stored = set(outcome.written)
         self._log.add(
