@@ -32,10 +32,21 @@ MOST_ROWS = 200
 
 COLOURS = {"create": "green", "update": "yellow", "delete": "red", "send": "cyan"}
 
+
+def _batch_number(text: str) -> int:
+    """3 for `3` as for `batch_3`, which is how every table and the UI call it."""
+    return int(text.removeprefix("batch_"))
+
+
 TaskName = Annotated[
     str | None, typer.Argument(help="A task (default: every task; its names are the jobs' in the UI).")
 ]
-Batch = Annotated[list[int] | None, typer.Option("--batch", help="Only this batch, by its number; may be repeated.")]
+Batch = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--batch", parser=_batch_number, metavar="N", help="Only this batch, as 0 or batch_0; may be repeated."
+    ),
+]
 Item = Annotated[
     list[str] | None, typer.Option("--item", help="Only this Website Item, by name or item_code; may be repeated.")
 ]

@@ -127,6 +127,7 @@ def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path
     assert "NO-SUCH" in erp_medusa("sync", "NO-SUCH").data["error"]
     assert "there is no task x" in erp_medusa("plan", "x").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "7").data["error"]
+    assert "there is no batch 7" in erp_medusa("plan", "--batch", "batch_7").data["error"]
 
 
 def _job() -> dg.JobDefinition:
