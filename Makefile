@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
 	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox tests/machine
+
+coverage: $(READY) ## The same with coverage of statements and branches, which must not fall (takes three quarters more)
+	@$(PYTEST) -n auto --maxprocesses 4 --cov --cov-report=term tests/unit tests/sandbox tests/machine
 
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
 	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
@@ -156,5 +159,5 @@ bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time
 
 clean: ## Remove what the commands made, except .env and the history in .dagster
-	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .coverage* .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
