@@ -1,4 +1,4 @@
-"""The embedded ERPNext and Medusa: real HTTP servers on small stores, the default target and the one of the tests.
+"""The embedded ERPNext and Medusa: real HTTP servers on small stores, for the demo and the tests.
 
-Imports nothing of the project's other floors: a sandbox that shared code with the clients would share their mistakes.
+It imports nothing from the rest of the project: sharing code with the clients would share their mistakes.
 """

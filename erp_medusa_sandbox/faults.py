@@ -85,7 +85,7 @@ class FaultInjector:
     """ASGI middleware: logs every request and lets chosen ones fail."""
 
     def __init__(self, app: ASGIApp, name: str = "sandbox") -> None:
-        """Stand in front of `app`; `name` is what the health route calls it."""
+        """Wrap `app`; `name` is its name in the health route."""
         self.app = app
         self.name = name
         self.last_request = time.monotonic()
@@ -195,7 +195,7 @@ class FaultInjector:
         return chosen
 
     async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Announces the whole body, sends half of it and hangs up."""
+        """Announce the whole body, send half of it and close the connection."""
         transport = _transport(scope)
         start: Message = {}
         chunks: list[bytes] = []
@@ -281,7 +281,7 @@ def _answering(send: Send, seen: SeenRequest | None, extra_headers: list[tuple[b
 
 
 async def _discard(message: Message) -> None:
-    """A send for answers that nobody gets."""
+    """A send for answers that are dropped."""
 
 
 async def _read_body(receive: Receive) -> bytes:

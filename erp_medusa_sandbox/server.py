@@ -1,4 +1,4 @@
-"""Running the embedded servers: in a thread for tests, as one background process for everybody else.
+"""Run the embedded servers: in a thread for tests, else as one background process.
 
 Belongs here: uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer
 belongs to `erpnext/` and `medusa/`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
@@ -77,7 +77,7 @@ class SandboxAddress:
 
 
 class _SandboxProtocol(H11Protocol):
-    """Lets `faults.py` reach the connection: ASGI has no way to hang up without an answer."""
+    """Gives `faults.py` the connection: ASGI cannot close it without an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -156,7 +156,7 @@ def find_running(state_dir: Path) -> SandboxAddress | None:
 
 
 def stop(state_dir: Path) -> bool:
-    """End the sandbox of `state_dir`; its data stay. Returns whether one was running."""
+    """Stop the sandbox of `state_dir` and keep its data. Returns whether it was running."""
     state_dir = Path(state_dir).resolve()
     if not state_dir.is_dir():
         return False
@@ -165,7 +165,7 @@ def stop(state_dir: Path) -> bool:
 
 
 def reset(state_dir: Path) -> None:
-    """End the sandbox and forget its data. Keys and ports stay; the next start seeds the sample shop again."""
+    """Stop the sandbox and delete its data. Keys and ports stay; the next start seeds the sample shop again."""
     state_dir = Path(state_dir).resolve()
     if not state_dir.is_dir():
         return
@@ -229,7 +229,7 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
 
 
 def _serve_on(stack: contextlib.ExitStack, app: ASGIApp, port: int, keep_alive: int) -> str:
-    """Serves on the port of last time, so that settings written down stay true; on another one if it is taken."""
+    """Serve on the previous port, so that saved settings stay valid, or on another one if it is taken."""
     try:
         return stack.enter_context(running(app, port=port, keep_alive=keep_alive))
     except OSError:
@@ -330,7 +330,7 @@ def _make_private(state_dir: Path) -> None:
 
 
 def _write_private(path: Path, content: dict[str, Any]) -> None:
-    """Written beside and renamed: a reader never meets half a file, and never one that others may read."""
+    """Write a new file and rename it: readers never see half a file, and others may never read it."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(content, file, indent=1)

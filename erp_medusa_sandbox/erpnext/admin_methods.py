@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def _only_for(request: Call, role: str) -> None:
-    """Refuse everybody without the role, as frappe.only_for() does."""
+    """Refuse users without the role, as frappe.only_for() does."""
     if request.user != ADMINISTRATOR and role not in roles_of(request.site.store, request.user):
         raise ErpError("PermissionError")
 
@@ -65,7 +65,7 @@ def _update(request: Call) -> Answer:
 
 
 def _remove(request: Call) -> Answer:
-    """Take a rule away, unless it is the last one."""
+    """Remove a rule, unless it is the last one."""
     _only_for(request, "System Manager")
     doctype, role, level = request.need("remove", "doctype", "role", "permlevel")
     store = request.site.store
@@ -80,7 +80,7 @@ def _remove(request: Call) -> Answer:
 
 
 def _reset(request: Call) -> Answer:
-    """Take all custom rules away, also those that somebody else made: the standard rules count again."""
+    """Remove all custom rules, whoever made them; the standard rules apply again."""
     _only_for(request, "System Manager")
     (doctype,) = request.need("reset", "doctype")
     request.site.store.execute('DELETE FROM "tabCustom DocPerm" WHERE parent = ?', (doctype,))
@@ -116,7 +116,7 @@ def _insert_rule(site: Site, doctype: str, role: str, **rights: Any) -> None:
 
 
 def _generate_keys(request: Call) -> Answer:
-    """Make a new secret, and a key where the user has none. The secret is shown this once."""
+    """Create a new secret, and a key if the user has none. The secret is shown only this once."""
     _only_for(request, "System Manager")
     (name,) = request.need("generate_keys", "user")
     store = request.site.store
@@ -134,7 +134,7 @@ def _generate_keys(request: Call) -> Answer:
 
 
 def _server_script_enabled(request: Call) -> Answer:
-    """Tell whether the bench allows Server Scripts; users who may not write any are told nothing."""
+    """Return whether the bench allows Server Scripts, to users who may write them."""
     if not request.site.may(request.user, "Server Script", READ):
         return {}
     return message(request.site.settings.server_script_enabled)

@@ -1,7 +1,7 @@
 """The save hooks of the `medusa_integration` app, as recorded on a site that has it.
 
-Belongs here: when a save calls Medusa, with what, and what becomes of the save. The address is that of the site's
-Medusa Configuration. Every call is kept in the site as well, so that a test sees which saves would disturb a shop.
+Belongs here: when a save calls Medusa, with what, and how the save ends. The address is that of the site's
+Medusa Configuration. The site also records every call, so that a test sees which saves would disturb a shop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THOUSANDTHS = 1000
 
 
 def website_item_validate(save: Save) -> None:
-    """Send a Website Item to Medusa before it is saved; where Medusa refuses, nothing is saved."""
+    """Send a Website Item to Medusa before it is saved. If Medusa refuses, nothing is saved."""
     if not save.doc.get("medusa_id"):
         _touch_groups(save)
     if not _is_on(save.documents):
@@ -60,7 +60,7 @@ def item_price_validate(save: Save) -> None:
 
 
 def website_item_trash(documents: Documents, row: Doc) -> None:
-    """Delete the product of a Website Item; what goes wrong becomes an Error Log and stops nothing."""
+    """Delete the product of a Website Item; a failure becomes an Error Log and stops nothing."""
     if not row["medusa_id"]:
         return
     try:

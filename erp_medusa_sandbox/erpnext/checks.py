@@ -1,4 +1,4 @@
-"""What a save and a deletion check, each by itself.
+"""The checks of a save and a deletion.
 
 Belongs here: one check of Frappe's per function. Their order belongs to `documents.py`.
 """
@@ -26,7 +26,7 @@ def check_latest(old: Doc, values: Doc, now: str) -> None:
 
 
 def fetch_and_check_links(store: ErpStore, meta: DocType, doc: Doc, prefix: str) -> list[str]:
-    """Copy fetched fields and return the links that point at nothing, each as its label and value."""
+    """Copy fetched fields. Returns the broken links, each as its label and value."""
     missing: list[str] = []
     for df in meta.links:
         value, fetched = doc.get(df.fieldname), meta.fetched_by(df.fieldname)
@@ -53,7 +53,7 @@ def fetch_and_check_links(store: ErpStore, meta: DocType, doc: Doc, prefix: str)
 
 def check_mandatory(meta: DocType, doc: Doc, changed: set[str]) -> None:
     """Raise if a required field is empty."""
-    # Rows that were seeded without checks stay writable: only what this request touches is looked at.
+    # Rows that were seeded without checks stay writable: only fields that the request changes are checked.
     empty = [df for df in meta.fields.values() if df.reqd and df.fieldname in changed and _is_empty(doc, df)]
     if empty:
         text = f"[{meta.name}, {doc['name']}]: {', '.join(df.fieldname for df in empty)}"

@@ -127,7 +127,7 @@ def _delete(request: Call) -> Answer:
 
 
 def _rename_doc(request: Call) -> Answer:
-    """Renames the document itself; what points at it follows on a real site only."""
+    """Rename only the document itself; a real site also updates the links to it."""
     doctype, old, new = request.need("rename_doc", "doctype", "old_name", "new_name")
     request.documents.load(doctype, old)
     request.site.check_document(request.user, doctype, old, WRITE)

@@ -67,7 +67,7 @@ class Item(Controller):
             store.set("Item Price", row["name"], item_name=doc["item_name"])
 
     def check_unlinked(self, documents: Documents, row: Doc) -> None:
-        """Refuse with a word on what to do instead."""
+        """Refuse, and say what to do instead."""
         try:
             super().check_unlinked(documents, row)
         except ErpError as error:
@@ -76,7 +76,7 @@ class Item(Controller):
             raise refused from error
 
     def before_delete(self, documents: Documents, row: Doc) -> None:
-        """Take its prices and bins away by SQL: no Deleted Document tells of them."""
+        """Delete its prices and bins by SQL, without Deleted Documents."""
         for doctype in ("Item Price", "Bin"):
             documents.site.store.execute(f'DELETE FROM "tab{doctype}" WHERE item_code = ?', (row["name"],))  # noqa: S608
 
@@ -154,7 +154,7 @@ class CustomField(Controller):
             raise thrown("ValidationError", text)
 
     def after_save(self, save: Save) -> None:
-        """Give the DocType the field and its column."""
+        """Add the field and its column to the DocType."""
         if save.old is not None:
             return
         store, doc = save.documents.site.store, save.doc
@@ -162,7 +162,7 @@ class CustomField(Controller):
         store.add_column(store.schema[doc["dt"]], df)
 
     def before_delete(self, documents: Documents, row: Doc) -> None:
-        """Take the field from the DocType; its column stays."""
+        """Remove the field from the DocType; its column stays."""
         if documents.site.store.schema.get(row["dt"]):
             documents.site.store.schema.remove_field(row["dt"], row["fieldname"])
 
@@ -190,7 +190,7 @@ class CustomDocType(Controller):
         store.execute("INSERT INTO sandbox_doctype (name, entry) VALUES (?, ?)", (name, json.dumps(entry)))
 
     def before_delete(self, documents: Documents, row: Doc) -> None:
-        """Forget the DocType; its table stays."""
+        """Unregister the DocType; its table stays."""
         store = documents.site.store
         store.execute("DELETE FROM sandbox_doctype WHERE name = ?", (row["name"],))
         store.schema.remove_doctype(row["name"])
@@ -222,7 +222,7 @@ class UserAccount(Controller):
         doc["username"] = doc.get("username") or self._free_username(save.documents, doc)
 
     def validate(self, save: Save) -> None:
-        """Tell of a new user that has no roles."""
+        """Add Frappe's message about a new user without roles."""
         if save.old is None and not save.doc["roles"]:
             text = f"Newly created user <strong>{save.doc['name']}</strong> has no roles enabled."
             save.documents.messages.append({"message": text, "title": "No Roles Specified"})
@@ -232,7 +232,7 @@ class UserAccount(Controller):
         return doc["email"] if documents.site.store.count("User", username=wanted) else wanted
 
     def after_delete(self, documents: Documents, row: Doc) -> None:
-        """Forget the user's secret."""
+        """Delete the user's secret."""
         documents.site.store.execute("DELETE FROM sandbox_secret WHERE user = ?", (row["name"],))
 
 

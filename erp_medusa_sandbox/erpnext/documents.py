@@ -35,7 +35,7 @@ Doc = dict[str, Any]
 
 @dataclass
 class Save:
-    """One insert or update on its way: `old` is None while inserting, `values` is what the request sent."""
+    """One insert or update in progress: `old` is None for an insert, `values` is what the request sent."""
 
     documents: Documents
     meta: DocType
@@ -59,14 +59,14 @@ class Controller:
         """Run when the row and its children are written, inside the transaction."""
 
     def before_delete(self, documents: Documents, row: Doc) -> None:
-        """Run before a document goes."""
+        """Run before a document is deleted."""
 
     def check_unlinked(self, documents: Documents, row: Doc) -> None:
         """Refuse to delete what another document links to."""
         check_unlinked(documents.site.store, row["doctype"], row["name"])
 
     def after_delete(self, documents: Documents, row: Doc) -> None:
-        """Run when a document is gone, inside the transaction."""
+        """Run after a document was deleted, inside the transaction."""
 
 
 PLAIN = Controller()
@@ -74,18 +74,18 @@ PLAIN = Controller()
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of a site, as one user meets them."""
+    """The documents of a site, as one user may access them."""
 
     site: Site
     user: str
     controllers: Mapping[str, Controller]
     messages: list[dict[str, Any]] = field(default_factory=list)
-    """What the user is told on the way, whether a save succeeds or not."""
+    """Messages to the user, whether a save succeeds or not."""
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     def meta(self, doctype: str) -> DocType:
-        """Return a DocType, or raise what its unknown name leads to."""
+        """Return a DocType, or raise Frappe's error for an unknown one."""
         meta = self.site.store.schema.get(doctype)
         if meta is None:
             if "+" in doctype:
@@ -182,7 +182,7 @@ class Documents:
         return Save(self, meta, old, doc, values, changed)
 
     def delete(self, doctype: str, name: str) -> None:
-        """Delete a document; it stays readable as a Deleted Document."""
+        """Delete a document, which remains readable as a Deleted Document."""
         meta, store = self.meta(doctype), self.site.store
         with store.transaction():
             row = store.get(doctype, name)
@@ -246,7 +246,7 @@ class Documents:
         return [(schema[df.options or ""], row) for df in meta.tables for row in doc.get(df.fieldname) or []]
 
     def _given_rows(self, df: Field, given: Any) -> list[Doc]:
-        """Rows as a request sent them: those with a name are kept, the others are new."""
+        """Return the rows that a request sent: those with a name are existing rows, the others are new."""
         child, rows = self.site.store.schema[df.options or ""], []
         for idx, item in enumerate(given or [], start=1):
             item["doctype"] = child.name  # Frappe turns the request's own dicts into rows; answers quote them so

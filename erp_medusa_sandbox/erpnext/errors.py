@@ -1,4 +1,4 @@
-"""How the embedded ERPNext says no: exceptions and the bodies that Frappe, gunicorn and nginx send for them.
+"""Errors of the embedded ERPNext: exceptions and the bodies that Frappe, gunicorn and nginx send for them.
 
 Belongs here: one exception class with its constructors, the JSON error body, the HTML pages of the servers in front.
 When an error is raised belongs to the modules that raise it.
@@ -184,7 +184,7 @@ def not_unique(doctype: str, name: str, fieldname: str, label: str, value: Any) 
 
 
 def unknown_column(column: str, clause: str) -> ErpError:
-    """Return the database's error about a column that is not there."""
+    """Return the database's error about a column that does not exist."""
     return ErpError("OperationalError", f"(1054, \"Unknown column '{column}' in '{clause}'\")")
 
 

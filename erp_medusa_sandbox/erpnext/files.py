@@ -1,4 +1,4 @@
-"""Files as nginx and Frappe serve them: public ones to everybody, private ones to who may read what they hang on.
+"""Files as nginx and Frappe serve them: public ones to all, private ones by the right to read their document.
 
 Belongs here: `/files/`, `/private/files/` and download_file. Uploads belong to `methods.py`.
 """
@@ -16,7 +16,7 @@ from erp_medusa_sandbox.erpnext.site import Site
 
 
 def public_file(site: Site, method: str, url: str, headers: dict[str, str]) -> Response:
-    """Answer as nginx does: no authentication, a page where nothing is."""
+    """Answer as nginx does: no authentication, and an error page for a missing file."""
     content = site.store.file(url)
     return HTMLResponse(website_page("404"), 404) if content is None else _served(content, url, method, headers)
 

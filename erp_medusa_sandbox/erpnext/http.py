@@ -1,6 +1,6 @@
 """Requests to the embedded ERPNext, read completely, and its JSON answers.
 
-Belongs here: what Frappe makes of a query string, a form and a body. Routes belong to `api.py`.
+Belongs here: how Frappe reads a query string, a form and a body. Routes belong to `api.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Belongs here: one row's way from Not Sent to Sent or Error. Which calls reach it belongs to `methods.py`.
 
-The row's state is looked at, the mail server is dialled, and only then the row becomes "Sending": calls at the same
+The row's state is checked, the mail server is connected, and only then the row becomes "Sending": calls at the same
 time all see "Not Sent" and all send, as on a real server. Nothing here is a lock, on purpose.
 """
 
@@ -23,7 +23,7 @@ SMTP_TIMEOUT = 10
 
 
 def send_now(site: Site, user: str, name: str) -> None:
-    """Do frappe.email.doctype.email_queue.email_queue.send_now: silent about everything that raises nothing."""
+    """Do frappe.email.doctype.email_queue.email_queue.send_now, which reports only exceptions."""
     row = site.store.get("Email Queue", name)
     if row is None:
         raise not_found("Email Queue", name)
@@ -75,7 +75,7 @@ def _send(site: Site, row: dict[str, Any]) -> None:
 
 
 def _failed(site: Site, name: str, error: ErpError) -> str:
-    """Keeps the error with the row and returns the status that it has now."""
+    """Store the error on the row and return its status now."""
     with site.store.transaction():
         row = site.store.get("Email Queue", name) or {}
         sent = [r for r in site.store.children("Email Queue", name)["recipients"] if r["status"] == "Sent"]

@@ -1,4 +1,4 @@
-"""What a new document is called, and what its fields start with.
+"""Names of new documents, and initial values of their fields.
 
 Belongs here: autoname rules, number series, defaults.
 """
@@ -47,7 +47,7 @@ def _next_in_series(site: Site, series: str) -> str:
 
 
 def default_value(site: Site, df: Field) -> Any:
-    """Return the value that a field of a new document starts with."""
+    """Return the initial value of a field of a new document."""
     if df.default == "Today":
         return site.today()
     if df.default == "Now":

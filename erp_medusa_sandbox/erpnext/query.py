@@ -78,7 +78,7 @@ def check_readable(site: Site, user: str, doctype: str, parent: str | None) -> D
 
 
 def thrown_doctype(site: Site, doctype: str) -> ErpError:
-    """Return what an unknown DocType's name leads to."""
+    """Return Frappe's error for an unknown DocType."""
     if site.store.schema.other_case(doctype):
         return ErpError("ImportError", doctype)
     error = thrown("DoesNotExistError", f"DocType {doctype} not found")
@@ -99,7 +99,7 @@ def count(site: Site, doctype: str, filters: Any) -> int:
 
 @dataclass
 class _Query:
-    """One statement while it is put together."""
+    """One statement while it is built."""
 
     site: Site
     meta: DocType
@@ -298,7 +298,7 @@ def _split(text: str) -> list[str]:
 
 
 def _limited(limit: Any, start: Any) -> str:
-    """No limit for 0, "None" and what is no number; a negative one breaks the statement, as MariaDB has it."""
+    """Return no limit for 0, "None" and non-numbers; a negative one breaks the statement, as in MariaDB."""
     number = _whole(limit)
     if number is None or number == 0:
         return ""

@@ -15,7 +15,7 @@ class RateLimiter:
     """The worker time that was used in the current window."""
 
     def __init__(self) -> None:
-        """Begin with nothing used."""
+        """Start with no time used."""
         self._lock = threading.Lock()
         self._window = -1
         self._used = 0.0

@@ -1,6 +1,6 @@
 """The text of a Server Script, checked as it is saved.
 
-Belongs here: what Frappe says about text that is no Python, or none that RestrictedPython takes. Running it belongs to
+Belongs here: Frappe's errors about text that is not Python, or that RestrictedPython refuses. Running it belongs to
 `server_scripts.py`.
 """
 
@@ -15,7 +15,7 @@ from erp_medusa_sandbox.erpnext.errors import thrown
 
 
 def check_text(text: str) -> list[dict[str, Any]]:
-    """Refuse text that is no Python; return what is told of what RestrictedPython forbids, saved all the same."""
+    """Refuse text that is not Python. Returns Frappe's warning about what RestrictedPython forbids, which is saved."""
     told = []
     try:
         compile_restricted(text)

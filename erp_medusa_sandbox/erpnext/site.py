@@ -1,6 +1,6 @@
 """The site that the embedded ERPNext serves: its settings, its clock, and the refusal of what a user may not do.
 
-Belongs here: everything that is neither a row nor a request. Who a request comes from is found out in `api.py`.
+Belongs here: everything that is neither a row nor a request. `api.py` authenticates requests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEPT_HOOK_CALLS = 10_000
 
 @dataclass
 class SiteSettings:
-    """What site_config.json, the bench and the servers in front decide; switchable while the server runs."""
+    """Settings of site_config.json, the bench and the servers in front; they can be changed at run time."""
 
     version: int = 15
     server_script_enabled: bool = True
@@ -59,7 +59,7 @@ class Site:
         text = datetime.now(ZoneInfo(self.time_zone)).strftime("%Y-%m-%d %H:%M:%S.%f")
         with self.store.lock:
             if text <= self._last_now:
-                # Not the clock's business: two saves inside one microsecond, or a clock set back.
+                # For two saves within one microsecond, and a clock set back.
                 head, _, micro = self._last_now.rpartition(".")
                 text = f"{head}.{min(int(micro) + 1, 999999):06d}"
             self._last_now = text
@@ -86,7 +86,7 @@ class Site:
         return doctype != "File" or row is None or self._may_file(user, row, right)
 
     def _may_file(self, user: str, row: dict[str, Any], right: str) -> bool:
-        """What a file hangs on decides, unless it is public (to read) or the user's own."""
+        """Decide by the document that a file is attached to, unless it is public (to read) or the user's own."""
         if user in (ADMINISTRATOR, row["owner"]) or (right == READ and not row["is_private"]):
             return True
         attached = row["attached_to_doctype"]
@@ -109,7 +109,7 @@ class Site:
         raise refused
 
     def refusal(self, user: str, doctype: str, row: dict[str, Any]) -> ErpError:
-        """Return what Frappe tells a user who may not: the roles give nothing, or not this on this document."""
+        """Return Frappe's message of a refusal: the roles give no right at all, or not this one on this document."""
         if not self.may(user, doctype, READ):
             return no_role(user, doctype, document=True)
         attached = row.get("attached_to_doctype") if doctype == "File" else None

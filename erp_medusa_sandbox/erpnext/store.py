@@ -1,4 +1,4 @@
-"""Where the embedded ERPNext keeps its rows: SQLite, one table with real columns per DocType.
+"""The rows of the embedded ERPNext: SQLite, one table with real columns per DocType.
 
 Belongs here: tables, indexes, transactions, reading and writing rows without any validation, file contents. What a save
 checks and changes belongs to `documents.py`, how filters become SQL to `query.py`.
@@ -81,7 +81,7 @@ class ErpStore:
         return name
 
     def bulk_insert(self, doctype: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Write many rows fast: one statement, nothing filled in. `columns` must contain `name`."""
+        """Write many rows in one statement, without defaults. `columns` must contain `name`."""
         names = ", ".join(quoted(column) for column in columns)
         marks = ", ".join("?" * len(columns))
         with self.transaction():
@@ -149,11 +149,11 @@ class ErpStore:
     # -- files -------------------------------------------------------------------------------------------------
 
     def put_file(self, url: str, content: bytes) -> None:
-        """Keep the content behind a `file_url` such as `/files/a b.png`."""
+        """Store the content of a `file_url` such as `/files/a b.png`."""
         self.execute("INSERT OR REPLACE INTO sandbox_file (url, content) VALUES (?, ?)", (url, content))
 
     def file(self, url: str) -> bytes | None:
-        """Return the content behind a `file_url`."""
+        """Return the content of a `file_url`."""
         found = self.sql("SELECT content FROM sandbox_file WHERE url = ?", (url,))
         return found[0]["content"] if found else None
 
@@ -178,7 +178,7 @@ class ErpStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all writes inside or none; a nested one joins the outer one."""
+        """Commit all writes inside or none; a nested transaction joins the outer one."""
         with self.lock:
             self._depth += 1
             try:

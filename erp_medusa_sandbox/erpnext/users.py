@@ -45,12 +45,12 @@ def set_roles(store: ErpStore, user: str, roles: Sequence[str]) -> None:
 
 
 def set_secret(store: ErpStore, user: str, secret: str) -> None:
-    """Keep the secret of a user's key pair."""
+    """Store the secret of a user's key pair."""
     store.execute("INSERT OR REPLACE INTO sandbox_secret (user, secret) VALUES (?, ?)", (user, secret))
 
 
 def user_of(store: ErpStore, api_key: str, api_secret: str) -> str | None:
-    """Return whose key pair this is, None for nobody's. As recorded, a disabled user's key still opens the door."""
+    """Return the user of a key pair, or None. As recorded, a disabled user's key still works."""
     found = store.sql(
         'SELECT u.name, s.secret FROM "tabUser" u JOIN sandbox_secret s ON s.user = u.name WHERE u.api_key = ?',
         (api_key,),

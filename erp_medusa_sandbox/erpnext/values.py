@@ -1,4 +1,4 @@
-"""Values as MariaDB and Frappe turn them: numbers from anything, dates and datetimes in one written form.
+"""Values as MariaDB and Frappe convert them: numbers from anything, dates and datetimes in one text form.
 
 Belongs here: pure conversions of one value. Which field gets which conversion is decided by the callers.
 """
@@ -13,7 +13,7 @@ _DATETIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:[ T](\d{1,2}:\d{1,2}(?::\d{1,
 
 
 def to_int(value: Any) -> int:
-    """Do Frappe's cint: 0 for what is no number."""
+    """Do Frappe's cint: 0 for anything but a number."""
     try:
         return int(float(value or 0))
     except (TypeError, ValueError, OverflowError):
@@ -21,7 +21,7 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """Do Frappe's flt: 0.0 for what is no number."""
+    """Do Frappe's flt: 0.0 for anything but a number."""
     try:
         return float(str(value).replace(",", "")) if value not in (None, "") else 0.0
     except ValueError:

@@ -1,4 +1,4 @@
-"""The price that a customer of the embedded Medusa is shown.
+"""The price that customers of the embedded Medusa see.
 
 Belongs here: the choice between base prices, overrides and sales. The store's routes belong to `storefront.py`.
 """

@@ -1,4 +1,4 @@
-"""Errors of the embedded Medusa, in the shapes and words of the real one.
+"""Errors of the embedded Medusa, with the shapes and texts of the real one.
 
 Belongs here: error classes, their JSON, and the checks of request bodies with their messages. Which fields a route
 takes belongs to the module of that route.
@@ -46,7 +46,7 @@ def no_such_relation(field: str, identifier: str) -> MedusaError:
 
 
 def unknown_error() -> MedusaError:
-    """Return what Medusa answers for its own faults, and for some of the caller's."""
+    """Return Medusa's 500, for its own errors and some of the caller's."""
     return MedusaError(500, "unknown_error", "An unknown error occurred.", "unknown_error")
 
 
@@ -109,7 +109,7 @@ METADATA = _typed("object", lambda value: isinstance(value, dict), nullable=True
 
 
 def amount(value: Any, path: Path, issues: list[str]) -> None:
-    """Check money. A string is refused with the words for a missing field."""
+    """Check money. A string is refused with the text for a missing field."""
     if not _is_number(value):
         issues.append(f"Field '{_at(path)}' is required")
 
@@ -165,7 +165,7 @@ def fields(shape: dict[str, Check], *, required: tuple[str, ...] = (), strict: b
 
 
 def removed(message: str) -> Check:
-    """Return the check that refuses a field of older versions with its own words."""
+    """Return the check that refuses a field of older versions with its own text."""
 
     def check(_value: Any, _path: Path, issues: list[str]) -> None:
         issues.append(message)

@@ -105,7 +105,7 @@ class InventoryItems(Resource):
         return deleted(identifier, "inventory_item")
 
     async def _link(self, request: Request) -> Response:
-        """Linking twice, or an item that does not exist, is accepted without a word."""
+        """Silently accept linking twice, and an item that does not exist."""
         given = await json_body(request, _LINK)
         variant = own_variant(self.store, request.path_params["id"], request.path_params["variant_id"])
         link = self.store.stamped(
@@ -119,7 +119,7 @@ class InventoryItems(Resource):
         return JSONResponse({"variant": shown(request, self.store, "variant", changed, _VARIANT)})
 
     async def _unlink(self, request: Request) -> Response:
-        """What was not linked is unlinked as well, whether it exists or not."""
+        """Silently accept items that are not linked or do not exist."""
         variant_id, item_id = request.path_params["variant_id"], request.path_params["item_id"]
         ended = {"product": {"variant_id": variant_id}, "inventory": {"inventory_item_id": item_id}}
         answer: Document = {"id": ended, "object": "variant-inventory-item-link", "deleted": True}

@@ -134,7 +134,7 @@ def find(
 
 
 def _candidates(store: MedusaStore, route: ListRoute, query: dict[str, Value]) -> list[Document]:
-    """The shortest way to documents worth testing: by id, by an index, or all."""
+    """Return candidates with the least work: by id, by an index, or all documents."""
     if "id" in query and "id" in route.equals:
         return [one for one in (store.get(route.table, i) for i in sorted(set(values_of(query["id"])))) if one]
     for name in INDEXES.get(route.table, ()):

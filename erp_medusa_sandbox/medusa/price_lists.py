@@ -182,7 +182,7 @@ def _create_entries(store: MedusaStore, price_list_id: str, given: list[Document
 
 
 def _update_entries(store: MedusaStore, price_list_id: str, given: list[Document]) -> list[Document]:
-    """An id that is not of this list is skipped without a word."""
+    """Silently skip ids that are not in this list."""
     updated = []
     for one in given:
         price = store.get("price", one["id"])

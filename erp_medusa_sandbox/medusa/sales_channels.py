@@ -44,7 +44,7 @@ class SalesChannels(Resource):
         return JSONResponse({"sales_channel": shown(request, self.store, "sales_channel", channel, ("*",))})
 
     async def _link_products(self, request: Request) -> Response:
-        """Ids that do not exist are accepted without a word. The products' `updated_at` does not move."""
+        """Silently accept ids that do not exist. The products' `updated_at` does not change."""
         given = await json_body(request, _LINKS)
         channel = self._known(request, "sales_channel", "Sales channel")
         with self.store.transaction():

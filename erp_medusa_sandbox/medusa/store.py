@@ -127,14 +127,14 @@ class MedusaStore:
                 self._undo = None
 
     def put(self, table: str, document: Document) -> Document:
-        """Write a document in place of the one with its id, and return it."""
+        """Replace the document with its id, and return it."""
         with self.transaction():
             self._remember(table, document["id"])
             self._set(table, document["id"], document)
         return document
 
     def remove(self, table: str, identifier: str) -> None:
-        """Delete a document; one that is gone is fine."""
+        """Delete a document; ignored if it does not exist."""
         with self.transaction():
             self._remember(table, identifier)
             self._set(table, identifier, None)
@@ -231,7 +231,7 @@ class MedusaStore:
 
     @property
     def publishable_key(self) -> str:
-        """The key that every route of the store wants."""
+        """Return the key that every store route requires."""
         return self.all("api_key")[0]["token"]
 
     @publishable_key.setter
@@ -254,7 +254,7 @@ class MedusaStore:
                 ),
             )
 
-    # -- what only tests and demonstrations need ----------------------------------------------------------------
+    # -- only for tests and demonstrations ----------------------------------------------------------------
 
     def reserve(self, inventory_item_id: str, location_id: str, quantity: float) -> None:
         """Set what open orders hold of an item, as a placed order would."""

@@ -1,6 +1,6 @@
 """What a customer of the embedded Medusa sees: products with prices, and regions.
 
-Belongs here: `/store/products`, `/store/regions`, and the key that every route of the store wants. Carts belong to
+Belongs here: `/store/products`, `/store/regions`, and the key that every store route requires. Carts belong to
 `carts.py`, the choice of a price to `calculated_prices.py`.
 """
 
@@ -32,7 +32,7 @@ _REGIONS = ListRoute("region", "regions", REGION_FIELDS, 50, ("id", "name", "cur
 
 
 def check_key(request: Request, store: MedusaStore) -> None:
-    """Raise unless the request carries the publishable key, which every route of the store wants."""
+    """Raise unless the request has the publishable key, which every store route requires."""
     key = request.headers.get("x-publishable-api-key")
     if not key:
         raise MedusaError(

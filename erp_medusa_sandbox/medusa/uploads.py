@@ -50,7 +50,7 @@ class Files:
         return path.read_bytes() if path.is_file() else None
 
     def forget(self, identifier: str) -> None:
-        """Delete a file; one that is gone is fine."""
+        """Delete a file; ignored if it does not exist."""
         directory = self._store.static_dir
         if directory is None:
             self._store.static_files.pop(identifier, None)
@@ -58,7 +58,7 @@ class Files:
             (directory / quote(identifier, safe=" ")).unlink(missing_ok=True)
 
     def _stamp(self) -> int:
-        """The millisecond; the same name twice within one is not the same file."""
+        """Return the time in milliseconds, a new one for each file."""
         with self._lock:
             self._last_stamp = max(self._last_stamp + 1, time.time_ns() // 1_000_000)
             return self._last_stamp

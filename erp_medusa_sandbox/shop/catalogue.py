@@ -1,4 +1,4 @@
-"""The sample shop's catalogue: what is sold, where it belongs, and how awkward real names and texts are.
+"""The sample shop's catalogue: items, their groups, and names and texts as awkward as real ones.
 
 Belongs here: groups, items and their texts, as plain rows. Prices, stock and sales belong to `trade.py`, writing
 to the store to `seed.py`.
@@ -93,7 +93,7 @@ class Product:
 
 
 def products(count: int, chance: random.Random) -> list[Product]:
-    """Make products; the same chance makes the same ones."""
+    """Make products; the same random generator state makes the same ones."""
     leaves = [group.name for group in groups() if not group.is_group]
     return [_product(number, leaves, chance) for number in range(1, count + 1)]
 
