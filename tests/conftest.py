@@ -17,7 +17,7 @@ settings.load_profile("without_deadline")
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """A command sets up the log of its process; in a test the process goes on with other tests."""
+    """Restore logging after each test: a command configures its process's log, and here other tests follow."""
     loggers = [logging.getLogger(name) for name in (None, "urllib3", "erp_medusa_pipelines.clients")]
     levels = [(logger, logger.level) for logger in loggers]
     yield
@@ -29,9 +29,9 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_instance_of_another_test() -> Iterator[None]:
-    """Dagster keeps in a context variable which instance was opened last, and looks there when definitions are loaded.
+    """Reset Dagster's context variable of the last opened instance, which it reads when definitions are loaded.
 
-    Instances that are closed in another order than they were opened leave one there that is gone.
+    Instances that are closed in another order than they were opened leave a closed one there.
     """
     with set_defs_state_storage(None):
         yield

@@ -1,4 +1,4 @@
-"""The same on one machine: SQLite, no code server. What differs is where the history lies, so one round is enough."""
+"""The same on one machine: SQLite, no code server. Only the storage differs, so one round is enough."""
 
 from dev.deployment import Deployment, wait_for
 

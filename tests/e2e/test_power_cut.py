@@ -1,4 +1,4 @@
-"""Everything is killed at once in the middle of an export. After the start nobody has to lend a hand."""
+"""Everything is killed at once in the middle of an export. After the start it recovers by itself."""
 
 import time
 from pathlib import Path

@@ -35,7 +35,7 @@ ZONE = ZoneInfo("Asia/Muscat")
 
 @dataclass
 class FrappeScheduler:
-    """Frappe's scheduler as far as its rows show it: it runs what is due and not stopped, and says when."""
+    """Frappe's scheduler as its rows show it: it runs due jobs that are not stopped, and records when."""
 
     deployment: Deployment
     done: list[tuple[str, datetime]] = field(default_factory=list)
@@ -118,7 +118,7 @@ def run(deployment: Deployment, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 def killed_after(deployment: Deployment, steps: int, *arguments: str) -> None:
-    """Start a command and kill it as soon as it has told of so many steps."""
+    """Start a command and kill it as soon as it has reported this many steps."""
     process = start(deployment, *arguments)
     assert process.stderr
     seen = 0
@@ -131,7 +131,7 @@ def killed_after(deployment: Deployment, steps: int, *arguments: str) -> None:
 
 
 def assert_one_side_each(deployment: Deployment) -> None:
-    """A task whose job is stopped has its schedule on: Frappe's row says whose turn it is, and nobody is left out."""
+    """A task whose job is stopped has its schedule on, so that each task is run by one side."""
     assert stopped(deployment) <= on(deployment)
 
 

@@ -1,4 +1,4 @@
-"""What every live test stands on: a real Medusa, somebody else's or the project's own.
+"""What every live test needs: a real Medusa, the one of the environment or the project's own.
 
 Belongs here: fixtures shared by the live tests. Not here: test data - each test makes its own, under a unique prefix,
 because the shop may be in use by others.

@@ -1,7 +1,7 @@
 """Quotation mails: the whole suite on the embedded ERPNext; on a named one only the question, which sends nothing.
 
-A sender that runs against somebody's ERPNext mails to somebody's customers. So with ERPNEXT_URL set what is collected
-is what can be asked without sending.
+A sender that runs against a named ERPNext would mail its customers. So with ERPNEXT_URL set only tests that send
+nothing are collected.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""What Medusa must show for what ERPNext says now, and what it does show.
+"""What Medusa must show according to ERPNext now, and what it does show.
 
-Belongs here: reading both and telling the differences in words. Does not belong here: how they came about (world.py).
+Belongs here: reading both and describing the differences. Does not belong here: their causes (world.py).
 """
 
 import math
@@ -17,7 +17,7 @@ FIELDS = (
 
 
 def differences(world: World) -> list[str]:
-    """Everything that is not as it must be; empty when Medusa equals the projection of ERPNext."""
+    """Return all differences; empty when Medusa equals the projection of ERPNext."""
     found: list[str] = []
     shown = _products(world)
     owners: dict[str, list[dict[str, Any]]] = {}

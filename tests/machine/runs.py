@@ -1,4 +1,4 @@
-"""Runs of the project's assets by the hundred: the definitions are built once, and only the work itself is run."""
+"""Hundreds of runs of the project's assets: the definitions are built once, and only the work itself is run."""
 
 from functools import cache
 
@@ -27,7 +27,7 @@ def _work(task: str) -> dg.JobDefinition:
 
 
 class QuietRunner(Runner):
-    """A runner that leaves out what only looks back at runs, such as the check for failed partitions."""
+    """A runner without what only evaluates past runs, such as the check for failed partitions."""
 
     def nightly(self, task: str, partition: str | None) -> JobRun:
         """Materialize a task's assets for one batch (None: it has none); failures do not raise."""

@@ -1,4 +1,4 @@
-"""A shop's year in any order: whatever happened, some nights later Medusa shows what ERPNext says, and all is quiet.
+"""A shop's year in any order: whatever happened, some nights later Medusa equals ERPNext and nothing is written.
 
 Each example is a random sequence of what staff, admins, backups and failing networks do, with runs of any task for any
 batch in between. MACHINE_EXAMPLES and MACHINE_STEPS make it longer (`make machine`).

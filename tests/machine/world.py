@@ -1,7 +1,7 @@
 """One shop on the embedded servers, and everything that people, other tools and accidents do to it.
 
-Belongs here: the actions, by either side. Does not belong here: their order (test_shop_machine.py), or what must be so
-afterwards (projection.py).
+Belongs here: the actions of both sides. Does not belong here: their order (test_shop_machine.py), or the expected
+result (projection.py).
 """
 
 import sqlite3
@@ -135,7 +135,7 @@ class World:
             self.erp.store.insert("Bin", name=f"bin-{next(self.numbers):05d}", actual_qty=quantity, **place)
 
     def attach(self, name: str) -> None:
-        """A picture that no other is like."""
+        """Return a unique picture."""
         number = next(self.numbers)
         add_file(self.erp.store, name, f"photo {number}.png", image("png", number))
 
@@ -149,7 +149,7 @@ class World:
         return copy
 
     def copy_group(self, group: int) -> None:
-        """Item Group's Duplicate brings the collection's id along; new items go into the copy."""
+        """Duplicating an Item Group copies the collection's id; new items go into the copy."""
         row = self.erp.store.get("Item Group", self.groups[group])
         assert row is not None
         self.groups.append(self.catalogue.group(f"Copy {next(self.numbers)}", medusa_id=row["medusa_id"]))
@@ -168,12 +168,12 @@ class World:
         return again
 
     def recode(self, name: str) -> None:
-        """Rename the Item: everything that points at it follows, and no `modified` moves."""
+        """Rename the Item: links to it are updated, and no `modified` changes."""
         old = self.row(name)["item_code"]
         self._move_code(old, f"NEW-{next(self.numbers)}-{self.catalogue.tag}")
 
     def swap_codes(self, one: str, other: str) -> None:
-        """Two Items trade their codes, as after a mix-up that was found late."""
+        """Swap the codes of two Items, as after a late correction of a mix-up."""
         first, second = self.row(one)["item_code"], self.row(other)["item_code"]
         for old, new in ((first, "in-between"), (second, first), ("in-between", second)):
             self._move_code(old, new)
@@ -268,12 +268,12 @@ class World:
         return self.runner.nightly(job, batch)
 
     def night(self) -> list[JobRun]:
-        """All batches of the export, which brings prices and stock along, and the look for orphans."""
+        """Run all batches of the export, which includes prices and stock, and the search for orphans."""
         return [*(self.run(EXPORT, batch) for batch in BATCHES), self.runner.nightly(ORPHANS, None)]
 
     @contextmanager
     def trouble(self, fault: Fault | None, *, on: str) -> Iterator[None]:
-        """The run inside meets this fault."""
+        """Apply this fault to the run inside."""
         server = self.medusa if on == "medusa" else self.erp
         if fault:
             server.faults.add(fault)

@@ -1,4 +1,4 @@
-"""What somebody edits in Medusa by hand, and what the next run makes of it. On any Medusa."""
+"""Manual edits in Medusa, and what the next run does about them. On any Medusa."""
 
 import json
 from typing import Any

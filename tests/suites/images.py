@@ -1,4 +1,4 @@
-"""Images over real sockets: what products show afterwards, what was uploaded, and what became of bad files."""
+"""Images over real sockets: what products show afterwards, what was uploaded, and how bad files are reported."""
 
 import re
 from typing import Any
@@ -44,7 +44,7 @@ class Photos:
         assert self.runner.asset("medusa_products", "batch_0").success
 
     def add(self, item: str, name: str = "", content: bytes | None = None, **values: Any) -> str:
-        """Attach a file, by default a picture unlike any other; returns the File's name."""
+        """Attach a file, by default a unique picture. Returns the File's name."""
         self._made += 1
         name = name or f"photo {self._made}.png"
         if content is None:

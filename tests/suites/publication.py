@@ -1,4 +1,4 @@
-"""When products go live, and what is sent before anybody judged whose ids are whose. On any Medusa."""
+"""When products go live, and what is sent before wrong ids were corrected. On any Medusa."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Quotation mails over real sockets: an embedded ERPNext hands them to a real SMTP server; its count is what counts."""
+"""Quotation mails over real sockets: an embedded ERPNext sends them to a real SMTP server, which counts them."""
 
 import logging
 from collections.abc import Iterator

@@ -42,7 +42,7 @@ class StockedShop:
         return name
 
     def bin(self, item: str, warehouse: str, quantity: float) -> None:
-        """Let so much of the item lie in a warehouse."""
+        """Set the item's quantity in a warehouse."""
         name = f"{item}-{warehouse}"
         if self.erp.store.get("Bin", name):
             self.erp.store.set("Bin", name, actual_qty=quantity)
@@ -74,7 +74,7 @@ class StockedShop:
         return made
 
     def unlink(self, item: str, inventory_item_id: str) -> None:
-        """Take an inventory item away from the variant; it stays by itself."""
+        """Unlink an inventory item from the variant; the inventory item remains."""
         variant = self.variant(item)
         path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
         self.medusa.admin("DELETE", f"{path}/{inventory_item_id}")
@@ -95,7 +95,7 @@ class StockedShop:
         self.medusa.admin("POST", "/admin/reservations", json=body)
 
     def buy(self, item: str, quantity: int) -> int:
-        """Status of putting so many into a cart."""
+        """Return the status of adding this many to a cart."""
         region = {"region_id": self.medusa.region_id}
         cart = self.medusa.store("POST", "/store/carts", json=region).json()["cart"]["id"]
         line = {"variant_id": self.catalogue.row(item)["medusa_variant_id"], "quantity": quantity}
@@ -398,7 +398,7 @@ class StockSuite:
         assert run.metadata("medusa_stock")["written"] == 5
 
     def test_a_level_made_by_hand_meanwhile_is_updated(self, shop: StockedShop, runner: Runner) -> None:
-        """The bulk route has no "create or update": what changed between reading and writing is settled."""
+        """The bulk route has no "create or update": changes between reading and writing are handled."""
         items = [shop.item(bins={"Main": 3}) for _ in range(4)]
         shop.medusa.faults.add(Fault("status", method="POST", path=LEVELS_ROUTE, status=503))
         assert not runner.job(EXPORT, "batch_0").success

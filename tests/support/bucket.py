@@ -1,4 +1,4 @@
-"""A real S3 server of a test's own, with keys and signatures: SeaweedFS out of a wheel, on the loopback alone.
+"""A real S3 server for one test, with keys and signatures: SeaweedFS from a wheel, on the loopback only.
 
 Belongs here: starting and ending it, and the environment that points boto3 at it. Not here: what is put into it.
 """
@@ -36,7 +36,7 @@ class Bucket:
         return f"s3://{self.name}"
 
     def stored(self) -> list[str]:
-        """Keys of what lies in it."""
+        """Return the keys in the bucket."""
         return [each["Key"] for each in self._client().list_objects_v2(Bucket=self.name).get("Contents", [])]
 
     def empty(self) -> None:

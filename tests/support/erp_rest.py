@@ -1,4 +1,4 @@
-"""An ERPNext as a test's own client sees it over REST: it may be the embedded one or anybody's."""
+"""An ERPNext as a test's own client sees it over REST: the embedded one or any other."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class ErpRest:
         return rows[0][fieldname] if rows else None
 
     def delete(self, doctype: str, name: str) -> None:
-        """Delete a document; one that is gone is fine."""
+        """Delete a document; ignored if it does not exist."""
         answer = self._answer("DELETE", f"/api/resource/{quote(doctype)}/{quote(name, safe='')}")
         assert answer.status_code in (202, 404), answer.text
 

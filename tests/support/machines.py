@@ -50,7 +50,7 @@ class Done:
 
 
 class Machines:
-    """Each call is a machine that nobody saw before, and that is gone afterwards."""
+    """Each call is a new machine, which is gone afterwards."""
 
     def __init__(self, folder: Path, database: str, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class Machines:
         return Done(done.returncode == 0, done.stdout.strip(), left, done.stderr[-4000:])
 
     def failure(self, run_id: str) -> RunFailure:
-        """What the run failed of."""
+        """Return why the run failed."""
         with dg.DagsterInstance.from_config(str(self._machine() / "home")) as instance:
             return read_failure(instance, run_id)
 

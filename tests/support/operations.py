@@ -1,4 +1,4 @@
-"""Schedules and sensors evaluated as the daemon does, on a persistent instance, with the clock in the test's hand."""
+"""Schedules and sensors evaluated as the daemon does, on a persistent instance, with the test's own clock."""
 
 import shutil
 import sys
@@ -53,7 +53,7 @@ def our_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
 
 
 class Clock:
-    """What the sensors take for now; a test moves it on."""
+    """The current time for sensors; a test advances it."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()

@@ -16,7 +16,7 @@ ZONE = ZoneInfo("Asia/Muscat")
 
 
 class PricedShop:
-    """A catalogue of a test's own with Item Prices, and both ends of the sync to look at."""
+    """A catalogue for one test with Item Prices, and both servers of the sync."""
 
     def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
         self.catalogue = catalogue
@@ -106,7 +106,7 @@ class PricedShop:
         }
 
     def delete_lists(self) -> None:
-        """A real Medusa outlives the test: nothing of it may meet the next test's run."""
+        """Delete our lists: a real Medusa outlives the test, and the next test must not find them."""
         for kept in self.lists():
             self.medusa.admin("DELETE", f"/admin/price-lists/{kept['id']}")
 

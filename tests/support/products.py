@@ -1,4 +1,4 @@
-"""What lies in the embedded Medusa, asked as a test's own client."""
+"""The embedded Medusa's products, read by a test's own client."""
 
 import requests
 
@@ -6,7 +6,7 @@ from erp_medusa_sandbox.server import SandboxAddress
 
 
 def external_ids(shop: SandboxAddress) -> list[str]:
-    """Of all products, each as often as it is there."""
+    """Return all products, duplicates included."""
     answer = requests.get(
         f"{shop.medusa_url}/admin/products",
         params={"limit": 2000, "fields": "external_id"},

@@ -27,7 +27,7 @@ class JobRun:
         return {key: entry.value for key, entry in failure.metadata.items()}
 
     def failure(self, asset: str) -> Any:
-        """The user's failure data of the asset's step, or of the step that tells of its leftovers."""
+        """Return the user's failure data of the asset's step, or of the step that reports its leftovers."""
         events = self._step_failures(asset)
         assert events, f"{asset} neither materialized nor failed"
         data = events[0].step_failure_data.user_failure_data
@@ -35,7 +35,7 @@ class JobRun:
         return data
 
     def failure_text(self, asset: str) -> str:
-        """All that the failure of the asset's step says, or of the step that tells of its leftovers."""
+        """Return the whole failure text of the asset's step, or of the step that reports its leftovers."""
         return "\n".join(str(e.step_failure_data.error) for e in self._step_failures(asset))
 
     def _step_failures(self, asset: str) -> list[dg.DagsterEvent]:

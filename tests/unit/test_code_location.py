@@ -1,6 +1,6 @@
 """What a process loads: the code location, and the modules that webserver and daemon import.
 
-Belongs here: no network, no secrets, and nothing that belongs to the work where it is not done.
+Belongs here: no network, no secrets, and no work modules in processes that do no work.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Ask an ERPNext the questions of a subject, and write down what it answers.
+"""Send the requests of a subject to an ERPNext, and record its answers.
 
     python -m tests.contract.erpnext.record rights
 
@@ -67,7 +67,7 @@ class Recorder:
         return {"status": answer.status_code, "body": self._readable(body, pair.get("show"))}
 
     def filled(self, value: Json) -> Json:
-        """Put what was kept in the place of `$name`."""
+        """Replace `$name` with the remembered value."""
         if isinstance(value, dict):
             return {key: self.filled(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -77,7 +77,7 @@ class Recorder:
         return value
 
     def _readable(self, body: Json, show: list[str] | None) -> Json:
-        """Leave out what differs from call to call; of long answers keep only what the question asks for."""
+        """Remove what differs from call to call, and of long answers all but what the question asks for."""
         if show is not None and "exc_type" not in body:
             body = {path: _at(body, path) for path in show}
         if "_server_messages" in body:

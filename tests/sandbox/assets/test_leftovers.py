@@ -1,4 +1,4 @@
-"""What one asset leaves for a retry keeps nobody from the rest of the night, and nobody forgets it."""
+"""Documents that one asset leaves for a retry do not stop the rest of the night, and are not forgotten."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_the_partition_is_red_and_tried_again_with_what_builds_on_it(
 def test_the_partition_is_red_after_a_run_of_a_backfill_too(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:
-    """Its batch stands in other tags than that of a run from a schedule."""
+    """Its batch is in other tags than that of a run from a schedule."""
     catalogue.item(catalogue.group("G"), code=f"BAD-{catalogue.tag}")
     failing_on(medusa, f"BAD-{catalogue.tag}")
     assert runner.asset("medusa_collections").success

@@ -1,4 +1,4 @@
-"""What a materialization tells: numbers that can be plotted, rejects of all batches, and that it is the sandbox."""
+"""What a materialization reports: numbers for plots, rejects of all batches, and that it is the sandbox."""
 
 import re
 from collections import defaultdict

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.cli.main import app
 
 @dataclass(frozen=True)
 class Told:
-    """What a command said with `--json`."""
+    """The output of a command with `--json`."""
 
     code: int
     data: dict[str, Any]

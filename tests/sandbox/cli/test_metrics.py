@@ -1,4 +1,4 @@
-"""metrics as Prometheus reads them, and the dashboard that is drawn of them."""
+"""Metrics as Prometheus reads them, and the dashboard that shows them."""
 
 import json
 import re

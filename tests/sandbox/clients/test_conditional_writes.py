@@ -1,4 +1,4 @@
-"""Bulk writes that count only for the state in which a document was read, both ways of writing."""
+"""Bulk writes that apply only if a document has not changed since it was read, both ways of writing."""
 
 from collections.abc import Iterator
 

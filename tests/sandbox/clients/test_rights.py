@@ -1,4 +1,4 @@
-"""With the five documented roles every task succeeds; without any one of them a task says which role it misses."""
+"""With the five documented roles every task succeeds; without any one of them a task reports the missing role."""
 
 from collections.abc import Iterator
 from pathlib import Path

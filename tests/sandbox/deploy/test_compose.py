@@ -1,4 +1,4 @@
-"""What stands around the installation: the proxy that asks for a log-in, back-up and restore of the instance."""
+"""What surrounds the installation: the proxy with its log-in, back-up and restore of the instance."""
 
 import os
 import shutil

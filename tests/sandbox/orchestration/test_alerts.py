@@ -1,4 +1,4 @@
-"""What people are told, when, and where: over a real webhook, a real SMTP server and the embedded ERP."""
+"""Which alerts are sent, when, and where: over a real webhook, a real SMTP server and the embedded ERP."""
 
 from collections.abc import Iterator
 from pathlib import Path

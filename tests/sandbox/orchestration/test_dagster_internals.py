@@ -1,4 +1,4 @@
-"""Each thing that is used of Dagster beside its public API does what is expected of it: an upgrade fails here first."""
+"""Everything used of Dagster outside its public API works as expected: an upgrade fails here first."""
 
 import ast
 from collections.abc import Iterator

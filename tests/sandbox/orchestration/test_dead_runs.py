@@ -33,7 +33,7 @@ class Seconds:
 
 
 class Monitoring:
-    """Dagster's run monitoring, a look every ten seconds."""
+    """Dagster's run monitoring, which checks every ten seconds."""
 
     def __init__(self, workspace: WorkspaceProcessContext, clock: Seconds) -> None:
         self.workspace, self.clock = workspace, clock

@@ -1,4 +1,4 @@
-"""What one asset hands to the next reaches it wherever that one runs: another process, folder and home each time."""
+"""What one asset passes to the next arrives wherever that one runs: another process, folder and home each time."""
 
 from collections.abc import Iterator
 from pathlib import Path

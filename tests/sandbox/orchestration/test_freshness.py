@@ -1,4 +1,4 @@
-"""An asset turns red when its schedule was due and has not delivered: as Dagster's own daemon judges it."""
+"""An asset is stale when its schedule was due and has not materialized it, by Dagster's own daemon."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The question before a run, as the schedule asks it: over a real socket, with a server that answers, errs or hangs."""
+"""The gate before a run, as the schedule calls it: over a real socket, with a server that answers, fails or hangs."""
 
 import contextlib
 import socket
@@ -148,7 +148,7 @@ class TestTicks:
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """Takes connections, and never says a word."""
+    """Accept connections, and never answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -167,7 +167,7 @@ def test_a_silent_server_is_waited_for_no_longer_than_the_limit(
 def test_a_server_that_dribbles_bytes_keeps_no_gate_open(
     instance: dg.DagsterInstance, erp: ErpServer, monkeypatch: pytest.MonkeyPatch, within: str
 ) -> None:
-    """A read time-out starts anew with every byte."""
+    """A read time-out restarts with every byte."""
     start = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     with dribbling_server(start if within == "the headers" else start + b"Content-Length: 100000\r\n\r\n{") as url:
         monkeypatch.setenv("ERPNEXT_URL", url)
@@ -211,7 +211,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
 def test_a_question_that_hangs_is_given_up_and_not_asked_twice(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not a socket's time-out but anything: a name server, a lock."""
+    """Not only a socket can hang: a name server or a lock can too."""
     monkeypatch.setenv("GATE_TIMEOUT", "0.2")
     release, asked = threading.Event(), []
 

@@ -1,4 +1,4 @@
-"""The checks on the installation: a missing dagster.yaml, and schedules that somebody forgot."""
+"""The checks on the installation: a missing dagster.yaml, and schedules that were left off."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -22,7 +22,7 @@ def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
 
 
 def submitted(daemon: Daemon, job: str, batch: str | None, **tags: Any) -> dg.DagsterRun:
-    """A run as it stands in the queue, with the tags that the coordinator gave it."""
+    """A run in the queue, with the tags that the coordinator gave it."""
     assets = ["medusa_products"] if job == "__ASSET_JOB" else None
     run = daemon.created(job, batch, assets=assets, **tags)
     return daemon.instance.submit_run(run.run_id, None)  # pyright: ignore[reportArgumentType]
@@ -38,7 +38,7 @@ def test_the_newest_run_of_each_task_is_told(daemon: Daemon) -> None:
 
 
 def test_a_run_of_a_backfill_is_one_of_them(daemon: Daemon) -> None:
-    """It bears the name of no task's job, and its batch in other tags."""
+    """Its job is no task's, and its batch is in other tags."""
     submitted(daemon, EXPORT, "batch_0")
     run = submitted(daemon, "__ASSET_JOB", None, **in_a_backfill("batch_0"), **{"dagster/backfill": "abcdefgh"})
     assert [(told.task, told.run_id) for told in last_runs(daemon.instance, "batch_0")] == [(EXPORT, run.run_id)]

@@ -1,4 +1,4 @@
-"""The retry sensor and the standing check, over failures that the embedded servers really cause."""
+"""The retry sensor and the check for failed batches, with failures that the embedded servers really cause."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,7 +269,7 @@ def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
 
 
 def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, medusa: MedusaServer) -> None:
-    """Its partition stands in other tags than that of a run from a schedule."""
+    """Its partition is in other tags than that of a run from a schedule."""
     medusa.faults.add(Fault("status", status=400, path=CREATE, json={"type": "invalid_data", "message": "no"}))
     assert daemon.runner.asset("medusa_collections").success
     result = daemon.repository.get_job("__ASSET_JOB").execute_in_process(
@@ -285,7 +285,7 @@ def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, me
 def test_a_frame_that_is_gone_is_made_again_by_the_retry(
     shop_env: pytest.MonkeyPatch, erp: ErpServer, tmp_path: Path, clock: Clock
 ) -> None:
-    """Somebody cleaned the storage folder between two assets: trying the last one again would fail for ever."""
+    """Somebody cleaned the storage folder between two assets: retrying only the last one would always fail."""
     trade = Trade(erp.store)
     trade.item("A")
     trade.invoice(("A", 10))

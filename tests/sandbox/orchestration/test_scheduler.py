@@ -1,4 +1,4 @@
-"""Every schedule under Dagster's own scheduler and the project's own instance file: what it starts, what it tells.
+"""Every schedule under Dagster's own scheduler and the project's own instance file: what it starts and reports.
 
 Belongs here: ticks as the scheduler makes them, on a clock in the test's hand. Does not belong here: why a tick starts
 nothing (test_gates.py, test_second_starts.py), and the daemon as a process (tests/e2e).
@@ -49,7 +49,7 @@ class Scheduler:
                 self.instance.start_schedule(self.schedules[task])
 
     def look(self, at: datetime) -> None:
-        """One look of the scheduler at the clock."""
+        """One iteration of the scheduler."""
         with freeze_time(at):
             list(launch_scheduled_runs(self.workspace, logging.getLogger("scheduler"), at, iteration_times={}))
 
@@ -62,7 +62,7 @@ class Scheduler:
         return list(self.instance.get_runs(dg.RunsFilter(job_name=task)))
 
     def end_all_runs(self) -> None:
-        """As if each had gone well."""
+        """Mark each as successful."""
         for run in self.instance.get_runs():
             if not run.is_finished:
                 self.instance.report_dagster_event(

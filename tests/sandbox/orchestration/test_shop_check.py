@@ -1,4 +1,4 @@
-"""What the doctor finds stands in the UI as an asset check."""
+"""The UI shows the doctor's findings as an asset check."""
 
 import dagster as dg
 

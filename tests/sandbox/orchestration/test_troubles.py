@@ -1,4 +1,4 @@
-"""Trouble that starts no run is told once, and once more when it is over."""
+"""A trouble without a failed run is reported once, and once more when it is over."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/cli.md says what is so."""
+"""docs/cli.md agrees with the code."""
 
 from pathlib import Path
 

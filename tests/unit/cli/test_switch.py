@@ -1,7 +1,7 @@
 """Switching over, second by second: a Frappe scheduler and a Dagster daemon with a clock of the test's, and every kill.
 
-What is shown: whatever the moment of the switch, wherever it is killed, and whichever command is given next, every slot
-of every task is done exactly once.
+At whatever time the switch starts, wherever it is killed, and whichever command follows, every slot of every task is
+run exactly once.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""What answers and exceptions mean, judged on answers that a real ERPNext and a real Medusa gave."""
+"""What answers and exceptions mean, by answers of a real ERPNext and a real Medusa."""
 
 import json
 import socket
@@ -36,7 +36,7 @@ def judged(refusal: dict[str, Any], service: str = "ERPNext") -> ApiError:
 
 
 def expected_of_erpnext(status: int, exc_type: str | None, text: str) -> type[ApiError]:
-    """The same verdicts, told the other way round: by what an operator would do."""
+    """The same classification, grouped by what an operator would do."""
     if status in (401, 403):
         return AccessError
     if status == 429:

@@ -1,4 +1,4 @@
-"""The documentation against what it speaks of: files, anchors, commands, settings, tasks, roles."""
+"""The documentation agrees with the code: files, anchors, commands, settings, tasks, roles."""
 
 import json
 import re

@@ -46,7 +46,7 @@ def test_an_asset_may_be_as_old_as_its_schedule_its_time_limit_and_an_hour_allow
 
 
 def test_what_a_longer_task_makes_too_may_wait_for_that_one() -> None:
-    """Its batch is taken while the export is at work on it."""
+    """Its batch is in use while the export runs."""
     assert window("medusa_stock") == timedelta(days=1, hours=8 + 1)
     assert window("medusa_stock", update_webitem_stock="0 */6 * * *") == timedelta(hours=6 + 8 + 1)
 

@@ -1,4 +1,4 @@
-"""Every route by which the clients write to Medusa has an answer in a plan, and is told as a change."""
+"""Every route by which the clients write to Medusa has an answer in a plan, and appears as a change."""
 
 import inspect
 import re
@@ -21,7 +21,7 @@ LEVEL = {"inventory_item_id": "iitem_1", "location_id": "sloc_1", "stocked_quant
 
 
 class NoMedusa(ReadOnlyHttpClient):
-    """Answers every list with nothing."""
+    """Answer every list with no rows."""
 
     def request(self, method: str, path: str, **_options: Any) -> Any:
         if method != "GET":

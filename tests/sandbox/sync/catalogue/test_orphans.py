@@ -1,6 +1,6 @@
 """Products that nobody owns, over a whole shop.
 
-Only against the embedded Medusa: in a real one, which others use too, everything that is not of this test is an orphan.
+Only against the embedded Medusa: in a real one that others use, everything outside this test would be an orphan.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Medusa is told about a Website Item."""
+"""Request bodies for a Website Item."""
 
 import unicodedata
 from typing import Any

@@ -1,4 +1,4 @@
-"""When a run would take too much away."""
+"""When a run would remove too much."""
 
 import pytest
 

@@ -43,7 +43,7 @@ class Server:
         self.delivered += group
 
     def missing(self, group: Sequence[int]) -> list[int]:
-        """What a look into the server says is still to be sent."""
+        """Return what the server does not have yet."""
         return [item for item in group if item not in self.delivered]
 
 

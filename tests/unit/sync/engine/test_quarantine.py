@@ -8,7 +8,7 @@ HELD = Held("fingerprint-1", "title is required", "title")
 
 
 def next_run(quarantine: Quarantine, *, retry_all: bool = False) -> Quarantine:
-    """What the next run finds, after the way through storage."""
+    """Return what the next run loads from storage."""
     return Quarantine.from_json(json.loads(json.dumps(quarantine.to_json())), retry_all=retry_all)
 
 

@@ -1,4 +1,4 @@
-"""What has to be done for one item, without any server."""
+"""What must be done for one item, without any server."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The price that Medusa shows is the one that ERPNext takes: for any rows, at any moment."""
+"""The price that Medusa shows is the one that ERPNext uses: for any rows, at any time."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ def item_prices(draw: st.DrawFn) -> list[PriceRow]:
 
 
 def erpnext_rate(rows: list[PriceRow], day: date) -> Decimal | None:
-    """ERPNext's own words: IfNull(valid_from, ..) <= day <= IfNull(valid_upto, ..), sorted, the first one."""
+    """ERPNext's rule: IfNull(valid_from, ..) <= day <= IfNull(valid_upto, ..), sorted, the first one."""
     open_start, open_end = date(2000, 1, 1), date(2500, 12, 31)
     valid = [row for row in rows if (row.valid_from or open_start) <= day <= (row.valid_upto or open_end)]
     valid.sort(key=lambda row: (row.creation, row.name), reverse=True)
@@ -44,7 +44,7 @@ def erpnext_rate(rows: list[PriceRow], day: date) -> Decimal | None:
 
 
 def medusa_rate(entries: list[tuple[str | None, str | None, Decimal]], moment: datetime) -> Decimal | None:
-    """Medusa's own words: starts_at <= now and ends_at >= now, then the lowest."""
+    """Medusa's rule: starts_at <= now and ends_at >= now, then the lowest."""
     in_force = [
         rate
         for start, end, rate in entries
@@ -84,7 +84,7 @@ def test_nothing_overlaps_and_nothing_is_missing_around_midnight(
 
 @given(rows=item_prices(), today=DAYS, later=st.integers(0, 40))
 def test_windows_stay_the_same_as_days_pass(rows: list[PriceRow], today: date, later: int) -> None:
-    """What is left on a later day is what was left before, less what is over: no entry has to move by itself."""
+    """The segments of a later day are those of before without ended ones, so no entry needs to move."""
     then = today + timedelta(days=later)
     before = {(segment.window.remaining(then), segment.row.name) for segment in left_over(cut(rows), today)}
     after = {(segment.window, segment.row.name) for segment in left_over(cut(rows), then)}

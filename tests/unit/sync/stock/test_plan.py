@@ -1,4 +1,4 @@
-"""What has to be done about levels and flags, without any server."""
+"""What must be done for levels and flags, without any server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bins roll up a tree of warehouses, and lie at the location that the nearest mapping says."""
+"""Bins roll up a tree of warehouses, to the location of the nearest mapping."""
 
 from collections.abc import Sequence
 
