@@ -163,7 +163,7 @@ class SyncRun:
         found = self.report.counts["found"]
         # Where reading failed, nothing of it was found.
         number = f"{len(left)} of {found}" if found >= len(left) else f"{len(left)}"
-        text = f"{number} documents failed for a passing reason and are left for a"
+        text = f"{number} documents failed temporarily and are left for a"
         return text + f" retry; the first: {left[0].doctype} {left[0].name}: {left[0].reason}"
 
     def _numbers(self) -> dict[str, int | float]:

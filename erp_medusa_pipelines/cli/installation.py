@@ -63,7 +63,7 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
         tasks = [task for task, same in said.items() if same == words]
         yield Finding(AREA, "all tasks" if len(tasks) == len(TASKS) else ", ".join(tasks), *words)
     if ours and "retry_failed_partitions" not in on:
-        means = "what fails for a passing reason waits for the next night"
+        means = "what fails temporarily waits for the next night"
         mend = "turn the sensor retry_failed_partitions on"
         yield Finding(AREA, "retries", Level.WARN, "the sensor is off", means, mend)
     if ours and "alerts" not in on:

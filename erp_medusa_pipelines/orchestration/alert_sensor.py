@@ -142,7 +142,7 @@ def build_alert_sensor() -> dg.SensorDefinition:
         sent, errors = outbox.deliver()
         if errors:
             # The tick fails in the UI; a later one sends what is left.
-            raise dg.Failure("Alerts did not get out: " + "; ".join(errors))
+            raise dg.Failure("Alerts were not delivered: " + "; ".join(errors))
         return dg.SkipReason(f"{sent} messages sent" if sent else "nothing new to report")
 
     return alerts

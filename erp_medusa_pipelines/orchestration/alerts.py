@@ -64,7 +64,7 @@ def failure_message(view: Outlook, settings: Settings) -> Message:
         f"Batch: {part.partition or 'none, the task is not divided'}",
         f"Assets: {', '.join(sorted(part.assets))}",
         f"Reason: {failure.reason[:LONGEST_REASON]}",
-        f"Documents refused for good: {failure.rejected}",
+        f"Documents refused permanently: {failure.rejected}",
         f"No further attempt: {view.why}",
         f"Run: {run_link(part.run.run_id, settings)}",
     ]
@@ -73,7 +73,7 @@ def failure_message(view: Outlook, settings: Settings) -> Message:
 
 def recovery_message(name: str, run_id: str, since: str, settings: Settings) -> Message:
     """Write the message on the recovery of a reported failure."""
-    body = f"In order again. Failed since: {since}\nFailed run: {run_link(run_id, settings)}"
+    body = f"It succeeded again. Failed since: {since}\nFailed run: {run_link(run_id, settings)}"
     return Message("success", f"{name} recovered", body, _now())
 
 
@@ -110,7 +110,7 @@ def trouble_message(trouble: Trouble, settings: Settings) -> Message:
 
 def trouble_over_message(title: str, since: str) -> Message:
     """Write the message that a reported trouble is over."""
-    return Message("success", f"Over: {title}", f"In order again. It was told since {since}.", _now())
+    return Message("success", f"Over: {title}", f"This is over. It was first reported at {since}.", _now())
 
 
 def run_link(run_id: str, settings: Settings) -> str:

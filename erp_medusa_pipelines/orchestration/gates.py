@@ -96,7 +96,7 @@ def _rest_after_failures(task: Task, instance: dg.DagsterInstance) -> str:
     left = ended + wait - time.time()
     if left <= 0:
         return ""
-    return f"its last {failed} runs failed for good; the next one starts in {-(-left // 60):.0f} min, or by hand"
+    return f"its last {failed} runs failed permanently; the next one starts in {-(-left // 60):.0f} min, or by hand"
 
 
 def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:

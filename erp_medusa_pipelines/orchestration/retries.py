@@ -58,7 +58,7 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
     attempt = int(part.run.tags.get(ATTEMPT_TAG) or 0)
     ended = datetime.fromtimestamp(part.record.end_time or part.record.create_timestamp.timestamp(), UTC)
     if failure.permanent:
-        return Outlook(part, failure, attempt, None, "the failure is permanent: somebody has to mend its reason first")
+        return Outlook(part, failure, attempt, None, "the failure is permanent: its cause must be fixed first")
     if attempt >= settings.retry_attempts:
         return Outlook(part, failure, attempt, None, f"failed again after {attempt} retries")
     pause = max(settings.retry_delay_seconds * 2.0**attempt, failure.retry_after)
@@ -119,7 +119,7 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
             f"Runs failed partitions and failed tasks again: after {settings.retry_delay_seconds} s, then each time"
-            f" twice as long, at most {settings.retry_attempts} times. What cannot get better by itself is left alone."
+            f" twice as long, at most {settings.retry_attempts} times. Permanent failures are not retried."
         ),
     )
     def retry_failed_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult:

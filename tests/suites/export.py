@@ -273,7 +273,7 @@ class ExportSuite:
         assert f"OTHER-{catalogue.tag}" in reject["reason"]
         assert len(products(medusa, names)) == 4
 
-    # --- passing failures -------------------------------------------------------------------------------------
+    # --- transient failures -------------------------------------------------------------------------------------
 
     def test_a_medusa_that_is_down_turns_the_partition_red_and_loses_nothing(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner

@@ -373,7 +373,7 @@ class ImagesSuite:
         assert run.success
         assert (run.metadata("medusa_images")["written"], run.metadata("medusa_images")["waiting"]) == (1, 1)
 
-    # --- lost answers and passing failures --------------------------------------------------------------------
+    # --- lost answers and transient failures --------------------------------------------------------------------
 
     def test_a_lost_answer_to_the_upload_leaves_no_image_twice(self, photos: Photos) -> None:
         item = photos.item()
