@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.suites.export import EXPORT, medusa_writes, products
+from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
 from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import medusa_writes
 
 IDS = ("medusa_id", "medusa_variant_id")
 KEPT = ("item_code", "item_group", "web_item_name", "published")

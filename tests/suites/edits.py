@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.suites.export import EXPORT, medusa_writes, products
+from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
+from tests.support.writes import medusa_writes
 
 FORCE = {"ops": {"medusa_product_updates": {"config": {"force": True}}}}
 

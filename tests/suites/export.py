@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import requests
 
-from erp_medusa_sandbox.faults import Fault, SeenRequest
+from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 EXPORT = ["medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"]
 BATCH_ROUTE = r"/admin/products/batch"
@@ -24,16 +25,6 @@ FIELDS = (
     "thumbnail,images.url,sales_channels.id,variants.id,variants.sku,variants.barcode,variants.manage_inventory,"
     "variants.allow_backorder,variants.prices.amount,variants.inventory_items.inventory_item_id"
 )
-
-
-def medusa_writes(medusa: MedusaServer) -> list[SeenRequest]:
-    return [seen for seen in medusa.faults.requests if seen.method != "GET"]
-
-
-def erp_writes(erp: ErpServer) -> list[SeenRequest]:
-    """Requests that may change documents: not lists that are asked for with POST, nor the probe for the script."""
-    reading = re.compile(r"get_list|erp_medusa_set_values")
-    return [seen for seen in erp.faults.requests if seen.method != "GET" and not reading.search(seen.path)]
 
 
 def products(medusa: MedusaServer, names: list[str]) -> dict[str, dict[str, Any]]:

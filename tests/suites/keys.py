@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from tests.suites.export import EXPORT, medusa_writes, products
+from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
+from tests.support.writes import medusa_writes
 
 
 def recode(catalogue: Catalogue, name: str, code: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.suites.export import medusa_writes, products
+from tests.suites.export import products
 from tests.suites.images import Photos
 from tests.suites.prices import EXPORT
 from tests.suites.prices import JOB as PRICES
@@ -14,6 +14,7 @@ from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import medusa_writes
 
 
 class Shop:

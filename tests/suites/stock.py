@@ -10,6 +10,7 @@ from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 EXPORT = "export_items_and_images_custom"
 JOB = "update_webitem_stock"
@@ -116,9 +117,7 @@ class StockedShop:
 
     def writes(self) -> list[SeenRequest]:
         """Requests to either server that changed something."""
-        seen = [*self.medusa.faults.requests, *self.erp.faults.requests]
-        reads = ("get_list", "erp_medusa_set_values")
-        return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
+        return [*medusa_writes(self.medusa), *erp_writes(self.erp)]
 
 
 def started(runner: Runner, **config: Any) -> JobRun:

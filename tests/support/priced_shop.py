@@ -11,6 +11,7 @@ from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
 from erp_medusa_sandbox.faults import SeenRequest
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 ZONE = ZoneInfo("Asia/Muscat")
 
@@ -116,6 +117,4 @@ class PricedShop:
 
     def writes(self) -> list[SeenRequest]:
         """Requests to either server that changed something."""
-        seen = [*self.medusa.faults.requests, *self.erp.faults.requests]
-        reads = ("get_list", "erp_medusa_set_values")
-        return [one for one in seen if one.method != "GET" and not any(read in one.path for read in reads)]
+        return [*medusa_writes(self.medusa), *erp_writes(self.erp)]

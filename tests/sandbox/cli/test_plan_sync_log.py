@@ -11,10 +11,10 @@ from erp_medusa_pipelines.orchestration.state import load
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
-from tests.suites.export import erp_writes, medusa_writes
 from tests.support.catalogue import Catalogue
 from tests.support.runs import in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 ROOT = Path(__file__).parents[3]
 

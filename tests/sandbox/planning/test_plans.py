@@ -10,12 +10,12 @@ from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_ta
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
-from tests.suites.export import erp_writes, medusa_writes
 from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 EXPORT = "export_items_and_images_custom"
 NOT_COMPARED = {"requests", "seconds", "items_per_second"}

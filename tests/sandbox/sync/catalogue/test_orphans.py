@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.suites.bindings import IDS
-from tests.suites.export import EXPORT, catalogue, medusa_writes, products
+from tests.suites.export import EXPORT, catalogue, products
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
+from tests.support.writes import medusa_writes
 
 __all__ = ["catalogue"]
 

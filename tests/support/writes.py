@@ -1,0 +1,19 @@
+"""Requests that changed something on either server, for promises that a run writes nothing."""
+
+import re
+
+from erp_medusa_sandbox.faults import SeenRequest
+from tests.support.servers import ErpServer, MedusaServer
+
+READING = re.compile(r"get_list|erp_medusa_set_values")
+"""Lists that are read with POST, and the probe for the Server Script."""
+
+
+def medusa_writes(medusa: MedusaServer) -> list[SeenRequest]:
+    """Return the requests to Medusa that may have changed something."""
+    return [seen for seen in medusa.faults.requests if seen.method != "GET"]
+
+
+def erp_writes(erp: ErpServer) -> list[SeenRequest]:
+    """Return the requests to ERPNext that may have changed documents."""
+    return [seen for seen in erp.faults.requests if seen.method != "GET" and not READING.search(seen.path)]
