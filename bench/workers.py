@@ -1,6 +1,6 @@
 """Wall time of a first night at 1, 2 and 4 runs at once, on the embedded servers with a fixed time for each request.
 
-    python -m bench.workers [--seconds 1.0]
+    python -m bench.workers [--seconds 0.5]
 
 A whole installation on PostgreSQL: webserver, code server, daemon. Each round is a new shop; only the limits of
 dagster.yaml differ. The embedded servers answer every request of the API after the same time, however many there are:
@@ -98,7 +98,7 @@ def measure(workers: int, seconds: float) -> Night:
 def main() -> None:
     """Measure each number of workers and print a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each request")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each request")
     seconds = parser.parse_args().seconds
     print(
         f"{'runs at once':>12}{'night s':>9}{'a run s':>9}{'faster':>8}{'requests':>10}{'MB':>7}{'load':>6}", flush=True
