@@ -35,7 +35,7 @@ app.conf.update(
     worker_disable_prefetch=True,
     worker_prefetch_multiplier=1,
     # A task is taken off the queue when it begins. Redis would hand out a late one again after its visibility timeout,
-    # and a long export would run twice; a lost one is found by its missing sign of life and retried instead.
+    # and a long export would run twice; a lost one is found by its missing heartbeat and retried instead.
     task_acks_late=False,
     task_reject_on_worker_lost=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,

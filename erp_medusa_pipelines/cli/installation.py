@@ -50,7 +50,7 @@ def _instance_file(found: dict[str, str]) -> Iterator[Finding]:
 def _daemon(silent: Sequence[str]) -> Finding:
     if not silent:
         return Finding(AREA, "daemon", Level.OK, "alive")
-    found = f"no sign of life from {', '.join(silent)}"
+    found = f"no heartbeat from {', '.join(silent)}"
     return Finding(AREA, "daemon", Level.FAIL, found, "no schedule ticks and no run starts", "start dagster-daemon run")
 
 

@@ -104,7 +104,7 @@ class OurSide:
         """Fail before anything is handed to a daemon that does not run."""
         if not self.is_alive():
             raise CommandError(
-                f"no sign of life from Dagster's daemon ({', '.join(self._now.silent_daemons)}): start dagster-daemon"
+                f"no heartbeat from Dagster's daemon ({', '.join(self._now.silent_daemons)}): start dagster-daemon"
                 " run first, or nobody would do the work"
             )
 

@@ -191,7 +191,7 @@ def classes_in_force(instance: dg.DagsterInstance) -> tuple[type[RunCoordinator]
 
 
 def silent_daemons(instance: dg.DagsterInstance) -> list[str]:
-    """The daemons that this instance needs and that gave no sign of life lately, by their names in the UI."""
+    """Return the names, as in the UI, of daemons that this instance needs and that sent no recent heartbeat."""
     from dagster._daemon.controller import get_daemon_statuses
 
     statuses = get_daemon_statuses(instance, instance.get_required_daemon_types())

@@ -64,7 +64,7 @@ def signs_of_life(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[
                     os._exit(EXIT_CODE)
             # The storage is unavailable: the watcher cannot see any heartbeat now either.
             except Exception:  # noqa: BLE001
-                _log.warning("run %s could not leave a sign of life", run.run_id, exc_info=True)
+                _log.warning("run %s could not write its heartbeat", run.run_id, exc_info=True)
             over.wait(SECONDS_BETWEEN_SIGNS)
 
     thread = threading.Thread(target=beat, name="sign-of-life", daemon=True)
