@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -154,6 +154,9 @@ bench-nights: $(READY) ## Simulate the nights of shops of up to a million items
 
 bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed time for each request
 	@$(PY) -m bench.workers
+
+soak: $(READY) ## Half an hour of faults and kills, then everything must be green by itself (MINUTES=30 SEED=)
+	@$(PY) -m bench.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time

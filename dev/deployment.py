@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,19 +61,24 @@ STOP_SCHEDULE = (
 PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   assetPartitionStatuses { ... on DefaultPartitionStatuses {
     materializedPartitions failedPartitions materializingPartitions } } } } }"""
+KEYS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { partitionKeys } } }"""
+SLOTS = "{ instance { concurrencyLimits { concurrencyKey activeSlotCount } } }"
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } } }"
 
 
 def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -> Found:
     """Poll `look` until it returns something truthy. For processes that do not signal when they are ready."""
     deadline = time.monotonic() + seconds
+    pause = 0.25
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
-        time.sleep(0.25)
+        time.sleep(pause)
+        # Each look costs the webserver time that the runs on the same machine would need.
+        pause = min(2.0, pause * 1.2)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class RunView:
 
 @dataclass
 class Deployment:
-    """A running installation."""
+    """A running installation. `shop` is the embedded one that it works on."""
 
     home: Path
     url: str
@@ -98,7 +103,9 @@ class Deployment:
     shop_name: str | None = None
     """Of several shops this one; its code location has the same name."""
 
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def selector(self) -> dict[str, str]:
@@ -119,7 +126,7 @@ class Deployment:
     # -- runs ---------------------------------------------------------------------------------------------------
 
     def launch(
-        self, job: str, partition: str | None = None, *, assets: list[str] | None = None, tags: Mapping[str, str] = {}
+        self, job: str, partition: str | None = None, *, assets: Sequence[str] = (), tags: Mapping[str, str] = {}
     ) -> str:
         """Start a run the way the UI does, and return its id."""
         selector: dict[str, Any] = {**self.selector, "pipelineName": job}
@@ -193,6 +200,18 @@ class Deployment:
             "going on": statuses["materializingPartitions"],
         }
 
+    def batches(self, asset: str) -> int:
+        """Count the batches of an asset in the code that is loaded; 0 while none is."""
+        try:
+            found = self.graphql(KEYS, key=self.path(asset))["assetNodeOrError"]
+        except (AssertionError, requests.ConnectionError):
+            return 0
+        return len(found.get("partitionKeys") or ())
+
+    def slots_held(self) -> int:
+        """Count the pool slots that are held."""
+        return sum(pool["activeSlotCount"] for pool in self.graphql(SLOTS)["instance"]["concurrencyLimits"])
+
     # -- schedules and sensors ----------------------------------------------------------------------------------
 
     def instigator(self, name: str) -> dict[str, Any]:
@@ -252,27 +271,32 @@ class Deployment:
         for url in (self.shop.medusa_url, self.shop.erpnext_url):
             requests.delete(f"{url}/__sandbox__/faults", timeout=10).raise_for_status()
 
+    def write_env_file(self, **changes: str) -> None:
+        """Write addresses, keys and settings, with what was changed. Processes read it at their next tick or run."""
+        lines = [f"{name}='{value}'" for name, value in {**self.shop.environment(), **self.settings, **changes}.items()]
+        (self.home / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
     # -- processes ----------------------------------------------------------------------------------------------
 
     def start(self, *command: str, name: str) -> None:
         """Start a process of this environment; its output goes to NAME.log."""
+        self.commands[name] = command
         with (self.home / f"{name}.log").open("ab") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [str(BIN / command[0]), *command[1:]],
-                    cwd=self.home,
-                    env=dict(self.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
+            self.processes[name] = subprocess.Popen(
+                [str(BIN / command[0]), *command[1:]],
+                cwd=self.home,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
 
     def stop(self) -> None:
         """End all processes, the last one started first."""
-        for process in reversed(self.processes):
+        processes = list(self.processes.values())[::-1]
+        for process in processes:
             process.send_signal(signal.SIGINT)
-        for process in reversed(self.processes):
+        for process in processes:
             try:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
@@ -315,17 +339,40 @@ class Deployment:
 
     def kill_everything(self) -> None:
         """Kill the webserver, daemon, code server and every run process at once, as a power cut would."""
-        family = [child for process in self.processes for child in psutil.Process(process.pid).children(recursive=True)]
-        for process in (*self.processes, *family):
-            process.kill()
-        for process in self.processes:
+        processes = list(self.processes.values())
+        family = [child for process in processes for child in psutil.Process(process.pid).children(recursive=True)]
+        # Runs whose code server was killed before have nobody above them.
+        family = list({process.pid: process for process in (*family, *self.run_processes())}.values())
+        for process in (*processes, *family):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in processes:
             process.wait()
         psutil.wait_procs(family, timeout=30)
         self.processes.clear()
 
+    def kill(self, name: str) -> None:
+        """Kill one process; its children stay, as with the OOM killer."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def start_again(self, name: str) -> None:
+        """Start a process that ended again, as a supervisor does."""
+        self.start(*self.commands[name], name=name)
+
+    def run_processes(self) -> list[psutil.Process]:
+        """Find the processes of runs. They outlive a code server that was killed."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "environ"])
+            if "multiprocessing.spawn" in " ".join(process.info["cmdline"] or ())
+            and (process.info["environ"] or {}).get("DAGSTER_HOME") == str(self.home)
+        ]
+
     def is_healthy(self) -> bool:
         """Return whether all daemons are healthy and the webserver has loaded the code."""
-        for process in self.processes:
+        for process in self.processes.values():
             assert process.poll() is None, f"a process ended: {process.args}; see the logs in {self.home}"
         try:
             statuses = self.graphql(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
@@ -370,26 +417,32 @@ def deployed(
 ) -> Iterator[Deployment]:
     """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.
 
-    With `shop_by_address` the embedded shop is reached as a real one is, from any machine.
+    Addresses, keys and settings stand in `.env`, as with anybody's own servers; with `shop_by_address` in the
+    environment as well, for processes that are started elsewhere.
     """
     shutil.copy(
         instance_file or ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml"), home / "dagster.yaml"
     )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ERPNEXT_", "MEDUSA_"))}
+    ours = {"USE_SANDBOX", *settings}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ours and not key.startswith(("ERPNEXT_", "MEDUSA_"))
+    }
     environment |= {
         "DAGSTER_HOME": str(home),
-        "SANDBOX_DIR": str(home / "sandbox"),
-        "USE_SANDBOX": "true",
         "PYTHONPATH": str(ROOT),
         **({"DAGSTER_POSTGRES_URL": postgres_url} if postgres_url else {}),
-        **settings,
     }
     with ExitStack() as stack:
         shop = sandbox.ensure_running(home / "sandbox")
         stack.callback(sandbox.stop, home / "sandbox")
         if shop_by_address:
-            environment |= {"USE_SANDBOX": "false", **addresses(shop)}
-        deployment = Deployment(home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url))
+            environment |= {**addresses(shop), **settings}
+        deployment = Deployment(
+            home, f"http://127.0.0.1:{free_port()}", shop, environment, bool(postgres_url), settings=settings
+        )
+        deployment.write_env_file()
         stack.callback(deployment.stop)
         # Alone: services that find an empty database at the same moment get in each other's way, on SQLite too.
         deployment.make_tables()

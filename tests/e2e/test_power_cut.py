@@ -4,34 +4,19 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from dev.deployment import Deployment, deployed, private_postgres, wait_for
+from tests.support.products import external_ids
 
 JOB = "export_items_and_images_custom"
 SENSOR = "retry_failed_partitions"
 BATCH = "batch_0"
 CREATE = "/admin/products/batch"
-SLOTS = "{ instance { concurrencyLimits { concurrencyKey activeSlotCount } } }"
 
 
 def runs_of_batch(deployment: Deployment) -> list[dict[str, str]]:
     tag = {"key": "dagster/partition", "value": BATCH}
     return [run for run in deployment.runs() if tag in run["tags"]]
-
-
-def slots_held(deployment: Deployment) -> int:
-    return sum(pool["activeSlotCount"] for pool in deployment.graphql(SLOTS)["instance"]["concurrencyLimits"])
-
-
-def external_ids(deployment: Deployment) -> list[str]:
-    answer = requests.get(
-        f"{deployment.shop.medusa_url}/admin/products",
-        params={"limit": 2000, "fields": "external_id"},
-        auth=(deployment.shop.medusa_api_key, ""),
-        timeout=60,
-    )
-    return [product["external_id"] for product in answer.json()["products"]]
 
 
 @pytest.mark.timeout(600)
@@ -44,7 +29,7 @@ def test_after_a_power_cut_the_batch_turns_green_by_itself(tmp_path: Path) -> No
         # The second chunk hangs: the first is in Medusa by then, and its ids may or may not be in ERPNext.
         deployment.break_medusa(action="latency", seconds=600, path=CREATE, skip=1)
         cut = deployment.launch(JOB, BATCH)
-        wait_for("products of the first chunk", lambda: external_ids(deployment), 120)
+        wait_for("products of the first chunk", lambda: external_ids(deployment.shop), 120)
         deployment.kill_everything()
         deployment.heal()
         began = time.monotonic()
@@ -56,6 +41,6 @@ def test_after_a_power_cut_the_batch_turns_green_by_itself(tmp_path: Path) -> No
         print(f"from power back to green: {time.monotonic() - began:.0f} s")
         assert deployment.partitions("medusa_products")["red"] == []
         assert len(runs_of_batch(deployment)) == 2, "the retry sensor alone started it again"
-        products = external_ids(deployment)
+        products = external_ids(deployment.shop)
         assert len(products) == len(set(products))
-        wait_for("free slots", lambda: not slots_held(deployment))
+        wait_for("free slots", lambda: not deployment.slots_held())

@@ -1,0 +1,56 @@
+"""What an installation keeps: bytes and rows of its storage, on PostgreSQL or in SQLite files.
+
+Belongs here: looking. Does not belong here: what makes it grow (bench/operations.py, bench/soak/).
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+SIZE = "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class where relkind = 'r' and relnamespace = 2200"
+TABLES = {"events": "event_logs", "ticks": "job_ticks", "runs": "runs"}
+
+
+def storage_numbers(home: Path, database: str | None) -> dict[str, int]:
+    """MB are bytes here: of all tables with their indexes, or of all files below `home` that Dagster wrote, and the
+    number of events, ticks and runs. `database` is the address of a PostgreSQL; None for SQLite.
+    """
+    output = _size(home / "storage") if database else 0
+    if database:
+        with psycopg2.connect(database) as connection, connection.cursor() as cursor:
+            return {"bytes": _one(cursor, SIZE) + output, **{k: _one(cursor, _count(t)) for k, t in TABLES.items()}}
+    return {"bytes": sum(_size(home / part) for part in ("history", "schedules", "storage")), **_sqlite_rows(home)}
+
+
+def _one(cursor: Any, query: str) -> int:
+    cursor.execute(query)
+    row = cursor.fetchone()
+    return int(row[0])
+
+
+def _count(table: str) -> str:
+    return f"select count(*) from {table}"  # noqa: S608 - names from the table above
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _sqlite_rows(home: Path) -> dict[str, int]:
+    """Every run has an events file of its own; runs and ticks are one file each."""
+    files = {
+        "events": [*(home / "history" / "runs").glob("*.db")],
+        "ticks": [home / "schedules" / "schedules.db"],
+        "runs": [home / "history" / "runs.db"],
+    }
+    return {kind: sum(_rows_in(path, TABLES[kind]) for path in paths) for kind, paths in files.items()}
+
+
+def _rows_in(path: Path, table: str) -> int:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        try:
+            return _one(connection.cursor(), _count(table))
+        except sqlite3.OperationalError:
+            return 0
