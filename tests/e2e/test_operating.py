@@ -30,6 +30,12 @@ def is_green(deployment: Deployment, *batches: str) -> bool:
     return set(batches) <= set(deployment.partitions("medusa_products")["green"])
 
 
+def toggle(production: Deployment, ui: Operator, kind: str, name: str, status: str) -> None:
+    """The switch in the UI shows its new position before the server has stored it."""
+    ui.toggle(kind, name)
+    wait_for(f"{name} to be {status}", lambda: production.instigator(name)["status"] == status)
+
+
 def test_all_is_off_until_somebody_turns_it_on(production: Deployment) -> None:
     for name in (SCHEDULE, f"{JOB}_schedule", "prune_runs_schedule", RETRIES, "alerts"):
         assert production.instigator(name)["status"] == "STOPPED"
@@ -49,16 +55,14 @@ def test_an_asset_is_materialized_from_its_page(production: Deployment, ui: Oper
 
 
 def test_a_schedule_is_toggled_and_ticks(production: Deployment, ui: Operator) -> None:
-    ui.toggle("schedules", SCHEDULE)
-    assert production.instigator(SCHEDULE)["status"] == "RUNNING"
+    toggle(production, ui, "schedules", SCHEDULE, "RUNNING")
     first = wait_for("a tick", lambda: production.instigator(SCHEDULE)["ticks"], 90)[-1]
     # The sample shop has expired passwords, so there is work.
     wait_for("the tick's end", lambda: production.instigator(SCHEDULE)["ticks"][-1]["status"] == "SUCCESS")
     run_id = production.instigator(SCHEDULE)["ticks"][-1]["runIds"][0]
     assert production.ended(run_id).status == "SUCCESS", first
-    ui.toggle("schedules", SCHEDULE)
+    toggle(production, ui, "schedules", SCHEDULE, "STOPPED")
     ui.screenshot("schedule")
-    assert production.instigator(SCHEDULE)["status"] == "STOPPED"
 
 
 def test_a_second_start_by_hand_does_nothing_and_says_why(production: Deployment, ui: Operator) -> None:
@@ -83,9 +87,9 @@ def test_a_failed_batch_turns_red_and_the_sensor_makes_it_green(production: Depl
     ui.sees("Failed (1)")
     ui.screenshot("red")
     production.heal()
-    ui.toggle("sensors", RETRIES)
+    toggle(production, ui, "sensors", RETRIES, "RUNNING")
     wait_for("batch_1 to be green", lambda: is_green(production, "batch_1"), 120)
-    ui.toggle("sensors", RETRIES)
+    toggle(production, ui, "sensors", RETRIES, "STOPPED")
     retried = [run for run in production.runs() if {"key": "dagster/sensor_name", "value": RETRIES} in run["tags"]]
     assert len(retried) == 1
     assert {"key": "erp_medusa_pipelines/retry_of", "value": failed.run_id} in retried[0]["tags"]
