@@ -156,7 +156,7 @@ bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed t
 	@$(PY) -m bench.workers
 
 soak: $(READY) ## Half an hour of faults and kills, then everything must be green by itself (MINUTES=30 SEED=)
-	@$(PY) -m bench.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m dev.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dev.deployment import ROOT, Deployment, deployed, private_postgres
+from dev.webhook import Webhook, webhook
 from tests.support.browser import Operator, operator
-from tests.support.webhook import Webhook, webhook
 
 HERE = Path(__file__).parent
 SCREENSHOTS = ROOT / "artifacts" / "e2e"

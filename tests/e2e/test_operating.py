@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dev.deployment import Deployment, wait_for
+from dev.webhook import Webhook
 from tests.support.browser import Operator
-from tests.support.webhook import Webhook
 
 JOB = "export_items_and_images_custom"
 SCHEDULE = "expire_otps_schedule"

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FILES = [*ROOT.glob("bench/[!_]*.py"), *ROOT.glob("bench/*/__main__.py")]
+BENCH = Path(__file__).parents[2] / "bench"
 
 
-@pytest.mark.parametrize("name", sorted(".".join(file.relative_to(ROOT).with_suffix("").parts) for file in FILES))
+@pytest.mark.parametrize("name", sorted(file.stem for file in BENCH.glob("[!_]*.py")))
 def test_a_measurement_can_be_loaded(name: str) -> None:
-    assert importlib.import_module(name).__doc__
+    assert importlib.import_module(f"bench.{name}").__doc__

@@ -7,12 +7,12 @@ import dagster as dg
 import pytest
 
 from dev.mail_sink import mail_sink
+from dev.webhook import Webhook, webhook
 from erp_medusa_pipelines.orchestration import retries
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer, MedusaServer
-from tests.support.webhook import Webhook, webhook
 
 JOB = "export_items_and_images_custom"
 ASSET = "medusa_collections"

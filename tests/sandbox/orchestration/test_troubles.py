@@ -8,6 +8,7 @@ import pytest
 from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickStatus
 from dagster_shared.error import SerializableErrorInfo
 
+from dev.webhook import Webhook, webhook
 from erp_medusa_pipelines.orchestration import alerts, gates, state
 from erp_medusa_pipelines.orchestration.alert_sensor import REPORTED
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
@@ -15,7 +16,6 @@ from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer
-from tests.support.webhook import Webhook, webhook
 
 OTPS = task_named("expire_otps")
 WRONG_KEY = Fault("status", status=401, json={"exc_type": "AuthenticationError"})

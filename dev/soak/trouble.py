@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from bench.soak.plan import Trouble
 from dev.deployment import Deployment
+from dev.soak.plan import Trouble
 
 
 class Troublemaker:

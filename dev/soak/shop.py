@@ -4,10 +4,10 @@ from typing import Any
 
 import requests
 
-from bench.soak.verdict import Holdings
 from dev.deployment import Deployment
 from dev.mail_sink import MailSink
-from tests.support.sample_shop import SampleShop
+from dev.sample_shop import SampleShop
+from dev.soak.verdict import Holdings
 
 MAILS_A_ROUND = 2
 PASSWORDS_A_ROUND = 3

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bench.soak.verdict import Standing
 from dev.deployment import Deployment
+from dev.soak.verdict import Standing
 from erp_medusa_pipelines.tasks import TASKS
 
 ACTIVE = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]

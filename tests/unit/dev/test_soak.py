@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from bench.soak.plan import FAULTS, KILLED, QUIET_SHARE, plan
-from bench.soak.verdict import Holdings, Standing, shortcomings
+from dev.soak.plan import FAULTS, KILLED, QUIET_SHARE, plan
+from dev.soak.verdict import Holdings, Standing, shortcomings
 from erp_medusa_sandbox.faults import Action, Fault
 
 GOOD = Holdings(

@@ -1,6 +1,6 @@
 """What an installation keeps: bytes and rows of its storage, on PostgreSQL or in SQLite files.
 
-Belongs here: looking. Does not belong here: what makes it grow (bench/operations.py, bench/soak/).
+Belongs here: looking. Does not belong here: what makes it grow (bench/operations.py, soak/).
 """
 
 import sqlite3
@@ -14,8 +14,9 @@ TABLES = {"events": "event_logs", "ticks": "job_ticks", "runs": "runs"}
 
 
 def storage_numbers(home: Path, database: str | None) -> dict[str, int]:
-    """MB are bytes here: of all tables with their indexes, or of all files below `home` that Dagster wrote, and the
-    number of events, ticks and runs. `database` is the address of a PostgreSQL; None for SQLite.
+    """Return the bytes of all tables with their indexes and of the output of runs, and the events, ticks and runs.
+
+    `database` is the address of a PostgreSQL; None for SQLite, whose files lie below `home`.
     """
     output = _size(home / "storage") if database else 0
     if database:

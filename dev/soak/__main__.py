@@ -1,6 +1,6 @@
 """`make soak`: webserver, code server and daemon with every schedule on, and trouble all the time.
 
-    python -m bench.soak [--minutes 30] [--seed N] [--storage postgresql|sqlite] [--keep FOLDER]
+    python -m dev.soak [--minutes 30] [--seed N] [--storage postgresql|sqlite] [--keep FOLDER]
 
 The tasks of every minute have their own cron lines, the nightly ones tick every five minutes; all other settings are
 the defaults. Faults, kills and new work go on for two thirds of the time, the last third is quiet. Then the schedules
@@ -22,17 +22,17 @@ from pathlib import Path
 
 import requests
 
-from bench.soak.handles import Handles
-from bench.soak.plan import QUIET_SHARE, plan
-from bench.soak.shop import Shop
-from bench.soak.standing import active_runs, red_batches, standing
-from bench.soak.trouble import Troublemaker
-from bench.soak.verdict import alerts_out_of_order, shortcomings
-from bench.storage import storage_numbers
 from dev.deployment import Deployment, deployed, private_postgres
 from dev.mail_sink import LOOPBACK, mail_sink
+from dev.soak.handles import Handles
+from dev.soak.plan import QUIET_SHARE, plan
+from dev.soak.shop import Shop
+from dev.soak.standing import active_runs, red_batches, standing
+from dev.soak.trouble import Troublemaker
+from dev.soak.verdict import alerts_out_of_order, shortcomings
+from dev.storage import storage_numbers
+from dev.webhook import Webhook, webhook
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
-from tests.support.webhook import Webhook, webhook
 
 ALL = (*TASKS, *HOUSEKEEPING)
 SENSORS = ("retry_failed_partitions", "alerts")

@@ -1,7 +1,6 @@
 """A receiver of webhooks on the loopback."""
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ class Webhook:
 
     @property
     def titles(self) -> list[str]:
+        """Titles of the messages in the order of their arrival."""
         return [message["title"] for message in self.received]
 
 
@@ -51,12 +51,3 @@ def webhook() -> Iterator[Webhook]:
     finally:
         receiver.server.shutdown()
         receiver.server.server_close()
-
-
-@contextmanager
-def hanging() -> Iterator[str]:
-    """The address of a webhook that takes the connection and never answers."""
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(50)
-        yield f"json://127.0.0.1:{deaf.getsockname()[1]}/?rto=600"
