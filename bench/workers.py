@@ -19,8 +19,8 @@ from typing import Any
 import requests
 import yaml
 
-from bench.operations import numbers
 from dev.deployment import ROOT, Deployment, deployed, private_postgres
+from dev.storage import database_bytes
 
 JOB = "export_items_and_images_custom"
 BATCHES = [f"batch_{number}" for number in range(4)]
@@ -66,7 +66,7 @@ def night(deployment: Deployment, database: str, seconds: float) -> Night:
     deployment.break_medusa(path="^/admin", **fault)
     deployment.break_erpnext(path="^/api", **fault)
     requests_of(deployment)
-    size, *_ = numbers(database)
+    size = database_bytes(database)
     began = time.time()
     runs = [deployment.launch(JOB, batch) for batch in BATCHES]
     for run in runs:
@@ -78,7 +78,7 @@ def night(deployment: Deployment, database: str, seconds: float) -> Night:
         max(run["endTime"] for run in found) - began,
         sum(lengths) / len(lengths),
         requests_of(deployment),
-        numbers(database)[0] - size,
+        database_bytes(database) - size,
     )
 
 

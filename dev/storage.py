@@ -18,11 +18,17 @@ def storage_numbers(home: Path, database: str | None) -> dict[str, int]:
 
     `database` is the address of a PostgreSQL; None for SQLite, whose files lie below `home`.
     """
-    output = _size(home / "storage") if database else 0
     if database:
         with psycopg2.connect(database) as connection, connection.cursor() as cursor:
-            return {"bytes": _one(cursor, SIZE) + output, **{k: _one(cursor, _count(t)) for k, t in TABLES.items()}}
+            rows = {kind: _one(cursor, _count(table)) for kind, table in TABLES.items()}
+        return {"bytes": database_bytes(database) + _size(home / "storage"), **rows}
     return {"bytes": sum(_size(home / part) for part in ("history", "schedules", "storage")), **_sqlite_rows(home)}
+
+
+def database_bytes(database: str) -> int:
+    """Return the bytes of all tables of a PostgreSQL with their indexes."""
+    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
+        return _one(cursor, SIZE)
 
 
 def _one(cursor: Any, query: str) -> int:
