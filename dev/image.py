@@ -12,10 +12,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from dev.wheel_check import build
 
@@ -96,9 +98,8 @@ class Image:
         arguments = ["/usr/local/bin/entrypoint", *command]
         with log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603
-                # --kill-child: nothing is left when the process that this starts is ended.
                 [
-                    *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
+                    *("unshare", "--mount", "--pid", "--fork"),
                     *("sh", "-c", START, "sh", *variables, *arguments),
                 ],
                 env={"PATH": os.environ["PATH"], "ROOT_FS": str(self.files), "SECRETS": str(secrets)},
@@ -106,6 +107,15 @@ class Image:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End what `start` has started, with the processes inside: they changed their user, so no signal reaches them."""
+    inside = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    for each in (*inside, process):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait(30)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from dev.deployment import LAUNCH, addresses, private_postgres, wait_for
-from dev.image import NAME, Image, mounted, tool
+from dev.image import NAME, Image, end, mounted, tool
 from dev.postgres import free_port
 from erp_medusa_sandbox import server as sandbox
 
@@ -124,6 +124,4 @@ def test_a_read_only_container_for_each_role_serves_and_runs_a_task(
         assert status == "SUCCESS"
     finally:
         for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait(30)
+            end(process)
