@@ -5,8 +5,10 @@ Belongs here: the commands, and a plan as tables and as a file. Planning itself 
 
 import hashlib
 import json
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200
 """A longer table is cut on the screen; --json and --out have all rows."""
+
+LONGEST_CELL = 100
+"""Characters of a value on the screen. What was sent of a product is noted in a value of 500."""
 
 COLOURS = {"create": "green", "update": "yellow", "delete": "red", "send": "cyan"}
 
@@ -139,7 +144,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
 
 def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "list[Plan]":
     """Make one plan per task, with progress."""
-    with instance_if_any() as instance, progress() as display:
+    with instance_if_any() as instance, progress() as display, _silent_syncs():
         code = definitions(settings)
         bar = display.add_task("Planning", total=len(tasks))
         plans = []
@@ -147,6 +152,18 @@ def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "li
             plans.append(_plan(code, settings, task, scope, instance))
             display.advance(bar)
     return plans
+
+
+@contextmanager
+def _silent_syncs() -> Iterator[None]:
+    """Keep back the log of the syncs, which tells what is planned as done. `--debug` shows it."""
+    logger = logging.getLogger("erp_medusa_pipelines.sync")
+    if not logger.isEnabledFor(logging.DEBUG):
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 def _plan(
@@ -193,7 +210,10 @@ def _answer(plans: "Sequence[Plan]", told: dict[str, Any]) -> Answer:
 
 def _shown(plan: "Plan") -> list[RenderableType]:
     rows = [
-        (row.system, row.kind, row.document, Text(row.action, style=COLOURS[row.action]), row.field, row.old, row.new)
+        (
+            *(row.system, row.kind, row.document, Text(row.action, style=COLOURS[row.action]), row.field),
+            *(_short(row.old), _short(row.new)),
+        )
         for row in plan.rows[:MOST_ROWS]
     ]
     parts: list[RenderableType] = []
@@ -214,3 +234,8 @@ def _shown(plan: "Plan") -> list[RenderableType]:
     if documents:
         parts.append(Text(", ".join(f"{number} {what}" for what, number in sorted(documents.items()))))
     return parts
+
+
+def _short(value: str) -> str:
+    """Return the value as a cell shows it; --json and --out have it whole."""
+    return value if len(value) <= LONGEST_CELL else f"{value[:LONGEST_CELL]}…"

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
+from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.state import load
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
@@ -52,6 +54,20 @@ def test_a_plan_is_written_to_a_file_and_applied_once(
     again = erp_medusa("apply", "--plan", str(file))
     assert (again.code, again.data["applied"]) == (1, False)
     assert len(medusa_writes(medusa)) == writes
+
+
+def test_a_plan_on_the_screen_is_short_and_says_nothing_was_done(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, home: Path
+) -> None:
+    lost, long = shop.item(), shop.item()
+    assert erp_medusa("sync", lost, long).code == 0
+    erp.store.set("Website Item", lost, medusa_id="prod_gone", medusa_variant_id="variant_gone")
+    erp.store.set("Website Item", long, web_long_description=f"<p>{'x' * 500}</p>")
+    told = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["plan", EXPORT])
+    assert "prod_gone" in told.stdout
+    assert "WARNING" not in told.stderr
+    assert "x" * 90 in told.stdout
+    assert "x" * 101 not in told.stdout
 
 
 def test_the_log_tells_what_a_run_made_changed_and_refused(
