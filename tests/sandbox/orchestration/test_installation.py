@@ -22,14 +22,18 @@ def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
 
 def result(instance: dg.DagsterInstance, check: str) -> dg.AssetCheckEvaluation:
     """The newest one that is written."""
-    records = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+    records = instance.event_log_storage.get_event_records(
+        dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    )
     events = [record.event_log_entry.dagster_event for record in records]
     found = [event.asset_check_evaluation_data for event in events if event]
     return next(each for each in found if each.check_name == check)
 
 
 def written(instance: dg.DagsterInstance) -> int:
-    return len(instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)))
+    return len(
+        instance.event_log_storage.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+    )
 
 
 def test_our_own_dagster_yaml_passes(daemon: Daemon) -> None:

@@ -230,7 +230,7 @@ def _cases() -> Iterator[Any]:
             yield pytest.param(subject, place, id=f"{subject}-{place}-{pair['label']}")
 
 
-@pytest.mark.parametrize(("subject", "place"), _cases())
+@pytest.mark.parametrize(("subject", "place"), list(_cases()))
 def test_the_embedded_erpnext_answers_as_the_recorded_one(subject: str, place: int) -> None:
     recorded, answer = pairs(subject)[place]["response"], replayed(subject)[place]
     assert answer.status_code == recorded["status"], answer.text[:500]
