@@ -57,7 +57,7 @@ def _one(world: World, name: str, product: dict[str, Any]) -> list[str]:
         "barcode": (_barcode(world, row["item_code"]), variant["barcode"]),
         "collection": (group, (product["collection"] or {}).get("title")),
         "price": (_price(world, row["item_code"]), _shown_price(world, product["id"])),
-        "pictures": (_pictures(world, name), len(product["images"])),
+        "pictures": _pictures(world, name, len(product["images"])),
         **_stock(world, row["item_code"], variant),
     }
     texts += [
@@ -96,8 +96,10 @@ def _shown_price(world: World, product_id: str) -> float | None:
     return calculated["calculated_amount"] if calculated else None
 
 
-def _pictures(world: World, name: str) -> int:
-    return len(world.erp.store.rows("File", attached_to_doctype="Website Item", attached_to_name=name))
+def _pictures(world: World, name: str, shown: int) -> tuple[int, int]:
+    """Pictures are never removed: those of an item that was deleted or restored meanwhile may stay."""
+    now, ever = world.pictures(name)
+    return (shown if now <= shown <= ever else now), shown
 
 
 def _stock(world: World, code: str, variant: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

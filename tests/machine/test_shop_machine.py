@@ -229,6 +229,23 @@ class ShopMachine(RuleBasedStateMachine):
         assert self.world.writes() == []
 
 
+def test_an_item_that_is_published_again_under_another_name_keeps_its_products_pictures() -> None:
+    """An example that failed: pictures are never removed from a product, so they outlive their Website Item."""
+    with open_world() as world:
+        name = world.add_item(0, rate=1.5, quantity=5, picture=True)
+        assert world.night()[0].success
+        product = world.row(name)["medusa_id"]
+        again = world.publish_again(name)
+        for _ in range(NIGHTS_TO_SETTLE):
+            world.night()
+        assert world.row(again)["medusa_id"] == product
+        assert differences(world) == []
+        assert world.pictures(again) == (0, 1)
+        world.forget_requests()
+        assert all(run.success for run in world.night())
+        assert world.writes() == []
+
+
 # As long as it takes, with as many examples as somebody asks for.
 @pytest.mark.timeout(0)
 def test_whatever_happened_medusa_shows_in_the_end_what_erpnext_says() -> None:

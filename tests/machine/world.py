@@ -5,6 +5,7 @@ result (projection.py).
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class World:
         self.numbers = count(1)
         self.edits: dict[str, Edit] = {}
         """By product: another Website Item for the same Item takes its product over, with what was typed there."""
+        self.attached: Counter[str] = Counter()
+        """Pictures ever attached, by the name before the `+`. A product keeps those of a deleted or restored item."""
         self.groups = [self.catalogue.group(label) for label in ("Gloves", "Implants", "أجهزة")]
         erp.store.insert("UOM", name="Nos", uom_name="Nos")
         erp.store.insert("Currency", name="OMR", currency_name="OMR")
@@ -137,7 +140,13 @@ class World:
     def attach(self, name: str) -> None:
         """Return a unique picture."""
         number = next(self.numbers)
+        self.attached[name.split("+")[0]] += 1
         add_file(self.erp.store, name, f"photo {number}.png", image("png", number))
+
+    def pictures(self, name: str) -> tuple[int, int]:
+        """Number of pictures that are attached to a Website Item, and that ever were to it and those before it."""
+        now = self.erp.store.rows("File", attached_to_doctype="Website Item", attached_to_name=name)
+        return len(now), self.attached[name.split("+")[0]]
 
     def copy(self, name: str) -> str:
         """The desk's Duplicate: another Item, and the original's ids."""
