@@ -103,7 +103,7 @@ wheel-check: $(READY) ## Build the wheel, install it into a clean environment, l
 sbom: $(READY) ## Write the bill of materials of what is shipped into dist/, and check the licences in it
 	@$(PY) -m dev.sbom
 
-audit: $(READY) ## Ask PyPI for known weaknesses of the pinned versions (needs pypi.org itself: a mirror has no answer)
+audit: $(READY) ## Ask PyPI for known weaknesses of the pinned versions (needs the internet)
 	@$(BIN)/uv tool run pip-audit==2.10.1 --strict --disable-pip --no-deps --requirement constraints.txt
 
 format: $(READY) ## Put the code into shape
