@@ -219,7 +219,7 @@ def _command(state: State, cluster: Cluster, database: str, *arguments: str, fai
 
 
 def _choose_port(state: State) -> None:
-    """Return MEDUSA_PORT if set, else the previous port so that addresses stay valid, else any free port."""
+    """Set the port: MEDUSA_PORT if set, else the previous one so that addresses stay valid, else any free one."""
     if named := os.environ.get("MEDUSA_PORT"):
         if not named.isdigit() or free_port(int(named)) != int(named):
             raise MedusaError(f"MEDUSA_PORT={named}: somebody else listens there, or it is no port. Choose another.")

@@ -71,7 +71,7 @@ class History:
         return cls(url, shop_name()) if url else None
 
     def log_of(self, run_id: str, keep_days: int) -> ChangeLog:
-        """Yield a log whose changes are stored for this run. A failing storage loses history, never the run."""
+        """Return a log whose changes are stored for this run. A failing storage loses history, never the run."""
 
         def keep(changes: list[Change]) -> None:
             try:

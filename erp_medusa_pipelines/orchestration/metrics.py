@@ -55,7 +55,7 @@ class Metrics(Collector):
         yield _gauge("erp_medusa_rejects", "Documents that a server refuses now", "asset", rejects)
 
     def describe(self) -> Iterable[Metric]:
-        """Yield nothing: registering does not read the storage."""
+        """Return nothing: registering does not read the storage."""
         return ()
 
     def _read_new(self, asset: str) -> None:

@@ -138,7 +138,7 @@ class World:
             self.erp.store.insert("Bin", name=f"bin-{next(self.numbers):05d}", actual_qty=quantity, **place)
 
     def attach(self, name: str) -> None:
-        """Return a unique picture."""
+        """Attach a unique picture to a Website Item."""
         number = next(self.numbers)
         self.attached[name.split("+")[0]] += 1
         add_file(self.erp.store, name, f"photo {number}.png", image("png", number))

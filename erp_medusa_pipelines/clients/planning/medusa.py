@@ -80,7 +80,7 @@ class PlannedMedusa(ReadingMedusa):
         yield from made
 
     def _moved_to(self, plural: str, key: str, wanted: set[str]) -> set[str]:
-        """Yield documents that match only with planned values, such as a renamed product."""
+        """Return ids of documents that match only with planned values, such as a product that gets another handle."""
         prefix = PREFIXES.get(plural)
         if key == "id" or prefix is None:
             return set()
