@@ -32,6 +32,9 @@ class MedusaClient:
     def __init__(self, http: HttpClient) -> None:
         self.http = http
 
+    def name_documents(self, names: Mapping[str, str]) -> None:
+        """Tell names by id, for clients that note down what they change. This one needs none."""
+
     # --- look-ups ---------------------------------------------------------------------------------------------
 
     def find(

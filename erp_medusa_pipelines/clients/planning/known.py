@@ -32,6 +32,11 @@ class Known:
         """Return the document's display name, or its id if no name was read."""
         return self.names.get(identifier) or identifier
 
+    def place(self, location: str) -> str:
+        """Return a stock location as text: its name, which need not be unique, and its id."""
+        name = self.names.get(location)
+        return f"{name} ({location})" if name else location
+
     def learn(self, plural: str, row: Row) -> None:
         """Remember name and values from a row of a list route."""
         identifier = row.get("id")

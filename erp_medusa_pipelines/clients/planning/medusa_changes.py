@@ -67,7 +67,7 @@ def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[C
                 yield Change("Medusa", "delete", "inventory level", level)
                 continue
             item, location = level["inventory_item_id"], level["location_id"]
-            field = f"stocked at {location}"
+            field = f"stocked at {known.place(location)}"
             before = {field: known.levels[item, location]} if (item, location) in known.levels else {}
             values = {field: level.get("stocked_quantity")}
             yield Change("Medusa", action, "inventory level", item, values, known.name(item), before)

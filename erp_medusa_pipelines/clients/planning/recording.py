@@ -23,6 +23,10 @@ class ReadingMedusa(MedusaClient):
         super().__init__(http)
         self.known = Known()
 
+    def name_documents(self, names: Mapping[str, str]) -> None:
+        """Remember names by id that the caller has from elsewhere."""
+        self.known.names.update(names)
+
     def find(
         self,
         path: str,

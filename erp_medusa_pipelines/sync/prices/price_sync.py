@@ -78,6 +78,8 @@ class PriceSync(BatchSync):
             items = [item for item in priced_items(self.erp) if self.batch.contains(item.name)]
             exported = [item for item in items if item.variant_id and item.name not in self.foreign]
             own = {item.variant_id for item in exported}
+            # Medusa's answers about prices have only the ids of variants.
+            self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
             reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own)
             windows = ahead(self._windows(exported))
             first = list(islice(windows, 1))

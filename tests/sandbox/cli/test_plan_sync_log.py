@@ -86,9 +86,28 @@ def test_the_log_tells_what_a_run_made_changed_and_refused(
     titles = [one for one in entries if one["field"] == "title"]
     assert [(one["new"], one["run_id"]) for one in titles] == [("Another name", second.data["run_id"])]
     assert {one["kind"] for one in entries} >= {"product", "price", "inventory level", "Website Item", "Item Price"}
+    (level,) = (one for one in entries if one["kind"] == "inventory level")
+    assert "Main warehouse (sloc_" in level["field"]
     refused = [one for one in erp_medusa("log", bad).data["entries"] if one["action"] == "refuse"]
     assert len(refused) == 1
     assert erp_medusa("log", other).data["entries"] == []
+
+
+def test_prices_that_change_are_told_by_the_items_code(erp_medusa: Command, shop: Shop, home: Path) -> None:
+    """The price task reads no product, and what Medusa says of its prices has only the ids of variants."""
+    name = shop.item()
+    assert erp_medusa("sync", name).code == 0
+    shop.erp.store.set("Item Price", f"price-{shop.catalogue.tag}-001", price_list_rate=4)
+    planned = home / "plan.json"
+    assert erp_medusa("plan", "sync_missing_prices_to_medusa", "--out", str(planned)).code == 0
+    assert erp_medusa("apply", "--plan", str(planned)).code == 0
+    code = shop.catalogue.row(name)["item_code"]
+    told = [
+        (one["document"], one["old"], one["new"])
+        for one in erp_medusa("log", code).data["entries"]
+        if (one["kind"], one["action"]) == ("price", "update")
+    ]
+    assert told == [(code, "1.5", "4.0")]
 
 
 def test_only_the_named_items_are_touched_and_nothing_counts_as_materialized(

@@ -128,7 +128,8 @@ def test_every_kind_of_change_is_planned_as_it_is_made(
         missing,
     }
     assert rows["price", shop.catalogue.row(priced)["item_code"], "OMR always"] == ("update", "1.5", "9.25")
-    place = f"stocked at {medusa.stock_location_id}"
+    (location,) = medusa.admin("GET", "/admin/stock-locations")["stock_locations"]
+    place = f"stocked at {location['name']} ({location['id']})"
     assert rows["inventory level", shop.catalogue.row(stocked)["item_code"], place] == ("update", "7", "3")
     the_same(planned, runner.job(EXPORT, "batch_0"))
 
