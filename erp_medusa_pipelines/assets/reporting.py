@@ -254,16 +254,19 @@ def document_url(base_url: str, doctype: str, name: str) -> str:
 
 
 def _progress_log(context: dg.AssetExecutionContext) -> Any:
-    """Build a listener that logs progress, no more often than an operator can read."""
+    """Build a listener that logs progress, no more often than an operator can read.
+
+    Threads report in any order: a number below the last one is old.
+    """
     lock = threading.Lock()
-    last = time.monotonic()
+    last, most = time.monotonic(), 0
 
     def listener(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, most
         with lock:
             now = time.monotonic()
-            if now - last >= SECONDS_BETWEEN_PROGRESS:
-                last = now
+            if done > most and now - last >= SECONDS_BETWEEN_PROGRESS:
+                last, most = now, done
                 context.log.info("%d of %d", done, total)
 
     return listener

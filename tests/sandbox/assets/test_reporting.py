@@ -3,7 +3,10 @@
 import re
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.assets import reporting
@@ -170,3 +173,13 @@ def test_progress_tells_the_true_total_from_its_first_line_on(
         assert {total for _, total in told[asset]} == {12}, (asset, told[asset])
         assert done == sorted(done)
         assert done[-1] == 12
+
+
+def test_a_number_that_a_thread_reports_late_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting, "SECONDS_BETWEEN_PROGRESS", 0.0)
+    told: list[tuple[int, int]] = []
+    context = SimpleNamespace(log=SimpleNamespace(info=lambda _text, *numbers: told.append(numbers)))
+    listener = reporting._progress_log(cast("dg.AssetExecutionContext", context))
+    for done in (4, 12, 8):
+        listener(done, 12)
+    assert told == [(4, 12), (12, 12)]
