@@ -6,6 +6,7 @@ of keys that are taken already can be foreseen.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import PermanentError
@@ -123,7 +124,9 @@ class PlannedMedusa(ReadingMedusa):
         self._log.add(
             *(Change("Medusa", "create", "file", name, {"bytes": len(content)}, name) for name, content, _ in uploads)
         )
-        return [{"id": name, "url": f"planned://{self._log.new_id('file')}/{name}"} for name, _, _ in uploads]
+        # Threads upload in any order, and an address goes into a hash: it must be the same in the next plan.
+        addresses = [f"planned://{sha256(content).hexdigest()}/{name}" for name, content, _ in uploads]
+        return [{"id": name, "url": url} for (name, _, _), url in zip(uploads, addresses, strict=True)]
 
     def _make(self, plural: str, prefix: str, row: Body) -> Row:
         made = {"id": self._log.new_id(prefix), **row}

@@ -121,3 +121,12 @@ def test_the_connection_of_a_plan_cannot_write() -> None:
     assert isinstance(http, HttpClient)
     with pytest.raises(LookupError, match="PUT /api/resource/Item would write"):
         http.request("PUT", "/api/resource/Item")
+
+
+def test_a_picture_has_the_same_address_in_the_next_plan(log: ChangeLog) -> None:
+    """It goes into a hash in the product's metadata, and `apply` compares two plans. Threads upload in any order."""
+    one, two = ("a.png", b"x", "image/png"), ("b.png", b"y", "image/png")
+    first, second = (PlannedMedusa(NoMedusa("Medusa", "http://127.0.0.1:9", {}), log) for _ in range(2))
+    told = [first.upload([one]), first.upload([two])]
+    assert [second.upload([two]), second.upload([one])] == told[::-1]
+    assert told[0] != told[1]
