@@ -8,9 +8,11 @@ Run: make image [BASE=registry/python@sha256:...]
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,13 +58,22 @@ def base(folder: Path) -> str:
     """A Debian with Python, made from Debian's packages; made once."""
     if OWN_BASE in tool("buildah", "images", "--format", "{{.Name}}"):
         return OWN_BASE
-    files = folder / SUITE
-    tool("debootstrap", "--variant=minbase", "--include=python3,python3-venv,ca-certificates", SUITE, files)
-    container = tool("buildah", "from", "scratch")
-    tool("buildah", "add", container, files, "/")
-    tool("buildah", "commit", "--rm", container, OWN_BASE)
-    shutil.rmtree(files)
+    # debootstrap cannot go on with what an attempt that failed has left.
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        files = Path(made) / SUITE
+        tool("debootstrap", "--variant=minbase", "--include=python3,python3-venv,ca-certificates", SUITE, files)
+        container = tool("buildah", "from", "scratch")
+        tool("buildah", "add", container, files, "/")
+        tool("buildah", "commit", "--rm", container, OWN_BASE)
     return OWN_BASE
+
+
+def own_limits() -> Iterator[str]:
+    """Yield options that keep this machine's limits: raising them, as a newer buildah does, takes more than root."""
+    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        found = resource.getrlimit(limit)
+        if resource.RLIM_INFINITY not in found:
+            yield from ("--ulimit", f"{name}={found[0]}:{found[1]}")
 
 
 def build_image(folder: Path, named_base: str | None = None) -> str:
@@ -71,6 +82,7 @@ def build_image(folder: Path, named_base: str | None = None) -> str:
     build(ROOT / "dist")
     tool(
         *("buildah", "build", "--isolation", "chroot", "--format", "docker", "--layers=false", "--tag", NAME),
+        *own_limits(),
         *("--build-arg", f"BASE={named_base or base(folder)}"),
         # Of this machine, for the build alone: the authorities that its registry's certificate is checked against.
         *("--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro", "--build-arg", f"PIP_CERT={AUTHORITIES}"),
