@@ -8,7 +8,6 @@ Run: make image [BASE=registry/python@sha256:...]
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +28,8 @@ OWN_BASE = "localhost/bookworm-python"
 SUITE = "bookworm"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 USER = "10001:10001"
+LIMITS = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")
+"""Below what the machine has: raising them, as buildah does by itself, takes a right that root may not have."""
 
 START = """
 set -e
@@ -68,21 +69,13 @@ def base(folder: Path) -> str:
     return OWN_BASE
 
 
-def own_limits() -> Iterator[str]:
-    """Yield options that keep this machine's limits: raising them, as a newer buildah does, takes more than root."""
-    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
-        found = resource.getrlimit(limit)
-        if resource.RLIM_INFINITY not in found:
-            yield from ("--ulimit", f"{name}={found[0]}:{found[1]}")
-
-
 def build_image(folder: Path, named_base: str | None = None) -> str:
     """Build the wheel and the image from it; returns the image's name."""
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     build(ROOT / "dist")
     tool(
         *("buildah", "build", "--isolation", "chroot", "--format", "docker", "--layers=false", "--tag", NAME),
-        *own_limits(),
+        *LIMITS,
         *("--build-arg", f"BASE={named_base or base(folder)}"),
         # Of this machine, for the build alone: the authorities that its registry's certificate is checked against.
         *("--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro", "--build-arg", f"PIP_CERT={AUTHORITIES}"),
