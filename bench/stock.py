@@ -28,6 +28,7 @@ from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
 CHANGED = 20
+LEVEL_FIELDS = "id,location_levels.location_id,location_levels.stocked_quantity"
 LEVELS_ROUTE = "/admin/inventory-items/location-levels/batch"
 
 
@@ -95,9 +96,14 @@ def first_sync(opened: Shop, location: str) -> Row:
 
 
 def change_some(opened: Shop) -> None:
-    """Raise the quantity of some Bins."""
-    for row in opened.erp.get_list("Bin", ["name", "actual_qty"], filters=[["actual_qty", ">", 0]], limit=CHANGED):
-        opened.erp.update("Bin", row["name"], {"actual_qty": row["actual_qty"] + 11})
+    """Change some levels in Medusa, so that they differ from the Bins: the pipelines' user may not write those."""
+    rows = opened.medusa.all_of("/admin/inventory-items", "inventory_items", LEVEL_FIELDS, page_size=2000)
+    levels = [{"inventory_item_id": row["id"], **level} for row in rows for level in row["location_levels"]]
+    keys = ("inventory_item_id", "location_id", "stocked_quantity")
+    changed = [{key: level[key] for key in keys} for level in levels[:CHANGED]]
+    for level in changed:
+        level["stocked_quantity"] += 11
+    MedusaInventory(opened.medusa).write_levels(update=changed)
 
 
 def main() -> None:
