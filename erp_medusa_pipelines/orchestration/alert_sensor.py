@@ -23,7 +23,7 @@ from erp_medusa_pipelines.orchestration.alerts import (
     trouble_over_message,
 )
 from erp_medusa_pipelines.orchestration.dagster_internals import check_keys, instigators
-from erp_medusa_pipelines.orchestration.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.failed_parts import failed_before, read_state
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.rejects import read_rejects
@@ -50,7 +50,7 @@ def news(
     reported = {key: entry for key, entry in before.items() if not key.startswith("run/")}
     retried = _retry_sensor_is_on(instance)
     now = read_state(instance, batches_in_force(settings))
-    for part in now.failed:
+    for part in (*now.failed, *failed_before(instance, now)):
         view = retries.outlook(instance, part, settings)
         if (view.final or not retried) and _is_news(reported.get(part.name), part.run.run_id):
             reported[part.name] = {

@@ -152,6 +152,15 @@ def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tu
         yield None, planned.run_id
 
 
+def attempts(instance: dg.DagsterInstance, asset: str, partition: str | None, limit: int) -> list[str]:
+    """Runs that were to materialize the asset, or this partition of it, newest first."""
+    partitions = [partition] if partition else None
+    records = instance.fetch_planned_materializations(
+        dg.AssetRecordsFilter(asset_key(asset), asset_partitions=partitions), limit=limit
+    ).records
+    return [record.run_id for record in records]
+
+
 def latest_check_results(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
 ) -> Iterator[tuple[dg.AssetCheckKey, dg.AssetCheckEvaluation, str]]:

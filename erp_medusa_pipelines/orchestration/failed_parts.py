@@ -4,18 +4,24 @@ Belongs here: reading Dagster's record of attempts, the same one that the UI col
 log: any success of a partition - a retry, a backfill, the next night - removes it from this list.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import unfinished_attempts
+from erp_medusa_pipelines.orchestration.dagster_internals import attempts, unfinished_attempts
 from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task, task_named
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 PartKey = tuple[str, str | None]
 """Name of a task and one of its batches; None where it has none."""
+
+Found = dict[PartKey, list[tuple[str, dg.RunRecord]]]
+"""Assets of a part, each with the run of an attempt."""
+
+ATTEMPTS_READ = 5
+"""How far back an ended attempt is looked for, behind those that wait or were canceled."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class FailedState:
     failed: list[FailedPart]
     stopped: list[FailedPart]
     unsettled: frozenset[tuple[str, str | None]]
+    busy: frozenset[tuple[str, str | None]] = frozenset()
+    """Those of `unsettled` that a run is to materialize now."""
 
     def failed_of(self, task: Task) -> list[FailedPart]:
         """Return the failed parts with assets of the task."""
@@ -64,34 +72,54 @@ class FailedState:
 
 def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> FailedState:
     """Return what is left failed now, of the batches that exist. Batches in progress are not included."""
-    found: dict[dg.DagsterRunStatus, dict[PartKey, list[tuple[str, dg.RunRecord]]]] = {FAILURE: {}, CANCELED: {}}
+    found: dict[dg.DagsterRunStatus, Found] = {FAILURE: {}, CANCELED: {}}
     unsettled: set[tuple[str, str | None]] = set()
-    busy: set[PartKey] = set()
+    busy: dict[tuple[str, str | None], PartKey] = {}
     for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
         for partition, run_id in unfinished_attempts(instance, asset):
             record = _record(instance, run_id)
             if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
                 continue
-            run = record.dagster_run
-            # An unpartitioned asset failed as a step of a batch's run, and is retried with that batch.
-            batch = partition or first_batch_of(run)
-            if batch is not None and batch not in batches:
+            part = _key(record.dagster_run, asset, partition)
+            if part[1] is not None and part[1] not in batches:
                 continue
             unsettled.add((asset, partition))
-            part = _task(run, asset).name, batch
-            if run.status in found:
-                found[run.status].setdefault(part, []).append((asset, record))
+            if record.dagster_run.status in found:
+                found[record.dagster_run.status].setdefault(part, []).append((asset, record))
             else:
-                busy.add(part)
-    failed = _parts(found[FAILURE], busy)
-    stopped = _parts(found[CANCELED], busy | {(part.task.name, part.partition) for part in failed})
-    return FailedState(failed, stopped, frozenset(unsettled))
+                busy[asset, partition] = part
+    failed = _parts(found[FAILURE], busy.values())
+    stopped = _parts(found[CANCELED], {*busy.values(), *((part.task.name, part.partition) for part in failed)})
+    return FailedState(failed, stopped, frozenset(unsettled), frozenset(busy))
 
 
-def _parts(
-    found: Mapping[PartKey, Sequence[tuple[str, dg.RunRecord]]], without: Collection[PartKey]
-) -> list[FailedPart]:
-    return [_part(*key, attempts) for key, attempts in found.items() if key not in without]
+def failed_before(instance: dg.DagsterInstance, now: FailedState) -> list[FailedPart]:
+    """Return what failed when it was last tried, and is being tried anew.
+
+    Where a schedule ticks faster than its runs come through, one of them always waits or is at work.
+    """
+    found: Found = {}
+    for asset, partition in now.busy:
+        for run_id in attempts(instance, asset, partition, ATTEMPTS_READ):
+            record = instance.get_run_record_by_id(run_id)
+            status = record.dagster_run.status if record else None
+            if record and status == FAILURE:
+                found.setdefault(_key(record.dagster_run, asset, partition), []).append((asset, record))
+            if status in (FAILURE, dg.DagsterRunStatus.SUCCESS):
+                break
+    return _parts(found, {(part.task.name, part.partition) for part in now.failed})
+
+
+def _key(run: dg.DagsterRun, asset: str, partition: str | None) -> PartKey:
+    """Return the part that an attempt counts for.
+
+    An unpartitioned asset failed as a step of a batch's run, and is retried with that batch.
+    """
+    return _task(run, asset).name, partition or first_batch_of(run)
+
+
+def _parts(found: Found, without: Collection[PartKey]) -> list[FailedPart]:
+    return [_part(*key, entries) for key, entries in found.items() if key not in without]
 
 
 def _task(run: dg.DagsterRun, asset: str) -> Task:

@@ -88,6 +88,42 @@ def test_without_the_retry_sensor_every_failure_is_final(
     assert "the sensor retry_failed_partitions is turned off" in message["message"]
 
 
+def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    """Where a schedule ticks faster than its runs come through, one of them is always under way."""
+    daemon.turn_on_sensor(retries.SENSOR)
+    medusa.faults.add(LOCKED_OUT)
+    failed = daemon.runner.asset(ASSET).result.run_id
+    daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.QUEUED)
+    tick(daemon)
+    (message,) = receiver.received
+    assert failed in message["message"]
+    tick(daemon)
+    assert len(receiver.received) == 1
+
+
+def test_what_was_good_before_the_run_that_waits_is_not_told(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook
+) -> None:
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    medusa.faults.heal()
+    assert daemon.runner.asset(ASSET).success
+    daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.QUEUED)
+    tick(daemon)
+    assert receiver.received == []
+
+
+def test_a_retry_that_is_under_way_is_no_news(daemon: Daemon, medusa: MedusaServer, receiver: Webhook) -> None:
+    daemon.turn_on_sensor(retries.SENSOR)
+    medusa.faults.add(OFFLINE)
+    daemon.runner.asset(ASSET)
+    daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.STARTED)
+    tick(daemon)
+    assert receiver.received == []
+
+
 def test_recovery_is_told_once_and_only_for_what_was_reported(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:

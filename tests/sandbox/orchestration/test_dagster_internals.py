@@ -80,6 +80,14 @@ def test_attempts_that_made_nothing_are_found_by_batch(daemon: Daemon) -> None:
     assert list(internals.unfinished_attempts(daemon.instance, "expired_otps")) == []
 
 
+def test_the_runs_that_were_to_make_a_batch_are_found_newest_first(daemon: Daemon) -> None:
+    runs = [daemon.created("update_webitem_stock", batch).run_id for batch in ("batch_0", "batch_1", "batch_0")]
+    assert internals.attempts(daemon.instance, "medusa_stock", "batch_0", limit=5) == [runs[2], runs[0]]
+    assert internals.attempts(daemon.instance, "medusa_stock", "batch_0", limit=1) == [runs[2]]
+    run = daemon.created("expire_otps")
+    assert internals.attempts(daemon.instance, "expired_otps", None, limit=5) == [run.run_id]
+
+
 def test_the_newest_result_of_each_check(daemon: Daemon) -> None:
     keys = internals.check_keys(daemon.repository)
     assert dg.AssetCheckKey(dg.AssetKey("expired_otps"), "nothing_rejected") in keys
