@@ -1,7 +1,7 @@
-"""What every live test needs: a real Medusa, the one of the environment or the project's own.
+"""What every live test needs: a real Medusa, the one of the environment or the project's own, and an ERPNext.
 
-Belongs here: fixtures shared by the live tests. Not here: test data - each test makes its own, under a unique prefix,
-because the shop may be in use by others.
+The ERPNext is the one that ERPNEXT_URL names, else the embedded one. Belongs here: fixtures shared by the live tests.
+Not here: test data - each test makes its own, under a unique prefix, because the shop may be in use by others.
 """
 
 import os
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.real_site import RealSite, empty_site, proxied_site
 from tests.support.servers import MedusaServer as ProxiedServer
-from tests.support.servers import proxied_medusa
+from tests.support.servers import embedded_erpnext, proxied_medusa
+from tests.support.site import AnyErp
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parents[1] / "dev" / "medusa.py"
@@ -61,6 +63,32 @@ def medusa(medusa_server: MedusaServer) -> Iterator[ProxiedServer]:
     known = {each.name: getattr(medusa_server, each.name) for each in fields(medusa_server) if each.name != "url"}
     with proxied_medusa(medusa_server.url, **known) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def real_site() -> RealSite | None:
+    """The site of the environment, which has to be without a catalogue; None without ERPNEXT_URL."""
+    return empty_site(dict(os.environ)) if os.environ.get("ERPNEXT_URL") else None
+
+
+@pytest.fixture(scope="session")
+def real_keys() -> tuple[str, str]:
+    """The pipelines' own key on that site."""
+    return os.environ.get("ERPNEXT_API_KEY", ""), os.environ.get("ERPNEXT_API_SECRET", "")
+
+
+@pytest.fixture
+def erp(real_site: RealSite | None, real_keys: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[AnyErp]:
+    """The real ERPNext if one is named, else a fresh embedded one.
+
+    What a real one cannot show says so with the marker `embedded_erp`, and always runs on the embedded one.
+    """
+    if real_site is None or request.node.get_closest_marker("embedded_erp"):
+        with embedded_erpnext() as server:
+            yield server
+    else:
+        with proxied_site(real_site, *real_keys) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")

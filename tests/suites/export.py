@@ -15,7 +15,8 @@ from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 from tests.support.writes import erp_writes, medusa_writes
 
 EXPORT = ["medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates"]
@@ -40,7 +41,7 @@ def products(medusa: MedusaServer, names: list[str]) -> dict[str, dict[str, Any]
 
 
 @pytest.fixture
-def catalogue(erp: ErpServer) -> Catalogue:
+def catalogue(erp: AnyErp) -> Catalogue:
     return Catalogue(erp.store)
 
 
@@ -110,7 +111,7 @@ class ExportSuite:
         assert len(variant["inventory_items"]) == 1
 
     def test_a_second_run_writes_nothing(
-        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
     ) -> None:
         catalogue.items(30, catalogue.group("Mirrors"))
         assert runner.assets(EXPORT, "batch_0").success
@@ -134,7 +135,7 @@ class ExportSuite:
         assert sorted(products(medusa, names)) == names
 
     def test_the_server_script_writes_ids_without_saving_documents(
-        self, catalogue: Catalogue, erp: ErpServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, runner: Runner
     ) -> None:
         catalogue.install_server_script()
         names = catalogue.items(25, catalogue.group("Gowns"))
@@ -144,9 +145,7 @@ class ExportSuite:
         assert all(catalogue.row(name)["medusa_variant_id"] for name in names)
         assert not [seen for seen in erp.faults.requests if "bulk_update" in seen.path]
 
-    def test_the_apps_own_save_hooks_are_not_set_off(
-        self, catalogue: Catalogue, erp: ErpServer, runner: Runner
-    ) -> None:
+    def test_the_apps_own_save_hooks_are_not_set_off(self, catalogue: Catalogue, erp: AnyErp, runner: Runner) -> None:
         catalogue.store.set("Medusa Configuration", "Medusa Configuration", enable=1)
         names = catalogue.items(3, catalogue.group("Burs"))
         assert runner.asset("medusa_collections").success
@@ -291,7 +290,7 @@ class ExportSuite:
         assert len([seen for seen in medusa_writes(medusa) if re.search(BATCH_ROUTE, seen.path)]) <= 2
 
     def test_ids_that_could_not_be_written_are_found_again_by_the_next_run(
-        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
     ) -> None:
         names = catalogue.items(6, catalogue.group("Chairs"))
         assert runner.asset("medusa_collections").success
@@ -306,7 +305,7 @@ class ExportSuite:
         assert len(products(medusa, names)) == 6
 
     def test_a_write_back_that_went_through_behind_a_gateway_error_counts(
-        self, catalogue: Catalogue, erp: ErpServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, runner: Runner
     ) -> None:
         names = catalogue.items(6, catalogue.group("Stools"))
         erp.faults.add(Fault("drop_after", method="POST", path="bulk_update"))
@@ -346,7 +345,7 @@ class ExportSuite:
         assert "sk_not_the_key" not in text
 
     def test_no_secret_reaches_the_event_log(
-        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
     ) -> None:
         catalogue.items(3, catalogue.group("Bags"))
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=500, times=2))
@@ -380,7 +379,7 @@ class ExportSuite:
         assert found[names[2]]["status"] == "published"
 
     def test_the_product_of_a_deleted_item_becomes_a_draft_and_comes_back_with_it(
-        self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
     ) -> None:
         group = catalogue.group("Cements")
         names = catalogue.items(6, group)
@@ -413,7 +412,7 @@ class ExportSuite:
         assert products(medusa, names)[names[0]]["status"] == "published"
 
     def test_a_user_who_may_not_see_deletions_can_export_all_the_same(
-        self, catalogue: Catalogue, erp: ErpServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, runner: Runner
     ) -> None:
         catalogue.items(2, catalogue.group("Cements"))
         refused = {"exc_type": "PermissionError", "exception": "frappe.exceptions.PermissionError: Deleted Document"}
@@ -444,7 +443,7 @@ class ExportSuite:
             time.sleep(0.05)
 
     @staticmethod
-    def _hook_calls(erp: ErpServer) -> Any:
+    def _hook_calls(erp: AnyErp) -> Any:
         answer = requests.get(f"{erp.url}/__sandbox__/hook_calls", timeout=10)
         answer.raise_for_status()
         return answer.json()

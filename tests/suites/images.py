@@ -14,7 +14,8 @@ from erp_medusa_sandbox.shop.images import image
 from erp_medusa_sandbox.shop.seed import add_file
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 
 UPLOADS = r"/admin/uploads"
 PRODUCTS = r"/admin/products/batch"
@@ -23,7 +24,7 @@ PRODUCTS = r"/admin/products/batch"
 class Photos:
     """Files of Website Items in a catalogue, and the products that should show them."""
 
-    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, runner: Runner) -> None:
+    def __init__(self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner) -> None:
         self.catalogue = catalogue
         self.store = catalogue.store
         self.erp = erp
@@ -102,7 +103,7 @@ def fetched(url: str) -> bytes:
 
 
 @pytest.fixture
-def photos(erp: ErpServer, medusa: MedusaServer, runner: Runner) -> Photos:
+def photos(erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Photos:
     return Photos(Catalogue(erp.store), erp, medusa, runner)
 
 

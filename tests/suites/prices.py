@@ -12,7 +12,8 @@ from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import ZONE, PricedShop
 from tests.support.runs import JobRun, Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 
 EXPORT = "export_items_and_images_custom"
 JOB = "sync_missing_prices_to_medusa"
@@ -210,9 +211,11 @@ class PricesSuite:
         bad = {
             shop.price(negative, -1, since=-1): "price_list_rate",
             shop.price(currency, 5, since=-1, currency="XAU"): "currency",
-            shop.price(backwards, 5, since=9, until=3): "valid_upto",
+            shop.price(backwards, 5, since=9, until=12): "valid_upto",
             shop.price(nothing, 0, since=-1): "price_list_rate",
         }
+        (ends_early,) = [name for name, fieldname in bad.items() if fieldname == "valid_upto"]
+        shop.erp.store.force("Item Price", ends_early, valid_upto=shop.day(3).isoformat())
         shop.price(tied, 6, since=-1, creation="2026-01-02 00:00:00", customer=None)
         shop.price(tied, 4, since=-1, creation="2026-01-01 00:00:00", valid_upto=shop.day(30).isoformat())
         shop.price(good, 3.333)
@@ -356,7 +359,7 @@ class PricesSuite:
     ) -> None:
         lost, fine = shop.item(), shop.item()
         assert runner.job(EXPORT, "batch_0").success
-        shop.erp.store.set("Website Item", lost, medusa_variant_id=gone)
+        shop.erp.store.force("Website Item", lost, medusa_variant_id=gone)
         rejected = shop.price(lost, 10)
         shop.price(fine, 11)
         run = started(runner)
@@ -372,7 +375,8 @@ class PricesSuite:
     ) -> None:
         """Item Prices entered twice cannot be saved any more, not even with an id."""
         item = shop.item()
-        duplicates = [shop.price(item, 10, since=-5) for _ in range(2)]
+        duplicates = [shop.price(item, 10, since=since) for since in (-5, -4)]
+        shop.erp.store.force("Item Price", duplicates[1], valid_from=shop.day(-5).isoformat())
         run = runner.job(EXPORT, "batch_0")
         assert run.success
         assert shop.shown(item) == 10
@@ -425,12 +429,12 @@ class PricesSuite:
 
 
 @pytest.fixture
-def catalogue(erp: ErpServer) -> Catalogue:
+def catalogue(erp: AnyErp) -> Catalogue:
     return Catalogue(erp.store)
 
 
 @pytest.fixture
-def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Any:
+def shop(catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer) -> Any:
     """A shop with prices whose lists are put out of the way afterwards."""
     priced = PricedShop(catalogue, erp, medusa)
     priced.delete_lists()

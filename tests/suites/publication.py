@@ -13,14 +13,15 @@ from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 from tests.support.writes import medusa_writes
 
 
 class Shop:
     """A catalogue with prices, stock and pictures of a test's own."""
 
-    def __init__(self, erp: ErpServer, medusa: MedusaServer, runner: Runner) -> None:
+    def __init__(self, erp: AnyErp, medusa: MedusaServer, runner: Runner) -> None:
         self.catalogue = Catalogue(erp.store)
         self.medusa = medusa
         self.priced = PricedShop(self.catalogue, erp, medusa)
@@ -36,7 +37,7 @@ class Shop:
 
 
 @pytest.fixture
-def whole_shop(erp: ErpServer, medusa: MedusaServer, runner: Runner) -> Iterator[Shop]:
+def whole_shop(erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Shop]:
     """A shop whose price lists are put out of the way afterwards."""
     made = Shop(erp, medusa, runner)
     made.priced.delete_lists()

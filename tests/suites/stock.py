@@ -9,7 +9,8 @@ from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 from tests.support.writes import erp_writes, medusa_writes
 
 EXPORT = "export_items_and_images_custom"
@@ -22,7 +23,7 @@ TREE = (("All", None), ("Muscat", "All"), ("Main", "Muscat"), ("Transit", "Musca
 class StockedShop:
     """A catalogue of a test's own with warehouses and Bins, and both ends of the sync to look at."""
 
-    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
+    def __init__(self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer) -> None:
         self.catalogue = catalogue
         self.erp = erp
         self.medusa = medusa
@@ -413,12 +414,12 @@ class StockSuite:
 
 
 @pytest.fixture
-def catalogue(erp: ErpServer) -> Catalogue:
+def catalogue(erp: AnyErp) -> Catalogue:
     return Catalogue(erp.store)
 
 
 @pytest.fixture
-def shop(catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> Iterator[StockedShop]:
+def shop(catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer) -> Iterator[StockedShop]:
     """A shop with stock."""
     yield StockedShop(catalogue, erp, medusa)
     medusa.faults.heal()

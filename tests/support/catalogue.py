@@ -1,10 +1,10 @@
-"""A small catalogue of a test's own in the embedded ERPNext, under names that no other test uses."""
+"""A small catalogue of a test's own in any ERPNext, under names that no other test uses."""
 
 from typing import Any
 from uuid import uuid4
 
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
-from erp_medusa_sandbox.erpnext.store import ErpStore
+from tests.support.site import Site
 
 PRICE_LIST = "Standard Selling"
 HARD_CODES = ("ITM/{}", "ITM {} 50%", "ITM#{}?x=1&y", "ITM+{}.html", "صنف-{}", "ITM-{}")
@@ -15,9 +15,9 @@ DESCRIPTION = (
 
 
 class Catalogue:
-    """Adds documents to a store; `tag` makes names and codes unique, also in a real Medusa that outlives the test."""
+    """Adds documents to a site; `tag` makes names and codes unique, also on real servers that outlive the test."""
 
-    def __init__(self, store: ErpStore) -> None:
+    def __init__(self, store: Site) -> None:
         self.store = store
         self.tag = uuid4().hex[:8]
         self.names: list[str] = []
@@ -58,7 +58,7 @@ class Catalogue:
             "short_description": f"Short {number}",
             "ranking": number % 10,
         }
-        self.store.insert("Website Item", name=name, **{**defaults, **fields})
+        name = self.store.insert("Website Item", name=name, **{**defaults, **fields})
         self.names.append(name)
         return name
 
@@ -67,7 +67,7 @@ class Catalogue:
         return [self.item(group, **fields) for _ in range(number)]
 
     def row(self, name: str) -> dict[str, Any]:
-        """The Website Item as the store holds it."""
+        """The Website Item as the site holds it."""
         found = self.store.get("Website Item", name)
         assert found is not None, name
         return found

@@ -10,16 +10,19 @@ from zoneinfo import ZoneInfo
 from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
 from erp_medusa_sandbox.faults import SeenRequest
 from tests.support.catalogue import PRICE_LIST, Catalogue
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 from tests.support.writes import erp_writes, medusa_writes
 
 ZONE = ZoneInfo("Asia/Muscat")
+# What a save of an Item Price takes from elsewhere, looks up, or hands to the app's hook.
+NEVER_SAVED = ("currency", "customer", "uom", "creation", "medusa_id", "medusa_price_id")
 
 
 class PricedShop:
     """A catalogue for one test with Item Prices, and both servers of the sync."""
 
-    def __init__(self, catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer) -> None:
+    def __init__(self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer) -> None:
         self.catalogue = catalogue
         self.erp = erp
         self.medusa = medusa
@@ -38,7 +41,7 @@ class PricedShop:
         return self.catalogue.item(self.group, stock_uom="Nos", **fields)
 
     def price(self, item: str, rate: float, since: int | None = None, until: int | None = None, **fields: Any) -> str:
-        """An Item Price of the item, valid from and up to so many days from today; returns its name."""
+        """Add an Item Price of the item, valid from and up to so many days from today; returns its name."""
         self.number += 1
         row = self.catalogue.row(item)
         values = {
@@ -51,10 +54,13 @@ class PricedShop:
             "selling": 1,
             "valid_from": self.day(since).isoformat() if since is not None else None,
             "valid_upto": self.day(until).isoformat() if until is not None else None,
-            **fields,
+            **{key: value for key, value in fields.items() if key not in NEVER_SAVED},
         }
-        self.erp.store.insert("Item Price", **values)
-        return values["name"]
+        name = self.erp.store.insert("Item Price", **values)
+        forced = {key: fields[key] for key in NEVER_SAVED if key in fields}
+        if forced:
+            self.erp.store.force("Item Price", name, **forced)
+        return name
 
     def change(self, price: str, **fields: Any) -> None:
         """Somebody saves the Item Price."""

@@ -8,13 +8,13 @@ from typing import Any
 import requests
 
 from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
-from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.erpnext.users import User, add_user
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.medusa.app import create_app as create_medusa
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.server import running
 from tests.support.proxy import proxy_app
+from tests.support.site import EmbeddedSite
 
 ERP_KEY = "test-key"
 ERP_SECRET = "test-secret-of-the-erp"
@@ -25,7 +25,7 @@ class ErpServer:
     """An embedded ERPNext of the test's own: its address, its store to look into, its faults."""
 
     url: str
-    store: ErpStore
+    store: EmbeddedSite
     faults: FaultInjector
     key: str = ERP_KEY
     secret: str = field(default=ERP_SECRET, repr=False)
@@ -69,7 +69,7 @@ class MedusaServer:
 @contextmanager
 def embedded_erpnext(**options: Any) -> Iterator[ErpServer]:
     """A fresh, empty ERPNext."""
-    store = ErpStore(None)
+    store = EmbeddedSite(None)
     app = FaultInjector(create_erpnext(store, api_key=ERP_KEY, api_secret=ERP_SECRET, **options), "erpnext")
     with running(app) as url:
         yield ErpServer(url, store, app)

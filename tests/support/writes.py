@@ -3,7 +3,8 @@
 import re
 
 from erp_medusa_sandbox.faults import SeenRequest
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 
 READING = re.compile(r"get_list|erp_medusa_set_values")
 """Lists that are read with POST, and the probe for the Server Script."""
@@ -14,6 +15,6 @@ def medusa_writes(medusa: MedusaServer) -> list[SeenRequest]:
     return [seen for seen in medusa.faults.requests if seen.method != "GET"]
 
 
-def erp_writes(erp: ErpServer) -> list[SeenRequest]:
+def erp_writes(erp: AnyErp) -> list[SeenRequest]:
     """Return the requests to ERPNext that may have changed documents."""
     return [seen for seen in erp.faults.requests if seen.method != "GET" and not READING.search(seen.path)]

@@ -1,0 +1,195 @@
+"""Documents of a real ERPNext, made and read over its REST API with an administrator's key.
+
+Belongs here: what a real site demands of those who make documents - mandatory fields, names by series, child tables
+inside their parents - and the removal of everything that was made. Not here: what the documents mean to a test.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.server import running
+from tests.support.proxy import proxy_app
+
+CONSOLE = "/api/method/frappe.desk.doctype.system_console.system_console.execute_code"
+GET_LIST = "/api/method/frappe.client.get_list"
+KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
+# Documents that every site has, or that several tests share: they are used where they exist, and stay.
+SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse")
+PARENTS = {"Item Barcode": "Item", "Item Website Specification": "Website Item"}
+
+
+class RealSite:
+    """A site that belongs to the tests alone while they run: the export reads its whole catalogue."""
+
+    def __init__(self, url: str, key: str, secret: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = requests.Session()
+        self._http.headers.update({"Authorization": f"token {key}:{secret}", "Accept": "application/json"})
+        self._made: list[tuple[str, str]] = []
+
+    # -- documents ---------------------------------------------------------------------------------------------
+
+    def insert(self, doctype: str, **fields: Any) -> str:
+        """Make a document and return the name that the site gave it."""
+        if doctype in PARENTS:
+            return self._insert_row(doctype, fields)
+        if doctype in SHARED and (there := self._existing(doctype, fields)):
+            return there
+        values = self._completed(doctype, {key: fields[key] for key in fields if key not in KEPT_BY_FRAPPE})
+        name = self._send("POST", f"/api/resource/{quote(doctype)}", json=values)["data"]["name"]
+        self._made.append((doctype, name))
+        return name
+
+    def get(self, doctype: str, name: str) -> dict[str, Any] | None:
+        """Return the fields of a document, empty ones too, without child tables."""
+        found = self.rows(doctype, name=name)
+        return found[0] if found else None
+
+    def rows(self, doctype: str, **equals: Any) -> list[dict[str, Any]]:
+        """Return the rows whose fields equal these values, by name."""
+        filters = [[key, "=", value] if value is not None else [key, "is", "not set"] for key, value in equals.items()]
+        body = {"doctype": doctype, "fields": ["*"], "filters": filters, "limit_page_length": 0, "order_by": "name"}
+        if doctype in PARENTS:
+            body["parent"] = PARENTS[doctype]
+        return self._send("POST", GET_LIST, json=body)["message"]
+
+    def set(self, doctype: str, name: str, **fields: Any) -> None:
+        """Save some fields, as the desk does."""
+        values = {key: value for key, value in fields.items() if key not in KEPT_BY_FRAPPE}
+        _told(self._http.put(self._path(doctype, name), json=values, timeout=120))
+
+    def force(self, doctype: str, name: str, **fields: Any) -> None:
+        """Write fields in the System Console, past every check and hook."""
+        place = f"{doctype!r}, {name!r}"
+        self._console(f"frappe.db.set_value({place}, json.loads({json.dumps(fields)!r}), update_modified=False)")
+
+    def delete(self, doctype: str, name: str) -> None:
+        """Delete a document, as the desk does."""
+        if doctype in PARENTS:
+            self._delete_row(doctype, name)
+            return
+        _told(self._http.delete(self._path(doctype, name), timeout=120))
+
+    # -- the site ----------------------------------------------------------------------------------------------
+
+    def count(self, doctype: str) -> int:
+        """Return how many documents there are."""
+        return self._send("GET", "/api/method/frappe.client.get_count", params={"doctype": doctype})["message"]
+
+    def clean_up(self) -> None:
+        """Remove what was made since the last time, newest first, without a trace among the deletions."""
+        made, self._made = self._made, []
+        for start in range(0, len(made), 50):
+            batch = [*reversed(made)][start : start + 50]
+            options = "force=True, ignore_permissions=True, ignore_missing=True, delete_permanently=True"
+            self._console(
+                f"for doctype, name in json.loads({json.dumps(batch)!r}):\n"
+                f"    frappe.delete_doc(doctype, name, {options})"
+            )
+        self._forget_deletions()
+
+    # -- how a real site wants it --------------------------------------------------------------------------------
+
+    def _completed(self, doctype: str, values: dict[str, Any]) -> dict[str, Any]:
+        if doctype == "Website Item":
+            # A series of the test's own: its names are unique in every Medusa, whatever this site counts.
+            prefix = re.sub(r"-?\d*$", "", values.pop("name"))
+            return {**values, "naming_series": f"{prefix}-.####"}
+        if doctype == "Item Group" and not values.get("parent_item_group"):
+            (root,) = self.rows("Item Group", lft=1)
+            return {**values, "parent_item_group": root["name"]}
+        return values
+
+    def _existing(self, doctype: str, fields: dict[str, Any]) -> str | None:
+        if doctype == "Warehouse":
+            found = self.rows(doctype, warehouse_name=fields["warehouse_name"])
+            return found[0]["name"] if found else None
+        return fields["name"] if self.get(doctype, fields["name"]) else None
+
+    def _insert_row(self, doctype: str, fields: dict[str, Any]) -> str:
+        table, parent = fields["parentfield"], fields["parent"]
+        row = {key: value for key, value in fields.items() if not key.startswith("parent")}
+        saved = self._save_table(PARENTS[doctype], parent, table, lambda rows: [*rows, row])
+        return saved[-1]["name"]
+
+    def _delete_row(self, doctype: str, name: str) -> None:
+        (row,) = self.rows(doctype, name=name)
+        self._save_table(
+            PARENTS[doctype], row["parent"], row["parentfield"], lambda rows: [r for r in rows if r["name"] != name]
+        )
+
+    def _save_table(self, doctype: str, name: str, table: str, change: Any) -> list[dict[str, Any]]:
+        document = _told(self._http.get(self._path(doctype, name), timeout=60))["data"]
+        answer = self._http.put(self._path(doctype, name), json={table: change(document[table])}, timeout=120)
+        return _told(answer)["data"][table]
+
+    def _forget_deletions(self) -> None:
+        self._console(
+            "for name in frappe.get_all('Deleted Document', pluck='name'):\n"
+            "    frappe.delete_doc('Deleted Document', name, force=True, ignore_permissions=True)"
+        )
+
+    # -- HTTP --------------------------------------------------------------------------------------------------
+
+    def _console(self, code: str) -> str:
+        doc = json.dumps({"doctype": "System Console", "type": "Python", "commit": 1, "console": code})
+        output = self._send("POST", CONSOLE, json={"doc": doc})["message"]["output"]
+        assert "Traceback" not in output, output
+        return output
+
+    def _path(self, doctype: str, name: str) -> str:
+        return f"{self.url}/api/resource/{quote(doctype)}/{quote(name, safe='')}"
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        return _told(self._http.request(method, self.url + path, timeout=300, **options))
+
+
+@dataclass(frozen=True)
+class RealErp:
+    """A real ERPNext: the pipelines reach it through a proxy with faults, a test's own deeds go straight to it."""
+
+    url: str
+    key: str
+    secret: str = field(repr=False)
+    faults: FaultInjector
+    store: RealSite
+
+
+@contextmanager
+def proxied_site(site: RealSite, key: str, secret: str) -> Iterator[RealErp]:
+    """A real ERPNext for one test, with faults in front of it; what the test made is removed afterwards."""
+    app = FaultInjector(proxy_app(site.url), "erpnext")
+    with running(app, keep_alive=65) as address:
+        try:
+            yield RealErp(address, key, secret, app, site)
+        finally:
+            site.clean_up()
+
+
+def empty_site(variables: dict[str, str]) -> RealSite:
+    """Return the site that the environment names, if the suites may have it."""
+    names = ("ERPNEXT_URL", "ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "ADMIN_API_KEY", "ADMIN_API_SECRET")
+    if missing := [name for name in names if not variables.get(name)]:
+        pytest.fail(f"ERPNEXT_URL names an ERPNext to test against; set these too: {', '.join(missing)}", pytrace=False)
+    site = RealSite(variables["ERPNEXT_URL"], variables["ADMIN_API_KEY"], variables["ADMIN_API_SECRET"])
+    if number := site.count("Website Item"):
+        pytest.fail(
+            f"{site.url} has {number} Website Items. The suites export the whole catalogue and remove what they made: "
+            "name a test site without Website Items.",
+            pytrace=False,
+        )
+    return site
+
+
+def _told(answer: requests.Response) -> Any:
+    assert answer.ok, f"{answer.request.method} {answer.url} -> {answer.status_code}: {answer.text[:2000]}"
+    return answer.json()

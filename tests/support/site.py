@@ -1,0 +1,61 @@
+"""What tests do in an ERPNext, and the embedded one that takes it.
+
+Belongs here: the interface that suites write and read documents through, and its implementation on the sandbox's store.
+Not here: the same over a real site's REST API (`real_site.py`).
+"""
+
+from typing import Any, Protocol
+
+from erp_medusa_sandbox.erpnext.store import ErpStore
+from erp_medusa_sandbox.faults import FaultInjector
+
+
+class Site(Protocol):
+    """Documents of a site, as its staff make, change and look at them."""
+
+    def insert(self, doctype: str, **fields: Any) -> str:
+        """Make a document and return its name, which a real site may choose itself."""
+        ...
+
+    def get(self, doctype: str, name: str) -> dict[str, Any] | None:
+        """Return the fields of a document."""
+        ...
+
+    def rows(self, doctype: str, **equals: Any) -> list[dict[str, Any]]:
+        """Return the rows whose fields equal these values."""
+        ...
+
+    def set(self, doctype: str, name: str, **fields: Any) -> None:
+        """Save some fields of a document."""
+        ...
+
+    def force(self, doctype: str, name: str, **fields: Any) -> None:
+        """Write fields past every check and hook, as an import or a database console does."""
+        ...
+
+    def delete(self, doctype: str, name: str) -> None:
+        """Delete a document."""
+        ...
+
+
+class AnyErp(Protocol):
+    """An ERPNext under test: how the pipelines reach it, the faults in front of it, and its documents."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def secret(self) -> str: ...
+    @property
+    def faults(self) -> FaultInjector: ...
+    @property
+    def store(self) -> Site: ...
+
+
+class EmbeddedSite(ErpStore):
+    """The documents of an embedded ERPNext; every write goes past its checks."""
+
+    def force(self, doctype: str, name: str, **fields: Any) -> None:
+        """Do the same as `set`, which checks nothing here."""
+        self.set(doctype, name, **fields)
