@@ -18,10 +18,10 @@ KEPT = ("item_code", "item_group", "web_item_name", "published")
 
 def replaced(catalogue: Catalogue, old: str, *more: str) -> tuple[str, dict[str, Any]]:
     """Put another Website Item for the same Item in the old one's place; returns its name and the old row."""
-    new, row = f"{old}-NEW", catalogue.row(old)
+    row = catalogue.row(old)
     catalogue.store.delete("Website Item", old)
-    catalogue.store.insert("Website Item", name=new, **{key: row[key] for key in (*KEPT, *more)})
-    return new, row
+    values = {key: row[key] for key in (*KEPT, *more)}
+    return catalogue.store.insert("Website Item", name=f"{old}-NEW", **values), row
 
 
 class BindingsSuite:
@@ -93,8 +93,7 @@ class BindingsSuite:
         ErpRest(erp.url, erp.key, erp.secret, erp.faults).delete("Website Item", old)
         assert runner.assets(EXPORT, "batch_0").success
         assert products(medusa, [old])[old]["status"] == "draft"
-        new = f"{old}-NEW"
-        catalogue.store.insert("Website Item", name=new, **{key: before[key] for key in KEPT})
+        new = catalogue.store.insert("Website Item", name=f"{old}-NEW", **{key: before[key] for key in KEPT})
         run = runner.assets(EXPORT, "batch_0")
         assert run.check("medusa_products").passed
         product = products(medusa, [new])[new]

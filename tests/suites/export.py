@@ -363,6 +363,7 @@ class ExportSuite:
         group = catalogue.group("Cements")
         names = catalogue.items(12, group, brand="3M")
         assert runner.assets(EXPORT, "batch_0").success
+        catalogue.store.set("Item", catalogue.row(names[0])["item_code"], brand=None)
         catalogue.store.set("Website Item", names[0], web_item_name="New name", brand=None, on_backorder=1)
         catalogue.store.set("Website Item", names[1], published=0)
         medusa.faults.forget_requests()
@@ -393,7 +394,7 @@ class ExportSuite:
         # Long ago.
         for record in catalogue.store.rows("Deleted Document"):
             if record["deleted_name"] == names[5]:
-                catalogue.store.set("Deleted Document", record["name"], creation="2020-01-01 00:00:00")
+                catalogue.store.force("Deleted Document", record["name"], creation="2020-01-01 00:00:00")
         medusa.faults.forget_requests()
         run = runner.assets(EXPORT, "batch_0")
         assert run.success

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
@@ -11,12 +13,7 @@ from tests.support.writes import medusa_writes
 
 def recode(catalogue: Catalogue, name: str, code: str) -> None:
     """Rename the Item: ERPNext changes the code on its Website Item too."""
-    row = catalogue.row(name)
-    item = catalogue.store.get("Item", row["item_code"])
-    assert item is not None
-    if catalogue.store.get("Item", code) is None:
-        catalogue.store.insert("Item", **{**item, "name": code, "item_code": code})
-    catalogue.store.set("Website Item", name, item_code=code)
+    catalogue.store.rename_item(catalogue.row(name)["item_code"], code)
 
 
 def give_barcode(catalogue: Catalogue, name: str, barcode: str) -> None:
@@ -53,8 +50,9 @@ class KeysSuite:
         assert runner.assets(EXPORT, "batch_0").success
         before = products(medusa, names)
         codes = [catalogue.row(name)["item_code"] for name in names]
-        recode(catalogue, names[0], codes[1])
+        recode(catalogue, names[0], f"{codes[0]}-X")
         recode(catalogue, names[1], codes[0])
+        recode(catalogue, names[0], codes[1])
         run = runner.assets(EXPORT, "batch_0")
         assert run.success
         assert run.check("medusa_product_updates").passed
@@ -76,7 +74,6 @@ class KeysSuite:
         assert runner.assets(EXPORT, "batch_0").success
         code = catalogue.row(old)["item_code"]
         recode(catalogue, old, f"{code}-B")
-        catalogue.store.delete("Item", code)
         new = catalogue.item(group, code=code)
         run = runner.assets(EXPORT, "batch_0")
         assert run.success
@@ -103,13 +100,14 @@ class KeysSuite:
         found = {name: barcode for name, (_, barcode, _) in keys(medusa, [*names, new]).items()}
         assert found == {names[0]: None, names[1]: None, names[2]: one, new: two}
 
+    @pytest.mark.embedded_erp("webshop refuses a second Website Item of one Item; older sites have some")
     def test_a_key_that_another_item_has_by_right_is_a_reject_that_names_it(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:
         names = catalogue.items(3, catalogue.group("Files"))
         assert runner.assets(EXPORT, "batch_0").success
         first = catalogue.row(names[0])
-        recode(catalogue, names[1], first["item_code"])
+        catalogue.store.set("Website Item", names[1], item_code=first["item_code"])
         catalogue.store.set("Website Item", names[2], web_item_name="New name")
         run = runner.assets(EXPORT, "batch_0")
         assert run.success

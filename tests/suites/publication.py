@@ -30,7 +30,7 @@ class Shop:
 
     def item(self) -> str:
         """A Website Item that is sold from a warehouse."""
-        return self.priced.item(website_warehouse="All")
+        return self.priced.item(website_warehouse=self.stocked.places["All"])
 
     def status(self, name: str) -> str:
         return products(self.medusa, [name])[name]["status"]
@@ -82,7 +82,7 @@ class PublicationSuite:
         whole_shop.stocked.bin(original, "Main", 23)
         assert runner.job(EXPORT, "batch_0").success
         ids = {key: whole_shop.catalogue.row(original)[key] for key in ("medusa_id", "medusa_variant_id")}
-        copy = whole_shop.priced.item(website_warehouse="All", **ids)
+        copy = whole_shop.priced.item(website_warehouse=whole_shop.stocked.places["All"], **ids)
         whole_shop.priced.price(copy, 20.511)
         whole_shop.stocked.bin(copy, "Main", 3)
         whole_shop.medusa.faults.forget_requests()

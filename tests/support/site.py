@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
 
+ITEM_LINKS = {"Website Item": "item_code", "Item Price": "item_code", "Bin": "item_code", "Item Barcode": "parent"}
+
 
 class Site(Protocol):
     """Documents of a site, as its staff make, change and look at them."""
@@ -37,6 +39,14 @@ class Site(Protocol):
         """Delete a document."""
         ...
 
+    def rename_item(self, code: str, new: str) -> None:
+        """Rename an Item: everything that links to it follows."""
+        ...
+
+    def book(self, code: str, warehouse: str, quantity: float) -> None:
+        """Bring an Item's stock in a warehouse to this quantity."""
+        ...
+
 
 class AnyErp(Protocol):
     """An ERPNext under test: how the pipelines reach it, the faults in front of it, and its documents."""
@@ -59,3 +69,18 @@ class EmbeddedSite(ErpStore):
     def force(self, doctype: str, name: str, **fields: Any) -> None:
         """Do the same as `set`, which checks nothing here."""
         self.set(doctype, name, **fields)
+
+    def rename_item(self, code: str, new: str) -> None:
+        """Change the code in every row that has it."""
+        self.execute('UPDATE "tabItem" SET name = ?, item_code = ? WHERE name = ?', (new, new, code))
+        for doctype, column in ITEM_LINKS.items():
+            for row in self.rows(doctype, **{column: code}):
+                self.set(doctype, row["name"], **{column: new})
+
+    def book(self, code: str, warehouse: str, quantity: float) -> None:
+        """Write the Bin."""
+        found = self.rows("Bin", item_code=code, warehouse=warehouse)
+        if found:
+            self.set("Bin", found[0]["name"], actual_qty=quantity)
+        else:
+            self.insert("Bin", item_code=code, warehouse=warehouse, actual_qty=quantity)
