@@ -11,7 +11,6 @@ import requests
 from erp_medusa_pipelines.sync.catalogue.image_files import upload_name
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from erp_medusa_sandbox.shop.images import image
-from erp_medusa_sandbox.shop.seed import add_file
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -51,9 +50,7 @@ class Photos:
         if content is None:
             content = unique_image(name.rpartition(".")[2])
         creation = f"2026-01-01 00:00:{self._made:02d}.000000"
-        url = add_file(self.store, item, name, content, **{"creation": creation, **values})
-        (row,) = self.store.rows("File", attached_to_name=item, file_url=values.get("file_url", url))
-        return row["name"]
+        return self.store.attach(item, name, content, **{"creation": creation, **values})
 
     def file(self, name: str) -> dict[str, Any]:
         row = self.store.get("File", name)
@@ -331,8 +328,7 @@ class ImagesSuite:
         assert [row["document"] for row in photos.sync().rejects("medusa_images")] == [f"File {bad}"]
         assert photos.file(large)["medusa_id"]
         picture = unique_image("png")
-        photos.store.put_file(photos.file(bad)["file_url"], picture)
-        photos.store.set("File", bad, content_hash=uuid4().hex, file_size=len(picture))
+        photos.store.replace_file(bad, picture)
         healed = photos.sync()
         assert healed.check("medusa_images").passed
         assert photos.shown(item) == [photos.content(large), picture]

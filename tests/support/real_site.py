@@ -23,7 +23,7 @@ CONSOLE = "/api/method/frappe.desk.doctype.system_console.system_console.execute
 GET_LIST = "/api/method/frappe.client.get_list"
 KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
 # Documents that every site has, or that several tests share: they are used where they exist, and stay.
-SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse")
+SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "File")
 PARENTS = {"Item Barcode": "Item", "Item Website Specification": "Website Item"}
 
 
@@ -101,6 +101,35 @@ class RealSite:
         row = {"item_code": code, "qty": abs(change), side: warehouse, "basic_rate": 1, "allow_zero_valuation_rate": 1}
         entry = {"stock_entry_type": kind, "purpose": kind, "docstatus": 1, "items": [row]}
         self._send("POST", "/api/resource/Stock Entry", json=entry)
+
+    # -- files -------------------------------------------------------------------------------------------------
+
+    def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
+        """Upload a file, as the desk's form does."""
+        place = {"doctype": "Website Item", "docname": website_item, "folder": "Home/Attachments"}
+        made = self._upload(name, content, private, place)["name"]
+        # Uploads follow each other in any case.
+        forced = {key: value for key, value in values.items() if key != "creation"}
+        if forced:
+            self.force("File", made, **forced)
+        return made
+
+    def replace_file(self, name: str, content: bytes) -> None:
+        """Point the File to another upload."""
+        row, upload = self.get("File", name), self._upload("another.png", content, private=False, place={})
+        assert row is not None
+        self.force("File", name, **{key: upload[key] for key in ("file_url", "content_hash", "file_size")})
+
+    def file(self, url: str) -> bytes | None:
+        """Return the content of a `file_url`."""
+        answer = self._http.get(self.url + quote(url), timeout=60)
+        return answer.content if answer.ok else None
+
+    def _upload(self, name: str, content: bytes, private: bool, place: dict[str, str]) -> dict[str, Any]:
+        data = {**place, "is_private": int(private), "file_name": name}
+        upload = self._send("POST", "/api/method/upload_file", data=data, files={"file": (name, content)})["message"]
+        self._made.append(("File", upload["name"]))
+        return upload
 
     # -- the site ----------------------------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ Belongs here: the interface that suites write and read documents through, and it
 Not here: the same over a real site's REST API (`real_site.py`).
 """
 
+import hashlib
 from typing import Any, Protocol
 
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
+from erp_medusa_sandbox.shop.seed import add_file
 
 ITEM_LINKS = {"Website Item": "item_code", "Item Price": "item_code", "Bin": "item_code", "Item Barcode": "parent"}
 
@@ -47,6 +49,18 @@ class Site(Protocol):
         """Bring an Item's stock in a warehouse to this quantity."""
         ...
 
+    def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
+        """Attach a file to a Website Item and return the File's name; `values` are forced upon it."""
+        ...
+
+    def replace_file(self, name: str, content: bytes) -> None:
+        """Give a File another content."""
+        ...
+
+    def file(self, url: str) -> bytes | None:
+        """Return the content of a `file_url`."""
+        ...
+
 
 class AnyErp(Protocol):
     """An ERPNext under test: how the pipelines reach it, the faults in front of it, and its documents."""
@@ -84,3 +98,16 @@ class EmbeddedSite(ErpStore):
             self.set("Bin", found[0]["name"], actual_qty=quantity)
         else:
             self.insert("Bin", item_code=code, warehouse=warehouse, actual_qty=quantity)
+
+    def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
+        """Write the File's row and its content."""
+        url = add_file(self, website_item, name, content, private=private, **values)
+        (row,) = self.rows("File", attached_to_name=website_item, file_url=values.get("file_url", url))
+        return row["name"]
+
+    def replace_file(self, name: str, content: bytes) -> None:
+        """Write the content, and what the row says of it."""
+        (row,) = self.rows("File", name=name)
+        self.put_file(row["file_url"], content)
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        self.set("File", name, content_hash=digest, file_size=len(content))
