@@ -1,6 +1,7 @@
 """A receiver of webhooks on the loopback."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,3 +52,12 @@ def webhook() -> Iterator[Webhook]:
     finally:
         receiver.server.shutdown()
         receiver.server.server_close()
+
+
+@contextmanager
+def hanging() -> Iterator[str]:
+    """Yield the address of a webhook that takes the connection and never answers."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(50)
+        yield f"json://127.0.0.1:{deaf.getsockname()[1]}/?rto=600"

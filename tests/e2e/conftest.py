@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from dev.deployment import ROOT, Deployment, deployed, private_postgres
-from dev.webhook import Webhook, webhook
 from tests.support.browser import Operator, operator
 
 HERE = Path(__file__).parent
@@ -18,23 +17,17 @@ QUICK = {"RETRY_DELAY_SECONDS": "5", "HTTP_ATTEMPTS": "1", "EXPORT_BATCHES": "4"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(HERE) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(scope="session")
-def alerts() -> Iterator[Webhook]:
-    with webhook() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory, alerts: Webhook) -> Iterator[Deployment]:
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Code server, webserver and daemon on PostgreSQL."""
     home = tmp_path_factory.mktemp("production")
     with (
         private_postgres(home / "postgres") as url,
-        deployed(home, postgres_url=url, ALERT_URLS=alerts.url, **QUICK) as deployment,
+        deployed(home, postgres_url=url, **QUICK) as deployment,
     ):
         yield deployment
 

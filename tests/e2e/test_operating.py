@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from dev.deployment import Deployment, wait_for
-from dev.webhook import Webhook
 from tests.support.browser import Operator
 
 JOB = "export_items_and_images_custom"
@@ -144,22 +143,6 @@ def test_a_run_that_hangs_is_ended_with_its_process(production: Deployment, ui: 
     ui.screenshot("hung")
 
 
-def test_a_final_failure_and_its_recovery_are_reported(production: Deployment, alerts: Webhook) -> None:
-    production.break_medusa(action="status", status=401, json={"type": "unauthorized", "message": "Unauthorized"})
-    failed = production.ended(production.launch("__ASSET_JOB", assets=["medusa_collections"]))
-    assert failed.status == "FAILURE"
-    production.turn_on_sensor("alerts")
-    wait_for("the alert", lambda: f"{JOB} failed" in alerts.titles, 60)
-    message = next(entry["message"] for entry in alerts.received if entry["title"] == f"{JOB} failed")
-    assert failed.run_id in message
-    assert "check the API key" in message
-    production.heal()
-    assert production.ended(production.launch("__ASSET_JOB", assets=["medusa_collections"])).status == "SUCCESS"
-    wait_for("the all-clear", lambda: f"{JOB} recovered" in alerts.titles, 60)
-    production.turn_off_sensor("alerts")
-    assert alerts.titles.count(f"{JOB} failed") == 1
-
-
 def test_the_installation_checks_itself(production: Deployment) -> None:
     """With deploy/dagster.yaml all of it is in force; one schedule alone is noticed, with the others."""
     production.turn_on_sensor(RETRIES)
@@ -171,20 +154,3 @@ def test_the_installation_checks_itself(production: Deployment) -> None:
     wait_for("the all-clear", lambda: production.checks("installation")["schedules_are_on"] == "SUCCEEDED", 60)
     production.turn_off_schedule("prune_runs_schedule")
     production.turn_off_sensor(RETRIES)
-
-
-def test_a_key_that_is_not_accepted_any_more_is_told_and_so_is_the_right_one(
-    production: Deployment, alerts: Webhook
-) -> None:
-    """No run fails of it: the minute tasks are not even started."""
-    production.break_erpnext(action="status", status=401, json={"exc_type": "AuthenticationError"})
-    production.turn_on_sensor("alerts")
-    production.turn_on_schedule(SCHEDULE)
-    wait_for("the alert", lambda: "expire_otps does not start" in alerts.titles, 150)
-    message = next(entry["message"] for entry in alerts.received if entry["title"] == "expire_otps does not start")
-    assert "ERPNEXT_API_KEY" in message
-    production.heal()
-    wait_for("the all-clear", lambda: "Over: expire_otps does not start" in alerts.titles, 150)
-    production.turn_off_schedule(SCHEDULE)
-    production.turn_off_sensor("alerts")
-    assert alerts.titles.count("expire_otps does not start") == 1
