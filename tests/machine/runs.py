@@ -1,10 +1,14 @@
 """Hundreds of runs of the project's assets: the definitions are built once, and only the work itself is run."""
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import TASKS, task_named
 from tests.support.runs import JobRun, Runner
 
 ASSETS = {task.name: [dg.AssetKey(name) for name in task.assets] for task in TASKS}
@@ -14,11 +18,16 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @cache
-def _work(task: str) -> dg.JobDefinition:
+def _definitions() -> dg.Definitions:
     # Imported late: the module reads the environment. Servers are looked up when a run opens them.
     from erp_medusa_pipelines.definitions import build_defs
 
-    definitions, assets = build_defs(), ASSETS[task]
+    return build_defs()
+
+
+@cache
+def _work(task: str) -> dg.JobDefinition:
+    definitions, assets = _definitions(), ASSETS[task]
     work = [definitions.resolve_assets_def(key) for key in assets]
     everything = definitions.resolve_implicit_global_asset_job_def()
     return everything.get_subset(
@@ -29,9 +38,30 @@ def _work(task: str) -> dg.JobDefinition:
 class QuietRunner(Runner):
     """A runner without what only evaluates past runs, such as the check for failed partitions."""
 
-    def nightly(self, task: str, partition: str | None) -> JobRun:
-        """Materialize a task's assets for one batch (None: it has none); failures do not raise."""
+    def nightly(self, task: str, partition: str | None, **config: bool) -> JobRun:
+        """Materialize a task's assets for one batch (None: it has none); failures do not raise.
+
+        `config` is that of the assets which have such a field, as an operator types it in the launchpad.
+        """
         result = _work(task).execute_in_process(
-            partition_key=partition, instance=self.instance, run_config=QUIET, raise_on_error=False
+            partition_key=partition, instance=self.instance, run_config=_run_config(task, config), raise_on_error=False
         )
         return JobRun(result)
+
+    def plan(self, task: str, partition: str | None) -> Plan:
+        """What that run would do; nothing is written."""
+        scope = Scope(batches=(partition,) if partition else ())
+        return plan_task(_definitions(), load_settings(), task_named(task), scope, instance=self.instance)
+
+
+def _run_config(task: str, config: Mapping[str, bool]) -> dict[str, Any]:
+    ops: dict[str, Any] = {}
+    for field, value in config.items():
+        takers = [step for step in _work(task).graph.node_dict.values() if _has_field(step, field)]
+        ops |= {step.name: {"config": {field: value}} for step in takers}
+    return {**QUIET, **({"ops": ops} if ops else {})}
+
+
+def _has_field(step: Any, field: str) -> bool:
+    schema = step.definition.config_schema.config_type
+    return field in getattr(schema, "fields", {})

@@ -194,7 +194,7 @@ class ShopMachine(RuleBasedStateMachine):
 
     @rule(job=st.sampled_from(NIGHT), batch=batches)
     def run(self, job: str, batch: str) -> None:
-        self.world.run(job, batch)
+        assert self.world.planned_run(job, batch) == []
 
     @rule(job=st.sampled_from(NIGHT), batch=batches, requests=st.integers(0, 25))
     def power_cut(self, job: str, batch: str, requests: int) -> None:
@@ -220,7 +220,11 @@ class ShopMachine(RuleBasedStateMachine):
     # --- and in the end ---------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Some nights without trouble; then Medusa is right, and one more night writes nothing."""
+        """Some nights without trouble; then Medusa is right, and one more night writes nothing.
+
+        The first is planned, and people allow the losses that the brakes ask about.
+        """
+        assert self.world.planned_night() == []
         for _ in range(NIGHTS_TO_SETTLE):
             self.world.night()
         assert differences(self.world) == []
