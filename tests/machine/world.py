@@ -26,6 +26,7 @@ from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.plans import unlike
 from tests.support.runs import JobRun
 from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import erp_writes, medusa_writes
 
 BATCHES = ("batch_0", "batch_1")
 WAREHOUSE = "Main - S"
@@ -71,7 +72,7 @@ class World:
         self.edits: dict[str, Edit] = {}
         """By product: another Website Item for the same Item takes its product over, with what was typed there."""
         self.attached: Counter[str] = Counter()
-        """Pictures ever attached, by the name before the `+`. A product keeps those of a deleted or restored item."""
+        """Pictures ever attached, by Website Item. A product keeps those of a deleted or restored item."""
         self.groups = [self.catalogue.group(label) for label in ("Gloves", "Implants", "أجهزة")]
         erp.store.insert("UOM", name="Nos", uom_name="Nos")
         erp.store.insert("Currency", name="OMR", currency_name="OMR")
@@ -153,13 +154,16 @@ class World:
     def attach(self, name: str) -> None:
         """Attach a unique picture to a Website Item."""
         number = next(self.numbers)
-        self.attached[name.split("+")[0]] += 1
+        self.attached[name] += 1
         add_file(self.erp.store, name, f"photo {number}.png", image("png", number))
 
     def pictures(self, name: str) -> tuple[int, int]:
-        """Number of pictures that are attached to a Website Item, and that ever were to it and those before it."""
+        """Number of pictures that are attached to a Website Item, and of those its product may have.
+
+        An item that was published again takes over the product with its code, which may have been another's before.
+        """
         now = self.erp.store.rows("File", attached_to_doctype="Website Item", attached_to_name=name)
-        return len(now), self.attached[name.split("+")[0]]
+        return len(now), self.attached.total() if "+" in name else self.attached[name]
 
     def copy(self, name: str) -> str:
         """The desk's Duplicate: another Item, and the original's ids."""
@@ -349,7 +353,5 @@ class World:
 
     def writes(self) -> list[str]:
         """Requests to either server since then that may have changed something."""
-        reads = ("get_list", "erp_medusa_set_values?", "frappe.client.get")
-        seen = (*self.medusa.faults.requests, *self.erp.faults.requests)
-        writes = (one for one in seen if one.method != "GET" and not any(read in f"{one.path}?" for read in reads))
-        return [f"{one.method} {one.path}" for one in writes]
+        seen = (*medusa_writes(self.medusa), *erp_writes(self.erp))
+        return [f"{one.method} {one.path} ({one.bytes} bytes)" for one in seen]

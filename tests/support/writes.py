@@ -6,8 +6,11 @@ from erp_medusa_sandbox.faults import SeenRequest
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 
-READING = re.compile(r"get_list|erp_medusa_set_values")
-"""Lists that are read with POST, and the probe for the Server Script."""
+READING = re.compile(r"get_list|frappe\.client\.get")
+"""Documents that are read with POST."""
+SERVER_SCRIPT = re.compile(r"erp_medusa_set_values$")
+PROBE_BYTES = 80
+"""More than the probe for the Server Script has, whose list of rows is empty; less than any row."""
 
 
 def medusa_writes(medusa: MedusaServer) -> list[SeenRequest]:
@@ -17,4 +20,10 @@ def medusa_writes(medusa: MedusaServer) -> list[SeenRequest]:
 
 def erp_writes(erp: AnyErp) -> list[SeenRequest]:
     """Return the requests to ERPNext that may have changed documents."""
-    return [seen for seen in erp.faults.requests if seen.method != "GET" and not READING.search(seen.path)]
+    return [seen for seen in erp.faults.requests if seen.method != "GET" and not _only_reads(seen)]
+
+
+def _only_reads(seen: SeenRequest) -> bool:
+    if SERVER_SCRIPT.search(seen.path):
+        return seen.bytes < PROBE_BYTES
+    return bool(READING.search(seen.path))

@@ -1,7 +1,7 @@
 """A Medusa that is only read: writes are recorded, and later look-ups find what they would create.
 
 Belongs here: answers to writes in Medusa's shape, with ids of documents to be created. Of Medusa's refusals, only those
-of keys that are taken already can be foreseen.
+of keys that are taken already, and of prices for variants that are gone, can be foreseen.
 """
 
 import re
@@ -231,6 +231,7 @@ class PlannedMedusa(ReadingMedusa):
             return {}
         if identifier:
             return {"price_list": self._change(identifier, body)}
+        self._refuse_unknown_variants(f"{method} /admin/price-lists", body.get("prices") or ())
         own = {key: value for key, value in body.items() if key != "prices"}
         made = self._make("price_lists", "plist", {"metadata": None, **own, "prices": []})
         made["prices"] += [self._price(entry) for entry in body.get("prices") or ()]
@@ -241,7 +242,17 @@ class PlannedMedusa(ReadingMedusa):
         row = {"id": self._log.new_id("price"), "amount": entry["amount"], "currency_code": entry["currency_code"]}
         return {**row, "variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
 
-    def _prices(self, _method: str, body: Body, list_id: str) -> Row:
+    def _refuse_unknown_variants(self, request: str, entries: Iterable[Body]) -> None:
+        """Refuse as Medusa does: a price is for a variant that exists."""
+        wanted = {entry["variant_id"] for entry in entries if not is_planned(entry["variant_id"])}
+        found = self.find("/admin/product-variants", "variants", "id", wanted, "id") if wanted else ()
+        unknown = sorted(wanted - {row["id"] for row in found})
+        if unknown:
+            text = f"No price set exist for variants: {', '.join(unknown)}"
+            raise PermanentError(self.http.service, request, text, status=400)
+
+    def _prices(self, method: str, body: Body, list_id: str) -> Row:
+        self._refuse_unknown_variants(f"{method} /admin/price-lists/{list_id}/prices/batch", body.get("create") or ())
         created = [self._price(entry) for entry in body.get("create") or ()]
         if list_id in self._made.get("price_lists", {}):
             self._made["price_lists"][list_id]["prices"] += created

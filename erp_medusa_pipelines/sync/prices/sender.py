@@ -190,7 +190,7 @@ def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resoluti
     lost = [wanted for wanted in group if wanted.variant_id in unknown]
     if not lost:
         return named_by_index(error, group)
-    again = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
+    again = "the next export makes its product again, with this price"
     rejected = [
         (one, PermanentError("Medusa", error.where, f"variant {one.variant_id} is not in Medusa any more: {again}"))
         for one in lost

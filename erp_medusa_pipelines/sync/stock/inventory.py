@@ -15,7 +15,7 @@ from erp_medusa_pipelines.sync.stock.items import StockItem
 from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
 
 VARIANT = "variant"
-EXPORT_AGAIN = "empty medusa_id and medusa_variant_id of the Website Item to export it again"
+EXPORT_AGAIN = "the next export makes its product again, with this stock"
 
 
 class StockedItem(NamedTuple):

@@ -122,6 +122,17 @@ def test_every_kind_of_change_is_planned_as_it_is_made(
     assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
 
 
+def test_prices_of_a_deleted_product_are_planned_as_rejects(shop: Shop, runner: Runner) -> None:
+    missing, _there = shop.item(), shop.item()
+    assert runner.job(EXPORT, "batch_0").success
+    shop.delete_product(missing)
+    prices = "sync_missing_prices_to_medusa"
+    planned = plan(runner, prices)
+    (reject,) = planned.rejects
+    assert "is not in Medusa any more" in reject["reason"]
+    assert unlike(planned, runner.job(prices, "batch_0")) == []
+
+
 def delete_in_erp(shop: Shop, name: str) -> None:
     """Delete a Website Item as the desk does, which leaves a Deleted Document behind."""
     erp = shop.erp
