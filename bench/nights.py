@@ -22,7 +22,7 @@ def row(kind: Kind, items: int, batches: int, site: Site) -> str:
 def main() -> None:
     """Print tables: how the night grows with items, with batches, with workers, and with bigger servers."""
     print(f"simulated\n{HEAD}")
-    kinds: tuple[Kind, ...] = ("first", "quiet")
+    kinds: tuple[Kind, ...] = ("first", "quiet", "quarter")
     for kind in kinds:
         for items in (1_000, 10_000, 100_000, 1_000_000):
             print(row(kind, items, 4, Site()))
