@@ -42,7 +42,8 @@ class StockedShop:
 
     def item(self, warehouse: str | None = "All", bins: Mapping[str, float] | None = None, **fields: Any) -> str:
         """A Website Item sold from a warehouse, with so much in some."""
-        name = self.catalogue.item(self.group, website_warehouse=self.places[warehouse], stock_uom="Kg", **fields)
+        values = {"website_warehouse": self.places[warehouse], "stock_uom": "Kg", **fields}
+        name = self.catalogue.item(self.group, **values)
         for place, quantity in (bins or {}).items():
             self.bin(name, place, quantity)
         return name
