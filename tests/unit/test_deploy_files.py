@@ -121,3 +121,12 @@ def test_the_bill_of_materials_is_of_what_the_image_holds() -> None:
     project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = shipped_extras()
     assert set(extras) == set(project["optional-dependencies"]) - {"sandbox", "dev"}
+
+
+def test_the_chart_names_the_image_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    tags = {
+        deployment["image"]["tag"]
+        for deployment in read(DEPLOY / "kubernetes" / "values.yaml")["dagster-user-deployments"]["deployments"]
+    }
+    assert tags == {version}
