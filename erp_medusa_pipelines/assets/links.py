@@ -1,4 +1,4 @@
-"""Owners of each asset, and links to its list in the ERP, to the store and to the runbook.
+"""Owners of each asset, and links to its list in the ERP, to the store, to the runbook, and to the job that plans it.
 
 Belongs here: addresses from the settings. Does not belong here: links to single documents (reporting.py).
 """
@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
+from erp_medusa_pipelines.orchestration.plan_jobs import PLAN_JOB
+from erp_medusa_pipelines.orchestration.shops import shop_name
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS
 
 ERP_LISTS = {
     "medusa_collections": "Item Group",
@@ -40,6 +43,10 @@ STORE_PAGES = {
 }
 """By asset, the page of Medusa's admin that shows it."""
 
+PLANNED = frozenset(asset for task in TASKS for asset in task.assets)
+LOCATION = "erp_medusa_pipelines"
+"""The code location in every workspace.yaml; one of several shops has the shop's name."""
+
 
 def desk_url(base_url: str, doctype_name: str) -> str:
     """Address of a DocType's list, or of a Single's form, in ERPNext's desk."""
@@ -49,9 +56,12 @@ def desk_url(base_url: str, doctype_name: str) -> str:
 def links(asset: str, settings: Settings) -> Mapping[str, dg.MetadataValue]:
     """Return the links of one asset, without those whose address is not set."""
     found: dict[str, dg.MetadataValue] = {}
+    if asset.rpartition("/")[2] in PLANNED:
+        location = shop_name() or LOCATION
+        found["dry_run"] = dg.MetadataValue.job(PLAN_JOB, location, repository_name="__repository__")
     # The sandbox has no pages, and the shop that .env names is not what it works on.
     if settings.uses_sandbox:
-        return {}
+        return found
     if settings.erpnext_url and asset in ERP_LISTS:
         found["erpnext"] = dg.MetadataValue.url(desk_url(settings.erpnext_url, ERP_LISTS[asset]))
     if settings.medusa_url and asset in STORE_PAGES:
