@@ -121,10 +121,11 @@ def _night(port: int) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bool]:
-    """Say how far it is, a line each time, until every run has ended."""
+    """Say how far it is, a line for each change, until every run has ended."""
     import dagster as dg
 
     rows: list[dict[str, Any]] = []
+    said = ""
     told: set[str] = set()
     with dg.DagsterInstance.get() as instance:
         while True:
@@ -139,7 +140,10 @@ def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bo
                     print(f"    {name} FAILED: open it in the UI", flush=True)
                 return rows, not failed
             latest = f": {_line(rows[-1])}" if rows else ""
-            print(f"{len(ended)} of {len(runs)} runs, {len(rows)} of {assets} assets{latest}", flush=True)
+            line = f"{len(ended)} of {len(runs)} runs, {len(rows)} of {assets} assets{latest}"
+            if line != said:
+                print(line, flush=True)
+                said = line
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -157,7 +161,7 @@ def _materializations(instance: Any, run_id: str, told: set[str]) -> Iterator[di
 
 def _line(row: dict[str, Any]) -> str:
     numbers = [f"{name} {row[name]}" for name in NUMBERS if row.get(name) and name != "seconds"]
-    return f"{row['asset']} {', '.join(numbers)}"
+    return f"{row['asset']} {', '.join(numbers)}".strip()
 
 
 def _print_summary(rows: Sequence[dict[str, Any]], seconds: float) -> None:

@@ -19,6 +19,8 @@ def test_the_demo_launches_its_runs_in_the_installation(tmp_path: Path, monkeypa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "arning" not in done.stdout + done.stderr
     assert "Done in" in done.stdout
+    progress = [line for line in done.stdout.splitlines() if " runs, " in line]
+    assert progress == list(dict.fromkeys(progress))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with dg.DagsterInstance.get() as instance:
         runs = instance.get_runs()
