@@ -66,7 +66,7 @@ coverage: $(READY) ## The same with coverage of statements and branches, which m
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
 	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
 
-test-live: $(READY) ## The export against a real Medusa on PostgreSQL (needs Node 20)
+test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20)
 	@$(PYTEST) tests/live
 
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)

@@ -50,7 +50,8 @@ class RealSite:
             # The name of a document that was deleted is meant exactly, and no series gives it again.
             self._console(f"frappe.rename_doc({doctype!r}, {name!r}, {fields['name']!r}, force=True)")
             name = fields["name"]
-        self._made.append((doctype, name))
+        if doctype != "Warehouse":  # its stock ledger outlives the test, and so does it
+            self._made.append((doctype, name))
         return name
 
     def get(self, doctype: str, name: str) -> dict[str, Any] | None:
