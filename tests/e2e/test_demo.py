@@ -9,9 +9,14 @@ import dagster as dg
 import pytest
 
 from dev.deployment import ROOT, free_port
+from erp_medusa_sandbox import server
 
 
-def test_the_demo_launches_its_runs_in_the_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_launches_its_runs_in_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    # The demo leaves the shop running for the next one.
+    request.addfinalizer(lambda: server.stop(tmp_path / "sandbox"))
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     command = [sys.executable, "-m", "erp_medusa_pipelines.demo", "--port", str(free_port()), "--no-serve"]
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "SANDBOX_DIR": str(tmp_path / "sandbox")}
