@@ -145,6 +145,7 @@ class ExportSuite:
         assert all(catalogue.row(name)["medusa_variant_id"] for name in names)
         assert not [seen for seen in erp.faults.requests if "bulk_update" in seen.path]
 
+    @pytest.mark.embedded_erp("a real app asks Medusa where the embedded one records what it would have asked")
     def test_the_apps_own_save_hooks_are_not_set_off(self, catalogue: Catalogue, erp: AnyErp, runner: Runner) -> None:
         catalogue.store.set("Medusa Configuration", "Medusa Configuration", enable=1)
         names = catalogue.items(3, catalogue.group("Burs"))
