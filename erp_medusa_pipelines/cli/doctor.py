@@ -28,15 +28,17 @@ from erp_medusa_pipelines.readiness.install import Outcome, State, role_of_user,
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta", Level.SKIPPED: "dim"}
 
 
-Fix = Annotated[bool, typer.Option("--fix", help="Make what setup can make, with ADMIN_API_KEY and ADMIN_API_SECRET.")]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Create what setup can create, with ADMIN_API_KEY and ADMIN_API_SECRET.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as something to do.")]
 
 
 @command
 def doctor(fix: Fix = False, strict: Strict = False) -> Answer:
-    """Look at both servers and the installation: what is missing, what it means, how to mend it. Writes nothing.
+    """Check both servers and the installation: what is missing, what that means, and how to fix it. Writes nothing.
 
-    With `--fix` what setup can make is made; where a right is missing, the user of ERPNEXT_API_KEY is given the role.
+    With `--fix`, whatever setup can create is created; if a right is missing, ERPNEXT_API_KEY's user gets the role.
 
     Examples:
 

@@ -20,10 +20,10 @@ COLOURS = {"missing": "green", "orphaned": "red", "differing": "yellow"}
 
 @command
 def drift(batch: Batch = None, item: Item = None) -> Answer:
-    """Compare ERPNext with the storefront: missing, orphaned and differing products, prices, stock and pictures.
+    """Compare ERPNext with the storefront: missing, orphaned and different products, prices, stock and pictures.
 
     Writes nothing. What the next export would put right is shown as a difference; so are products that no Website Item
-    owns. Fields that FIELD_POLICIES leaves to Medusa are none. The exit code is 1 when anything differs.
+    owns. Fields that FIELD_POLICIES leaves to Medusa are not counted. The exit code is 1 when anything differs.
 
     Examples:
 

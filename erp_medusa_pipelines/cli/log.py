@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from erp_medusa_pipelines.orchestration.history import Entry
 
 Named = Annotated[str, typer.Argument(help="A Website Item by name or item_code, or any document's name or id.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many entries.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Number of entries to show, newest first.")]
 
 
 @command
 def log(item: Named, limit: Limit = 100) -> Answer:
-    """Tell what runs changed of an item and its prices, pictures and stock, and what was refused; newest first.
+    """Show what runs changed about an item, its prices, pictures and stock, and what was refused. Newest first.
 
-    Kept for HISTORY_DAYS beside Dagster's own storage. Without ERPNext only entries under exactly this name are found.
+    Kept for HISTORY_DAYS beside Dagster's own storage. Without ERPNext, only entries under exactly this name are found.
 
     Examples:
 

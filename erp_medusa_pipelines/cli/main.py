@@ -18,7 +18,7 @@ from erp_medusa_pipelines.cli.take_over import hand_back, take_over
 
 app = typer.Typer(
     name="erp-medusa",
-    help="Look after a shop on ERPNext and Medusa. Settings come from the environment or .env, as for the runs.\n\n"
+    help="Operate a shop that runs on ERPNext and Medusa. Settings come from the environment or .env.\n\n"
     "Exit codes: 0 fine, 1 something to do, 2 cannot tell, 130 ended by Ctrl-C. Every command takes --json.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -36,11 +36,6 @@ app.command()(log)
 app.command()(metrics)
 app.command()(take_over)
 app.command()(hand_back)
-
-
-@app.callback()
-def _erp_medusa() -> None:
-    """Keep `doctor` a command of its own even while it is the only one."""
 
 
 def main() -> None:

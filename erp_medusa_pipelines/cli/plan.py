@@ -61,9 +61,9 @@ PlanFile = Annotated[Path, typer.Option("--plan", help="A file that `plan --out`
 
 @command
 def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out = None) -> Answer:
-    """Tell what the next run would create, update and delete, field by field, and what it would reject. Writes nothing.
+    """Show what the next run would create, update and delete, field by field, and what it would reject. Writes nothing.
 
-    The task's own code runs; its writes are noted down instead of sent. What a server would refuse only while it is
+    The task's own code runs; its writes are noted down instead of sent. What a server refuses only when it is
     written to is not known before.
 
     Examples:

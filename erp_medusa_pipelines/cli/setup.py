@@ -34,14 +34,16 @@ from erp_medusa_pipelines.readiness.install import (
 
 COLOURS = {State.THERE: "green", State.MADE: "cyan", State.MISSING: "yellow", State.LEFT: "yellow", State.FAILED: "red"}
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be created.")]
 User = Annotated[
     str | None, typer.Option(help="E-mail address of the new user; default: erp-medusa@ERPNEXT_URL's host.")
 ]
 KeyFile = Annotated[
     Path | None, typer.Option(help="Write the user's key there (made with mode 0600) instead of showing it.")
 ]
-NewKey = Annotated[bool, typer.Option("--new-key", help="Make a new key although the user has one; that one stops.")]
+NewKey = Annotated[
+    bool, typer.Option("--new-key", help="Create a new key although the user has one; the old key stops working.")
+]
 UpdateScript = Annotated[
     bool, typer.Option("--update-script", help="Replace the text of an older Server Script erp_medusa_set_values.")
 ]
@@ -55,10 +57,10 @@ def setup(
     new_key: NewKey = False,
     update_script: UpdateScript = False,
 ) -> Answer:
-    """Make in ERPNext what is missing: fields, DocTypes, a role with the least rights and its user, the Server Script.
+    """Create what is missing in ERPNext: fields, DocTypes, a least-privilege role and its user, the Server Script.
 
     Takes an administrator's key from ADMIN_API_KEY and ADMIN_API_SECRET (roles System Manager and Script Manager),
-    which is kept nowhere. Nothing that exists is changed; start it as often as you like.
+    which is not stored. Nothing that exists is changed, so it can be run again at any time.
 
     Examples:
 

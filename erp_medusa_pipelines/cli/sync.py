@@ -21,9 +21,9 @@ Items = Annotated[list[str], typer.Argument(help="Website Items, by name or item
 
 @command
 def sync(items: Items) -> Answer:
-    """Export just these Website Items, now: product, pictures, prices, stock; rejected ones are tried again.
+    """Export only these Website Items, now: product, pictures, prices and stock. Rejected ones are tried again.
 
-    It is a run of the job `sync_items` in the installation of DAGSTER_HOME, so it is seen in the UI. A batch that is
+    It is a run of the job `sync_items` in the installation of DAGSTER_HOME, so the UI shows it. A batch that is
     being worked on is left to its run. The brakes against mass loss do not apply to items that are named.
 
     Examples:

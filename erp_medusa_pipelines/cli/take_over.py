@@ -33,7 +33,7 @@ DagsterUrl = Annotated[
 ]
 OnlyFrappe = Annotated[
     bool,
-    typer.Option("--only-frappe", help="Start Frappe's jobs although no Dagster answers; its ticks will be skipped."),
+    typer.Option("--only-frappe", help="Start Frappe's jobs even if no Dagster answers; its later ticks are skipped."),
 ]
 Wait = Annotated[int, typer.Option(min=0, help="Seconds to wait for a task that is being done right now.")]
 
@@ -43,8 +43,9 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
     """Stop the app's seven jobs in Frappe's scheduler and turn our schedules on.
 
     Our schedules go on first: their ticks start nothing while Frappe's job is not stopped. Each job is then stopped
-    between two of its slots, so every slot is done once. Killed half-way, each task has one side that does it; start
-    the command again to go on, or hand-back to go back. A task that Frappe is just running is waited for.
+    between two of its slots, so every slot is done once. If the command is killed half-way, exactly one side still does
+    each task; start the command again to go on, or hand-back to go back. A task that Frappe is running right now is
+    waited for.
 
     Examples:
 
@@ -64,7 +65,7 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180, only_frappe: Onl
     """Turn our schedules off and let Frappe's scheduler run the app's seven jobs again.
 
     The jobs count from now on: Frappe does not make up for the slots that were done here. Jobs that were stopped before
-    the take-over stay stopped. A run of ours that goes on is waited for.
+    the take-over stay stopped. A run of ours that is still going is waited for.
 
     Examples:
 

@@ -63,7 +63,7 @@ def jobs_are_known(shop: Shop) -> Iterator[Finding]:
     elif missing:
         mend = "run bench migrate on the site"
         yield Finding(
-            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app is of another version", mend
+            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app has a different version", mend
         )
     else:
         stopped = sum(job.stopped for job in jobs)
@@ -107,15 +107,15 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
         return  # Reported with the rights or the fields already.
     number = int(rows[0]["number"] or 0) if rows else 0
     if not number:
-        yield Finding(AREA, "Item Prices", Level.OK, "none holds the app's medusa_id")
+        yield Finding(AREA, "Item Prices", Level.OK, "none has the app's medusa_id")
         return
     yield Finding(
         AREA,
         "Item Prices",
         Level.WARN,
-        f"{number} hold the app's medusa_id",
-        "the app refuses every save of those that are current, even with Enable off",
-        "run sync_missing_prices_to_medusa: it empties the field",
+        f"{number} still have the app's medusa_id",
+        "the app refuses to save those that are current, even with Enable off",
+        "run sync_missing_prices_to_medusa: it clears the field",
     )
 
 
@@ -139,8 +139,8 @@ def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
 
 def _senders(running: Sequence[str]) -> Finding:
     if not running:
-        return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its queue beside the task")
-    means = "Frappe sends waiting mails too: a quotation may go out twice when both take it at the same moment"
+        return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
+    means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
     mend = f"stop {', '.join(running)} if all mails of the site are quotations; else leave send_quotation_emails off"
     return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, mend)
 

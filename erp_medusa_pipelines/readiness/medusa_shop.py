@@ -22,12 +22,12 @@ def channel_and_locations_are_named(shop: Shop) -> Iterator[Finding]:
         channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
         yield Finding(AREA, "sales channel", Level.OK, channel)
     except PermanentError as error:
-        yield Finding(AREA, "sales channel", Level.FAIL, error.reason, "no product can be sent", "set it as told")
+        yield Finding(AREA, "sales channel", Level.FAIL, error.reason, "no product can be sent", "set it as described")
         return
     try:
         default = medusa.stock_location_id(settings.medusa_stock_location_id)
     except PermanentError as error:
-        yield Finding(AREA, "stock location", Level.FAIL, error.reason, "no stock can be sent", "set it as told")
+        yield Finding(AREA, "stock location", Level.FAIL, error.reason, "no stock can be sent", "set it as described")
         return
     wanted = {default, *settings.warehouse_stock_locations.values()}
     rows = medusa.all_of("/admin/stock-locations", "stock_locations", "id,name,sales_channels.id")
@@ -40,7 +40,7 @@ def _location(location: str, channel: str, linked: dict[str, set[str]]) -> Findi
         mend = "correct WAREHOUSE_STOCK_LOCATIONS"
         return Finding(AREA, "stock location", Level.FAIL, f"{location} does not exist", "its stock is lost", mend)
     if channel not in linked[location]:
-        means = "what lies there cannot be bought: Medusa refuses it in the cart"
+        means = "stock at this location cannot be bought: Medusa refuses it in the cart"
         mend = "link the location to the sales channel (Settings, Locations, Sales Channels)"
         return Finding(AREA, "stock location", Level.FAIL, f"{location} is not linked to {channel}", means, mend)
     return Finding(AREA, "stock location", Level.OK, f"{location}, linked to the channel")
@@ -75,9 +75,9 @@ def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
         AREA,
         "regions",
         Level.OK if sold else Level.WARN,
-        ", ".join(sold) or f"none sells in {currency}",
+        ", ".join(sold) or f"no region sells in {currency}",
         "" if sold else "the storefront shows no price",
-        "" if sold else f"make a region with the currency {currency}",
+        "" if sold else f"create a region with the currency {currency}",
     )
 
 
@@ -97,19 +97,19 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     uses = Counter(row["medusa_id"] for row in rows)
     there = {row["id"] for row in shop.medusa.products_by("id", uses, "id")}
     gone, shared = sum(one not in there for one in uses), sum(number > 1 for number in uses.values())
-    looked = f"of the {len(rows)} exported Website Items changed last"
+    looked = f"of the {len(rows)} exported Website Items that changed last,"
     if gone or shared:
-        found = f"{looked} {gone} name a product that is gone, {shared} products are named twice"
-        means = "those items are not shown; the next export empties wrong ids and makes or adopts products"
-        mend = "run export_items_and_images_custom; if many are gone, make sure that it is the right Medusa"
+        found = f"{looked} {gone} name a product that is gone, {shared} products are named by more than one"
+        means = "the shop does not show those items; the next export clears wrong ids and creates or adopts products"
+        mend = "run export_items_and_images_custom; if many are gone, check first that this is the right Medusa"
         yield Finding(AREA, "product ids", Level.WARN, found, means, mend)
     else:
-        yield Finding(AREA, "product ids", Level.OK, f"{looked} all name a product of their own")
+        yield Finding(AREA, "product ids", Level.OK, f"{looked} each names a product of its own")
     known = {row["id"] for row in shop.medusa.collections()}
     lost = [row["name"] for row in groups if row["medusa_id"] not in known]
     if lost:
         found = f"{len(lost)} Item Groups name a collection that is gone ({', '.join(lost[:5])})"
         mend = "materialize medusa_collections"
-        yield Finding(AREA, "collection ids", Level.WARN, found, "new products of theirs have none", mend)
+        yield Finding(AREA, "collection ids", Level.WARN, found, "their new products get no collection", mend)
     else:
         yield Finding(AREA, "collection ids", Level.OK, f"{len(groups)} Item Groups name their collection")

@@ -47,9 +47,9 @@ def _of_doctype(erp: ErpNextClient, doctype: str, rights: list[needs.Right]) -> 
 
 def _absent(doctype: str, rights: list[needs.Right]) -> Finding:
     if doctype in needs.OPTIONAL:
-        return Finding(AREA, doctype, Level.OK, "there is none on this site, so nothing has to be read")
+        return Finding(AREA, doctype, Level.OK, "this site does not have it, so nothing needs to be read")
     own = doctype in needs.DOCTYPES
-    mend = "make it" if own else "install the app that it belongs to (Website Item: webshop)"
+    mend = "create it" if own else "install the app that it belongs to (Website Item: webshop)"
     means = f"these tasks fail: {_tasks(rights)}"
     return Finding(AREA, doctype, Level.FAIL, "the site has no such DocType", means, mend, fixable=own)
 

@@ -46,7 +46,7 @@ def _erpnext_key(shop: Shop) -> Iterator[Finding]:
         "version",
         Level.OK if known else Level.FAIL,
         f"{version}",
-        "" if known else "its answers may be other ones than the tasks know",
+        "" if known else "its answers may differ from those that the tasks know",
         "" if known else f"use ERPNext {' or '.join(map(str, ERPNEXT_VERSIONS))}",
     )
 
@@ -68,13 +68,13 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
             Level.FAIL,
             "1.x: its store answers without a publishable key",
             "it has none of the routes that the tasks use",
-            "upgrade to Medusa 2, or let MEDUSA_URL name your Medusa 2",
+            "upgrade to Medusa 2, or set MEDUSA_URL to your Medusa 2",
         )
         return
     try:
         http.request("GET", "/admin/stores", params={"limit": 1, "fields": "id"})
     except AccessError as error:
-        mend = "make a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
+        mend = "create a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
         yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", mend)
         return
     yield Finding("Medusa", "version", Level.OK, "2.x")

@@ -6,7 +6,7 @@ Belongs here: what is true of the whole site. Does not belong here: the Frappe a
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD
 from erp_medusa_pipelines.connections import Shop
@@ -37,7 +37,7 @@ def clocks_agree(shop: Shop) -> Iterator[Finding]:
         "time zone",
         Level.WARN if other else Level.OK,
         f"the site's is {zone}, SCHEDULE_TIMEZONE is {ours}" if other else zone,
-        "the nightly tasks start at other hours than the Frappe app's did" if other else "",
+        "the nightly tasks start at different hours than the Frappe app's did" if other else "",
         f"set SCHEDULE_TIMEZONE={zone}" if other else "",
     )
 
@@ -50,8 +50,8 @@ def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
         yield Finding(AREA, "rate limit", Level.OK, "none")
         return
     seconds = int(limit) / 1_000_000
-    means = "a night's work may be told to wait; runs then go on later, and take longer"
-    mend = "raise rate_limit in site_config.json, or take it out for this site"
+    means = "the site may throttle a night's work; runs then pause and take longer"
+    mend = "raise or remove rate_limit in this site's site_config.json"
     yield Finding(AREA, "rate limit", Level.WARN, f"{seconds:g} s of worker time per window", means, mend)
 
 
@@ -64,7 +64,7 @@ def mail_can_leave(shop: Shop) -> Iterator[Finding]:
         yield Finding(AREA, "mail account", Level.SKIPPED, "the user may not read Email Account (nor has to)")
         return
     if not found:
-        means = "quotation mails that name no account of their own stay in the queue"
+        means = "quotation mails without an account of their own stay in the queue"
         mend = "set a default outgoing Email Account in ERPNext"
         yield Finding(AREA, "mail account", Level.FAIL, "no default outgoing account", means, mend)
     else:
@@ -81,7 +81,7 @@ def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
         "Server Script",
         Level.WARN,
         shop.writer.script_problem,
-        "ids are written by saving documents: a few a second, and with the app's save hooks",
+        "ids are written by saving documents: only a few per second, and the app's save hooks run",
         "bench set-config -g server_script_enabled 1, and install this version's script",
         fixable=True,
     )
@@ -101,9 +101,9 @@ def strangers_see_nothing(shop: Shop) -> Iterator[Finding]:
         AREA,
         "visitors",
         Level.FAIL,
-        f"anybody without a key may list {', '.join(seen)}",
+        f"anyone without a key can list {', '.join(seen)}",
         "addresses are public" + (", and the codes that customers sign in with" if "Email OTP" in seen else ""),
-        "take the role Guest out of them in ERPNext's Role Permissions Manager",
+        "remove the role Guest from them in ERPNext's Role Permissions Manager",
     )
 
 
@@ -112,6 +112,4 @@ def _shows(visitor: HttpClient, doctype: str) -> bool:
         visitor.request("GET", f"/api/resource/{doctype.replace(' ', '%20')}", params={"limit_page_length": 1})
     except (AccessError, PermanentError):
         return False
-    except ApiError:
-        raise
     return True

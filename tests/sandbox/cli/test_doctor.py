@@ -119,7 +119,7 @@ def test_hooks_that_make_saves_fail_are_told(erp_medusa: Command, erp: ErpServer
     erp.store.insert("Item Price", item_code="SKU-1", price_list=PRICE_LIST, price_list_rate=1, medusa_id="plist_1")
     told = erp_medusa("doctor")
     assert told.finding("Frappe app", "save hooks")["level"] == "fail"
-    assert told.finding("Frappe app", "Item Prices")["found"] == "1 hold the app's medusa_id"
+    assert told.finding("Frappe app", "Item Prices")["found"] == "1 still have the app's medusa_id"
 
 
 def test_a_currency_that_medusa_does_not_sell_in_is_told(erp_medusa: Command, erp: ErpServer) -> None:
@@ -149,7 +149,7 @@ def test_ids_that_point_to_nothing_are_counted(erp_medusa: Command, erp: ErpServ
     found = erp_medusa("doctor").finding("Medusa shop", "product ids")
     assert found["level"] == "warn"
     assert "of the 3" in found["found"]
-    assert "1 name a product that is gone, 1 products are named twice" in found["found"]
+    assert "1 name a product that is gone, 1 products are named by more than one" in found["found"]
 
 
 def test_what_a_server_will_not_say_is_unknown_and_stops_nothing_else(erp_medusa: Command, erp: ErpServer) -> None:
