@@ -73,6 +73,8 @@ class World:
         """By product: another Website Item for the same Item takes its product over, with what was typed there."""
         self.attached: Counter[str] = Counter()
         """Pictures ever attached, by Website Item. A product keeps those of a deleted or restored item."""
+        self.codes_moved = False
+        """Whether an Item code ever belonged to two Website Items, one after the other."""
         self.groups = [self.catalogue.group(label) for label in ("Gloves", "Implants", "أجهزة")]
         erp.store.insert("UOM", name="Nos", uom_name="Nos")
         erp.store.insert("Currency", name="OMR", currency_name="OMR")
@@ -160,10 +162,10 @@ class World:
     def pictures(self, name: str) -> tuple[int, int]:
         """Number of pictures that are attached to a Website Item, and of those its product may have.
 
-        An item that was published again takes over the product with its code, which may have been another's before.
+        An item takes over the product of a deleted one that had its code: what was attached to any item may be there.
         """
         now = self.erp.store.rows("File", attached_to_doctype="Website Item", attached_to_name=name)
-        return len(now), self.attached.total() if "+" in name else self.attached[name]
+        return len(now), self.attached.total() if self.codes_moved else self.attached[name]
 
     def copy(self, name: str) -> str:
         """The desk's Duplicate: another Item, and the original's ids."""
@@ -187,6 +189,7 @@ class World:
     def publish_again(self, name: str) -> str:
         """Delete a Website Item and make another one for the same Item."""
         row = self.row(name)
+        self.codes_moved = True
         self.delete(name)
         again = f"{name.split('+')[0]}+{next(self.numbers)}"
         kept = ("item_code", "item_name", "item_group", "web_item_name", "published", "stock_uom", "website_warehouse")
@@ -205,6 +208,7 @@ class World:
             self._move_code(old, new)
 
     def _move_code(self, old: str, new: str) -> None:
+        self.codes_moved = True
         store = self.erp.store
         with store.transaction():
             store.execute('UPDATE "tabItem" SET name = ? WHERE name = ?', (new, old))
