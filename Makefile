@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,7 @@ check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
 	@$(PY) dev/env_example.py --check
 	@$(PY) dev/settings_doc.py --check
 	@$(PY) dev/writable.py --check
+	@$(PY) dev/task_docs.py --check
 	@$(BIN)/dg check toml
 	@$(BIN)/dg check defs
 
@@ -113,6 +114,9 @@ format: $(READY) ## Put the code into shape
 env-example: $(READY) ## Write .env.example and docs/settings.md from the settings table
 	@$(PY) dev/env_example.py
 	@$(PY) dev/settings_doc.py
+
+docs: $(READY) ## Write the tables of tasks, assets and rights into the pages that show them
+	@$(PY) dev/task_docs.py
 
 server-script: $(READY) ## Write the table of what may be written into the Server Script's text
 	@$(PY) dev/writable.py

@@ -3,24 +3,15 @@
 Belongs here: putting the parts together. Nothing connects or reads the network when this is loaded.
 """
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.assets.clearance import CLEARANCE_ASSETS
-from erp_medusa_pipelines.assets.doctypes import DOCTYPE_ASSETS
-from erp_medusa_pipelines.assets.export import build_export_assets
+from erp_medusa_pipelines.assets.discovery import find_assets
+from erp_medusa_pipelines.assets.doctypes import doctype_assets
 from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links
-from erp_medusa_pipelines.assets.orphans import build_orphan_assets
-from erp_medusa_pipelines.assets.otps import expired_otps
-from erp_medusa_pipelines.assets.prices import build_price_assets
-from erp_medusa_pipelines.assets.publication import build_publication_assets
-from erp_medusa_pipelines.assets.quotation_emails import quotation_emails
-from erp_medusa_pipelines.assets.stock import build_stock_assets
-from erp_medusa_pipelines.assets.top_sellers import TOP_SELLER_ASSETS
 from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.checks import build_check
 from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
@@ -52,7 +43,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         **{task.name: build_job(task, settings.kubernetes_resources) for task in tasks},
         **{task.name: build_prune_job(task) for task in housekeeping},
     }
-    assets = _assets(batches)
+    assets = find_assets(batches)
 
     def code() -> dg.Definitions:
         """These definitions again: the two jobs run the assets of others."""
@@ -60,7 +51,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
 
     return dg.Definitions(
         assets=for_this_shop(
-            with_links([*with_freshness(assets, tasks, zone), *DOCTYPE_ASSETS, installation], settings)
+            with_links(with_freshness(assets, tasks, zone), [*doctype_assets(assets), installation], settings)
         ),
         asset_checks=[
             *(build_check(task, batches_in_force(settings)) for task in tasks),
@@ -78,23 +69,6 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,
     )
-
-
-def _assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    with warnings.catch_warnings():
-        # Dagster calls the parameter beta on every load; a test holds what it is needed for: one run per batch.
-        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
-        return [
-            *build_export_assets(batches),
-            *build_orphan_assets(),
-            *build_price_assets(batches),
-            *build_stock_assets(batches),
-            *build_publication_assets(batches),
-            *TOP_SELLER_ASSETS,
-            *CLEARANCE_ASSETS,
-            quotation_emails,
-            expired_otps,
-        ]
 
 
 defs = build_defs()

@@ -1,10 +1,11 @@
-"""The crontab: one row per scheduled task. Jobs and schedules are made from it.
+"""The crontab: one row per scheduled task. Jobs, schedules, checks, rights and the tables in the docs are made from it.
 
-Belongs here: what runs when, in which queue, for how long at most. Does not belong here: how (assets/, sync/).
-Webserver and daemon load it: it imports nothing of the work, so a gate is named, not imported.
+Belongs here: what runs when, in which queue, for how long at most, and what it may do in ERPNext. Does not belong
+here: how (assets/, sync/). Webserver and daemon load it: it imports nothing, so a gate is named, not imported.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Task:
     queue: Queue
     assets: tuple[str, ...]
     description: str
+    """One sentence for the UI and for the tables in README.md and docs/tasks.md."""
+
+    rights: Mapping[str, str] = field(default_factory=dict[str, str])
+    """DocType -> rights of the ERPNext user: r(ead), w(rite), c(reate), d(elete). doctor and setup work from them."""
+
+    writes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """DocType -> fields that are written without a save. The Server Script allows these and no others."""
+
     partitioned: bool = False
     max_runtime: int | None = None
     """Seconds; None takes the queue's limit."""
@@ -46,6 +55,11 @@ class Task:
         """The time limit in force."""
         return self.max_runtime or self.queue.max_runtime
 
+
+_PRICE_RIGHTS = {"Website Item": "r", "Item Price": "rw", "Price List": "r"}
+_PRICE_FIELDS = {"Item Price": ("medusa_id", "medusa_price_id")}
+_STOCK_RIGHTS = {"Website Item": "rw", "Warehouse": "r", "Bin": "r"}
+_STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
 TASKS: tuple[Task, ...] = (
     Task(
@@ -65,7 +79,24 @@ TASKS: tuple[Task, ...] = (
             "medusa_stock",
             "medusa_publication",
         ),
-        description="Published Website Items and their images become Medusa products; changed ones are updated.",
+        description="Published Website Items become Medusa products with images, prices and stock; changes follow.",
+        # Prices and stock of what is exported tonight follow in the same run.
+        rights={
+            **_PRICE_RIGHTS,
+            **_STOCK_RIGHTS,
+            "Item": "r",
+            "Item Group": "rw",
+            "Country": "r",
+            "File": "rw",
+            "Deleted Document": "r",
+            "Medusa Configuration": "r",
+        },
+        writes={
+            "Website Item": ("medusa_id", "medusa_variant_id", "custom_in_stock"),
+            "Item Group": ("medusa_id",),
+            **_PRICE_FIELDS,
+            "File": ("medusa_id",),
+        },
     ),
     Task(
         name="sync_missing_prices_to_medusa",
@@ -75,7 +106,9 @@ TASKS: tuple[Task, ...] = (
         max_runtime=3600,
         partitioned=True,
         assets=("medusa_price_lists", "medusa_prices"),
-        description="Item Prices become entries of Medusa price lists that begin and end with their validity.",
+        description="Item Prices become entries of Medusa price lists, with their validity dates.",
+        rights=_PRICE_RIGHTS,
+        writes=_PRICE_FIELDS,
     ),
     Task(
         name="update_webitem_stock",
@@ -83,7 +116,9 @@ TASKS: tuple[Task, ...] = (
         queue=LONG,
         partitioned=True,
         assets=("medusa_stock",),
-        description="Stock of a Website Item's warehouses becomes its Medusa inventory level and its in-stock flag.",
+        description="Bin quantities become Medusa inventory levels and the in-stock flag of Website Items.",
+        rights=_STOCK_RIGHTS,
+        writes=_STOCK_FIELDS,
     ),
     Task(
         name="add_top_selling_items_to_collection",
@@ -92,14 +127,28 @@ TASKS: tuple[Task, ...] = (
         # Seconds where ERPNext sums; minutes where a site refuses to and millions of lines are read one by one.
         max_runtime=1500,
         assets=("sales_by_item", "top_selling_items", "product_collection"),
-        description="The best sellers of each category, by invoiced quantity, are shown in Product Collection.",
+        description="The best sellers of each category, by invoiced quantity, go into Product Collection.",
+        rights={
+            "Website Item": "r",
+            "Item": "r",
+            "Item Group": "r",
+            "Sales Invoice": "r",
+            "Product Collection": "rw",
+        },
     ),
     Task(
         name="fetch_clearance_items",
         cron="0 1 * * *",
         queue=DEFAULT,
         assets=("expiring_items", "best_deals"),
-        description="Items that expire soon and still have stock are listed; those that staff tick are shown.",
+        description="Items in stock that expire soon go into Expiring Items; those that staff tick, onto the homepage.",
+        rights={
+            "Website Item": "r",
+            "Item": "r",
+            "Batch": "r",
+            "Expiring Items": "rw",
+            "Homepage Landing": "rw",
+        },
     ),
     Task(
         name="find_orphaned_products",
@@ -108,7 +157,8 @@ TASKS: tuple[Task, ...] = (
         max_runtime=1500,
         assets=("orphaned_products",),
         in_app=False,
-        description="Products that no Website Item owns any more are listed, and hidden from the shop.",
+        description="Products that no Website Item owns any more are listed and become drafts.",
+        rights={"Website Item": "r"},
     ),
     Task(
         name="send_quotation_emails",
@@ -116,7 +166,8 @@ TASKS: tuple[Task, ...] = (
         queue=SHORT,
         assets=("quotation_emails",),
         gate="erp_medusa_pipelines.sync.minute.email_queue:has_work",
-        description="Quotation mails that wait in the Email Queue are sent.",
+        description="Quotation mails waiting in the Email Queue are sent, each once.",
+        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
     ),
     Task(
         name="expire_otps",
@@ -124,7 +175,10 @@ TASKS: tuple[Task, ...] = (
         queue=SHORT,
         assets=("expired_otps",),
         gate="erp_medusa_pipelines.sync.minute.otps:has_work",
-        description="Pending one-time passwords whose time is over become Expired.",
+        description="Pending Email OTPs whose time has passed become Expired.",
+        # Deleting is for OTP_RETENTION_DAYS only.
+        rights={"Email OTP": "rwd"},
+        writes={"Email OTP": ("status",)},
     ),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -55,6 +56,10 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
 
 @dg.asset(
     group_name=GROUP,
+    metadata=writes(
+        erpnext="Expiring Items",
+        desk_list="Expiring Items",
+    ),
     kinds={"erpnext"},
     pool=pool(HOMEPAGE_POOL),
     deps=[doctype("Batch"), doctype("Website Item")],
@@ -83,6 +88,10 @@ def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> d
 
 @dg.asset(
     group_name=GROUP,
+    metadata=writes(
+        erpnext="Homepage Landing: clearance_items, best_deals",
+        desk_list="Homepage Landing",
+    ),
     kinds={"erpnext"},
     deps=[expiring_items],
     pool=pool(HOMEPAGE_POOL),
@@ -99,4 +108,4 @@ def best_deals(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.Ma
         return run.result(metadata=metadata, checks=[_check(unsellable_on_homepage(run.shop.erp))])
 
 
-CLEARANCE_ASSETS = [expiring_items, best_deals]
+ASSETS = [expiring_items, best_deals]

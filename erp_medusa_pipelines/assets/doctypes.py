@@ -1,13 +1,17 @@
 """ERPNext's DocTypes as external assets, so that the UI's lineage begins where the data does.
 
-Belongs here: the DocTypes and what the shop uses them for. Each asset names those that it reads in `deps`.
+Belongs here: what the shop uses the DocTypes for. Each asset names those that it reads in `deps`.
 """
+
+from collections.abc import Sequence
 
 import dagster as dg
 
+from erp_medusa_pipelines.tasks import TASKS
+
 GROUP = "erpnext"
 
-DOCTYPES = {
+DESCRIPTIONS = {
     "Website Item": "What the website shows of an Item: published or not, texts, warehouse, and ids of its product.",
     "Item Group": "The tree of groups; one that holds Website Items becomes a collection.",
     "File": "Attachments; the image files of Website Items become product images.",
@@ -22,21 +26,34 @@ DOCTYPES = {
     "Email OTP": "One-time passwords of the storefront's sign-in.",
 }
 
+"""What the UI says of a DocType. One that is not here is described by its name."""
+
+DOCTYPES = (*DESCRIPTIONS, *sorted({name for task in TASKS for name in task.rights} - set(DESCRIPTIONS)))
+"""All that assets may name: the above, and those that a task of tasks.py has a right to."""
+
 
 def doctype(name: str) -> dg.AssetKey:
-    """Return the key of a DocType's external asset. Raises KeyError for a DocType that is not in the table."""
+    """Return the key of a DocType's external asset. Raises KeyError for a DocType that no task has a right to."""
     if name not in DOCTYPES:
-        raise KeyError(f"{name!r} is not in DOCTYPES")
+        raise KeyError(f"no task has a right to {name!r}: add it to the task's row in tasks.py")
     return dg.AssetKey(["erpnext", name.lower().replace(" ", "_")])
 
 
-DOCTYPE_ASSETS = [
-    dg.AssetSpec(
-        doctype(name),
-        group_name=GROUP,
-        kinds={"erpnext"},
-        description=text,
-        metadata={"doctype": name},
-    )
-    for name, text in DOCTYPES.items()
-]
+def doctypes_read(assets: Sequence[dg.AssetsDefinition]) -> dict[dg.AssetKey, str]:
+    """Return the DocTypes that these assets read, by key."""
+    read = {key for asset in assets for key in asset.dependency_keys}
+    return {doctype(name): name for name in DOCTYPES if doctype(name) in read}
+
+
+def doctype_assets(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetSpec]:
+    """Build the external assets of the DocTypes that these assets read."""
+    return [
+        dg.AssetSpec(
+            key,
+            group_name=GROUP,
+            kinds={"erpnext"},
+            description=DESCRIPTIONS.get(name, f"Documents of the DocType {name}."),
+            metadata={"doctype": name},
+        )
+        for key, name in doctypes_read(assets).items()
+    ]

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.differences import difference_check, difference_check_spec
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -33,11 +34,16 @@ class UpdateConfig(SyncConfig):
     )
 
 
-def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Build the assets of the export over these batches."""
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            erpnext="Item Group: medusa_id",
+            medusa="collections: title, handle, external_id, metadata",
+            admin_page="collections",
+        ),
         kinds=KINDS,
         # Four runs come to this asset at once each night; one at a time, the later ones find the work done.
         pool=pool("medusa_collections"),
@@ -54,6 +60,11 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            erpnext="Website Item: medusa_id, medusa_variant_id",
+            medusa="products with one variant each: external_id = Website Item, sku = item_code; never a price",
+            admin_page="products",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
@@ -85,6 +96,11 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            erpnext="File: medusa_id",
+            medusa="uploads, product images and thumbnail",
+            admin_page="products",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
@@ -106,6 +122,10 @@ def build_export_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefin
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            medusa="products whose Website Item changed; those of unpublished and deleted ones become drafts",
+            admin_page="products",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,

@@ -1,47 +1,38 @@
-"""Owners of each asset, and links to its list in the ERP, to the store, to the runbook, and to the job that plans it.
+"""Owners of each asset, what it writes, and links: to the ERP, the store, the runbook and the job that plans it.
 
 Belongs here: addresses from the settings. Does not belong here: links to single documents (reporting.py).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
+from erp_medusa_pipelines.assets.doctypes import doctypes_read
 from erp_medusa_pipelines.orchestration.plan_jobs import PLAN_JOB
-from erp_medusa_pipelines.orchestration.shops import shop_name
+from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS
 
-ERP_LISTS = {
-    "medusa_collections": "Item Group",
-    "medusa_products": "Website Item",
-    "medusa_images": "File",
-    "medusa_product_updates": "Website Item",
-    "medusa_price_lists": "Price List",
-    "medusa_prices": "Item Price",
-    "medusa_stock": "Bin",
-    "sales_by_item": "Sales Invoice",
-    "top_selling_items": "Item",
-    "product_collection": "Product Collection",
-    "expiring_items": "Expiring Items",
-    "best_deals": "Homepage Landing",
-    "quotation_emails": "Email Queue",
-    "expired_otps": "Email OTP",
-    **{doctype(name).to_user_string(): name for name in DOCTYPES},
-}
-"""By asset, the DocType whose list or form in ERPNext's desk shows what it is about."""
+WRITES_ERPNEXT, WRITES_MEDUSA = "writes_in_erpnext", "writes_in_medusa"
+"""Metadata of an asset, in words: for the UI, and for the table in docs/tasks.md."""
 
-STORE_PAGES = {
-    "medusa_collections": "collections",
-    "medusa_products": "products",
-    "medusa_images": "products",
-    "medusa_product_updates": "products",
-    "medusa_price_lists": "price-lists",
-    "medusa_prices": "price-lists",
-    "medusa_stock": "inventory",
-}
-"""By asset, the page of Medusa's admin that shows it."""
+_DESK_LIST, _ADMIN_PAGE = "desk_list", "admin_page"
+
+
+def writes(
+    *, erpnext: str = "–", medusa: str = "–", desk_list: str | None = None, admin_page: str | None = None
+) -> dict[str, str]:
+    """Return an asset's metadata of what it writes on either server, and where that is seen.
+
+    Args:
+        erpnext: DocTypes and fields, in words.
+        medusa: the same for the store.
+        desk_list: the DocType whose list or form shows it; without one, the first DocType that the asset reads.
+        admin_page: the page of Medusa's admin that shows it.
+    """
+    said = {WRITES_ERPNEXT: erpnext, WRITES_MEDUSA: medusa, _DESK_LIST: desk_list, _ADMIN_PAGE: admin_page}
+    return {key: value for key, value in said.items() if value}
+
 
 PLANNED = frozenset(asset for task in TASKS for asset in task.assets)
 LOCATION = "erp_medusa_pipelines"
@@ -53,31 +44,45 @@ def desk_url(base_url: str, doctype_name: str) -> str:
     return f"{base_url}/app/{doctype_name.lower().replace(' ', '-')}"
 
 
-def links(asset: str, settings: Settings) -> Mapping[str, dg.MetadataValue]:
+def with_links(
+    assets: Sequence[dg.AssetsDefinition], others: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Return our assets, and others, with owners and links."""
+    names = doctypes_read(assets)
+
+    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
+        plain = {key: value for key, value in spec.metadata.items() if key not in (_DESK_LIST, _ADMIN_PAGE)}
+        metadata = {**plain, **_links(spec, names, settings)}
+        return spec.replace_attributes(owners=settings.asset_owners, metadata=metadata)
+
+    return [
+        linked(each) if isinstance(each, dg.AssetSpec) else each.map_asset_specs(linked) for each in (*assets, *others)
+    ]
+
+
+def _links(
+    spec: dg.AssetSpec, doctypes: Mapping[dg.AssetKey, str], settings: Settings
+) -> Mapping[str, dg.MetadataValue]:
     """Return the links of one asset, without those whose address is not set."""
     found: dict[str, dg.MetadataValue] = {}
-    if asset.rpartition("/")[2] in PLANNED:
+    if asset_name(spec.key) in PLANNED:
         location = shop_name() or LOCATION
         found["dry_run"] = dg.MetadataValue.job(PLAN_JOB, location, repository_name="__repository__")
     # The sandbox has no pages, and the shop that .env names is not what it works on.
     if settings.uses_sandbox:
         return found
-    if settings.erpnext_url and asset in ERP_LISTS:
-        found["erpnext"] = dg.MetadataValue.url(desk_url(settings.erpnext_url, ERP_LISTS[asset]))
-    if settings.medusa_url and asset in STORE_PAGES:
-        found["medusa"] = dg.MetadataValue.url(f"{settings.medusa_url}/app/{STORE_PAGES[asset]}")
+    shown_in = _desk_list(spec, doctypes)
+    if settings.erpnext_url and shown_in:
+        found["erpnext"] = dg.MetadataValue.url(desk_url(settings.erpnext_url, shown_in))
+    if settings.medusa_url and _ADMIN_PAGE in spec.metadata:
+        found["medusa"] = dg.MetadataValue.url(f"{settings.medusa_url}/app/{spec.metadata[_ADMIN_PAGE]}")
     if settings.runbook_url:
         found["runbook"] = dg.MetadataValue.url(settings.runbook_url)
     return found
 
 
-def with_links(
-    assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return the same assets with owners and links."""
-
-    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
-        metadata = {**spec.metadata, **links(spec.key.to_user_string(), settings)}
-        return spec.replace_attributes(owners=settings.asset_owners, metadata=metadata)
-
-    return [linked(each) if isinstance(each, dg.AssetSpec) else each.map_asset_specs(linked) for each in assets]
+def _desk_list(spec: dg.AssetSpec, doctypes: Mapping[dg.AssetKey, str]) -> str | None:
+    """Return the DocType whose list shows what an asset, or a DocType's own external asset, is about."""
+    if _DESK_LIST in spec.metadata:
+        return spec.metadata[_DESK_LIST]
+    return next((doctypes[key] for key in (spec.key, *(dep.asset_key for dep in spec.deps)) if key in doctypes), None)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.export import GROUP, KINDS
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -19,12 +20,16 @@ OWNED = "products_are_owned"
 UNIQUE = "ids_are_used_once"
 
 
-def build_orphan_assets() -> list[dg.AssetsDefinition]:
+def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Build the asset that finds products without a Website Item."""
 
     @dg.asset(
         name=ASSET,
         group_name=GROUP,
+        metadata=writes(
+            medusa="status of products that no Website Item owns: draft",
+            admin_page="products",
+        ),
         kinds=KINDS,
         pool=pool(ASSET),
         deps=["medusa_products", doctype("Website Item")],

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.gates import memory_key
@@ -19,6 +20,7 @@ KEY = memory_key(owner_task(ASSET).name)
 @dg.asset(
     name=ASSET,
     group_name="minute",
+    metadata=writes(erpnext="Email OTP: status"),
     kinds={"erpnext"},
     pool=pool(ASSET),
     deps=[doctype("Email OTP")],
@@ -43,3 +45,6 @@ def otp_options(settings: Settings) -> OtpOptions:
         retention_days=settings.otp_retention_days,
         most_deletions=settings.otp_deletions_per_run,
     )
+
+
+ASSETS = [expired_otps]

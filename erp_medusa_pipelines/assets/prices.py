@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
@@ -31,11 +32,15 @@ class PriceConfig(SyncConfig):
     )
 
 
-def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Build the price assets over these batches."""
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            medusa="price lists (type override)",
+            admin_page="price-lists",
+        ),
         kinds=KINDS,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool=pool("medusa_price_lists"),
@@ -55,6 +60,11 @@ def build_price_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefini
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            erpnext="Item Price: medusa_price_id (a medusa_id found there is emptied: it makes the app refuse saves)",
+            medusa="price lists and their entries",
+            admin_page="price-lists",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,

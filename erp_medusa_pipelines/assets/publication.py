@@ -8,6 +8,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from erp_medusa_pipelines.assets.export import GROUP, KINDS
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -17,12 +18,17 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 ASSET = "medusa_publication"
 
 
-def build_publication_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Build the asset that publishes complete products, over these batches."""
 
     @dg.asset(
         name=ASSET,
         group_name=GROUP,
+        metadata=writes(
+            medusa="status of products that became complete (only with `PUBLISH_WHEN=complete`)",
+            desk_list="Website Item",
+            admin_page="products",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,

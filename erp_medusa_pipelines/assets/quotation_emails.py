@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
@@ -25,6 +26,7 @@ CHECK = "site_sends_mails"
 @dg.asset(
     name=ASSET,
     group_name="minute",
+    metadata=writes(erpnext="Email Queue: status, through ERPNext's own send_now"),
     kinds={"erpnext"},
     # Whoever starts it, schedule or operator: one run at a time, since two would send the same mails.
     pool=pool(ASSET),
@@ -79,3 +81,6 @@ def _tick(context: dg.AssetExecutionContext) -> float | None:
     """Return the time of the schedule tick that started this run."""
     text: Any = context.run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
     return datetime.fromisoformat(text).timestamp() if text else None
+
+
+ASSETS = [quotation_emails]

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -30,11 +31,16 @@ class StockConfig(SyncConfig):
     )
 
 
-def build_stock_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Build the stock asset over these batches."""
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(
+            erpnext="Website Item: custom_in_stock",
+            medusa="inventory levels at the stock locations; erpnext_stock in the metadata of those locations",
+            admin_page="inventory",
+        ),
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
+from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.assets.tables import Frame, frame_schema, frame_table, frame_type, table
 from erp_medusa_pipelines.orchestration.frames import FRAMES
@@ -213,6 +214,10 @@ class CollectionConfig(dg.Config):
 
 @dg.asset(
     group_name=GROUP,
+    metadata=writes(
+        erpnext="Product Collection: its four child tables",
+        desk_list="Product Collection",
+    ),
     kinds={"erpnext"},
     pool=pool("product_collection"),
     check_specs=[
@@ -260,4 +265,4 @@ def _sellable_check(run: SyncRun, categories: Sequence[tuple[str, str]]) -> dg.A
     )
 
 
-TOP_SELLER_ASSETS = [sales_by_item, top_selling_items, product_collection]
+ASSETS = [sales_by_item, top_selling_items, product_collection]

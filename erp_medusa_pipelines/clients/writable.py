@@ -1,25 +1,29 @@
 """What the pipelines write to ERPNext without a save: the one table of DocTypes and their fields.
 
-Belongs here: the table, and the Server Script's text that is made from it. The writer (erpnext_writes.py) sends nothing
-else through the script, and the script refuses everything else.
+Belongs here: the table, from the rows of tasks.py, and the Server Script's text that is made from it. The writer
+(erpnext_writes.py) sends nothing else through the script, and the script refuses everything else.
 """
 
 from collections.abc import Mapping
 from importlib.resources import files
 
-from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.tasks import TASKS
 
 SERVER_SCRIPT_METHOD = "erp_medusa_set_values"
 SERVER_SCRIPT_VERSION = 3
 """Raised whenever the text below the table changes. A table that changed alone shows in what the script answers."""
 
-WRITABLE: Mapping[str, frozenset[str]] = {
-    WEBSITE_ITEM: frozenset({"medusa_id", "medusa_variant_id", "custom_in_stock"}),
-    "Item Group": frozenset({"medusa_id"}),
-    "Item Price": frozenset({"medusa_id", "medusa_price_id"}),
-    "File": frozenset({"medusa_id"}),
-    "Email OTP": frozenset({"status"}),
-}
+
+def _writable() -> dict[str, frozenset[str]]:
+    fields: dict[str, frozenset[str]] = {}
+    for task in TASKS:
+        for doctype, more in task.writes.items():
+            fields[doctype] = fields.get(doctype, frozenset()) | set(more)
+    return fields
+
+
+WRITABLE: Mapping[str, frozenset[str]] = _writable()
+"""DocType -> fields, over all tasks."""
 
 _TEXT = "erp_medusa_set_values.txt"
 _BEGIN, _END = "# The table: written by `make server-script`.\n", "# End of the table.\n"

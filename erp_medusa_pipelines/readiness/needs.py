@@ -1,54 +1,21 @@
 """What the tasks need of an ERPNext site: rights, fields and DocTypes, in tables for both doctor and setup.
 
-Belongs here: the tables. Does not belong here: looking, installing, or what the tasks do with it. The rights were tried
-one by one on ERPNext 15; a test runs every task with a user who has these and no others.
+Belongs here: the tables; each task's rights and fields are in its row of tasks.py. Does not belong here: looking,
+installing, or what the tasks do with it. The rights were tried one by one on ERPNext 15; a test runs every task with a
+user who has these and no others.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erp_medusa_pipelines.clients.writable import WRITABLE
+from erp_medusa_pipelines.tasks import TASKS
+
 ROLE = "ERP Medusa Pipelines"
 """The role that the setup creates, with only the rights below."""
 
 KINDS = {"r": "read", "w": "write", "c": "create", "d": "delete"}
-
-_PRICES = {"Website Item": "r", "Item Price": "rw", "Price List": "r"}
-_STOCK = {"Website Item": "rw", "Warehouse": "r", "Bin": "r"}
-_EXPORT = {
-    "Website Item": "rw",
-    "Item": "r",
-    "Item Group": "rw",
-    "Country": "r",
-    "File": "rw",
-    "Deleted Document": "r",
-    "Medusa Configuration": "r",
-}
-RIGHTS: Mapping[str, Mapping[str, str]] = {
-    # Prices and stock of what is exported tonight follow in the same run.
-    "export_items_and_images_custom": {**_PRICES, **_STOCK, **_EXPORT},
-    "sync_missing_prices_to_medusa": _PRICES,
-    "update_webitem_stock": _STOCK,
-    "add_top_selling_items_to_collection": {
-        "Website Item": "r",
-        "Item": "r",
-        "Item Group": "r",
-        "Sales Invoice": "r",
-        "Product Collection": "rw",
-    },
-    "fetch_clearance_items": {
-        "Website Item": "r",
-        "Item": "r",
-        "Batch": "r",
-        "Expiring Items": "rw",
-        "Homepage Landing": "rw",
-    },
-    "find_orphaned_products": {"Website Item": "r"},
-    "send_quotation_emails": {"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
-    # Deleting is for OTP_RETENTION_DAYS only.
-    "expire_otps": {"Email OTP": "rwd"},
-}
-"""Task -> DocType -> rights: r(ead), w(rite), c(reate), d(elete)."""
 
 SINGLES = frozenset({"Product Collection", "Expiring Items", "Medusa Configuration", "System Settings"})
 """Single DocTypes, which have no list."""
@@ -80,26 +47,27 @@ def rights() -> Iterator[Right]:
     """Return every right once, by DocType."""
     for doctype, letters in rights_of_role().items():
         for letter in letters:
-            tasks = tuple(task for task, needs in RIGHTS.items() if letter in needs.get(doctype, ""))
+            tasks = tuple(task.name for task in TASKS if letter in task.rights.get(doctype, ""))
             yield Right(doctype, KINDS[letter], tasks)
 
 
 def rights_of_role() -> dict[str, str]:
     """Return all rights that any task needs, by DocType."""
-    doctypes = sorted({doctype for needs in RIGHTS.values() for doctype in needs})
+    doctypes = sorted({doctype for task in TASKS for doctype in task.rights})
     return {
-        doctype: "".join(
-            letter for letter in KINDS if any(letter in needs.get(doctype, "") for needs in RIGHTS.values())
-        )
+        doctype: "".join(letter for letter in KINDS if any(letter in task.rights.get(doctype, "") for task in TASKS))
         for doctype in doctypes
     }
 
 
-def _id_field(label: str, after: str) -> dict[str, Any]:
-    return {"label": label, "fieldtype": "Data", "insert_after": after, "read_only": 1, "no_copy": 1}
+def _id_field(label: str, after: str | None = None) -> dict[str, Any]:
+    place = {"insert_after": after} if after else {}
+    return {"label": label, "fieldtype": "Data", **place, "read_only": 1, "no_copy": 1}
 
 
 CUSTOM_FIELDS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    # Whatever a task writes an id to needs the field; below is where the form shows it, and what else there is.
+    **{doctype: {"medusa_id": _id_field("Medusa ID")} for doctype, fields in WRITABLE.items() if "medusa_id" in fields},
     "Website Item": {
         "medusa_id": _id_field("Medusa ID", "web_item_name"),
         "medusa_variant_id": _id_field("Medusa Variant ID", "medusa_id"),

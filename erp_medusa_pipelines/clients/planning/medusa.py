@@ -13,7 +13,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import Row
 from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog, is_planned
-from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of
+from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of, singular_of
 from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
 
 Body = Mapping[str, Any]
@@ -56,7 +56,8 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
-                (r"/admin/stock-locations/(\w+)", self._location),
+                # Last: most lists of Medusa's are written to in the same way.
+                (r"/admin/([a-z-]+)(?:/(\w+))?", self._document),
             )
         )
 
@@ -219,8 +220,15 @@ class PlannedMedusa(ReadingMedusa):
             return {"inventory_item": self._change(identifier, body)}
         return {"inventory_item": {"id": self._stocked(body.get("sku"), None)}}
 
-    def _location(self, _method: str, body: Body, identifier: str) -> Row:
-        return {"stock_location": self._change(identifier, body)}
+    def _document(self, method: str, body: Body, plural: str, identifier: str | None) -> Row:
+        """Answer a write to a list that needs no care of its own, such as customers or stock locations."""
+        singular = singular_of(plural)
+        if identifier and method == "DELETE":
+            self._gone.add(identifier)
+            return {}
+        if identifier:
+            return {singular: self._change(identifier, body)}
+        return {singular: self._make(plural.replace("-", "_"), singular, dict(body))}
 
     def _levels(self, _method: str, _body: Body) -> Row:
         return {}

@@ -73,8 +73,21 @@ def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[C
             yield Change("Medusa", action, "inventory level", item, values, known.name(item), before)
 
 
-def _location(_method: str, body: Body, _answer: Body, known: Known, identifier: str) -> Iterator[Change]:
-    yield Change("Medusa", "update", "stock location", identifier, dict(body), known.name(identifier))
+def singular_of(plural: str) -> str:
+    """Return the key of one document in Medusa's answers: `stock_location` for the list `stock-locations`."""
+    word = plural.replace("-", "_")
+    return f"{word.removesuffix('ies')}y" if word.endswith("ies") else word.removesuffix("s")
+
+
+def _document(
+    method: str, body: Body, answer: Body, known: Known, plural: str, identifier: str | None
+) -> Iterator[Change]:
+    singular = singular_of(plural)
+    made = answer.get(singular) or {}
+    key = identifier or made.get("id") or plural
+    action: Action = "delete" if method == "DELETE" else "update" if identifier else "create"
+    name = known.name(key) if identifier else str(body.get("external_id") or body.get("email") or key)
+    yield Change("Medusa", action, singular.replace("_", " "), key, dict(body), name)
 
 
 def _price_list(method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
@@ -130,6 +143,6 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/price-lists/(\w+)/prices/batch", _prices),
         (r"/admin/inventory-items/location-levels/batch", _levels),
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
-        (r"/admin/stock-locations/(\w+)", _location),
+        (r"/admin/([a-z-]+)(?:/(\w+))?", _document),
     )
 )

@@ -21,13 +21,14 @@ LEVEL = {"inventory_item_id": "iitem_1", "location_id": "sloc_1", "stocked_quant
 
 
 class NoMedusa(ReadOnlyHttpClient):
-    """Answer every list with no rows."""
+    """Answer every list with no rows, but variants that are asked for by their ids."""
 
-    def request(self, method: str, path: str, **_options: Any) -> Any:
+    def request(self, method: str, path: str, **options: Any) -> Any:
         if method != "GET":
             return super().request(method, path)
         plural = path.rpartition("/")[2].replace("-", "_").replace("product_variants", "variants")
-        return {plural: [], "count": 0}
+        by_id = plural == "variants" and "variant_1" in str(options)
+        return {plural: [{"id": "variant_1", "sku": "X"}] if by_id else [], "count": int(by_id)}
 
 
 @pytest.fixture
@@ -105,8 +106,20 @@ def test_every_write_is_told_as_a_change_of_a_named_kind(client: PlannedMedusa, 
 
 
 def test_a_route_without_an_answer_stops_the_plan(client: PlannedMedusa) -> None:
-    with pytest.raises(LookupError, match="POST /admin/regions has no answer in a plan"):
-        client.send("POST", "/admin/regions", {"name": "x"})
+    with pytest.raises(LookupError, match="POST /admin/orders/order_1/cancel has no answer in a plan"):
+        client.send("POST", "/admin/orders/order_1/cancel", {})
+
+
+def test_a_list_that_the_plan_knows_nothing_of_is_created_changed_and_deleted(
+    client: PlannedMedusa, log: ChangeLog
+) -> None:
+    made = client.send("POST", "/admin/customers", {"email": "a@example.com"})["customer"]
+    assert [row["email"] for row in client.all_of("/admin/customers", "customers", "id,email")] == ["a@example.com"]
+    assert client.send("POST", "/admin/tax-regions/txreg_1", {"code": "x"})["tax_region"]["code"] == "x"
+    client.send("DELETE", f"/admin/customers/{made['id']}")
+    told = [(change.action, change.kind, change.name) for change in log.changes]
+    assert told[0] == ("create", "customer", "a@example.com")
+    assert [(action, kind) for action, kind, _ in told[1:]] == [("update", "tax region"), ("delete", "customer")]
 
 
 def test_what_the_plan_made_is_found_by_its_keys(client: PlannedMedusa) -> None:

@@ -1,0 +1,117 @@
+"""Write the tables of tasks, assets and rights into the pages that show them; `--check` only says what is out of date.
+
+Belongs here: the form of those tables. Tasks and rights are defined in `tasks.py`, what an asset writes beside it.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HOUR, LONGEST_IN_SECONDS = 3600, 1800
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    heads = list(heads)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def tasks() -> str:
+    """Return the crontab."""
+    from erp_medusa_pipelines.tasks import TASKS
+
+    heads = ("job", "schedule (`SCHEDULES` changes it)", "queue, limit", "what it does")
+    return table(
+        heads,
+        (
+            (f"`{task.name}`", clock(task.cron), f"{task.queue.name}, {limit(task.seconds)}", task.description)
+            for task in TASKS
+        ),
+    )
+
+
+def clock(cron: str) -> str:
+    """Return a cron line in words, or as it is where it has no short ones."""
+    minute, hour, *others = cron.split()
+    if others != ["*"] * 3:
+        return f"`{cron}`"
+    if (minute, hour) == ("*", "*"):
+        return "every minute"
+    return f"{int(hour):02}:{int(minute):02}" if minute.isdigit() and hour.isdigit() else f"`{cron}`"
+
+
+def limit(seconds: int) -> str:
+    """Return a time limit as people say it."""
+    return f"{seconds // HOUR} h" if seconds > LONGEST_IN_SECONDS and not seconds % HOUR else f"{seconds} s"
+
+
+def written() -> str:
+    """Return what each asset writes on either server."""
+    from erp_medusa_pipelines.assets.discovery import find_assets
+    from erp_medusa_pipelines.assets.links import WRITES_ERPNEXT, WRITES_MEDUSA
+    from erp_medusa_pipelines.orchestration.partitions import batches_definition
+    from erp_medusa_pipelines.tasks import TASKS
+
+    specs = {spec.key.to_user_string(): spec for each in find_assets(batches_definition(1)) for spec in each.specs}
+    names = dict.fromkeys(name for task in TASKS for name in task.assets)
+    told = {name: specs[name].metadata for name in names if WRITES_ERPNEXT in specs[name].metadata}
+    rows = ((f"`{name}`", said[WRITES_ERPNEXT], said[WRITES_MEDUSA]) for name, said in told.items())
+    return table(("asset", "ERPNext", "Medusa"), rows)
+
+
+def rights() -> str:
+    """Return every right that the tasks need, by DocType."""
+    from erp_medusa_pipelines.readiness import needs
+
+    kinds: dict[str, list[str]] = {}
+    for right in needs.rights():
+        kinds.setdefault(right.doctype, []).append(right.kind)
+    needed_by: dict[str, set[str]] = {}
+    for right in needs.rights():
+        needed_by.setdefault(right.doctype, set()).update(right.tasks)
+    rows = ((name, ", ".join(given), ", ".join(sorted(needed_by[name]))) for name, given in kinds.items())
+    return table(("DocType", "rights", "tasks"), rows)
+
+
+BLOCKS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
+    "tasks": (tasks, ("README.md", "docs/tasks.md")),
+    "written": (written, ("docs/tasks.md",)),
+    "rights": (rights, ("docs/cli.md",)),
+}
+"""By the name in a page's comment: what makes the table, and the pages that have it."""
+
+
+def with_tables(page: str, text: str) -> str:
+    """Return the text of a page with its tables as they should be. Raises ValueError for one without its comments."""
+    for name, (make, pages) in BLOCKS.items():
+        if page in pages:
+            begin, end = f"<!-- {name}: `make docs` -->\n", f"<!-- /{name} -->"
+            block = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+            if not block.search(text):
+                raise ValueError(f"{page} has no place for the table of {name}: {begin.strip()} ... {end}")
+            made = f"{begin}\n{make()}\n{end}"
+            text = block.sub(lambda _match, made=made: made, text)
+    return text
+
+
+def main() -> int:
+    """Return the exit code: 1 if a page is out of date."""
+    stale = []
+    for page in sorted({page for _, pages in BLOCKS.values() for page in pages}):
+        current = (ROOT / page).read_text(encoding="utf-8")
+        text = with_tables(page, current)
+        if text == current:
+            continue
+        stale.append(page)
+        if "--check" not in sys.argv:
+            (ROOT / page).write_text(text, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"out of date: {', '.join(stale)}; run `make docs` and commit the result", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

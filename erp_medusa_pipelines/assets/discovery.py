@@ -1,0 +1,27 @@
+"""The assets of all tasks, found by their modules: a new task needs no list to be changed.
+
+Belongs here: the rule. A module of this package that shows assets has either `ASSETS`, or `build_assets(batches)` where
+they are partitioned. Modules without either help those that have.
+"""
+
+import importlib
+import pkgutil
+import warnings
+
+import dagster as dg
+
+from erp_medusa_pipelines import assets
+
+
+def find_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Return the assets of every module in this package, over these batches."""
+    found: list[dg.AssetsDefinition] = []
+    for info in pkgutil.iter_modules(assets.__path__, f"{assets.__name__}."):
+        module = importlib.import_module(info.name)
+        found += getattr(module, "ASSETS", ())
+        if build := getattr(module, "build_assets", None):
+            with warnings.catch_warnings():
+                # Dagster calls the parameter beta on every load; a test holds what it is needed for: one run per batch.
+                warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+                found += build(batches)
+    return found
