@@ -240,7 +240,9 @@ class World:
     def retitle_in_medusa(self, name: str) -> None:
         product, title = self.row(name)["medusa_id"], f"By hand {next(self.numbers)}"
         self.medusa.admin("POST", f"/admin/products/{product}", json={"title": title})
-        self.edits[product] = Edit(title, self.row(name)["web_item_name"])
+        # A copied Website Item has the ids of the original, whose product it is.
+        owner = (self._product(name) or {}).get("external_id")
+        self.edits[product] = Edit(title, self.row(owner if owner in self.names() else name)["web_item_name"])
 
     def set_status_in_medusa(self, name: str, status: str) -> None:
         self.medusa.admin("POST", f"/admin/products/{self.row(name)['medusa_id']}", json={"status": status})

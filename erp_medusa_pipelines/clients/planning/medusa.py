@@ -18,6 +18,8 @@ from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
 
 Body = Mapping[str, Any]
 
+_ENTRIES = re.compile(r"/admin/price-lists/(\w+)/prices")
+
 PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iitem_"}
 """Id prefixes by list."""
 
@@ -44,6 +46,8 @@ class PlannedMedusa(ReadingMedusa):
         self._made: dict[str, dict[str, Row]] = {}
         self._changed: dict[str, Row] = {}
         self._gone: set[str] = set()
+        self._entries: dict[str, list[Row]] = {}
+        """New entries of price lists that Medusa has."""
         self._routes: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
             (re.compile(pattern), answer)
             for pattern, answer in (
@@ -95,6 +99,11 @@ class PlannedMedusa(ReadingMedusa):
             if row["id"] not in self._gone:
                 yield self._laid_over(row)
         yield from self._new(plural)
+        if of_list := _ENTRIES.fullmatch(path):
+            yield from self._new_entries(of_list[1])
+
+    def _new_entries(self, list_id: str) -> list[Row]:
+        return [dict(entry) for entry in self._entries.get(list_id, ()) if entry["id"] not in self._gone]
 
     def _new(self, plural: str) -> list[Row]:
         """Return copies, because readers modify rows."""
@@ -103,6 +112,9 @@ class PlannedMedusa(ReadingMedusa):
     def _laid_over(self, row: Row) -> Row:
         changed = self._changed.get(row["id"])
         laid = _merged(row, {key: value for key, value in changed.items() if key in row}) if changed else row
+        if "prices" in laid:
+            kept = [self._laid_over(entry) for entry in laid["prices"] or () if entry["id"] not in self._gone]
+            laid = {**laid, "prices": [*kept, *self._new_entries(laid["id"])]}
         variants = laid.get("variants")
         if variants and any(variant["id"] in self._changed for variant in variants):
             laid = {**laid, "variants": [self._laid_over(variant) for variant in variants]}
@@ -264,7 +276,10 @@ class PlannedMedusa(ReadingMedusa):
         created = [self._price(entry) for entry in body.get("create") or ()]
         if list_id in self._made.get("price_lists", {}):
             self._made["price_lists"][list_id]["prices"] += created
-        updated = [{"id": entry["id"]} for entry in body.get("update") or ()]
+        else:
+            self._entries.setdefault(list_id, []).extend(created)
+        updated = [{"id": self._change(entry["id"], entry)["id"]} for entry in body.get("update") or ()]
+        self._gone |= set(body.get("delete") or ())
         return {"created": created, "updated": updated, "deleted": {"ids": list(body.get("delete") or ())}}
 
 

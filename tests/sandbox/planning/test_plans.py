@@ -170,6 +170,17 @@ def test_a_brake_is_told_before_it_stops_the_run(shop: Shop, runner: Runner, erp
     assert list(allowed.problems) == []
 
 
+def test_a_brake_counts_the_prices_that_the_same_run_adds(shop: Shop, runner: Runner, erp: ErpServer) -> None:
+    shop.item()
+    assert runner.job(EXPORT, "batch_0").success
+    (price,) = erp.store.rows("Item Price")
+    erp.store.delete("Item Price", price["name"])
+    shop.item()
+    planned = plan(runner)
+    assert list(planned.problems) == []
+    assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
+
+
 def test_one_item_is_planned_without_the_others(shop: Shop, runner: Runner) -> None:
     one, _other = shop.item(), shop.item()
     planned = plan(runner, items=(one,))
