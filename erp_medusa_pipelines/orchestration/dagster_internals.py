@@ -155,10 +155,10 @@ def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tu
 def attempts(instance: dg.DagsterInstance, asset: str, partition: str | None, limit: int) -> list[str]:
     """Runs that were to materialize the asset, or this partition of it, newest first."""
     partitions = [partition] if partition else None
-    records = instance.fetch_planned_materializations(
-        dg.AssetRecordsFilter(asset_key(asset), asset_partitions=partitions), limit=limit
-    ).records
-    return [record.run_id for record in records]
+    planned = dg.EventRecordsFilter(
+        dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=asset_key(asset), asset_partitions=partitions
+    )
+    return [record.run_id for record in instance.event_log_storage.get_event_records(planned, limit=limit)]
 
 
 def latest_check_results(
