@@ -25,7 +25,6 @@ DESCRIPTIONS = {
     "Email Queue": "Mails that wait to be sent.",
     "Email OTP": "One-time passwords of the storefront's sign-in.",
 }
-
 """What the UI says of a DocType. One that is not here is described by its name."""
 
 DOCTYPES = (*DESCRIPTIONS, *sorted({name for task in TASKS for name in task.rights} - set(DESCRIPTIONS)))

@@ -6,6 +6,7 @@ log: any success of a partition - a retry, a backfill, the next night - removes 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import dagster as dg
 
@@ -99,9 +100,11 @@ def failed_before(instance: dg.DagsterInstance, now: FailedState) -> list[Failed
     Where a schedule ticks faster than its runs come through, one of them always waits or is at work.
     """
     found: Found = {}
+    # The assets of one batch share their runs.
+    record_of = cache(instance.get_run_record_by_id)
     for asset, partition in now.busy:
         for run_id in attempts(instance, asset, partition, ATTEMPTS_READ):
-            record = instance.get_run_record_by_id(run_id)
+            record = record_of(run_id)
             status = record.dagster_run.status if record else None
             if record and status == FAILURE:
                 found.setdefault(_key(record.dagster_run, asset, partition), []).append((asset, record))
