@@ -9,6 +9,7 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.differences import difference_check, difference_check_spec
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
@@ -45,6 +46,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="collections",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         # Four runs come to this asset at once each night; one at a time, the later ones find the work done.
         pool=pool("medusa_collections"),
         deps=[doctype("Item Group"), doctype("Website Item")],
@@ -56,7 +58,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Item Group") as run:
             sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report, run.shop.items)
-            return run.result(goes_on=True)
+            return run.result()
 
     @dg.asset(
         group_name=GROUP,
@@ -66,6 +68,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_collections, doctype("Website Item"), doctype("Item")],
@@ -92,7 +95,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 publish_when=run.shop.settings.publish_when,
             )
             export.run()
-            return run.result(goes_on=not export.outage)
+            return run.result(outage=export.outage is not None)
 
     @dg.asset(
         group_name=GROUP,

@@ -19,13 +19,19 @@ CHECK = "nothing_left"
 LEFT_OVER = "left_over"
 """Metadata of a materialization: what is left for a retry, in words."""
 
-GO_ON = ("medusa_collections", "medusa_products", "medusa_price_lists")
-"""Assets that others build on, one document at a time."""
+GOES_ON = {"leftovers": "run_goes_on"}
+"""Tag of an asset that others build on, one document at a time."""
+
+
+def goes_on(assets: dg.AssetsDefinition, key: dg.AssetKey) -> bool:
+    """Return whether the run goes on although this asset leaves documents for a retry."""
+    return assets.tags_by_key[key].items() >= GOES_ON.items()
 
 
 def build_leftover_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetChecksDefinition]:
-    """The checks of the assets in GO_ON; `assets`, by their bare names, tell what builds on each."""
-    return [_check(asset, _built_on(asset, assets)) for asset in GO_ON]
+    """The checks of the assets with the tag; `assets`, by their bare names, tell what builds on each."""
+    found = [key.to_user_string() for each in assets for key in each.keys if goes_on(each, key)]
+    return [_check(name, _built_on(name, assets)) for name in found]
 
 
 def _built_on(asset: str, assets: Sequence[dg.AssetsDefinition]) -> list[str]:

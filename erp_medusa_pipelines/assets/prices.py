@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
@@ -42,6 +43,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="price-lists",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool=pool("medusa_price_lists"),
         deps=[doctype("Price List"), doctype("Item Price")],
@@ -56,7 +58,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
             _lists(run).reconcile(run.report)
-            return run.result(goes_on=True)
+            return run.result()
 
     @dg.asset(
         group_name=GROUP,

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
-from erp_medusa_pipelines.assets.leftovers import LEFT_OVER
+from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
 from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
@@ -89,13 +89,14 @@ class SyncRun:
         metadata: Mapping[str, Any] = MappingProxyType({}),
         checks: Sequence[dg.AssetCheckResult] = (),
         value: Any = None,
-        goes_on: bool = False,
+        outage: bool = False,
     ) -> dg.MaterializeResult:
         """Return the materialization; raises Failure when documents are left for a retry.
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
-        sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. With `goes_on`
-        a separate step fails instead, after which the run goes on (leftovers.py), unless a server asks for a pause.
+        sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. Where the
+        asset has the tag GOES_ON, a separate step fails instead, after which the run goes on (leftovers.py), unless a
+        server is out or asks for a pause.
         """
         shown = {**self._metadata(), **metadata}
         if self._holds_documents:
@@ -105,7 +106,8 @@ class SyncRun:
             checks = [self._check(), *checks]
         self._log_rejects()
         self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
-        if self.report.leftovers and (not goes_on or self.report.retry_after):
+        ends = outage or self.report.retry_after or not goes_on(self.context.assets_def, self.context.asset_key)
+        if self.report.leftovers and ends:
             raise self._failure(shown)
         if self.report.leftovers:
             shown[LEFT_OVER] = self._left_over()

@@ -14,17 +14,11 @@ import pytest
 
 from dev.deployment import BIN, ROOT, Deployment, deployed, private_postgres, wait_for
 from tests.support.bucket import Bucket, private_bucket
+from tests.support.nights import BATCHES, CLEARANCE, CREATE, EXPORT, TOP_SELLERS
 from tests.support.products import external_ids
 from tests.support.redis import private_redis
 
 INSTANCE = ROOT / "deploy" / "celery" / "dagster.yaml"
-EXPORT, CLEARANCE, TOP_SELLERS = (
-    "export_items_and_images_custom",
-    "fetch_clearance_items",
-    "add_top_selling_items_to_collection",
-)
-BATCHES = [f"batch_{number}" for number in range(4)]
-CREATE = "/admin/products/batch"
 TASK_TAG = "dagster-celery/task_id"
 
 pytestmark = pytest.mark.timeout(900)

@@ -15,15 +15,9 @@ from dev.helm_values import instance_file, read_values
 from dev.kubernetes_api import Cluster, Job, kubernetes_api
 from erp_medusa_sandbox import server as sandbox
 from tests.support.bucket import Bucket, private_bucket
+from tests.support.nights import BATCHES, CLEARANCE, CREATE, EXPORT, TOP_SELLERS
 from tests.support.products import external_ids
 
-EXPORT, CLEARANCE, TOP_SELLERS = (
-    "export_items_and_images_custom",
-    "fetch_clearance_items",
-    "add_top_selling_items_to_collection",
-)
-BATCHES = [f"batch_{number}" for number in range(4)]
-CREATE = "/admin/products/batch"
 NAMESPACE = "shop"
 RESOURCES = {"default": {"requests": {"memory": "300Mi"}, "limits": {"memory": "600Mi"}}}
 

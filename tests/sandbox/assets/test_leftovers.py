@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.assets.leftovers import GO_ON
+from erp_medusa_pipelines.assets.leftovers import GOES_ON, build_leftover_checks
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.retries import outlook, retry_request
@@ -130,8 +130,18 @@ def test_a_server_that_fails_on_every_write_is_given_up_after_a_few_calls(
     assert len(posts) <= 160, len(posts)
 
 
-def test_each_asset_that_goes_on_names_what_builds_on_it(shop_env: pytest.MonkeyPatch) -> None:
+def test_these_assets_let_the_run_go_on(shop_env: pytest.MonkeyPatch) -> None:
     graph: Any = build_defs().get_repository_def().asset_graph
-    for asset in GO_ON:
-        key = dg.AssetCheckKey(dg.AssetKey(asset), "nothing_left")
-        assert key in graph.asset_check_keys
+    found = {key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "nothing_left"}
+    assert found == {"medusa_collections", "medusa_products", "medusa_price_lists"}
+
+
+def test_an_asset_with_the_tag_gets_the_check_by_itself() -> None:
+    @dg.asset(tags=GOES_ON)
+    def customers() -> None: ...
+
+    @dg.asset(deps=[customers])
+    def addresses() -> None: ...
+
+    (check,) = build_leftover_checks([customers, addresses])
+    assert check.check_key == dg.AssetCheckKey(dg.AssetKey("customers"), "nothing_left")
