@@ -6,8 +6,7 @@ Belongs here: the form of that page. The settings themselves are defined in `erp
 import sys
 from pathlib import Path
 
-from env_example import default
-
+from dev.env_example import default
 from erp_medusa_pipelines.settings import Settings, variable_name
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
