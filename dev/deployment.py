@@ -66,7 +66,7 @@ SLOTS = "{ instance { concurrencyLimits { concurrencyKey activeSlotCount } } }"
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } } }"
 
 
-def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60) -> Found:
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 180) -> Found:
     """Poll `look` until it returns something truthy. For processes that do not signal when they are ready."""
     deadline = time.monotonic() + seconds
     pause = 0.25
@@ -272,7 +272,10 @@ class Deployment:
             requests.delete(f"{url}/__sandbox__/faults", timeout=10).raise_for_status()
 
     def write_env_file(self, **changes: str) -> None:
-        """Write addresses, keys and settings, with what was changed. Processes read it at their next tick or run."""
+        """Write addresses, keys and settings, with what was changed.
+
+        The daemon starts its code server anew about every minute, and ticks and runs have what stood there then.
+        """
         lines = [f"{name}='{value}'" for name, value in {**self.shop.environment(), **self.settings, **changes}.items()]
         (self.home / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

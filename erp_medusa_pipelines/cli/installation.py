@@ -7,8 +7,11 @@ as asset checks in the UI (orchestration/installation.py).
 import os
 from collections.abc import Iterator, Sequence
 
+from dotenv import dotenv_values
+
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
+from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Dagster"
@@ -16,6 +19,7 @@ AREA = "Dagster"
 
 def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     """Return findings about the instance of DAGSTER_HOME; `jobs` are the Frappe app's, which may do the same work."""
+    yield _settings()
     if not os.environ.get("DAGSTER_HOME"):
         yield Finding(
             AREA,
@@ -37,6 +41,24 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
         yield _daemon(silent_daemons(instance))
         on = {stored.name for stored in instigators(instance) if stored.on}
     yield from _schedules(on, jobs)
+
+
+def _settings() -> Finding:
+    """Dagster's code server reads .env over its environment, everything else the environment over .env."""
+    in_file = dotenv_values(".env")
+    names = [variable_name(field) for field in Settings.model_fields]
+    # To both readers an empty value is none.
+    differing = [name for name in names if in_file.get(name) and os.environ.get(name) not in ("", None, in_file[name])]
+    if not differing:
+        return Finding(AREA, "settings", Level.OK, "no variable has two values")
+    return Finding(
+        AREA,
+        "settings",
+        Level.WARN,
+        f"{', '.join(differing)}: not the same in the environment and in .env",
+        "Dagster's runs use .env, this command the environment",
+        "set each variable in one place",
+    )
 
 
 def _instance_file(found: dict[str, str]) -> Iterator[Finding]:

@@ -190,3 +190,18 @@ def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(
     assert told.finding("Dagster", "dagster.yaml")["level"] == "ok"
     assert told.finding("Dagster", "all tasks")["found"] == "done here"
     assert told.finding("Dagster", "retries")["level"] == "warn"
+
+
+def test_a_variable_with_two_values_is_named_without_them(
+    erp_medusa: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster's code server reads .env over its environment; this command does the opposite."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDUSA_CHUNK", "100")
+    monkeypatch.setenv("EXPORT_BATCHES", "")
+    (tmp_path / ".env").write_text("ERPNEXT_API_SECRET=of-another-site\nMEDUSA_CHUNK=100\nEXPORT_BATCHES=4\n")
+    told = erp_medusa("doctor")
+    settings = told.finding("Dagster", "settings")
+    assert settings["level"] == "warn"
+    assert settings["found"] == "ERPNEXT_API_SECRET: not the same in the environment and in .env"
+    assert "of-another-site" not in str(told.data)
