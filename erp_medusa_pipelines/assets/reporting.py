@@ -24,7 +24,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
-from erp_medusa_pipelines.orchestration.runs import only_batch_of
+from erp_medusa_pipelines.orchestration.runs import first_batch_of, only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
@@ -75,8 +75,11 @@ class SyncRun:
 
     @property
     def batch(self) -> Batch:
-        """The batch that this run is for."""
-        return batch_of_key(self.context.partition_key, self.shop.settings.export_batches, self.shop.items)
+        """The batch that this run is for. Raises Failure for a run that does not have exactly one."""
+        key = self._own_batch
+        if key is None:
+            raise _not_one_batch(self.context)
+        return batch_of_key(key, self.shop.settings.export_batches, self.shop.items)
 
     @property
     def scope(self) -> BatchScope:
@@ -205,6 +208,15 @@ class SyncRun:
         ]
         schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
         return {TABLE: dg.MetadataValue.table(records, schema)}
+
+
+def _not_one_batch(context: dg.AssetExecutionContext) -> dg.Failure:
+    """Say how to start it. Of a range the retry sensor starts each batch; without any there is nothing to try again."""
+    of_range = first_batch_of(context.run) is not None
+    asset = asset_name(context.asset_key)
+    text = f"{asset} works on one batch at a time, and this run has {'several' if of_range else 'none'}"
+    advice = "name one: `--partition batch_0` on the command line, or Materialize on the asset's page"
+    return dg.Failure(f"{text}; {advice}", metadata={PERMANENT: not of_range}, allow_retries=False)
 
 
 def _refusal(reject: Reject) -> Change:

@@ -112,6 +112,28 @@ def test_a_failure_tells_the_retries_what_they_need(
         assert secret not in text
 
 
+@pytest.mark.parametrize(
+    ("tags", "says", "permanent"),
+    [
+        ({}, "this run has none; name one: `--partition batch_0`", True),
+        (
+            {"dagster/asset_partition_range_start": "batch_0", "dagster/asset_partition_range_end": "batch_1"},
+            "this run has several",
+            False,
+        ),
+    ],
+)
+def test_a_run_that_does_not_have_one_batch_says_how_to_start_it(
+    runner: Runner, shop_env: pytest.MonkeyPatch, tags: dict[str, str], says: str, permanent: bool
+) -> None:
+    """`dg launch` asks for no batch, and the API takes a range. Each batch of a range is retried by itself."""
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    run = runner.assets(["medusa_stock"], tags=tags)
+    assert not run.success
+    assert says in str(run.failure("medusa_stock").description)
+    assert run.metadata("medusa_stock")[PERMANENT] is permanent
+
+
 def test_the_sandbox_is_never_taken_for_a_shop(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
