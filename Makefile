@@ -55,6 +55,7 @@ demo: $(READY) $(HOME_DIR)/dagster.yaml ## Run the export on the embedded shop, 
 	@$(PY) -m erp_medusa_pipelines.demo
 
 dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against the servers named in .env
+	@echo "In force is $(HOME_DIR)/dagster.yaml, a copy of the dagster.yaml here. Dagster will warn that there are two."
 	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
