@@ -8,6 +8,7 @@ from an asset's page or a backfill, where Dagster uses one job for everything an
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     ASSET_PARTITION_RANGE_START_TAG,
     IN_PROGRESS_RUN_STATUSES,
     PARTITION_NAME_TAG,
+    SCHEDULED_EXECUTION_TIME_TAG,
 )
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of
 from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
@@ -130,10 +132,15 @@ def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg
 
 
 def active_partitions(
-    instance: dg.DagsterInstance, task: Task, partitions: Iterable[str | None]
+    instance: dg.DagsterInstance, task: Task, partitions: Iterable[str | None], *, tick: datetime | None = None
 ) -> dict[str | None, str]:
-    """Return run ids by batch, for those of `partitions` where an active run already does the task's work."""
-    active = [(Work.of(record.dagster_run), record.dagster_run.run_id) for record in active_runs(instance)]
+    """Return run ids by batch, for those of `partitions` where an active run already does the task's work.
+
+    Runs of `tick` itself do not count. A daemon that was killed during a tick evaluates it again: asked for the same
+    runs, Dagster finds those that it made, queues one that it had not come to queue, and shows all of them on the tick.
+    """
+    runs = [record.dagster_run for record in active_runs(instance)]
+    active = [(Work.of(run), run.run_id) for run in runs if not (tick and _of_tick(run, task, tick))]
     found = {}
     for partition in partitions:
         wanted = Work.of_task(task, partition)
@@ -141,3 +148,8 @@ def active_partitions(
         if run_id:
             found[partition] = run_id
     return found
+
+
+def _of_tick(run: dg.DagsterRun, task: Task, tick: datetime) -> bool:
+    """Return whether the task's schedule started the run at this tick."""
+    return run.job_name == task.name and run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) == tick.astimezone(UTC).isoformat()

@@ -44,7 +44,7 @@ def build_schedule(
             )
             return
         keys: list[str | None] = [*batches.get_partition_keys()] if task.partitioned else [None]
-        active = active_partitions(instance, task, keys)
+        active = active_partitions(instance, task, keys, tick=moment)
         due = [key for key in keys if key not in active]
         if not due:
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")

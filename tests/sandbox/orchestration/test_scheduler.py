@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -25,6 +26,7 @@ from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
 EVENING = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 INSTANCE_FILE = Path(__file__).resolve().parents[3] / "dagster.yaml"
+STOCK = "update_webitem_stock"
 PARTITIONED = [task.name for task in TASKS if task.partitioned]
 UNDIVIDED = [task.name for task in TASKS if not task.partitioned and not task.gate]
 EVERY_TASK = [task.name for task in (*TASKS, *HOUSEKEEPING)]
@@ -81,6 +83,26 @@ def scheduler_of(home: Path, environment: pytest.MonkeyPatch, batches: int) -> I
         yield Scheduler(workspace)
 
 
+class Killed(BaseException):
+    """No error that anybody handles."""
+
+
+@contextmanager
+def killed_at_the_submission(number: int) -> Iterator[None]:
+    submit = dg.DagsterInstance.submit_run
+    begun: list[str] = []
+
+    def submitted(self: dg.DagsterInstance, run_id: str, workspace: Any) -> dg.DagsterRun:
+        begun.append(run_id)
+        if len(begun) == number:
+            raise Killed
+        return submit(self, run_id, workspace)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dg.DagsterInstance, "submit_run", submitted)
+        yield
+
+
 def night(number: int) -> datetime:
     """A minute after the last nightly schedule of that night was due, by the cron lines of tasks.py."""
     evening = EVENING + timedelta(days=number - 1)
@@ -125,6 +147,22 @@ def test_a_tick_that_is_evaluated_again_after_a_crash_starts_nothing_twice(
         scheduler.look(night(1) + timedelta(seconds=30))
         assert errors(scheduler, PARTITIONED) == []
         assert {run.run_id for run in scheduler.instance.get_runs()} == before
+
+
+def test_a_tick_that_was_cut_off_is_finished_with_its_own_runs(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The daemon is killed when it has made the third run and not yet queued it. The others wait or work meanwhile."""
+    with scheduler_of(tmp_path, shop_env, 4) as scheduler:
+        scheduler.turn_on(STOCK, at=EVENING)
+        with killed_at_the_submission(3), pytest.raises(Killed):
+            scheduler.look(night(1))
+        assert len(scheduler.runs(STOCK)) == 3
+        scheduler.instance.update_tick(scheduler.ticks(STOCK)[-1].with_status(TickStatus.STARTED))
+        scheduler.look(night(1) + timedelta(seconds=30))
+        (tick,) = scheduler.ticks(STOCK)
+        runs = scheduler.runs(STOCK)
+        assert sorted(run.tags["dagster/partition"] for run in runs) == [f"batch_{number}" for number in range(4)]
+        assert (tick.status, sorted(tick.run_ids)) == (TickStatus.SUCCESS, sorted(run.run_id for run in runs))
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.QUEUED}
 
 
 def test_nights_that_were_missed_are_not_made_up_for(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> None:
