@@ -80,6 +80,9 @@ class Instigator:
         if not ticks or ticks[0].status != TickStatus.FAILURE:
             return None
         error = ticks[0].error
+        # Dagster wraps the code's exception into its own error, which names only the schedule or sensor.
+        while error is not None and error.cause is not None:
+            error = error.cause
         return FailedTick(datetime.fromtimestamp(ticks[0].timestamp, UTC), error.message.strip() if error else "")
 
     def turn_off(self, instance: dg.DagsterInstance) -> None:

@@ -29,7 +29,10 @@ def daemon(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
 def tick_of(daemon: Daemon, status: TickStatus, at: float) -> InstigatorTick:
     (stored,) = daemon.instance.all_instigator_state()
     ids = stored.instigator_origin_id, stored.instigator_name, stored.instigator_type
-    error = SerializableErrorInfo("it broke", [], "E") if status == TickStatus.FAILURE else None
+    # As Dagster keeps what a schedule or sensor raised.
+    cause = SerializableErrorInfo("it broke", [], "E")
+    wrapped = SerializableErrorInfo("Error occurred during the evaluation", [], "ScheduleExecutionError", cause)
+    error = wrapped if status == TickStatus.FAILURE else None
     return daemon.instance.create_tick(
         TickData(*ids, status, at, run_ids=[], error=error, selector_id=stored.selector_id)
     )
