@@ -13,7 +13,6 @@ import requests
 
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
-from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
@@ -389,9 +388,8 @@ class ExportSuite:
         deleted, copied = catalogue.row(names[0]), catalogue.row(names[1])
         ids = {key: copied[key] for key in ("medusa_id", "medusa_variant_id")}
         copy = catalogue.item(group, **ids)
-        desk = ErpRest(erp.url, erp.key, erp.secret, erp.faults)
         for name in (names[0], names[5], copy):
-            desk.delete("Website Item", name)
+            catalogue.store.trash("Website Item", name)
         # Long ago.
         for record in catalogue.store.rows("Deleted Document"):
             if record["deleted_name"] == names[5]:

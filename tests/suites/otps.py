@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,9 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
-from tests.support.erp_rest import ErpRest, use_erpnext
 from tests.support.runs import Runner
+from tests.support.servers import use_erpnext
+from tests.support.site import AnyErp
 
 JOB = "expire_otps"
 ASSET = "expired_otps"
@@ -30,7 +31,7 @@ TASK = task_named(JOB)
 class Passwords:
     """Makes one-time passwords whose times are relative to the site's clock."""
 
-    erp: ErpRest
+    erp: AnyErp
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, minutes: float | None, *, status: str = "Pending", **more: Any) -> str:
@@ -38,7 +39,8 @@ class Passwords:
         time = None if minutes is None else (self.now() + timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M:%S.%f")
         number = len(self.made)
         values = {"email": f"otp-{uuid4().hex[:12]}@example.com", "otp": 731000 + number, "status": status, **more}
-        name = self.erp.insert(DOCTYPE, expiration_time=time, **values)
+        now = self.now().strftime("%Y-%m-%d %H:%M:%S.%f")
+        name = self.erp.store.insert(DOCTYPE, expiration_time=time, creation=now, modified=now, **values)
         self.made[name] = values
         return name
 
@@ -52,18 +54,19 @@ class Passwords:
         return datetime.now(ZoneInfo(answer.json()["message"]["time_zone"])).replace(tzinfo=None)
 
     def status(self, name: str) -> str:
-        return self.erp.value(DOCTYPE, name, "status")
+        return self.row(name)["status"]
+
+    def row(self, name: str) -> dict[str, Any]:
+        row = self.erp.store.get(DOCTYPE, name)
+        assert row is not None
+        return row
 
 
 @pytest.fixture
-def passwords(any_erp: ErpRest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Passwords]:
+def passwords(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> Passwords:
     """On the ERPNext that the environment of the run names."""
-    use_erpnext(any_erp, monkeypatch)
-    made = Passwords(any_erp)
-    yield made
-    any_erp.faults.heal()
-    for name in made.made:
-        any_erp.delete(DOCTYPE, name)
+    use_erpnext(erp, monkeypatch)
+    return Passwords(erp)
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def everything_kept(runs: Runner, log: pytest.LogCaptureFixture) -> str:
 
 
 class OtpSuite:
-    """Run by tests/sandbox and tests/live; both say what `any_erp` is."""
+    """Run by tests/sandbox and tests/live; both say what `erp` is."""
 
     def test_only_pending_ones_whose_time_is_over_expire(self, passwords: Passwords, runs: Runner) -> None:
         over, long_over = passwords.add(-0.1), passwords.add(-60 * 24 * 400)
@@ -129,16 +132,16 @@ class OtpSuite:
     def test_a_second_run_touches_nothing(self, passwords: Passwords, runs: Runner) -> None:
         name = passwords.add(-1)
         runs.job(JOB)
-        modified = passwords.erp.value(DOCTYPE, name, "modified")
+        modified = passwords.row(name)["modified"]
         assert runs.job(JOB).metadata(ASSET)["written"] == 0
-        assert passwords.erp.value(DOCTYPE, name, "modified") == modified
+        assert passwords.row(name)["modified"] == modified
 
     @pytest.mark.parametrize("change", [{"status": "Verified"}, {"status": "Pending", "otp": 123456}])
     def test_what_its_owner_does_between_look_and_write_stands(
         self, passwords: Passwords, runs: Runner, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
     ) -> None:
         faster, other = passwords.add(-2), passwords.add(-1)
-        before_write(monkeypatch, lambda: passwords.erp.set(DOCTYPE, faster, **change))
+        before_write(monkeypatch, lambda: passwords.erp.store.save(DOCTYPE, faster, **change))
         run = runs.job(JOB)
         assert run.success
         assert passwords.status(faster) == change["status"]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import requests
 
 from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
@@ -14,7 +15,7 @@ from erp_medusa_sandbox.medusa.app import create_app as create_medusa
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.server import running
 from tests.support.proxy import proxy_app
-from tests.support.site import EmbeddedSite
+from tests.support.site import AnyErp, EmbeddedSite
 
 ERP_KEY = "test-key"
 ERP_SECRET = "test-secret-of-the-erp"
@@ -74,6 +75,16 @@ def embedded_erpnext(**options: Any) -> Iterator[ErpServer]:
     with running(app) as url:
         yield ErpServer(url, store, app)
     store.close()
+
+
+def use_erpnext(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names this ERPNext, and a Medusa that nobody may need."""
+    monkeypatch.setenv("ERPNEXT_URL", erp.url)
+    monkeypatch.setenv("ERPNEXT_API_KEY", erp.key)
+    monkeypatch.setenv("ERPNEXT_API_SECRET", erp.secret)
+    monkeypatch.setenv("MEDUSA_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MEDUSA_API_KEY", "sk_not_needed")
+    monkeypatch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
 
 
 @contextmanager

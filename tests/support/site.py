@@ -5,7 +5,11 @@ Not here: the same over a real site's REST API (`real_site.py`).
 """
 
 import hashlib
+import json
+from datetime import datetime
 from typing import Any, Protocol
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
@@ -37,8 +41,16 @@ class Site(Protocol):
         """Write fields past every check and hook, as an import or a database console does."""
         ...
 
+    def save(self, doctype: str, name: str, **fields: Any) -> None:
+        """Save some fields as the desk does: `modified` moves."""
+        ...
+
     def delete(self, doctype: str, name: str) -> None:
         """Delete a document."""
+        ...
+
+    def trash(self, doctype: str, name: str) -> None:
+        """Delete a document as the desk does: a Deleted Document tells of it."""
         ...
 
     def rename_item(self, code: str, new: str) -> None:
@@ -84,6 +96,18 @@ class EmbeddedSite(ErpStore):
         """Do the same as `set`, which checks nothing here."""
         self.set(doctype, name, **fields)
 
+    def save(self, doctype: str, name: str, **fields: Any) -> None:
+        """Set the fields and the time."""
+        self.set(doctype, name, modified=_now(), **fields)
+
+    def trash(self, doctype: str, name: str) -> None:
+        """Delete the row and record it."""
+        row = self.get(doctype, name)
+        self.delete(doctype, name)
+        data, now = json.dumps(row, default=str), _now()
+        record = {"deleted_doctype": doctype, "deleted_name": name, "data": data, "restored": 0}
+        self.insert("Deleted Document", name=uuid4().hex[:10], creation=now, modified=now, **record)
+
     def rename_item(self, code: str, new: str) -> None:
         """Change the code in every row that has it."""
         self.execute('UPDATE "tabItem" SET name = ?, item_code = ? WHERE name = ?', (new, new, code))
@@ -111,3 +135,7 @@ class EmbeddedSite(ErpStore):
         self.put_file(row["file_url"], content)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self.set("File", name, content_hash=digest, file_size=len(content))
+
+
+def _now() -> str:
+    return datetime.now(ZoneInfo("Asia/Muscat")).strftime("%Y-%m-%d %H:%M:%S.%f")

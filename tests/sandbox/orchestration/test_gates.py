@@ -25,15 +25,14 @@ from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.sync.engine.gate import Answer
 from erp_medusa_pipelines.tasks import SHORT, TASKS, Task
 from erp_medusa_sandbox.faults import Fault
-from tests.support.erp_rest import ErpRest, use_erpnext
-from tests.support.servers import ErpServer
+from tests.support.servers import ErpServer, use_erpnext
 
 MINUTE_TASKS = [task for task in TASKS if task.gate]
 
 
 @pytest.fixture
 def instance(erp: ErpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    use_erpnext(ErpRest(erp.url, erp.key, erp.secret, erp.faults), monkeypatch)
+    use_erpnext(erp, monkeypatch)
     with dg.instance_for_test() as made:
         yield made
 

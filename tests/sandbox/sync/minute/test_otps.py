@@ -11,16 +11,10 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import ASSET, DOCTYPE, JOB, TASK, OtpSuite, Passwords, before_call, passwords, runs
-from tests.support.erp_rest import ErpRest
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer
 
 __all__ = ["TestOtps", "passwords", "runs"]
-
-
-@pytest.fixture
-def any_erp(erp: ErpServer) -> ErpRest:
-    return ErpRest(erp.url, erp.key, erp.secret, erp.faults)
 
 
 def many(erp: ErpServer, count: int) -> None:
@@ -60,7 +54,7 @@ def test_the_server_script_leaves_what_was_saved_since(
     install_server_script(erp.store)
     faster, other = passwords.add(-2), passwords.add(-1)
     # The script's first call only asks whether it is there; that is after the rows were read and before any is written.
-    before_call(monkeypatch, "erp_medusa_set_values", lambda: passwords.erp.set(DOCTYPE, faster, status=status, otp=1))
+    before_call(monkeypatch, "erp_medusa_set_values", lambda: passwords.erp.store.save(DOCTYPE, faster, status=status, otp=1))
     run = runs.job(JOB)
     assert passwords.status(faster) == status
     assert passwords.status(other) == "Expired"
@@ -122,7 +116,7 @@ def test_one_that_cannot_be_written_is_tried_again_only_when_it_changes(
     assert "1 that are held" in (reason_to_skip(TASK, runs.instance) or "")
     # Somebody saves it: one more try.
     erp.faults.heal()
-    passwords.erp.set(DOCTYPE, bad, status="Pending")
+    passwords.erp.store.save(DOCTYPE, bad, status="Pending")
     assert reason_to_skip(TASK, runs.instance) is None
     assert runs.job(JOB).check(ASSET).passed
     assert passwords.status(bad) == "Expired"

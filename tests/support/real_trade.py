@@ -1,0 +1,37 @@
+"""A few items, sales and batches of a test's own on a real ERPNext, for the merchandising suite.
+
+Belongs here: what has to be there before something is sold or kept in batches. Not here: how documents are made and
+removed (`real_site.py`).
+"""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from tests.support.catalogue import Catalogue
+from tests.support.real_site import RealSite
+from tests.suites.merchandising import Site
+
+BATCHED_DAYS = (3, 20, 45, 75)
+
+
+def trade(store: RealSite, site: Site) -> None:
+    """Sell items of every category, some twice, and receive batches that expire soon, later and late."""
+    catalogue = Catalogue(store)
+    for category in TOP_SELLER_CATEGORIES:
+        if store.get("Item Group", category) is None:
+            store.insert("Item Group", name=category, item_group_name=category, is_group=1)
+    customer = store.insert("Customer", name=f"Clinic {catalogue.tag}", customer_name=f"Clinic {catalogue.tag}")
+    sold: list[str] = []
+    for category in TOP_SELLER_CATEGORIES:
+        below = catalogue.group(f"{category} part", parent=category)
+        for group in (category, below, below):
+            sold.append(catalogue.row(catalogue.item(group))["item_code"])
+    hidden = catalogue.row(catalogue.item(category, published=0))["item_code"]
+    store.sell(customer, [(code, 1 + number * 1.5) for number, code in enumerate(sold)])
+    store.sell(customer, [(code, 40) for code in (sold[0], sold[4], hidden)])
+    store.sell(customer, [(sold[1], 500)], submitted=False)
+    for days in BATCHED_DAYS:
+        batched = {"has_batch_no": 1, "create_new_batch": 0}
+        code = catalogue.row(catalogue.item(below, item=batched))["item_code"]
+        store.receive(code, f"B-{uuid4().hex[:8]}", site.today() + timedelta(days=days), 5)
