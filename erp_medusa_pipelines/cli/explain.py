@@ -21,6 +21,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
 from erp_medusa_pipelines.tasks import EXPORT
 
@@ -77,6 +78,10 @@ def explain(item: Named) -> Answer:
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
+    removed = []
+    if not plan.problems:
+        with connect(patient=False, settings=settings) as shop:
+            removed = [asdict(one) for one in removed_pictures(shop.erp, shop.medusa, items=(sides.name,))]
     why = _why(sides, batch, plan, found)
     data = {
         "website_item": sides.name,
@@ -88,11 +93,12 @@ def explain(item: Named) -> Answer:
         "rejects": [dict(row) for row in plan.rejects],
         "problems": list(plan.problems),
         "kept": [dict(row) for row in plan.kept],
+        "removed_pictures": removed,
         **vars(past),
     }
     open_ones = found or plan.rejects or past.held
     code = ExitCode.CANNOT_TELL if plan.problems else ExitCode.TO_DO if open_ones else ExitCode.FINE
-    return Answer(data, _shown(sides, settings, why, plan, found, past), code)
+    return Answer(data, _shown(sides, settings, why, plan, found, past, removed), code)
 
 
 def _sides(shop: Shop, name: str) -> Sides:
@@ -153,7 +159,13 @@ def _next(batch: str) -> str:
 
 
 def _shown(
-    sides: Sides, settings: Settings, why: str, plan: "Plan", found: Sequence[Difference], past: Past
+    sides: Sides,
+    settings: Settings,
+    why: str,
+    plan: "Plan",
+    found: Sequence[Difference],
+    past: Past,
+    removed: Sequence[Mapping[str, Any]],
 ) -> list[RenderableType]:
     batch = batch_of_item(sides.name, settings.export_batches)
     shown: list[RenderableType] = [
@@ -168,6 +180,7 @@ def _shown(
     optional = (
         ("Differs", columns, [asdict(one) for one in found]),
         ("Kept in Medusa", ("field", "erp", "medusa"), plan.kept),
+        ("Removed in Medusa", ("file_name", "file"), removed),
         ("Would be rejected", ("document", "field", "reason"), plan.rejects),
         ("Held back", ("asset", "document", "reason"), past.held),
         ("Last runs", ("task", "status", "ended", "run_id"), past.runs),

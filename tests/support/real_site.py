@@ -122,7 +122,9 @@ class RealSite:
         """Invoice so much of each item."""
         rows = [{"item_code": code, "qty": quantity, "rate": 1} for code, quantity in lines]
         values = {"customer": customer, "items": rows, "docstatus": int(submitted)}
-        self._made.append(("Sales Invoice", self._send("POST", "/api/resource/Sales Invoice", json=values)["data"]["name"]))
+        self._made.append(
+            ("Sales Invoice", self._send("POST", "/api/resource/Sales Invoice", json=values)["data"]["name"])
+        )
 
     def receive(self, code: str, batch: str, expires: date, quantity: float) -> None:
         """Put a new batch of an item on stock."""

@@ -8,9 +8,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from tests.suites.merchandising import Site
 from tests.support.catalogue import Catalogue
 from tests.support.real_site import RealSite
-from tests.suites.merchandising import Site
 
 BATCHED_DAYS = (3, 20, 45, 75)
 
@@ -25,8 +25,8 @@ def trade(store: RealSite, site: Site) -> None:
     sold: list[str] = []
     for category in TOP_SELLER_CATEGORIES:
         below = catalogue.group(f"{category} part", parent=category)
-        for group in (category, below, below):
-            sold.append(catalogue.row(catalogue.item(group))["item_code"])
+        names = [catalogue.item(group) for group in (category, below, below)]
+        sold += [catalogue.row(name)["item_code"] for name in names]
     hidden = catalogue.row(catalogue.item(category, published=0))["item_code"]
     store.sell(customer, [(code, 1 + number * 1.5) for number, code in enumerate(sold)])
     store.sell(customer, [(code, 40) for code in (sold[0], sold[4], hidden)])

@@ -7,6 +7,7 @@ import pytest
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.suites.images import Photos
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
@@ -82,6 +83,32 @@ def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, 
     assert {one["document"] for one in told.data["differences"]} == {first}
     (title,) = [one for one in told.data["differences"] if one["field"] == "title"]
     assert (title["erpnext"], title["medusa"]) == ("Another name", shop.catalogue.row(first)["item_name"])
+
+
+def test_pictures_that_were_removed_in_medusa_are_listed(
+    erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    shown, bare, unpicked = (shop.item() for _ in range(3))
+    photos = Photos(shop.catalogue, erp, medusa, runner)
+    for name in (shown, bare, unpicked):
+        photos.add(name, f"{name} front.png")
+        photos.add(name, f"{name} back.png")
+    assert runner.job(EXPORT, "batch_0").success
+    assert erp_medusa("drift").data["removed_pictures"] == []
+    kept = medusa.admin("GET", f"/admin/products/{shop.product_of(bare)}")["product"]["images"]
+    front = [{"id": one["id"], "url": one["url"]} for one in kept if one["rank"] == 0]
+    for name, images in ((bare, front), (unpicked, [])):
+        medusa.admin("POST", f"/admin/products/{shop.product_of(name)}", json={"images": images})
+    told = erp_medusa("drift")
+    names = {(one["website_item"], one["file_name"]) for one in told.data["removed_pictures"]}
+    assert names == {
+        (bare, f"{bare} back.png"),
+        (unpicked, f"{unpicked} front.png"),
+        (unpicked, f"{unpicked} back.png"),
+    }
+    assert told.code == 0, "nothing that the next export would do"
+    assert [one["file_name"] for one in erp_medusa("explain", bare).data["removed_pictures"]] == [f"{bare} back.png"]
+    assert len(erp_medusa("drift", "--item", unpicked).data["removed_pictures"]) == 2
 
 
 def test_a_medusa_that_does_not_answer_is_no_drift(erp_medusa: Command, shop: Shop, medusa: MedusaServer) -> None:

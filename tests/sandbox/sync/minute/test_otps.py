@@ -54,7 +54,9 @@ def test_the_server_script_leaves_what_was_saved_since(
     install_server_script(erp.store)
     faster, other = passwords.add(-2), passwords.add(-1)
     # The script's first call only asks whether it is there; that is after the rows were read and before any is written.
-    before_call(monkeypatch, "erp_medusa_set_values", lambda: passwords.erp.store.save(DOCTYPE, faster, status=status, otp=1))
+    before_call(
+        monkeypatch, "erp_medusa_set_values", lambda: passwords.erp.store.save(DOCTYPE, faster, status=status, otp=1)
+    )
     run = runs.job(JOB)
     assert passwords.status(faster) == status
     assert passwords.status(other) == "Expired"
