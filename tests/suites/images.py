@@ -11,6 +11,7 @@ import requests
 from erp_medusa_pipelines.sync.catalogue.image_files import upload_name
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from erp_medusa_sandbox.shop.images import image
+from tests.suites.export import NOTES
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -18,8 +19,6 @@ from tests.support.site import AnyErp
 
 UPLOADS = r"/admin/uploads"
 PRODUCTS = r"/admin/products/batch"
-NOTES = "bulk_update|erp_medusa_set_values"
-"""What writes ids to Files, whichever of both the site has."""
 
 
 class Photos:
@@ -121,11 +120,13 @@ class ImagesSuite:
         photos.export()
         run = photos.sync()
         assert run.success
-        assert photos.shown(item) == [photos.content(name) for name in files]
+        # Frappe saves JPEGs anew, without the comment in which these two differ.
+        assert photos.shown(item) == list(dict.fromkeys(photos.content(name) for name in files))
         assert run.metadata("medusa_images")["written"] == 5
         assert run.check("medusa_images").passed
-        for name, shown in zip(files, photos.product(item)["images"], strict=True):
-            assert photos.file(name)["medusa_id"] in unquote(shown["url"])
+        ids = dict.fromkeys(photos.file(name)["medusa_id"] for name in files)
+        for medusa_id, shown in zip(ids, photos.product(item)["images"], strict=True):
+            assert medusa_id in unquote(shown["url"])
 
     @pytest.mark.embedded_erp("Frappe unquotes a name that looks quoted, and then misses the file that it stored")
     def test_a_picture_whose_name_looks_quoted_is_shown(self, photos: Photos) -> None:
@@ -279,10 +280,11 @@ class ImagesSuite:
         shop_env.setenv("IMAGE_MAX_BYTES", "20000")
         item = photos.item()
         png, jpg, webp = (unique_image(kind) for kind in ("png", "jpg", "webp"))
+        # Frappe itself refuses a broken .jpg, and looks at no other kind.
         expected = {
-            photos.add(item, "page.jpg", b"<html>no picture</html>"): "not a PNG, JPEG or WebP",
+            photos.add(item, "page.png", b"<html>no picture</html>"): "not a PNG, JPEG or WebP",
             photos.add(item, "cut.png", png[:-9]): "cut off",
-            photos.add(item, "cut.jpg", jpg[:-2]): "cut off",
+            photos.add(item, "cut-jpeg.png", jpg[:-2]): "cut off",
             photos.add(item, "cut.webp", webp[:-1]): "cut off",
             photos.add(item, "huge.png", unique_image("png") + bytes(20_000)): "20,000",
             photos.add(item, "unmeasured.png", unique_image("png") + bytes(30_000), file_size=0): "more than",
@@ -418,7 +420,9 @@ class ImagesSuite:
         files = [photos.add(item) for _ in range(3)]
         photos.export()
         # Nothing is noted on the Files: the answer is lost, and so is every look at what was stored.
-        photos.erp.faults.add(Fault("status", method="POST", path=NOTES, status=502, text="Bad Gateway"))
+        photos.erp.faults.add(
+            Fault("status", method="POST", path=NOTES, body="medusa_id", status=502, text="Bad Gateway")
+        )
         run = photos.sync()
         assert not run.success
         assert run.metadata("medusa_images")["left"] == 3
@@ -435,7 +439,7 @@ class ImagesSuite:
         item = photos.item()
         file = photos.add(item)
         photos.export()
-        photos.erp.faults.add(Fault("drop_after", method="POST", path=NOTES))
+        photos.erp.faults.add(Fault("drop_after", method="POST", path=NOTES, body="medusa_id"))
         run = photos.sync()
         assert run.success
         assert run.metadata("medusa_images")["written"] == 1

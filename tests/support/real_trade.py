@@ -23,15 +23,16 @@ def trade(store: RealSite, site: Site) -> None:
             store.insert("Item Group", name=category, item_group_name=category, is_group=1)
     customer = store.insert("Customer", name=f"Clinic {catalogue.tag}", customer_name=f"Clinic {catalogue.tag}")
     sold: list[str] = []
+    parts: list[str] = []
     for category in TOP_SELLER_CATEGORIES:
-        below = catalogue.group(f"{category} part", parent=category)
-        names = [catalogue.item(group) for group in (category, below, below)]
+        parts.append(catalogue.group(f"{category} part", parent=category))
+        names = [catalogue.item(group) for group in (category, parts[-1], parts[-1])]
         sold += [catalogue.row(name)["item_code"] for name in names]
-    hidden = catalogue.row(catalogue.item(category, published=0))["item_code"]
+    hidden = catalogue.row(catalogue.item(parts[0], published=0))["item_code"]
     store.sell(customer, [(code, 1 + number * 1.5) for number, code in enumerate(sold)])
     store.sell(customer, [(code, 40) for code in (sold[0], sold[4], hidden)])
     store.sell(customer, [(sold[1], 500)], submitted=False)
     for days in BATCHED_DAYS:
         batched = {"has_batch_no": 1, "create_new_batch": 0}
-        code = catalogue.row(catalogue.item(below, item=batched))["item_code"]
+        code = catalogue.row(catalogue.item(parts[0], item=batched))["item_code"]
         store.receive(code, f"B-{uuid4().hex[:8]}", site.today() + timedelta(days=days), 5)
