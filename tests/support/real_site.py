@@ -24,7 +24,7 @@ CONSOLE = "/api/method/frappe.desk.doctype.system_console.system_console.execute
 GET_LIST = "/api/method/frappe.client.get_list"
 KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
 # Documents that every site has, or that several tests share: they are used where they exist, and stay.
-SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "File")
+SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "File", "Server Script")
 # Frappe names them by a hash, and a test by what it is looked for by.
 NAMED_BY_TESTS = ("Email Queue",)
 PARENTS = {"Item Barcode": "Item", "Item Website Specification": "Website Item"}
