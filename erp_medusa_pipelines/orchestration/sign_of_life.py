@@ -28,7 +28,13 @@ PATIENCE_SECONDS = 60.0
 """Seconds for which a heartbeat may stay the same before its run counts as dead."""
 
 LONGEST_BLINK_SECONDS = 45.0
-"""Seconds. A watcher that did not look for longer than this - down, or without storage - starts watching anew."""
+"""Seconds. A watcher that did not look for longer than this was busy, or down, or without storage: nobody can tell."""
+
+BLINK_COUNTS_SECONDS = 20.0
+"""Seconds that such a time counts: a busy machine finds a dead run later, and after an outage a living one has time."""
+
+LONGEST_ABSENCE_SECONDS = 300.0
+"""Seconds. A watcher that did not look for longer than this starts watching anew."""
 
 KEPT = timedelta(minutes=10)
 EXIT_CODE = 75
@@ -100,8 +106,8 @@ def _key(run: dg.DagsterRun) -> str:
 @dataclass
 class _Watched:
     sign: Any
-    since: float
     looked: float
+    silent: float = 0.0
 
 
 class Watcher:
@@ -116,10 +122,12 @@ class Watcher:
         now = self._clock()
         self._forget_what_nobody_asks_about(now)
         seen = self._runs.get(run_id)
-        if seen is None or seen.sign != sign or now - seen.looked > LONGEST_BLINK_SECONDS:
-            seen = self._runs[run_id] = _Watched(sign, now, now)
+        if seen is None or seen.sign != sign or now - seen.looked > LONGEST_ABSENCE_SECONDS:
+            seen = self._runs[run_id] = _Watched(sign, now)
+        passed = now - seen.looked
+        seen.silent += passed if passed <= LONGEST_BLINK_SECONDS else BLINK_COUNTS_SECONDS
         seen.looked = now
-        return now - seen.since
+        return seen.silent
 
     def _forget_what_nobody_asks_about(self, now: float) -> None:
         self._runs = {key: seen for key, seen in self._runs.items() if now - seen.looked < KEPT.total_seconds()}

@@ -102,6 +102,27 @@ def test_a_watcher_that_was_away_begins_to_watch_anew(monitoring: Monitoring, cl
     assert monitoring.status(run) == STARTED
 
 
+def test_a_machine_so_busy_that_it_looks_once_a_minute_finds_it_all_the_same(
+    monitoring: Monitoring, clock: Seconds
+) -> None:
+    dead, alive = started(monitoring, "batch_0"), started(monitoring, "batch_1")
+    leave_sign(monitoring.instance, dead)
+    for _ in range(5):
+        clock.now += 50
+        monitoring.watch(10, alive)
+    assert monitoring.status(dead) == dg.DagsterRunStatus.FAILURE
+    assert monitoring.status(alive) == STARTED
+
+
+def test_after_an_outage_of_a_minute_a_run_has_time_for_its_next_sign(monitoring: Monitoring, clock: Seconds) -> None:
+    run = started(monitoring, "batch_0")
+    leave_sign(monitoring.instance, run)
+    monitoring.watch(20)
+    clock.now += 60
+    monitoring.watch(20)
+    assert monitoring.status(run) == STARTED
+
+
 def test_a_run_leaves_its_first_sign_at_once(monitoring: Monitoring) -> None:
     run = started(monitoring, "batch_0")
     assert last_sign(monitoring.instance, run) is None
