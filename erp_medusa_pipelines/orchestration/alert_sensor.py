@@ -128,15 +128,16 @@ def build_alert_sensor() -> dg.SensorDefinition:
         settings = load_settings()
         if not (settings.alert_urls or settings.error_log_in_erp):
             return dg.SkipReason("Nowhere to report to: set ALERT_URLS, or ERROR_LOG_IN_ERP=true")
-        outbox = Outbox(context.instance, settings)
         before = state.load(context.instance, REPORTED)
         report_installation(context.instance)
         asset_checks = check_keys(context.repository_def) if context.repository_def else []
         messages, reported = news(context.instance, settings, before, asset_checks)
-        for message in messages:
-            outbox.put(message)
+        # The daemon gives up a tick after a minute and asks again, while the first is still at work.
+        if state.load(context.instance, REPORTED) != before:
+            return dg.SkipReason("another tick has reported meanwhile")
+        outbox = Outbox(context.instance, settings)
         # In this order a crash repeats a message and never loses one.
-        outbox.save()
+        outbox.put(messages)
         if reported != before:
             state.save(context.instance, REPORTED, reported)
         sent, errors = outbox.deliver()

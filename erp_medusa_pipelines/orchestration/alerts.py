@@ -144,19 +144,24 @@ def receivers(settings: Settings) -> dict[str, Any]:
 
 
 class Outbox:
-    """Undelivered messages, stored in the instance."""
+    """Undelivered messages, stored in the instance.
+
+    The storage alone says what waits, read anew for each message: on a busy machine two ticks may be at it at once.
+    """
 
     def __init__(self, instance: dg.DagsterInstance, settings: Settings) -> None:
         self._instance = instance
         self._settings = settings
-        self._waiting: list[dict[str, Any]] = state.load(instance, OUTBOX).get("messages") or []
 
-    def put(self, message: Message) -> None:
-        """Add a message for each of its channels."""
-        shop = self._settings.shop_name
-        if shop:
-            message = replace(message, title=f"{shop}: {message.title}")
-        self._waiting += [{"way": channel, **asdict(message)} for channel in channels(message, self._settings)]
+    def put(self, messages: Sequence[Message]) -> None:
+        """Store messages, each for all of its channels, before any is sent: a crash repeats one and loses none."""
+        entries = [
+            {"way": channel, **asdict(message)}
+            for message in map(self._named, messages)
+            for channel in channels(message, self._settings)
+        ]
+        if entries:
+            self._save([*self._waiting(), *entries])
 
     def deliver(self) -> tuple[int, list[str]]:
         """Send the waiting messages. Returns the number delivered, and the reasons of the others."""
@@ -164,9 +169,10 @@ class Outbox:
         sent = 0
         oldest = (datetime.now(UTC) - GIVEN_UP_AFTER).isoformat()
         hanging: set[str] = set()
-        for entry in list(self._waiting):
+        for entry in self._waiting():
             message = Message(**{name: entry[name] for name in Message.__dataclass_fields__})
-            if entry["way"] in hanging:
+            # Another tick may have delivered it meanwhile.
+            if entry["way"] in hanging or entry not in self._waiting():
                 continue
             try:
                 _deliver(entry["way"], message, self._settings)
@@ -178,16 +184,19 @@ class Outbox:
                     hanging.add(entry["way"])
                 if message.at > oldest:
                     continue
-            # Saved after each message: one receiver's success is not repeated because another one hangs.
-            self._waiting.remove(entry)
-            self.save()
+            # Stored after each message: one receiver's success is not repeated because another one hangs.
+            self._save([other for other in self._waiting() if other != entry])
         return sent, errors
 
-    def save(self) -> None:
-        """Store the waiting messages, before sending: a crash may repeat a message and never loses one."""
-        stored = state.load(self._instance, OUTBOX)
-        if (stored.get("messages") or []) != self._waiting:
-            state.save(self._instance, OUTBOX, {"messages": self._waiting})
+    def _named(self, message: Message) -> Message:
+        shop = self._settings.shop_name
+        return replace(message, title=f"{shop}: {message.title}") if shop else message
+
+    def _waiting(self) -> list[dict[str, Any]]:
+        return state.load(self._instance, OUTBOX).get("messages") or []
+
+    def _save(self, waiting: Sequence[Mapping[str, Any]]) -> None:
+        state.save(self._instance, OUTBOX, {"messages": waiting})
 
 
 def _deliver(channel: str, message: Message, settings: Settings) -> None:

@@ -1,14 +1,18 @@
 """Which alerts are sent, when, and where: over a real webhook, a real SMTP server and the embedded ERP."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from dev.mail_sink import mail_sink
 from dev.webhook import Webhook, webhook
-from erp_medusa_pipelines.orchestration import retries
+from erp_medusa_pipelines.orchestration import alert_sensor, alerts, retries
+from erp_medusa_pipelines.orchestration.alerts import DeliveryError, Message, Outbox
+from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
@@ -169,6 +173,45 @@ def test_what_does_not_get_out_is_sent_later_and_the_tick_is_red(
     receiver.status = 200
     assert tick(daemon) == "1 messages sent"
     assert receiver.titles == [f"{JOB} failed"]
+
+
+def test_a_tick_that_the_daemon_gave_up_repeats_nothing_of_the_next(
+    daemon: Daemon, medusa: MedusaServer, receiver: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a minute without an answer the daemon asks again; the code server goes on with the first all the same."""
+    daemon.turn_on_sensor(retries.SENSOR)
+    medusa.faults.add(LOCKED_OUT)
+    daemon.runner.asset(ASSET)
+    news = alert_sensor.news
+
+    def slow(*arguments: Any) -> Any:
+        found = news(*arguments)
+        monkeypatch.setattr(alert_sensor, "news", news)
+        assert tick(daemon) == "1 messages sent"
+        return found
+
+    monkeypatch.setattr(alert_sensor, "news", slow)
+    assert tick(daemon) == "another tick has reported meanwhile"
+    assert receiver.titles == [f"{JOB} failed"]
+
+
+def test_what_another_tick_has_delivered_meanwhile_is_not_sent_again(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(daemon.instance, load_settings())
+    outbox.put([Message("failure", title, "", datetime.now(UTC).isoformat()) for title in ("first", "second")])
+    sent: list[str] = []
+
+    def deliver(_channel: str, message: Message, _settings: Settings) -> None:
+        sent.append(message.title)
+        if len(sent) == 1:
+            Outbox(daemon.instance, load_settings()).deliver()
+            raise DeliveryError("too slow")
+
+    monkeypatch.setattr(alerts, "_deliver", deliver)
+    outbox.deliver()
+    assert sent == ["first", "first", "second"]
+    assert outbox.deliver() == (0, [])
 
 
 def test_an_address_that_nobody_knows_is_named_without_its_secret(
