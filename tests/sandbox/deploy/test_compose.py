@@ -12,6 +12,7 @@ from threading import Thread
 import dagster as dg
 import pytest
 import requests
+import sqlalchemy as sa
 
 from dev.deployment import ROOT, private_postgres, wait_for
 from dev.postgres import find_programs, free_port
@@ -124,12 +125,22 @@ def test_an_instance_comes_back_whole_from_its_backup(tmp_path: Path, monkeypatc
             assert backup.stat().st_mode & 0o077 == 0, "it holds what the runs logged"
             later = instance.add_run(dg.DagsterRun(job_name="later"))
             state.save(instance, "rejects/medusa_products", {})
-        (tmp_path / "broken.dump").write_bytes(backup.read_bytes()[:2000])
-        assert script("restore", url, tmp_path / "broken.dump").returncode != 0
+        # As an upgrade does.
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE of_an_upgrade (id int)"))
+        content = backup.read_bytes()
+        for length in (2000, len(content) * 3 // 4):
+            (tmp_path / "broken.dump").write_bytes(content[:length])
+            done = script("restore", url, tmp_path / "broken.dump")
+            assert done.returncode != 0
+            assert "broken.dump is damaged: nothing is changed" in done.stderr
         with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
             assert instance.get_run_by_id(later.run_id), "a damaged file changes nothing"
         done = script("restore", url, backup)
         assert done.returncode == 0, done.stderr
+        assert not sa.inspect(engine).has_table("of_an_upgrade"), "the next upgrade would find it in its way"
+        engine.dispose()
         with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
             assert instance.get_run_by_id(kept.run_id)
             assert instance.get_run_by_id(later.run_id) is None
