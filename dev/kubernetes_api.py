@@ -103,7 +103,9 @@ class Cluster:
         home = self.folder / body["metadata"]["name"]
         home.mkdir()
         # The instance file is mounted from its ConfigMap in a real pod.
-        (home / "dagster.yaml").write_text(self.config_maps["pipelines-instance"]["dagster.yaml"], encoding="utf-8")
+        for volume in body["spec"]["template"]["spec"]["volumes"]:
+            for name, content in self.config_maps[volume["configMap"]["name"]].items():
+                (home / name).write_text(content, encoding="utf-8")
         with (home / "pod.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
                 container["args"],

@@ -1,18 +1,22 @@
 """The front door of a Celery worker: `celery -A erp_medusa_pipelines.celery_worker worker -Q short -c 2`.
 
-Belongs here: how a worker reaches its broker, and what makes one run one process. Does not belong here: how runs come
-to be in a queue (orchestration/celery_launcher.py).
+Belongs here: how a worker reaches its broker, which queues it may serve, and what makes one run one process. Does not
+belong here: how runs come to be in a queue (orchestration/celery_launcher.py).
 
 Dagster's own `dagster-celery worker start` writes the broker's address with its password into a new file below
 DAGSTER_HOME at each start, and asks for AMQP on localhost when its YAML lacks `execution: config:`. This needs neither.
 """
 
 import os
+from typing import Any
 
+from celery.signals import celeryd_after_setup
 from dagster_celery.app import app
 
 # Loaded once, before the worker forks: a run begins at once instead of after an import of seconds.
 import erp_medusa_pipelines.definitions  # noqa: F401
+from erp_medusa_pipelines.orchestration.shops import celery_queue, shop_name
+from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT
 
 BROKER = "DAGSTER_CELERY_BROKER_URL"
 BACKEND = "DAGSTER_CELERY_BACKEND_URL"
@@ -23,6 +27,19 @@ def _address(variable: str) -> str:
     if not value:
         raise SystemExit(f"{variable} is not set: the address of Redis, such as redis://:password@host:6379/0")
     return value
+
+
+@celeryd_after_setup.connect
+def _serve_own_queues_alone(instance: Any, **_: object) -> None:
+    """A worker does each run with its own settings and keys: another shop's run would write into this shop."""
+    own = [celery_queue(shop_name(), queue.name) for queue in (SHORT, DEFAULT, LONG)]
+    others = sorted(set(instance.app.amqp.queues.consume_from).difference(own))
+    if others:
+        said = f"with SHOP_NAME={shop_name()}" if shop_name() else "without SHOP_NAME"
+        raise SystemExit(
+            f"This worker would serve {', '.join(others)}: {said} its queues are {', '.join(own)}."
+            " Name one or more of them with -Q"
+        )
 
 
 app.conf.update(

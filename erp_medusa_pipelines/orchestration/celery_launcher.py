@@ -1,4 +1,4 @@
-"""Dagster's launcher for Celery: each run goes to the Celery queue with the name of its task's queue, and is monitored.
+"""Dagster's launcher for Celery: each run goes to the Celery queue of its shop and its task's queue, and is monitored.
 
 Belongs here: what Dagster's own launcher for Celery lacks. Loaded only where dagster.yaml names it; needs the extra
 `celery`.
@@ -17,10 +17,11 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
 )
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_launcher import Watching
+from erp_medusa_pipelines.orchestration.shops import celery_queue, shop_of
 
 
 class WatchingCeleryRunLauncher(Watching, CeleryRunLauncher):
-    """Launch runs as tasks of Celery, in the queues `short`, `default` and `long`.
+    """Launch runs as tasks of Celery, in the queues `short`, `default` and `long`, of several shops in each one's own.
 
     Celery reports a pool process that died, but not a whole worker that is gone: its task stays started forever, so
     the run's own heartbeat decides.
@@ -33,8 +34,8 @@ class WatchingCeleryRunLauncher(Watching, CeleryRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Send the run to its queue; one without a queue goes to `default_queue`."""
         run = context.dagster_run
-        queue = run.tags.get(QUEUE_TAG)
-        if queue and DAGSTER_CELERY_QUEUE_TAG not in run.tags:
+        if DAGSTER_CELERY_QUEUE_TAG not in run.tags:
+            queue = celery_queue(shop_of(run), run.tags.get(QUEUE_TAG) or self.default_queue)
             tags = {DAGSTER_CELERY_QUEUE_TAG: queue}
             self._instance.add_run_tags(run.run_id, tags)
             context = LaunchRunContext(run.with_tags({**run.tags, **tags}), context.workspace)

@@ -47,6 +47,11 @@ def pool(name: str) -> str:
     return "_".join([*_prefix(), name])
 
 
+def celery_queue(shop: str | None, queue: str) -> str:
+    """The queue of Celery for a shop's runs of one of our queues: served by workers that have its settings and keys."""
+    return f"{shop}_{queue}" if shop else queue
+
+
 def shop_tags() -> dict[str, str]:
     """Tags of all runs of this shop; to look for them as well."""
     shop = shop_name()

@@ -1,75 +1,21 @@
 """Runs on two workers by Celery: real Redis, PostgreSQL and S3; each worker with a home and a folder of its own."""
 
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
-import psutil
 import pytest
 
-from dev.deployment import BIN, ROOT, Deployment, deployed, private_postgres, wait_for
+from dev.deployment import Deployment, deployed, private_postgres, wait_for
 from tests.support.bucket import Bucket, private_bucket
 from tests.support.nights import BATCHES, CLEARANCE, CREATE, EXPORT, TOP_SELLERS
 from tests.support.products import external_ids
 from tests.support.redis import private_redis
-
-INSTANCE = ROOT / "deploy" / "celery" / "dagster.yaml"
-TASK_TAG = "dagster-celery/task_id"
+from tests.support.workers import INSTANCE, TASK_TAG, Worker, worker_of
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@dataclass
-class Worker:
-    """A Celery worker, as a machine of its own runs it."""
-
-    name: str
-    home: Path
-    environment: dict[str, str] = field(repr=False)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> str:
-        return (self.home / "worker.log").read_text(encoding="utf-8", errors="replace")
-
-    def start(self, *queues: str) -> None:
-        self.home.mkdir()
-        shutil.copy(INSTANCE, self.home / "dagster.yaml")
-        command = [
-            *(str(BIN / "celery"), "-A", "erp_medusa_pipelines.celery_worker", "worker"),
-            *("-n", f"{self.name}@%h", "-Q", ",".join(queues), "-c", "1", "--loglevel", "INFO"),
-        ]
-        with (self.home / "worker.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.home, env={**self.environment, "DAGSTER_HOME": str(self.home)},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        wait_for(f"worker {self.name}", lambda: "ready." in self.log, 120)
-
-    def kill(self) -> None:
-        """As when its machine loses power."""
-        assert self.process
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        for each in (self.process, *family):
-            each.kill()
-        self.process.wait()
-        psutil.wait_procs(family, timeout=30)
-
-    def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def has_taken(self, task_id: str) -> bool:
-        return f"[{task_id}] received" in self.log
 
 
 @dataclass
@@ -88,9 +34,7 @@ class Cluster:
         return worker
 
     def worker_of(self, run_id: str) -> Worker:
-        """The worker that took the run."""
-        task = wait_for("a task of Celery", lambda: self.deployment.run(run_id).tags.get(TASK_TAG))
-        return wait_for("a worker", lambda: next((each for each in self.workers if each.has_taken(task)), None))
+        return worker_of(run_id, self.deployment, self.workers)
 
 
 @contextmanager

@@ -1,25 +1,21 @@
 """Runs as pods by Dagster's own launcher with the chart's values; behind the Jobs API a Job is a process."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-from dev.deployment import ROOT, Deployment, addresses, deployed, private_postgres, wait_for
-from dev.helm_values import instance_file, read_values
-from dev.kubernetes_api import Cluster, Job, kubernetes_api
+from dev.deployment import Deployment, addresses, deployed, private_postgres, wait_for
+from dev.helm_values import deployments, read_values
+from dev.kubernetes_api import Cluster, Job
 from erp_medusa_sandbox import server as sandbox
 from tests.support.bucket import Bucket, private_bucket
 from tests.support.nights import BATCHES, CLEARANCE, CREATE, EXPORT, TOP_SELLERS
+from tests.support.pods import RESOURCES, prepared_cluster
 from tests.support.products import external_ids
-
-NAMESPACE = "shop"
-RESOURCES = {"default": {"requests": {"memory": "300Mi"}, "limits": {"memory": "600Mi"}}}
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -40,26 +36,23 @@ class Installation:
 def installation(folder: Path, **settings: str) -> Iterator[Installation]:
     home = folder / "head"
     home.mkdir()
+    values = read_values()
+    (code,) = deployments(values)
     with private_postgres(folder / "postgres") as database, private_bucket(folder / "s3") as bucket:
         # The one that `deployed` finds in this place.
         shop = sandbox.ensure_running(home / "sandbox")
-        known = {**addresses(shop), **bucket.environment, "DAGSTER_POSTGRES_URL": database}
-        secret = {key: value for key, value in known.items() if "KEY" in key or "SECRET" in key or "POSTGRES" in key}
-        plain = {key: value for key, value in known.items() if key not in secret}
-        plain |= {"FRAMES_URL": f"{bucket.url}/frames", "COMPUTE_LOGS_BUCKET": bucket.name}
-        plain |= {"KUBERNETES_RESOURCES": json.dumps(RESOURCES), **settings}
-        kubeconfig = folder / "kubeconfig"
-        text = yaml.safe_dump(instance_file(read_values(), namespace=NAMESPACE, kubeconfig=kubeconfig))
-        (folder / "dagster.yaml").write_text(text, encoding="utf-8")
-        secrets = {"pipelines": secret, "pipelines-postgresql": {"postgresql-password": "unused: part of the address"}}
-        config_maps = {"pipelines": plain, "pipelines-instance": {"dagster.yaml": text}}
-        os.environ["PYTHONPATH"] = str(ROOT)
-        with kubernetes_api(folder / "pods", secrets, config_maps) as cluster:
-            kubeconfig.write_text(cluster.kubeconfig(), encoding="utf-8")
-            with deployed(
-                home, folder / "dagster.yaml", True, postgres_url=database, **{**bucket.environment, **plain}
-            ) as deployment:
-                yield Installation(deployment, cluster, bucket)
+        known = {
+            **addresses(shop),
+            **bucket.environment,
+            "FRAMES_URL": f"{bucket.url}/frames",
+            "COMPUTE_LOGS_BUCKET": bucket.name,
+            "KUBERNETES_RESOURCES": json.dumps(RESOURCES),
+            **settings,
+        }
+        with prepared_cluster(folder, values, database, {code["name"]: known}) as found:
+            outside = {**known, **found.code_servers[code["name"]], "DAGSTER_PG_PASSWORD": found.database_password}
+            with deployed(home, found.instance_file, True, postgres_url=database, **outside) as deployment:
+                yield Installation(deployment, found.cluster, bucket)
 
 
 def test_a_night_runs_one_pod_a_run_and_no_job_shows_a_secret(tmp_path: Path) -> None:
@@ -82,10 +75,15 @@ def test_a_night_runs_one_pod_a_run_and_no_job_shows_a_secret(tmp_path: Path) ->
             assert not [key for key, value in values.items() if value in bodies]
         spec = found.job_of(runs[-1]).body["spec"]
         assert spec["backoffLimit"] == 0
-        resources, wanted = spec["template"]["spec"]["containers"][0]["resources"], RESOURCES["default"]
-        # The launcher lays a run's resources over the chart's.
-        assert all(resources[kind].items() >= wanted[kind].items() for kind in wanted)
-        assert spec["template"]["spec"]["automountServiceAccountToken"] is False
+        (code,) = deployments(read_values())
+        for run_id, wanted in ((runs[0], code["resources"]), (runs[-1], RESOURCES["default"])):
+            pod = found.job_of(run_id).body["spec"]["template"]["spec"]
+            (container,) = pod["containers"]
+            # The launcher lays those of a run's queue over those of its code deployment.
+            assert all(container["resources"][kind].items() >= wanted[kind].items() for kind in wanted)
+            assert container["image"] == f"{code['image']['repository']}:{code['image']['tag']}"
+            assert container["securityContext"] == code["securityContext"]
+            assert pod["securityContext"] == code["podSecurityContext"]
         output = [key for key in found.bucket.stored() if key.startswith("compute_logs/")]
         assert {run_id for run_id in runs if any(run_id in key for key in output)} == set(runs)
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.helm_values import instance_file, read_values
+from dev.helm_values import SHOPS, VALUES, deployments, instance_file, read_values, workspace_file
 from dev.sbom import shipped_extras
+from erp_medusa_pipelines.assets.links import LOCATION
+from erp_medusa_pipelines.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -35,15 +37,68 @@ def test_instance_files_agree_but_for_what_they_are_there_for(variant: str, diff
     assert {key for key in {*production, *other} if production.get(key) != other.get(key)} == differs
 
 
+def locations(workspace: Any) -> list[str]:
+    """Names of the code locations that a workspace file has."""
+    return [place["location_name"] for entry in workspace["load_from"] for place in entry.values()]
+
+
+@pytest.mark.parametrize(
+    "workspace",
+    [
+        *(read(ROOT / name) for name in ("workspace.yaml", "deploy/workspace.yaml", "deploy/compose/workspace.yaml")),
+        workspace_file(read_values()),
+    ],
+    ids=["checkout", "deploy", "compose", "chart"],
+)
+def test_the_code_location_has_the_name_that_assets_link_to(workspace: Any) -> None:
+    assert locations(workspace) == [LOCATION]
+
+
+@pytest.mark.parametrize(
+    "workspace",
+    [read(DEPLOY / "shops" / "workspace.yaml"), workspace_file(read_values(VALUES, SHOPS))],
+    ids=["shops", "chart"],
+)
+def test_each_shops_code_location_has_a_name_that_a_shop_may_have(
+    workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SHOP_NAME assets link to their location, and a shop finds its schedules: test_shops.py shows it."""
+    names = locations(workspace)
+    assert len(set(names)) == 2
+    for name in names:
+        monkeypatch.setenv("SHOP_NAME", name)
+        assert load_settings(env_file=None).shop_name == name
+
+
+@pytest.mark.parametrize("paths", [(VALUES,), (VALUES, SHOPS)], ids=["one", "shops"])
+def test_the_charts_code_locations_are_at_the_services_of_its_deployments(paths: tuple[Path, ...]) -> None:
+    values = read_values(*paths)
+    servers = [entry["grpc_server"] for entry in workspace_file(values)["load_from"]]
+    found = [(each["host"], each["port"]) for each in servers]
+    assert found == [(each["name"], each["port"]) for each in deployments(values)]
+
+
+def test_each_shops_keys_are_known_to_its_own_code_deployment_alone() -> None:
+    one, many = read_values(), read_values(VALUES, SHOPS)
+    (model,) = deployments(one)
+    named: list[str] = []
+    for deployment in deployments(many):
+        own = {"name", "envConfigMaps", "envSecrets"}
+        assert {key for key in model if deployment[key] != model[key]} == own
+        named += [each["name"] for key in ("envConfigMaps", "envSecrets") for each in deployment[key]]
+    assert sorted(named) == sorted([*locations(workspace_file(many))] * 2)
+    for role in ("dagsterWebserver", "dagsterDaemon"):
+        assert not {each["name"] for key in ("envConfigMaps", "envSecrets") for each in many[role][key]} & set(named)
+
+
 def test_several_shops_have_the_same_limits_each() -> None:
     one, many = (read(DEPLOY / name)["concurrency"] for name in ("dagster.yaml", "shops/dagster.yaml"))
     assert one["pools"] == many["pools"]
     limits = {limit["key"]: limit["limit"] for limit in many["runs"]["tag_concurrency_limits"]}
     assert limits == {"shop_queue": 2, "shop_batch": 1}
-    locations = [
-        each["grpc_server"]["location_name"] for each in read(DEPLOY / "shops" / "workspace.yaml")["load_from"]
-    ]
-    assert many["runs"]["max_concurrent_runs"] == one["runs"]["max_concurrent_runs"] * len(locations)
+    shops = locations(read(DEPLOY / "shops" / "workspace.yaml"))
+    assert many["runs"]["max_concurrent_runs"] == one["runs"]["max_concurrent_runs"] * len(shops)
+    assert instance_file(read_values(VALUES, SHOPS), namespace="shop")["concurrency"] == many
 
 
 def test_the_charts_values_say_what_the_instance_file_says() -> None:
@@ -125,8 +180,6 @@ def test_the_bill_of_materials_is_of_what_the_image_holds() -> None:
 
 def test_the_chart_names_the_image_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    tags = {
-        deployment["image"]["tag"]
-        for deployment in read(DEPLOY / "kubernetes" / "values.yaml")["dagster-user-deployments"]["deployments"]
-    }
-    assert tags == {version}
+    for values in (read_values(), read_values(VALUES, SHOPS)):
+        named = [*deployments(values), values["dagsterWebserver"], values["dagsterDaemon"]]
+        assert {each["image"]["tag"] for each in named} == {version}

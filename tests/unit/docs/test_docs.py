@@ -20,6 +20,8 @@ REFUSED = json.loads((Path(__file__).parent / "refused_without_role.json").read_
 OF_OTHERS = {
     *("DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "DAGSTER_REDIS_URL", "REQUESTS_CA_BUNDLE", "SANDBOX"),
     *("ADMIN_API_KEY", "ADMIN_API_SECRET"),
+    *("DAGSTER_CELERY_BROKER_URL", "DAGSTER_CELERY_BACKEND_URL", "COMPUTE_LOGS_BUCKET"),
+    *("UI_HOST", "DATABASE_URL"),
 }
 """Variables that Dagster, requests and the command read, and the word that marks the sandbox."""
 

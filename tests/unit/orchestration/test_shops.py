@@ -26,6 +26,7 @@ print(json.dumps({
     "parents": {node.key.to_user_string(): sorted(key.to_user_string() for key in node.parent_keys) for node in nodes},
     "pools": sorted({pool for node in nodes if node.is_executable for pool in node.pools}),
     "checks": sorted(key.to_user_string() for key in graph.asset_check_keys),
+    "planned": sorted({node.metadata["dry_run"].location_name for node in nodes if "dry_run" in node.metadata}),
     "tags": {job.name: {**job.tags, **job.run_tags} for job in jobs},
     "selected": {job.name: sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
                  for job in jobs},
@@ -81,5 +82,6 @@ def test_a_name_is_before_every_asset_group_pool_and_check_and_on_every_job(
     for job, tags in muscat["tags"].items():
         if not job.startswith("__"):
             assert tags == {**one["tags"][job], "shop": "muscat"}, job
-    # Told apart by the code location, which has the shop's name.
+    # Told apart by the code location, which has the shop's name: links lead there.
     assert (muscat["schedules"], muscat["sensors"]) == (one["schedules"], one["sensors"])
+    assert (one["planned"], muscat["planned"]) == (["erp_medusa_pipelines"], ["muscat"])
