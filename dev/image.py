@@ -114,6 +114,12 @@ class Image:
             )
 
 
+def first_inside(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """The process of number 1 in what `start` has started: an engine sends its signals there."""
+    (first,) = psutil.Process(process.pid).children()
+    return first
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End what `start` has started, with the processes inside: they changed their user, so no signal reaches them."""
     inside = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []

@@ -2,26 +2,24 @@
 
 import json
 import re
-import subprocess
+import signal
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from dev.deployment import LAUNCH, addresses, private_postgres, wait_for
-from dev.image import NAME, Image, end, mounted, tool
+from dev.deployment import Deployment, addresses, private_postgres, wait_for
+from dev.image import NAME, Image, end, first_inside, mounted, tool
 from dev.postgres import free_port
 from erp_medusa_sandbox import server as sandbox
 
 pytestmark = pytest.mark.timeout(1500)
-STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 # Debian's Python brings wheels of pip and setuptools; the project's own stays in the stage that built it.
 OURS_ALONE = re.compile(r"erp_medusa_sandbox|(^|/)\.env$|/\.git$|erp_medusa_pipelines-[^/]*\.whl$")
-ENDS = ("SUCCESS", "FAILURE", "CANCELED")
-DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { healthy required } } } }"
+DAGSTERS_PATIENCE = 45
+"""Seconds after which Dagster's code server is surely gone that was asked to end."""
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +77,9 @@ def test_a_read_only_container_for_each_role_serves_and_runs_a_task(
         encoding="utf-8",
     )
     environment = {"CODE_PORT": str(code), "WEBSERVER_PORT": str(web), "WORKSPACE": "/run/secrets/workspace.yaml"}
-    processes: list[subprocess.Popen[bytes]] = []
-    url = f"http://127.0.0.1:{web}"
-
-    def ask(query: str, **variables: Any) -> Any:
-        body = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
-        assert "errors" not in body, body
-        return body["data"]
-
-    def healthy() -> bool:
-        for process in processes:
-            assert process.poll() is None, f"{process.args}: see the logs in {tmp_path}"
-        try:
-            found = ask(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
-        except requests.ConnectionError:
-            return False
-        return all(each["healthy"] for each in found if each["required"])
+    # The containers are processes of the installation; what is asked of it is the same as of any other.
+    shop = sandbox.ensure_running(tmp_path / "sandbox")
+    found = Deployment(tmp_path, f"http://127.0.0.1:{web}", shop, {}, has_code_server=True)
 
     def health_of(role: str) -> int:
         check = image.start("/usr/local/bin/healthy", role, secrets=secrets, log=tmp_path / "health.log", **environment)
@@ -103,27 +88,26 @@ def test_a_read_only_container_for_each_role_serves_and_runs_a_task(
     try:
         for role in ("code-server", "webserver", "daemon"):
             log = tmp_path / f"{role}.log"
-            processes.append(image.start(role, secrets=secrets, log=log, **environment))  # ended if one fails
-        wait_for("code server, webserver and daemon", healthy, 240)
+            found.processes[role] = image.start(role, secrets=secrets, log=log, **environment)  # ended if one fails
+        wait_for("code server, webserver and daemon", found.is_healthy, 240)
         for role in ("code-server", "webserver", "daemon"):
             # An engine asks again as well: on a busy machine one answer may come too late.
             wait_for(f"the health check of the {role}", lambda role=role: health_of(role) == 0, 120)
-        params = {
-            "selector": {
-                "repositoryName": "__repository__",
-                "repositoryLocationName": "erp_medusa_pipelines",
-                "pipelineName": "fetch_clearance_items",
-            },
-            "mode": "default",
-            "runConfigData": {},
-        }
-        run_id = ask(LAUNCH, params=params)["launchRun"]["run"]["runId"]
-        status = wait_for(
-            "the end of the run",
-            lambda: next((s for s in [ask(STATUS, id=run_id)["runOrError"]["status"]] if s in ENDS), None),
-            240,
-        )
-        assert status == "SUCCESS"
+        assert found.ended(found.launch("fetch_clearance_items"), 240).status == "SUCCESS"
+        # As `docker stop` does. Each answer is slow, and the run takes longer than Dagster by itself waits for it.
+        found.break_medusa(action="latency", seconds=4, path="/admin")
+        run_id = found.launch("export_items_and_images_custom", "batch_0")
+        wait_for("the start of the run", lambda: found.run(run_id).status == "STARTED", 120)
+        asked = time.monotonic()
+        server = found.processes.pop("code-server")
+        first_inside(server).send_signal(signal.SIGTERM)
+        try:
+            ended = found.ended(run_id, 400)
+            assert ended.status == "SUCCESS", ended.messages
+            assert time.monotonic() - asked > DAGSTERS_PATIENCE, "too short a run to show anything"
+            server.wait(120)
+        finally:
+            end(server)
     finally:
-        for process in processes:
+        for process in found.processes.values():
             end(process)

@@ -117,7 +117,7 @@ def on_celery(folder: Path) -> Iterator[tuple[list[Deployment], dict[str, Worker
                     name = str(view.shop_name)
                     home = folder / f"worker_{name}"
                     workers[name] = Worker(name, home, dict(view.environment), instance_file)
-                    workers[name].start(*(f"{name}_{queue}" for queue in ("short", "default", "long")), at_once=2)
+                    workers[name].start(*(f"{name}_{queue}" for queue in ("short", "default", "long")))
                 yield found, workers
             finally:
                 for worker in workers.values():

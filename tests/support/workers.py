@@ -12,6 +12,8 @@ from dev.deployment import BIN, ROOT, Deployment, wait_for
 
 INSTANCE = ROOT / "deploy" / "celery" / "dagster.yaml"
 TASK_TAG = "dagster-celery/task_id"
+AT_ONCE = "2"
+"""Two workers have a place for each run of two queues that the limits admit: one that waits in Celery would fail."""
 
 
 @dataclass
@@ -28,12 +30,12 @@ class Worker:
     def log(self) -> str:
         return (self.home / "worker.log").read_text(encoding="utf-8", errors="replace")
 
-    def start(self, *queues: str, at_once: int = 1) -> None:
+    def start(self, *queues: str) -> None:
         self.home.mkdir()
         shutil.copy(self.instance_file, self.home / "dagster.yaml")
         command = [
             *(str(BIN / "celery"), "-A", "erp_medusa_pipelines.celery_worker", "worker"),
-            *("-n", f"{self.name}@%h", "-Q", ",".join(queues), "-c", str(at_once), "--loglevel", "INFO"),
+            *("-n", f"{self.name}@%h", "-Q", ",".join(queues), "-c", AT_ONCE, "--loglevel", "INFO"),
         ]
         with (self.home / "worker.log").open("wb") as log:
             self.process = subprocess.Popen(
