@@ -1,5 +1,7 @@
 """Runs on two workers by Celery: real Redis, PostgreSQL and S3; each worker with a home and a folder of its own."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dev.deployment import Deployment, deployed, private_postgres, wait_for
+from dev.deployment import BIN, ROOT, Deployment, deployed, private_postgres, wait_for
 from tests.support.bucket import Bucket, private_bucket
 from tests.support.nights import BATCHES, CLEARANCE, CREATE, EXPORT, TOP_SELLERS
 from tests.support.products import external_ids
@@ -135,3 +137,26 @@ def test_a_run_that_was_given_up_in_the_queue_does_nothing_when_a_worker_comes(
         assert view.status == "FAILURE"
         assert "STEP_START" not in view.messages
         assert "Started execution of step" not in view.messages
+
+
+@pytest.mark.parametrize(("shop", "queue"), [("muscat", "salalah_long"), ("muscat", "long"), ("", "muscat_long")])
+def test_a_worker_does_not_start_for_another_shops_queue(shop: str, queue: str, tmp_path: Path) -> None:
+    """It would do the run with its own settings and keys."""
+    nowhere = "redis://127.0.0.1:9/0"
+    done = subprocess.run(
+        [BIN / "celery", "-A", "erp_medusa_pipelines.celery_worker", "worker", "-Q", queue],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "SHOP_NAME": shop,
+            "PYTHONPATH": str(ROOT),
+            "DAGSTER_CELERY_BROKER_URL": nowhere,
+            "DAGSTER_CELERY_BACKEND_URL": nowhere,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"This worker would serve {queue}" in done.stderr
