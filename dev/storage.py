@@ -4,6 +4,7 @@ Belongs here: looking. Does not belong here: what makes it grow (bench/operation
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,17 @@ def _count(table: str) -> str:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    logs = ("-wal", "-shm")
+    return sum(_bytes(path) for path in folder.rglob("*") if path.is_file() and not path.name.endswith(logs))
+
+
+def _bytes(path: Path) -> int:
+    """Return a file's size; for SQLite the pages, with those that are still in its log. The log itself is used anew."""
+    if path.suffix != ".db":
+        return path.stat().st_size
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        cursor = connection.cursor()
+        return _one(cursor, "pragma page_count") * _one(cursor, "pragma page_size")
 
 
 def _sqlite_rows(home: Path) -> dict[str, int]:
