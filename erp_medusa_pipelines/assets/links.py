@@ -51,8 +51,7 @@ def with_links(
     names = doctypes_read(assets)
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
-        plain = {key: value for key, value in spec.metadata.items() if key not in (_DESK_LIST, _ADMIN_PAGE)}
-        metadata = {**plain, **_links(spec, names, settings)}
+        metadata = {**spec.metadata, **_links(spec, names, settings)}
         return spec.replace_attributes(owners=settings.asset_owners, metadata=metadata)
 
     return [
