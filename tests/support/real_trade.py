@@ -29,7 +29,7 @@ def trade(store: RealSite, site: Site) -> None:
         names = [catalogue.item(group) for group in (category, parts[-1], parts[-1])]
         sold += [catalogue.row(name)["item_code"] for name in names]
     hidden = catalogue.row(catalogue.item(parts[0], published=0))["item_code"]
-    store.sell(customer, [(code, 1 + number * 1.5) for number, code in enumerate(sold)])
+    store.sell(customer, [(code, 1 + 2 * number) for number, code in enumerate(sold)])
     store.sell(customer, [(code, 40) for code in (sold[0], sold[4], hidden)])
     store.sell(customer, [(sold[1], 500)], submitted=False)
     for days in BATCHED_DAYS:
