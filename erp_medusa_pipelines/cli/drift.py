@@ -97,7 +97,7 @@ def _shown(
     if removed:
         rows = [(one.website_item, one.file_name, one.file) for one in removed[:MOST_ROWS]]
         shown.append(table("Removed in Medusa", ("Website Item", "picture", "File"), rows))
-        text = f"{len(removed)} pictures were removed in Medusa and stay away: attach a file again to show it again."
+        text = f"Pictures removed in Medusa: {len(removed)}. They stay away until their file is attached again."
         shown.append(Text(text, style="dim"))
     shown += [Text(f"Cannot tell: {problem}", style="red") for problem in problems]
     return shown
