@@ -26,8 +26,8 @@ def difference_check_spec(asset: str) -> dg.AssetCheckSpec:
         CHECK,
         asset=asset,
         description=(
-            "No product says otherwise than its Website Item. What somebody changed in Medusa is listed where the"
-            " policy of its field lets it stand until the ERP changes (FIELD_POLICIES; `keep` is not listed)."
+            "Every product agrees with its Website Item. What somebody changed in Medusa is listed where the"
+            " policy of its field keeps it until the ERP changes (FIELD_POLICIES; `keep` is not listed)."
             " `force: true` in the launchpad sends the ERP's values."
         ),
     )

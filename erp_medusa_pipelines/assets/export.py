@@ -76,7 +76,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         description=(
             "Published Website Items without medusa_id, created as Medusa products with one variant;"
             " the ids are written back to the Website Items. Ids of a copied Website Item and of products that"
-            " Medusa does not have are emptied first."
+            " Medusa does not have are cleared first."
         ),
     )
     def medusa_products(

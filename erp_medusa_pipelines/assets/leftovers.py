@@ -46,7 +46,7 @@ def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(asset),
         name=CHECK,
-        description="Nothing was left for a retry. The step fails when something was; the others of the batch went on.",
+        description="Nothing was left for a retry. The step fails if something was; the rest of the batch went on.",
     )
     def nothing_left(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         told = _metadata_of(context.instance, context.run.run_id, asset)

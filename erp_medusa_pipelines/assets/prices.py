@@ -49,8 +49,8 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         deps=[doctype("Price List"), doctype("Item Price")],
         check_specs=[check_spec("medusa_price_lists")],
         description=(
-            "Medusa price lists of the Item Prices, each for one batch and one window of time: put right where"
-            " somebody changed them, drafts once their window is over."
+            "Medusa price lists of the Item Prices, each for one batch and one window of time: corrected where"
+            " somebody changed them, set to draft once their window is over."
         ),
     )
     def medusa_price_lists(

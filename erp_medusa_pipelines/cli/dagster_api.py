@@ -127,7 +127,9 @@ class DagsterApi:
             ) from None
         if not isinstance(body, dict) or "data" not in body or body.get("errors"):
             said = (body.get("errors") or [{}])[0].get("message") if isinstance(body, dict) else ""
-            raise CommandError(f"what answers at {self.url} is no Dagster that this command knows: {said or 'no data'}")
+            raise CommandError(
+                f"what answers at {self.url} is not a Dagster webserver that this command knows: {said or 'no data'}"
+            )
         return body["data"]
 
 

@@ -101,6 +101,6 @@ def _words(finding: Finding) -> str:
     parts = [finding.found]
     if finding.means:
         parts.append(f"Means: {finding.means}.")
-    if finding.mend:
-        parts.append(f"Mend: {finding.mend}." + (" erp-medusa setup does it." if finding.fixable else ""))
+    if finding.fix:
+        parts.append(f"Fix: {finding.fix}." + (" erp-medusa setup does it." if finding.fixable else ""))
     return "\n".join(parts)

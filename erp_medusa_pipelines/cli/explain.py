@@ -155,7 +155,7 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
 
 
 def _next(batch: str) -> str:
-    return f" The next run of {batch} puts it right; so does erp-medusa sync."
+    return f" The next run of {batch} corrects it; so does erp-medusa sync."
 
 
 def _shown(

@@ -62,9 +62,9 @@ def _settings() -> Finding:
 
 
 def _instance_file(found: dict[str, str]) -> Iterator[Finding]:
-    mend = "copy the project's dagster.yaml into DAGSTER_HOME and restart webserver and daemon"
+    fix = "copy the project's dagster.yaml into DAGSTER_HOME and restart webserver and daemon"
     for section, means in found.items():
-        yield Finding(AREA, "dagster.yaml", Level.FAIL, f"{section} is missing or wrong", means, mend)
+        yield Finding(AREA, "dagster.yaml", Level.FAIL, f"{section} is missing or wrong", means, fix)
     if not found:
         yield Finding(AREA, "dagster.yaml", Level.OK, "in force")
 
@@ -86,8 +86,8 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
         yield Finding(AREA, "all tasks" if len(tasks) == len(TASKS) else ", ".join(tasks), *words)
     if ours and "retry_failed_partitions" not in on:
         means = "what fails temporarily waits for the next night"
-        mend = "turn the sensor retry_failed_partitions on"
-        yield Finding(AREA, "retries", Level.WARN, "the sensor is off", means, mend)
+        fix = "turn the sensor retry_failed_partitions on"
+        yield Finding(AREA, "retries", Level.WARN, "the sensor is off", means, fix)
     if ours and "alerts" not in on:
         means = "nobody is told of failures"
         yield Finding(AREA, "alerts", Level.WARN, "the sensor is off", means, "set ALERT_URLS and turn it on")

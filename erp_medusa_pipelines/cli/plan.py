@@ -95,7 +95,7 @@ def apply(plan: PlanFile) -> Answer:
         read = json.loads(plan.read_text(encoding="utf-8"))
         known = [(_task(one["task"]), one["batches"], one["items"]) for one in read["plans"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{plan} is no plan that `erp-medusa plan --out` wrote: {error}") from error
+        raise CommandError(f"{plan} is not a plan that `erp-medusa plan --out` wrote: {error}") from error
     from erp_medusa_pipelines.orchestration.planned_runs import Scope
 
     settings = load_settings()
@@ -105,7 +105,7 @@ def apply(plan: PlanFile) -> Answer:
         again = [_plan(code, settings, task, scope, instance) for task, scope in scopes]
         if digest_of(again) != read["digest"]:
             text = f"Something changed since: the plan is now {digest_of(again)}, the file has {read['digest']}."
-            shown = [Text(f"{text} Nothing was run; plan anew.", style="yellow")]
+            shown = [Text(f"{text} Nothing was run; make a new plan.", style="yellow")]
             return Answer({"applied": False, "digest": digest_of(again)}, shown, ExitCode.TO_DO)
         runs = [run for task, scope in scopes for run in _run(code, settings, task, scope, instance)]
     failed = [run for run in runs if not run["success"]]
@@ -184,7 +184,7 @@ def _run(
         raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
     batches = scope.batches_of(task, settings)
     if busy := active_partitions(instance, task, batches):
-        raise CommandError(f"{task.name} is going on already: run {next(iter(busy.values()))}")
+        raise CommandError(f"{task.name} is already running: run {next(iter(busy.values()))}")
     job = code.resolve_job_def(task.name)
     done = []
     for batch in batches:

@@ -100,9 +100,7 @@ def answer(outcomes: Sequence[Outcome], key: UserKey | None, *, scripts_run: boo
     shown.append(Text(", ".join(f"{counts[state]} {state}" for state in State if counts[state])))
     data = {"steps": [asdict(outcome) for outcome in outcomes], "server_scripts_run": scripts_run}
     if not scripts_run:
-        shown.append(
-            Text("Server Scripts are switched off: bench set-config -g server_script_enabled 1", style="yellow")
-        )
+        shown.append(Text("Server Scripts are disabled: bench set-config -g server_script_enabled 1", style="yellow"))
     if key:
         lines = _lines(key)
         data["key"] = {"ERPNEXT_API_KEY": key.api_key, "ERPNEXT_API_SECRET": key.api_secret}
@@ -130,7 +128,7 @@ def _default_user(erp: ErpNextClient) -> str:
 
 def _check_free(path: Path) -> None:
     if path.exists():
-        raise CommandError(f"{path} exists already: name a file that does not, it is not written over")
+        raise CommandError(f"{path} exists already: name a file that does not, it is not overwritten")
     if not os.access(path.resolve().parent, os.W_OK):
         raise CommandError(f"{path} cannot be made there: its directory is missing or not writable")
 

@@ -130,7 +130,7 @@ class Switch:
         if following - now < MARGIN or our_next - now < MARGIN:
             return "its next slot is seconds away"
         if self.ours.is_going_on(task.name):
-            return "our run goes on"
+            return "our run is still going"
         tick = self.ours.last_tick(task.name)
         awaited = self.ours.is_alive() and self.ours.is_on(task.name) and now - last < TICK_GRACE
         if awaited and (tick is None or tick < last):

@@ -157,4 +157,4 @@ STILL = (
 
 
 def _words(finding: Finding) -> str:
-    return f"{finding.name}: {finding.found}. Means: {finding.means}. Mend: {finding.mend}"
+    return f"{finding.name}: {finding.found}. Means: {finding.means}. Fix: {finding.fix}"

@@ -52,7 +52,7 @@ class ErpNextClient:
             return int(str(versions["frappe"]["version"]).split(".", 1)[0])
         except (KeyError, TypeError, ValueError):
             raise PermanentError(
-                self.http.service, "get_versions", "did not tell its Frappe version: is this an ERPNext 15 or 16?"
+                self.http.service, "get_versions", "did not report its Frappe version: is this ERPNext 15 or 16?"
             ) from None
 
     @cached_property

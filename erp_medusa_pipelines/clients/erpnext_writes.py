@@ -31,12 +31,13 @@ from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, SERVER_S
 log = logging.getLogger(__name__)
 
 INSTALL_NEW = (
-    f"{SERVER_SCRIPT_METHOD}: the site has another version of the Server Script: install the new text"
-    " (`erp-medusa setup --update-script`, or docs/rights.md); until then ids are written by saving, which is slow"
+    f"{SERVER_SCRIPT_METHOD}: the site has a different version of the Server Script: install the new text"
+    " (`erp-medusa setup --update-script`, or docs/rights.md); until then ids are written by saving documents,"
+    " which is slow"
 )
 SWITCH_ON = (
-    f"{SERVER_SCRIPT_METHOD}: Server Scripts are switched off on this site; to switch them on: bench set-config -g"
-    " server_script_enabled 1; until then ids are written by saving, which is slow"
+    f"{SERVER_SCRIPT_METHOD}: Server Scripts are disabled on this site; to enable them: bench set-config -g"
+    " server_script_enabled 1; until then ids are written by saving documents, which is slow"
 )
 SWITCHED_OFF = "ServerScriptNotEnabled"
 STALE = "TimestampMismatchError"

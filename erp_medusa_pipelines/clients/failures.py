@@ -107,14 +107,14 @@ RULES: tuple[Rule, ...] = (
     Rule("access", "key or secret not accepted: check the API key variables", status=_s(401)),
     Rule("retry", "a row is locked or a transaction was rolled back by the database",
          exc_type=_re(r"^(QueryTimeoutError|QueryDeadlockError|TooManyConnections)$")),
-    Rule("retry", "a document was changed by somebody else at the same moment",
+    Rule("retry", "somebody else changed the document at the same time",
          exc_type=_re(r"^(DocumentLockedError|FileLockTimeout|LockTimeoutError)$")),
     Rule("retry", "a row is locked or a transaction was rolled back by the database",
          exc_type=_re(r"^(OperationalError|InternalError)$"), text=_re(r"\((1205|1213)\b")),
     Rule("retry", "the database cannot be reached", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
          text=_re(r"\((2002|2003|2006|1040)\b")),
     # Lost while a statement ran: the statement may have been the commit.
-    Rule("retry", "the database went away in the middle", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
+    Rule("retry", "the connection to the database was lost", exc_type=_re(r"^(OperationalError|InterfaceError)$"),
          text=_re(r"\(2013\b"), applied=True),
     # Redis, or a server that a save hook calls.
     Rule("retry", "a server that ERPNext needs for this did not answer", status=_s(500), applied=True,
@@ -127,17 +127,19 @@ RULES: tuple[Rule, ...] = (
     Rule("too_large", "the address is too long", status=_s(414)),
     Rule("too_large", "the address is too long", status=_s(431)),
     Rule("too_large", "the address is too long", status=_s(400), text=_re(r"Request Line is too large")),
-    Rule("retry", "conflicting work on the same rows", status=_s(409), exc_type=_re(r"^(conflict|idempotency_error)$")),
+    Rule("retry", "another request is changing the same rows", status=_s(409),
+         exc_type=_re(r"^(conflict|idempotency_error)$")),
     Rule("retry", "request time-out or too early", status=_s(408), applied=True),
     Rule("retry", "request time-out or too early", status=_s(425)),
     Rule("retry", "temporarily unavailable", status=_s(503)),
-    Rule("retry", "the gateway got no answer; the work may go on behind it", status=_s(502, 504), applied=True),
-    Rule("retry", "Medusa failed inside", status=_s(500), exc_type=_re(r"^unknown_error$"), applied=True),
+    Rule("retry", "the gateway timed out; the server may still be working on the request", status=_s(502, 504),
+         applied=True),
+    Rule("retry", "internal error in Medusa", status=_s(500), exc_type=_re(r"^unknown_error$"), applied=True),
     # A Frappe answer with an exc_type other than the ones above names a programming, data or configuration error.
     Rule("permanent", "the server failed on this request (its Error Log says where)", status=_s(500, 501),
          exc_type=_re(r".")),
-    Rule("retry", "the server failed without saying why (a killed worker looks like this)", status=_s(500, 599),
-         applied=True),
+    Rule("retry", "the server failed without giving a reason (a killed worker process looks like this)",
+         status=_s(500, 599), applied=True),
     Rule("permanent", "the address redirects: set the URL variable to the final https address", status=_s(300, 399)),
     Rule("permanent", "", status=_s(400, 499)),
 )
@@ -190,25 +192,25 @@ def judge_exception(service: str, where: str, error: requests.RequestException) 
         return PermanentError(
             service,
             where,
-            "the TLS certificate was not accepted: mend it, or name your authority in REQUESTS_CA_BUNDLE",
+            "the TLS certificate is not trusted: fix it, or set REQUESTS_CA_BUNDLE to the file of your own CA",
         )
     if isinstance(error, requests.exceptions.ProxyError):
-        return TransientError(
-            service, where, "the proxy of the environment (HTTPS_PROXY, HTTP_PROXY) cannot be reached"
-        )
+        return TransientError(service, where, "the proxy set in HTTPS_PROXY or HTTP_PROXY cannot be reached")
     if isinstance(cause, NameResolutionError):
-        return TransientError(service, where, "the server's name cannot be resolved: check the URL variable")
+        return TransientError(service, where, "the host name cannot be resolved: check the URL variable")
     # urllib3 derives the refused connection from the one that took too long, so it is asked for first.
     if isinstance(cause, NewConnectionError):
         return TransientError(service, where, "connection refused: is the server running?")
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
         return TransientError(service, where, "no connection within the time limit")
     if isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
-        return TransientError(service, where, "no answer within the time limit", ambiguous=True)
+        return TransientError(service, where, "no response within the time limit", ambiguous=True)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return TransientError(service, where, "the connection was lost before the whole answer came", ambiguous=True)
+        return TransientError(
+            service, where, "the connection was lost before the response was complete", ambiguous=True
+        )
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return TransientError(service, where, "the answer was damaged on its way", ambiguous=True)
+        return TransientError(service, where, "the response was corrupted in transit", ambiguous=True)
     return PermanentError(service, where, f"the request could not be made: {type(error).__name__}")
 
 

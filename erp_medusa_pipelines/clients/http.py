@@ -174,7 +174,7 @@ class HttpClient:
         if isinstance(answer, dict) and key in answer:
             return answer[key]
         raise PermanentError(
-            self.service, path, f"the answer has no '{key}': is this the address of {self.service}?", status=200
+            self.service, path, f"the response has no '{key}': is this the address of {self.service}?", status=200
         )
 
     def _retrying(self, repeat_ok: bool, attempts: int | None) -> Retrying:
@@ -203,11 +203,11 @@ class HttpClient:
                 raise PermanentError(
                     self.service,
                     where,
-                    "answered with a web page: is this the right address?",
+                    "returned a web page: is this the right address?",
                     status=response.status_code,
                 ) from None
             raise TransientError(
-                self.service, where, "the answer was cut off", status=response.status_code, ambiguous=True
+                self.service, where, "the response was cut off", status=response.status_code, ambiguous=True
             ) from None
 
     def _body_within(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
@@ -217,7 +217,9 @@ class HttpClient:
                 for piece in response.iter_content(64 * 1024):
                     content += piece
                     if len(content) > limit:
-                        raise PermanentError(self.service, where, f"the file has more than the allowed {limit:,} bytes")
+                        raise PermanentError(
+                            self.service, where, f"the file is larger than the limit of {limit:,} bytes"
+                        )
             except requests.RequestException as error:
                 raise self._clean(judge_exception(self.service, where, error)) from None
             return bytes(content)
@@ -225,7 +227,7 @@ class HttpClient:
     def _send_once(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
         if not path.startswith("/"):
             # Glued to the address it could name another server, which would then be shown the key.
-            raise PermanentError(self.service, where, "is no path of this server: it must begin with /")
+            raise PermanentError(self.service, where, "is not a path on this server: it must begin with /")
         with self._lock:
             self.counts["requests"] += 1
             self.counts[method] += 1

@@ -175,7 +175,9 @@ class MedusaClient:
         if configured:
             if any(row["id"] == configured for row in rows):
                 return configured
-            raise PermanentError(self.http.service, f"GET {path}", f"{variable}={configured} is not among: {names}")
+            raise PermanentError(
+                self.http.service, f"GET {path}", f"{variable}={configured} does not exist; there are: {names}"
+            )
         if len(rows) == 1:
             return rows[0]["id"]
         raise PermanentError(self.http.service, f"GET {path}", f"set {variable}: the shop's {thing} are: {names}")

@@ -44,7 +44,7 @@ class MedusaInventory:
             raise PermanentError(
                 self._http.service,
                 "GET /admin/stock-locations",
-                f"{variable_name(setting)}: {', '.join(sorted(unknown))} not among: {known}",
+                f"{variable_name(setting)}: {', '.join(sorted(unknown))} not found; there are: {known}",
             )
 
     def stocked(self, skus: Sequence[str], of: int) -> Iterator[Row]:

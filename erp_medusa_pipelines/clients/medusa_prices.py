@@ -121,5 +121,5 @@ def number_of(amount: Decimal) -> float:
     """The JSON number that is written with exactly these digits; ValueError where a double cannot hold them."""
     number = float(amount)
     if decimal_of(number) != amount:
-        raise ValueError(f"{amount} has more digits than Medusa takes")
+        raise ValueError(f"{amount} has more digits than Medusa can store")
     return number

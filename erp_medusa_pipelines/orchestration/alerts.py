@@ -61,7 +61,7 @@ def failure_message(view: Outlook, settings: Settings) -> Message:
     part, failure = view.part, view.failure
     lines = [
         f"Task: {part.task.name}",
-        f"Batch: {part.partition or 'none, the task is not divided'}",
+        f"Batch: {part.partition or 'none (the task has no batches)'}",
         f"Assets: {', '.join(sorted(part.assets))}",
         f"Reason: {failure.reason[:LONGEST_REASON]}",
         f"Documents refused permanently: {failure.rejected}",
@@ -139,7 +139,7 @@ def receivers(settings: Settings) -> dict[str, Any]:
 
     found = apprise.Apprise()
     if not found.add(settings.alert_urls.get_secret_value()):
-        raise DeliveryError("ALERT_URLS holds an address that Apprise does not know: see its list of services")
+        raise DeliveryError("ALERT_URLS has an address that Apprise does not support: see its list of services")
     return {hashlib.sha256(one.url(privacy=False).encode()).hexdigest()[:12]: one for one in found}
 
 
@@ -236,7 +236,7 @@ def send_alert(message: Message, settings: Settings, fingerprint: str) -> None:
     }[message.kind]
     if not found[fingerprint].notify(title=message.title, body=message.body, notify_type=kind):
         number = list(found).index(fingerprint) + 1
-        raise DeliveryError(f"receiver {number} of {len(found)} in ALERT_URLS did not take it")
+        raise DeliveryError(f"receiver {number} of {len(found)} in ALERT_URLS did not accept the message")
 
 
 def write_error_log(message: Message, settings: Settings) -> None:

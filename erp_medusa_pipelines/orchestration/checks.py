@@ -16,7 +16,7 @@ from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.tasks import Task, last_own_asset
 
 CHECK = "no_partition_left_failed"
-DESCRIPTION = "Every batch of the task came to a good end when it was last tried. The metadata names the others."
+DESCRIPTION = "The last run of every batch of the task succeeded. The metadata lists those that did not."
 STOPPED = "stopped by hand: materialize it again, or leave it to the next tick of its schedule"
 
 

@@ -32,7 +32,7 @@ def frappes_turn(task: Task, instance: dg.DagsterInstance, slot: datetime) -> st
         return ask(f"{task.name}: whose turn", _question(task, slot), load_settings(), {}, instance).why
     # The daemon's boundary: a failed request stops no schedule.
     except Exception as error:  # noqa: BLE001
-        _log.warning("%s: whether Frappe's scheduler does it could not be asked: %s", task.name, error)
+        _log.warning("%s: could not ask whether Frappe's scheduler still runs it: %s", task.name, error)
         return ""
 
 

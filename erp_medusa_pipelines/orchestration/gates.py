@@ -37,7 +37,7 @@ ZONE_SECONDS = 86_400
 
 LONGEST_REST_SECONDS = 3600.0
 _FAILURES_COUNTED = 8
-_UNASKED = "whether there is work could not be asked"
+_UNASKED = "could not ask whether there is work"
 
 _asking: dict[str, threading.Thread] = {}
 

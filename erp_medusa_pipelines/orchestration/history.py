@@ -83,7 +83,7 @@ class History:
             self._table.create(self._engine, checkfirst=True)
             self.prune(datetime.now(UTC) - timedelta(days=keep_days))
         except SQLAlchemyError as error:
-            log.warning("the history cannot be kept: %s", error)
+            log.warning("the history cannot be written: %s", error)
         return ChangeLog(keep)
 
     def add(self, run_id: str, changes: Iterable[Change]) -> None:

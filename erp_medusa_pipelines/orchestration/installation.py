@@ -36,7 +36,7 @@ installation = dg.AssetSpec(
     ASSET,
     group_name="operations",
     kinds={"dagster"},
-    description="This Dagster installation. Nothing materializes it; its checks say what is not set up or turned off.",
+    description="This Dagster installation. Nothing materializes it; its checks say what is missing or turned off.",
 )
 
 
@@ -45,15 +45,17 @@ def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
     coordinator, launcher = classes_in_force(instance)
     found = {}
     if not issubclass(coordinator, TaskRunCoordinator):
-        found["run_coordinator"] = "two runs may do the same batch at once, and runs from an asset's page have no limit"
+        found["run_coordinator"] = (
+            "two runs may work on the same batch at once, and runs from an asset's page have no limit"
+        )
     if not instance_setting(instance, "run_monitoring").get("enabled"):
-        found["run_monitoring"] = "a run that hangs or is killed stays started for ever; time limits are not kept"
+        found["run_monitoring"] = "a run that hangs or is killed stays 'started' for ever; time limits are not enforced"
     if launcher is DefaultRunLauncher:
         found["run_launcher"] = "a run whose process was killed is noticed only when its time limit is over"
     if not instance_setting(instance, "retention").get("schedule"):
-        found["retention"] = "ticks of the schedules of every minute are kept for ever and fill the storage"
+        found["retention"] = "ticks of the every-minute schedules are kept for ever and fill the storage"
     if instance_setting(instance, "run_retries").get("enabled"):
-        found["run_retries"] = "Dagster and the sensor retry_failed_partitions both try every failure again"
+        found["run_retries"] = "Dagster and the sensor retry_failed_partitions both retry every failure"
     return found
 
 
@@ -109,7 +111,7 @@ def _row(instance: dg.DagsterInstance, task: Task, *, on: bool) -> dict[str, str
 
 
 _CONFIGURED_TEXT = "The project's dagster.yaml is in force: run coordinator, launcher, run monitoring and retention."
-_SCHEDULES_TEXT = "No schedule is off while others are on. The table says when each task last came to a good end."
+_SCHEDULES_TEXT = "No schedule is off while others are on. The table says when each task last succeeded."
 
 
 def _result(evaluation: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
@@ -149,7 +151,7 @@ def _report(instance: dg.DagsterInstance) -> None:
     if before.get("seen") == seen and now - datetime.fromisoformat(before["at"]) < AT_LEAST_EVERY:
         return
     for name, meaning in missing.items():
-        _log.error("dagster.yaml of the project is not in force: %s is missing or wrong: %s", name, meaning)
+        _log.error("the project's dagster.yaml is not in force: %s is missing or wrong: %s", name, meaning)
     for result in (_configured(instance), _schedules_on(instance)):
         instance.report_runless_asset_event(result)
     state.save(instance, KEY, {"seen": seen, "at": now.isoformat()})

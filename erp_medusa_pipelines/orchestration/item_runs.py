@@ -66,4 +66,4 @@ def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None]) -> 
         works = shop_of(run) == shop_name() and any(own.intersection(task.assets) for task in tasks_of(run))
         if works and only_batch_of(run) in (None, *batches):
             what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
-            raise BusyError(f"{what} is going on (run {run.run_id}): start it again when that run has ended")
+            raise BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")

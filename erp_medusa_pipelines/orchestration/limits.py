@@ -86,7 +86,7 @@ def forget_executions(context: dg.OpExecutionContext, config: ResetConfig) -> No
     limit.reset(context.instance)
 
 
-@dg.job(name=RESET_JOB, tags=shop_tags(), description="Starts the count of a task's scheduled executions anew.")
+@dg.job(name=RESET_JOB, tags=shop_tags(), description="Resets the count of a task's scheduled executions.")
 def reset_execution_limit() -> None:
     """Run the one op."""
     forget_executions()

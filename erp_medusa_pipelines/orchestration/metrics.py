@@ -85,13 +85,13 @@ class Metrics(Collector):
                     seconds[task.name] = record.end_time - record.start_time
         yield runs
         name = "erp_medusa_last_success_timestamp_seconds"
-        yield _gauge(name, "When the newest run that went well ended", "task", success)
+        yield _gauge(name, "When the newest successful run ended", "task", success)
         yield _gauge("erp_medusa_last_success_seconds", "How long that run took", "task", seconds)
 
 
 def _work(totals: Mapping[str, Counter[str]]) -> Iterator[Metric]:
     labels = ["task", "asset"]
-    items = CounterMetricFamily("erp_medusa_items", "Documents, by what became of them", labels=[*labels, "outcome"])
+    items = CounterMetricFamily("erp_medusa_items", "Documents, by outcome", labels=[*labels, "outcome"])
     done = CounterMetricFamily("erp_medusa_materializations", "Times that the asset was materialized", labels=labels)
     requests = CounterMetricFamily("erp_medusa_requests", "Requests to ERPNext and Medusa", labels=labels)
     seconds = CounterMetricFamily("erp_medusa_work_seconds", "Seconds of work", labels=labels)
@@ -118,7 +118,7 @@ def queues(records: Iterable[dg.RunRecord], now: datetime) -> Iterator[Metric]:
     names = [task.name for task in TASKS]
     for name, text, values in (
         ("erp_medusa_queued_runs", "Runs that wait in the queue", waiting),
-        ("erp_medusa_active_runs", "Runs that are started or at work", working),
+        ("erp_medusa_active_runs", "Runs that are starting or running", working),
         ("erp_medusa_queue_age_seconds", "How long the oldest run has waited in the queue", ages),
     ):
         yield _gauge(name, text, "task", {task: values[task] for task in names})

@@ -54,7 +54,7 @@ class ItemsConfig(dg.Config):
 def build_plan_job(code: Code) -> dg.JobDefinition:
     """Build the job that plans and writes nothing. `code` returns the definitions whose assets are run."""
 
-    @dg.op(description="Runs the task's assets on clients that note down what they would write.")
+    @dg.op(description="Runs the task's assets on clients that record what they would write.")
     def make_plan(context: dg.OpExecutionContext, config: PlanConfig) -> None:
         task = task_named(config.task.value)
         scope = Scope(tuple(config.batches), tuple(config.items))

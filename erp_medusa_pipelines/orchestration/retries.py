@@ -102,7 +102,7 @@ def _verdict(
     """Return the run to request now, or why there is none."""
     view = outlook(instance, part, settings)
     if backfilled.intersection(part.task.assets):
-        return None, "a backfill is going on"
+        return None, "a backfill is running"
     if view.due is not None and view.due <= _now():
         return retry_request(instance, view), view.why
     return None, view.why

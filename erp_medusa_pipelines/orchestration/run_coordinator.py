@@ -73,6 +73,6 @@ def _refusal(run: dg.DagsterRun, older: dg.DagsterRun) -> str:
     if partition:
         what += f" for {partition}"
     return (
-        f"Not started, nothing was touched: run {older.run_id} already does the work of {what}"
-        f" ({older.status.value.lower().replace('_', ' ')}). Start it again when that run has ended."
+        f"Not started, nothing was changed: run {older.run_id} is already working on {what}"
+        f" ({older.status.value.lower().replace('_', ' ')}). Try again when that run has ended."
     )

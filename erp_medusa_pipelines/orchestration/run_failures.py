@@ -46,7 +46,7 @@ def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
     steps = [event for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE) if event.step_key]
     if not steps:
         texts = [event.message for event in _events(instance, run_id, *_ENDS) if event.message]
-        return RunFailure(texts[-1] if texts else "the run ended without saying why")
+        return RunFailure(texts[-1] if texts else "the run ended without giving a reason")
     facts = [_facts(event) for event in steps]
     return RunFailure(
         reason="\n".join(f"{event.step_key}: {_text(event)}" for event in steps),

@@ -45,7 +45,7 @@ class Watching(RunLauncher):
         if silent < PATIENCE_SECONDS:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         text = (
-            f"no heartbeat of its process for {silent:.0f} s: it was killed, or its machine is off."
+            f"no heartbeat from its process for {silent:.0f} s: it was killed, or its machine is off."
             " What it wrote is kept; the sensor retry_failed_partitions starts it again"
         )
         return CheckRunHealthResult(WorkerStatus.FAILED, text)

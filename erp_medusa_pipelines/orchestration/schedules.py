@@ -40,7 +40,7 @@ def build_schedule(
             stop_schedule(instance, name)
             yield dg.SkipReason(
                 f"{task.name} was started {limit.limit} times, its execution limit: the schedule is turned off."
-                f" To start the count anew run the job {RESET_JOB} and turn the schedule on again."
+                f" To reset the count, run the job {RESET_JOB} and turn the schedule on again."
             )
             return
         keys: list[str | None] = [*batches.get_partition_keys()] if task.partitioned else [None]

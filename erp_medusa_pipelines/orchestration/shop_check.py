@@ -16,7 +16,9 @@ TEXT = "Both servers have what the tasks need: versions, rights, fields, clock, 
 SILENT = (Level.OK, Level.SKIPPED)
 
 
-@dg.asset_check(asset=asset_key(ASSET), name="shop_is_ready", description=f"{TEXT} As `erp-medusa doctor` says it.")
+@dg.asset_check(
+    asset=asset_key(ASSET), name="shop_is_ready", description=f"{TEXT} The same findings as `erp-medusa doctor`."
+)
 def shop_is_ready(shop: ShopConnection) -> dg.AssetCheckResult:
     """Build the check: it fails for doctor's findings `fail` and `unknown`; the table has warnings too."""
     with shop.open() as opened:
@@ -39,5 +41,5 @@ def _row(finding: Finding) -> dict[str, str]:
         "what": finding.name,
         "found": finding.found,
         "means": finding.means,
-        "mend": finding.mend,
+        "fix": finding.fix,
     }

@@ -89,7 +89,7 @@ def _ticks(instance: dg.DagsterInstance) -> Iterator[Trouble]:
             yield Trouble(
                 key=f"tick/{stored.name}",
                 title=f"The {stored.kind} {stored.name} fails",
-                what=(tick.error or "its last tick failed without a word")[:LONGEST_TEXT],
+                what=(tick.error or "its last tick failed without an error message")[:LONGEST_TEXT],
                 what_to_do="Nothing is started while its ticks fail. The whole error is in the UI, under Automation.",
                 since=tick.at,
             )
@@ -106,7 +106,7 @@ def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> I
                 key=f"check/{asset}/{key.name}",
                 title=f"{asset}: the check {key.name} fails",
                 what="\n".join([result.description or "", *facts]).strip()[:LONGEST_TEXT] or "It gives no reason.",
-                what_to_do=f"Open {asset} in the UI, tab Checks: what it means and all it found is said there.",
+                what_to_do=f"Open {asset} in the UI, tab Checks: it says what was found and what that means.",
                 since=datetime.now(UTC),
                 heals=result.severity == dg.AssetCheckSeverity.WARN,
             )
@@ -149,7 +149,7 @@ def _overdue(instance: dg.DagsterInstance) -> Iterator[Trouble]:
         yield Trouble(
             key=f"overdue/{asset}",
             title=f"{asset} is overdue",
-            what=f"The schedule of {owner_task(asset).name} was due and has not delivered it.",
+            what=f"The schedule of {owner_task(asset).name} was due and has not materialized it.",
             what_to_do="Does the daemon run, is the schedule on, and do its runs wait in the queue?",
             since=since,
         )

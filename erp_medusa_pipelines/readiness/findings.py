@@ -33,7 +33,7 @@ class Finding:
     level: Level
     found: str
     means: str = ""
-    mend: str = ""
+    fix: str = ""
     fixable: bool = False
     """True if `erp-medusa setup` can fix it."""
 
@@ -48,4 +48,4 @@ def examine(asked: Asked, examinations: Iterable[tuple[str, Examination[Asked]]]
             yield from examination(asked)
         except ApiError as error:
             name = examination.__name__.lstrip("_").replace("_", " ")
-            yield Finding(area, name, Level.UNKNOWN, str(error), "it could not be looked at")
+            yield Finding(area, name, Level.UNKNOWN, str(error), "it could not be checked")

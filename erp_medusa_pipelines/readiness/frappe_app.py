@@ -61,9 +61,9 @@ def jobs_are_known(shop: Shop) -> Iterator[Finding]:
     if not jobs:
         yield Finding(AREA, "scheduled jobs", Level.OK, "none: the app is not installed")
     elif missing:
-        mend = "run bench migrate on the site"
+        fix = "run bench migrate on the site"
         yield Finding(
-            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app has a different version", mend
+            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app has a different version", fix
         )
     else:
         stopped = sum(job.stopped for job in jobs)
@@ -141,8 +141,8 @@ def _senders(running: Sequence[str]) -> Finding:
     if not running:
         return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
     means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
-    mend = f"stop {', '.join(running)} if all mails of the site are quotations; else leave send_quotation_emails off"
-    return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, mend)
+    fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave send_quotation_emails off"
+    return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
 
 
 def scheduler_is_on(erp: ErpNextClient) -> bool:

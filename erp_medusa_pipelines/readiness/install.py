@@ -262,12 +262,12 @@ def _server_script(erp: ErpNextClient, *, update: bool) -> Step:
     def differs(found: Mapping[str, Any]) -> str:
         if found.get("disabled"):
             return "it is disabled"
-        return "" if (found.get("script") or "").strip() == text.strip() else "its text is another one"
+        return "" if (found.get("script") or "").strip() == text.strip() else "its text is different"
 
     def left() -> str:
         found = stored()
         why = differs(found) if found and not update else ""
-        return f"{why}; --update-script puts this version's text there" if why else ""
+        return f"{why}; --update-script installs this version's text" if why else ""
 
     def look() -> str:
         found = stored()

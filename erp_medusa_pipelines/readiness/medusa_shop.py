@@ -37,12 +37,12 @@ def channel_and_locations_are_named(shop: Shop) -> Iterator[Finding]:
 
 def _location(location: str, channel: str, linked: dict[str, set[str]]) -> Finding:
     if location not in linked:
-        mend = "correct WAREHOUSE_STOCK_LOCATIONS"
-        return Finding(AREA, "stock location", Level.FAIL, f"{location} does not exist", "its stock is lost", mend)
+        fix = "correct WAREHOUSE_STOCK_LOCATIONS"
+        return Finding(AREA, "stock location", Level.FAIL, f"{location} does not exist", "its stock is lost", fix)
     if channel not in linked[location]:
         means = "stock at this location cannot be bought: Medusa refuses it in the cart"
-        mend = "link the location to the sales channel (Settings, Locations, Sales Channels)"
-        return Finding(AREA, "stock location", Level.FAIL, f"{location} is not linked to {channel}", means, mend)
+        fix = "link the location to the sales channel (Settings, Locations, Sales Channels)"
+        return Finding(AREA, "stock location", Level.FAIL, f"{location} is not linked to {channel}", means, fix)
     return Finding(AREA, "stock location", Level.OK, f"{location}, linked to the channel")
 
 
@@ -54,8 +54,8 @@ def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
     except AccessError:
         return  # Reported with the rights already.
     if not lists:
-        mend = "set ERPNEXT_PRICE_LIST to one of the site's selling Price Lists"
-        yield Finding(AREA, "prices", Level.FAIL, f"ERPNext has no Price List {name}", "no price is sent", mend)
+        fix = "set ERPNEXT_PRICE_LIST to one of the site's selling Price Lists"
+        yield Finding(AREA, "prices", Level.FAIL, f"ERPNext has no Price List {name}", "no price is sent", fix)
         return
     currency = str(lists[0]["currency"] or "").lower()
     stores = shop.medusa.all_of("/admin/stores", "stores", "id,supported_currencies.currency_code")
@@ -101,15 +101,15 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     if gone or shared:
         found = f"{looked} {gone} name a product that is gone, {shared} products are named by more than one"
         means = "the shop does not show those items; the next export clears wrong ids and creates or adopts products"
-        mend = "run export_items_and_images_custom; if many are gone, check first that this is the right Medusa"
-        yield Finding(AREA, "product ids", Level.WARN, found, means, mend)
+        fix = "run export_items_and_images_custom; if many are gone, check first that this is the right Medusa"
+        yield Finding(AREA, "product ids", Level.WARN, found, means, fix)
     else:
         yield Finding(AREA, "product ids", Level.OK, f"{looked} each names a product of its own")
     known = {row["id"] for row in shop.medusa.collections()}
     lost = [row["name"] for row in groups if row["medusa_id"] not in known]
     if lost:
         found = f"{len(lost)} Item Groups name a collection that is gone ({', '.join(lost[:5])})"
-        mend = "materialize medusa_collections"
-        yield Finding(AREA, "collection ids", Level.WARN, found, "their new products get no collection", mend)
+        fix = "materialize medusa_collections"
+        yield Finding(AREA, "collection ids", Level.WARN, found, "their new products get no collection", fix)
     else:
         yield Finding(AREA, "collection ids", Level.OK, f"{len(groups)} Item Groups name their collection")

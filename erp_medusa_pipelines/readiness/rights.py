@@ -49,9 +49,9 @@ def _absent(doctype: str, rights: list[needs.Right]) -> Finding:
     if doctype in needs.OPTIONAL:
         return Finding(AREA, doctype, Level.OK, "this site does not have it, so nothing needs to be read")
     own = doctype in needs.DOCTYPES
-    mend = "create it" if own else "install the app that it belongs to (Website Item: webshop)"
+    fix = "create it" if own else "install the app that it belongs to (Website Item: webshop)"
     means = f"these tasks fail: {_tasks(rights)}"
-    return Finding(AREA, doctype, Level.FAIL, "the site has no such DocType", means, mend, fixable=own)
+    return Finding(AREA, doctype, Level.FAIL, "the site has no such DocType", means, fix, fixable=own)
 
 
 def _tasks(rights: Iterable[needs.Right]) -> str:

@@ -57,8 +57,8 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
     try:
         http.request("GET", "/health", parse=False)
     except ApiError as error:
-        mend = "check MEDUSA_URL and that it is up"
-        yield Finding("Medusa", "reachable", Level.FAIL, str(error), "no product can be sent", mend)
+        fix = "check MEDUSA_URL and that it is up"
+        yield Finding("Medusa", "reachable", Level.FAIL, str(error), "no product can be sent", fix)
         return
     yield Finding("Medusa", "reachable", Level.OK, http.base_url)
     if _is_medusa_1(shop):
@@ -74,8 +74,8 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
     try:
         http.request("GET", "/admin/stores", params={"limit": 1, "fields": "id"})
     except AccessError as error:
-        mend = "create a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
-        yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", mend)
+        fix = "create a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
+        yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", fix)
         return
     yield Finding("Medusa", "version", Level.OK, "2.x")
     yield Finding("Medusa", "key", Level.OK, "is accepted")

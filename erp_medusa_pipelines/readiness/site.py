@@ -51,8 +51,8 @@ def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
         return
     seconds = int(limit) / 1_000_000
     means = "the site may throttle a night's work; runs then pause and take longer"
-    mend = "raise or remove rate_limit in this site's site_config.json"
-    yield Finding(AREA, "rate limit", Level.WARN, f"{seconds:g} s of worker time per window", means, mend)
+    fix = "raise or remove rate_limit in this site's site_config.json"
+    yield Finding(AREA, "rate limit", Level.WARN, f"{seconds:g} s of worker time per window", means, fix)
 
 
 def mail_can_leave(shop: Shop) -> Iterator[Finding]:
@@ -65,8 +65,8 @@ def mail_can_leave(shop: Shop) -> Iterator[Finding]:
         return
     if not found:
         means = "quotation mails without an account of their own stay in the queue"
-        mend = "set a default outgoing Email Account in ERPNext"
-        yield Finding(AREA, "mail account", Level.FAIL, "no default outgoing account", means, mend)
+        fix = "set a default outgoing Email Account in ERPNext"
+        yield Finding(AREA, "mail account", Level.FAIL, "no default outgoing account", means, fix)
     else:
         yield Finding(AREA, "mail account", Level.OK, found[0]["name"])
 

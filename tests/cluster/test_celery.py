@@ -106,7 +106,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Pat
         deployment.heal()
         ended = deployment.ended(cut, 180)
         assert ended.status == "FAILURE", ended.messages
-        assert "no heartbeat of its process" in ended.messages
+        assert "no heartbeat from its process" in ended.messages
         wait_for("green", lambda: deployment.partitions("medusa_stock")["green"] == [BATCHES[0]], 240)
         tag = {"key": "dagster/partition", "value": BATCHES[0]}
         of_batch = [run for run in deployment.runs() if tag in run["tags"]]

@@ -69,9 +69,9 @@ def test_a_second_start_by_hand_does_nothing_and_says_why(production: Deployment
     first = production.launch(JOB, "batch_0")
     second = production.run(production.launch(JOB, "batch_0"))
     assert second.status == "CANCELED"
-    assert f"run {first} already does the work of {JOB} for batch_0" in second.messages
+    assert f"run {first} is already working on {JOB} for batch_0" in second.messages
     ui.open_run(second.run_id)
-    ui.sees("Not started, nothing was touched")
+    ui.sees("Not started, nothing was changed")
     ui.screenshot("second_start")
     production.heal()
     assert production.ended(first).status == "SUCCESS"

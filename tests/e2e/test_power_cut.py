@@ -36,7 +36,7 @@ def test_after_a_power_cut_the_batch_turns_green_by_itself(tmp_path: Path) -> No
         deployment.start_everything()
         found = deployment.ended(cut, 120)
         assert found.status == "FAILURE", found.messages
-        assert "no heartbeat of its process" in found.messages
+        assert "no heartbeat from its process" in found.messages
         wait_for("green", lambda: deployment.partitions("medusa_stock")["green"] == [BATCH], 240)
         print(f"from power back to green: {time.monotonic() - began:.0f} s")
         assert deployment.partitions("medusa_products")["red"] == []

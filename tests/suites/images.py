@@ -283,9 +283,9 @@ class ImagesSuite:
         # Frappe itself refuses a broken .jpg, and looks at no other kind.
         expected = {
             photos.add(item, "page.png", b"<html>no picture</html>"): "not a PNG, JPEG or WebP",
-            photos.add(item, "cut.png", png[:-9]): "cut off",
-            photos.add(item, "cut-jpeg.png", jpg[:-2]): "cut off",
-            photos.add(item, "cut.webp", webp[:-1]): "cut off",
+            photos.add(item, "cut.png", png[:-9]): "truncated",
+            photos.add(item, "cut-jpeg.png", jpg[:-2]): "truncated",
+            photos.add(item, "cut.webp", webp[:-1]): "truncated",
             photos.add(item, "huge.png", unique_image("png") + bytes(20_000)): "20,000",
             photos.add(item, "unmeasured.png", unique_image("png") + bytes(30_000), file_size=0): "more than",
             photos.add(item, "gone.png", file_url=f"/files/gone-{uuid4().hex}.png"): "missing",

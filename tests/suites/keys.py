@@ -113,7 +113,7 @@ class KeysSuite:
         assert run.success
         (reject,) = run.rejects("medusa_product_updates")
         assert reject["document"] == f"Website Item {names[1]}"
-        assert f"sku {first['item_code']} is taken" in reject["reason"]
+        assert f"sku {first['item_code']} is already used" in reject["reason"]
         assert first["medusa_id"] in reject["reason"]
         found = products(medusa, names)
         assert found[names[0]]["variants"][0]["sku"] == first["item_code"]

@@ -366,7 +366,7 @@ class PricesSuite:
         assert run.success
         (row,) = run.rejects("medusa_prices")
         assert rejected in row["document"]
-        assert f"{gone} is not in Medusa any more" in row["reason"]
+        assert f"{gone} is no longer in Medusa" in row["reason"]
         assert shop.shown(fine) == 11
         assert list(shop.sizes().values()) == [1]
 

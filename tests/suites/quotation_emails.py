@@ -83,7 +83,7 @@ class Outbox:
 
 
 def moment(minutes: float) -> str:
-    """A time of the site's clock."""
+    """A time (the site's clock)."""
     return (datetime.now(ZONE) + timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 

@@ -103,7 +103,7 @@ class PlannedErpNext(ErpNextClient):
         if options.get("method") == "GET":
             return super().call(function, arguments, **options)
         if function != SEND_NOW:
-            raise LookupError(f"POST {function} has no answer in a plan: give it one in {__name__}")
+            raise LookupError(f"a plan cannot simulate POST {function}: add it to {__name__}")
         name = str((arguments or {})["name"])
         self._written.setdefault("Email Queue", {}).setdefault(name, {})["status"] = "Sent"
         self._log.add(Change("ERPNext", "send", "Email Queue", name, {}, name))

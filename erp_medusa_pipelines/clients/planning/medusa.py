@@ -130,7 +130,7 @@ class PlannedMedusa(ReadingMedusa):
                 answer = answer_to(method, body, *match.groups())
                 self._log.add(*changes_of(method, path, body, answer, self.known))
                 return answer
-        raise LookupError(f"{method} {route} has no answer in a plan: give it one in {__name__}")
+        raise LookupError(f"a plan cannot simulate {method} {route}: add it to {__name__}")
 
     def upload(self, uploads: Any) -> list[Row]:
         """Record uploads, with addresses that do not exist."""

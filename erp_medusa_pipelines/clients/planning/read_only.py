@@ -17,5 +17,5 @@ class ReadOnlyHttpClient(HttpClient):
     def request(self, method: str, path: str, **options: Any) -> Any:
         """Send a reading request as HttpClient does."""
         if method != "GET" and path not in READS_BY_POST:
-            raise LookupError(f"{method} {path.partition('?')[0]} would write: it has no answer in a plan")
+            raise LookupError(f"{method} {path.partition('?')[0]} would write, and a plan cannot simulate it")
         return super().request(method, path, **options)

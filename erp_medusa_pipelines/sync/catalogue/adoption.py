@@ -76,8 +76,8 @@ class Adopter:
             raise PermanentError(
                 "Medusa",
                 f"product {product['id']}",
-                f"sku {item.item_code} or the handle is taken by product {product['id']} of Website Item {owner}:"
-                " free it there, or correct the Item",
+                f"sku {item.item_code} or the handle is already used by product {product['id']} of Website Item {owner}"
+                ": change it there, or correct the Item",
             )
         variant_id = self._variant_id(item, product)
         repair: dict[str, Any] = {}
@@ -105,7 +105,9 @@ class Adopter:
                 f"product {product['id']}",
                 f"product {product['id']} has {len(variants)} variants and none with sku {item.item_code}",
             )
-        log.info("%s: product %s has no variant, a create was cut off; adding it", item.name, product["id"])
+        log.info(
+            "%s: product %s has no variant (an earlier create was interrupted); adding it", item.name, product["id"]
+        )
         body = create_variant_body(item, self.unused_inventory([item]).get(item.item_code))
         mended = self._medusa.create_variant(product["id"], body, "id,variants.id,variants.sku")
         return mended["variants"][0]["id"]

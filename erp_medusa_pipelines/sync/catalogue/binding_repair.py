@@ -82,8 +82,8 @@ class BindingRepair(WebsiteItemSync):
         lost, of = self._missing_in_shop()
         if lost > FEW and is_too_much(lost, of, percent=self.missing_percent):
             raise MassLossError(
-                f"{lost} of {of} Website Items have ids of products that this Medusa does not have: is it the right"
-                " Medusa, and was it restored whole? Nothing was changed. If they are to be made again, raise"
+                f"{lost} of {of} Website Items have ids of products that do not exist in this Medusa: is it the"
+                " right Medusa, and was it fully restored? Nothing was changed. To create the products again, raise"
                 " MISSING_PRODUCTS_PERCENT"
             )
 
@@ -112,13 +112,15 @@ class BindingRepair(WebsiteItemSync):
         changed = self._write(rows, own)
         self.report.count("rebound", len(changed))
         for name in changed:
-            log.warning("%s %s had ids that are not its own: it has those of its product again", WEBSITE_ITEM, name)
+            log.warning("%s %s had the ids of another product: its own were restored", WEBSITE_ITEM, name)
 
     def _release(self, rows: Sequence[Row]) -> None:
         changed = self._write(rows, {row["name"]: EMPTY for row in rows})
         self.report.count("released", len(changed))
         for name in changed:
-            log.warning("%s %s had ids of a product that is not its own or not there: emptied", WEBSITE_ITEM, name)
+            log.warning(
+                "%s %s had the ids of a product that is missing or belongs to another item: cleared", WEBSITE_ITEM, name
+            )
 
     def _write(self, rows: Sequence[Row], ids: Mapping[str, Mapping[str, str]]) -> list[str]:
         """Write the ids. The images' ids are emptied first, because it is unknown which of them the product shows.
@@ -149,5 +151,5 @@ class BindingRepair(WebsiteItemSync):
             if isinstance(error, TransientError):
                 self.report.defer(doctype, name, error)
             else:
-                reason = f"its wrong ids could not be put right: {error.reason}"
+                reason = f"its wrong ids could not be corrected: {error.reason}"
                 self.report.reject(Reject(doctype, name, reason, "medusa_id"))

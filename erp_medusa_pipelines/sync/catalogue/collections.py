@@ -219,6 +219,6 @@ def _create(medusa: MedusaClient, body: Mapping[str, Any], group: Mapping[str, A
     except (PermanentError, TransientError) as error:
         for collection in medusa.collections():
             if collection["external_id"] == group["name"]:
-                log.info("%s: collection %s was there already (%s)", group["name"], collection["id"], error.reason)
+                log.info("%s: collection %s already existed (%s)", group["name"], collection["id"], error.reason)
                 return collection
         raise

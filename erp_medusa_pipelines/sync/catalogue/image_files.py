@@ -113,7 +113,7 @@ def check_size(image: ImageFile, limit: int) -> None:
     size = image.row["file_size"] or 0
     if size > limit:
         raise BrokenImageError(
-            f"the file has {size:,} bytes, allowed are {limit:,}: make it smaller or raise IMAGE_MAX_BYTES"
+            f"the file has {size:,} bytes, the limit is {limit:,}: make it smaller or raise IMAGE_MAX_BYTES"
         )
 
 
@@ -154,14 +154,14 @@ def _checked_format(content: bytes) -> str:
             picture.load()
     except UnidentifiedImageError:
         raise BrokenImageError(
-            "the file is not a PNG, JPEG or WebP image, whatever its name says: attach a real one"
+            "the file is not a PNG, JPEG or WebP image, despite its name: attach a valid one"
         ) from None
     except Image.DecompressionBombError as error:
         raise BrokenImageError(f"the picture is too large: {error}; make it smaller and attach it again") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise BrokenImageError(f"the file is cut off or damaged ({error}): attach it again") from None
+        raise BrokenImageError(f"the file is truncated or damaged ({error}): attach it again") from None
     if kind == "PNG" and _PNG_END not in content:
-        raise BrokenImageError("the file is cut off: attach it again")
+        raise BrokenImageError("the file is truncated: attach it again")
     return kind
 
 

@@ -46,7 +46,7 @@ UPLOADS_PER_CALL = 8
 UPLOAD_CALL_BYTES = 8 * 1024 * 1024
 PRODUCT_FIELDS = "external_id,thumbnail,images.id,images.url,images.rank"
 
-MISSING = "the file is missing on the ERPNext server, or may not be read: attach it again"
+MISSING = "the file is missing on the ERPNext server, or cannot be read: attach it again"
 
 
 @dataclass(slots=True)
@@ -276,7 +276,7 @@ class ImageSync(WebsiteItemSync):
             return
         delivery = deliver(group, self._send_files)
         for picture, error in delivery.rejected:
-            self._refuse(picture, f"Medusa did not take the file: {error.reason}")
+            self._refuse(picture, f"Medusa rejected the file: {error.reason}")
         for picture, error in delivery.failed:
             self._leave(picture, error)
         self._judge_medusa(delivery, len(group))
@@ -302,7 +302,7 @@ class ImageSync(WebsiteItemSync):
                     if isinstance(error, TransientError):
                         self._leave(picture, error)
                     else:
-                        self._refuse(picture, f"Medusa did not take the product's images: {error.reason}")
+                        self._refuse(picture, f"Medusa rejected the product's images: {error.reason}")
         self._note([picture for one in work if one.product["id"] not in missed for picture in one.placed])
 
     def _send_updates(self, group: Sequence[ProductImages]) -> None:
@@ -325,7 +325,8 @@ class ImageSync(WebsiteItemSync):
                 self.defer([name], passing[name])
             else:
                 # Not held back: the next run finds the upload on the product and only writes the id.
-                reason = f"{_about(by_file[name].lead)}: shown in Medusa, but its id was not kept: {error.reason}"
+                problem = "shown in Medusa, but its id could not be saved in ERPNext"
+                reason = f"{_about(by_file[name].lead)}: {problem}: {error.reason}"
                 self.report.reject(Reject(self.doctype, name, reason, "medusa_id"))
                 self.report.advance(1)
 

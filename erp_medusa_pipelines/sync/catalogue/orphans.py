@@ -24,8 +24,8 @@ from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_mu
 from erp_medusa_pipelines.sync.engine.delivery import deliver
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
-GONE = "its Website Item does not exist any more"
-UNKNOWN = "its Website Item is not published and does not know it"
+GONE = "its Website Item no longer exists"
+UNKNOWN = "its Website Item is not published and does not refer to it"
 SECOND = "its Website Item has another product"
 
 Row = Mapping[str, Any]
@@ -132,7 +132,7 @@ class OrphanedProducts:
         if shown > FEW and is_too_much(shown, of, percent=self.percent):
             raise MassLossError(
                 f"{shown} of {of} products would become drafts, because no Website Item owns them: is it the right"
-                " ERPNext, and does its user see all Website Items? Nothing was changed. If it is meant, raise"
+                " ERPNext, and does its user see all Website Items? Nothing was changed. If this is intended, raise"
                 " MISSING_PRODUCTS_PERCENT"
             )
 

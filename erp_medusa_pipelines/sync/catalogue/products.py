@@ -142,7 +142,9 @@ class ProductExport(WebsiteItemSync):
         for candidate in group:
             product = products.get(candidate.name)
             if product is None or not product["variants"]:
-                raise TransientError("Medusa", "POST /admin/products/batch", "the answer is not whole", ambiguous=True)
+                raise TransientError(
+                    "Medusa", "POST /admin/products/batch", "the response is incomplete", ambiguous=True
+                )
             bindings.append(Binding(candidate.name, product["id"], product["variants"][0]["id"]))
         self._writing.submit(self._write_ids, bindings, "written")
 

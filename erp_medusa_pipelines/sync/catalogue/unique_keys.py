@@ -73,7 +73,7 @@ class UniqueKeys:
             else:
                 freed[one.variant["product_id"], one.variant["id"]][one.key] = None
         for (product_id, variant_id), keys in freed.items():
-            log.info("variant %s: freed %s, which another item is to have", variant_id, ", ".join(keys))
+            log.info("variant %s: removed %s, which belongs to another item", variant_id, ", ".join(keys))
             self._medusa.update_variant(product_id, variant_id, keys)
             claims.freed += len(keys)
         return claims
@@ -149,4 +149,6 @@ def _by_value(items: Iterable[WebsiteItem], key: str) -> dict[str, list[WebsiteI
 
 def _refusal(one: Holding, product: Row) -> str:
     owner = f" of Website Item {product['external_id']}" if product["external_id"] else ""
-    return f"{one.key} {one.value} is taken by product {product['id']}{owner}: free it there, or correct the Item"
+    return (
+        f"{one.key} {one.value} is already used by product {product['id']}{owner}: change it there, or correct the Item"
+    )

@@ -194,7 +194,7 @@ class BatchSync:
 
     def _failed_alone(self, one: Sendable, kind: str, error: TransientError) -> None:
         """Note a document on which alone the server failed: a leftover at first, a reject after several runs."""
-        reason = f"{error.service} fails on this document alone, in each run: {error.reason}"
+        reason = f"{error.service} fails on this document alone, in every run: {error.reason}"
         with self._lock:
             held = self.quarantine.failed(one.name, Held(one.fingerprint, reason, kind=kind))
         if held.is_reject:

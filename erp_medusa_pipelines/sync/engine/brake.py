@@ -30,6 +30,6 @@ def refuse_mass_loss(in_batch: Counted, in_shop: Callable[[], Counted], *, perce
     lost, of = in_shop()
     if is_too_much(lost, of, percent=percent) and (lost > FEW or lost == of):
         raise MassLossError(
-            f"{lost} of {of} {what}: more than the {percent} % that one run may take away. None of them was."
-            f" Check that ERPNext shows all of its data; if it is meant, start the run with {allow}"
+            f"{lost} of {of} {what}: more than the limit of {percent} % per run. None of them was changed."
+            f" Check that ERPNext returns all of its data; if this is intended, start the run with {allow}"
         )

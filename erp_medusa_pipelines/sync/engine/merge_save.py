@@ -38,7 +38,7 @@ def merge_save(
         except PermanentError as error:
             if error.exc_type != "TimestampMismatchError":
                 raise
-            log.info("%s %s was changed by somebody else in between: reading it again", doctype, name)
+            log.info("%s %s was changed by somebody else meanwhile: reading it again", doctype, name)
         except TransientError as error:
             if not error.ambiguous:
                 raise

@@ -93,7 +93,7 @@ class SalesReader:
         except AccessError:
             raise
         except PermanentError as error:
-            log.warning("ERPNext does not sum the lines itself (%s): they are read one by one", error)
+            log.warning("ERPNext refuses to sum the lines (%s): reading them one by one", error)
             return self._read_line_by_line(since)
 
     def quantity_of(self, item_code: str, since: date | None = None) -> float:

@@ -57,7 +57,7 @@ def check_categories(tree: ItemGroupTree, categories: Mapping[str, str]) -> None
         text = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
         raise CategoryError(
             f"TOP_SELLER_CATEGORIES names {', '.join(map(repr, unknown))}, which ERPNext has no Item Group for."
-            f" Nothing was written. Correct the setting or create the group. There are: {text}"
+            f" Nothing was written. Correct the setting or create the group. The groups are: {text}"
         )
 
 
@@ -197,8 +197,8 @@ def _refuse_to_empty(document: Row, ranking: pd.DataFrame, categories: Mapping[s
     if emptied:
         raise MassLossError(
             f"{DOCTYPE} shows best sellers of {', '.join(emptied)}, and would show none after this run. Nothing was"
-            " written. Look whether ERPNext has the sales, groups and published items of that category; if it is meant,"
-            f" start the run with {ALLOW_EMPTY}"
+            " written. Check that ERPNext has the sales, groups and published items of that category; if this is"
+            f" intended, start the run with {ALLOW_EMPTY}"
         )
 
 

@@ -123,7 +123,7 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     # With a full page the rest may hold a due one; the run looks at all of them.
     due = len(mails) == ROWS_ASKED or any(is_due(mail, known, now) for mail in mails)
     if due and as_text(now) < known.blocked_until:
-        return Answer(False, f"{known.blocked_why}; tried again at {known.blocked_until} of the site's clock")
+        return Answer(False, f"{known.blocked_why}; next try at {known.blocked_until} (the site's clock)")
     return Answer(due, "" if due else f"{len(mails)} Quotation e-mails wait, none of them is due")
 
 

@@ -59,7 +59,9 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
         old = erp.get_list(DOCTYPE, fields[:2], filters=_deletable(erp.clock(), days), limit=len(held) + 1)
         if any(held.get(row["name"]) != row["modified"] for row in old):
             return Answer(True)
-    return Answer(False, "no one-time password has expired" + (f" but {len(held)} that are held" if held else ""))
+    return Answer(
+        False, "no one-time password has expired" + (f", apart from {len(held)} that are held" if held else "")
+    )
 
 
 @dataclass

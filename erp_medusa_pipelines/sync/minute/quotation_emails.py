@@ -147,7 +147,7 @@ class QuotationEmails:
         now = self._erp.clock()
         until = shifted(now, seconds=self._options.doubt_seconds)
         for mail in mails:
-            self._hold(mail, until, self._memory.attempts(mail.name), "a call for it may still be under way")
+            self._hold(mail, until, self._memory.attempts(mail.name), "an earlier call for it may still be running")
             self._tried.add(mail.name)
         self._keep(self._memory)
         with ThreadPoolExecutor(self._options.parallel) as pool:
@@ -191,7 +191,7 @@ class QuotationEmails:
             self._block(BLOCKED, self._erp.clock())
         elif untouched and error is not None and error.ambiguous and error.exc_type is None:
             self._report.count("in_doubt")
-            log.warning("%s %s: %s; left alone until its row tells", DOCTYPE, mail.name, error.reason)
+            log.warning("%s %s: %s; left alone until its row shows the result", DOCTYPE, mail.name, error.reason)
         elif untouched and isinstance(error, TransientError):
             # The call never reached the queue: no attempt of this mail.
             del self._memory.holds[mail.name]
@@ -204,7 +204,7 @@ class QuotationEmails:
     def _failed(self, mail: Mail, row: Mapping[str, Any] | None, error: ApiError | None) -> None:
         attempts = self._memory.attempts(mail.name) + 1
         last_line = str((row or {}).get("error") or "").strip().rsplit("\n", 1)[-1]
-        reason = self._erp.http.redact(last_line) or (error.reason if error else "not sent, without a reason")
+        reason = self._erp.http.redact(last_line) or (error.reason if error else "not sent; ERPNext gave no reason")
         self._last_reason = reason
         self._report.count("refused" if is_refused_mail(last_line) else "failed")
         changed = Mail(**{**vars(mail), "modified": (row or {}).get("modified") or mail.modified})
@@ -230,7 +230,7 @@ class QuotationEmails:
         for mail in mails:
             hold = self._memory.holds.get(mail.name)
             if hold and hold.until == FOR_GOOD and mail.is_unsent:
-                text = f"{hold.why}. Mend the cause, then run with retry_rejected"
+                text = f"{hold.why}. Fix the cause, then run with retry_rejected"
                 self._report.reject(Reject(DOCTYPE, mail.name, text, field="error", held=mail.name not in self._tried))
 
     def _report_stuck(self, mails: Sequence[Mail], now: datetime) -> None:
@@ -238,8 +238,10 @@ class QuotationEmails:
         self._memory.stuck = sorted(mail.name for mail in stuck)
         self._report.count("stuck", len(stuck))
         for mail in stuck:
-            text = f"'Sending' since {mail.modified}: whoever sent it ended half-way. Look whether it arrived,"
-            text += " then delete it or send the quotation again; it is not touched from here"
+            text = (
+                f"'Sending' since {mail.modified}: the process that sent it stopped half-way. Check whether it arrived,"
+            )
+            text += " then delete it or send the quotation again; the pipelines leave it alone"
             self._report.reject(Reject(DOCTYPE, mail.name, text, field="status"))
 
     def _report_errors(self, now: datetime) -> None:
@@ -248,7 +250,7 @@ class QuotationEmails:
         filters = [["reference_doctype", "=", "Quotation"], ["status", "=", "Error"], ["modified", ">", since]]
         for row in self._erp.get_list(DOCTYPE, ["name", "error"], filters=filters, limit=SLICE):
             last_line = str(row["error"] or "").strip().rsplit("\n", 1)[-1]
-            text = f"given up by ERPNext: {self._erp.http.redact(last_line)}. Mend the cause, then 'Retry Sending'"
+            text = f"given up by ERPNext: {self._erp.http.redact(last_line)}. Fix the cause, then 'Retry Sending'"
             self._report.reject(Reject(DOCTYPE, row["name"], text, field="error"))
 
     def _report_lag(self) -> None:
@@ -268,7 +270,7 @@ class QuotationEmails:
         except TransientError:
             return  # asked again by the next run; the mails do not wait for it
         except PermanentError as error:
-            log.info("whether ERPNext sends these mails as well cannot be told: %s", error.reason)
+            log.info("could not find out whether ERPNext sends these mails as well: %s", error.reason)
             found = []
         self._memory.senders_checked = today
         if found:

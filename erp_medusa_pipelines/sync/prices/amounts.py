@@ -45,7 +45,7 @@ def amount_of(row: PriceRow, rule: AmountRule) -> Decimal:
         raise PriceRefusedError("price_list_rate", f"the rate {row.rate} is negative")
     amount = row.rate.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
     if amount == 0 and not rule.allow_zero:
-        reason = "the rate is 0" if row.rate == 0 else f"the rate {row.rate} is 0 in {digits} decimals"
+        reason = "the rate is 0" if row.rate == 0 else f"the rate {row.rate} rounds to 0 at {digits} decimals"
         raise PriceRefusedError(
             "price_list_rate", f"{reason}: enter a price, or set {variable_name('prices_allow_zero')}=true"
         )

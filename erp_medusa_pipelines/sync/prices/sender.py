@@ -133,7 +133,7 @@ class EntrySender:
         ids = {(entry_variant(row), row["currency_code"]): row["id"] for row in created}
         if len(ids) < len(group):
             where = f"price list {target.list_id}"
-            raise TransientError("Medusa", where, "the answer is not whole", ambiguous=True)
+            raise TransientError("Medusa", where, "the response is incomplete", ambiguous=True)
         self._created([(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
 
     def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
@@ -190,9 +190,9 @@ def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resoluti
     lost = [wanted for wanted in group if wanted.variant_id in unknown]
     if not lost:
         return named_by_index(error, group)
-    again = "the next export makes its product again, with this price"
+    again = "the next export creates its product again, with this price"
     rejected = [
-        (one, PermanentError("Medusa", error.where, f"variant {one.variant_id} is not in Medusa any more: {again}"))
+        (one, PermanentError("Medusa", error.where, f"variant {one.variant_id} is no longer in Medusa: {again}"))
         for one in lost
     ]
     return [wanted for wanted in group if wanted.variant_id not in unknown], rejected

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.sync.stock.items import StockItem
 from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
 
 VARIANT = "variant"
-EXPORT_AGAIN = "the next export makes its product again, with this stock"
+EXPORT_AGAIN = "the next export creates its product again, with this stock"
 
 
 class StockedItem(NamedTuple):
@@ -72,7 +72,7 @@ class InventoryReader:
                 yield StockedItem(name, item_id, levels_of((row or {}).get("location_levels")))
         for variant_id, name in names.items():
             if not self._run.held(name, variant_id, VARIANT):
-                reason = f"variant {variant_id} is not in Medusa any more: {EXPORT_AGAIN}"
+                reason = f"variant {variant_id} is no longer in Medusa: {EXPORT_AGAIN}"
                 self._run.reject(name, variant_id, reason, "medusa_variant_id", kind=VARIANT)
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:

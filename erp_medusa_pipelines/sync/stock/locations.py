@@ -63,9 +63,9 @@ def find_locations(
 
 def _tell(locations: StockLocations) -> None:
     for each, name in locations.not_sold_from.items():
-        text = "stock location %s (%s) is not linked to the sales channel: what lies there cannot be bought. Link it in"
+        text = "stock location %s (%s) is not linked to the sales channel: its stock cannot be sold. Link it in"
         log.warning(f"{text} Medusa (Settings, Locations, Sales Channels)", each, name)
     for each, name in locations.no_longer_used.items():
-        text = "stock location %s (%s) is in neither %s nor %s any more: its levels become zero"
+        text = "stock location %s (%s) is no longer in %s or %s: its levels are set to zero"
         variables = (variable_name("medusa_stock_location_id"), variable_name("warehouse_stock_locations"))
         log.info(text, each, name, *variables)

@@ -103,7 +103,7 @@ class StockSync(BatchSync):
         try:
             warehouses = Warehouses(warehouse_rows(self.erp), self.locations.by_warehouse, self.locations.default)
         except KeyError as error:
-            text = f"{LOCATIONS}: no Warehouse is called {error.args[0]}"
+            text = f"{LOCATIONS}: there is no Warehouse {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
         known: list[tuple[str, str, str]] = []
         on_hand: dict[str, dict[str, float]] = {}
@@ -142,7 +142,7 @@ class StockSync(BatchSync):
                 (lost, of),
                 self._flags_in_shop,
                 percent=self.zero_percent,
-                what="items would be marked out of stock, and ERPNext answered no Bin at all",
+                what="items would be marked out of stock, and ERPNext returned no Bin at all",
                 allow=ALLOW,
             )
         return plan.changes

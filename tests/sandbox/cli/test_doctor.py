@@ -79,7 +79,7 @@ def test_a_missing_right_names_the_tasks_and_the_role(erp_medusa: Command, erp: 
     bins = told.finding("rights", "Bin")
     assert (bins["level"], bins["fixable"]) == ("fail", True)
     assert "update_webitem_stock" in bins["means"]
-    assert "Stock User" in bins["mend"]
+    assert "Stock User" in bins["fix"]
     assert told.finding("rights", "Item Price")["level"] == "ok"
 
 
@@ -163,7 +163,7 @@ def test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
     erp.store.set("System Settings", "", time_zone="Asia/Muscat")
-    assert erp_medusa("doctor").finding("site", "time zone")["mend"] == "set SCHEDULE_TIMEZONE=Asia/Muscat"
+    assert erp_medusa("doctor").finding("site", "time zone")["fix"] == "set SCHEDULE_TIMEZONE=Asia/Muscat"
     shop_env.setenv("SCHEDULE_TIMEZONE", "Asia/Muscat")
     assert erp_medusa("doctor").finding("site", "time zone")["level"] == "ok"
 

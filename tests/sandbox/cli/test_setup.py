@@ -138,7 +138,7 @@ def test_the_key_goes_into_a_file_of_its_owners_own_and_nowhere_else(
     assert who.json()["message"] == USER
     again = erp_medusa("setup", "--key-file", str(file), "--new-key")
     assert again.code == 2
-    assert "not written over" in again.data["error"]
+    assert "not overwritten" in again.data["error"]
 
 
 @pytest.mark.usefixtures("admin")

@@ -117,7 +117,7 @@ def test_child_rows_need_the_parents_doctype(erp: ErpServer, client: ErpNextClie
 
 def test_a_site_of_another_kind_is_named(erp: ErpServer, client: ErpNextClient) -> None:
     erp.faults.add(Fault("status", status=200, json={"message": {"other": {}}}))
-    with pytest.raises(PermanentError, match="is this an ERPNext 15 or 16"):
+    with pytest.raises(PermanentError, match="is this ERPNext 15 or 16"):
         _ = client.major_version
     with pytest.raises(PermanentError, match="is this the address of ERPNext"):
         client.get_list("Brand", ["name"])

@@ -90,7 +90,7 @@ def test_a_run_without_signs_of_life_is_failed_and_the_others_go_on(monitoring: 
     assert monitoring.status(dead) == dg.DagsterRunStatus.FAILURE
     assert monitoring.status(alive) == STARTED
     messages = " ".join(entry.message for entry in monitoring.instance.all_logs(dead.run_id))
-    assert "no heartbeat of its process for 60 s" in messages
+    assert "no heartbeat from its process for 60 s" in messages
 
 
 def test_a_watcher_that_was_away_begins_to_watch_anew(monitoring: Monitoring, clock: Seconds) -> None:

@@ -114,7 +114,7 @@ class TestTicks:
             (Fault("drop_before"), "connection was lost"),
             (Fault("truncate"), ""),
             (Fault("status", status=200, json={"data": [{"name": None}]}), ""),
-            (Fault("status", status=200, text="<html>Welcome</html>"), "answered with a web page"),
+            (Fault("status", status=200, text="<html>Welcome</html>"), "returned a web page"),
         ],
         ids=lambda value: value.action if isinstance(value, Fault) else "",
     )
@@ -124,7 +124,7 @@ class TestTicks:
         wait_for(erp)
         erp.faults.add(replace(fault))
         (message,) = tick(task, instance)
-        assert "could not be asked" in message
+        assert "could not ask" in message
         assert reason in message
         assert len(erp.faults.requests) == 1, "a gate tries once"
         assert erp.secret not in message

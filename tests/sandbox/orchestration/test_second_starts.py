@@ -39,7 +39,7 @@ def test_a_second_start_of_the_same_batch_does_nothing_and_says_why(daemon: Daem
     first = submit(daemon, JOB, "batch_0")
     second = submit(daemon, JOB, "batch_0")
     assert (first.status, second.status) == (QUEUED, CANCELED)
-    assert f"run {first.run_id} already does the work of {JOB} for batch_0" in why(daemon, second)
+    assert f"run {first.run_id} is already working on {JOB} for batch_0" in why(daemon, second)
 
 
 def test_other_batches_start(daemon: Daemon) -> None:

@@ -26,4 +26,4 @@ def test_a_finding_of_the_doctor_fails_the_check_and_stands_in_its_table(runner:
     assert isinstance(table, dg.TableMetadataValue)
     (row,) = [record.data for record in table.records if record.data["what"] == "Bin"]
     assert row["level"] == "fail"
-    assert "Stock User" in str(row["mend"])
+    assert "Stock User" in str(row["fix"])

@@ -139,7 +139,7 @@ def test_each_receiver_gets_each_message_once_whatever_the_other_does(
         erp.faults.add(WRONG_KEY)
         reason_to_skip(OTPS, daemon.instance)
         for _ in range(2):
-            with pytest.raises(Exception, match="receiver 2 of 2 in ALERT_URLS did not take it"):
+            with pytest.raises(Exception, match="receiver 2 of 2 in ALERT_URLS did not accept the message"):
                 daemon.sensor(SENSOR)
         assert receiver.titles == ["expire_otps does not start"]
         other.status = 200

@@ -129,7 +129,7 @@ def test_prices_of_a_deleted_product_are_planned_as_rejects(shop: Shop, runner: 
     prices = "sync_missing_prices_to_medusa"
     planned = plan(runner, prices)
     (reject,) = planned.rejects
-    assert "is not in Medusa any more" in reject["reason"]
+    assert "is no longer in Medusa" in reject["reason"]
     assert unlike(planned, runner.job(prices, "batch_0")) == []
 
 
