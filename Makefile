@@ -62,7 +62,9 @@ test: $(READY) ## Unit tests, and whole assets against the embedded servers
 	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox tests/machine
 
 coverage: $(READY) ## The same with coverage of statements and branches, which must not fall (takes three quarters more)
-	@$(PYTEST) -n auto --maxprocesses 4 --cov --cov-report=term tests/unit tests/sandbox tests/machine
+	@$(PYTEST) -n auto --maxprocesses 4 --cov --cov-report=term --cov-report=json:.make/coverage.json \
+		tests/unit tests/sandbox tests/machine
+	@$(PY) -m dev.branch_coverage .make/coverage.json
 
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
 	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine

@@ -110,8 +110,6 @@ class _Query:
 
     def statement(self, request: ListRequest) -> tuple[list[str], str, list[Any]]:
         fields = parsed(request.fields) or ["name"]
-        if isinstance(fields, str):
-            fields = [part.strip() for part in fields.split(",")]
         distinct, keys, selected = request.distinct, [], []
         for item in fields:
             if isinstance(item, str) and item.lower().startswith("distinct "):

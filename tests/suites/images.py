@@ -287,7 +287,7 @@ class ImagesSuite:
             photos.add(item, "cut-jpeg.png", jpg[:-2]): "truncated",
             photos.add(item, "cut.webp", webp[:-1]): "truncated",
             photos.add(item, "huge.png", unique_image("png") + bytes(20_000)): "20,000",
-            photos.add(item, "unmeasured.png", unique_image("png") + bytes(30_000), file_size=0): "more than",
+            photos.add(item, "unmeasured.png", unique_image("png") + bytes(30_000), file_size=0): "larger than",
             photos.add(item, "gone.png", file_url=f"/files/gone-{uuid4().hex}.png"): "missing",
             photos.add(item, "gone2.png", file_url=f"/private/files/gone-{uuid4().hex}.png", is_private=1): "missing",
             photos.add(item, "odd.png", file_url=".other.example/odd.png"): "neither a path",
