@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from erp_medusa_pipelines.orchestration.history import History
 from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
@@ -79,6 +78,9 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
 
     @dg.op(description="Exports the named Website Items beside the nightly runs; nothing is recorded as materialized.")
     def export_items(context: dg.OpExecutionContext, config: ItemsConfig) -> None:
+        # Imported late: SQLAlchemy, which a code location does not need to be loaded.
+        from erp_medusa_pipelines.orchestration.history import History
+
         settings, history = load_settings(), History.beside(context.instance)
         log = history.log_of(context.run_id, settings.history_days) if history else None
         try:

@@ -7,7 +7,6 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from erp_medusa_pipelines.connections import Shop, open_shop
-from erp_medusa_pipelines.orchestration.history import History
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
 from erp_medusa_pipelines.settings import load_settings
@@ -38,6 +37,9 @@ class ShopConnection(dg.ConfigurableResource):
     @contextmanager
     def open(self) -> Iterator[Shop]:
         """Yield the clients, closed at the end; the history records their changes. Raises SettingsError."""
+        # Imported late: SQLAlchemy, which a code location does not need to be loaded.
+        from erp_medusa_pipelines.orchestration.history import History
+
         settings = load_settings()
         history = History.beside(self._instance) if self._instance and self._run else None
         if history is None or self._run is None:

@@ -25,7 +25,8 @@ from erp_medusa_pipelines.definitions import defs
 
 repository = defs.get_repository_def()
 print(len(repository.job_names))
-print(*sorted(name for name in sys.modules if name in ("apprise", "uvicorn", "pandas", "lxml", "PIL", "typer")
+print(*sorted(name for name in sys.modules if name in ("apprise", "uvicorn", "pandas", "lxml", "PIL", "typer",
+              "sqlalchemy")
               or name.startswith("erp_medusa_sandbox") or name.startswith("dagster._daemon.controller")))
 """
 
