@@ -317,7 +317,7 @@ class StockSuite:
         ("mapping", "words"),
         [
             ('{"Sohar": "sloc_nowhere"}', "sloc_nowhere not among"),
-            ('{"Salalah": "LOCATION"}', "no Warehouse is called Salalah"),
+            ('{"Salalah": "LOCATION"}', "there is no Warehouse Salalah"),
         ],
         ids=["location", "warehouse"],
     )

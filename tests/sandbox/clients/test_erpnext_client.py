@@ -220,7 +220,7 @@ def test_files_are_found_by_their_stored_address(erp: ErpServer, client: ErpNext
     erp.store.insert("File", file_url=url, is_private=private, attached_to_doctype="Website Item")
     erp.store.put_file(url, b"content")
     assert client.download(url, limit=7) == b"content"
-    with pytest.raises(PermanentError, match="more than the allowed 6 bytes"):
+    with pytest.raises(PermanentError, match="larger than the limit of 6 bytes"):
         client.download(url, limit=6)
 
 

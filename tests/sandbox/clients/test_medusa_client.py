@@ -166,7 +166,7 @@ def test_the_only_sales_channel_needs_no_setting(medusa: MedusaServer, client: M
     assert client.sales_channel_id(None) == medusa.sales_channel_id
     assert client.sales_channel_id(medusa.sales_channel_id) == medusa.sales_channel_id
     with pytest.raises(
-        PermanentError, match=f"MEDUSA_SALES_CHANNEL_ID=sc_nope is not among: {medusa.sales_channel_id}"
+        PermanentError, match=f"MEDUSA_SALES_CHANNEL_ID=sc_nope does not exist; there are: {medusa.sales_channel_id}"
     ):
         client.sales_channel_id("sc_nope")
 

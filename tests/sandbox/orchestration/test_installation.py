@@ -53,7 +53,7 @@ def test_an_instance_without_it_says_so_with_the_first_run(
         found = result(instance, "instance_is_set_up")
         assert not found.passed
         assert set(found.metadata) == {"run_coordinator", "run_launcher", "run_monitoring", "retention", "what_to_do"}
-        assert "dagster.yaml of the project is not in force: run_coordinator" in caplog.text
+        assert "the project's dagster.yaml is not in force: run_coordinator" in caplog.text
 
 
 def test_a_schedule_that_is_off_while_others_are_on_fails_the_check(daemon: Daemon) -> None:

@@ -349,7 +349,7 @@ def test_a_download_stops_at_its_limit() -> None:
         while True:
             sent += connection.send(b"x" * 64 * 1024)
 
-    with raw_server(endless) as url, pytest.raises(PermanentError, match="more than the allowed 1,000,000 bytes"):
+    with raw_server(endless) as url, pytest.raises(PermanentError, match="larger than the limit of 1,000,000 bytes"):
         Client(url).download("/files/big.png", limit=1_000_000)
     # Beyond the limit only what was on its way in the sockets' buffers.
     assert sent < 50_000_000
