@@ -41,7 +41,7 @@ def test_rates_are_rounded_to_the_currency(rate: str, currency: str, amount: str
     [
         (row("-0.001"), "price_list_rate", "negative"),
         (row("0"), "price_list_rate", "the rate is 0"),
-        (row("0.0004"), "price_list_rate", "0 in 3 decimals"),
+        (row("0.0004"), "price_list_rate", "0 at 3 decimals"),
         (row("1", "XAU"), "currency", "XAU, only JPY, OMR, USD"),
         (row("1", ""), "currency", "(empty)"),
         (row("1", valid_from=date(2026, 3, 2), valid_upto=date(2026, 3, 1)), "valid_upto", "before it starts"),
