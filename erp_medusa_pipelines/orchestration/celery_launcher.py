@@ -42,10 +42,12 @@ class WatchingCeleryRunLauncher(Watching, CeleryRunLauncher):
         super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """End the run's pool process. Returns False for a run that was never sent to Celery."""
+        """End the run's pool process. Returns False for a run that has ended or was never sent to Celery."""
         run = self._instance.get_run_by_id(run_id)
-        if run is None or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
+        if run is None or run.is_finished or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
+        # Dagster's own launcher does not say it: the run would count as failed, and the retry sensor would repeat it.
+        self._instance.report_run_canceling(run)
         return super().terminate(run_id)
 
     def what_the_launcher_knows(self, run: dg.DagsterRun) -> CheckRunHealthResult:

@@ -139,6 +139,18 @@ def test_a_run_that_was_given_up_in_the_queue_does_nothing_when_a_worker_comes(
         assert "Started execution of step" not in view.messages
 
 
+def test_a_run_that_an_operator_ends_is_canceled_and_has_not_failed(tmp_path: Path) -> None:
+    with cluster(tmp_path, MEDUSA_CHUNK="10") as found:
+        found.worker("one", "long")
+        deployment = found.deployment
+        deployment.break_medusa(action="latency", seconds=600, path=CREATE, skip=1)
+        run_id = deployment.launch(EXPORT, BATCHES[0])
+        wait_for("products of the first chunk", lambda: external_ids(deployment.shop), 120)
+        deployment.terminate(run_id)
+        ended = deployment.ended(run_id, 180)
+        assert ended.status == "CANCELED", ended.messages
+
+
 @pytest.mark.parametrize(("shop", "queue"), [("muscat", "salalah_long"), ("muscat", "long"), ("", "muscat_long")])
 def test_a_worker_does_not_start_for_another_shops_queue(shop: str, queue: str, tmp_path: Path) -> None:
     """It would do the run with its own settings and keys."""
