@@ -316,7 +316,7 @@ class StockSuite:
     @pytest.mark.parametrize(
         ("mapping", "words"),
         [
-            ('{"Sohar": "sloc_nowhere"}', "sloc_nowhere not among"),
+            ('{"Sohar": "sloc_nowhere"}', "sloc_nowhere not found"),
             ('{"Salalah": "LOCATION"}', "there is no Warehouse Salalah"),
         ],
         ids=["location", "warehouse"],
