@@ -16,7 +16,8 @@ from erp_medusa_pipelines.tasks import TASKS
 
 # With a window of days ticks are looked up by the schedule's name. Without, Dagster looks by the address that the code
 # was served from when the schedule was turned on: after a restart of `dg dev` it finds none.
-_STATE = "{ id status ticks(limit: 1, dayRange: 2) { timestamp } }"
+# A tick that is still looked at does not count: at its end the daemon stores the schedule as it was before, turned on.
+_STATE = "{ id status ticks(limit: 1, dayRange: 2, statuses: [SUCCESS, SKIPPED, FAILURE]) { timestamp } }"
 _INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nodes {{ name location {{ name }}
   schedules {{ name scheduleState {_STATE} }} sensors {{ name sensorState {_STATE} }} }} }}
   ... on PythonError {{ message }} }}

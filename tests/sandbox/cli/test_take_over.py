@@ -10,6 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.types import DaemonHeartbeat
@@ -137,6 +139,28 @@ def test_a_task_that_is_at_work_is_left_and_reported(
     assert back.code == 1
     assert back.data["left"]["fetch_clearance_items"] == "left: our run is still going"
     assert "api.fetch_clearance_items" in stopped(erp)
+
+
+def test_a_tick_is_waited_for_until_it_has_ended(dagster: Dagster) -> None:
+    """At its end the daemon stores the schedule as it was at its beginning: one turned off meanwhile was on again."""
+    api = DagsterApi(dagster.url)
+    schedule = next(one for one in api.installation().schedules.values() if one.name == "expire_otps_schedule")
+    api.turn_schedule(api.installation(), schedule.name, on=True)
+    state = next(one for one in dagster.instance.all_instigator_state() if one.instigator_name == schedule.name)
+    looked_at = {"instigator_origin_id": state.instigator_origin_id, "instigator_name": schedule.name,
+                 "instigator_type": InstigatorType.SCHEDULE, "selector_id": state.selector_id}  # fmt: skip
+    earlier, now = time.time() - 60, time.time()
+    dagster.instance.create_tick(TickData(**looked_at, status=TickStatus.SKIPPED, timestamp=earlier))
+    tick = dagster.instance.create_tick(TickData(**looked_at, status=TickStatus.STARTED, timestamp=now))
+    assert _last_tick(api, schedule.name) == pytest.approx(earlier)
+    dagster.instance.update_tick(tick.with_status(TickStatus.SKIPPED))
+    assert _last_tick(api, schedule.name) == pytest.approx(now)
+
+
+def _last_tick(api: DagsterApi, schedule: str) -> float:
+    last = api.installation().schedules[schedule].last_tick
+    assert last
+    return last.timestamp()
 
 
 def test_nothing_is_switched_for_a_daemon_that_does_not_run(
