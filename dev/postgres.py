@@ -144,7 +144,10 @@ class Cluster:
     def __post_init__(self) -> None:
         self.account = _account()
         self.home = self.home.resolve()
+        # Points from the asked home to the one that is used.
+        self.link: Path | None = None
         if self.account is not None and not _reachable(self.home, self.account):
+            self.link = self.home / "home"
             self.home = self._home_open_to_the_account()
         self.data = self.home / "data"
 
@@ -234,6 +237,11 @@ class Cluster:
 
     def start(self) -> None:
         """Create the cluster if it does not exist and start its server if it is not running. Sets `port`."""
+        if self.link is not None and not self.link.is_symlink():
+            # The folder that asks is new. What is there belonged to one of the same name, which was deleted.
+            self.remove()
+            self.link.parent.mkdir(parents=True, exist_ok=True)
+            self.link.symlink_to(self.home)
         if not self._made():
             self._make()
         if not self.running():
@@ -260,6 +268,8 @@ class Cluster:
         self.stop()
         if self.home.exists():
             shutil.rmtree(self.home)
+        if self.link is not None:
+            self.link.unlink(missing_ok=True)
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
