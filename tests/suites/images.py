@@ -1,103 +1,21 @@
 """Images over real sockets: what products show afterwards, what was uploaded, and how bad files are reported."""
 
 import re
-from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
-import requests
 
 from erp_medusa_pipelines.sync.catalogue.image_files import upload_name
-from erp_medusa_sandbox.faults import Fault, SeenRequest
-from erp_medusa_sandbox.shop.images import image
+from erp_medusa_sandbox.faults import Fault
 from tests.suites.export import NOTES
 from tests.support.catalogue import Catalogue
-from tests.support.runs import JobRun, Runner
+from tests.support.photos import UPLOADS, Photos, fetched, unique_image
+from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 
-UPLOADS = r"/admin/uploads"
 PRODUCTS = r"/admin/products/batch"
-
-
-class Photos:
-    """Files of Website Items in a catalogue, and the products that should show them."""
-
-    def __init__(self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner) -> None:
-        self.catalogue = catalogue
-        self.store = catalogue.store
-        self.erp = erp
-        self.medusa = medusa
-        self.runner = runner
-        self.group = catalogue.group("Photos")
-        self._made = 0
-        # Files that are saved without the Server Script need the folder that they say they lie in.
-        for folder, above in (("Home", None), ("Home/Attachments", "Home")):
-            self.store.insert("File", name=folder, file_name=folder.rpartition("/")[2], is_folder=1, folder=above)
-
-    def item(self, **fields: Any) -> str:
-        return self.catalogue.item(self.group, **fields)
-
-    def export(self) -> None:
-        """Make products of the items, without images."""
-        assert self.runner.asset("medusa_collections").success
-        assert self.runner.asset("medusa_products", "batch_0").success
-
-    def add(self, item: str, name: str = "", content: bytes | None = None, **values: Any) -> str:
-        """Attach a file, by default a unique picture. Returns the File's name."""
-        self._made += 1
-        name = name or f"photo {self._made}.png"
-        if content is None:
-            content = unique_image(name.rpartition(".")[2])
-        creation = f"2026-01-01 00:00:{self._made:02d}.000000"
-        return self.store.attach(item, name, content, **{"creation": creation, **values})
-
-    def file(self, name: str) -> dict[str, Any]:
-        row = self.store.get("File", name)
-        assert row is not None
-        return row
-
-    def content(self, name: str) -> bytes:
-        content = self.store.file(self.file(name)["file_url"])
-        assert content is not None
-        return content
-
-    def sync(self, **options: Any) -> JobRun:
-        return self.runner.asset("medusa_images", "batch_0", **options)
-
-    def updated(self) -> int:
-        """Products that the update of changed ones updates."""
-        run = self.runner.asset("medusa_product_updates", "batch_0")
-        assert run.success
-        return run.metadata("medusa_product_updates")["updated"]
-
-    def product(self, item: str) -> dict[str, Any]:
-        product_id = self.catalogue.row(item)["medusa_id"]
-        params = {"fields": "id,thumbnail,images.id,images.url,images.rank"}
-        product = self.medusa.admin("GET", f"/admin/products/{product_id}", params=params)["product"]
-        product["images"].sort(key=lambda shown: shown["rank"])
-        return product
-
-    def shown(self, item: str) -> list[bytes]:
-        """What a customer's browser gets for the product's images, in their order."""
-        return [fetched(entry["url"]) for entry in self.product(item)["images"]]
-
-    def writes(self) -> list[SeenRequest]:
-        return [seen for seen in self.medusa.faults.requests if seen.method != "GET"]
-
-    def uploads(self) -> int:
-        return len([seen for seen in self.writes() if re.search(UPLOADS, seen.path)])
-
-
-def unique_image(kind: str) -> bytes:
-    return image(kind, uuid4().int % 2**31)
-
-
-def fetched(url: str) -> bytes:
-    answer = requests.get(url, timeout=30)
-    answer.raise_for_status()
-    return answer.content
 
 
 @pytest.fixture

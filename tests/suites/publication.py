@@ -4,18 +4,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from erp_medusa_sandbox.faults import Fault
 from tests.suites.export import products
-from tests.suites.images import Photos
 from tests.suites.prices import EXPORT
 from tests.suites.prices import JOB as PRICES
 from tests.suites.stock import JOB as STOCK
 from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
+from tests.support.photos import Photos
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 from tests.support.writes import medusa_writes
+
+
+PRICES_ROUTE = r"/admin/price-lists"
 
 
 class Shop:
@@ -72,6 +76,32 @@ class PublicationSuite:
         whole_shop.medusa.faults.forget_requests()
         assert runner.job(EXPORT, "batch_0").success
         assert medusa_writes(whole_shop.medusa) == []
+
+    def test_an_id_of_a_price_that_is_gone_publishes_nothing(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody deletes the product in Medusa, which then refuses the price of the one that replaces it."""
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        name = whole_shop.item()
+        whole_shop.photos.add(name)
+        price = whole_shop.priced.price(name, 1.735)
+        whole_shop.stocked.bin(name, "Main", 3)
+        assert runner.job(EXPORT, "batch_0").success
+        assert whole_shop.status(name) == "published"
+        whole_shop.medusa.admin("DELETE", f"/admin/products/{whole_shop.catalogue.row(name)['medusa_id']}")
+        refused = {"type": "invalid_data", "message": "the amount is refused"}
+        whole_shop.medusa.faults.add(
+            Fault("status", method="POST", path=PRICES_ROUTE, body=r"1\.735", status=400, json=refused)
+        )
+        for _ in ("refused", "held back since"):
+            run = runner.job(EXPORT, "batch_0")
+            waiting = run.metadata("medusa_publication")["waiting_for"].records
+            assert [dict(record.data) for record in waiting] == [{"website_item": name, "lacks": "price"}]
+            assert whole_shop.status(name) == "draft"
+        whole_shop.medusa.faults.heal()
+        whole_shop.priced.change(price, price_list_rate=1.6)
+        assert runner.job(EXPORT, "batch_0").success
+        assert (whole_shop.status(name), whole_shop.priced.shown(name)) == ("published", 1.6)
 
     def test_prices_and_stock_of_a_copy_never_reach_its_originals_product(
         self, whole_shop: Shop, runner: Runner

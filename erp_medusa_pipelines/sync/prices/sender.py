@@ -58,12 +58,15 @@ class EntrySender:
         self._new: dict[Window, list[Wanted]] = defaultdict(list)
         self._changed: dict[str, list[Wanted]] = defaultdict(list)
         self._awaited: Counter[str] = Counter()
+        self._stale_ids: dict[str, IdChange] = {}
         self._awaited_lock = threading.Lock()
         self._stage = Stage("prices", run.options.parallel)
 
     def add(self, plan: ItemPlan) -> None:
         """Queue the entries to create and change for an item, without those refused before."""
         for window, wanted in plan.create:
+            if wanted.ids and (no_id := wanted.ids.change_to("")):
+                self._stale_ids[wanted.name] = no_id
             if not self._run.held(wanted.name, wanted.fingerprint):
                 with self._awaited_lock:
                     self._awaited[wanted.variant_id] += 1
@@ -77,9 +80,13 @@ class EntrySender:
         self._submit(most=self._per_call)
 
     def finish(self) -> None:
-        """Send the rest and wait for everything."""
+        """Send the rest and wait for everything. Item Prices whose entry was not created keep no id of an older one.
+
+        An id says that Medusa has the price: publication.py relies on it.
+        """
         self._submit(most=0)
         self._stage.finish()
+        self._keep_ids(list(self._stale_ids.values()))
 
     def close(self) -> None:
         """Cancel what has not started."""
@@ -153,6 +160,9 @@ class EntrySender:
     def _created(self, entries: Sequence[tuple[Wanted, str]]) -> None:
         with self._awaited_lock:
             self._awaited.subtract(wanted.variant_id for wanted, _ in entries)
+            for wanted, _ in entries:
+                if wanted.ids:
+                    self._stale_ids.pop(wanted.name, None)
         self._run.report.count("written", len(entries))
         self._run.report.advance(len(entries))
         changes = [wanted.ids.change_to(entry_id) for wanted, entry_id in entries if wanted.ids]

@@ -7,8 +7,8 @@ import pytest
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
-from tests.suites.images import Photos
 from tests.support.catalogue import Catalogue
+from tests.support.photos import Photos
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes
