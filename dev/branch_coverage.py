@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-LEAST_PERCENT = 86.0
+LEAST_PERCENT = 90.0
 MODULES_SHOWN = 10
 
 

@@ -18,7 +18,6 @@ from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 from tests.support.writes import medusa_writes
 
-
 PRICES_ROUTE = r"/admin/price-lists"
 
 
