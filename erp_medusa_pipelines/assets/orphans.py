@@ -1,4 +1,8 @@
-"""Products without a Website Item: one thin asset over sync/, for the whole shop."""
+"""Products without a Website Item, and pictures that are shown no more: one thin asset over sync/ for the whole shop.
+
+Pictures are looked at here, and not with the other fields of a product each night: they would make that reading half as
+long again, and it is Medusa that an export waits for.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,10 +18,12 @@ from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
+from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 
 ASSET = "orphaned_products"
 OWNED = "products_are_owned"
 UNIQUE = "ids_are_used_once"
+PICTURES = "pictures_are_shown"
 
 
 def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -48,6 +54,14 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 asset=ASSET,
                 description="No two Website Items have the same medusa_id; the next export gives the copy its own.",
             ),
+            dg.AssetCheckSpec(
+                PICTURES,
+                asset=ASSET,
+                description=(
+                    "Every product shows the pictures that were put on it. One that was removed in Medusa stays away."
+                    " Attach the file again to have it back, or delete the File in ERPNext to have it off this list."
+                ),
+            ),
         ],
         description="Products of the whole shop that no Website Item owns; those that are shown become drafts.",
     )
@@ -66,7 +80,8 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             )
             look.run()
             result = run.result()
-            checks = [_owned(look.orphans), _used_once(look.shared)]
+            removed = list(removed_pictures(run.shop.erp, run.shop.medusa))
+            checks = [_owned(look.orphans), _used_once(look.shared), _shown(removed)]
             return result._replace(check_results=[*(result.check_results or ()), *checks])
 
     return [orphaned_products]
@@ -80,6 +95,10 @@ def _owned(orphans: Sequence[Orphan]) -> dg.AssetCheckResult:
 def _used_once(shared: Sequence[SharedId]) -> dg.AssetCheckResult:
     rows = [{"medusa_id": one.medusa_id, "website_items": ", ".join(one.website_items)} for one in shared]
     return _check(UNIQUE, rows, ("medusa_id", "website_items"))
+
+
+def _shown(removed: Sequence[RemovedPicture]) -> dg.AssetCheckResult:
+    return _check(PICTURES, [asdict(one) for one in removed], ("website_item", "file_name", "file"))
 
 
 def _check(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dg.AssetCheckResult:

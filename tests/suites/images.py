@@ -1,6 +1,7 @@
 """Images over real sockets: what products show afterwards, what was uploaded, and how bad files are reported."""
 
 import re
+from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -274,6 +275,34 @@ class ImagesSuite:
         healed = photos.sync()
         assert healed.check("medusa_images").passed
         assert photos.shown(item) == [photos.content(large), picture]
+
+    def test_a_picture_that_was_removed_in_medusa_is_told_until_its_file_is_deleted(
+        self, photos: Photos, runner: Runner
+    ) -> None:
+        item = photos.item()
+        photos.add(item)
+        removed = photos.add(item, "back.png")
+        # Its id was written by something else, so that nobody can tell what it looked like in Medusa.
+        photos.store.force("File", photos.add(item, "other.png"), medusa_id="file_01")
+        photos.export()
+        photos.sync()
+        assert self._not_shown(runner) == []
+        product = photos.product(item)
+        front = {key: product["images"][0][key] for key in ("id", "url")}
+        photos.medusa.admin("POST", f"/admin/products/{product['id']}", json={"images": [front]})
+        photos.medusa.faults.forget_requests()
+        assert self._not_shown(runner) == [(item, "back.png")]
+        assert photos.writes() == []
+        photos.store.delete("File", removed)
+        assert self._not_shown(runner) == []
+
+    @staticmethod
+    def _not_shown(runner: Runner) -> list[tuple[str, str]]:
+        check = runner.asset("orphaned_products").check("orphaned_products", "pictures_are_shown")
+        found: Any = check.metadata.get("found")
+        rows = [(row.data["website_item"], row.data["file_name"]) for row in found.records] if found else []
+        assert check.passed == (not rows)
+        return rows
 
     def test_a_file_that_medusa_refuses_is_found_among_the_others(self, photos: Photos) -> None:
         item, other = photos.item(), photos.item()

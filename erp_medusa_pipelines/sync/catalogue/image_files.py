@@ -117,6 +117,11 @@ def check_size(image: ImageFile, limit: int) -> None:
         )
 
 
+def was_sent_by_us(file: Mapping[str, Any]) -> bool:
+    """Return whether the `medusa_id` of a File is one that this project writes. Another one tells no address."""
+    return file["medusa_id"].startswith(REMOTE_ID) or bool(_UPLOADED_AS.search(file["medusa_id"]))
+
+
 def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
     """Return the image address of a product that shows an uploaded File {file_url, medusa_id}, or None."""
     if file["medusa_id"].startswith(REMOTE_ID):

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
-from erp_medusa_pipelines.sync.catalogue.image_files import shown_at
+from erp_medusa_pipelines.sync.catalogue.image_files import shown_at, was_sent_by_us
 
 SHOWN_ONCE: Filters = [["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"], ["is_folder", "=", 0]]
 FILE_FIELDS = ["name", "file_name", "file_url", "medusa_id", "attached_to_name"]
@@ -40,7 +40,7 @@ def removed_pictures(
     chosen: Filters = [["attached_to_name", "in", list(items)]] if items else []
     files = defaultdict(list)
     for file in erp.rows("File", FILE_FIELDS, filters=[*SHOWN_ONCE, *chosen]):
-        if belongs(file["attached_to_name"]):
+        if belongs(file["attached_to_name"]) and was_sent_by_us(file):
             files[file["attached_to_name"]].append(file)
     for names in batched(sorted(files), ITEMS_PER_LOOK):
         rows = erp.rows_in(WEBSITE_ITEM, ["name", "medusa_id"], names, filters=[["medusa_id", "is", "set"]])
