@@ -131,9 +131,9 @@ def _flat(change: Change, current: Row) -> Iterator[PlanRow]:
     for field, old, new in _fields(change, current):
         if change.action == "create" or old != new:
             found = True
-            yield PlanRow("Medusa", change.kind, name or change.key, change.action, field, old, new)
+            yield PlanRow(change.system, change.kind, name or change.key, change.action, field, old, new)
     if not found and (change.action == "delete" or not change.values):
-        yield PlanRow("Medusa", change.kind, name or change.key, change.action, "", "", "")
+        yield PlanRow(change.system, change.kind, name or change.key, change.action, "", "", "")
 
 
 def _fields(change: Change, current: Row) -> Iterator[tuple[str, str, str]]:

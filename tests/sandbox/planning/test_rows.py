@@ -103,6 +103,12 @@ def test_a_log_entry_of_a_new_document_is_one_row() -> None:
     assert (single.document, single.field, single.new) == ("price_1", "OMR always", "2")
 
 
+def test_a_log_entry_names_the_server_that_was_written_to() -> None:
+    named = Change("ERPNext", "update", "Website Item", "WEB-1", {"custom_in_stock": 1}, "WEB-1")
+    refused = Change("ERPNext", "refuse", "Item Price", "price-1", {}, "price-1")
+    assert [row.system for row in rows_of([named, refused])] == ["ERPNext", "ERPNext"]
+
+
 def test_two_plans_with_other_new_ids_have_the_same_digest() -> None:
     def told(number: int, title: str) -> str:
         link = {"inventory_items": [{"id": f"planned_iitem_{number}"}], "title": title}
