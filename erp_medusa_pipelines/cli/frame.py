@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from dotenv import dotenv_values
 
-from erp_medusa_pipelines.cli.output import Answer, ExitCode, print_json, show, stderr
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, begin, print_json, show, stderr
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.clients.http import Redactor
 from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings, SettingsError
@@ -40,11 +40,16 @@ def command(function: Callable[..., Answer]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*arguments: Any, as_json: bool = False, debug: bool = False, **options: Any) -> None:
         _log_to_stderr(debug)
+        begin()
         try:
             answer = function(*arguments, **options)
         except KeyboardInterrupt:
             code = ExitCode.STOPPED
-            _say("Stopped. Start the same command again: it goes on from what is done.", code, as_json=as_json)
+            _say(
+                "Stopped. Start the same command again: it goes on from what is done (apply needs a new plan).",
+                code,
+                as_json=as_json,
+            )
             raise typer.Exit(code) from None
         except (typer.Exit, typer.BadParameter):
             raise

@@ -45,6 +45,21 @@ def stderr() -> Console:
     return Console(stderr=True)
 
 
+_said: set[str] = set()
+
+
+def begin() -> None:
+    """Start a command: it may say everything once."""
+    _said.clear()
+
+
+def say_once(text: str) -> None:
+    """Print a warning on stderr, unless this command did so already."""
+    if text not in _said:
+        _said.add(text)
+        stderr().print(text, style="yellow", markup=False)
+
+
 def show(answer: Answer, *, as_json: bool) -> None:
     """Print an answer."""
     if as_json:

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from erp_medusa_pipelines.cli.frame import ADMIN_VARIABLES, CommandError
-from erp_medusa_pipelines.cli.output import stderr
+from erp_medusa_pipelines.cli.output import say_once
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_erpnext_as, open_shop
@@ -19,6 +19,9 @@ from erp_medusa_pipelines.settings import ServerUrl, Settings, load_settings
 
 PATIENCE = {"http_connect_timeout": 5.0, "http_read_timeout": 30.0, "http_attempts": 2}
 """Time-outs of commands that only read; commands that write use those of the runs."""
+
+YES = ("1", "true", "t", "yes", "y", "on")
+"""What the settings take for true."""
 
 
 @contextmanager
@@ -28,10 +31,15 @@ def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterat
     `patient=False` waits seconds instead of minutes for a server, for commands that only read.
     """
     settings = settings or load_settings()
-    if settings.uses_sandbox:
-        stderr().print(SANDBOX_NOTICE, style="yellow", markup=False)
+    tell_sandbox(settings)
     with open_shop(settings if patient else settings.model_copy(update=PATIENCE)) as shop:
         yield shop
+
+
+def tell_sandbox(settings: Settings) -> None:
+    """Say on stderr, once per command, that the servers are not a shop's."""
+    if settings.uses_sandbox:
+        say_once(SANDBOX_NOTICE)
 
 
 @contextmanager
@@ -65,7 +73,12 @@ def connect_to_switch(settings: Settings) -> Iterator[ErpNextClient]:
 
 def _erpnext_url() -> str:
     """Return ERPNEXT_URL alone: other settings may not be set yet."""
-    value = {**dotenv_values(".env"), **os.environ}.get("ERPNEXT_URL")
+    variables = {**dotenv_values(".env"), **os.environ}
+    if (variables.get("USE_SANDBOX") or "").strip().lower() in YES:
+        raise CommandError(
+            "USE_SANDBOX=true is set, and the sandbox has no administrator's key: take it out to reach ERPNEXT_URL"
+        )
+    value = variables.get("ERPNEXT_URL")
     if not value:
         raise CommandError("set ERPNEXT_URL to the address of ERPNext, in the environment or .env")
     try:

@@ -47,6 +47,18 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(erp_medusa: Command
 
 
 @pytest.mark.usefixtures("admin")
+def test_a_setup_writes_nothing_while_the_sandbox_is_asked_for(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    """Every other command would speak to the sandbox, and this one to ERPNEXT_URL."""
+    shop_env.setenv("USE_SANDBOX", "true")
+    told = erp_medusa("setup")
+    assert told.code == 2
+    assert told.data["error"].startswith("USE_SANDBOX=true is set")
+    assert writes(erp) == []
+
+
+@pytest.mark.usefixtures("admin")
 def test_a_second_setup_makes_nothing(erp_medusa: Command, erp: ErpServer) -> None:
     first = erp_medusa("setup")
     assert first.code == 0, first.data

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from erp_medusa_pipelines.cli.frame import CommandError, command
 from erp_medusa_pipelines.cli.main import app as real_app
-from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, say_once, table
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.settings import SettingsError
 
@@ -56,6 +56,15 @@ def test_an_error_is_one_line_without_a_traceback(error: Exception) -> None:
     parsed = json.loads(run(ask, "--json").stdout)
     assert parsed["status"] == "cannot_tell"
     assert "\n" not in parsed["error"]
+
+
+def test_a_warning_is_said_once_by_each_command() -> None:
+    def ask() -> Answer:
+        say_once("SANDBOX")
+        say_once("SANDBOX")
+        return Answer({})
+
+    assert [run(ask).stderr for _ in range(2)] == ["SANDBOX\n"] * 2
 
 
 def test_an_unexpected_error_names_the_line_and_debug_raises_it() -> None:
