@@ -6,6 +6,7 @@ Belongs here: the commands, and a plan as tables and as a file. Planning itself 
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from erp_medusa_pipelines.cli.dagster_side import definitions, instance_if_any, 
 from erp_medusa_pipelines.cli.frame import CommandError, command
 from erp_medusa_pipelines.cli.items import website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
-from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.cli.shop import connect, tell_sandbox
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 
@@ -40,7 +41,10 @@ COLOURS = {"create": "green", "update": "yellow", "delete": "red", "send": "cyan
 
 def _batch_number(text: str) -> int:
     """3 for `3` as for `batch_3`, which is how every table and the UI call it."""
-    return int(text.removeprefix("batch_"))
+    number = text.removeprefix("batch_")
+    if not number.isdecimal():
+        raise typer.BadParameter(f"{text} is no batch: name one as 0 or batch_0")
+    return int(number)
 
 
 TaskName = Annotated[
@@ -73,6 +77,8 @@ def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out
     - `erp-medusa plan sync_missing_prices_to_medusa --out prices.json`
     """
     settings = load_settings()
+    if out and not os.access(out if out.exists() else out.resolve().parent, os.W_OK):
+        raise CommandError(f"{out} cannot be written: its directory is missing, or it is not writable")
     scope = scope_of(settings, batch or (), item or ())
     plans = make_plans(settings, tasks_named(task), scope)
     told = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
@@ -91,27 +97,49 @@ def apply(plan: PlanFile) -> Answer:
 
     - `erp-medusa apply --plan prices.json`
     """
-    try:
-        read = json.loads(plan.read_text(encoding="utf-8"))
-        known = [(_task(one["task"]), one["batches"], one["items"]) for one in read["plans"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{plan} is not a plan that `erp-medusa plan --out` wrote: {error}") from error
+    digest, known = _read(plan)
+    if any(items for _task, _batches, items in known):
+        raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
     from erp_medusa_pipelines.orchestration.planned_runs import Scope
 
     settings = load_settings()
-    with the_instance() as instance:
+    tell_sandbox(settings)
+    with the_instance() as instance, progress() as display:
         code = definitions(settings)
-        scopes = [(task, Scope(tuple(batches), tuple(items))) for task, batches, items in known]
-        again = [_plan(code, settings, task, scope, instance) for task, scope in scopes]
-        if digest_of(again) != read["digest"]:
-            text = f"Something changed since: the plan is now {digest_of(again)}, the file has {read['digest']}."
+        scopes = [(task, Scope(tuple(batches))) for task, batches, _items in known]
+        steps = [(task, batch) for task, scope in scopes for batch in scope.batches_of(task, settings)]
+        if busy := next(filter(None, (_busy(instance, task, batch) for task, batch in steps)), ""):
+            raise CommandError(busy)
+        with _silent_syncs():
+            again = [
+                _plan(code, settings, task, scope, instance)
+                for task, scope in display.track(scopes, description="Planning again")
+            ]
+        if digest_of(again) != digest:
+            text = f"Something changed since: the plan is now {digest_of(again)}, the file has {digest}."
             shown = [Text(f"{text} Nothing was run; make a new plan.", style="yellow")]
             return Answer({"applied": False, "digest": digest_of(again)}, shown, ExitCode.TO_DO)
-        runs = [run for task, scope in scopes for run in _run(code, settings, task, scope, instance)]
+        runs = [_run(code, task, batch, instance) for task, batch in display.track(steps, description="Running")]
+    return _applied(runs)
+
+
+def _read(file: Path) -> tuple[str, list[tuple[Task, list[str], list[str]]]]:
+    """Return the digest of the plan in a file, and its tasks with their batches and items."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+        return read["digest"], [(_task(one["task"]), one["batches"], one["items"]) for one in read["plans"]]
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{file} is not a plan that `erp-medusa plan --out` wrote") from error
+
+
+def _applied(runs: list[dict[str, Any]]) -> Answer:
     failed = [run for run in runs if not run["success"]]
     rows = [(run["job"], run["batch"] or "", "ok" if run["success"] else "failed", run["run_id"]) for run in runs]
-    code_of = ExitCode.TO_DO if failed else ExitCode.FINE
-    return Answer({"applied": True, "runs": runs}, [table("Runs", ("task", "batch", "", "run"), rows)], code_of)
+    shown: list[RenderableType] = [table("Runs", ("task", "batch", "", "run"), rows)]
+    shown += [Text(" ".join(filter(None, (run["job"], run["batch"]))) + f": {run['problem']}", "red") for run in failed]
+    return Answer({"applied": True, "runs": runs}, shown, ExitCode.TO_DO if failed else ExitCode.FINE)
 
 
 def tasks_named(name: str | None) -> list[Task]:
@@ -144,6 +172,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
 
 def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "list[Plan]":
     """Make one plan per task, with progress."""
+    tell_sandbox(settings)
     with instance_if_any() as instance, progress() as display, _silent_syncs():
         code = definitions(settings)
         bar = display.add_task("Planning", total=len(tasks))
@@ -174,23 +203,40 @@ def _plan(
     return plan_task(code, settings, task, scope, instance=instance)
 
 
-def _run(
-    code: "dg.Definitions", settings: Settings, task: Task, scope: "Scope", instance: "dg.DagsterInstance"
-) -> list[dict[str, Any]]:
-    from erp_medusa_pipelines.orchestration.runs import active_partitions
+def _run(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.DagsterInstance") -> dict[str, Any]:
+    from erp_medusa_pipelines.orchestration.jobs import batch_tags
+    from erp_medusa_pipelines.orchestration.run_failures import read_failure
     from erp_medusa_pipelines.orchestration.side_runs import QUIET
 
-    if scope.items:
-        raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
-    batches = scope.batches_of(task, settings)
-    if busy := active_partitions(instance, task, batches):
-        raise CommandError(f"{task.name} is already running: run {next(iter(busy.values()))}")
-    job = code.resolve_job_def(task.name)
-    done = []
-    for batch in batches:
-        result = job.execute_in_process(instance=instance, partition_key=batch, run_config=QUIET, raise_on_error=False)
-        done.append({"job": task.name, "batch": batch, "run_id": result.run_id, "success": result.success})
-    return done
+    # Again, just before: the daemon may have started one while earlier batches ran.
+    if busy := _busy(instance, task, batch):
+        return {"job": task.name, "batch": batch, "run_id": "", "success": False, "problem": busy}
+    result = code.resolve_job_def(task.name).execute_in_process(
+        instance=instance, partition_key=batch, run_config=QUIET, tags=batch_tags(batch), raise_on_error=False
+    )
+    problem = "" if result.success else read_failure(instance, result.run_id).reason
+    return {
+        "job": task.name,
+        "batch": batch,
+        "run_id": result.run_id,
+        "success": result.success,
+        "problem": problem,
+    }
+
+
+def _busy(instance: "dg.DagsterInstance", task: Task, batch: str | None) -> str:
+    """Return which run is in the way: one that does the same work, or works on the same batch."""
+    from erp_medusa_pipelines.orchestration.item_runs import BusyError, refuse_busy
+    from erp_medusa_pipelines.orchestration.runs import active_partitions
+
+    if busy := active_partitions(instance, task, [batch]):
+        return f"{task.name} is already running (run {busy[batch]}): try again when that run has ended"
+    try:
+        if batch:
+            refuse_busy(instance, [batch])
+    except BusyError as error:
+        return str(error)
+    return ""
 
 
 def digest_of(plans: "Sequence[Plan]") -> str:
@@ -222,12 +268,12 @@ def _shown(plan: "Plan") -> list[RenderableType]:
         parts.append(table(plan.task, columns, rows))
         if len(plan.rows) > MOST_ROWS:
             parts.append(Text(f"and {len(plan.rows) - MOST_ROWS} more (--json and --out have all)", style="dim"))
-    else:
+    elif not plan.problems:
         parts.append(Text(f"{plan.task}: nothing to change", style="green"))
     if plan.rejects:
         rejects = [(str(row["document"]), str(row["field"]), str(row["reason"])) for row in plan.rejects]
         parts.append(table("Would be rejected", ("document", "field", "reason"), rejects))
-    parts += [Text(f"Would fail: {problem}", style="red") for problem in plan.problems]
+    parts += [Text(f"{plan.task} would fail: {problem}", style="red") for problem in plan.problems]
     documents = Counter(
         f"{row.action} {row.kind}" for row in {(r.action, r.kind, r.document): r for r in plan.rows}.values()
     )

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import UnresolvedAssetJobDefinition
-from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
+from erp_medusa_pipelines.orchestration.shops import SHOP_BATCH_TAG, asset_key, shop_name, shop_tags
 from erp_medusa_pipelines.tasks import Task
 
 KUBERNETES_TAG = "dagster-k8s/config"
@@ -28,6 +28,12 @@ def run_tags(task: Task) -> dict[str, str]:
         "dagster/max_retries": "0",
         **shop_tags(),
     }
+
+
+def batch_tags(batch: str | None) -> dict[str, str]:
+    """Return the tags by which one run per batch is admitted, for a run that does not pass our coordinator."""
+    shop = shop_name()
+    return {BATCH_TAG: batch, **({SHOP_BATCH_TAG: f"{shop}/{batch}"} if shop else {})} if batch else {}
 
 
 def pod_tags(task: Task, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

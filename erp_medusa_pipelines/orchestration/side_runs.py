@@ -75,7 +75,7 @@ class SideRun:
                     resources=resources,
                     raise_on_error=False,
                 )
-                _collect(result, batch, outcome)
+                _collect(result, batch, outcome, several=len(batches) > 1)
             if keep_rejects:
                 self._copy_held(scratch, self.instance)
         return outcome
@@ -95,16 +95,19 @@ class SideRun:
                     state.save(target, key, held)
 
 
-def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outcome) -> None:
+def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outcome, *, several: bool) -> None:
+    """Note what one run did. Of `several` runs each makes the assets without batches anew, with numbers of its own."""
     for event in result.all_events:
         if event.is_step_failure:
-            outcome.problems.append(f"{event.step_key}: {_reason(event)}")
+            problem = f"{event.step_key}: {_reason(event)}"
+            # A server that does not answer says the same for every batch.
+            outcome.problems += [] if problem in outcome.problems else [problem]
             data = event.step_failure_data.user_failure_data
             if data and "found" in data.metadata:
                 _note(event.step_key or "", batch, data.metadata, outcome)
     for event in result.get_asset_materialization_events():
         made = event.materialization
-        _note(asset_name(made.asset_key), batch if made.partition else None, made.metadata, outcome)
+        _note(asset_name(made.asset_key), batch if made.partition or several else None, made.metadata, outcome)
     for evaluation in result.get_asset_check_evaluations():
         outcome.kept += _records(evaluation.metadata.get(KEPT_TABLE))
 

@@ -11,6 +11,7 @@ from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.state import load
 from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
@@ -54,6 +55,80 @@ def test_a_plan_is_written_to_a_file_and_applied_once(
     again = erp_medusa("apply", "--plan", str(file))
     assert (again.code, again.data["applied"]) == (1, False)
     assert len(medusa_writes(medusa)) == writes
+
+
+def test_an_applied_run_counts_as_its_batchs(erp_medusa: Command, shop: Shop, home: Path) -> None:
+    """Its tag keeps other runs of the batch waiting, and tells explain of it."""
+    name, file = shop.item(), home / "plan.json"
+    assert erp_medusa("plan", EXPORT, "--out", str(file)).code == 0
+    (run,) = erp_medusa("apply", "--plan", str(file)).data["runs"]
+    with dg.DagsterInstance.get() as instance:
+        (made,) = instance.get_runs()
+        assert made.tags["batch"] == "batch_0"
+    assert [one["run_id"] for one in erp_medusa("explain", name).data["runs"]] == [run["run_id"]]
+
+
+@pytest.mark.parametrize("job", [EXPORT, "update_webitem_stock"])
+def test_a_plan_is_not_applied_while_a_run_works_on_its_batch(
+    erp_medusa: Command, shop: Shop, medusa: MedusaServer, home: Path, job: str
+) -> None:
+    shop.item()
+    file = home / "plan.json"
+    assert erp_medusa("plan", EXPORT, "--out", str(file)).code == 0
+    with dg.DagsterInstance.get() as instance:
+        tags = {"dagster/partition": "batch_0"}
+        busy = instance.create_run_for_job(_job(job), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    told = erp_medusa("apply", "--plan", str(file))
+    assert told.code == 2
+    assert busy.run_id in told.data["error"]
+    assert medusa_writes(medusa) == []
+
+
+def test_a_failed_run_of_a_plan_says_why(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer, home: Path
+) -> None:
+    shop.item()
+    file = home / "plan.json"
+    assert erp_medusa("plan", EXPORT, "--out", str(file)).code == 0
+    medusa.faults.add(Fault("status", "POST", r"/admin/products/batch$", status=500))
+    told = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["apply", "--plan", str(file)])
+    assert told.exit_code == 1
+    assert f"{EXPORT} batch_0: " in told.stdout
+    assert "the server failed without giving a reason" in told.stdout
+
+
+def test_a_plan_of_several_batches_has_the_numbers_of_each(
+    erp_medusa: Command, shop: Shop, shop_env: pytest.MonkeyPatch
+) -> None:
+    """Each batch's run looks at all collections: the first one makes them."""
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    shop.item()
+    (planned,) = erp_medusa("plan", EXPORT).data["plans"]
+    written = {name: some["written"] for name, some in planned["counts"].items() if "collections" in name}
+    assert written == {"medusa_collections[batch_0]": 1, "medusa_collections[batch_1]": 0}
+
+
+def test_a_server_that_is_down_is_told_once_and_not_as_nothing_to_change(
+    erp_medusa: Command, shop: Shop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    medusa.faults.add(Fault("status", "GET", r"/admin/collections$", status=401))
+    told = CliRunner().invoke(app, ["plan", EXPORT])
+    assert told.exit_code == 1
+    assert told.stdout.count(f"{EXPORT} would fail: medusa_collections") == 1
+    assert "nothing to change" not in told.stdout
+
+
+def test_files_of_plans_that_cannot_be_used_are_one_sentence(erp_medusa: Command, shop: Shop, tmp_path: Path) -> None:
+    nowhere, broken, items = tmp_path / "no" / "plan.json", tmp_path / "broken.json", tmp_path / "items.json"
+    assert "cannot be written" in erp_medusa("plan", "expire_otps", "--out", str(nowhere)).data["error"]
+    assert (
+        erp_medusa("apply", "--plan", str(nowhere)).data["error"].endswith("cannot be read: No such file or directory")
+    )
+    broken.write_text('{"plans": []}', encoding="utf-8")
+    assert erp_medusa("apply", "--plan", str(broken)).data["error"].endswith("wrote")
+    assert erp_medusa("plan", EXPORT, "--item", shop.item(), "--out", str(items)).code == 0
+    assert "erp-medusa sync ITEM" in erp_medusa("apply", "--plan", str(items)).data["error"]
 
 
 def test_a_plan_on_the_screen_is_short_and_says_nothing_was_done(
@@ -163,9 +238,10 @@ def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path
     assert "there is no task x" in erp_medusa("plan", "x").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "7").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "batch_7").data["error"]
+    assert "name one as 0 or batch_0" in CliRunner().invoke(app, ["plan", "--batch", "x"]).stderr
 
 
-def _job() -> dg.JobDefinition:
+def _job(name: str = EXPORT) -> dg.JobDefinition:
     from erp_medusa_pipelines.definitions import build_defs
 
-    return build_defs().resolve_job_def(EXPORT)
+    return build_defs().resolve_job_def(name)
