@@ -81,6 +81,9 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
     frappe = {job.task for job in jobs or () if not job.stopped}
     ours = {task.name for task in TASKS if f"{task.name}_schedule" in on}
     said = {task.name: _who(task.name in ours, task.name in frappe, task.in_app and bool(jobs)) for task in TASKS}
+    if jobs is None:
+        not_known = Level.UNKNOWN, "schedule off, and Frappe's jobs cannot be read", "Frappe may do it", ""
+        said |= {task.name: not_known for task in TASKS if task.in_app and task.name not in ours}
     for words in dict.fromkeys(said.values()):
         tasks = [task for task, same in said.items() if same == words]
         yield Finding(AREA, "all tasks" if len(tasks) == len(TASKS) else ", ".join(tasks), *words)

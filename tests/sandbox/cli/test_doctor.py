@@ -179,6 +179,15 @@ def test_an_installation_without_our_dagster_yaml_fails(
     assert told.finding("Dagster", "all tasks")["found"] == "schedule off"
 
 
+def test_a_wrong_key_leaves_open_whether_frappe_does_the_tasks(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    shop_env.setenv("ERPNEXT_API_KEY", "of-nobody")
+    said = [row for row in erp_medusa("doctor").data["findings"] if "schedule off" in row["found"]]
+    assert {row["level"]: row["means"] for row in said} == {"unknown": "Frappe may do it", "warn": "nobody does it"}
+
+
 def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(
     erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
