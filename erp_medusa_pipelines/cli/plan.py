@@ -204,6 +204,7 @@ def _plan(
 
 
 def _run(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.DagsterInstance") -> dict[str, Any]:
+    from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
     from erp_medusa_pipelines.orchestration.jobs import batch_tags
     from erp_medusa_pipelines.orchestration.run_failures import read_failure
     from erp_medusa_pipelines.orchestration.side_runs import QUIET
@@ -214,6 +215,7 @@ def _run(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.Da
     result = code.resolve_job_def(task.name).execute_in_process(
         instance=instance, partition_key=batch, run_config=QUIET, tags=batch_tags(batch), raise_on_error=False
     )
+    raise_if_interrupted(result)
     problem = "" if result.success else read_failure(instance, result.run_id).reason
     return {
         "job": task.name,

@@ -34,6 +34,7 @@ def sync(items: Items) -> Answer:
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
         names = website_items(shop.erp, items)
+    from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
     from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
     from erp_medusa_pipelines.orchestration.run_failures import read_failure
     from erp_medusa_pipelines.orchestration.side_runs import QUIET
@@ -42,6 +43,7 @@ def sync(items: Items) -> Answer:
         job = definitions(settings).resolve_job_def(SYNC_JOB)
         config = {**QUIET, "ops": {"export_items": {"config": {"items": names}}}}
         result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+        raise_if_interrupted(result)
         problem = "" if result.success else read_failure(instance, result.run_id).reason
     counts, rejects = _metadata(result)
     return _answer(names, result.run_id, counts, rejects, problem)

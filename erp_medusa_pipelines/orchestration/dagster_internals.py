@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.events import AssetMaterializationPlannedData
+from dagster._core.events import AssetMaterializationPlannedData, RunFailureReason
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator.base import RunCoordinator, SubmitRunContext
@@ -60,6 +60,16 @@ __all__ = [
     "get_current_timestamp",
     "is_valid_cron_string",
 ]
+
+
+def raise_if_interrupted(result: dg.ExecuteInProcessResult) -> None:
+    """Raise KeyboardInterrupt where Ctrl-C or a termination ended a run in this process.
+
+    Dagster makes a failure of it. Without this, the work would go on with the next batch.
+    """
+    for event in result.all_events:
+        if event.is_job_failure and event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION:
+            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)

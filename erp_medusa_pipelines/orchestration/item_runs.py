@@ -50,8 +50,11 @@ def sync_items(
     log = log or ChangeLog()
     with open_shop(settings, record=log, items=frozenset(items)) as shop:
         side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True})
-        outcome = side.run(batches, keep_rejects=True)
-    log.flush()
+        try:
+            outcome = side.run(batches, keep_rejects=True)
+        finally:
+            # Also what was written before Ctrl-C.
+            log.flush()
     return Synced(outcome, log.changes)
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
 from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
@@ -75,6 +76,7 @@ class SideRun:
                     resources=resources,
                     raise_on_error=False,
                 )
+                raise_if_interrupted(result)
                 _collect(result, batch, outcome, several=len(batches) > 1)
             if keep_rejects:
                 self._copy_held(scratch, self.instance)

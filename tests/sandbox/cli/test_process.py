@@ -2,16 +2,21 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from dev.deployment import wait_for
+from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.tasks import EXPORT
 from erp_medusa_sandbox.faults import Fault
-from tests.support.servers import ErpServer
+from tests.support.catalogue import Catalogue
+from tests.support.servers import ErpServer, MedusaServer
 
 COMMAND = Path(sys.executable).with_name("erp-medusa")
 
@@ -27,6 +32,40 @@ def test_ctrl_c_ends_a_command_that_waits_with_one_sentence(erp: ErpServer) -> N
     assert shown == ""
     assert "goes on from what is done" in " ".join(errors.split())
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "sync"])
+def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
+    shop_env: pytest.MonkeyPatch, erp: ErpServer, medusa: MedusaServer, tmp_path: Path, command: str
+) -> None:
+    """Dagster takes the interrupt for a failure of the run, and returns."""
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Gloves")
+    names = [catalogue.item(group) for _ in range(8)]
+    file = tmp_path / "plan.json"
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    assert {batch_of_item(name, 2) for name in names} == {"batch_0", "batch_1"}
+    if command == "apply":
+        subprocess.run([COMMAND, "plan", EXPORT.name, "--out", file], check=True, capture_output=True)
+    faults, arguments, waits_for = {
+        "plan": (erp.faults, [EXPORT.name], r"/api/resource/Website Item"),
+        "apply": (medusa.faults, ["--plan", file], r"/admin/products/batch$"),
+        "sync": (medusa.faults, names, r"/admin/products/batch$"),
+    }[command]
+    faults.forget_requests()
+    faults.add(Fault("latency", "GET" if command == "plan" else "POST", waits_for, seconds=20))
+    process = subprocess.Popen(
+        [COMMAND, command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for("its question", lambda: any(re.search(waits_for, unquote(seen.path)) for seen in faults.requests))
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=15)
+    assert (process.returncode, shown) == (130, ""), errors
+    assert "goes on from what is done" in " ".join(errors.split())
+    assert "Traceback" not in errors
+    sent = [seen for seen in medusa.faults.requests if seen.path.endswith("/admin/products/batch")]
+    assert len(sent) == (0 if command == "plan" else 1)
 
 
 @pytest.mark.usefixtures("shop_env")

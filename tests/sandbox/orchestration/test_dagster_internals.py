@@ -134,6 +134,23 @@ def test_runs_are_ended_with_a_reason(daemon: Daemon) -> None:
         assert any("because of this" in (text or "") for text in texts)
 
 
+def test_ctrl_c_in_a_run_of_this_process_is_raised_and_a_failure_is_not() -> None:
+    @dg.op(config_schema=str)
+    def stop(context: dg.OpExecutionContext) -> None:
+        raise KeyboardInterrupt if context.op_config == "ctrl-c" else ValueError
+
+    @dg.job
+    def stopped() -> None:
+        stop()
+
+    def run(how: str) -> dg.ExecuteInProcessResult:
+        return stopped.execute_in_process({"ops": {"stop": {"config": how}}}, raise_on_error=False)
+
+    internals.raise_if_interrupted(run("fails"))
+    with pytest.raises(KeyboardInterrupt):
+        internals.raise_if_interrupted(run("ctrl-c"))
+
+
 def test_captured_output_is_deleted(daemon: Daemon) -> None:
     with daemon.instance.compute_log_manager.capture_logs(["run1", "compute_logs", "step"]):
         print("a word")
