@@ -25,6 +25,7 @@ PRODUCT_FIELDS = (
     "images.url,sales_channels.id,shipping_profile.id,variants.id,variants.sku,variants.title,variants.barcode,"
     "variants.manage_inventory,variants.allow_backorder"
 )
+COLLECTION_FIELDS = "id,title,handle,external_id,metadata"
 
 
 @dataclass(frozen=True, order=True)
@@ -107,18 +108,24 @@ def _documents(shop: Shop, doctype: str, changes: Sequence[Change]) -> Mapping[s
 
 def _medusa_rows(medusa: MedusaClient, changes: Sequence[Change]) -> Iterator[PlanRow]:
     own = [change for change in changes if change.system == "Medusa"]
-    ids = {change.key for change in own if change.kind == "product" and change.action == "update"}
-    products = {row["id"]: row for row in medusa.products_by("id", _that_exist(ids), PRODUCT_FIELDS)}
+    products = {row["id"]: row for row in medusa.products_by("id", _updated(own, "product"), PRODUCT_FIELDS)}
+    ids = _updated(own, "collection")
+    found = medusa.find("/admin/collections", "collections", "id", ids, COLLECTION_FIELDS)
+    collections = {row["id"]: row for row in found}
     # Prices are read with only the ids of their variants.
     nameless = {change.name for change in own if change.name.startswith("variant_")}
     variants = medusa.find("/admin/product-variants", "variants", "id", nameless, "id,sku")
     skus = {row["id"]: row["sku"] for row in variants}
     for change in own:
         named = replace(change, name=skus.get(change.name) or change.name)
+        if now := collections.get(change.key):
+            named = replace(named, before={field: now.get(field) for field in change.values})
         yield from _flat(named, products.get(change.key, {}))
 
 
-def _that_exist(ids: Iterable[str]) -> list[str]:
+def _updated(changes: Iterable[Change], kind: str) -> list[str]:
+    """Return ids of the documents of this kind that exist and would be updated, each once."""
+    ids = dict.fromkeys(one.key for one in changes if (one.kind, one.action) == (kind, "update"))
     return [one for one in ids if not is_planned(one)]
 
 

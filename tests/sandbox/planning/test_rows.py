@@ -94,6 +94,13 @@ def test_a_price_is_named_by_the_sku_of_its_variant(shop: Shop, product: dict[st
     assert (row.document, row.old, row.new) == ("S-1", "1.5", "2")
 
 
+def test_a_collection_shows_its_old_title_and_only_what_differs(shop: Shop, medusa: MedusaServer) -> None:
+    body = {"title": "By hand", "handle": "gloves", "external_id": "Gloves", "metadata": {"item_group": "Gloves"}}
+    made = medusa.admin("POST", "/admin/collections", json=body)["collection"]
+    change = Change("Medusa", "update", "collection", made["id"], {**body, "title": "Gloves"}, "Gloves")
+    assert fields_of(describe(shop, [change])) == {"title": ("By hand", "Gloves")}
+
+
 def test_a_log_entry_of_a_new_document_is_one_row() -> None:
     values = {"title": "Syringe", "status": "published", "variants": [{"sku": "S-1"}]}
     (row,) = rows_of([Change("Medusa", "create", "product", "prod_1", values, "WEB-1")])
