@@ -116,10 +116,12 @@ class OurSide:
         """Turn the task's schedule on or off."""
         self._api.turn_schedule(self._now, _schedule(task), on=on)
 
-    def turn_retries(self, *, on: bool) -> None:
-        """Turn the retry sensor on or off, unless it is already."""
-        if self._now.sensors[RETRIES].on != on:
-            self._api.turn_sensor(self._now, RETRIES, on=on)
+    def turn_retries(self, *, on: bool) -> bool:
+        """Turn the retry sensor on or off, unless it is already. Returns whether it was not."""
+        if self._now.sensors[RETRIES].on == on:
+            return False
+        self._api.turn_sensor(self._now, RETRIES, on=on)
+        return True
 
     def last_tick(self, task: str) -> datetime | None:
         """Return the time of the schedule's latest tick."""
@@ -147,8 +149,9 @@ class GoneSide:
     def turn(self, task: str, *, on: bool) -> None:
         """Nothing is there to turn."""
 
-    def turn_retries(self, *, on: bool) -> None:
+    def turn_retries(self, *, on: bool) -> bool:
         """Nothing is there to turn."""
+        return False
 
     def last_tick(self, task: str) -> datetime | None:
         """None comes any more."""

@@ -165,9 +165,10 @@ class OurSide:
         else:
             self.world.on_since.pop(task, None)
 
-    def turn_retries(self, *, on: bool) -> None:
+    def turn_retries(self, *, on: bool) -> bool:
         self.world._call(changes=True)
-        self.world.retries_on = on
+        before, self.world.retries_on = self.world.retries_on, on
+        return before != on
 
     def last_tick(self, task: str) -> datetime | None:
         return self.world.ticks.get(task)
