@@ -17,7 +17,7 @@ from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import ORPHANS_TASK, Difference, counts, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT, task_named
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _removed_pictures(shop: Shop, settings: Settings, scope: "Scope") -> list[Re
     batches = set(scope.batches_of(EXPORT, settings))
     every = settings.export_batches
     found = removed_pictures(
-        shop.erp, shop.medusa, items=scope.items, belongs=lambda name: batch_of_item(name, every) in batches
+        shop.erp, shop.medusa, items=scope.items, belongs=lambda name: batch_of_name(name, every) in batches
     )
     return list(found)
 

@@ -22,7 +22,7 @@ from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def explain(item: Named) -> Answer:
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
         sides = _sides(shop, website_items(shop.erp, [item])[0])
-    batch = batch_of_item(sides.name, settings.export_batches)
+    batch = batch_of_name(sides.name, settings.export_batches)
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
@@ -167,7 +167,7 @@ def _shown(
     past: Past,
     removed: Sequence[Mapping[str, Any]],
 ) -> list[RenderableType]:
-    batch = batch_of_item(sides.name, settings.export_batches)
+    batch = batch_of_name(sides.name, settings.export_batches)
     shown: list[RenderableType] = [
         Text(f"Website Item {sides.name}, {batch}", style="bold"),
         Text(why, style="yellow" if found or plan.rejects or plan.problems else "green"),

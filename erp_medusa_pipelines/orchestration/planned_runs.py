@@ -14,7 +14,7 @@ from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.side_runs import SideRun
 from erp_medusa_pipelines.planning.rows import PlanRow, describe, digest
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.engine.batches import batch_keys, batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_keys, batch_of_name
 from erp_medusa_pipelines.tasks import Task
 
 
@@ -31,7 +31,7 @@ class Scope:
         if not task.partitioned:
             return [None]
         every = batch_keys(settings.export_batches)
-        own = {batch_of_item(item, settings.export_batches) for item in self.items} or set(self.batches) or set(every)
+        own = {batch_of_name(item, settings.export_batches) for item in self.items} or set(self.batches) or set(every)
         return [batch for batch in every if batch in own]
 
 

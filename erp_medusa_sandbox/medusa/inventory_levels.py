@@ -78,7 +78,7 @@ class InventoryLevels(Resource):
             Route(f"{items}/location-levels/batch", self._bulk, methods=["POST"]),
             Route(levels, self._list, methods=["GET"]),
             Route(levels, self._create, methods=["POST"]),
-            Route(f"{levels}/batch", self._batch_of_item, methods=["POST"]),
+            Route(f"{levels}/batch", self._batch_of_name, methods=["POST"]),
             Route(f"{levels}/{{location_id}}", self._update, methods=["POST"]),
             Route(f"{levels}/{{location_id}}", self._delete, methods=["DELETE"]),
         ]
@@ -114,7 +114,7 @@ class InventoryLevels(Resource):
         parent = shown(request, self.store, "inventory_item", known_item(self.store, item_id), ITEM_FIELDS)
         return JSONResponse({"id": level["id"], "object": "inventory-level", "deleted": True, "parent": parent})
 
-    async def _batch_of_item(self, request: Request) -> Response:
+    async def _batch_of_name(self, request: Request) -> Response:
         given = await json_body(request, _BATCH)
         item_id = request.path_params["id"]
         for name in ("create", "update"):

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import ZONE, PricedShop
@@ -334,7 +334,7 @@ class PricesSuite:
         batches: dict[str, dict[str, str]] = {"batch_0": {}, "batch_1": {}}
         for _ in range(12):
             item = shop.item()
-            batches[batch_of_item(item, 2)][item] = shop.price(item, 10, since=-100)
+            batches[batch_of_name(item, 2)][item] = shop.price(item, 10, since=-100)
         assert all(runner.job(EXPORT, batch).success for batch in batches)
         fewer, more = sorted(batches, key=lambda batch: len(batches[batch]))
         for price in batches[fewer].values():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
@@ -264,7 +264,7 @@ class StockSuite:
         batches: dict[str, list[str]] = {"batch_0": [], "batch_1": []}
         for _ in range(12):
             item = shop.item(bins={"Main": 5})
-            batches[batch_of_item(item, 2)].append(item)
+            batches[batch_of_name(item, 2)].append(item)
         assert all(runner.job(EXPORT, batch).success for batch in batches)
         fewer, more = sorted(batches, key=lambda batch: len(batches[batch]))
         for item in batches[fewer]:

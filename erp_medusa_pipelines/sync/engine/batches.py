@@ -1,7 +1,7 @@
-"""Which batch a Website Item permanently belongs to.
+"""Which batch a document permanently belongs to, by its name.
 
-Batches are disjoint and cover everything, so several runs never race for an item, nothing is skipped while the set of
-unsynced items shrinks, and a backfill of one failed batch touches exactly its items.
+Batches are disjoint and cover everything, so several runs never race for a document, nothing is skipped while the set
+of unsynced documents shrinks, and a backfill of one failed batch touches exactly its documents.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from zlib import crc32
 
 @dataclass(frozen=True)
 class Batch:
-    """Batch `index` of `count`, e.g. Batch(0, 4). With `items`, only these Website Items of the batch."""
+    """Batch `index` of `count`, e.g. Batch(0, 4). With `items`, only these names."""
 
     index: int
     count: int
     items: frozenset[str] = frozenset()
 
-    def contains(self, website_item: str) -> bool:
-        """Return whether the Website Item with this name is in the batch."""
-        if self.items and website_item not in self.items:
+    def contains(self, name: str) -> bool:
+        """Return whether the document of this name is in the batch."""
+        if self.items and name not in self.items:
             return False
-        return crc32(website_item.encode("utf-8")) % self.count == self.index
+        return crc32(name.encode("utf-8")) % self.count == self.index
 
 
 WHOLE_SHOP = Batch(0, 1)
@@ -36,6 +36,6 @@ def batch_of_key(key: str, count: int, items: frozenset[str] = frozenset()) -> B
     return Batch(int(key.removeprefix("batch_")), count, items)
 
 
-def batch_of_item(website_item: str, count: int) -> str:
-    """Return the partition key of the batch that a Website Item belongs to."""
-    return f"batch_{crc32(website_item.encode('utf-8')) % count}"
+def batch_of_name(name: str, count: int) -> str:
+    """Return the partition key of the batch that the document of this name belongs to."""
+    return f"batch_{crc32(name.encode('utf-8')) % count}"

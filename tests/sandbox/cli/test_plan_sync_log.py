@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.state import load
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
@@ -224,7 +224,7 @@ def test_an_item_whose_batch_is_being_worked_on_is_refused(
     erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch, tags: dict[str, str]
 ) -> None:
     shop_env.setenv("EXPORT_BATCHES", "2")
-    name = next(name for name in (shop.item() for _ in range(50)) if batch_of_item(name, 2) == "batch_0")
+    name = next(name for name in (shop.item() for _ in range(50)) if batch_of_name(name, 2) == "batch_0")
     with dg.DagsterInstance.get() as instance:
         busy = instance.create_run_for_job(_job(), run_id=None, status=dg.DagsterRunStatus.STARTED, tags=tags)
     told = erp_medusa("sync", name)
