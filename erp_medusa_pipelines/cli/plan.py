@@ -79,8 +79,11 @@ def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out
     settings = load_settings()
     if out and not os.access(out if out.exists() else out.resolve().parent, os.W_OK):
         raise CommandError(f"{out} cannot be written: its directory is missing, or it is not writable")
+    tasks = tasks_named(task)
+    if (batch or item) and not any(one.partitioned for one in tasks):
+        raise CommandError(f"{task} works on the whole shop: leave --batch and --item out")
     scope = scope_of(settings, batch or (), item or ())
-    plans = make_plans(settings, tasks_named(task), scope)
+    plans = make_plans(settings, tasks, scope)
     told = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
     if out:
         out.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -11,6 +11,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, batch_tags
 from erp_medusa_pipelines.orchestration.planned_runs import Scope
 from erp_medusa_pipelines.orchestration.runs import active_runs, only_batch_of, partition_of, tasks_of
 from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
@@ -39,34 +40,45 @@ def sync_items(
     settings: Settings,
     instance: dg.DagsterInstance,
     items: Sequence[str],
+    run_id: str,
     log: ChangeLog | None = None,
 ) -> Synced:
-    """Export these Website Items, those that were rejected before as well. Raises BusyError, and ValueError."""
+    """Export these Website Items in a run, those that were rejected before as well. Raises BusyError, and ValueError.
+
+    Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch.
+    """
     if not 0 < len(items) <= MOST_ITEMS:
         raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")
     scope = Scope(items=tuple(items))
     batches = scope.batches_of(EXPORT, settings)
-    refuse_busy(instance, batches)
+    refuse_busy(instance, batches, but=run_id)
+
+    def claim(batch: str | None) -> None:
+        instance.add_run_tags(run_id, batch_tags(batch))
+        refuse_busy(instance, [batch], but=run_id)
+
     log = log or ChangeLog()
     with open_shop(settings, record=log, items=frozenset(items)) as shop:
         side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True})
         try:
-            outcome = side.run(batches, keep_rejects=True)
+            outcome = side.run(batches, keep_rejects=True, before=claim)
         finally:
             # Also what was written before Ctrl-C.
             log.flush()
     return Synced(outcome, log.changes)
 
 
-def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None]) -> None:
-    """Raises BusyError when a run that has not ended works on one of these batches.
+def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
+    """Raises BusyError when a run that has not ended, `but` this one, works on one of these batches.
 
-    A run over a range of batches counts for each of them.
+    A run over a range of batches counts for each of them; one for single items, for the batch whose tag it has.
     """
     own = set(EXPORT.assets)
     for record in active_runs(instance):
         run = record.dagster_run
-        works = shop_of(run) == shop_name() and any(own.intersection(task.assets) for task in tasks_of(run))
-        if works and only_batch_of(run) in (None, *batches):
+        if run.run_id == but or shop_of(run) != shop_name():
+            continue
+        works = any(own.intersection(task.assets) for task in tasks_of(run)) and only_batch_of(run) in (None, *batches)
+        if works or run.tags.get(BATCH_TAG, "") in batches:
             what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
             raise BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")

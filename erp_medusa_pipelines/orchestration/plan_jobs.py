@@ -84,7 +84,7 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         settings, history = load_settings(), History.beside(context.instance)
         log = history.log_of(context.run_id, settings.history_days) if history else None
         try:
-            synced = sync_items(code(), settings, context.instance, config.items, log)
+            synced = sync_items(code(), settings, context.instance, config.items, context.run_id, log)
         except (BusyError, ValueError) as error:
             raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
         outcome = synced.outcome

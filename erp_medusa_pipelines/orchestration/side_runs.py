@@ -4,7 +4,7 @@ Belongs here: running it and collecting its numbers. Work for a few items, or on
 the batch's materialization: the batch would look fresh, and its earlier failure would be lost.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +60,17 @@ class SideRun:
     instance: dg.DagsterInstance | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
-    def run(self, batches: Sequence[str | None], *, keep_rejects: bool) -> Outcome:
-        """Run it for these batches, one after the other. `keep_rejects` writes held rejects back to the instance."""
+    def run(
+        self,
+        batches: Sequence[str | None],
+        *,
+        keep_rejects: bool,
+        before: Callable[[str | None], None] = lambda _batch: None,
+    ) -> Outcome:
+        """Run it for these batches, one after the other, and call `before` with each one first.
+
+        `keep_rejects` writes held rejects back to the instance.
+        """
         outcome = Outcome()
         job = self.definitions.resolve_job_def(self.task.name)
         given = dg.ResourceDefinition.hardcoded_resource(GivenShop(self.shop))
@@ -69,6 +78,7 @@ class SideRun:
         with dg.DagsterInstance.ephemeral() as scratch:
             self._copy_held(self.instance, scratch)
             for batch in batches:
+                before(batch)
                 result = job.execute_in_process(
                     instance=scratch,
                     partition_key=batch,

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_medusa_pipelines.cli.main import app
+from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.state import load
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
@@ -233,11 +234,35 @@ def test_an_item_whose_batch_is_being_worked_on_is_refused(
     assert not shop.product_of(name)
 
 
+def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, shop: Shop, home: Path) -> None:
+    """The queue's limit counts by this tag, so that no run of the batch starts meanwhile; nor does another sync."""
+    with dg.DagsterInstance.get() as instance:
+        other = instance.create_run_for_job(
+            _job(SYNC_JOB),
+            run_config={"ops": {"export_items": {"config": {"items": ["another"]}}}},
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"batch": "batch_0"},
+        )
+        name = shop.item()
+        refused = erp_medusa("sync", name)
+        assert refused.code == 1
+        assert other.run_id in refused.data["problem"]
+        instance.report_run_canceled(other)
+        told = erp_medusa("sync", name)
+        assert told.code == 0
+        run = instance.get_run_by_id(told.data["run_id"])
+        assert run is not None
+        assert run.tags["batch"] == "batch_0"
+
+
 def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path, shop: Shop) -> None:
     assert "NO-SUCH" in erp_medusa("sync", "NO-SUCH").data["error"]
     assert "there is no task x" in erp_medusa("plan", "x").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "7").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "batch_7").data["error"]
+    for option in (("--batch", "0"), ("--item", "WEB-1")):
+        told = erp_medusa("plan", "expire_otps", *option)
+        assert told.data["error"] == "expire_otps works on the whole shop: leave --batch and --item out"
     assert "name one as 0 or batch_0" in CliRunner().invoke(app, ["plan", "--batch", "x"]).stderr
 
 

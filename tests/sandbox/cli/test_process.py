@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from dev.deployment import wait_for
-from erp_medusa_pipelines.sync.engine.batches import batch_of_item
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
@@ -45,7 +45,7 @@ def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
     file = tmp_path / "plan.json"
     shop_env.setenv("EXPORT_BATCHES", "2")
     shop_env.setenv("DAGSTER_HOME", str(tmp_path))
-    assert {batch_of_item(name, 2) for name in names} == {"batch_0", "batch_1"}
+    assert {batch_of_name(name, 2) for name in names} == {"batch_0", "batch_1"}
     if command == "apply":
         subprocess.run([COMMAND, "plan", EXPORT.name, "--out", file], check=True, capture_output=True)
     faults, arguments, waits_for = {
