@@ -7,22 +7,36 @@ Belongs here: Frappe's errors about text that is not Python, or that RestrictedP
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from RestrictedPython.compile import compile_restricted
 
 from erp_medusa_sandbox.erpnext.errors import thrown
+
+Parsed = TypeVar("Parsed")
+
+
+def retried(parse: Callable[[], Parsed]) -> Parsed:
+    """Parse Python, and once more where Python itself fails on it.
+
+    Before 3.11.9 and 3.12.3 it does, with SystemError, when a traceback is formatted in the middle of it.
+    """
+    try:
+        return parse()
+    except SystemError:
+        return parse()
 
 
 def check_text(text: str) -> list[dict[str, Any]]:
     """Refuse text that is not Python. Returns Frappe's warning about what RestrictedPython forbids, which is saved."""
     told = []
     try:
-        compile_restricted(text)
+        retried(lambda: compile_restricted(text))
     except SyntaxError as error:
         told.append({"message": str(error), "title": "Message"})
     try:
-        ast.parse(text)
+        retried(lambda: ast.parse(text))
     except SyntaxError as error:
         line = f"<pre>{(error.text or '').rstrip()}</pre><pre>{' ' * ((error.offset or 1) - 1)}^</pre>"
         refused = thrown("ValidationError", f"Script: Invalid python code on line {error.lineno}<br>{line}")

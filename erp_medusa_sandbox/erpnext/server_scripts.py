@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Mapping
-from types import SimpleNamespace
+from functools import lru_cache
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 from RestrictedPython.compile import compile_restricted
@@ -18,6 +19,7 @@ from erp_medusa_sandbox.erpnext.calls import Answer, Call
 from erp_medusa_sandbox.erpnext.errors import ErpError, not_found, thrown, unknown_column
 from erp_medusa_sandbox.erpnext.permissions import ADMINISTRATOR, GUEST, READ
 from erp_medusa_sandbox.erpnext.query import ListRequest, run
+from erp_medusa_sandbox.erpnext.script_text import retried
 from erp_medusa_sandbox.erpnext.site import Site
 
 SOURCE = "Server Script"
@@ -60,7 +62,7 @@ def answer(request: Call, script: Row) -> Answer:
     frappe = _Frappe(request)
     try:
         with request.site.store.transaction():
-            exec(compile_restricted(script["script"], filename="<serverscript>"), {**GLOBALS, "frappe": frappe})  # noqa: S102
+            exec(_compiled(script["script"]), {**GLOBALS, "frappe": frappe})  # noqa: S102
     except ErpError as error:
         error.source = SOURCE
         raise
@@ -70,6 +72,11 @@ def answer(request: Call, script: Row) -> Answer:
         failed.source = SOURCE
         raise failed from error
     return frappe.response
+
+
+@lru_cache(maxsize=16)
+def _compiled(text: str) -> CodeType:
+    return retried(lambda: compile_restricted(text, filename="<serverscript>"))
 
 
 # -- what a script may use --------------------------------------------------------------------------------------

@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from RestrictedPython.compile import compile_restricted
 from starlette.applications import Starlette
 
 from dev.mail_sink import mail_sink
 from erp_medusa_pipelines.clients.writable import WRITABLE, server_script_text
+from erp_medusa_sandbox.erpnext import server_scripts
 from erp_medusa_sandbox.erpnext.app import create_app, low_user, system_manager
 from erp_medusa_sandbox.erpnext.control import change
 from erp_medusa_sandbox.erpnext.site import DOCUMENTED_ROLES
@@ -184,6 +186,23 @@ def test_the_server_script_compares_before_it_writes(erp: Erp) -> None:
         "Expired",
         "Verified",
     ]
+
+
+def test_a_script_is_compiled_although_a_traceback_is_formatted_meanwhile(
+    erp: Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the collector does, in whatever thread it finds itself, when a lost connection is logged."""
+    once = iter([SystemError("AST constructor recursion depth mismatch (before=12, after=14)")])
+
+    def compile_late(text: str, **names: Any) -> Any:
+        for error in once:
+            raise error
+        return compile_restricted(text, **names)
+
+    monkeypatch.setattr(server_scripts, "compile_restricted", compile_late)
+    script = "frappe.response['message'] = 'compiled'"
+    erp.store.insert("Server Script", **{**SCRIPT, "name": "another", "api_method": "another", "script": script})
+    assert erp.call("another", {}) == "compiled"
 
 
 @pytest.mark.parametrize(
