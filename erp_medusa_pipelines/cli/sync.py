@@ -52,7 +52,8 @@ def sync(items: Items) -> Answer:
 def _metadata(result: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     tables: dict[str, list[dict[str, Any]]] = {"counts": [], "rejects": []}
     for event in result.all_events:
-        metadata = getattr(event.event_specific_data, "metadata", None) or {}
+        failure = event.step_failure_data.user_failure_data if event.is_step_failure else None
+        metadata = getattr(failure or event.event_specific_data, "metadata", None) or {}
         for name in tables:
             if name in metadata:
                 tables[name] = [dict(record.data) for record in metadata[name].value.records]

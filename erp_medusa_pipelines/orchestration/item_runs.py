@@ -17,6 +17,7 @@ from erp_medusa_pipelines.orchestration.runs import active_runs, only_batch_of, 
 from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
 from erp_medusa_pipelines.orchestration.side_runs import Outcome, SideRun
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
 MOST_ITEMS = 200
@@ -45,7 +46,8 @@ def sync_items(
 ) -> Synced:
     """Export these Website Items in a run, those that were rejected before as well. Raises BusyError, and ValueError.
 
-    Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch.
+    Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch. One
+    that a run began to work on meanwhile is left out, and told as a problem.
     """
     if not 0 < len(items) <= MOST_ITEMS:
         raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")
@@ -53,15 +55,20 @@ def sync_items(
     batches = scope.batches_of(EXPORT, settings)
     refuse_busy(instance, batches, but=run_id)
 
-    def claim(batch: str | None) -> None:
+    def claim(batch: str | None) -> str:
         instance.add_run_tags(run_id, batch_tags(batch))
-        refuse_busy(instance, [batch], but=run_id)
+        try:
+            refuse_busy(instance, [batch], but=run_id)
+        except BusyError as busy:
+            names = [item for item in items if batch_of_name(item, settings.export_batches) == batch]
+            return f"{', '.join(names)}: not exported. {busy}"
+        return ""
 
     log = log or ChangeLog()
     with open_shop(settings, record=log, items=frozenset(items)) as shop:
         side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True})
         try:
-            outcome = side.run(batches, keep_rejects=True, before=claim)
+            outcome = side.run(batches, keep_rejects=True, why_not=claim)
         finally:
             # Also what was written before Ctrl-C.
             log.flush()

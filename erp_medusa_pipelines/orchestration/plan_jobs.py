@@ -90,7 +90,8 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         outcome = synced.outcome
         context.add_output_metadata({**_numbers(outcome.counts), **_tables(outcome.rejects, outcome.problems)})
         if outcome.problems:
-            raise dg.Failure("\n".join(outcome.problems), metadata=_numbers(outcome.counts), allow_retries=False)
+            found = {**_numbers(outcome.counts), **_tables(outcome.rejects, ())}
+            raise dg.Failure("\n".join(outcome.problems), metadata=found, allow_retries=False)
 
     @dg.job(
         name=SYNC_JOB,

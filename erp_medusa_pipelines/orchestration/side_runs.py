@@ -65,20 +65,23 @@ class SideRun:
         batches: Sequence[str | None],
         *,
         keep_rejects: bool,
-        before: Callable[[str | None], None] = lambda _batch: None,
+        why_not: Callable[[str | None], str] = lambda _batch: "",
     ) -> Outcome:
-        """Run it for these batches, one after the other, and call `before` with each one first.
+        """Run it for these batches, one after the other.
 
-        `keep_rejects` writes held rejects back to the instance.
+        `why_not` is asked before each one: a reason leaves the batch out and stands in the problems. `keep_rejects`
+        writes the held rejects of each batch back to the instance.
         """
         outcome = Outcome()
         job = self.definitions.resolve_job_def(self.task.name)
         given = dg.ResourceDefinition.hardcoded_resource(GivenShop(self.shop))
         resources = {"shop": given, "io_manager": dg.mem_io_manager}
         with dg.DagsterInstance.ephemeral() as scratch:
-            self._copy_held(self.instance, scratch)
+            self._copy_held(self.instance, scratch, batch_keys(self.shop.settings.export_batches))
             for batch in batches:
-                before(batch)
+                if reason := why_not(batch):
+                    outcome.problems.append(reason)
+                    continue
                 result = job.execute_in_process(
                     instance=scratch,
                     partition_key=batch,
@@ -86,21 +89,24 @@ class SideRun:
                     resources=resources,
                     raise_on_error=False,
                 )
+                if keep_rejects:
+                    # Only this batch's: runs of other batches write theirs meanwhile.
+                    self._copy_held(scratch, self.instance, [batch])
                 raise_if_interrupted(result)
                 _collect(result, batch, outcome, several=len(batches) > 1)
-            if keep_rejects:
-                self._copy_held(scratch, self.instance)
         return outcome
 
     def _run_config(self) -> Mapping[str, Any]:
         ops = {asset: {"config": dict(self.config)} for asset in self.task.assets if self.config}
         return {**QUIET, **({"ops": ops} if ops else {})}
 
-    def _copy_held(self, source: dg.DagsterInstance | None, target: dg.DagsterInstance | None) -> None:
+    def _copy_held(
+        self, source: dg.DagsterInstance | None, target: dg.DagsterInstance | None, batches: Sequence[str | None]
+    ) -> None:
         if source is None or target is None:
             return
         for asset in self.task.assets:
-            for batch in (None, *batch_keys(self.shop.settings.export_batches)):
+            for batch in dict.fromkeys((None, *batches)):
                 key = quarantine_key(asset, batch)
                 held = state.load(source, key)
                 if held or state.load(target, key):

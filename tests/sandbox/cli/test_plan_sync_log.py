@@ -1,6 +1,7 @@
 """plan, apply, sync and log as an operator uses them, on an installation with storage of its own."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -8,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_medusa_pipelines.cli.main import app
+from erp_medusa_pipelines.orchestration import item_runs
 from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
 from erp_medusa_pipelines.orchestration.rejects import quarantine_key
-from erp_medusa_pipelines.orchestration.state import load
+from erp_medusa_pipelines.orchestration.state import load, save
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
@@ -253,6 +255,38 @@ def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, sh
         run = instance.get_run_by_id(told.data["run_id"])
         assert run is not None
         assert run.tags["batch"] == "batch_0"
+
+
+def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stands(
+    erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch
+) -> None:
+    """A run starts on batch_1 while an item of batch_0 is exported, and keeps a reject of its own."""
+    shop_env.setenv("EXPORT_BATCHES", "2")
+    made = [shop.item(rate=0) for _ in range(12)]
+    first, second = (next(name for name in made if batch_of_name(name, 2) == f"batch_{batch}") for batch in (0, 1))
+    theirs, key = {"held": {"price-9": {}}}, quarantine_key("medusa_prices", "batch_1")
+    looked_at_first, started = item_runs.refuse_busy, list[str]()
+
+    def just_before_batch_1(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
+        if list(batches) == ["batch_1"]:
+            tags = {"dagster/partition": "batch_1"}
+            run = instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.STARTED, tags=tags)
+            started.append(run.run_id)
+            save(instance, key, theirs)
+        looked_at_first(instance, batches, but=but)
+
+    shop_env.setattr(item_runs, "refuse_busy", just_before_batch_1)
+    told = erp_medusa("sync", first, second)
+    assert told.code == 1
+    assert second in told.data["problem"]
+    assert started[0] in told.data["problem"]
+    assert [reject["asset"] for reject in told.data["rejects"]] == ["medusa_prices"]
+    assert {row["asset"] for row in told.data["counts"]} >= {"medusa_products[batch_0]"}
+    with dg.DagsterInstance.get() as instance:
+        assert load(instance, key) == theirs
+        assert len(load(instance, quarantine_key("medusa_prices", "batch_0"))["held"]) == 1
+    assert shop.product_of(first)
+    assert not shop.product_of(second)
 
 
 def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path, shop: Shop) -> None:
