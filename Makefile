@@ -24,7 +24,7 @@ demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ test-k8s: $(READY) ## Runs as pods: Dagster's launcher with the chart's values a
 
 test-shops: $(READY) ## Two shops in one Dagster, one of them broken
 	@$(PYTEST) tests/cluster/test_shops.py
+
+test-prometheus: $(READY) ## A real Prometheus reads the metrics and the dashboard's queries find something (needs prometheus)
+	@$(PYTEST) tests/cluster/test_prometheus.py
 
 image: $(READY) ## Build the image and start it read-only (needs root, buildah, debootstrap; BASE=... names another base)
 	@$(PY) -m dev.image $(if $(BASE),--base $(BASE))

@@ -2,9 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +17,12 @@ from tests.sandbox.cli.conftest import Command
 from tests.sandbox.cli.test_plan_sync_log import home
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
+from tests.support.metrics import served_metrics
 from tests.support.operations import our_daemon
 from tests.support.servers import ErpServer, MedusaServer
 
 __all__ = ["home"]
 
-COMMAND = Path(sys.executable).with_name("erp-medusa")
 ROOT = Path(__file__).parents[3]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8"))
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -42,22 +39,9 @@ def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
 
 @pytest.fixture
 def address(home: Path) -> Iterator[str]:
-    """Where the command serves metrics of the installation at `home`. Ctrl-C ends it well."""
-    process = subprocess.Popen(
-        [COMMAND, "metrics", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-    )
-    assert process.stderr is not None
-    try:
-        said = process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/metrics", said)
-        assert found, said + process.stderr.read()
-        yield found.group()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-        assert (process.returncode, errors) == (0, "")
-    finally:
-        process.kill()
-        process.wait()
+    """Where the command serves metrics of the installation at `home`."""
+    with served_metrics() as served:
+        yield served
 
 
 def scrape(address: str) -> Samples:
