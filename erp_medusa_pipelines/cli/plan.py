@@ -218,7 +218,7 @@ def _run(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.Da
     result = code.resolve_job_def(task.name).execute_in_process(
         instance=instance, partition_key=batch, run_config=QUIET, tags=batch_tags(batch), raise_on_error=False
     )
-    raise_if_interrupted(result)
+    raise_if_interrupted(result, instance)
     problem = "" if result.success else read_failure(instance, result.run_id).reason
     return {
         "job": task.name,

@@ -43,7 +43,7 @@ def sync(items: Items) -> Answer:
         job = definitions(settings).resolve_job_def(SYNC_JOB)
         config = {**QUIET, "ops": {"export_items": {"config": {"items": names}}}}
         result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
-        raise_if_interrupted(result)
+        raise_if_interrupted(result, instance)
         problem = "" if result.success else read_failure(instance, result.run_id).reason
     counts, rejects = _metadata(result)
     return _answer(names, result.run_id, counts, rejects, problem)

@@ -62,13 +62,16 @@ __all__ = [
 ]
 
 
-def raise_if_interrupted(result: dg.ExecuteInProcessResult) -> None:
+def raise_if_interrupted(result: dg.ExecuteInProcessResult, recorded_in: dg.DagsterInstance | None = None) -> None:
     """Raise KeyboardInterrupt where Ctrl-C or a termination ended a run in this process.
 
-    Dagster makes a failure of it. Without this, the work would go on with the next batch.
+    Dagster makes a failure of it. Without this, the work would go on with the next batch, and the run that is
+    `recorded_in` an instance would be retried and told of, though somebody stopped it.
     """
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION:
+            if recorded_in:
+                report_canceled(recorded_in, result.dagster_run, "Ended with Ctrl-C in the terminal that started it")
             raise KeyboardInterrupt
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
+import dagster as dg
 import pytest
 
 from dev.deployment import wait_for
@@ -66,6 +67,9 @@ def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
     assert "Traceback" not in errors
     sent = [seen for seen in medusa.faults.requests if seen.path.endswith("/admin/products/batch")]
     assert len(sent) == (0 if command == "plan" else 1)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        # Not FAILURE: the sensor would retry what somebody stopped, and an alert tell of it.
+        assert [run.status.value for run in instance.get_runs()] == ([] if command == "plan" else ["CANCELED"])
 
 
 @pytest.mark.usefixtures("shop_env")
