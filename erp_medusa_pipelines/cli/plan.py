@@ -47,8 +47,16 @@ def _batch_number(text: str) -> int:
     return int(number)
 
 
+def _names_that_begin(incomplete: str) -> list[str]:
+    """Return what the shell offers for a task."""
+    return [task.name for task in TASKS if task.name.startswith(incomplete)]
+
+
 TaskName = Annotated[
-    str | None, typer.Argument(help="A task (default: every task; its names are the jobs' in the UI).")
+    str | None,
+    typer.Argument(
+        help="A task (default: every task; its names are the jobs' in the UI).", autocompletion=_names_that_begin
+    ),
 ]
 Batch = Annotated[
     list[int] | None,

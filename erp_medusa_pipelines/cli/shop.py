@@ -13,6 +13,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from erp_medusa_pipelines.cli.frame import ADMIN_VARIABLES, CommandError
 from erp_medusa_pipelines.cli.output import say_once
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import AccessError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_erpnext_as, open_shop
 from erp_medusa_pipelines.settings import ServerUrl, Settings, load_settings
@@ -56,7 +57,10 @@ def connect_as_admin() -> Iterator[ErpNextClient]:
         )
     options = HttpOptions(connect_timeout=5.0, read_timeout=130.0, attempts=3)
     with open_erpnext_as(_erpnext_url(), SecretStr(key), SecretStr(secret), options) as erp:
-        erp.user()  # Report a wrong key once, not for every step.
+        try:
+            erp.user()  # Report a wrong key once, not for every step.
+        except AccessError as error:
+            raise CommandError(f"ERPNext does not accept the key in {' and '.join(ADMIN_VARIABLES)}") from error
         yield erp
 
 

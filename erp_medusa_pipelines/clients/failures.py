@@ -104,7 +104,7 @@ def _re(pattern: str) -> re.Pattern[str]:
 # fmt: off
 RULES: tuple[Rule, ...] = (
     Rule("rate_limited", "too many requests", status=_s(429)),
-    Rule("access", "key or secret not accepted: check the API key variables", status=_s(401)),
+    Rule("access", "key or secret not accepted: check {key_variables}", status=_s(401)),
     Rule("retry", "a row is locked or a transaction was rolled back by the database",
          exc_type=_re(r"^(QueryTimeoutError|QueryDeadlockError|TooManyConnections)$")),
     Rule("retry", "somebody else changed the document at the same time",
@@ -145,6 +145,9 @@ RULES: tuple[Rule, ...] = (
 )
 # fmt: on
 
+KEY_VARIABLES = {"ERPNext": "ERPNEXT_API_KEY and ERPNEXT_API_SECRET", "Medusa": "MEDUSA_API_KEY"}
+"""By service, what stands for `{key_variables}` in the advice of a rule."""
+
 _ERROR_TYPES: dict[Verdict, type[ApiError]] = {
     "retry": TransientError,
     "rate_limited": RateLimitedError,
@@ -175,7 +178,8 @@ def judge_answer(service: str, where: str, status: int, body: Any, *, retry_afte
         # Without its type the text of a Python error often says nothing: "list index out of range".
         named = f"{exc_type} {message}".strip() if status >= 500 and rule.verdict == "permanent" else message
         role = role_for(where, message) if rule.verdict == "access" and status == 403 else None
-        reason = ": ".join(part for part in (rule.advice, role, named) if part)
+        advice = rule.advice.format(key_variables=KEY_VARIABLES.get(service, "the key"))
+        reason = ": ".join(part for part in (advice, role, named) if part)
         reason = reason or f"refused with HTTP {status}{f' ({exc_type})' if exc_type else ''}"
         return _ERROR_TYPES[rule.verdict](
             service, where, reason, status=status, exc_type=exc_type, retry_after=retry_after, ambiguous=rule.applied

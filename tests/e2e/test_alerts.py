@@ -104,7 +104,7 @@ def test_a_wrong_key_and_what_follows_from_it_until_it_is_right_again(one_machin
         wait_for_alerts(alerts, *begun)
         assert "ERPNEXT_API_KEY" in told_of(alerts, f"{OTPS} does not start")
         of_the_run = told_of(alerts, f"{CLEARANCE} failed")
-        assert "check the API key variables" in of_the_run
+        assert "check ERPNEXT_API_KEY and ERPNEXT_API_SECRET" in of_the_run
         assert any(run["runId"] in of_the_run for run in one_machine.runs(pipelineName=CLEARANCE, statuses=["FAILURE"]))
         one_machine.write_env_file()
         wait_for_alerts(alerts, *over)

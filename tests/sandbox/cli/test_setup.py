@@ -101,6 +101,18 @@ def test_a_setup_that_was_broken_off_is_gone_on_with(erp_medusa: Command, erp: E
 
 
 @pytest.mark.usefixtures("admin")
+def test_an_administrators_key_that_is_wrong_is_named_by_its_variables(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("ADMIN_API_SECRET", "another")
+    told = erp_medusa("setup")
+    assert (told.code, told.data["error"]) == (
+        2,
+        "ERPNext does not accept the key in ADMIN_API_KEY and ADMIN_API_SECRET",
+    )
+
+
+@pytest.mark.usefixtures("admin")
 def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch, runner: Runner
 ) -> None:

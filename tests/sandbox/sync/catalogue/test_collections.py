@@ -75,7 +75,7 @@ def test_a_wrong_key_ends_the_run_instead_of_naming_every_group(
     medusa.faults.add(Fault("status", method="POST", path=ROUTE, status=401, json={"message": "Unauthorized"}))
     run = runner.asset(ASSET)
     assert not run.success
-    assert "check the API key variables" in run.failure(ASSET).description
+    assert "check MEDUSA_API_KEY" in run.failure(ASSET).description
 
 
 @pytest.mark.parametrize("status", [503, 417])
