@@ -43,7 +43,7 @@ BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: 
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value }
   eventConnection { events { __typename ... on MessageEvent { message stepKey } } } } } }"""
 RUNS = """query($filter: RunsFilter, $limit: Int) { runsOrError(filter: $filter, limit: $limit) {
-  ... on Runs { results { runId jobName status tags { key value } } } } }"""
+  ... on Runs { results { runId jobName status startTime endTime tags { key value } } } } }"""
 START_SCHEDULE = """mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) {
   __typename ... on PythonError { message } } }"""
 START_SENSOR = """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {

@@ -1,12 +1,19 @@
 """Runs that concern batches in other ways than one run for one batch, on a running installation of their own."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dev.deployment import Deployment, deployed, private_postgres, wait_for
+from dev.sample_shop import SampleShop
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from tests.e2e.conftest import QUICK
 
+COMMAND = Path(sys.executable).with_name("erp-medusa")
+EXPORT = "export_items_and_images_custom"
 STOCK = "update_webitem_stock"
 RETRIES = "retry_failed_partitions"
 BATCHES = int(QUICK["EXPORT_BATCHES"])
@@ -33,6 +40,10 @@ def retries_of(deployment: Deployment, run_id: str) -> set[str]:
     return {tag["value"] for run in runs for tag in run["tags"] if tag["key"] == "batch"}
 
 
+def wait_until_green(deployment: Deployment, *batches: str) -> None:
+    wait_for("green", lambda: set(batches) <= set(deployment.partitions("medusa_stock")["green"]), 120)
+
+
 def reload_code(deployment: Deployment, batches: int) -> None:
     """What a change of a setting takes that is read when the code is loaded."""
     deployment.write_env_file(EXPORT_BATCHES=str(batches))
@@ -48,7 +59,7 @@ def test_a_run_over_a_range_of_batches_that_fails_is_retried_batch_by_batch(inst
     assert failed.status == "FAILURE"
     installation.turn_on_sensor(RETRIES)
     wait_for("both retries", lambda: retries_of(installation, failed.run_id) == {"batch_0", "batch_1"}, 120)
-    wait_for("green", lambda: not installation.partitions("medusa_stock")["red"], 120)
+    wait_until_green(installation, "batch_0", "batch_1")
 
 
 def test_a_batch_that_exists_no_more_holds_up_no_retry(installation: Deployment) -> None:
@@ -65,4 +76,38 @@ def test_a_batch_that_exists_no_more_holds_up_no_retry(installation: Deployment)
     reload_code(installation, BATCHES)
     installation.turn_on_sensor(RETRIES)
     wait_for("the retry of the other", lambda: retries_of(installation, gone) == {f"batch_{BATCHES - 1}"}, 120)
-    wait_for("green", lambda: not installation.partitions("medusa_stock")["red"], 120)
+    wait_until_green(installation, "batch_2", f"batch_{BATCHES - 1}")
+
+
+@pytest.mark.parametrize("command", ["sync", "apply"])
+def test_a_run_of_a_batch_waits_in_the_queue_while_the_command_works_on_it(
+    installation: Deployment, command: str
+) -> None:
+    """The command's run is none that the daemon started; its tag alone counts in the queue."""
+    shop = SampleShop(installation.home / "sandbox")
+    item = next(name for name in iter(shop.add_item, "") if batch_of_name(name, BATCHES) == "batch_0")
+
+    def erp_medusa(*arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=installation.home,
+            env=dict(installation.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    if command == "apply":
+        planning = erp_medusa("plan", EXPORT, "--batch", "0", "--out", "plan.json")
+        told, _ = planning.communicate(timeout=120)
+        assert planning.returncode == 0, told
+    installation.break_medusa(action="latency", seconds=10, path="/admin/products/batch", times=1)
+    working = erp_medusa(*(["sync", item] if command == "sync" else ["apply", "--plan", "plan.json"]))
+    tags = [{"key": "batch", "value": "batch_0"}]
+    (begun,) = wait_for("its run", lambda: installation.runs(tags=tags, statuses=["STARTED"]), 120)
+    waiting = installation.launch(STOCK, "batch_0")
+    shown, _ = working.communicate(timeout=120)
+    assert working.returncode == 0, shown
+    assert installation.ended(waiting).status == "SUCCESS"
+    both = {run["runId"]: run for run in installation.runs(tags=tags)}
+    assert both[waiting]["startTime"] >= both[begun["runId"]]["endTime"]
