@@ -119,6 +119,15 @@ def test_the_charts_values_say_what_the_instance_file_says() -> None:
     assert launcher["envVars"] == [], "they would copy secrets into every Job"
 
 
+def test_the_charts_webserver_listens_where_it_may_and_is_asked_there() -> None:
+    """The chart starts it on the port of its Service, and asks on 80 whatever that is."""
+    webserver = read_values()["dagsterWebserver"]
+    assert webserver["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert webserver["podSecurityContext"]["runAsNonRoot"]
+    assert webserver["service"]["port"] >= 1024
+    assert webserver["readinessProbe"]["httpGet"]["port"] == webserver["service"]["port"]
+
+
 def test_compose_is_what_its_schema_asks_for() -> None:
     command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
