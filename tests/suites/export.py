@@ -345,7 +345,7 @@ class ExportSuite:
         run = runner.assets(EXPORT, "batch_0")
         assert not run.success
         text = run.failure_text("medusa_collections")
-        assert "API key" in text
+        assert "check MEDUSA_API_KEY" in text
         assert "sk_not_the_key" not in text
 
     def test_no_secret_reaches_the_event_log(

@@ -61,7 +61,7 @@ def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
     (message,) = receiver.received
     assert message["title"] == f"{JOB} failed"
     assert message["type"] == "failure"
-    for part in (f"Task: {JOB}", ASSET, "check the API key", f"https://dagster.example.com/runs/{run_id}"):
+    for part in (f"Task: {JOB}", ASSET, "check MEDUSA_API_KEY", f"https://dagster.example.com/runs/{run_id}"):
         assert part in message["message"]
     assert "sk_" not in str(message)
 
@@ -235,7 +235,7 @@ def test_desk_users_find_it_in_the_error_log(
     assert tick(daemon) == "1 messages sent"
     (row,) = erp.store.rows("Error Log")
     assert row["method"] == f"{JOB} failed"
-    assert "check the API key" in row["error"]
+    assert "check MEDUSA_API_KEY" in row["error"]
 
 
 def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.MonkeyPatch) -> None:
