@@ -6,6 +6,7 @@ docstring is its help text. To add one: write it, add it here, describe it in do
 
 import typer
 
+from erp_medusa_pipelines.cli.ctrl_c import listen_for_ctrl_c
 from erp_medusa_pipelines.cli.doctor import doctor
 from erp_medusa_pipelines.cli.drift import drift
 from erp_medusa_pipelines.cli.explain import explain
@@ -40,6 +41,7 @@ app.command()(hand_back)
 
 def main() -> None:
     """The entry point of the installed command."""
+    listen_for_ctrl_c()
     app()
 
 

@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -36,8 +37,17 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
 
-DEFAULT_SLEEP: Callable[[float], None] = time.sleep
+_STOPPED = threading.Event()
+
+
+def _pause(seconds: float) -> None:
+    _STOPPED.wait(seconds)
+
+
+DEFAULT_SLEEP: Callable[[float], None] = _pause
 """How retries wait; a client can be given its own."""
+
+_CLIENTS: "weakref.WeakSet[HttpClient]" = weakref.WeakSet()
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _ADDRESS = re.compile(r"[^\s<>()\[\]{}'\",;:=]+@[^\s<>()\[\]{}'\",;:=]+")
@@ -74,10 +84,21 @@ class Redactor:
         return _WIRE_SECRETS.sub("***", text)
 
 
+class StoppedError(Exception):
+    """The process is ending: nothing is sent any more. No failure of a server, so that nothing is retried or held."""
+
+
+def stop_all() -> None:
+    """End what every client of this process is doing, for good: threads that wait for an answer raise StoppedError."""
+    _STOPPED.set()
+    for client in list(_CLIENTS):
+        client.abort()
+
+
 class HttpClient:
     """One server. Thread-safe: up to `options.connections` requests at once share pooled connections.
 
-    Raises only `ApiError`s. `counts` holds requests by method, and `retries`.
+    Raises only `ApiError`s, and StoppedError after `stop_all`. `counts` holds requests by method, and `retries`.
     """
 
     def __init__(
@@ -110,6 +131,7 @@ class HttpClient:
             pool_connections=1, pool_maxsize=options.connections, max_retries=0, pool_block=True
         )
         self._session.mount(self._origin() + "/", self._adapter)
+        _CLIENTS.add(self)
 
     def __repr__(self) -> str:
         return f"HttpClient({self.service} at {self.base_url})"
@@ -228,6 +250,8 @@ class HttpClient:
         if not path.startswith("/"):
             # Glued to the address it could name another server, which would then be shown the key.
             raise PermanentError(self.service, where, "is not a path on this server: it must begin with /")
+        if _STOPPED.is_set():
+            raise StoppedError(f"{self.service}: {self.redact(where)} is not sent, the process is ending")
         with self._lock:
             self.counts["requests"] += 1
             self.counts[method] += 1

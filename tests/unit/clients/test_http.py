@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from dev.deployment import wait_for
+from erp_medusa_pipelines.clients import http
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     PermanentError,
@@ -416,3 +418,25 @@ def test_each_answer_is_a_debug_line_without_its_query(caplog: pytest.LogCapture
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
     assert line.startswith("ERPNext GET /api/resource/Item: 200 in ")
     assert SECRET not in line
+
+
+# --- the end of the process ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end is that of one test."""
+    monkeypatch.setattr(http, "_STOPPED", threading.Event())
+
+
+@pytest.mark.usefixtures("stopping")
+def test_what_waits_for_an_answer_ends_with_the_process_and_is_not_sent_again(server: Server) -> None:
+    server.faults.add(Fault("latency", seconds=20))
+    client = Client(server.url)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.request, "GET", "/x")
+        wait_for("the request", lambda: server.faults.requests)
+        http.stop_all()
+        with pytest.raises(http.StoppedError, match="GET /x is not sent"):
+            waiting.result(5)
+    assert client.requests_sent == 1
