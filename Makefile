@@ -59,11 +59,11 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against
 	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
-	@$(PYTEST) -n auto --maxprocesses 4 tests/unit tests/sandbox tests/machine
+	@$(PYTEST) -n auto --maxprocesses 4 tests/machine tests/unit tests/sandbox
 
 coverage: $(READY) ## The same with coverage of statements and branches, which must not fall (takes three quarters more)
 	@$(PYTEST) -n auto --maxprocesses 4 --cov --cov-report=term --cov-report=json:.make/coverage.json \
-		tests/unit tests/sandbox tests/machine
+		tests/machine tests/unit tests/sandbox
 	@$(PY) -m dev.branch_coverage .make/coverage.json
 
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)

@@ -18,6 +18,8 @@ from erp_medusa_pipelines.tasks import Task
 MARGIN = timedelta(seconds=5)
 """No switch this shortly before a scheduled time: both sides must see the switch before it."""
 
+SECONDS_AWAY = "its next slot is seconds away"
+
 TICK_GRACE = timedelta(minutes=3)
 """For this long after a scheduled time our daemon may still evaluate its tick."""
 
@@ -117,6 +119,7 @@ class Switch:
         still_ours = {job.task for job in self.frappe.jobs() if wanted(job)}
         for task in self.tasks:
             if task.name not in still_ours and self.ours.is_on(task.name):
+                self._wait_for_our_tick(task)
                 self.ours.turn(task.name, on=False)
                 yield Event(task.name, "schedule turned off")
 
@@ -129,16 +132,29 @@ class Switch:
         task = next(task for task in self.tasks if task.name == job.task)
         now = self.frappe.now()
         _, following = slots_around(cron_line(job), now, self.times)
-        last, our_next = slots_around(task.cron, self.zone_of_ours(now), self.times)
-        if following - now < MARGIN or our_next - now < MARGIN:
-            return "its next slot is seconds away"
+        if following - now < MARGIN:
+            return SECONDS_AWAY
         if self.ours.is_going_on(task.name):
             return "our run is still going"
+        return self._our_tick_is_near(task)
+
+    def _our_tick_is_near(self, task: Task) -> str:
+        """Return why our schedule cannot be turned off now: a tick is to come or being evaluated."""
+        now = self.frappe.now()
+        last, following = slots_around(task.cron, self.zone_of_ours(now), self.times)
+        if following - now < MARGIN:
+            return SECONDS_AWAY
         tick = self.ours.last_tick(task.name)
         awaited = self.ours.is_alive() and self.ours.is_on(task.name) and now - last < TICK_GRACE
         if awaited and (tick is None or tick < last):
             return f"our slot of {last:%H:%M} has not been looked at yet"
         return ""
+
+    def _wait_for_our_tick(self, task: Task) -> None:
+        """Wait, but not for ever. The daemon turns a schedule on again that was turned off in the middle of a tick."""
+        until = self.frappe.now() + self.patience
+        while self._our_tick_is_near(task) and self.frappe.now() < until:
+            self.sleep(1.0)
 
     # --- both -------------------------------------------------------------------------------------------------
 

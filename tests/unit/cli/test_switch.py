@@ -62,6 +62,9 @@ class World:
     _queued: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     _busy: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _due: list[tuple[datetime, str, datetime]] = field(default_factory=list)
+    _evaluated: list[tuple[datetime, str, datetime, datetime]] = field(default_factory=list)
+    """Ticks that have begun: when each ends, its task and slot, and since when its schedule was on."""
+
     _phase: int = 0
 
     def __post_init__(self) -> None:
@@ -104,6 +107,14 @@ class World:
             self._due.remove((at, task, slot))
             if task not in self.on_since:
                 continue
+            ends = self.now + self.chance.randrange(4) * SECOND
+            self._evaluated.append((ends, task, slot, self.on_since[task]))
+        for ends, task, slot, since in list(self._evaluated):
+            if self.now < ends:
+                continue
+            self._evaluated.remove((ends, task, slot, since))
+            # As Dagster's does: it stores the schedule as it was when the tick began.
+            self.on_since.setdefault(task, since)
             self.ticks[task] = slot
             job = self.jobs[f"api.{task}"]
             if not reason_to_leave(job, slot.replace(tzinfo=None), scheduler_on=True):
@@ -261,6 +272,20 @@ def test_minute_tasks_are_done_once_a_minute_wherever_a_hand_back_is_killed(seed
 
         world, begin = scenario(seed, AFTERNOON, steps)
         assert_once(world, begin, world.now - timedelta(seconds=90), MINUTELY)
+        assert not world.on_since, "the daemon turned it on again at the end of a tick"
+
+
+@pytest.mark.parametrize("second", range(5, 11))
+def test_no_schedule_is_turned_off_while_its_tick_is_being_evaluated(second: int) -> None:
+    """A hand-back was killed when all rows were Frappe's again: nothing else makes the next one wait."""
+    world = World(AFTERNOON, random.Random(second))  # noqa: S311
+    assert carry_out(world, "take_over")
+    world.advance(130)
+    assert not carry_out(world, "hand_back", 1 + len(OF_THE_APP))
+    world.advance(60 - world.now.second + second)
+    assert carry_out(world, "hand_back")
+    world.advance(90)
+    assert not world.on_since
 
 
 @pytest.mark.parametrize("seconds", range(-95, 200, 35))
