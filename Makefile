@@ -58,6 +58,7 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against
 	@echo "In force is $(HOME_DIR)/dagster.yaml, a copy of the dagster.yaml here. Dagster will warn that there are two."
 	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
+# The state machine takes longest, so it starts first.
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
 	@$(PYTEST) -n auto --maxprocesses 4 tests/machine tests/unit tests/sandbox
 
