@@ -73,8 +73,9 @@ machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STE
 test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20)
 	@$(PYTEST) tests/live
 
+# Installations mostly wait for ticks, so three share two cores. conftest.py starts first what takes longest.
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)
-	@$(PYTEST) -n 2 --dist loadfile tests/e2e
+	@$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder tests/e2e
 
 test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs redis-server)
 	@$(PYTEST) tests/cluster/test_celery.py

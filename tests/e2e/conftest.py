@@ -15,7 +15,12 @@ TEST_SECONDS = 300
 QUICK = {"RETRY_DELAY_SECONDS": "5", "HTTP_ATTEMPTS": "1", "EXPORT_BATCHES": "4"}
 
 
+LONGEST = ("test_alerts", "test_schedules", "test_operating")
+"""Files that start first where several run at once, or one would be left at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         if item.path.is_relative_to(HERE) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
