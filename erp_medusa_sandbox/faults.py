@@ -23,14 +23,14 @@ from typing import Any, Literal, get_args
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from erp_medusa_sandbox.steps import WALK, ServerKilledError
+
 TRANSPORT = "sandbox_transport"
-# Set for the application by the action "orphans": a batch create stops half-way, as a killed Medusa does.
-ORPHANS = "sandbox_orphans"
 CONTROL_PREFIX = "/__sandbox__/"
 SANDBOX_HEADER: tuple[bytes, bytes] = (b"x-sandbox", b"1")
 KEPT_REQUESTS = 20_000
 
-Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "orphans"]
+Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "kill"]
 
 
 @dataclass
@@ -48,9 +48,11 @@ class Fault:
     json: Any = None
     text: str | None = None
     seconds: float = 0.5
+    steps: int = 1  # kill: the server ends after so many steps of its workflows, counted over all matching requests
     id: int = 0
     matched: int = 0
     fired: int = 0
+    walked: int = 0
 
     def __post_init__(self) -> None:
         """Refuse an unknown action and a broken pattern."""
@@ -91,6 +93,8 @@ class FaultInjector:
         self.last_request = time.monotonic()
         self._faults: list[Fault] = []
         self._requests: deque[SeenRequest] = deque(maxlen=KEPT_REQUESTS)
+        self._steps: deque[str] = deque(maxlen=KEPT_REQUESTS)
+        self._open: set[asyncio.Transport] = set()
         self._fault_ids = itertools.count(1)
         self._request_numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -121,10 +125,17 @@ class FaultInjector:
         with self._lock:
             return list(self._requests)
 
+    @property
+    def steps(self) -> list[str]:
+        """The newest steps of the server's workflows, each with its request, oldest first."""
+        with self._lock:
+            return list(self._steps)
+
     def forget_requests(self) -> None:
-        """Empty the request log."""
+        """Empty the logs of requests and of steps."""
         with self._lock:
             self._requests.clear()
+            self._steps.clear()
 
     # -- ASGI ---------------------------------------------------------------------------------------------------
 
@@ -159,19 +170,40 @@ class FaultInjector:
                 extra_headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in fault.headers.items()]
             else:
                 final = fault
-        await self._end(final, scope, receive, _answering(send, seen, extra_headers))
+        WALK.set(lambda name: self._walk(f"{seen.method} {seen.path}: {name}", final))
+        transport: asyncio.Transport | None = scope.get("state", {}).get(TRANSPORT)
+        self._open |= {transport} if transport else set()
+        try:
+            await self._end(final, scope, receive, _answering(send, seen, extra_headers))
+        except ServerKilledError:
+            for connection in [*self._open]:
+                connection.abort()
+            await _cut(scope, receive)
+        finally:
+            self._open -= {transport} if transport else set()
+
+    def _walk(self, step: str, fault: Fault | None) -> None:
+        """Note a finished step of a workflow, after which the server may end."""
+        with self._lock:
+            self._steps.append(step)
+            if fault is None or fault.action != "kill":
+                return
+            fault.walked += 1
+            if fault.walked < fault.steps:
+                return
+            fault.walked = 0
+            fault.fired += 1
+        raise ServerKilledError(step)
 
     async def _end(self, final: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, or do what the deciding fault says."""
-        if final is None:
+        if final is None or final.action == "kill":
             await self.app(scope, receive, send)
         elif final.action == "status":
             await _answer(send, final.status, final.headers, final.json, final.text)
         elif final.action == "truncate":
             await self._truncate(scope, receive, send)
         else:
-            if final.action == "orphans":
-                scope.setdefault("state", {})[ORPHANS] = True
             if final.action != "drop_before":
                 await self.app(scope, receive, _discard)
             await _cut(scope, receive)
@@ -189,7 +221,7 @@ class FaultInjector:
                 fault.matched += 1
                 if fault.matched <= fault.skip:
                     continue
-                fault.fired += 1
+                fault.fired += fault.action != "kill"
                 decided = decided or deciding
                 chosen.append(fault)
         return chosen
@@ -241,7 +273,7 @@ class FaultInjector:
             await self.app(scope, receive, send)
 
     async def _control_add(self, receive: Receive, send: Send) -> None:
-        settable = {f.name for f in fields(Fault)} - {"id", "matched", "fired"}
+        settable = {f.name for f in fields(Fault)} - {"id", "matched", "fired", "walked"}
         try:
             given = json.loads(await _read_body(receive))
             unknown = set(given) - settable

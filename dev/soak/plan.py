@@ -25,7 +25,7 @@ FAULTS: tuple[tuple[Server, Mapping[str, Any]], ...] = (
     ("medusa", {"action": "drop_before", "path": "batch"}),
     ("medusa", {"action": "drop_after", "path": "batch"}),
     ("medusa", {"action": "truncate"}),
-    ("medusa", {"action": "orphans", "path": "/admin/products/batch", "method": "POST"}),
+    ("medusa", {"action": "kill", "steps": 2, "path": "/admin/products/batch", "method": "POST"}),
     ("medusa", {"action": "header", "headers": {"Connection": "close"}}),
     ("erpnext", {"action": "status", "status": 503}),
     ("erpnext", {"action": "status", "status": 500, "json": {"exc_type": "QueryDeadlockError"}}),

@@ -10,6 +10,7 @@ from erp_medusa_sandbox.medusa.errors import invalid, no_such_relation, not_foun
 from erp_medusa_sandbox.medusa.fields import KINDS, Computed, Context, Kind, linked, referring, render
 from erp_medusa_sandbox.medusa.http import js_number, raw_number
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+from erp_medusa_sandbox.steps import step_done
 
 _DATES = ("created_at", "updated_at", "deleted_at")
 _LINKS = "inventory_links"
@@ -161,6 +162,8 @@ def apply_batch(store: MedusaStore, given: Document) -> tuple[list[Document], li
     """Create, update and delete levels, all or none. Returns what Medusa shows of the first two."""
     with store.transaction():
         created = [create_level(store, one["inventory_item_id"], one) for one in given.get("create", [])]
+        if created:
+            step_done("levels created")
         before = {
             level["id"]: level
             for one in given.get("update", [])
@@ -170,6 +173,8 @@ def apply_batch(store: MedusaStore, given: Document) -> tuple[list[Document], li
         for one in given.get("update", []):
             level = update_level(store, one["inventory_item_id"], one)
             updated[level["id"]] = level
+        if updated:
+            step_done("levels updated")
         for identifier in given.get("delete", []):
             store.remove("inventory_level", identifier)
     return (

@@ -37,6 +37,7 @@ from erp_medusa_sandbox.medusa.http import (
 from erp_medusa_sandbox.medusa.lists import ListRoute, page, parse_date
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore, iso
 from erp_medusa_sandbox.medusa.variants import new_price, price_key
+from erp_medusa_sandbox.steps import step_done
 
 
 def _entries(store: MedusaStore, price_list: Document) -> list[Document]:
@@ -291,7 +292,11 @@ class PriceLists(Resource):
             raise not_found(f"Price lists with id: {identifier} was not found")
         with self.store.transaction():
             created = _create_entries(self.store, identifier, given.get("create", []))
+            if created:
+                step_done("entries created")
             updated = _update_entries(self.store, identifier, given.get("update", []))
+            if updated:
+                step_done("entries updated")
             _delete_entries(self.store, identifier, given.get("delete", []))
         return JSONResponse(
             {

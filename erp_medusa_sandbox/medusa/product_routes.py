@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from erp_medusa_sandbox.faults import ORPHANS
 from erp_medusa_sandbox.medusa.errors import not_found
 from erp_medusa_sandbox.medusa.http import Resource, deleted, deleted_many, json_body, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, Value, matches, page, values_of
@@ -23,9 +22,9 @@ from erp_medusa_sandbox.medusa.product_shapes import (
     VARIANT_BATCH,
     VARIANT_FIELDS,
 )
-from erp_medusa_sandbox.medusa.products import create_products, delete_product, update_product
+from erp_medusa_sandbox.medusa.products import create_products, delete_product, update_products
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
-from erp_medusa_sandbox.medusa.variants import create_variant, delete_variant, own_variant, update_variant
+from erp_medusa_sandbox.medusa.variants import create_variants, delete_variants, own_variant, update_variant
 
 
 def _search(store: MedusaStore, product: Document, value: Value) -> bool:
@@ -113,15 +112,13 @@ class Products(Resource):
 
     async def _batch(self, request: Request) -> Response:
         given = await json_body(request, PRODUCT_BATCH)
-        orphans = request.scope.get("state", {}).get(ORPHANS, False)
         with self.store.transaction():
-            created = create_products(self.store, given.get("create", []), orphans=orphans)
+            created = create_products(self.store, given.get("create", []))
             updates = given.get("update", [])
             unknown = [one["id"] for one in updates if self.store.get("product", one["id"]) is None]
             if unknown:
                 raise not_found(f"Unable to update the products with ids: {', '.join(unknown)}")
-            for one in updates:
-                update_product(self.store, self._known(one["id"]), one)
+            update_products(self.store, [(self._known(one["id"]), one) for one in updates])
             for identifier in given.get("delete", []):
                 delete_product(self.store, identifier)
         return JSONResponse(
@@ -140,7 +137,7 @@ class Products(Resource):
     async def _update_one(self, request: Request) -> Response:
         given = await json_body(request, CHANGED_PRODUCT)
         with self.store.transaction():
-            update_product(self.store, self._known(request.path_params["id"]), given)
+            update_products(self.store, [(self._known(request.path_params["id"]), given)])
         return self._answer(request, request.path_params["id"])
 
     async def _delete_one(self, request: Request) -> Response:
@@ -154,20 +151,21 @@ class Products(Resource):
     async def _add_variant(self, request: Request) -> Response:
         given = await json_body(request, NEW_VARIANT)
         with self.store.transaction():
-            create_variant(self.store, self._known(request.path_params["id"]), given)
+            create_variants(self.store, [(self._known(request.path_params["id"]), given, 0)])
         return self._answer(request, request.path_params["id"])
 
     async def _batch_variants(self, request: Request) -> Response:
         given = await json_body(request, VARIANT_BATCH)
         product = self._known(request.path_params["id"])
         with self.store.transaction():
-            created = [create_variant(self.store, product, one) for one in given.get("create", [])]
+            created = create_variants(self.store, [(product, one, 0) for one in given.get("create", [])])
             updated = [
                 update_variant(self.store, own_variant(self.store, product["id"], one["id"]), one)
                 for one in given.get("update", [])
             ]
-            for identifier in given.get("delete", []):
-                delete_variant(self.store, own_variant(self.store, product["id"], identifier))
+            delete_variants(
+                self.store, [own_variant(self.store, product["id"], one) for one in given.get("delete", [])]
+            )
         defaults = ("*", *VARIANT_FIELDS)
         return JSONResponse(
             {
@@ -192,7 +190,7 @@ class Products(Resource):
         product = self._known(request.path_params["id"])
         variant_id = request.path_params["variant_id"]
         with self.store.transaction():
-            delete_variant(self.store, own_variant(self.store, product["id"], variant_id))
+            delete_variants(self.store, [own_variant(self.store, product["id"], variant_id)])
         parent = shown(request, self.store, "product", product, PRODUCT_FIELDS)
         return JSONResponse({"id": variant_id, "object": "variant", "deleted": True, "parent": parent})
 

@@ -9,27 +9,43 @@ from __future__ import annotations
 from erp_medusa_sandbox.medusa.errors import invalid, no_such_relation
 from erp_medusa_sandbox.medusa.handles import refuse_known_handle, to_handle
 from erp_medusa_sandbox.medusa.http import merged_metadata
-from erp_medusa_sandbox.medusa.product_shapes import (
-    PRODUCT_SCALARS,
-)
+from erp_medusa_sandbox.medusa.product_shapes import PRODUCT_SCALARS
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
-from erp_medusa_sandbox.medusa.variants import create_variant, delete_variant, own_variant, update_variant
+from erp_medusa_sandbox.medusa.variants import (
+    create_variants,
+    delete_inventory,
+    delete_variant,
+    own_variant,
+    update_variant,
+)
+from erp_medusa_sandbox.steps import step_done
 
 _DEFAULTS = {"status": "draft", "is_giftcard": False, "discountable": True}
 
 
-def create_products(store: MedusaStore, given: list[Document], *, orphans: bool = False) -> list[Document]:
-    """Create all or none: first every product, then the variants. With `orphans` it ends between the two."""
+def create_products(store: MedusaStore, given: list[Document]) -> list[Document]:
+    """Create all or none, in steps: every product, its channels, its profile, then the variants of all."""
     without_options = [product["title"] for product in given if product["title"] and not product.get("options")]
     if not all(product["title"] for product in given):
         raise invalid("Product title is required")
     if without_options:
         raise invalid(f"Product options are not provided for: [{', '.join(without_options)}].")
+    if not given:
+        return []
     products = [_create_bare_product(store, one) for one in given]
-    if not orphans:
-        for product, one in zip(products, given, strict=True):
-            for rank, variant in enumerate(one.get("variants", [])):
-                create_variant(store, product, variant, rank=rank)
+    step_done("products")
+    products = [_link_channels(store, product, one) for product, one in zip(products, given, strict=True)]
+    step_done("sales channels")
+    products = [_link_profile(store, product, one) for product, one in zip(products, given, strict=True)]
+    step_done("shipping profiles")
+    create_variants(
+        store,
+        [
+            (product, variant, rank)
+            for product, one in zip(products, given, strict=True)
+            for rank, variant in enumerate(one.get("variants", []))
+        ],
+    )
     return products
 
 
@@ -46,18 +62,52 @@ def _create_bare_product(store: MedusaStore, given: Document) -> Document:
         "thumbnail": given.get("thumbnail") or (images[0]["url"] if images else None),
         "options": [_option(store, option) for option in given["options"]],
         "images": _images(store, product["id"], images),
-        "sales_channel_ids": [channel["id"] for channel in given.get("sales_channels", [])],
+        "sales_channel_ids": [],
         "category_ids": [category["id"] for category in given.get("categories", [])],
-        "shipping_profile_id": given.get("shipping_profile_id"),
+        "shipping_profile_id": None,
     }
     return store.put("product", product)
 
 
-def update_product(store: MedusaStore, product: Document, given: Document) -> Document:
-    """Change a product.
+def update_products(store: MedusaStore, given: list[tuple[Document, Document]]) -> None:
+    """Change products, all or none, in steps: fields and variants, the old links, the new links.
 
     A given list of variants is the whole set: the others are deleted, those without an id are new and get no stock.
     """
+    if not given:
+        return
+    changed = [(_update_bare_product(store, product, one), one) for product, one in given]
+    step_done("products")
+    changed = [(_unlink(store, product, one), one) for product, one in changed]
+    step_done("links removed")
+    for product, one in changed:
+        _link_profile(store, _link_channels(store, product, one), one)
+    step_done("links made")
+
+
+def _unlink(store: MedusaStore, product: Document, given: Document) -> Document:
+    """Channels and profile that a request names are removed before they are linked."""
+    removed: Document = {}
+    if "sales_channels" in given:
+        removed["sales_channel_ids"] = []
+    if "shipping_profile_id" in given:
+        removed["shipping_profile_id"] = None
+    return store.put("product", {**product, **removed}) if removed else product
+
+
+def _link_channels(store: MedusaStore, product: Document, given: Document) -> Document:
+    if "sales_channels" not in given:
+        return product
+    return store.put("product", {**product, "sales_channel_ids": [one["id"] for one in given["sales_channels"]]})
+
+
+def _link_profile(store: MedusaStore, product: Document, given: Document) -> Document:
+    if "shipping_profile_id" not in given:
+        return product
+    return store.put("product", {**product, "shipping_profile_id": given["shipping_profile_id"]})
+
+
+def _update_bare_product(store: MedusaStore, product: Document, given: Document) -> Document:
     changed = {**product, **{name: given[name] for name in PRODUCT_SCALARS if name in given}}
     if changed["handle"] != product["handle"]:
         _check_handle(changed["handle"] or "")
@@ -80,12 +130,8 @@ def _changed_relations(store: MedusaStore, product: Document, given: Document) -
     changed: Document = {}
     if "images" in given:
         changed["images"] = _images(store, product["id"], given["images"], product["images"])
-    if "sales_channels" in given:
-        changed["sales_channel_ids"] = [channel["id"] for channel in given["sales_channels"]]
     if "categories" in given:
         changed["category_ids"] = [category["id"] for category in given["categories"]]
-    if "shipping_profile_id" in given:
-        changed["shipping_profile_id"] = given["shipping_profile_id"]
     return changed
 
 
@@ -105,13 +151,17 @@ def _replace_variants(store: MedusaStore, product: Document, given: list[Documen
         else:
             if "title" not in variant:
                 raise invalid("ProductVariant.title is required")
-            create_variant(store, product, variant, rank=rank, with_inventory=False)
+            create_variants(store, [(product, variant, rank)], with_inventory=False)
 
 
 def delete_product(store: MedusaStore, identifier: str) -> None:
-    """Delete a product with its variants and their stock."""
-    for variant in store.find("variant", "product_id", [identifier]):
-        delete_variant(store, variant)
+    """Delete a product with its variants and their stock, which goes first."""
+    variants = store.find("variant", "product_id", [identifier])
+    for variant in variants:
+        delete_inventory(store, variant)
+    step_done("inventory items removed")
+    for variant in variants:
+        delete_variant(store, variant, with_inventory=False)
     store.remove("product", identifier)
 
 

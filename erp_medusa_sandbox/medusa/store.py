@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from erp_medusa_sandbox.steps import ServerKilledError, step_done
+
 Document = dict[str, Any]
 
 # Fields by which documents are looked up without a scan; links to inventory items by the item's id.
@@ -110,7 +112,10 @@ class MedusaStore:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all writes inside together or undo them together. May be nested; the outermost one decides."""
+        """Keep all writes inside together or undo them together. May be nested; the outermost one decides.
+
+        Its end is the last step of a workflow. A process that ends at a step before keeps the writes up to then.
+        """
         with self.lock:
             if self._undo is not None:
                 yield
@@ -119,12 +124,16 @@ class MedusaStore:
             try:
                 yield
                 self._save(self._undo)
+            except ServerKilledError:
+                self._save(self._undo)
+                raise
             except BaseException:
                 for (table, identifier), before in self._undo.items():
                     self._set(table, identifier, before)
                 raise
             finally:
                 self._undo = None
+        step_done("the end")
 
     def put(self, table: str, document: Document) -> Document:
         """Replace the document with its id, and return it."""

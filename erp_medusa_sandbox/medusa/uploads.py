@@ -19,6 +19,7 @@ from starlette.routing import Route
 from erp_medusa_sandbox.medusa.errors import no_route, not_found, unknown_error
 from erp_medusa_sandbox.medusa.http import Resource, deleted
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+from erp_medusa_sandbox.steps import step_done
 
 
 class Files:
@@ -89,7 +90,10 @@ class Uploads(Resource):
             # Any other field name is a fault of the server, says Medusa.
             if not files or any(isinstance(value, UploadFile) and name != "files" for name, value in parts):
                 raise unknown_error()
-            kept = [self.files.keep(_mojibake(file.filename or "file"), await file.read()) for file in files]
+            kept: list[str] = []
+            for file in files:
+                kept.append(self.files.keep(_mojibake(file.filename or "file"), await file.read()))
+                step_done("file")
         return JSONResponse({"files": [self._shown(request, identifier) for identifier in kept]})
 
     async def _get(self, request: Request) -> Response:

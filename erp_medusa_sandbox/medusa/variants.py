@@ -12,15 +12,37 @@ from erp_medusa_sandbox.medusa.errors import invalid, not_found
 from erp_medusa_sandbox.medusa.http import js_number, merged_metadata
 from erp_medusa_sandbox.medusa.product_shapes import VARIANT_SCALARS, base_prices
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore, new_id
+from erp_medusa_sandbox.steps import step_done
 
 UNIQUE = ("sku", "barcode", "ean", "upc")
 _DEFAULTS = {"allow_backorder": False, "manage_inventory": True, "variant_rank": 0}
 
 
-def create_variant(
-    store: MedusaStore, product: Document, given: Document, *, rank: int = 0, with_inventory: bool = True
-) -> Document:
-    """Create a variant with its prices, and with an inventory item where it is managed."""
+def create_variants(
+    store: MedusaStore, given: list[tuple[Document, Document, int]], *, with_inventory: bool = True
+) -> list[Document]:
+    """Create variants, each given with its product and rank, in steps: rows, inventory items, links, price sets."""
+    if not given:
+        return []
+    variants = [_create_bare_variant(store, product, one, rank) for product, one, rank in given]
+    step_done("variants")
+    items = [
+        _inventory_item(store, variant) if with_inventory and not one.get("inventory_items") else None
+        for variant, (_, one, _) in zip(variants, given, strict=True)
+    ]
+    step_done("inventory items")
+    for number, (item, (_, one, _)) in enumerate(zip(items, given, strict=True)):
+        wanted = one.get("inventory_items", []) or ([{"inventory_item_id": item["id"]}] if item else [])
+        links = [_link(store, link) for link in wanted]
+        variants[number] = store.put("variant", {**variants[number], "inventory_links": links})
+    step_done("inventory links")
+    for number, (_, one, _) in enumerate(given):
+        variants[number] = store.put("variant", {**variants[number], "price_set_id": new_id("pset")})
+        set_base_prices(store, variants[number], one.get("prices", []))
+    return variants
+
+
+def _create_bare_variant(store: MedusaStore, product: Document, given: Document, rank: int) -> Document:
     _refuse_known(store, given, {})
     value_ids = _option_values(product, given)
     if value_ids:
@@ -34,12 +56,9 @@ def create_variant(
         **scalars,
         product_id=product["id"],
         option_value_ids=value_ids,
-        price_set_id=new_id("pset"),
-        inventory_links=[_link(store, link) for link in given.get("inventory_items", [])],
+        price_set_id=None,
+        inventory_links=[],
     )
-    if with_inventory:
-        _stock(store, variant)
-    set_base_prices(store, variant, given.get("prices", []))
     return store.put("variant", variant)
 
 
@@ -66,17 +85,38 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
     return changed
 
 
+def delete_variants(store: MedusaStore, variants: list[Document]) -> None:
+    """Delete variants in steps: their links, their inventory items, then themselves."""
+    if not variants:
+        return
+    for variant in variants:
+        store.put("variant", {**variant, "inventory_links": [], "price_set_id": None})
+    step_done("links removed")
+    for variant in variants:
+        delete_inventory(store, variant)
+    step_done("inventory items removed")
+    for variant in variants:
+        delete_variant(store, variant, with_inventory=False)
+
+
 def delete_variant(store: MedusaStore, variant: Document, *, with_inventory: bool = True) -> None:
     """Delete a variant; one that an update of its product leaves out leaves its inventory item behind."""
+    if with_inventory:
+        delete_inventory(store, variant)
     for price in store.find("price", "price_set_id", [variant["price_set_id"]]):
         store.remove("price", price["id"])
-    for link in variant["inventory_links"] if with_inventory else ():
-        if len(store.find("variant", "inventory_links", [link["inventory_item_id"]])) > 1:
-            continue  # another variant is stocked by it
+    store.remove("variant", variant["id"])
+
+
+def delete_inventory(store: MedusaStore, variant: Document) -> None:
+    """Delete the inventory items, with their levels, by which no other variant is stocked."""
+    for link in variant["inventory_links"]:
+        users = store.find("variant", "inventory_links", [link["inventory_item_id"]])
+        if any(user["id"] != variant["id"] for user in users):
+            continue
         for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]]):
             store.remove("inventory_level", level["id"])
         store.remove("inventory_item", link["inventory_item_id"])
-    store.remove("variant", variant["id"])
 
 
 def own_variant(store: MedusaStore, product_id: str, variant_id: str) -> Document:
@@ -153,11 +193,17 @@ def _refuse_known(store: MedusaStore, given: Document, before: Document) -> None
 
 
 def _stock(store: MedusaStore, variant: Document) -> None:
-    """Gives a managed variant the inventory item that Medusa makes for it."""
-    if not variant["manage_inventory"] or variant["inventory_links"]:
-        return
+    """Give a managed variant the inventory item that Medusa makes for it."""
+    item = None if variant["inventory_links"] else _inventory_item(store, variant)
+    if item is not None:
+        variant["inventory_links"].append(_link(store, {"inventory_item_id": item["id"]}))
+
+
+def _inventory_item(store: MedusaStore, variant: Document) -> Document | None:
+    if not variant["manage_inventory"]:
+        return None
     refuse_known_item(store, variant["sku"])
-    item = store.put(
+    return store.put(
         "inventory_item",
         store.stamped(
             "iitem",
@@ -171,7 +217,6 @@ def _stock(store: MedusaStore, variant: Document) -> None:
             metadata=None,
         ),
     )
-    variant["inventory_links"].append(_link(store, {"inventory_item_id": item["id"]}))
 
 
 def _link(store: MedusaStore, given: Document) -> Document:

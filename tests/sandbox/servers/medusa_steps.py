@@ -135,7 +135,7 @@ def stock_for_the_cart(replay: Replay) -> None:
 
 def a_medusa_killed_in_a_batch(replay: Replay) -> None:
     """Leaves products without variants, as a killed server does."""
-    replay.injector.add(Fault("orphans", path="/admin/products/batch", times=1))
+    replay.injector.add(Fault("kill", path="/admin/products/batch", steps=2, times=1))
     orphans = []
     for number in (231, 204, 290, 271):
         name = f"47e25d-{number}"
