@@ -12,10 +12,11 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
-LIST_FIELDS = "id,status,type,starts_at,ends_at,metadata"
+LIST_FIELDS = "id,status,type,starts_at,ends_at,rules_count,metadata"
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
+SOLD_ENTRIES = "prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
 
@@ -35,6 +36,16 @@ class MedusaPrices:
             for store in self._medusa.all_of("/admin/stores", "stores", fields)
             for each in store["supported_currencies"]
         }
+
+    def currency_sold_in(self) -> str:
+        """Currency of the store's default region, in capitals as ERPNext writes it; without one, its default one."""
+        fields = "id,default_region_id,supported_currencies.currency_code,supported_currencies.is_default"
+        [store, *_] = self._medusa.all_of("/admin/stores", "stores", fields)
+        wanted = [store["default_region_id"] or ""]
+        for region in self._medusa.find("/admin/regions", "regions", "id", wanted, "id,currency_code"):
+            return region["currency_code"].upper()
+        defaults = (one["currency_code"] for one in store["supported_currencies"] if one["is_default"])
+        return next(defaults, "").upper()
 
     def lists(self) -> Iterator[Row]:
         """Every price list, without its entries. Metadata cannot be filtered by."""
@@ -76,6 +87,14 @@ class MedusaPrices:
         """
         for row in self._medusa.find("/admin/price-lists", "price_lists", "id", list_ids, ENTRIES_IN_LIST):
             yield from ((row["id"], entry) for entry in _entries_below(row))
+
+    def sold_in(self, list_ids: Iterable[str], currency: str) -> Iterator[str]:
+        """Variants with an entry of these lists that a customer of no group gets for one piece, in this currency."""
+        for row in self._medusa.find("/admin/price-lists", "price_lists", "id", list_ids, f"id,{SOLD_ENTRIES}"):
+            for entry in _entries_below(row):
+                for_anybody = not entry["rules_count"] and (entry["min_quantity"] or 0) <= 1
+                if for_anybody and entry["currency_code"].upper() == currency and (variant := entry_variant(entry)):
+                    yield variant
 
     def create(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Create entries {variant_id, currency_code, amount}, all or nothing; they come back in any order.

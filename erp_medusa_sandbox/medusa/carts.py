@@ -291,15 +291,22 @@ def _check_stock(store: MedusaStore, cart: Document, variant: Document, wanted: 
         for location in store.all("stock_location")
         if cart["sales_channel_id"] in location["sales_channel_ids"]
     }
+    levels = {
+        link["inventory_item_id"]: [
+            level
+            for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]])
+            if level["location_id"] in locations
+        ]
+        for link in variant["inventory_links"]
+    }
+    if not any(levels.values()) and not variant["allow_backorder"]:
+        raise invalid(
+            f"Sales channel {cart['sales_channel_id']} is not associated with any stock location "
+            f"for variant {variant['id']}."
+        )
     for link in variant["inventory_links"]:
-        levels = store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]])
-        levels = [level for level in levels if level["location_id"] in locations]
-        if not levels:
-            raise invalid(
-                f"Sales channel {cart['sales_channel_id']} is not associated with any stock location "
-                f"for variant {variant['id']}."
-            )
-        free = sum(level["stocked_quantity"] - level["reserved_quantity"] for level in levels)
+        there = levels[link["inventory_item_id"]]
+        free = sum(level["stocked_quantity"] - level["reserved_quantity"] for level in there)
         if not variant["allow_backorder"] and free < wanted * link["required_quantity"]:
             raise MedusaError(
                 400,

@@ -18,8 +18,15 @@ from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 # A selection: field -> what is selected below it. The key "*" stands for all plain fields of the kind.
 Tree = dict[str, "Tree"]
 Context = dict[str, Any]
-Resolver = Callable[[MedusaStore, Document], "Document | Sequence[Document | None] | None"]
+Resolver = Callable[[MedusaStore, Document], "Document | Sequence[Document | None] | Absent | None"]
 Computed = Callable[[MedusaStore, Document, Context], Any]
+
+
+class Absent:
+    """What a relation resolves to whose key an answer leaves out: a link that has no row."""
+
+
+ABSENT = Absent()
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,15 @@ def kept(key: str) -> Resolver:
 
     def resolve(_store: MedusaStore, document: Document) -> Any:
         return document.get(key)
+
+    return resolve
+
+
+def linked_if_any(table: str, key: str) -> Resolver:
+    """Return the same relation for a link of its own table: without a row, answers have no key for it."""
+
+    def resolve(store: MedusaStore, document: Document) -> Document | Absent:
+        return store.get(table, document[key]) or ABSENT
 
     return resolve
 
@@ -121,6 +137,8 @@ def render(
         if name in kind.relations and name not in kind.hidden:
             other, resolve = kind.relations[name]
             related = resolve(store, document)
+            if isinstance(related, Absent):
+                continue
             if related is None or isinstance(related, dict):
                 out[name] = related and render(store, other, related, below, context)
             else:

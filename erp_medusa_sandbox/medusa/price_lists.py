@@ -77,30 +77,34 @@ def _price_rules(_store: MedusaStore, price: Document) -> list[Document | None]:
     return [{"value": value, "attribute": attribute} for attribute, value in price["rules"].items()]
 
 
+def _rules_count(_store: MedusaStore, document: Document, _context: Context) -> int:
+    return len(document["rules"])
+
+
 def _raw_amount(_store: MedusaStore, price: Document, _context: Context) -> Document:
     return raw_number(price["amount"])
 
 
 KINDS["price"] = Kind(
     star=_PRICE_STAR,
-    named=("raw_amount", "price_set_id", "price_list_id"),
+    named=("raw_amount", "rules_count", "price_set_id", "price_list_id"),
     implied={"price_set": ("price_set_id",)},
     relations={
         "price_set": ("price_set", _price_set),
         "price_rules": ("price_rule", _price_rules),
     },
-    computed={"raw_amount": _raw_amount},
+    computed={"raw_amount": _raw_amount, "rules_count": _rules_count},
 )
 # Below a price list, entries name their variant directly instead of showing the price set.
 KINDS["price_list_entry"] = Kind(
     star=_PRICE_STAR,
-    named=("raw_amount", "price_set_id", "variant_id"),
+    named=("raw_amount", "rules_count", "price_set_id", "variant_id"),
     implied={"price_set": ("price_set_id", "variant_id")},
     relations={
         "price_set": ("price_set", missing),
         "price_rules": ("price_rule", _price_rules),
     },
-    computed={"raw_amount": _raw_amount},
+    computed={"raw_amount": _raw_amount, "rules_count": _rules_count},
     hidden=frozenset({"price_set"}),
 )
 KINDS["price_set"] = Kind(star=("id",), always=("id",), relations={"variant": ("variant", _variant_of_set)})
@@ -120,7 +124,9 @@ KINDS["price_list"] = Kind(
         "metadata",
         "rules",
     ),
+    named=("rules_count",),
     relations={"prices": ("price_list_entry", _entries_with_variant)},
+    computed={"rules_count": _rules_count},
 )
 _LIST_FIELDS = ("*",)
 _ENTRY_FIELDS = ("*", "price_set_id", "price_set.variant.id", "*price_rules")
@@ -171,7 +177,7 @@ def _create_entries(store: MedusaStore, price_list_id: str, given: list[Document
     sets: dict[str, str] = {}
     for one in given:
         variant = store.get("variant", one["variant_id"])
-        if variant is not None:
+        if variant is not None and variant["price_set_id"] is not None:
             sets[variant["id"]] = variant["price_set_id"]
     unknown = list(dict.fromkeys(one["variant_id"] for one in given if one["variant_id"] not in sets))
     if unknown:

@@ -21,7 +21,18 @@ from erp_medusa_sandbox.medusa.errors import (
     one_of,
     removed,
 )
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind, empty, kept, linked, missing, referring
+from erp_medusa_sandbox.medusa.fields import (
+    ABSENT,
+    KINDS,
+    Absent,
+    Kind,
+    empty,
+    kept,
+    linked,
+    linked_if_any,
+    missing,
+    referring,
+)
 from erp_medusa_sandbox.medusa.http import js_number
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
@@ -168,7 +179,10 @@ def base_prices(store: MedusaStore, price_set_id: str) -> list[Document]:
     return [price for price in store.find("price", "price_set_id", [price_set_id]) if price["price_list_id"] is None]
 
 
-def _prices_of_variant(store: MedusaStore, variant: Document) -> list[Document | None]:
+def _prices_of_variant(store: MedusaStore, variant: Document) -> list[Document | None] | Absent:
+    """A variant without price set has no key for prices, one without prices an empty list."""
+    if variant["price_set_id"] is None:
+        return ABSENT
     return [{**price, "variant_id": variant["id"]} for price in base_prices(store, variant["price_set_id"])]
 
 
@@ -206,7 +220,7 @@ KINDS["product"] = Kind(
         "sales_channels": ("sales_channel", _channels),
         "shipping_profile": (
             "shipping_profile",
-            linked("shipping_profile", "shipping_profile_id"),
+            linked_if_any("shipping_profile", "shipping_profile_id"),
         ),
     },
 )

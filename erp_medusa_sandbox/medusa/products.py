@@ -179,11 +179,6 @@ def _check_relations(store: MedusaStore, given: Document) -> None:
             raise no_such_relation("product_category_id", category["id"])
 
 
-def _refuse_known_handle(store: MedusaStore, handle: str) -> None:
-    if store.has("product", "handle", handle):
-        raise invalid(f"Product with handle: {handle}, already exists.")
-
-
 def _option(store: MedusaStore, given: Document) -> Document:
     option = store.stamped("opt", title=given["title"], is_exclusive=True, metadata=None)
     values = [

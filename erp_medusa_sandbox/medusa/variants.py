@@ -43,12 +43,13 @@ def create_variants(
 
 
 def _create_bare_variant(store: MedusaStore, product: Document, given: Document, rank: int) -> Document:
-    _refuse_known(store, given, {})
     value_ids = _option_values(product, given)
     if value_ids:
         for other in store.find("variant", "product_id", [product["id"]]):
             if other["option_value_ids"] == value_ids:
                 raise invalid(f"Variant ({given['title']}) with provided options already exists.")
+    _refuse_known(store, given, {})
+    _refuse_unknown_items(store, given)
     scalars = {name: given.get(name, _DEFAULTS.get(name)) for name in VARIANT_SCALARS}
     scalars["variant_rank"] = given.get("variant_rank", rank)
     variant = store.stamped(
@@ -63,7 +64,12 @@ def _create_bare_variant(store: MedusaStore, product: Document, given: Document,
 
 
 def update_variant(store: MedusaStore, variant: Document, given: Document, *, with_inventory: bool = True) -> Document:
-    """Change a variant; a newly managed one gets an inventory item, one no longer managed leaves its own behind."""
+    """Change a variant; a newly managed one gets an inventory item, one no longer managed leaves its own behind.
+
+    An update of its product (without `with_inventory`) ignores prices for a variant that has no price set.
+    """
+    if with_inventory and "prices" in given and variant["price_set_id"] is None:
+        raise not_found(f"Variants with IDs {variant['id']} do not have prices associated.")
     changed = {**variant, **{name: given[name] for name in VARIANT_SCALARS if name in given}}
     _refuse_known(store, changed, variant)
     if "metadata" in given:
@@ -80,7 +86,7 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
     if changed != variant:
         changed["updated_at"] = store.now()
         store.put("variant", changed)
-    if "prices" in given:
+    if "prices" in given and variant["price_set_id"] is not None:
         set_base_prices(store, variant, given["prices"])
     return changed
 
@@ -190,6 +196,13 @@ def _refuse_known(store: MedusaStore, given: Document, before: Document) -> None
         value = given.get(name)
         if value and value != before.get(name) and store.has("variant", name, value):
             raise invalid(f"Product variant with {name}: {value}, already exists.")
+
+
+def _refuse_unknown_items(store: MedusaStore, given: Document) -> None:
+    ids = [link["inventory_item_id"] for link in given.get("inventory_items", [])]
+    unknown = [one for one in ids if store.get("inventory_item", one) is None]
+    if unknown:
+        raise invalid(f"Inventory Items with ids: {', '.join(unknown)} was not found")
 
 
 def _stock(store: MedusaStore, variant: Document) -> None:

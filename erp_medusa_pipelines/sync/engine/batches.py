@@ -16,6 +16,11 @@ class Batch:
     count: int
     items: frozenset[str] = frozenset()
 
+    @property
+    def label(self) -> str:
+        """The batch's name where the number of batches matters, "index/count": another count means other batches."""
+        return f"{self.index}/{self.count}"
+
     def contains(self, name: str) -> bool:
         """Return whether the document of this name is in the batch."""
         if self.items and name not in self.items:

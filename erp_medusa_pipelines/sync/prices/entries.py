@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
 from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.prices.lists import PriceLists, batch_label
+from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
 
 LISTS_READ_AT_ONCE = 10
@@ -28,7 +28,7 @@ class Entries:
 
 def read_entries(prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Iterable[str]) -> Entries:
     """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches."""
-    found, own, label = Entries(), set(own), batch_label(batch)
+    found, own, label = Entries(), set(own), batch.label
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
     windows = {list_id: lists.meaning(kept, batch) for list_id, kept in kept_lists.items()}
     for some in batched(kept_lists, LISTS_READ_AT_ONCE):

@@ -45,11 +45,6 @@ class KeptList:
     """Medusa's values of the fields that the sync maintains."""
 
 
-def batch_label(batch: Batch) -> str:
-    """Return the batch's name in metadata, "index/count": another count means other batches."""
-    return f"{batch.index}/{batch.count}"
-
-
 class PriceLists:
     """The lists of one ERPNext Price List, as of the last `load`."""
 
@@ -106,7 +101,7 @@ class PriceLists:
 
         After a lost answer, use `look_for`.
         """
-        metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch_label(batch), "part": part}
+        metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch.label, "part": part}
         if window.start:
             metadata["valid_from"] = window.start.isoformat()
         if window.end:
@@ -144,9 +139,7 @@ class PriceLists:
         Call it once the batch's own entries exist: with two active lists, the lower price wins. Lists of another
         number of batches are retired as soon as this Price List has been synced once.
         """
-        retired = [
-            row for row in self._replaced if _batch_of(row) == batch_label(batch) or self._had_a_night(row, batch)
-        ]
+        retired = [row for row in self._replaced if _batch_of(row) == batch.label or self._had_a_night(row, batch)]
         for row in retired:
             self._prices.update_list(row["id"], {"status": "draft"})
         return len(retired)
@@ -177,7 +170,7 @@ class PriceLists:
 
     @staticmethod
     def _is_own(kept: KeptList, batch: Batch) -> bool:
-        return kept.batch == batch_label(batch)
+        return kept.batch == batch.label
 
     @staticmethod
     def _is_foreign(kept: KeptList, batch: Batch) -> bool:

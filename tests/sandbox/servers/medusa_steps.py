@@ -158,3 +158,38 @@ def a_product_with_two_variants(replay: Replay) -> None:
         "/admin/products", product("vv", options=[{"title": "Size", "values": ["S", "M"]}], variants=sizes)
     )
     replay.ids["prod_01M80E72QXFSF1074Z0RWKRWS2"] = made["product"]["id"]
+
+
+def products_half_made(replay: Replay) -> None:
+    """Products as a Medusa that was killed in its create workflow leaves them: no variant, or one without price set."""
+    for recorded, table in (
+        ("sc_01M8KFRMV1P8QJJVVQAXYDJY43", "sales_channel"),
+        ("sp_01M8KFRWCVM94W5C7MJS1XQ8Z1", "shipping_profile"),
+    ):
+        replay.ids[recorded] = replay.store.all(table)[0]["id"]
+    placed = {
+        "sales_channels": [{"id": replay.live("sc_01M8KFRMV1P8QJJVVQAXYDJY43")}],
+        "shipping_profile_id": replay.live("sp_01M8KFRWCVM94W5C7MJS1XQ8Z1"),
+    }
+    bare = {"description": None, "variants": []}
+    for name, recorded, more in (
+        ("hk39005-16", "prod_01M8KK4JHJ136DB6TPFFWF6EC0", {}),
+        ("hk390011-0", "prod_01M8KK5YP5X0V4GYKN3CXN4CJB", placed),
+        ("hk390011-2", "prod_01M8KK5YP56Q9Q7HVJ5NZKPWTB", placed),
+        ("hk390011-4", "prod_01M8KK5YP5QRSPC542A4J6GFMZ", placed),
+    ):
+        named = {"title": name.replace("-", " "), "handle": name, "external_id": name}
+        made = replay.made("/admin/products", product(name, **named, **bare, **more))
+        replay.ids[recorded] = made["product"]["id"]
+    for number, variant_id, item_id in (
+        (0, "variant_01M8KK5Z5H1YGSWY948FV7V5PK", "iitem_01M8KK5Z8WD5CBRV50SP0Y2TA9"),
+        (2, "variant_01M8KK5Z5HVE2RN128QZE8VNM7", "iitem_01M8KK5Z8WJ1GXKF122ZR1MZ29"),
+        (4, "variant_01M8KK5Z5JZF5DV75H6MQ2TWS4", "iitem_01M8KK5Z8WT5P86BW62S1V6BCN"),
+    ):
+        owner = replay.store.find("product", "handle", [f"hk390011-{number}"])[0]
+        given = {"title": "Default", "sku": f"hk390011-SKU-{number}", "options": {"Default": "Default"}, "prices": []}
+        replay.made(f"/admin/products/{owner['id']}/variants", given)
+        variant = replay.store.find("variant", "sku", [given["sku"]])[0]
+        replay.store.put("variant", {**variant, "price_set_id": None})
+        replay.ids[variant_id] = variant["id"]
+        replay.ids[item_id] = variant["inventory_links"][0]["inventory_item_id"]

@@ -1,0 +1,149 @@
+"""Whether a customer can buy what the shop shows, and if not, why: judged by what Medusa holds.
+
+Belongs here: what Medusa needs to put a product into a cart, and reading it in a few requests. Does not belong here:
+how much is in stock (a product that is sold out is complete), or which products are to be shown (publication.py,
+product_bodies.py).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.sync.engine.batches import Batch
+
+BUYABLE_FIELDS = (
+    "id,external_id,status,sales_channels.id,variants.id,variants.manage_inventory,variants.allow_backorder,"
+    "variants.prices.currency_code,variants.inventory_items.inventory.location_levels.location_id"
+)
+"""What `obstacles` needs of a product."""
+
+LISTS_READ_AT_ONCE = 10
+"""Price lists per request for their entries."""
+
+Row = Mapping[str, Any]
+What = Literal["product", "channel", "variant", "price", "inventory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One reason why a product cannot be bought: what it lacks, and the reason in words for people."""
+
+    what: What
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoldThrough:
+    """How the shop sells: its sales channel, the stock locations of that channel, the currency of its region."""
+
+    sales_channel_id: str
+    location_ids: frozenset[str]
+    currency: str
+
+
+def obstacles(product: Row | None, variant_id: str, shop: SoldThrough, *, is_priced: bool) -> list[Obstacle]:
+    """Return why a product (BUYABLE_FIELDS) cannot be bought. `is_priced`: an entry of a price list is in force."""
+    if product is None:
+        return [Obstacle("product", "Medusa has no product with its id")]
+    found: list[Obstacle] = []
+    if shop.sales_channel_id not in {channel["id"] for channel in product["sales_channels"] or () if channel}:
+        found.append(Obstacle("channel", f"it is not in the sales channel {shop.sales_channel_id}"))
+    variant = next((one for one in product["variants"] or () if one["id"] == variant_id), None)
+    if variant is None:
+        return [*found, Obstacle("variant", "its product has no variant with its id")]
+    return [*found, *_price_obstacles(variant, shop, is_priced=is_priced), *_inventory_obstacles(variant, shop)]
+
+
+def _price_obstacles(variant: Row, shop: SoldThrough, *, is_priced: bool) -> Iterator[Obstacle]:
+    base = variant.get("prices")
+    if base is None:
+        yield Obstacle("price", "its variant has no price set, so that Medusa takes no price for it")
+    elif not is_priced and not any(price["currency_code"].upper() == shop.currency for price in base):
+        yield Obstacle("price", f"no price in {shop.currency} is in force")
+
+
+def _inventory_obstacles(variant: Row, shop: SoldThrough) -> Iterator[Obstacle]:
+    if not variant["manage_inventory"] or variant["allow_backorder"]:
+        return
+    items = [link.get("inventory") for link in variant["inventory_items"] or ()]
+    levels = [level["location_id"] for item in items if item for level in item["location_levels"] or ()]
+    if not items:
+        yield Obstacle("inventory", "its variant has no inventory item")
+    elif not shop.location_ids.intersection(levels):
+        yield Obstacle("inventory", "it has no stock level at a location of the sales channel")
+
+
+def is_in_force(price_list: Row, now: datetime) -> bool:
+    """Return whether a price list is active at this moment, for customers of no group."""
+    starts_at, ends_at = (datetime.fromisoformat(at) if (at := price_list[key]) else now for key in _LIMITS)
+    return price_list["status"] == "active" and not price_list["rules_count"] and starts_at <= now <= ends_at
+
+
+_LIMITS = ("starts_at", "ends_at")
+
+
+@dataclass(kw_only=True)
+class CanBeBought:
+    """Asks one Medusa about products of one batch, at the moment `now`. Reads everything that all share only once.
+
+    Prices are the entries that are in force in Medusa, whoever made their lists. Lists that an export keeps for other
+    batches are not read.
+    """
+
+    medusa: MedusaClient
+    sales_channel_id: str
+    batch: Batch
+    now: datetime
+    _shop: SoldThrough | None = field(default=None, init=False)
+    _priced: set[str] | None = field(default=None, init=False)
+
+    def obstacles(self, wanted: Sequence[Row]) -> dict[str, list[Obstacle]]:
+        """Return what keeps these Website Items (name, medusa_id, medusa_variant_id) from being bought, by name.
+
+        One that can be bought has an empty list. Raises TransientError.
+        """
+        found = self.medusa.products_by("id", (row["medusa_id"] for row in wanted), BUYABLE_FIELDS)
+        return self.judge(wanted, {product["id"]: product for product in found})
+
+    def judge(self, wanted: Iterable[Row], products: Mapping[str, Row]) -> dict[str, list[Obstacle]]:
+        """Return the same for products that were read already, with BUYABLE_FIELDS at least, by id."""
+        shop, priced = self._sold_through(), self._variants_with_price()
+        return {
+            row["name"]: obstacles(
+                products.get(row["medusa_id"]),
+                row["medusa_variant_id"],
+                shop,
+                is_priced=row["medusa_variant_id"] in priced,
+            )
+            for row in wanted
+        }
+
+    def _sold_through(self) -> SoldThrough:
+        if self._shop is None:
+            locations = frozenset(
+                row["id"]
+                for row in MedusaInventory(self.medusa).locations()
+                if any(one and one["id"] == self.sales_channel_id for one in row.get("sales_channels") or ())
+            )
+            currency = MedusaPrices(self.medusa).currency_sold_in()
+            self._shop = SoldThrough(self.sales_channel_id, locations, currency)
+        return self._shop
+
+    def _variants_with_price(self) -> set[str]:
+        if self._priced is None:
+            prices, currency = MedusaPrices(self.medusa), self._sold_through().currency
+            in_force = [row["id"] for row in prices.lists() if is_in_force(row, self.now) and not self._of_another(row)]
+            self._priced = {
+                variant for some in batched(in_force, LISTS_READ_AT_ONCE) for variant in prices.sold_in(some, currency)
+            }
+        return self._priced
+
+    def _of_another(self, price_list: Row) -> bool:
+        label = (price_list["metadata"] or {}).get("batch")
+        same_count = isinstance(label, str) and label.endswith(f"/{self.batch.count}")
+        return same_count and label != self.batch.label
