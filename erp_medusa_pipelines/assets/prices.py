@@ -15,10 +15,12 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
+from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.losses import price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 GROUP = "prices_and_stock"
@@ -90,9 +92,10 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 prices=prices,
                 lists=_lists(run),
                 rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
-                removal_percent=settings.price_removal_percent,
-                # Items that somebody named are no mass loss.
-                allow_removal=config.allow_removal or bool(run.shop.items),
+                guard=run.guard(
+                    price_limit(settings.price_removal_percent, variable_name("price_removal_percent")),
+                    allowed=config.allow_removal,
+                ),
                 entries_per_call=settings.medusa_price_chunk,
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             ).run()

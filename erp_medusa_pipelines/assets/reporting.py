@@ -30,7 +30,7 @@ from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, MassLossError, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
@@ -85,6 +85,13 @@ class SyncRun:
     def scope(self) -> BatchScope:
         """Build the scope of a sync of this batch."""
         return BatchScope(self.shop.erp, self.shop.medusa, self.batch, self.quarantine, self.report, self.options)
+
+    def guard(self, limit: Limit, *, allowed: bool) -> Guard:
+        """Build the guard of this run's losses. Its memory lasts from run to run."""
+        batch = self._own_batch
+        memory = Memory(limit.name, batch or "", state.LossStore(self.context.instance))
+        batches = self.shop.settings.export_batches if batch else 1
+        return Guard(limit, memory, allowed=allowed, batches=batches, named=bool(self.shop.items))
 
     def result(
         self,

@@ -7,6 +7,7 @@ lowest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,10 @@ class MedusaPrices:
             return region["currency_code"].upper()
         defaults = (one["currency_code"] for one in store["supported_currencies"] if one["is_default"])
         return next(defaults, "").upper()
+
+    def now(self) -> datetime:
+        """Medusa's clock, by which it decides which list is in force."""
+        return self._http.server_clock or datetime.now(UTC)
 
     def lists(self) -> Iterator[Row]:
         """Every price list, without its entries. Metadata cannot be filtered by."""

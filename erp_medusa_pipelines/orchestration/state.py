@@ -5,6 +5,7 @@ own, works on SQLite and PostgreSQL alike, and is not touched when old runs or t
 """
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,22 @@ def load(instance: dg.DagsterInstance, key: str, *, shop: str | None = None) -> 
 def save(instance: dg.DagsterInstance, key: str, value: dict[str, Any], *, shop: str | None = None) -> None:
     """Keep a value under `key`. One writer per key: batches never run twice at once."""
     write_values(instance, {_place(key, shop): json.dumps(value, ensure_ascii=False)})
+
+
+class LossStore:
+    """The memory of the brakes (sync/engine/brake.py) on an instance."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the values of those keys that have one, read in one query."""
+        places = {_place(key, None): key for key in keys}
+        return {places[place]: json.loads(value) for place, value in read_values(self._instance, {*places}).items()}
+
+    def save(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep a value."""
+        save(self._instance, key, dict(value))
 
 
 def _place(key: str, shop: str | None) -> str:

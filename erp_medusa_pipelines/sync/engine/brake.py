@@ -1,21 +1,221 @@
-"""The brake on mass loss: an empty or partial answer of the ERP must not empty the shop of stock or prices.
+"""The brake on mass loss: the one place that decides whether a run may take so much away from the shop's customers.
 
-Belongs here: the rule and its message. Does not belong here: what is counted (each domain's own module).
+Belongs here: the rule, its memory and its message. Does not belong here: what is counted (each domain's own module).
 
-A batch is a sample of the shop. Where a batch would lose too much, its run counts the whole shop, which decides.
+A loss is something that a customer can see or buy before the run, and could not after it. Who is going to take such
+things away asks a `Guard` first and carries out only what it lets through; what is gained goes through in either case.
+These ask:
+
+    taken away                                       guard       setting                    allowed by
+    -----------------------------------------------  ----------  -------------------------  --------------------------
+    entries of price lists, lists of another         prices      PRICE_REMOVAL_PERCENT      allow_removal
+    Price List or whose window is over
+    levels, and custom_in_stock                      stock       STOCK_ZERO_PERCENT         allow_zero
+
+A batch is a sample of the shop. What it would lose is judged together with what was lost in the last days, and where
+that comes near the limit, the whole shop is counted and decides. So a loss cannot go through in slices, batch by batch
+or night by night: what was stopped is counted anew each night, and what went through is remembered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Protocol
 
 FEW = 10
-"""So many losses in the whole shop are no mass loss, however small it is; losing everything is one."""
+"""So many losses in the whole shop are no mass loss, unless they are most of it."""
 
-Counted = tuple[int, int]
-"""(lost, of how many)."""
+FEWEST = 2
+"""So many are none in the smallest shop."""
+
+REMEMBERED = timedelta(days=7)
+"""Losses of these days count together."""
+
+ALL = 100
+"""A limit of so many percent is none."""
+
+EXAMPLES = 5
+NEAR = 2
+"""A shop is counted where an estimate of its losses comes this near to the limit, as a divisor."""
 
 
 class MassLossError(Exception):
-    """One run would lose too much, so nothing was removed. An operator can allow it."""
+    """One run would take too much away, so it took none of it away. An operator can allow it."""
+
+
+@dataclass
+class Loss:
+    """What a customer could see or buy before, `had`, and how people know what of it would be lost, both by id."""
+
+    lost: dict[str, str] = field(default_factory=dict)
+    had: set[str] = field(default_factory=set)
+
+    def add(self, other: "Loss") -> None:
+        """Add the losses of other documents."""
+        self.lost.update(other.lost)
+        self.had.update(other.had)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much may be lost, and what people are told when it is more."""
+
+    name: str
+    what: str
+    """What becomes of the documents that are counted, e.g. "items would lose their only price"."""
+    percent: int
+    setting: str
+    """The environment variable of `percent`."""
+    allow: str
+    """The field of the launchpad's config that allows it."""
+    check: str
+    """What may be wrong, and where to look."""
+
+    def exceeds(self, lost: int, of: int) -> bool:
+        """Return whether losing `lost` of `of` is a mass loss."""
+        if lost <= FEWEST or lost * 100 <= of * self.percent:
+            return False
+        return lost > FEW or lost * 2 > of
+
+
+class Store(Protocol):
+    """Where small values outlive runs."""
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the values of those keys that have one."""
+        ...
+
+    def save(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep a value."""
+        ...
+
+
+class NoStore:
+    """Remembers nothing: for work whose losses are counted by somebody else."""
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
+    def save(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+
+MOST_BATCHES = 256
+
+
+@dataclass
+class Memory:
+    """What went through a guard lately. Each batch has a record of its own, as batches run at the same time."""
+
+    guard: str
+    batch: str = ""
+    store: Store = field(default_factory=NoStore)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+
+    def recent(self) -> set[str]:
+        """Return the digests of what all batches lost in the last days, whatever number of batches there was."""
+        keys = [memory_key(self.guard, batch) for batch in ("", *(f"batch_{index}" for index in range(MOST_BATCHES)))]
+        return {digest for days in self.store.load(keys).values() for digest in self._in_days(days)}
+
+    def note(self, loss: Loss) -> None:
+        """Remember these losses of the batch, and forget what it has again."""
+        own = memory_key(self.guard, self.batch)
+        days = self._in_days(self.store.load([own]).get(own, {}))
+        for identifier in loss.had:
+            days.pop(digest_of(identifier), None)
+        days |= dict.fromkeys(map(digest_of, loss.lost), self.today.isoformat())
+        self.store.save(own, _by_day(days))
+
+    def forget(self) -> None:
+        """Forget the batch's losses: somebody knows of them."""
+        own = memory_key(self.guard, self.batch)
+        if self.store.load([own]).get(own):
+            self.store.save(own, {})
+
+    def _in_days(self, days: Mapping[str, Iterable[str]]) -> dict[str, str]:
+        """Return {digest: day} of the days that count."""
+        first = (self.today - REMEMBERED).isoformat()
+        return {digest: day for day, digests in days.items() if day > first for digest in digests}
+
+
+def _by_day(days: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for digest, day in sorted(days.items()):
+        found.setdefault(day, []).append(digest)
+    return found
+
+
+def memory_key(guard: str, batch: str) -> str:
+    """Return the key under which a guard remembers the losses of a batch."""
+    return f"lost/{guard}/{batch}"
+
+
+def digest_of(identifier: str) -> str:
+    """Return the ten characters by which a loss is remembered."""
+    return blake2b(identifier.encode("utf-8"), digest_size=5).hexdigest()
+
+
+@dataclass
+class Guard:
+    """Asked once by a run, before it takes anything away.
+
+    `batches` is the number of batches of the shop. `named` says that somebody named the documents of this run: only
+    these are judged then, and a few need no count of the shop.
+    """
+
+    limit: Limit
+    memory: Memory
+    allowed: bool = False
+    batches: int = 1
+    named: bool = False
+
+    def refusal(self, loss: Loss, in_shop: Callable[[], Loss]) -> MassLossError | None:
+        """Return why none of this batch's losses may happen, or None where they may, which is remembered.
+
+        `in_shop` counts the whole shop. It is called only where the limit may be near.
+        """
+        if self.allowed or self.limit.percent == ALL:
+            self.memory.forget()
+            return None
+        if not loss.lost:
+            return None
+        recent = self.memory.recent()
+        if self._may_be_too_much(loss, recent):
+            shop = in_shop()
+            lost = loss.lost if self.named else {**shop.lost, **loss.lost}
+            had = shop.had | loss.had
+            gone = recent - {digest_of(one) for one in had} if recent else recent
+            if self.limit.exceeds(len(lost) + len(gone), len(had) + len(gone)):
+                return self._error(lost, len(gone), len(had) + len(gone))
+        self.memory.note(loss)
+        return None
+
+    def _may_be_too_much(self, loss: Loss, recent: Collection[str]) -> bool:
+        most = len(loss.lost) + len(recent)
+        if self.named:
+            return most > FEW
+        if self.batches == 1 and most <= FEWEST:
+            return False
+        # Batches are equal samples of a shop.
+        share, of_shop = len(loss.had) * self.limit.percent, len(loss.had) * self.batches * self.limit.percent
+        return len(loss.lost) * 100 > share or most * 100 * NEAR > of_shop
+
+    def _error(self, lost: Mapping[str, str], before: int, of: int) -> MassLossError:
+        limit = self.limit
+        named = ", ".join(sorted(lost.values())[:EXAMPLES])
+        more = f" and {len(lost) - EXAMPLES} more" if len(lost) > EXAMPLES else ""
+        lately = f", {before} of them lost in the last {REMEMBERED.days} days already" if before else ""
+        return MassLossError(
+            f"{len(lost) + before} of {of} {limit.what}{lately}: more than {limit.setting}, {limit.percent} %."
+            f" They are {named}{more}. None of them was changed; what the shop gains was done. {limit.check}"
+            f" If this is intended, start the run with {limit.allow}: true"
+        )
+
+
+Counted = tuple[int, int]
+"""(lost, of how many)."""
 
 
 def is_too_much(lost: int, of: int, *, percent: int) -> bool:

@@ -5,38 +5,97 @@ removals.py).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
+from erp_medusa_pipelines.sync.prices.windows import Window
 
 LISTS_READ_AT_ONCE = 10
 """Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
+
+ByVariant = dict[str | None, list[Entry]]
 
 
 @dataclass
 class Entries:
     """Entries by variant (None: the variant is gone), and how many entries each list has."""
 
-    by_variant: dict[str | None, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    by_variant: ByVariant = field(default_factory=lambda: defaultdict(list))
     sizes: Counter[str] = field(default_factory=Counter)
+    replaced: ByVariant = field(default_factory=lambda: defaultdict(list))
+    """Those in lists of another ERPNext Price List, which still count for customers."""
 
 
-def read_entries(prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Iterable[str]) -> Entries:
-    """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches."""
-    found, own, label = Entries(), set(own), batch.label
+def read_entries(
+    prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Collection[str], others: Collection[str]
+) -> Entries:
+    """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches.
+
+    `others` are the variants of the other batches' items. One of those in a list of this batch, whose Website Item was
+    renamed, is left out until the lists of its new batch show its price.
+    """
+    found, own = Entries(), frozenset(own)
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
     windows = {list_id: lists.meaning(kept, batch) for list_id, kept in kept_lists.items()}
-    for some in batched(kept_lists, LISTS_READ_AT_ONCE):
-        for list_id, row in prices.entries_of(some):
+    bodies = {list_id: kept.body for list_id, kept in kept_lists.items()}
+    labels = {list_id: kept.batch for list_id, kept in kept_lists.items()}
+    moved: ByVariant = defaultdict(list)
+    for list_id, variant_id, entry in _read(prices, lists, bodies, windows):
+        found.sizes[list_id] += 1
+        # A run of a few items ignores the entries of others.
+        if variant_id in own:
+            found.by_variant[variant_id].append(entry)
+        elif labels[list_id] == batch.label and not batch.items:
+            (moved if variant_id in others else found.by_variant)[variant_id].append(entry)
+    if moved:
+        shown = _shown(prices, lists, {kept.id: kept.body for kept in lists.lists if kept.id not in kept_lists}, moved)
+        for variant_id, entries in moved.items():
+            leaving = [replace(each, is_live=False) for each in entries if (variant_id, each.currency) in shown]
+            if leaving:
+                found.by_variant[variant_id] += leaving
+    if not batch.items:
+        for list_id, variant_id, entry in _read(prices, lists, {row["id"]: row for row in lists.replaced_of(batch)}):
             found.sizes[list_id] += 1
-            variant_id = entry_variant(row)
-            # A run of a few items ignores the entries of others.
-            if variant_id in own or (kept_lists[list_id].batch == label and not batch.items):
-                currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
-                found.by_variant[variant_id].append(Entry(row["id"], list_id, windows[list_id], currency, amount))
+            if variant_id not in others:
+                found.replaced[variant_id].append(entry)
     return found
+
+
+def shown_prices(prices: MedusaPrices, lists: PriceLists) -> dict[str, set[str]]:
+    """Return the currencies in which customers are asked a price by any of our lists, by variant."""
+    found: dict[str, set[str]] = defaultdict(set)
+    bodies = {kept.id: kept.body for kept in lists.lists} | {row["id"]: row for row in lists.replaced}
+    for _, variant_id, entry in _read(prices, lists, bodies):
+        if variant_id and entry.is_live:
+            found[variant_id].add(entry.currency)
+    return found
+
+
+def _shown(
+    prices: MedusaPrices, lists: PriceLists, bodies: Mapping[str, Mapping[str, Any]], variants: Collection[str | None]
+) -> set[tuple[str | None, str]]:
+    """Return (variant, currency) of what these lists show now of some variants."""
+    found = _read(prices, lists, bodies)
+    return {(variant, entry.currency) for _, variant, entry in found if variant in variants and entry.is_live}
+
+
+def _read(
+    prices: MedusaPrices,
+    lists: PriceLists,
+    bodies: Mapping[str, Mapping[str, Any]],
+    windows: Mapping[str, Window | None] = MappingProxyType({}),
+) -> Iterator[tuple[str, str | None, Entry]]:
+    """Yield (list, variant, entry) of these lists, a few lists per request. `bodies` are Medusa's rows by id."""
+    live = {list_id: lists.is_live(row) for list_id, row in bodies.items()}
+    for some in batched(bodies, LISTS_READ_AT_ONCE):
+        for list_id, row in prices.entries_of(some):
+            currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
+            entry = Entry(row["id"], list_id, windows.get(list_id), currency, amount, live[list_id])
+            yield list_id, entry_variant(row), entry

@@ -8,8 +8,8 @@ conflict. It is created together with its first entries and holds at most the en
 a further list. Medusa reads a whole list to add to it, and deletes more slowly the longer it is: many short lists cost
 a fraction of a long one, and their cost does not grow with the shop.
 
-Every list with our metadata key is ours. Lists of a Price List that is no longer exported become drafts once the new
-lists are complete.
+Every list with our metadata key is ours. Lists of a Price List that is no longer exported are `replaced`: their entries
+go as the new ones are there, and a list of which none must stay becomes a draft.
 
 A list never changes its window. Once its start has passed it means the same as a list without a start, so entries
 need not move as days pass. A list whose window is over becomes a draft, and an empty one is deleted.
@@ -18,7 +18,7 @@ need not move as days pass. A list whose window is over becomes a draft, and an 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,13 +55,26 @@ class PriceLists:
         self.today = today
         self._new_parts: Counter[tuple[Batch, Window]] = Counter()
         self.lists: list[KeptList] = []
-        self._replaced: list[Mapping[str, Any]] = []
+        self.replaced: list[Mapping[str, Any]] = []
+        """Active lists of another ERPNext Price List, as Medusa has them."""
 
     def load(self) -> None:
         """Read the lists from Medusa."""
         rows = list(self._prices.lists())
         self.lists = self._ours(rows)
-        self._replaced = [row for row in rows if self._is_replaced(row)]
+        self.replaced = [row for row in rows if self._is_replaced(row)]
+
+    def is_live(self, row: Mapping[str, Any]) -> bool:
+        """Return whether customers are asked the prices of this list (status, starts_at, ends_at) now."""
+        now = self._prices.now()
+        begins, ends = _instant(row["starts_at"]), _instant(row["ends_at"])
+        has_begun, is_over = begins is None or begins <= now, ends is not None and ends < now
+        return row["status"] == "active" and has_begun and not is_over
+
+    def is_live_window(self, window: Window) -> bool:
+        """Return whether customers are asked the prices of an active list of this window now."""
+        row = {"starts_at": starts_at(window, self._zone), "ends_at": ends_at(window, self._zone)}
+        return self.is_live({"status": "active", **row})
 
     def of_batch(self, batch: Batch) -> list[KeptList]:
         """Return lists that may hold entries of the batch's items: its own, and those of another number of batches."""
@@ -133,25 +146,20 @@ class PriceLists:
         self._prices.delete_empty_list(kept.id)
         return True
 
-    def retire_replaced(self, batch: Batch) -> int:
-        """Make drafts of lists of another ERPNext Price List. Returns their number.
+    def replaced_of(self, batch: Batch) -> list[Mapping[str, Any]]:
+        """Return the replaced lists that may hold entries of the batch's items, as `of_batch` does."""
+        own = batch.label
+        return [row for row in self.replaced if _batch_of(row) == own or _count_of(_batch_of(row)) != batch.count]
 
-        Call it once the batch's own entries exist: with two active lists, the lower price wins. Lists of another
-        number of batches are retired as soon as this Price List has been synced once.
-        """
-        retired = [row for row in self._replaced if _batch_of(row) == batch.label or self._had_a_night(row, batch)]
-        for row in retired:
-            self._prices.update_list(row["id"], {"status": "draft"})
-        return len(retired)
+    def retire(self, list_id: str) -> None:
+        """Make a draft of a replaced list. Call it once the new entries exist: the lower of two prices wins."""
+        self._prices.update_list(list_id, {"status": "draft"})
 
     # --- recognising ------------------------------------------------------------------------------------------
 
     def _is_replaced(self, row: Mapping[str, Any]) -> bool:
         owner = (row["metadata"] or {}).get(OWNER_KEY)
         return owner is not None and owner != self._price_list and row["status"] == "active"
-
-    def _had_a_night(self, row: Mapping[str, Any], batch: Batch) -> bool:
-        return bool(self.lists) and _count_of(_batch_of(row)) != batch.count
 
     def _ours(self, rows: Iterable[Mapping[str, Any]]) -> list[KeptList]:
         found = (self._kept(row) for row in rows)
@@ -193,3 +201,7 @@ def _batch_of(row: Mapping[str, Any]) -> str:
 
 def _count_of(label: str) -> int:
     return int(label.partition("/")[2])
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,52 +1,81 @@
-"""Count the entries to remove at the end of a run, and the items that would lose their only price.
+"""Count what customers are asked no more at the end of a run: entries to remove, and those of replaced lists.
 
 Belongs here: counting. Does not belong here: whether so many may be removed (engine/brake.py), or the calls
 (removals.py).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.engine.brake import Counted
+from erp_medusa_pipelines.sync.engine.brake import Limit, Loss
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
-from erp_medusa_pipelines.sync.prices.entries import Entries, read_entries
+from erp_medusa_pipelines.sync.prices.entries import Entries, shown_prices
 from erp_medusa_pipelines.sync.prices.item_prices import ITEMS_PER_REQUEST, ItemPrices, priced_items, read_prices
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry, ItemPlan, plan_item
 
 
+def price_limit(percent: int, setting: str) -> Limit:
+    """Return how many items may lose their price."""
+    return Limit(
+        name="prices",
+        what="items would lose their only price",
+        percent=percent,
+        setting=setting,
+        allow="allow_removal",
+        check=(
+            "Check that the Price List of ERPNEXT_PRICE_LIST is the right one and complete, in a currency that Medusa"
+            " has, and that ERPNext's user sees all Item Prices and Website Items."
+        ),
+    )
+
+
 @dataclass
 class Losses:
-    """Entries to remove, by variant (None: the variant is gone), and the variants that would have no price left."""
+    """What one run would take away.
+
+    `stale` are the entries to remove, by variant (None: the variant is gone), `replaced` those of replaced lists.
+    """
 
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
-    had_price: int = 0
-    losing: set[str | None] = field(default_factory=set)
+    replaced: dict[str | None, list[Entry]] = field(default_factory=dict)
+    loss: Loss = field(default_factory=Loss)
 
-    @property
-    def counted(self) -> Counted:
-        """Return (items that would lose their only price, items with a price)."""
-        return len(self.losing), self.had_price
-
-    def add(self, plan: ItemPlan) -> None:
-        """Note the stale entries of an item."""
-        self._add(plan.variant_id, plan.stale, had_price=plan.had_price, loses_price=plan.loses_price)
+    def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry]) -> None:
+        """Note the stale entries of an item, and those that replaced lists have for it."""
+        plan.shown |= {entry.currency for entry in replaced if entry.is_live}
+        had = plan.had_price or bool(plan.shown)
+        self._add(plan.variant_id, item_code, plan.stale, replaced, had=had, loses=plan.loses_price)
 
     def add_unwanted(self, entries: Entries) -> None:
         """Note entries of items that are no longer exported, and of variants that are gone."""
-        for variant_id, left in entries.by_variant.items():
-            live = variant_id is not None and any(entry.window is not None for entry in left)
-            self._add(variant_id, left, had_price=live, loses_price=live)
+        for variant_id in entries.by_variant.keys() | entries.replaced.keys():
+            left, replaced = entries.by_variant.get(variant_id, []), entries.replaced.get(variant_id, [])
+            shown = variant_id is not None and any(entry.is_live for entry in (*left, *replaced))
+            self._add(variant_id, f"variant {variant_id}", left, replaced, had=shown, loses=shown)
 
-    def _add(self, variant_id: str | None, stale: list[Entry], *, had_price: bool, loses_price: bool) -> None:
+    def _add(
+        self, variant_id: str | None, name: str, stale: list[Entry], replaced: list[Entry], *, had: bool, loses: bool
+    ) -> None:
         if stale:
             self.stale[variant_id] = stale
-        self.had_price += had_price
-        if loses_price:
-            self.losing.add(variant_id)
+        if replaced:
+            self.replaced[variant_id] = replaced
+        if had and variant_id:
+            self.loss.had.add(variant_id)
+        if loses and variant_id:
+            self.loss.lost[variant_id] = name
+
+
+def without_hidden(loss: Loss, medusa: MedusaClient) -> Loss:
+    """Return these losses without variants that no customer sees: their product is a draft, or gone."""
+    shown = medusa.shown_variants(loss.lost) if loss.lost else set()
+    hidden = loss.lost.keys() - shown
+    return Loss({each: name for each, name in loss.lost.items() if each in shown}, loss.had - hidden)
 
 
 @dataclass(frozen=True)
@@ -54,23 +83,31 @@ class ShopPrices:
     """Both sides of the prices of the whole shop, for counting."""
 
     erp: ErpNextClient
+    medusa: MedusaClient
     price_list: str
     prices: MedusaPrices
     lists: PriceLists
     rule: AmountRule
 
-    def losses(self, batches: int) -> Counted:
-        """Return (items that would lose their only price, items with a price) over all batches. Writes nothing."""
-        items = [item for item in priced_items(self.erp) if item.variant_id]
-        losses = Losses()
-        for batch in (Batch(index, batches) for index in range(batches)):
-            own = [item for item in items if batch.contains(item.name)]
-            entries = read_entries(self.prices, self.lists, batch, {item.variant_id for item in own})
-            for some in batched(own, ITEMS_PER_REQUEST):
-                prices = read_prices(self.erp, self.price_list, some)
-                for item in some:
-                    there = entries.by_variant.pop(item.variant_id, [])
-                    wanted = prices.get(item.item_code, ItemPrices())
-                    losses.add(plan_item(item, wanted, there, rule=self.rule, today=self.lists.today))
-            losses.add_unwanted(entries)
-        return losses.counted
+    def loss(self) -> Loss:
+        """Return what the whole shop would lose, if every batch did what ERPNext says now. Writes nothing."""
+        shown = shown_prices(self.prices, self.lists)
+        wanted: dict[str, set[str]] = {}
+        codes: dict[str, str] = {}
+        exported = [item for item in priced_items(self.erp) if item.variant_id]
+        for some in batched(exported, ITEMS_PER_REQUEST):
+            prices = read_prices(self.erp, self.price_list, some)
+            for item in some:
+                has = prices.get(item.item_code, ItemPrices())
+                plan = plan_item(
+                    item, has, (), rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window
+                )
+                wanted.setdefault(item.variant_id, set()).update(plan.stays_shown)
+                codes[item.variant_id] = item.item_code
+        lost = _lost(shown, wanted)
+        loss = Loss({each: codes.get(each, f"variant {each}") for each in lost}, set(shown))
+        return without_hidden(loss, self.medusa)
+
+
+def _lost(shown: Mapping[str, set[str]], wanted: Mapping[str, set[str]]) -> Iterable[str]:
+    return [variant_id for variant_id, currencies in shown.items() if currencies - wanted.get(variant_id, set())]

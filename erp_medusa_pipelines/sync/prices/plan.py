@@ -5,7 +5,7 @@ entries.py), which row is valid when (windows.py), or the order of writing (pric
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -26,6 +26,8 @@ class Entry:
     window: Window | None
     currency: str
     amount: Decimal
+    is_live: bool = True
+    """Whether Medusa's customers are asked this price now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ class ItemPlan:
     had_price: bool
     """Whether Medusa has a current or future price for it; `has_price`: whether ERPNext does."""
     has_price: bool = False
+    shown: set[str] = field(default_factory=set)
+    """Currencies in which customers are asked a price now; `stays_shown`: in which they are after the run."""
+    stays_shown: set[str] = field(default_factory=set)
     create: list[tuple[Window, Wanted]] = field(default_factory=list)
     change: list[tuple[str, Wanted]] = field(default_factory=list)
     """(price list, entry)."""
@@ -118,22 +123,38 @@ class ItemPlan:
 
     @property
     def loses_price(self) -> bool:
-        """Return whether removing the stale entries leaves the item without a price."""
-        return self.had_price and not self.has_price
+        """Return whether removing the stale entries leaves the item without a price that it has.
+
+        A price that begins next month replaces none of today's, and one in another currency none in this one.
+        """
+        return (self.had_price and not self.has_price) or bool(self.shown - self.stays_shown)
 
 
 def plan_item(
-    item: PricedItem, prices: ItemPrices, entries: Iterable[Entry], *, rule: AmountRule, today: date
+    item: PricedItem,
+    prices: ItemPrices,
+    entries: Iterable[Entry],
+    *,
+    rule: AmountRule,
+    today: date,
+    is_live: Callable[[Window], bool] | None = None,
 ) -> ItemPlan:
-    """Compare an item's entries in Medusa with its Item Prices, as of `today` at the ERP."""
+    """Compare an item's entries in Medusa with its Item Prices, as of `today` at the ERP.
+
+    `is_live` says whether a window is in force in Medusa now.
+    """
+    is_live = is_live or (lambda window: window.remaining(today).start is None)
     by_place: dict[tuple[Window, str], list[Entry]] = defaultdict(list)
     stale: list[Entry] = []
+    shown: set[str] = set()
     for entry in entries:
+        if entry.is_live:
+            shown.add(entry.currency)
         if entry.window is None:
             stale.append(entry)
         else:
             by_place[entry.window, entry.currency].append(entry)
-    plan = ItemPlan(item.variant_id, had_price=bool(by_place), stale=stale)
+    plan = ItemPlan(item.variant_id, had_price=bool(by_place), shown=shown, stale=stale)
     segments = left_over(cut(prices.rows), today)
     amounts = _amounts(plan, prices, {segment.row.name for segment in segments}, rule)
     fingerprint = f"{item.variant_id} {prices.fingerprint}"
@@ -143,6 +164,8 @@ def plan_item(
         if row.name in amounts:
             ids = None if row.name in placed else RowIds.of(row, fingerprint)
             placed.add(row.name)
+            if is_live(segment.window):
+                plan.stays_shown.add(row.currency)
             there = by_place.pop((segment.window, row.currency), [])
             _place(plan, segment, amounts[row.name], ids, there)
     for row in (*prices.rows, *prices.others):

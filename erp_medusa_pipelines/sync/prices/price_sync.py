@@ -7,7 +7,7 @@ all exist. So an interrupted run leaves no item without a price: at worst an old
 the next run.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -19,7 +19,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
-from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
@@ -34,7 +34,7 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     read_prices,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices
+from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, without_hidden
 from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
@@ -60,8 +60,7 @@ class PriceSync(BatchSync):
     prices: MedusaPrices
     lists: PriceLists
     rule: AmountRule
-    removal_percent: int = 20
-    allow_removal: bool = False
+    guard: Guard
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
@@ -75,12 +74,14 @@ class PriceSync(BatchSync):
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
             loading = pool.submit(self.lists.load)
-            items = [item for item in priced_items(self.erp) if self.batch.contains(item.name)]
+            everybody = list(priced_items(self.erp))
+            items = [item for item in everybody if self.batch.contains(item.name)]
             exported = [item for item in items if item.variant_id and item.name not in self.foreign]
             own = {item.variant_id for item in exported}
+            others = {item.variant_id for item in everybody if item.variant_id} - own
             # Medusa's answers about prices have only the ids of variants.
             self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
-            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own)
+            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own, others)
             windows = ahead(self._windows(exported))
             first = list(islice(windows, 1))
             loading.result()
@@ -88,8 +89,6 @@ class PriceSync(BatchSync):
         self.report.count("waiting", len(items) - len(exported))
         self.report.expect(len(exported))
         self._sync(chain(first, windows), entries)
-        if not (self.report.leftovers or self.batch.items):
-            self.report.count("lists_retired", self.lists.retire_replaced(self.batch))
         return self.report
 
     def _sync(self, windows: Iterator[ReadTogether], entries: Entries) -> None:
@@ -144,13 +143,14 @@ class PriceSync(BatchSync):
         losses: Losses,
     ) -> list[IdChange]:
         """Queue what must be done for an item. Returns the ids that can be written without a call to Medusa."""
-        there = entries.by_variant.pop(item.variant_id, [])
+        there, replaced = entries.by_variant.pop(item.variant_id, []), entries.replaced.pop(item.variant_id, [])
         if prices is None:
             return []
-        plan = plan_item(item, prices.get(item.item_code, ItemPrices()), there, rule=self.rule, today=self.lists.today)
+        wanted = prices.get(item.item_code, ItemPrices())
+        plan = plan_item(item, wanted, there, rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window)
         self._note(plan)
         sender.add(plan)
-        losses.add(plan)
+        losses.add(plan, item.item_code, replaced)
         return [change for change in plan.ids if not self._ids_held(change)]
 
     def _note(self, plan: ItemPlan) -> None:
@@ -165,31 +165,21 @@ class PriceSync(BatchSync):
         losses.add_unwanted(entries)
         kept = self._too_many(losses)
         removals = Removals(self, self.prices, self.lists, self.price_list)
-        removals.remove(
-            entry
-            for variant_id, stale in losses.stale.items()
-            if variant_id not in kept and (variant_id is None or sender.is_complete(variant_id))
-            for entry in stale
-        )
-        removals.delete_empty_lists(entries.sizes)
 
-    def _too_many(self, losses: Losses) -> set[str | None]:
+        def may_go(variant_id: str | None) -> bool:
+            return variant_id not in kept and (variant_id is None or sender.is_complete(variant_id))
+
+        removals.remove(entry for variant_id, stale in losses.stale.items() if may_go(variant_id) for entry in stale)
+        removals.delete_empty_lists(entries.sizes)
+        if not (self.report.leftovers or self.batch.items):
+            going = [entry for variant_id, each in losses.replaced.items() if may_go(variant_id) for entry in each]
+            removals.retire_replaced(going, entries.sizes)
+
+    def _too_many(self, losses: Losses) -> Collection[str | None]:
         """Return the variants that keep their entries because too many items would lose their only price."""
-        if self.allow_removal:
-            return set()
-        shop = ShopPrices(self.erp, self.price_list, self.prices, self.lists, self.rule)
-        try:
-            refuse_mass_loss(
-                losses.counted,
-                lambda: shop.losses(self.batch.count),
-                percent=self.removal_percent,
-                what="items would lose their only price",
-                allow="allow_removal: true",
-            )
-        except MassLossError as error:
-            self._losses_stopped = error
-            return losses.losing
-        return set()
+        shop = ShopPrices(self.erp, self.medusa, self.price_list, self.prices, self.lists, self.rule)
+        self._losses_stopped = self.guard.refusal(without_hidden(losses.loss, self.medusa), shop.loss)
+        return losses.loss.lost.keys() if self._losses_stopped else ()
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 

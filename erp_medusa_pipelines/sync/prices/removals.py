@@ -1,4 +1,4 @@
-"""Remove unwanted entries, then empty lists.
+"""Remove unwanted entries, then empty lists and those of another Price List.
 
 Belongs here: the calls. Does not belong here: what is unwanted (plan.py), or whether so many may be removed at once
 (price_sync.py).
@@ -53,6 +53,21 @@ class Removals:
                 self._run.medusa_breaker.failed(failure)
                 error = failure
         self._run.report.defer(DOCTYPE, f"{self._price_list}: {len(ids)} old entries of {list_id}", error)
+
+    def retire_replaced(self, entries: Iterable[Entry], sizes: Counter[str]) -> None:
+        """Take these entries out of replaced lists; a list that keeps none becomes a draft as it is."""
+        by_list: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            by_list[entry.list_id].append(entry)
+        retired = 0
+        for row in self._lists.replaced_of(self._run.batch):
+            going = by_list[row["id"]]
+            if len(going) == sizes[row["id"]]:
+                self._lists.retire(row["id"])
+                retired += 1
+            else:
+                self.remove(going)
+        self._run.report.count("lists_retired", retired)
 
     def delete_empty_lists(self, sizes: Counter[str]) -> None:
         """Delete the batch's lists that were empty when the run began and still are."""

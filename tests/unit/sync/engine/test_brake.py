@@ -1,27 +1,90 @@
-"""When a run would remove too much."""
+"""When a run would take too much away."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.sync.engine.brake import MassLossError, refuse_mass_loss
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 
 
-def refuse(in_batch: tuple[int, int], in_shop: tuple[int, int]) -> None:
-    refuse_mass_loss(in_batch, lambda: in_shop, percent=50, what="levels", allow="allow: true")
+class Kept:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Mapping[str, Any]] = {}
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {key: self.values[key] for key in keys if key in self.values}
+
+    def save(self, key: str, value: Mapping[str, Any]) -> None:
+        self.values[key] = value
 
 
-@pytest.mark.parametrize("shop", [(11, 21), (60, 100), (1, 1), (10, 10)])
-def test_more_than_the_share_of_the_shop_is_refused(shop: tuple[int, int]) -> None:
-    with pytest.raises(MassLossError, match=rf"{shop[0]} of {shop[1]} levels.*allow: true"):
-        refuse((1, 1), shop)
+def guard(store: Kept, batch: str = "batch_0", *, day: int = 1, percent: int = 20, **options: Any) -> Guard:
+    limit = Limit("prices", "items would lose their only price", percent, "PERCENT", "allow_it", "Check the list.")
+    return Guard(limit, Memory("prices", batch, store, date(2026, 11, day)), **options)
 
 
-@pytest.mark.parametrize("shop", [(0, 0), (2, 3), (10, 11), (11, 22), (50, 100)])
-def test_few_losses_and_what_is_below_the_share_are_let_through(shop: tuple[int, int]) -> None:
-    refuse((1, 1), shop)
+def loss(first: int, last: int, of: int = 100) -> Loss:
+    """Items `first` up to, not including, `last` of those that are still there."""
+    return Loss({str(number): f"ITEM-{number}" for number in range(first, last)}, set(map(str, range(first, of))))
 
 
-def test_the_shop_is_counted_only_where_the_batch_would_lose_too_much() -> None:
-    def counted() -> tuple[int, int]:
-        raise AssertionError
+def no_count() -> Loss:
+    raise AssertionError("the shop was counted")
 
-    refuse_mass_loss((5, 10), counted, percent=50, what="levels", allow="allow: true")
+
+@pytest.mark.parametrize(("lost", "of"), [(3, 3), (3, 5), (11, 12), (8, 9), (11, 54), (30, 30), (201, 1000)])
+def test_what_leaves_a_shop_without_much_of_it_is_refused(lost: int, of: int) -> None:
+    refused = guard(Kept()).refusal(loss(0, lost, of), lambda: loss(0, lost, of))
+    assert f"{lost} of {of} items would lose their only price: more than PERCENT, 20 %." in str(refused)
+    assert "ITEM-0, ITEM-1" in str(refused)
+    assert "start the run with allow_it: true" in str(refused)
+
+
+@pytest.mark.parametrize(("lost", "of"), [(0, 0), (1, 1), (2, 2), (2, 4), (10, 20), (11, 55), (200, 1000)])
+def test_few_losses_and_what_is_below_the_limit_go_through(lost: int, of: int) -> None:
+    assert guard(Kept()).refusal(loss(0, lost, of), lambda: loss(0, lost, of)) is None
+
+
+def test_a_shop_is_counted_only_where_the_limit_is_near() -> None:
+    assert guard(Kept(), batches=4).refusal(loss(0, 5), no_count) is None
+    with pytest.raises(AssertionError):
+        guard(Kept(), batches=4).refusal(loss(0, 21), no_count)
+
+
+def test_slices_are_counted_together_over_batches_and_nights_for_a_week() -> None:
+    store = Kept()
+    assert guard(store, "batch_0", day=1).refusal(loss(0, 10), lambda: loss(0, 10)) is None
+    assert guard(store, "batch_1", day=2).refusal(loss(10, 20), lambda: loss(10, 20)) is None
+    for day in (3, 4):
+        refused = guard(store, "batch_0", day=day).refusal(loss(20, 30), lambda: loss(20, 30))
+        assert "30 of 100 items would lose their only price, 20 of them lost in the last 7 days already" in str(refused)
+    assert guard(store, "batch_0", day=12).refusal(loss(20, 30), lambda: loss(20, 30)) is None
+
+
+def test_what_came_back_counts_no_more() -> None:
+    store = Kept()
+    assert guard(store, day=1).refusal(loss(0, 20), lambda: loss(0, 20)) is None
+    assert (
+        guard(store, day=2).refusal(Loss({"99": "ITEM-99"}, set(map(str, range(100)))), lambda: loss(99, 100)) is None
+    )
+    everything = set(map(str, range(100)))
+    again = Loss({str(number): "" for number in range(20, 30)}, everything)
+    assert guard(store, day=3).refusal(again, lambda: again) is None
+
+
+def test_who_allows_losses_is_asked_about_the_next_ones_alone() -> None:
+    store = Kept()
+    assert guard(store, day=1).refusal(loss(0, 15), lambda: loss(0, 15)) is None
+    assert guard(store, day=2, allowed=True).refusal(loss(15, 80), no_count) is None
+    assert guard(store, day=3).refusal(loss(80, 82), lambda: loss(80, 82)) is None
+
+
+def test_of_named_documents_a_few_go_through_and_many_are_judged_by_the_shop() -> None:
+    assert guard(Kept(), named=True).refusal(loss(0, 10, of=10), no_count) is None
+    refused = guard(Kept(), named=True).refusal(loss(0, 11, of=11), lambda: loss(0, 11, of=20))
+    assert "11 of 20" in str(refused)
+    assert guard(Kept(), named=True).refusal(loss(0, 11, of=11), lambda: loss(0, 50)) is None
