@@ -27,11 +27,13 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_varia
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.brake import Guard, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.item_prices import priced_items
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.losses import price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 CHANGED = 20
@@ -73,6 +75,7 @@ def sync(opened: Shop, name: str) -> Row:
             prices=prices,
             lists=PriceLists(prices, price_list, zone, today),
             rule=rule,
+            guard=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("prices")),
             entries_per_call=settings.medusa_price_chunk,
         ).run()
 

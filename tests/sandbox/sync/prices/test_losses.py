@@ -120,14 +120,10 @@ def test_another_price_list_and_another_number_of_batches_at_once_leave_the_old_
 def test_losses_in_slices_are_counted_together(shop: PricedShop, runner: Runner) -> None:
     items = exported(shop, runner, 60)
     prices = {row["item_code"]: row["name"] for row in shop.erp.store.rows("Item Price")}
-    gone = 0
-    for night in range(4):
+    for night, passes in enumerate((True, False, False)):
         for item in items[8 * night : 8 * night + 8]:
             shop.erp.store.delete("Item Price", prices[shop.catalogue.row(item)["item_code"]])
         run = started(runner)
-        gone += 8
-        if not run.success:
-            break
-    assert gone == 16
-    assert "16 of 60 items would lose their only price, 8 of them lost in the last 7 days" in text_of(run)
+        assert run.success == passes
+        assert passes or f"{8 * night + 8} of 60 items would lose their only price, 8 of them" in text_of(run)
     assert [shop.shown(item) for item in items] == [*[None] * 8, *[10] * 52]
