@@ -157,14 +157,6 @@ _ERROR_TYPES: dict[Verdict, type[ApiError]] = {
 }
 
 
-_ELSEWHERE = _re(r"already exists|already (?:taken|used|in use)|not found|does not exist|could not find|duplicate")
-
-
-def lies_elsewhere(error: PermanentError) -> bool:
-    """Return whether the refusal may end without a change of the document: another one has its key, say."""
-    return error.status in (404, 409) or bool(_ELSEWHERE.search(f"{error.exc_type or ''} {error.reason}"))
-
-
 def judge_answer(service: str, where: str, status: int, body: Any, *, retry_after: float | None = None) -> ApiError:
     """Return the error for an HTTP answer with `status` >= 300. `body` is parsed JSON, or text."""
     exc_type, message = describe(body)

@@ -16,6 +16,7 @@ from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 
+VIRUS = {"status": 400, "json": {"message": "virus found"}}
 PRODUCTS = r"/admin/products/batch"
 
 
@@ -320,6 +321,19 @@ class ImagesSuite:
         assert reject["document"] == f"File {refused}"
         assert "virus found" in reject["reason"]
         assert photos.shown(item) == [photos.content(name) for name in good]
+
+    @pytest.mark.parametrize("refusal", [{"status": 413, "text": "<h1>413 Request Entity Too Large</h1>"}, VIRUS])
+    def test_a_picture_that_was_refused_on_its_way_is_shown_once_it_may_pass(
+        self, refusal: dict[str, Any], photos: Photos
+    ) -> None:
+        item = photos.item()
+        file = photos.add(item)
+        photos.export()
+        photos.medusa.faults.add(Fault("status", method="POST", path=UPLOADS, **refusal))
+        assert len(photos.sync().rejects("medusa_images")) == 1
+        photos.medusa.faults.heal()
+        assert photos.sync().check("medusa_images").passed
+        assert photos.shown(item) == [photos.content(file)]
 
     def test_a_product_that_cannot_take_its_images_does_not_stop_the_others(self, photos: Photos) -> None:
         items = [photos.item() for _ in range(8)]

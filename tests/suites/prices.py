@@ -384,9 +384,37 @@ class PricesSuite:
         (row,) = run.rejects("medusa_prices")
         assert row["document"] == f"Item Price {duplicates[1]}"
         assert "appears multiple times" in row["reason"]
-        shop.forget()
         assert started(runner).rejects("medusa_prices")[0]["held"] == "since an earlier run"
-        assert shop.writes() == []
+        # The reason lay in the other row: nobody touches the one that was refused.
+        shop.erp.store.delete("Item Price", duplicates[0])
+        assert started(runner).check("medusa_prices").passed
+        assert shop.row(duplicates[1])["medusa_price_id"]
+
+    @pytest.mark.parametrize(
+        "refusal", ["not this one", "Invalid request: Value for field 'create, 0, amount' too small, expected: '0'"]
+    )
+    def test_a_price_stays_until_the_one_that_replaces_it_is_in_medusa(
+        self, refusal: str, shop: PricedShop, runner: Runner
+    ) -> None:
+        """The new one is refused, night after night; whether it is sent again or held makes no difference."""
+        moved, fine = shop.item(), shop.item()
+        price = shop.price(moved, 10, since=-100)
+        shop.price(fine, 3)
+        assert runner.job(EXPORT, "batch_0").success
+        shop.change(price, valid_upto=shop.day(9).isoformat())
+        body = {"type": "invalid_data", "message": refusal}
+        shop.medusa.faults.add(
+            Fault("status", method="POST", path=f"{LISTS_ROUTE}|{ENTRIES_ROUTE}", status=400, json=body)
+        )
+        for _ in range(3):
+            run = started(runner, allow_removal=True)
+            assert run.success
+            assert len(run.rejects("medusa_prices")) == 1
+            assert [shop.shown(item) for item in (moved, fine)] == [10, 3]
+        shop.medusa.faults.heal()
+        assert started(runner, retry_rejected=True).success
+        assert shop.shown(moved) == 10
+        assert [ends is not None for _, ends, *_ in shop.entries(moved)] == [True]
 
     def test_another_number_of_batches_moves_every_entry_once(
         self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch

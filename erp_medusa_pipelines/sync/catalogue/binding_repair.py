@@ -19,6 +19,7 @@ from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_much
+from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import Reject
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class BindingRepair(WebsiteItemSync):
     def _rename(self, rows: Iterable[Row]) -> None:
         renames = (Rename(row["name"], row["medusa_id"]) for row in rows)
         for some in batched(renames, self.options.chunk):
-            self.send_chunk(some, self._send)
+            self.send_chunk(some, self._send, lies=lies_elsewhere)
 
     def _send(self, group: Sequence[Rename]) -> None:
         updates = [{"id": one.product_id, "external_id": one.name} for one in group]

@@ -73,6 +73,10 @@ class ImageFile:
         """Changes with the file's content or address."""
         return hashlib.sha256(f"{self.row['content_hash']}|{self.row['file_url']}".encode()).hexdigest()[:32]
 
+    def was_saved_with(self, content: bytes) -> bool:
+        """Return whether this is the content that ERPNext saved, by its own hash of it."""
+        return self.row["content_hash"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
+
 
 def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFile]:
     """Return the image files of these Website Items that Medusa does not have yet, oldest attachment first."""

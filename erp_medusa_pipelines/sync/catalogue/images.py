@@ -38,7 +38,8 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
 from erp_medusa_pipelines.sync.catalogue.thumbnails import thumbnail_body
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
+from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage
 
 PRODUCTS_PER_WINDOW = 50
@@ -236,7 +237,7 @@ class ImageSync(WebsiteItemSync):
         try:
             check_type(picture.lead)
         except BrokenImageError as error:
-            self._refuse(picture, str(error))
+            self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT)
             return False
         return True
 
@@ -249,15 +250,21 @@ class ImageSync(WebsiteItemSync):
         try:
             check_address(picture.lead)
             check_size(picture.lead, self.image_max_bytes)
+        except BrokenImageError as error:
+            self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT)
+            return False
+        try:
             picture.content = self.erp.download(file_url, limit=self.image_max_bytes)
             picture.upload_as, picture.mime_type = upload_name(picture.content)
         except BrokenImageError as error:
-            self._refuse(picture, str(error))
+            # The bytes that the File was saved with, or others that the disk has under its name.
+            is_as_saved = picture.lead.was_saved_with(picture.content)
+            self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT if is_as_saved else Lies.ELSEWHERE)
         except PermanentError as error:
             # Frappe answers 403 for a private file that is missing on its disk: that concerns this file, not the run.
             if error.status == 401:
                 raise
-            self._refuse(picture, MISSING if error.status in (403, 404) else error.reason)
+            self._refuse(picture, MISSING if error.status in (403, 404) else error.reason, Lies.ELSEWHERE)
         except TransientError as error:
             # After a 500 the server is up and may have failed on this one file.
             if error.status != 500:
@@ -276,7 +283,7 @@ class ImageSync(WebsiteItemSync):
             return
         delivery = deliver(group, self._send_files)
         for picture, error in delivery.rejected:
-            self._refuse(picture, f"Medusa rejected the file: {error.reason}")
+            self._refuse(picture, f"Medusa rejected the file: {error.reason}", Lies.ELSEWHERE)
         for picture, error in delivery.failed:
             self._leave(picture, error)
         self._judge_medusa(delivery, len(group))
@@ -302,7 +309,8 @@ class ImageSync(WebsiteItemSync):
                     if isinstance(error, TransientError):
                         self._leave(picture, error)
                     else:
-                        self._refuse(picture, f"Medusa rejected the product's images: {error.reason}")
+                        reason = f"Medusa rejected the product's images: {error.reason}"
+                        self._refuse(picture, reason, lies_of(error))
         self._note([picture for one in work if one.product["id"] not in missed for picture in one.placed])
 
     def _send_updates(self, group: Sequence[ProductImages]) -> None:
@@ -324,25 +332,26 @@ class ImageSync(WebsiteItemSync):
             if name in passing:
                 self.defer([name], passing[name])
             else:
-                # Not held back: the next run finds the upload on the product and only writes the id.
+                # The next run finds the upload on the product and only writes the id.
                 problem = "shown in Medusa, but its id could not be saved in ERPNext"
                 reason = f"{_about(by_file[name].lead)}: {problem}: {error.reason}"
-                self.report.reject(Reject(self.doctype, name, reason, "medusa_id"))
-                self.report.advance(1)
+                fingerprint = by_file[name].fingerprint
+                self.reject(name, fingerprint, reason, "medusa_id", lies=Lies.ELSEWHERE)
 
     # --- failures ------------------------------------------------------------------------------
 
     def _fingerprint(self, image: ImageFile, product_id: str) -> str:
-        """Reject a file until its content, the allowed size or the product changes."""
-        return hashlib.sha256(f"{image.fingerprint}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+        """Reject a file until what its row says of it, the allowed size or the product changes."""
+        row = f"{image.fingerprint}|{image.row['file_type']}|{image.row['file_size']}"
+        return hashlib.sha256(f"{row}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))
         self.report.advance(len(names))
 
-    def _refuse(self, picture: Picture, reason: str) -> None:
+    def _refuse(self, picture: Picture, reason: str, lies: Lies) -> None:
         for file in picture.files:
-            self.reject(file.name, picture.fingerprint, f"{_about(file)}: {reason}", "file_url")
+            self.reject(file.name, picture.fingerprint, f"{_about(file)}: {reason}", "file_url", lies=lies)
 
     def _leave(self, picture: Picture, error: TransientError) -> None:
         self.defer([file.name for file in picture.files], error)

@@ -7,6 +7,7 @@ without differences costs no write.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
@@ -27,6 +28,7 @@ from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 
@@ -95,7 +97,7 @@ class ProductUpdates(WebsiteItemSync):
                     most=self.options.chunk,
                     most_bytes=self.options.chunk_bytes,
                 ):
-                    updating.submit(self.send_chunk, chunk, self._send)
+                    updating.submit(partial(self.send_chunk, chunk, self._send, lies=lies_of))
             updating.finish()
         finally:
             updating.close()
@@ -156,7 +158,7 @@ class ProductUpdates(WebsiteItemSync):
             differing = [one for one in differing if one not in moving]
         for one in differing:
             if one.item.name in refused:
-                self.reject(one.item.name, one.fingerprint, refused[one.item.name])
+                self.reject(one.item.name, one.fingerprint, refused[one.item.name], lies=Lies.ELSEWHERE)
             else:
                 yield one
 

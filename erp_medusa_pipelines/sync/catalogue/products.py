@@ -33,8 +33,10 @@ from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSyn
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
+from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +126,8 @@ class ProductExport(WebsiteItemSync):
         if self.held(item.name, fingerprint):
             return None
         if not item.item_code:
-            self.reject(item.name, fingerprint, "the Website Item has no Item: set item_code", "item_code")
+            reason = "the Website Item has no Item: set item_code"
+            self.reject(item.name, fingerprint, reason, "item_code", lies=Lies.IN_THE_DOCUMENT)
             return None
         status = status_of(item, self.publish_when, is_live=False)
         notes = sent_notes(item, told_values(item, collection_id, self.placement, status), fingerprint, self.policies)
@@ -133,7 +136,7 @@ class ProductExport(WebsiteItemSync):
     # --- create -----------------------------------------------------------------------------------------------
 
     def _create(self, chunk: list[Candidate]) -> None:
-        self.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._recover)
+        self.send_chunk(chunk, self._send, lies=lies_of, resolve=self._resolve, recover=self._recover)
 
     def _send(self, group: Sequence[Candidate]) -> None:
         answer = self.medusa.batch_products(create=[candidate.body for candidate in group], fields=CREATED_FIELDS)
@@ -201,7 +204,7 @@ class ProductExport(WebsiteItemSync):
 
     def _adopt(self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]) -> None:
         for candidate, error in self._adopt_all(candidates, known):
-            self.reject(candidate.name, candidate.fingerprint, error.reason)
+            self.reject(candidate.name, candidate.fingerprint, error.reason, lies=Lies.ELSEWHERE)
 
     def _adopt_all(
         self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]
@@ -226,16 +229,8 @@ class ProductExport(WebsiteItemSync):
             (binding.name, {"medusa_id": binding.product_id, "medusa_variant_id": binding.variant_id})
             for binding in bindings
         ]
-        outcome = self.writer.write(WEBSITE_ITEM, changes)
-        self.report.count(how, len(outcome.written))
-        if outcome.written:
-            self.erp_breaker.passed()
-        left = {name: error for name, error in outcome.failed.items() if isinstance(error, TransientError)}
-        if left:
-            self.erp_breaker.failed(next(iter(left.values())))
-        for name, error in outcome.failed.items():
-            if name in left:
-                self.report.defer(WEBSITE_ITEM, name, left[name])
-            else:
-                self.report.reject(Reject(WEBSITE_ITEM, name, f"ids not written back: {error.reason}", "medusa_id"))
+        self.note_written(
+            WriteBack(WEBSITE_ITEM, "medusa_id", counted=how, problem="ids not written back"),
+            self.writer.write(WEBSITE_ITEM, changes),
+        )
         self.report.advance(len(bindings))

@@ -14,6 +14,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
 SHOWN_IN_ERP = [["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
@@ -75,7 +76,7 @@ class Publications(WebsiteItemSync):
                 self.defer(some, error)
                 continue
             for chunk in batched(complete, self.options.chunk):
-                self.send_chunk(chunk, self._send)
+                self.send_chunk(chunk, self._send, lies=lies_elsewhere)
         self.report.count("incomplete", len(self.incomplete))
         return self.report
 
@@ -99,7 +100,7 @@ class Publications(WebsiteItemSync):
             if lacks:
                 self.incomplete.append(Incomplete(row["name"], ", ".join(lacks)))
                 self.report.advance(1)
-            elif not self.held(one.name, one.fingerprint):
+            else:
                 complete.append(one)
         return complete
 

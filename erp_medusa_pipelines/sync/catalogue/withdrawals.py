@@ -18,6 +18,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, TransientError
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.erp_time import shifted
+from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
 DELETED_DOCUMENT = "Deleted Document"
@@ -55,7 +56,7 @@ class Withdrawals(WebsiteItemSync):
             self.report.defer(DELETED_DOCUMENT, f"of {WEBSITE_ITEM}", error)
             return self.report
         for some in batched(gone, self.options.chunk):
-            self.send_chunk(some, self._send)
+            self.send_chunk(some, self._send, lies=lies_elsewhere)
         return self.report
 
     def _records(self) -> dict[str, str]:
@@ -89,8 +90,7 @@ class Withdrawals(WebsiteItemSync):
         records = [record for record, name in deleted.items() if name in names]
         rows = self.erp.rows_in(DELETED_DOCUMENT, ["name", "data"], records)
         bound = {(deleted[row["name"]], _product_of(row)) for row in rows}
-        own = [Withdrawal(name, product_id) for product_id, name in shown.items() if (name, product_id) in bound]
-        return [one for one in own if not self.held(one.name, one.fingerprint)]
+        return [Withdrawal(name, product_id) for product_id, name in shown.items() if (name, product_id) in bound]
 
     def _send(self, group: Sequence[Withdrawal]) -> None:
         self.medusa.batch_products(update=[one.body for one in group], fields="id")

@@ -6,18 +6,18 @@ up on an unavailable server, sending chunks. Does not belong here: any DocType, 
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Protocol, TypeVar
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError, lies_elsewhere
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
-from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
+from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Breaker
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack, note_outcome
@@ -118,7 +118,7 @@ class BatchSync:
             yield items
 
     def held(self, name: str, fingerprint: str, kind: str = "") -> bool:
-        """Whether the document was rejected before and has not changed since; it is reported again, not sent."""
+        """Whether the document is held until it changes, and has not; it is reported again, not sent."""
         with self._lock:
             entry = self.quarantine.held(name, fingerprint, kind)
         if entry is None:
@@ -127,14 +127,20 @@ class BatchSync:
         self.report.advance(1)
         return True
 
-    def reject(
-        self, name: str, fingerprint: str, reason: str, about: str = "", *, kind: str = "", again: bool = False
-    ) -> None:
-        """Note a permanent refusal and hold the document until it changes; with `again`, until the next run."""
-        with self._lock:
-            self.quarantine.put(name, Held(fingerprint, reason, about, kind, again))
-        self.report.reject(Reject(self.doctype, name, reason, about))
+    def reject(self, name: str, fingerprint: str, reason: str, about: str = "", *, lies: Lies, kind: str = "") -> None:
+        """Note a permanent refusal: the document is held until it changes, or tried again by the next run."""
+        self.withhold(name, fingerprint, reason, about, lies=lies, kind=kind)
         self.report.advance(1)
+
+    def withhold(
+        self, name: str, fingerprint: str, reason: str, about: str = "", *, lies: Lies, kind: str = ""
+    ) -> None:
+        """Note the refusal of a part of a document, whose other parts are still to be dealt with."""
+        held = Held(fingerprint, reason, lies, about, kind)
+        with self._lock:
+            known = self.quarantine.knew(name, held)
+            self.quarantine.put(name, held)
+        self.report.reject(Reject(self.doctype, name, reason, about, held=known))
 
     def defer(self, names: Iterable[str], error: TransientError) -> None:
         """Note documents that failed for a transient reason."""
@@ -146,21 +152,13 @@ class BatchSync:
             self.report.defer(self.doctype, name, error)
         self.report.advance(len(left))
 
-    def note_written(
-        self,
-        about: WriteBack,
-        outcome: WriteOutcome,
-        fingerprints: Mapping[str, str] | None = None,
-        *,
-        kind: str = "",
-    ) -> None:
-        """Note the outcome of a write-back. With `fingerprints` a refused document is held until its own changes."""
+    def note_written(self, about: WriteBack, outcome: WriteOutcome) -> None:
+        """Note the outcome of a write-back. Every run tries again what ERPNext refused: its checks look far around."""
 
         def hold(reject: Reject) -> None:
-            if fingerprints:
-                with self._lock:
-                    held = Held(fingerprints[reject.name], reject.reason, reject.field, kind)
-                    self.quarantine.put(reject.name, held)
+            with self._lock:
+                held = Held("", reject.reason, Lies.ELSEWHERE, reject.field, kind=about.field)
+                self.quarantine.put(reject.name, held)
 
         note_outcome(self.report, about, outcome, breaker=self.erp_breaker, refused=hold)
 
@@ -169,21 +167,21 @@ class BatchSync:
         chunk: Sequence[S],
         send: Callable[[Sequence[S]], None],
         *,
+        lies: Callable[[PermanentError], Lies],
         resolve: Callable[[PermanentError, Sequence[S]], Resolution[S] | None] | None = None,
         recover: Callable[[Sequence[S]], list[S]] | None = None,
         kind: Callable[[S], str] = lambda _one: "",
     ) -> None:
         """Deliver a chunk to Medusa (see delivery.deliver) and note what did not go through.
 
-        `kind` tells apart what can be refused of one document.
+        `lies` says of a refusal where its reason lies; `kind` tells apart what can be refused of one document.
         """
         if self.outage:
             self.defer((one.name for one in chunk), self.outage)
             return
         delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
         for one, error in delivery.rejected:
-            again = lies_elsewhere(error)
-            self.reject(one.name, one.fingerprint, error.reason, kind=kind(one), again=again)
+            self.reject(one.name, one.fingerprint, error.reason, kind=kind(one), lies=lies(error))
         for one, error in delivery.failed:
             alone = error.status == 500 and not delivery.server_down
             self._failed_alone(one, kind(one), error) if alone else self.defer([one.name], error)
@@ -196,7 +194,7 @@ class BatchSync:
         """Note a document on which alone the server failed: a leftover at first, a reject after several runs."""
         reason = f"{error.service} fails on this document alone, in every run: {error.reason}"
         with self._lock:
-            held = self.quarantine.failed(one.name, Held(one.fingerprint, reason, kind=kind))
+            held = self.quarantine.failed(one.name, Held(one.fingerprint, reason, Lies.ELSEWHERE, kind=kind))
         if held.is_reject:
             self.report.reject(Reject(self.doctype, one.name, reason))
         else:

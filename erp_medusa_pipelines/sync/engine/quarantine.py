@@ -1,14 +1,18 @@
-"""Documents that were rejected and have not changed since: they are not sent again.
+"""Documents that were rejected: those that are not sent again until they change, and those that every run tries again.
 
-Belongs here: the rule, and the stored format. Does not belong here: where it is stored between runs
+Belongs here: the two kinds of holds, and the stored format. Does not belong here: where it is stored between runs
 (orchestration/state.py).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from hashlib import blake2b
 from typing import Any
+
+from erp_medusa_pipelines.clients.failures import PermanentError
 
 MOST_FAILURES = 3
 """So often a document fails alone, while the server takes others, before it counts as rejected."""
@@ -19,6 +23,35 @@ MOST_KEPT = 50_000
 LONGEST_FINGERPRINT = 32
 """Characters. Longer ones are kept as a digest."""
 
+FORMAT = 2
+"""Of what is stored. Earlier ones took reasons for the document's own that may lie elsewhere: these are tried again."""
+
+_ABOUT_A_VALUE = re.compile(
+    r"\bField '[^']*' is required|\bValue for field '|\bExpected(?: type)?: '[^']*' for field '"
+    r"|^Invalid product handle '|^Product title is required"
+)
+"""What Medusa's validation says of a value in the request, as recorded. All else may be about something else."""
+
+
+class Lies(Enum):
+    """Where the reason of a refusal lies, which decides when the hold ends. Every hold must say it."""
+
+    IN_THE_DOCUMENT = "in the document"
+    """Nothing but a change of the document, which its fingerprint shows, can end it."""
+    ELSEWHERE = "elsewhere"
+    """In another document, a setting, a file on a disk, a proxy: it may have ended, so every run tries again."""
+
+
+def lies_of(error: PermanentError) -> Lies:
+    """Return where the reason of a server's refusal lies: elsewhere, unless its text is known to be about a value."""
+    known = error.status == 400 and _ABOUT_A_VALUE.search(error.reason)
+    return Lies.IN_THE_DOCUMENT if known else Lies.ELSEWHERE
+
+
+def lies_elsewhere(_error: PermanentError) -> Lies:
+    """For requests that hold nothing of the document which could be wrong."""
+    return Lies.ELSEWHERE
+
 
 @dataclass(frozen=True)
 class Held:
@@ -26,11 +59,10 @@ class Held:
 
     fingerprint: str
     reason: str
+    lies: Lies
     field: str = ""
     kind: str = ""
     """What was refused, where several things of one document can be: each is held by itself."""
-    again: bool = False
-    """Whether the reason may end without a change of the document: then every run tries it again."""
     failures: int = 0
     """Runs in a row in which the server failed on this document alone; 0 for one that was refused."""
 
@@ -60,7 +92,7 @@ class Quarantine:
         """Return the entry if the document must not be sent again; it stays held."""
         self._met.add(name)
         held = self._before.get((name, kind))
-        if held is None or held.again or self._retry_all or held.fingerprint != short(fingerprint):
+        if held is None or held.lies is Lies.ELSEWHERE or self._retry_all or held.fingerprint != short(fingerprint):
             return None
         self._after[name, kind] = held
         return held
@@ -70,11 +102,16 @@ class Quarantine:
         self._met.add(name)
         self._after[name, held.kind] = replace(held, fingerprint=short(held.fingerprint))
 
+    def knew(self, name: str, held: Held) -> bool:
+        """Return whether an earlier run held the document for the same reason."""
+        before = self._before.get((name, held.kind))
+        return before is not None and (before.fingerprint, before.reason) == (short(held.fingerprint), held.reason)
+
     def failed(self, name: str, held: Held) -> Held:
         """Note that the server failed on this document alone, and return the entry with the number of runs so far."""
         before = self._before.get((name, held.kind))
         same = before is not None and before.fingerprint == short(held.fingerprint)
-        counted = replace(held, failures=(before.failures if before and same else 0) + 1, again=True)
+        counted = replace(held, failures=(before.failures if before and same else 0) + 1)
         self.put(name, counted)
         return counted
 
@@ -108,19 +145,22 @@ class Quarantine:
         """
         reasons: dict[str, int] = {}
         rows = [
-            [name, kind, held.fingerprint, reasons.setdefault(held.reason, len(reasons)), held.field, held.again]
+            [name, kind, held.fingerprint, reasons.setdefault(held.reason, len(reasons)), held.field]
+            + [held.lies is Lies.ELSEWHERE]
             + ([held.failures] if held.failures else [])
             for (name, kind), held in sorted(self._after.items())[:MOST_KEPT]
         ]
-        return {"reasons": list(reasons), "held": rows} if rows else {}
+        return {"format": FORMAT, "reasons": list(reasons), "held": rows} if rows else {}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, retry_all: bool = False) -> "Quarantine":
         """Load what `to_json` returned. Values that a newer version added to an entry are ignored."""
         reasons = data.get("reasons") or []
+        lies = {True: Lies.ELSEWHERE, False: Lies.IN_THE_DOCUMENT}
+        is_old = data.get("format") != FORMAT
         entries = [
-            (name, Held(fingerprint, reasons[reason], field, kind, bool(again), *more[:1]))
-            for name, kind, fingerprint, reason, field, again, *more in data.get("held") or []
+            (name, Held(fingerprint, reasons[reason], lies[is_old or bool(elsewhere)], field, kind, *more[:1]))
+            for name, kind, fingerprint, reason, field, elsewhere, *more in data.get("held") or []
         ]
         return cls(entries, retry_all=retry_all)
 

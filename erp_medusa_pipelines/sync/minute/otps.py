@@ -20,7 +20,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError, Permane
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
-from erp_medusa_pipelines.sync.engine.quarantine import Held, Quarantine
+from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine, short
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
 DOCTYPE = "Email OTP"
@@ -51,13 +51,14 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     fields = ["name", "modified", "expiration_time"]
     order = "expiration_time asc, name asc"
     rows = erp.get_list(DOCTYPE, fields, filters=PENDING, order_by=order, limit=len(held) + 1)
-    free = [row["expiration_time"] for row in rows if held.get(row["name"]) != row["modified"]]
-    if free and free[0] < as_text(erp.clock()):
+    now = erp.clock()
+    free = [row["expiration_time"] for row in rows if held.get(row["name"]) != _state(row, now)]
+    if free and free[0] < as_text(now):
         return Answer(True)
     days = settings.otp_retention_days
     if days is not None:
-        old = erp.get_list(DOCTYPE, fields[:2], filters=_deletable(erp.clock(), days), limit=len(held) + 1)
-        if any(held.get(row["name"]) != row["modified"] for row in old):
+        old = erp.get_list(DOCTYPE, fields[:2], filters=_deletable(now, days), limit=len(held) + 1)
+        if any(held.get(row["name"]) != _state(row, now) for row in old):
             return Answer(True)
     return Answer(
         False, "no one-time password has expired" + (f", apart from {len(held)} that are held" if held else "")
@@ -66,7 +67,7 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
 
 @dataclass
 class OtpExpiry:
-    """One run. `quarantine` holds rows that could not be written and have not changed since."""
+    """One run. `quarantine` holds rows that could not be written and have not changed since, until the next day."""
 
     erp: ErpNextClient
     writer: ErpNextWriter
@@ -98,10 +99,10 @@ class OtpExpiry:
             self._delete_old(now, self.options.retention_days)
 
     def _not_held(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Drop rows that were refused before and have not changed since; these are reported again."""
-        free = []
+        """Drop rows that were refused today and have not changed since; these are reported again."""
+        free, now = [], self.erp.clock()
         for row in rows:
-            held = self.quarantine.held(row["name"], row["modified"])
+            held = self.quarantine.held(row["name"], _state(row, now))
             if held is None:
                 free.append(row)
             else:
@@ -109,7 +110,7 @@ class OtpExpiry:
         return free
 
     def _expire(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        as_read = {row["name"]: row["modified"] for row in rows}
+        as_read, now = {row["name"]: row["modified"] for row in rows}, self.erp.clock()
         outcome = self.writer.write(
             DOCTYPE,
             [(name, {"status": "Expired"}) for name in as_read],
@@ -121,7 +122,7 @@ class OtpExpiry:
         # Verified, or asked for anew, between the look and the write: their owners were faster.
         self.report.count("changed_meanwhile", len(outcome.changed))
         for name, error in outcome.failed.items():
-            self._note(name, as_read[name], error)
+            self._note(name, _state({"modified": as_read[name]}, now), error)
 
     def _delete_old(self, now: datetime, days: int) -> None:
         filters = _deletable(now, days)
@@ -144,16 +145,21 @@ class OtpExpiry:
                 except AccessError:
                     raise
                 except ApiError as error:
-                    self._note(row["name"], row["modified"], error)
+                    self._note(row["name"], _state(row, now), error)
 
-    def _note(self, name: str, modified: str, error: ApiError) -> None:
+    def _note(self, name: str, state: str, error: ApiError) -> None:
         if isinstance(error, TransientError):
             self.report.defer(DOCTYPE, name, error)
         elif isinstance(error, PermanentError) and error.status == 404:
             self.report.count("changed_meanwhile")
         else:
             self.report.reject(Reject(DOCTYPE, name, error.reason, field="status"))
-            self.quarantine.put(name, Held(modified, error.reason, "status"))
+            self.quarantine.put(name, Held(state, error.reason, Lies.IN_THE_DOCUMENT, "status"))
+
+
+def _state(row: Mapping[str, Any], now: datetime) -> str:
+    """Return what a refusal holds for: the row as it is, on that day. Every minute would be too often to try again."""
+    return short(f"{row['modified']} {now.date()}")
 
 
 def _deletable(now: datetime, days: int) -> list[list[Any]]:

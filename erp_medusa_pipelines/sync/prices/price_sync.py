@@ -20,7 +20,8 @@ from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.quarantine import Lies
+from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
@@ -39,8 +40,6 @@ from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 
-IDS = "ids"
-"""Kind of a refusal that concerns the ids on an Item Price, not the price itself."""
 WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
@@ -151,15 +150,15 @@ class PriceSync(BatchSync):
         self._note(plan)
         sender.add(plan)
         losses.add(plan, item.item_code, replaced)
-        return [change for change in plan.ids if not self._ids_held(change)]
+        return plan.ids
 
     def _note(self, plan: ItemPlan) -> None:
         self.report.count("found", plan.found)
         self.report.count("unchanged", plan.unchanged)
         self.report.advance(plan.unchanged)
         for refused in plan.refused:
-            if not self.held(refused.name, refused.reason):
-                self.reject(refused.name, refused.reason, refused.reason, refused.field)
+            # Judged anew by every run: the store's currencies and the settings decide too.
+            self.reject(refused.name, refused.reason, refused.reason, refused.field, lies=Lies.ELSEWHERE)
 
     def _remove(self, losses: Losses, entries: Entries, sender: EntrySender) -> None:
         losses.add_unwanted(entries)
@@ -183,14 +182,6 @@ class PriceSync(BatchSync):
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 
-    def _ids_held(self, change: IdChange) -> bool:
-        """Return whether ERPNext refused the ids of this Item Price before and nothing changed since."""
-        with self._lock:
-            entry = self.quarantine.held(change.name, change.fingerprint, IDS)
-        if entry is not None:
-            self.report.reject(Reject(DOCTYPE, change.name, entry.reason, entry.field, held=True))
-        return entry is not None
-
     def _write_ids(self, changes: Sequence[IdChange]) -> None:
         outcome = self.writer.write(DOCTYPE, [(change.name, change.values) for change in changes])
-        self.note_written(WRITE_BACK, outcome, {change.name: change.fingerprint for change in changes}, kind=IDS)
+        self.note_written(WRITE_BACK, outcome)

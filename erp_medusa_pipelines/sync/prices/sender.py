@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
+from erp_medusa_pipelines.sync.engine.quarantine import lies_of
 from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
@@ -67,9 +68,10 @@ class EntrySender:
         for window, wanted in plan.create:
             if wanted.ids and (no_id := wanted.ids.change_to("")):
                 self._stale_ids[wanted.name] = no_id
+            # One that is held is not in Medusa either: what it replaces stays.
+            with self._awaited_lock:
+                self._awaited[wanted.variant_id] += 1
             if not self._run.held(wanted.name, wanted.fingerprint):
-                with self._awaited_lock:
-                    self._awaited[wanted.variant_id] += 1
                 self._new[window].append(wanted)
         for list_id, wanted in plan.change:
             if not self._run.held(wanted.name, wanted.fingerprint):
@@ -123,6 +125,7 @@ class EntrySender:
         self._run.send_chunk(
             chunk,
             partial(self._send_new, target),
+            lies=lies_of,
             resolve=_without_variant,
             recover=partial(self._recover, target),
         )
@@ -171,7 +174,7 @@ class EntrySender:
     # --- changed entries --------------------------------------------------------------------------------------
 
     def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
-        self._run.send_chunk(chunk, partial(self._send_changed, list_id), resolve=_without_variant)
+        self._run.send_chunk(chunk, partial(self._send_changed, list_id), lies=lies_of, resolve=_without_variant)
 
     def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:
         try:

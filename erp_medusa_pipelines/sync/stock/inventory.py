@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.stock.items import StockItem
 from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
 
@@ -71,9 +72,8 @@ class InventoryReader:
                 row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
                 yield StockedItem(name, item_id, levels_of((row or {}).get("location_levels")))
         for variant_id, name in names.items():
-            if not self._run.held(name, variant_id, VARIANT):
-                reason = f"variant {variant_id} is no longer in Medusa: {EXPORT_AGAIN}"
-                self._run.reject(name, variant_id, reason, "medusa_variant_id", kind=VARIANT)
+            reason = f"variant {variant_id} is no longer in Medusa: {EXPORT_AGAIN}"
+            self._run.reject(name, variant_id, reason, "medusa_variant_id", lies=Lies.ELSEWHERE, kind=VARIANT)
 
     def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
         """Return the variant's inventory item, created if it is missing, or None if the variant has no usable one."""
@@ -84,15 +84,13 @@ class InventoryReader:
             self._run.report.count("not_managed")
             return None
         fingerprint = f"{variant['id']} {len(links)}"
-        if self._run.held(name, fingerprint, VARIANT):
-            return None
         try:
             if links:
                 reason = f"variant {variant['id']} has {len(links)} inventory items"
                 raise PermanentError("Medusa", variant["id"], reason)
             return self._inventory.stock_variant(variant)
         except PermanentError as error:
-            self._run.reject(name, fingerprint, error.reason, kind=VARIANT)
+            self._run.reject(name, fingerprint, error.reason, lies=Lies.ELSEWHERE, kind=VARIANT)
         except TransientError as error:
             self._run.medusa_breaker.failed(error)
             self._run.defer([name], error)

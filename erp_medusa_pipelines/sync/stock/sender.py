@@ -10,6 +10,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
+from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.stock.plan import Level
 
 
@@ -27,7 +28,9 @@ class LevelSender:
 
     def send(self, chunk: Sequence[Level]) -> None:
         """Write a chunk; failures go into the run's report."""
-        self._run.send_chunk(chunk, self._send, resolve=self._resolve, recover=self._as_they_are, kind=_place)
+        self._run.send_chunk(
+            chunk, self._send, lies=lies_elsewhere, resolve=self._resolve, recover=self._as_they_are, kind=_place
+        )
 
     def _send(self, group: Sequence[Level]) -> None:
         create = [level.body for level in group if not level.exists]

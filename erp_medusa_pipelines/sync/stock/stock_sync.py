@@ -21,7 +21,7 @@ from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
 from erp_medusa_pipelines.sync.engine.brake import Counted, MassLossError, refuse_mass_loss
-from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
@@ -126,9 +126,8 @@ class StockSync(BatchSync):
         return on_hand
 
     def _reject_warehouse(self, name: str, warehouse: str) -> None:
-        kind = "warehouse"
-        if not self.held(name, warehouse, kind):
-            self.reject(name, warehouse, f"there is no Warehouse {warehouse}", "website_warehouse", kind=kind)
+        text = f"there is no Warehouse {warehouse}"
+        self.reject(name, warehouse, text, "website_warehouse", lies=Lies.ELSEWHERE, kind="warehouse")
 
     def _flags(self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
         """Return changes of custom_in_stock by Website Item. Raises MassLossError when ERPNext has no Bin at all."""
@@ -168,7 +167,7 @@ class StockSync(BatchSync):
         return levels, positive
 
     def _braked(self, levels: Sequence[Level], positive: int, flags: dict[str, int]) -> list[Level]:
-        """Drop what was refused before, and the levels and flags of items that sell out if those are too many."""
+        """Drop the levels and flags of items that sell out if those are too many."""
         selling_out = [level for level in levels if level.sells_out]
         try:
             if not self.allow_zero:
@@ -184,7 +183,7 @@ class StockSync(BatchSync):
             levels = [level for level in levels if not level.sells_out]
             for name in {level.name for level in selling_out if flags.get(level.name) == 0}:
                 del flags[name]
-        return [level for level in levels if not self.held(level.name, level.fingerprint, level.location_id)]
+        return list(levels)
 
     # --- losses of the whole shop ---------------------------------------------------------------------------
 
