@@ -8,7 +8,7 @@ everything, and a short hash of each field that keeps Medusa's value until the E
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 SENT_KEY = "erp_sent"
 """Key in the product's metadata: {field: hash of the value that was sent last}."""
+
+WITHOUT = "without "
+"""Before the fingerprint of a product that Medusa did not take whole: it equals that of no Website Item."""
 
 PRODUCT_FIELDS = ("title", "subtitle", "description", "status", "origin_country", "discountable")
 VARIANT_FIELDS = {
@@ -53,6 +56,15 @@ class Comparison:
     """(ERP value, Medusa value) of fields that differ and keep Medusa's value."""
     notes: Values
     """Metadata that records what is sent; empty when it is already recorded."""
+
+    def only(self, names: Collection[str]) -> "Comparison":
+        """Return the changes of these fields alone. Nothing is recorded, so that the others are sent again."""
+        return Comparison({name: self.changes[name] for name in names if name in self.changes}, self.kept, {})
+
+    def without(self, names: Collection[str]) -> "Comparison":
+        """Return what to send without these fields, and to record of it: they are still to be sent."""
+        left = {name: value for name, value in self.changes.items() if name not in names}
+        return Comparison(left, self.kept, notes_without(self.notes, names))
 
 
 def told_values(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
@@ -118,6 +130,15 @@ def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Poli
     return {HASH_KEY: fingerprint, IMAGE_KEY: image_fingerprint(item), SENT_KEY: hashes}
 
 
+def notes_without(notes: Values, names: Collection[str]) -> Values:
+    """Return the record of what is sent when these fields are not: each of them counts as changed until it is."""
+    sent = notes.get(SENT_KEY) or {}
+    if not set(names) & sent.keys():
+        return notes
+    others = {name: value for name, value in sent.items() if name not in names}
+    return {**notes, HASH_KEY: f"{WITHOUT}{notes[HASH_KEY]}", SENT_KEY: others}
+
+
 def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values:
     """Return the body for POST /admin/products/batch, `update`; empty when nothing differs.
 
@@ -126,7 +147,9 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
     """
     changes = comparison.changes
     body: Values = {name: changes[name] for name in PRODUCT_FIELDS if name in changes}
-    metadata = {name: changes[name] for name in METADATA_FIELDS if name in changes} | comparison.notes
+    stored = product["metadata"] or {}
+    notes = {key: value for key, value in comparison.notes.items() if stored.get(key) != value}
+    metadata = {name: changes[name] for name in METADATA_FIELDS if name in changes} | notes
     variant = {key: changes[name] for name, key in VARIANT_FIELDS.items() if name in changes}
     if "collection" in changes:
         body["collection_id"] = changes["collection"]

@@ -5,8 +5,8 @@ is in product_bodies.py. Every field is compared with Medusa's value, so that ma
 without differences costs no write.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,14 +20,16 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Row,
     compare,
     current_values,
+    field_hash,
     told_values,
     update_body,
 )
+from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
 from erp_medusa_pipelines.sync.catalogue.thumbnails import Pair, Thumbnails
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from erp_medusa_pipelines.sync.engine.delivery import chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -43,21 +45,47 @@ COMPARED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A product about to be updated."""
-
-    name: str
-    body: dict[str, Any]
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What must be sent for one Website Item; the body is empty when nothing differs."""
+    """What must be sent for one Website Item, field by field; the body is empty when nothing differs."""
 
     item: WebsiteItem
-    changed: frozenset[str]
-    body: dict[str, Any]
+    product: Row
+    comparison: Comparison
     fingerprint: str
+    thumbnail: Mapping[str, Any] = field(default_factory=dict)
+    """Body that sets the thumbnail, if that changes."""
+    names_owner: bool = False
+    """Whether the product is told which Website Item it belongs to."""
+
+    @property
+    def name(self) -> str:
+        """Name of the Website Item."""
+        return self.item.name
+
+    @property
+    def changes(self) -> Mapping[str, Any]:
+        """Return the values to send, under the names of FIELD_POLICIES."""
+        thumbnail = {"thumbnail": self.thumbnail["thumbnail"]} if self.thumbnail else {}
+        return {**self.comparison.changes, **thumbnail}
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return the product's part of the request body."""
+        body = update_body(self.product, self.item.row["medusa_variant_id"], self.comparison)
+        if self.names_owner:
+            body["external_id"] = self.item.name
+        if self.thumbnail:
+            body |= {**self.thumbnail, "metadata": {**body.get("metadata", {}), **self.thumbnail["metadata"]}}
+        return {"id": self.product["id"], **body} if body else {}
+
+    def without(self, names: Collection[str]) -> "Update":
+        """Return the update without these fields."""
+        thumbnail = {} if "thumbnail" in names else self.thumbnail
+        return replace(self, comparison=self.comparison.without(names), thumbnail=thumbnail)
+
+    @property
+    def status_alone(self) -> "Update":
+        """Return the update of the status, which must not wait for what is refused of the others."""
+        return replace(self, comparison=self.comparison.only(["status"]), thumbnail={}, names_owner=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +125,7 @@ class ProductUpdates(WebsiteItemSync):
                     most=self.options.chunk,
                     most_bytes=self.options.chunk_bytes,
                 ):
-                    updating.submit(partial(self.send_chunk, chunk, self._send, lies=lies_of))
+                    updating.submit(partial(self.send_chunk, chunk, self._send, lies=lies_of, resolve=self._resolve))
             updating.finish()
         finally:
             updating.close()
@@ -111,16 +139,19 @@ class ProductUpdates(WebsiteItemSync):
         except TransientError as error:
             self._failed([item.name for item in window], error)
             return
-        differing: list[Difference] = []
+        differing: list[Update] = []
         for item, product in pairs:
-            difference = self._difference(item, product, thumbnails.get(item.name))
-            if not difference.body:
+            one = self._difference(item, product, thumbnails.get(item.name))
+            if one.body:
+                differing.append(self._without_held(one))
+            else:
                 self.report.count("unchanged")
                 self.report.advance(1)
-            elif not self.held(item.name, difference.fingerprint):
-                differing.append(difference)
         for one in self._with_free_keys(differing):
-            yield Update(one.item.name, one.body, one.fingerprint)
+            if one.body:
+                yield one
+            else:
+                self.report.advance(1)
 
     def _with_products(self, window: Sequence[WebsiteItem]) -> list[Pair]:
         """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
@@ -131,53 +162,91 @@ class ProductUpdates(WebsiteItemSync):
         self.report.advance(len(window) - len(own))
         return [(item, products[item.row["medusa_id"]]) for item in own]
 
-    def _difference(self, item: WebsiteItem, product: Row, thumbnail: Row | None) -> Difference:
+    def _difference(self, item: WebsiteItem, product: Row, thumbnail: Row | None) -> Update:
         fingerprint = fingerprint_of(item, self._collection(item))
         comparison = self._compare(item, product, fingerprint)
         for name, (erp, medusa) in comparison.kept.items():
             self.kept.append(KeptDifference(item.name, name, erp, medusa))
         if self._thumbnails.is_kept(item, product):
             self.kept.append(KeptDifference(item.name, "thumbnail", item.row["website_image"], product["thumbnail"]))
-        body = update_body(product, item.row["medusa_variant_id"], comparison)
-        if product["external_id"] != item.name:
-            body = {"id": product["id"], **body, "external_id": item.name}
-        if thumbnail:
-            metadata = {**body.get("metadata", {}), **thumbnail["metadata"]}
-            body = {"id": product["id"], **body, **thumbnail, "metadata": metadata}
-        return Difference(item, frozenset(comparison.changes), body, fingerprint)
+        names_owner = product["external_id"] != item.name
+        return Update(item, product, comparison, fingerprint, thumbnail or {}, names_owner)
 
-    def _with_free_keys(self, differing: Sequence[Difference]) -> Iterator[Difference]:
-        """Return the differences that can be sent, after freeing keys that move from one item to another."""
-        moving = [one for one in differing if one.changed & {"sku", "barcode", "manage_inventory"}]
-        refused: Mapping[str, str] = {}
+    def _without_held(self, one: Update) -> Update:
+        """Leave out the fields that Medusa refused, and of which nothing but a change of the document can be taken."""
+        if self.withheld(one.name, one.fingerprint):
+            return one.status_alone
+        return one.without([name for name, value in one.changes.items() if self._is_withheld(one, name, value)])
+
+    def _is_withheld(self, one: Update, name: str, value: Any) -> bool:
+        return self.withheld(one.name, field_hash(value), name)
+
+    def _with_free_keys(self, differing: Sequence[Update]) -> Iterator[Update]:
+        """Return the updates that can be sent, after freeing keys that move from one item to another.
+
+        A key that another product has by right is left out: the rest of its item does not wait for it.
+        """
+        moving = [one for one in differing if one.changes.keys() & {"sku", "barcode", "manage_inventory"}]
+        refused: Mapping[str, Mapping[str, str]] = {}
         try:
             if moving:
                 refused = self._prepare(moving)
         except TransientError as error:
-            self._failed([one.item.name for one in moving], error)
-            differing = [one for one in differing if one not in moving]
+            names = {one.name for one in moving}
+            self._failed(sorted(names), error)
+            differing = [one for one in differing if one.name not in names]
         for one in differing:
-            if one.item.name in refused:
-                self.reject(one.item.name, one.fingerprint, refused[one.item.name], lies=Lies.ELSEWHERE)
-            else:
-                yield one
+            yield self._left_out(one, refused.get(one.name, {}), Lies.ELSEWHERE)
 
-    def _prepare(self, moving: Sequence[Difference]) -> dict[str, str]:
-        """Free the new keys of these items. Returns the reasons why not, by Website Item."""
-        claims = self._keys.claim([one.item for one in moving if one.changed & {"sku", "barcode"}])
+    def _prepare(self, moving: Sequence[Update]) -> dict[str, dict[str, str]]:
+        """Free the new keys of these items. Returns the reasons why not, by Website Item and field."""
+        claims = self._keys.claim([one.item for one in moving if one.changes.keys() & {"sku", "barcode"}])
+        preparations = {"sku": self._keys.rename_inventory, "manage_inventory": self._keys.restock}
         for one in moving:
-            if one.item.name in claims.refused:
-                continue
-            try:
-                if "sku" in one.changed:
-                    self._keys.rename_inventory(one.item)
-                if "manage_inventory" in one.changed:
-                    self._keys.restock(one.item)
-            except AccessError:
-                raise
-            except PermanentError as error:
-                claims.refused[one.item.name] = error.reason
+            for name, prepare in preparations.items():
+                if name not in one.changes or name in claims.refused[one.name]:
+                    continue
+                try:
+                    prepare(one.item)
+                except AccessError:
+                    raise
+                except PermanentError as error:
+                    claims.refused[one.name][name] = error.reason
         return claims.refused
+
+    def _left_out(self, one: Update, refused: Mapping[str, str], lies: Lies) -> Update:
+        """Leave refused fields out of an update, and report each of them."""
+        changes = one.changes
+        for name, reason in refused.items():
+            if name in changes:
+                text = f"{reason}; its other fields do not wait for it"
+                self.withhold(one.name, field_hash(changes[name]), text, name, lies=lies, kind=name)
+        return one.without(refused.keys() & changes.keys())
+
+    def _resolve(self, error: PermanentError, group: Sequence[Update]) -> Resolution[Update] | None:
+        """Leave out the fields that a refusal names. Where it names none, the status is sent alone."""
+        named = named_fields(error.reason, [one.changes for one in group])
+        if not named:
+            if len(group) > 1:
+                return None
+            named = {0: {ALL: error.reason}}
+        remaining: list[Update] = []
+        rejected: list[tuple[Update, PermanentError]] = []
+        for number, one in enumerate(group):
+            fields = named.get(number, {})
+            if ALL not in fields:
+                left = self._left_out(one, fields, lies_of(error))
+            elif "status" in one.changes and one != one.status_alone:
+                self.withhold(one.name, one.fingerprint, error.reason, lies=lies_of(error))
+                left = one.status_alone
+            else:
+                rejected.append((one, error))
+                continue
+            if left.body:
+                remaining.append(left)
+            else:
+                self.report.advance(1)
+        return remaining, rejected
 
     def _failed(self, names: Sequence[str], error: TransientError) -> None:
         (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)

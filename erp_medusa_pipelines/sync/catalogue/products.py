@@ -25,9 +25,11 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     create_body,
     create_variant_body,
     fingerprint_of,
+    handle,
+    short_hash,
     status_of,
 )
-from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, sent_notes, told_values
+from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, notes_without, sent_notes, told_values
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -61,6 +63,18 @@ class Candidate:
     def name(self) -> str:
         """Name of the Website Item."""
         return self.item.name
+
+
+def _has_sku(candidate: Candidate, product: Mapping[str, Any]) -> bool:
+    return any(variant["sku"] == candidate.item.item_code for variant in product["variants"])
+
+
+def _may_be_adopted(candidate: Candidate, product: Mapping[str, Any]) -> bool:
+    """Return whether the product is this item's, or nobody's: the same handle alone makes it no item's own."""
+    if product["external_id"]:
+        return product["external_id"] == candidate.name
+    is_ours = HASH_KEY in (product["metadata"] or {})
+    return is_ours or not product["variants"] or _has_sku(candidate, product)
 
 
 @dataclass(kw_only=True)
@@ -158,21 +172,39 @@ class ProductExport(WebsiteItemSync):
         if _INVENTORY_TAKEN.search(error.reason) and (settled := self._take_over_inventory(group)):
             return settled
         known = self._without_lost_owners(self._adopter.by_keys([candidate.item for candidate in group]))
-        free = [one for one in group if one.name in known and known[one.name]["external_id"] in (None, "", one.name)]
+        free = [one for one in group if one.name in known and _may_be_adopted(one, known[one.name])]
         rest = [one for one in group if one not in free]
         claims = self._keys.claim([one.item for one in rest])
-        refused = [
-            (one, PermanentError(error.service, error.where, claims.refused[one.name]))
-            for one in rest
-            if one.name in claims.refused
-        ]
         if not claims.freed:
-            # Another item's product has the handle; adopting it reports whose.
-            free += [one for one in rest if one.name in known and one.name not in claims.refused]
-        if not (free or refused or claims.freed):
+            # Another item's product has the sku; adopting it reports whose.
+            unclaimed = (one for one in rest if "sku" not in claims.refused[one.name])
+            free += [one for one in unclaimed if one.name in known and _has_sku(one, known[one.name])]
+        refused = [
+            (one, PermanentError(error.service, error.where, claims.refused[one.name]["sku"]))
+            for one in rest
+            if "sku" in claims.refused[one.name]
+        ]
+        settled = [*free, *(one for one, _ in refused)]
+        others = [one for one in rest if one not in settled]
+        remaining = [self._without_taken(one, known.get(one.name), claims.refused[one.name]) for one in others]
+        if not (settled or claims.freed or remaining != others):
             return None
-        remaining = [one for one in rest if one.name not in claims.refused and one not in free]
         return remaining, [*refused, *self._adopt_all(free, known)]
+
+    def _without_taken(
+        self, candidate: Candidate, holder: Mapping[str, Any] | None, refused: Mapping[str, str]
+    ) -> Candidate:
+        """Return the candidate without a barcode, and with another handle, where another product has them by right."""
+        body = candidate.body
+        if holder is not None and holder["handle"] == body["handle"] == handle(candidate.item):
+            body = {**body, "handle": f"{body['handle']}-{short_hash(candidate.name)}"}
+        if "barcode" in refused and "barcode" in body["variants"][0]:
+            reason = f"{refused['barcode']}; the product is created without it"
+            barcode = str(candidate.item.barcode)
+            self.withhold(candidate.name, barcode, reason, "barcode", lies=Lies.ELSEWHERE, kind="barcode")
+            variant = {key: value for key, value in body["variants"][0].items() if key != "barcode"}
+            body = {**body, "variants": [variant], "metadata": notes_without(body["metadata"], ["barcode"])}
+        return replace(candidate, body=body)
 
     def _without_lost_owners(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the products with exported ones unbound whose Website Item no longer exists."""

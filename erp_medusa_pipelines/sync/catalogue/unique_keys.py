@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
@@ -39,8 +40,8 @@ class Claims:
     """The result of claiming keys."""
 
     freed: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-    """Reasons by Website Item: another product rightfully has the key."""
+    refused: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """{Website Item: {key: reason}}: another product has the key by right, or Medusa did not free it."""
 
 
 def keys_of(item: WebsiteItem) -> dict[str, str | None]:
@@ -62,21 +63,33 @@ class UniqueKeys:
         if not holdings:
             return claims
         owners = self._owners(holdings)
-        freed: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        outdated: dict[tuple[str, str], list[Holding]] = defaultdict(list)
         for one in holdings:
             product, owner = owners[one.variant["product_id"]]
-            if not self._is_outdated(one, product, owner):
-                claims.refused.setdefault(one.item.name, _refusal(one, product))
-            elif one.inventory_item_id:
-                self._medusa.update_inventory_item(one.inventory_item_id, {"sku": None})
-                claims.freed += 1
+            if self._is_outdated(one, product, owner):
+                outdated[one.variant["id"], one.inventory_item_id].append(one)
             else:
-                freed[one.variant["product_id"], one.variant["id"]][one.key] = None
-        for (product_id, variant_id), keys in freed.items():
-            log.info("variant %s: removed %s, which belongs to another item", variant_id, ", ".join(keys))
-            self._medusa.update_variant(product_id, variant_id, keys)
-            claims.freed += len(keys)
+                claims.refused[one.item.name].setdefault(one.key, _refusal(one, product))
+        for some in outdated.values():
+            try:
+                self._free(some)
+                claims.freed += len(some)
+            except AccessError:
+                raise
+            except PermanentError as error:
+                for one in some:
+                    product, _ = owners[one.variant["product_id"]]
+                    claims.refused[one.item.name][one.key] = f"{_refusal(one, product)} ({error.reason})"
         return claims
+
+    def _free(self, some: Sequence[Holding]) -> None:
+        """Empty the keys of one variant, or of its inventory item."""
+        one, keys = some[0], {each.key: None for each in some}
+        log.info("variant %s: removed %s, which belongs to another item", one.variant["id"], ", ".join(keys))
+        if one.inventory_item_id:
+            self._medusa.update_inventory_item(one.inventory_item_id, keys)
+        else:
+            self._medusa.update_variant(one.variant["product_id"], one.variant["id"], keys)
 
     def rename_inventory(self, item: WebsiteItem) -> None:
         """Set the item code as sku of the inventory item: Medusa does not when a variant's sku changes.

@@ -119,13 +119,18 @@ class BatchSync:
 
     def held(self, name: str, fingerprint: str, kind: str = "") -> bool:
         """Whether the document is held until it changes, and has not; it is reported again, not sent."""
+        is_held = self.withheld(name, fingerprint, kind)
+        if is_held:
+            self.report.advance(1)
+        return is_held
+
+    def withheld(self, name: str, fingerprint: str, kind: str = "") -> bool:
+        """Whether a part of a document is held; its other parts are still to be dealt with."""
         with self._lock:
             entry = self.quarantine.held(name, fingerprint, kind)
-        if entry is None:
-            return False
-        self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
-        self.report.advance(1)
-        return True
+        if entry is not None:
+            self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
+        return entry is not None
 
     def reject(self, name: str, fingerprint: str, reason: str, about: str = "", *, lies: Lies, kind: str = "") -> None:
         """Note a permanent refusal: the document is held until it changes, or tried again by the next run."""
@@ -154,13 +159,9 @@ class BatchSync:
 
     def note_written(self, about: WriteBack, outcome: WriteOutcome) -> None:
         """Note the outcome of a write-back. Every run tries again what ERPNext refused: its checks look far around."""
-
-        def hold(reject: Reject) -> None:
-            with self._lock:
-                held = Held("", reject.reason, Lies.ELSEWHERE, reject.field, kind=about.field)
-                self.quarantine.put(reject.name, held)
-
-        note_outcome(self.report, about, outcome, breaker=self.erp_breaker, refused=hold)
+        breaker = self.erp_breaker
+        for name, reason in note_outcome(self.report, about, outcome, breaker=breaker).items():
+            self.withhold(name, "", reason, about.field, lies=Lies.ELSEWHERE, kind=about.field)
 
     def send_chunk(
         self,

@@ -1,15 +1,14 @@
 """Record the outcome of writing ids or flags back to ERPNext, the same way for every sync.
 
-Belongs here: from the writer's outcome to counts, rejects, leftovers and the breaker. Does not belong here: writing
+Belongs here: from the writer's outcome to counts, leftovers and the breaker. Does not belong here: writing
 (clients/erpnext_writes.py), or what is written.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
 from erp_medusa_pipelines.clients.failures import TransientError
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Breaker
 
 
@@ -23,30 +22,19 @@ class WriteBack:
     problem: str
 
 
-def note_outcome(
-    report: SyncReport,
-    about: WriteBack,
-    outcome: WriteOutcome,
-    *,
-    breaker: Breaker | None = None,
-    refused: Callable[[Reject], None] | None = None,
-) -> None:
-    """Count what was stored, leave transient failures for a retry, and report refusals.
-
-    `refused` is also called with each refusal, for callers that hold it back.
-    """
+def note_outcome(report: SyncReport, about: WriteBack, outcome: WriteOutcome, *, breaker: Breaker) -> dict[str, str]:
+    """Count what was stored and leave transient failures for a retry. Returns {document: why it was refused}."""
     report.count(about.counted, len(outcome.written))
     passing: TransientError | None = None
+    refused: dict[str, str] = {}
     for name, error in outcome.failed.items():
         if isinstance(error, TransientError):
             passing = error
             report.defer(about.doctype, name, error)
-            continue
-        reject = Reject(about.doctype, name, f"{about.problem}: {error.reason}", about.field)
-        report.reject(reject)
-        if refused:
-            refused(reject)
-    if breaker and outcome.written:
+        else:
+            refused[name] = f"{about.problem}: {error.reason}"
+    if outcome.written:
         breaker.passed()
-    if breaker and passing:
+    if passing:
         breaker.failed(passing)
+    return refused

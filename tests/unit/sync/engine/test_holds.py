@@ -25,7 +25,9 @@ PLACES: dict[str, set[str]] = {
     "catalogue/products.py _create": {BY_ITS_TEXT},
     "catalogue/products.py _adopt": {ELSEWHERE},
     "catalogue/product_updates.py run": {BY_ITS_TEXT},
+    "catalogue/products.py _without_taken": {ELSEWHERE},
     "catalogue/product_updates.py _with_free_keys": {ELSEWHERE},
+    "catalogue/product_updates.py _resolve": {BY_ITS_TEXT},
     # --- a status or an id alone: nothing of the document that could be wrong
     "catalogue/publication.py run": {"lies_elsewhere"},
     "catalogue/withdrawals.py run": {"lies_elsewhere"},
@@ -42,11 +44,11 @@ PLACES: dict[str, set[str]] = {
     # --- one-time passwords: the fingerprint holds the day, since a task of every minute would try too often
     "minute/otps.py _note": {OWN},
     # --- the engine: ids that ERPNext refuses to store, and documents on which alone a server fails
-    "engine/batch_sync.py hold": {ELSEWHERE},
+    "engine/batch_sync.py note_written": {ELSEWHERE},
     "engine/batch_sync.py _failed_alone": {ELSEWHERE},
 }
 
-HOLDING = {"Held", "reject", "withhold", "send_chunk", "_refuse"}
+HOLDING = {"Held", "reject", "withhold", "send_chunk", "_refuse", "_left_out"}
 PASSED_ON = {"lies", "lies(error)", "lies[is_old or bool(elsewhere)]"}
 """In the engine and in `_refuse`: what the caller said, or what was stored."""
 
