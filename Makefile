@@ -19,7 +19,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 # Dagster's home on one machine: runs, ticks and logs survive a restart. Dagster wants an absolute path.
 # Not for the tests: each makes a home of its own.
 HOME_DIR := .dagster
-demo dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
+dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
@@ -51,12 +51,12 @@ lock: $(READY) ## Add to constraints.txt what pyproject.toml asks for; the versi
 upgrade: UPGRADE := --upgrade
 upgrade: lock ## Compute constraints.txt anew with the newest versions that pyproject.toml allows
 
-demo: $(READY) $(HOME_DIR)/dagster.yaml ## Run the export on the embedded shop, then serve the UI on 127.0.0.1:3000
-	@$(PY) -m erp_medusa_pipelines.demo
+demo: $(READY) ## Run the nightly jobs on an embedded shop, then serve the UI on 127.0.0.1:3000, or PORT=
+	@exec $(PY) -m erp_medusa_pipelines.demo $(if $(PORT),--port $(PORT))
 
-dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000 against the servers named in .env
+dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000, or PORT=, against the servers named in .env
 	@echo "In force is $(HOME_DIR)/dagster.yaml, a copy of the dagster.yaml here. Dagster will warn that there are two."
-	@$(BIN)/dg dev --host 127.0.0.1 --port 3000
+	@exec $(PY) -m erp_medusa_pipelines.local_dagster $(if $(PORT),--port $(PORT))
 
 # The state machine takes longest, so it starts first.
 test: $(READY) ## Unit tests, and whole assets against the embedded servers
@@ -183,5 +183,5 @@ bench-load: $(READY) ## Measure how long the code location takes to load
 	@$(PY) -m bench.load_time
 
 clean: ## Remove what the commands made, except .env and the history in .dagster
-	@rm -rf $(VENV) .make build dist artifacts .pytest_cache .coverage* .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .demo .make build dist artifacts .pytest_cache .coverage* .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

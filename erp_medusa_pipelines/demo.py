@@ -1,27 +1,47 @@
 """`make demo`: the Dagster UI with the nightly jobs on the embedded sandbox, from an empty shop to a full one.
 
-Belongs here: what a newcomer sees in the terminal. The installation is started as `make dev` does it, and the jobs are
-launched in it like any other run, so that the UI's timeline shows them. Always the sandbox, whatever servers the
-environment or .env names: a demo must never write into somebody's shop.
+Belongs here: what a newcomer sees in the terminal. The jobs are launched like any other run, so that the UI's timeline
+shows them, and only in an installation of the demo's own making. It has a home of its own, reads no .env and no setting
+of the environment, and before each run asks the webserver for a mark that was made in that home just now: a demo must
+never write into somebody's shop, nor start a run in somebody's Dagster.
 """
 
 import argparse
+import errno
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
+from erp_medusa_pipelines.local_dagster import (
+    FIRST_PORT,
+    HOST,
+    LocalDagsterError,
+    add_port,
+    alone_in,
+    ended_sandbox,
+    ending_by_signal,
+    free_port,
+    started,
+)
 
+if TYPE_CHECKING:
+    import dagster as dg
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: the demo is no part of the installed package."""
+
+MARKER = "this-is-the-demo.txt"
 NUMBERS = ("found", "written", "adopted", "updated", "unchanged", "rejected", "requests", "seconds")
-END_SECONDS = 30
-START_SECONDS = 120
+START_SECONDS = 240
+PORT_IS_TAKEN = f"[Errno {errno.EADDRINUSE}]"
+"""What the webserver says before it ends; `dg dev` itself takes up to a minute more."""
+
 SECONDS_BETWEEN_LOOKS = 2.0
 JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection", "fetch_clearance_items")
 """The export makes prices and stock as well; the minute tasks need somebody who signs in and a mail server."""
@@ -34,90 +54,139 @@ class DemoError(Exception):
 def main() -> int:
     """Start the installation, run the nightly jobs, print a summary, leave the UI open. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=3000, help="port of the UI on 127.0.0.1 (default: 3000)")
+    add_port(parser)
+    parser.add_argument("--home", type=Path, default=Path(".demo"), help="its folder (default: .demo)")
     parser.add_argument("--no-serve", action="store_true", help="end after the summary")
     options = parser.parse_args()
-    os.environ["USE_SANDBOX"] = "true"
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").resolve())))
-    home.mkdir(parents=True, exist_ok=True)
-
-    from erp_medusa_pipelines.connections import SANDBOX_NOTICE
-
-    print(f"\n{SANDBOX_NOTICE}\n", flush=True)
     try:
-        with _installation(options.port, home / "demo.log") as process:
-            began = time.monotonic()
-            rows, good = _night(options.port)
-            _print_summary(rows, time.monotonic() - began)
-            print(f"\n{SANDBOX_NOTICE}")
-            if good and not options.no_serve:
-                url = f"http://127.0.0.1:{options.port}"
-                print(f"\nThe Dagster UI: {url}  (Ctrl+C ends it; its history stays in {home})", flush=True)
-                process.wait()
-    except DemoError as error:
+        home = _make_home(options.home.resolve())
+        with ending_by_signal(), alone_in(home):
+            _move_into(home)
+            return _show(home, options.port, serve=not options.no_serve)
+    except (DemoError, LocalDagsterError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _make_home(home: Path) -> Path:
+    """Make the demo's own folder, or find it again. Raises DemoError for a folder that is somebody else's."""
+    marker = home / MARKER
+    if home.exists() and any(home.iterdir()) and not marker.exists():
+        raise DemoError(f"{home} is not the demo's folder: name an empty one, or one that does not exist yet")
+    home.mkdir(parents=True, exist_ok=True)
+    marker.write_text("Made by `make demo`. It may be deleted while no demo runs.\n", encoding="utf-8")
+    (home / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    # Dagster's code servers read .env in the folder that they are started in, and it wins over the environment.
+    (home / ".env").write_text(f"DAGSTER_HOME={home}\nUSE_SANDBOX=true\n", encoding="utf-8")
+    return home
+
+
+def _move_into(home: Path) -> None:
+    """From here on this process and all that it starts know the demo's settings and no others."""
+    from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings, variable_name
+
+    for name in (FOLDER_OF_SECRETS, *map(variable_name, Settings.model_fields)):
+        os.environ.pop(name, None)
+    os.environ.update(DAGSTER_HOME=str(home), USE_SANDBOX="true")
+    os.chdir(home)
+
+
+def _show(home: Path, wanted_port: int | None, *, serve: bool) -> int:
+    """The demo itself. Returns the exit code."""
+    import dagster as dg
+
+    from erp_medusa_pipelines.connections import SANDBOX_NOTICE
+
+    print(f"\n{SANDBOX_NOTICE}\n", flush=True)
+    with (
+        dg.DagsterInstance.get() as instance,
+        ended_sandbox(),
+        _installation(wanted_port, home / "demo.log", instance) as (process, port),
+    ):
+        began = time.monotonic()
+        rows, good = _night(port, instance)
+        _print_summary(rows, time.monotonic() - began)
+        print(f"\n{SANDBOX_NOTICE}")
+        if good and serve:
+            print(f"\nThe Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})", flush=True)
+            process.wait()
     return 0 if good else 1
 
 
 @contextmanager
-def _installation(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Webserver and daemon, as `make dev` starts them; ended with the context."""
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    print(f"Starting Dagster on port {port}; its log is {log}", flush=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  # our own program
+def _installation(
+    wanted: int | None, log: Path, instance: "dg.DagsterInstance"
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Webserver and daemon on a free port, as `make dev` starts them; ended with the context."""
+    port = free_port(wanted)
+    while True:
+        print(f"Starting Dagster on port {port}; its log is {log}", flush=True)
+        with (
+            log.open("wb") as output,
+            started(port, "--workspace", str(ROOT / "workspace.yaml"), cwd=log.parent, output=output) as process,
+        ):
+            if _is_up(process, port, instance, log):
+                yield process, port
+                return
+        print(f"Port {port} was taken meanwhile.", flush=True)
+        port = free_port(wanted, after=max(port, FIRST_PORT - 1))
+
+
+def _is_up(process: subprocess.Popen[bytes], port: int, instance: "dg.DagsterInstance", log: Path) -> bool:
+    """Wait until our own webserver has loaded the project; False if somebody else took the port before it."""
+    deadline = time.monotonic() + START_SECONDS
+    while not _is_ours(port, instance):
+        # Looked at in this order: a process that has ended says nothing more.
+        ended, said = process.poll() is not None, log.read_text(errors="replace")
+        if PORT_IS_TAKEN in said:
+            return False
+        if ended or time.monotonic() > deadline:
+            raise DemoError(f"Dagster does not start on port {port}:\n{said[-2000:]}")
+        time.sleep(0.5)
+    return True
+
+
+def _is_ours(port: int, instance: "dg.DagsterInstance") -> bool:
+    """Whether what answers on the port works on this instance and has loaded the project."""
+    from erp_medusa_pipelines.cli.dagster_api import DagsterApi
+    from erp_medusa_pipelines.cli.frame import CommandError
+
+    api = DagsterApi(_url(port), timeout=10)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DemoError(f"Dagster does not start on port {port}:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.5)
-        yield process
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C does. Started in the background by a shell, a process and its children do not hear Ctrl-C at all."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    """Whether the UI is up and has loaded the project."""
-    query = {"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"}
-    try:
-        answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=10).json()
-    except (requests.RequestException, ValueError):
+        return api.serves(instance) and bool(api.installation())
+    except CommandError:
         return False
-    return bool(answer.get("data", {}).get("repositoriesOrError", {}).get("nodes"))
 
 
-def _night(port: int) -> tuple[list[dict[str, Any]], bool]:
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
+
+
+def _night(port: int, instance: "dg.DagsterInstance") -> tuple[list[dict[str, Any]], bool]:
     """Launch every job and follow it to its end: numbers of each materialization, and whether all went well."""
-    from dagster_graphql import DagsterGraphQLClient
-
     from erp_medusa_pipelines.settings import load_settings
     from erp_medusa_pipelines.sync.engine.batches import batch_keys
     from erp_medusa_pipelines.tasks import task_named
 
-    client = DagsterGraphQLClient("127.0.0.1", port_number=port)
     runs: dict[str, str] = {}
     assets = 0
     for task in map(task_named, JOBS):
         for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
-            run_id = client.submit_job_execution(task.name, tags={"dagster/partition": batch} if batch else {})
+            run_id = _launch(port, instance, task.name, {"dagster/partition": batch} if batch else {})
             runs[run_id] = f"{task.name} {batch or ''}".strip()
             assets += len(task.assets)
     return _follow(runs, assets)
+
+
+def _launch(port: int, instance: "dg.DagsterInstance", job: str, tags: Mapping[str, str]) -> str:
+    """Start one run in our own installation and return its id. Raises DemoError if another one answers meanwhile."""
+    from dagster_graphql import DagsterGraphQLClient
+
+    if not _is_ours(port, instance):
+        raise DemoError(f"The demo's own Dagster does not answer on port {port} any more: nothing more was started")
+    return DagsterGraphQLClient(HOST, port_number=port).submit_job_execution(job, tags=dict(tags))
 
 
 def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bool]:

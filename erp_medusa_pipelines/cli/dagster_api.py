@@ -7,12 +7,15 @@ schedules are turned on or off (switch.py).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.tasks import TASKS
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 # With a window of days ticks are looked up by the schedule's name. Without, Dagster looks by the address that the code
 # was served from when the schedule was turned on: after a restart of `dg dev` it finds none.
@@ -33,6 +36,7 @@ _STOP_SENSOR = """mutation($id: String!) { done: stopSensor(id: $id) {
 _GOING_ON = (
     """query($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) { ... on Runs { results { runId } } } }"""
 )
+_POOLS = "{ instance { concurrencyLimits { concurrencyKey } } }"
 _IN_PROGRESS = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
 
 
@@ -90,6 +94,15 @@ class DagsterApi:
             silent,
         )
 
+    def serves(self, instance: "dg.DagsterInstance") -> bool:
+        """Return whether this webserver works on the instance: whether it knows a mark that was made there just now."""
+        # Imported late: Dagster takes seconds to load.
+        from erp_medusa_pipelines.orchestration.dagster_internals import marked
+
+        with marked(instance) as mark:
+            found = self._query(_POOLS).get("instance") or {}
+            return any(pool["concurrencyKey"] == mark for pool in found.get("concurrencyLimits", ()))
+
     def turn_schedule(self, installation: Installation, name: str, *, on: bool) -> None:
         """As the toggle in the UI does."""
         if on:
@@ -126,7 +139,7 @@ class DagsterApi:
                 f"no Dagster webserver answers at {self.url} ({type(error).__name__}): name it with --dagster-url or"
                 " DAGSTER_UI_URL"
             ) from None
-        if not isinstance(body, dict) or "data" not in body or body.get("errors"):
+        if not isinstance(body, dict) or not isinstance(body.get("data"), dict) or body.get("errors"):
             said = (body.get("errors") or [{}])[0].get("message") if isinstance(body, dict) else ""
             raise CommandError(
                 f"what answers at {self.url} is not a Dagster webserver that this command knows: {said or 'no data'}"

@@ -8,9 +8,11 @@ function that needs it, because no run does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
@@ -248,3 +250,17 @@ def report_canceled(instance: dg.DagsterInstance, run: dg.DagsterRun, text: str)
 def delete_output(instance: dg.DagsterInstance, run_id: str) -> None:
     """Delete what was captured of the output of a run's processes."""
     instance.compute_log_manager.delete_logs(prefix=[run_id])
+
+
+@contextmanager
+def marked(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Yield a mark that only servers of this instance know while the context lasts: the name of a pool.
+
+    Pools are what a webserver reads from the instance's storage at each request, and shows over GraphQL.
+    """
+    mark, storage = f"mark-{uuid4().hex}", instance.event_log_storage
+    storage.set_concurrency_slots(mark, 1)
+    try:
+        yield mark
+    finally:
+        storage.delete_concurrency_limit(mark)

@@ -1,9 +1,10 @@
 """`make demo` without a shop: what it says while runs go on, what it sums up, and how it ends. Whole: tests/e2e."""
 
-import signal
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,34 +12,14 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from erp_medusa_pipelines import demo
 from erp_medusa_sandbox.server import running
 
-DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-UI = """\
-import http.server, json, sys
-class Ui(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps({"data": {"repositoriesOrError": {"nodes": [{"name": "ours"}]}}}).encode())
-    def log_message(self, *_):
-        pass
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Ui).serve_forever()
-"""
-"""A `dg dev` whose UI is up at once."""
-
-
-def test_an_installation_that_does_not_hear_ctrl_c_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "END_SECONDS", 0.1)
-    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        demo._end(process)
-        assert process.returncode == -signal.SIGTERM
+UI = "import time; time.sleep(60)"
+"""A `dg dev` that works."""
 
 
 # --- the runs -------------------------------------------------------------------------------------------------
@@ -104,8 +85,18 @@ def test_the_summary_adds_up_the_batches_of_an_asset(capsys: pytest.CaptureFixtu
 # --- the command ----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The demo changes its process's environment and folder, which here is the tests'."""
+    before = dict(os.environ)
+    monkeypatch.chdir(Path.cwd())
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def start_demo(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, port: int, dg_dev: str, *arguments: str, good: bool = True
+    monkeypatch: pytest.MonkeyPatch, folder: Path, port: int, dg_dev: str, *arguments: str, good: bool | None = True
 ) -> int:
     """Run `make demo`'s command with another program in the place of `dg dev`, and runs that went well or did not."""
     folder.mkdir()
@@ -113,10 +104,10 @@ def start_demo(
     (folder / "dg").write_text(f'#!/bin/sh\nexec {sys.executable} {folder / "dev.py"} "$@"\n', encoding="utf-8")
     (folder / "dg").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
-    monkeypatch.setattr(sys, "argv", ["demo", "--port", str(port), *arguments])
-    monkeypatch.setenv("DAGSTER_HOME", str(folder / "home"))
-    monkeypatch.setenv("USE_SANDBOX", "false")
-    monkeypatch.setattr(demo, "_night", lambda _port: ([{"asset": "medusa_products", "found": 400}], good))
+    monkeypatch.setattr(sys, "argv", ["demo", "--home", str(folder / "home"), "--port", str(port), *arguments])
+    if good is not None:
+        monkeypatch.setattr(demo, "_is_ours", lambda *_: True)
+        monkeypatch.setattr(demo, "_night", lambda *_: ([{"asset": "medusa_products", "found": 400}], good))
     return demo.main()
 
 
@@ -141,7 +132,8 @@ def test_ctrl_c_ends_the_ui_that_stays_open(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def end(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
-        if timeout is None:
+        if timeout is None and process.returncode is None:
+            monkeypatch.setattr(subprocess.Popen, "wait", wait)
             raise KeyboardInterrupt
         return wait(process, timeout)
 
@@ -152,12 +144,83 @@ def test_ctrl_c_ends_the_ui_that_stays_open(
 
 
 def test_a_dagster_that_does_not_start_is_said_with_the_end_of_its_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dg_dev = "raise SystemExit('no such module')"
+    assert start_demo(monkeypatch, tmp_path / "demo", free_port, dg_dev, good=None) == 1
+    said = capsys.readouterr().err
+    assert f"Dagster does not start on port {free_port}" in said
+    assert "no such module" in said
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = Starlette(routes=[Route("/graphql", lambda _: PlainTextResponse("not ours"), methods=["POST"])])
+    with running(Starlette()) as url:
+        port = int(url.rsplit(":", 1)[1])
+        assert start_demo(monkeypatch, tmp_path / "demo", port, UI, good=None) == 1
+    assert f"Port {port} is taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", [{"data": {"instance": {"concurrencyLimits": []}}}, {"data": None}, [], "no"])
+def test_what_answers_on_the_port_and_does_not_know_the_mark_is_not_ours(
+    instance: dg.DagsterInstance, answer: object
+) -> None:
+    other = Starlette(routes=[Route("/graphql", lambda _: JSONResponse(answer), methods=["POST"])])
     with running(other) as url:
         port = int(url.rsplit(":", 1)[1])
-        assert start_demo(monkeypatch, tmp_path / "demo", port, "raise SystemExit('port is taken')") == 1
-    said = capsys.readouterr().err
-    assert f"Dagster does not start on port {port}" in said
-    assert "port is taken" in said
+        assert not demo._is_ours(port, instance)
+        with pytest.raises(demo.DemoError, match="nothing more was started"):
+            demo._launch(port, instance, "export_items_and_images_custom", {})
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dg_dev = (
+        f"import sys, time; print('{demo.PORT_IS_TAKEN}' if sys.argv[5] == '3000' else '', flush=True); time.sleep(60)"
+    )
+    ports = iter((3000, 3001))
+    monkeypatch.setattr(demo, "free_port", lambda *_, after=None: next(ports))
+    monkeypatch.setattr(demo, "_is_ours", lambda port, _: port == 3001)
+    monkeypatch.setattr(demo, "_night", lambda *_: ([], True))
+    assert start_demo(monkeypatch, tmp_path / "demo", 3000, dg_dev, "--no-serve", good=None) == 0
+    assert "Port 3000 was taken meanwhile.\nStarting Dagster on port 3001" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_somebody_elses_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dagster.yaml").touch()
+    monkeypatch.setattr(sys, "argv", ["demo", "--home", str(tmp_path)])
+    assert demo.main() == 1
+    assert "is not the demo's folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["dagster.yaml"]
+
+
+def test_no_setting_of_the_environment_and_no_env_file_reach_the_demo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("USE_SANDBOX=false\nMEDUSA_URL=https://api.example.com\n", encoding="utf-8")
+    monkeypatch.setenv("ERPNEXT_URL", "https://erp.example.com")
+    monkeypatch.setenv("SHOP_NAME", "oman")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "somebody"))
+    note = (
+        "import os, pathlib; from erp_medusa_pipelines.settings import load_settings; found = load_settings()\n"
+        "said = [found.uses_sandbox, found.medusa_url, found.erpnext_url, found.shop_name]\n"
+        "said.append(os.environ['DAGSTER_HOME'])\n"
+        "pathlib.Path('seen').write_text(repr(said)); import time; time.sleep(60)"
+    )
+    home = tmp_path / "demo" / "home"
+
+    def night(*_: object) -> tuple[list[dict[str, object]], bool]:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not ((home / "seen").exists() and (home / "seen").read_text()):
+            time.sleep(0.05)
+        return [], True
+
+    monkeypatch.setattr(demo, "_is_ours", lambda *_: True)
+    monkeypatch.setattr(demo, "_night", night)
+    assert start_demo(monkeypatch, tmp_path / "demo", free_port, note, "--no-serve", good=None) == 0
+    assert (home / "seen").read_text() == repr([True, None, None, None, str(home)])

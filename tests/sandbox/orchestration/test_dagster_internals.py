@@ -171,3 +171,11 @@ def test_cron_lines_are_checked_and_iterated() -> None:
     assert not internals.is_valid_cron_string("0 25 * * *")
     ticks = internals.cron_string_iterator(datetime(2026, 1, 1, tzinfo=UTC).timestamp(), "0 1 * * *", "Asia/Muscat")
     assert next(ticks).isoformat() == "2026-01-02T01:00:00+04:00"
+
+
+def test_a_mark_is_known_to_its_instance_alone_and_gone_afterwards(daemon: Daemon, tmp_path: Path) -> None:
+    pools = daemon.instance.event_log_storage.get_concurrency_keys
+    with internals.marked(daemon.instance) as mark, our_daemon(tmp_path / "other") as other:
+        assert mark in pools()
+        assert mark not in other.instance.event_log_storage.get_concurrency_keys()
+    assert mark not in pools()
