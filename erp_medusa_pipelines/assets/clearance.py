@@ -25,6 +25,8 @@ HOMEPAGE_POOL = "homepage_landing"
 """One at a time: saving Expiring Items makes the app write Homepage Landing as well."""
 SELLABLE_CHECK = "listed_items_are_sold"
 
+RESTS = ", rests while it is not sold"
+
 LISTED_COLUMNS = {
     "website_item": "string",
     "title": "string",
@@ -43,7 +45,7 @@ def _spec(asset: str, document: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         SELLABLE_CHECK,
         asset=asset,
-        description=f"Every item that {document} lists exists, is published and is enabled.",
+        description=f"Every item that {document} shows exists, is published and is enabled.",
     )
 
 
@@ -66,7 +68,7 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
     check_specs=[_spec("expiring_items", "Expiring Items")],
     description=(
         "The Single Expiring Items: items whose earliest batch in stock expires soon, by date, and those that staff"
-        " added without a date. Staff's `show` flags stay."
+        " added without a date. Staff's `show` flags stay. What they entered of an item that is not sold rests."
     ),
 )
 def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
@@ -74,7 +76,7 @@ def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> d
         today = run.shop.erp.now().date()
         listed = write_expiring_items(run.shop.erp, today, run.shop.settings.clearance_days, run.report)
         rows = [
-            {**asdict(one), "why": "expires soon" if one.expiry_date else "marked by staff"}
+            {**asdict(one), "why": ("expires soon" if one.expiry_date else "marked by staff") + (RESTS * one.rests)}
             for one in sorted(listed, key=lambda one: one.days_left is None)
         ]
         metadata = {

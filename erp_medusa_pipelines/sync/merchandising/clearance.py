@@ -6,11 +6,13 @@ tables for the UI (assets/).
 Who owns which row:
 - `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, which marks the item
   as clearance stock whatever its batches say; it stays until they remove it. `show` is staff's everywhere.
+  While an item is not sold (not published, or disabled), what staff entered of it rests: the row without date, and the
+  row of an expiring item that has `show`. Nothing of it is on the homepage until the item is sold again.
 - `Homepage Landing`.best_deals: the `url` of this task's rows ends with DEAL_MARK, a fragment that no browser sends to
   a server. All other rows are staff's and keep their place. So ownership survives a lost Dagster instance and does not
   depend on the user who saved the page.
 - `Homepage Landing`.clearance_items: the app itself rewrites them from `show` at every save of `Expiring Items`. This
-  task adds only what the app would add too, and removes nothing.
+  task adds what the app would add too, and takes out what rests, which `show` brings back.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,20 +34,21 @@ DEAL_MARK = "#clearance"
 
 
 @dataclass(frozen=True, slots=True)
-class Sellable:
-    """A published Website Item whose Item is enabled."""
+class Listed:
+    """A Website Item. It is sold while it is published and its Item is enabled."""
 
     name: str
     item_code: str
     title: str
     image: str
+    is_sold: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
     """The earliest expiry date of one item, among its batches with stock."""
 
-    item: Sellable
+    item: Listed
     expiry_date: date
     quantity: float
     """Stock of all its batches within the window."""
@@ -62,26 +65,33 @@ class ListedItem:
     days_left: int | None
     quantity: float | None
     show: bool
+    rests: bool
+    """Whether its item is not sold now, so that nothing of it is shown."""
 
 
 # --- items to clear ------------------------------------------------------------------------------------
 
 
-def sellable_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Sellable]:
-    """Return published Website Items with an enabled Item, by name. `key` is the field that holds `values`."""
-    fields = ["name", "item_code", "web_item_name", "website_image"]
-    rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key, filters=[["published", "=", 1]])
+def listed_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Listed]:
+    """Return existing Website Items by name, sold or not. `key` is the field that holds `values`."""
+    fields = ["name", "item_code", "web_item_name", "website_image", "published"]
+    rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key)
     codes = sorted({row["item_code"] for row in rows if row["item_code"]})
     enabled = {row["name"] for row in erp.rows_in("Item", ["name"], codes, filters=[["disabled", "=", 0]])}
     return {
-        row["name"]: Sellable(row["name"], row["item_code"], row["web_item_name"] or "", row["website_image"] or "")
+        row["name"]: Listed(
+            row["name"],
+            row["item_code"] or "",
+            row["web_item_name"] or "",
+            row["website_image"] or "",
+            is_sold=bool(row["published"]) and row["item_code"] in enabled,
+        )
         for row in rows
-        if row["item_code"] in enabled
     }
 
 
 def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]:
-    """Return items with a batch in stock that expires from today to `days` from now; the earliest date counts.
+    """Return items, sold or not, with a batch in stock that expires from today to `days` from now; the earliest counts.
 
     Expired batches cannot be sold, so they are not clearance stock.
     """
@@ -101,7 +111,7 @@ def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]
         code, expiry = batch["item"], date.fromisoformat(str(batch["expiry_date"])[:10])
         earliest[code] = min(expiry, earliest.get(code, expiry))
         quantities[code] = quantities.get(code, 0.0) + batch["batch_qty"]
-    items = sellable_items(erp, earliest, key="item_code").values()
+    items = listed_items(erp, earliest, key="item_code").values()
     found = [Expiring(item, earliest[item.item_code], quantities[item.item_code]) for item in items]
     return sorted(found, key=lambda one: (one.expiry_date, one.item.name))
 
@@ -113,14 +123,14 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
     """Update `Expiring Items` to what expires now and what staff marked. Returns its rows afterwards."""
     expiring = expiring_items(erp, today, days)
     wanted: list[dict[str, Any]] = []
-    marked: dict[str, Sellable] = {}
+    marked: dict[str, Listed] = {}
     before: set[str] = set()
 
     def change(document: Row) -> dict[str, Any]:
         current = document.get("expiring_items") or []
         by_staff = [row for row in current if row.get("website_item") and not row.get("expiry_date")]
         marked.clear()
-        marked.update(sellable_items(erp, (row["website_item"] for row in by_staff)))
+        marked.update(listed_items(erp, (row["website_item"] for row in by_staff)))
         before.clear()
         before.update(row.get("website_item") or "" for row in current)
         wanted[:] = _wanted_rows(current, expiring, marked)
@@ -136,13 +146,17 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
     report.count("removed", len(before - listed) if saves else 0)
     report.count("saves", saves)
     known = {one.item.name: one for one in expiring}
+    report.count("resting", sum(not (marked.get(name) or known[name].item).is_sold for name in listed))
     return [_listed(row, known.get(row["website_item"]), marked.get(row["website_item"]), today) for row in wanted]
 
 
 def _wanted_rows(
-    current: Sequence[Row], expiring: Sequence[Expiring], marked: Mapping[str, Sellable]
+    current: Sequence[Row], expiring: Sequence[Expiring], marked: Mapping[str, Listed]
 ) -> list[dict[str, Any]]:
-    """Return rows by date, then those that staff marked in their order, without duplicates, keeping `show`."""
+    """Return rows by date, then those that staff marked in their order, without duplicates, keeping `show`.
+
+    A row of an item that is not sold is there only while it keeps something that staff entered.
+    """
     shown = {row.get("website_item") for row in current if row.get("show")}
     dated = [
         {
@@ -152,7 +166,7 @@ def _wanted_rows(
             "show": int(one.item.name in shown),
         }
         for one in expiring
-        if one.item.name not in marked
+        if one.item.name not in marked and (one.item.is_sold or one.item.name in shown)
     ]
     by_staff: dict[str, Row] = {}
     for row in current:
@@ -174,7 +188,7 @@ def _same_rows(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> b
     )
 
 
-def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Sellable | None, today: date) -> ListedItem:
+def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Listed | None, today: date) -> ListedItem:
     expiry = date.fromisoformat(row["expiry_date"]) if row.get("expiry_date") else None
     item = marked or (batch.item if batch else None)
     return ListedItem(
@@ -185,6 +199,7 @@ def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Sellable | N
         days_left=(expiry - today).days if expiry else None,
         quantity=batch.quantity if batch else None,
         show=bool(row["show"]),
+        rests=item is not None and not item.is_sold,
     )
 
 
@@ -204,8 +219,9 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
     """Show the items that staff ticked as deals, beside staff's own rows. Returns the deals."""
     rows = erp.get_single(LIST).get("expiring_items") or []
     ticked = [row["website_item"] for row in rows if row.get("show") and row.get("website_item")]
-    items = sellable_items(erp, ticked)
-    shown = [items[name] for name in dict.fromkeys(ticked) if name in items]
+    items = listed_items(erp, ticked)
+    shown = [items[name] for name in dict.fromkeys(ticked) if name in items and items[name].is_sold]
+    resting = set(ticked) - {item.name for item in shown}
     deals: list[Deal] = []
 
     def change(document: Row) -> dict[str, Any]:
@@ -218,8 +234,10 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
         clearance = document.get("clearance_items") or []
         there = {row.get("website_item") for row in clearance}
         missing = [{"website_item": item.name} for item in shown if item.name not in there]
-        if missing:
-            values["clearance_items"] = [*clearance, *missing]
+        if missing or there & resting:
+            # Rows whose `show` brings them back; others by hand, which nothing would bring back, stay.
+            kept = [row for row in clearance if row.get("website_item") not in resting]
+            values["clearance_items"] = [*kept, *missing]
         return values
 
     with _homepage_expected():
@@ -255,7 +273,7 @@ def is_own(row: Mapping[str, Any]) -> bool:
     return str(row.get("url") or "").endswith(DEAL_MARK)
 
 
-def merged_deals(current: Sequence[Row], shown: Sequence[Sellable]) -> list[dict[str, Any]]:
+def merged_deals(current: Sequence[Row], shown: Sequence[Listed]) -> list[dict[str, Any]]:
     """Return staff's rows in their places, own rows in the places of own rows, and further ones at the end.
 
     An item that staff added is not listed a second time.
@@ -274,7 +292,7 @@ def merged_deals(current: Sequence[Row], shown: Sequence[Sellable]) -> list[dict
     return [*merged, *waiting]
 
 
-def _picture(item: Sellable) -> str:
+def _picture(item: Listed) -> str:
     """Return the item's picture; None for a private file, which visitors cannot see."""
     return "" if item.image.startswith("/private/") else item.image
 
@@ -287,9 +305,9 @@ def _deal_key(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def unsellable_on_list(erp: ErpNextClient) -> list[tuple[str, str]]:
-    """Return (table, Website Item) of rows in `Expiring Items` that the shop does not sell."""
+    """Return (table, Website Item) of rows in `Expiring Items` that do not rest, and that the shop does not sell."""
     rows = erp.get_single(LIST).get("expiring_items") or []
-    return _unsellable(erp, {"expiring_items": rows})
+    return _unsellable(erp, {"expiring_items": [row for row in rows if row.get("expiry_date") and not row.get("show")]})
 
 
 def unsellable_on_homepage(erp: ErpNextClient) -> list[tuple[str, str]]:
@@ -300,5 +318,5 @@ def unsellable_on_homepage(erp: ErpNextClient) -> list[tuple[str, str]]:
 
 def _unsellable(erp: ErpNextClient, tables: Mapping[str, Sequence[Row]]) -> list[tuple[str, str]]:
     listed = [(table, row["website_item"]) for table, rows in tables.items() for row in rows if row.get("website_item")]
-    good = sellable_items(erp, (name for _, name in listed))
-    return [(table, name) for table, name in listed if name not in good]
+    items = listed_items(erp, (name for _, name in listed))
+    return [(table, name) for table, name in listed if name not in items or not items[name].is_sold]

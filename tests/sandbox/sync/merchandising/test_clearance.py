@@ -88,16 +88,53 @@ def test_when_nothing_expires_the_old_rows_go(trade: Trade, runner: Runner) -> N
     assert trade.homepage("best_deals") == []
 
 
-def test_unpublished_and_disabled_items_never_appear(trade: Trade, runner: Runner) -> None:
+def test_what_staff_entered_of_items_that_are_not_sold_rests_until_they_are(trade: Trade, runner: Runner) -> None:
+    """Nothing of it is shown, and nothing of it is lost: rows without a date, `show`, and deals by hand."""
+    codes = ("hidden", "off", "marked", "new")
+    for code in codes:
+        trade.item(code, image=f"/files/{code}.png")
+    for code in ("hidden", "off", "new"):
+        trade.batch(code, 5)
+    by_hand = {"url": "https://cdn.example/1.png", "website_item": "WEB-marked"}
+    trade.put_on_homepage("best_deals", by_hand)
+    trade.list_by_hand(
+        {"website_item": "WEB-hidden", "expiry_date": "2026-01-01", "show": 1},
+        {"website_item": "WEB-off", "expiry_date": "2026-01-01", "show": 1},
+        {"website_item": "WEB-marked", "show": 1},
+    )
+    assert runner.job(JOB).success
+    listed = [("WEB-hidden", day(trade, 5), 1), ("WEB-off", day(trade, 5), 1), ("WEB-marked", None, 1)]
+    before = trade.expiring()
+    assert [row for row in before if row[0] != "WEB-new"] == listed
+    shown = [row["website_item"] for row in trade.homepage("clearance_items")]
+    deals = [row["website_item"] for row in trade.homepage("best_deals")]
+    assert sorted(shown) == ["WEB-hidden", "WEB-marked", "WEB-off"]
+    for name in ("WEB-hidden", "WEB-marked", "WEB-new"):
+        trade.store.set("Website Item", name, published=0)
+    trade.store.set("Item", "off", disabled=1)
+    for _ in range(2):
+        run = runner.job(JOB)
+        assert run.success
+        assert trade.expiring() == listed
+        assert trade.homepage("clearance_items") == []
+        assert [row["website_item"] for row in trade.homepage("best_deals")] == ["WEB-marked"]
+        assert run.metadata("expiring_items")["resting"] == 3
+        assert run.check("expiring_items", "listed_items_are_sold").passed
+    for name in ("WEB-hidden", "WEB-marked", "WEB-new"):
+        trade.store.set("Website Item", name, published=1)
+    trade.store.set("Item", "off", disabled=0)
+    assert runner.job(JOB).success
+    assert sorted(trade.expiring(), key=str) == sorted(before, key=str)
+    assert sorted(row["website_item"] for row in trade.homepage("clearance_items")) == sorted(shown)
+    assert sorted(row["website_item"] for row in trade.homepage("best_deals")) == sorted(deals)
+
+
+def test_an_item_that_is_not_sold_and_that_staff_never_chose_is_not_listed(trade: Trade, runner: Runner) -> None:
     trade.item("hidden", published=0)
     trade.item("off", disabled=1)
     for code in ("hidden", "off"):
         trade.batch(code, 5)
-    trade.item("marked but hidden", published=0)
-    trade.list_by_hand(
-        {"website_item": "WEB-hidden", "expiry_date": day(trade, 5), "show": 1},
-        {"website_item": "WEB-marked but hidden", "show": 1},
-    )
+    trade.list_by_hand({"website_item": "WEB-hidden", "expiry_date": day(trade, 5), "show": 0})
     run = runner.job(JOB)
     assert trade.expiring() == []
     assert trade.homepage("clearance_items") == trade.homepage("best_deals") == []
