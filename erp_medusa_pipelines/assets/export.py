@@ -15,19 +15,41 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair
+from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair, missing_limit
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport
+from erp_medusa_pipelines.sync.catalogue.shown import shown_limit
 from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
+from erp_medusa_pipelines.sync.engine.brake import Limit
+
+MISSING_PERCENT = variable_name("missing_products_percent")
 
 GROUP = "catalogue"
 KINDS = {"medusa"}
 
 
-class UpdateConfig(SyncConfig):
+class ProductsConfig(SyncConfig):
+    """Launchpad config for one run of the export's first part."""
+
+    allow_missing: bool = Field(
+        default=False, description="Go on although more products than MISSING_PRODUCTS_PERCENT are missing in Medusa"
+    )
+
+
+class HidingConfig(SyncConfig):
+    """Launchpad config for one run that may hide products."""
+
+    allow_hiding: bool = Field(
+        default=False, description="Go on although more products than MISSING_PRODUCTS_PERCENT would be hidden"
+    )
+
+
+class UpdateConfig(HidingConfig):
     """Launchpad config for one run of the updates."""
 
     force: bool = Field(
@@ -80,12 +102,12 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         ),
     )
     def medusa_products(
-        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+        context: dg.AssetExecutionContext, config: ProductsConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
-            BindingRepair(
-                run.scope, writer=run.shop.writer, missing_percent=run.shop.settings.missing_products_percent
-            ).run()
+            limit = missing_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
+            guard = run.guard(limit, allowed=config.allow_missing)
+            BindingRepair(run.scope, writer=run.shop.writer, guard=guard).run()
             export = ProductExport(
                 run.scope,
                 writer=run.shop.writer,
@@ -152,12 +174,17 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 force=config.force,
             )
             updates.run()
-            if not updates.outage:
-                Withdrawals(run.scope).run()
-            result = run.result()
+            guard = run.guard(hiding_limit(run.shop.settings), allowed=config.allow_hiding)
+            stopped = hide(updates, Withdrawals(run.scope), guard)
+            result = run.result(stopped=stopped)
             return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]
+
+
+def hiding_limit(settings: Settings) -> Limit:
+    """Return how many products the tasks of a shop may hide together."""
+    return shown_limit(settings.missing_products_percent, MISSING_PERCENT)
 
 
 def _placement(run: SyncRun) -> Placement:

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.export import GROUP, KINDS
+from erp_medusa_pipelines.assets.export import GROUP, KINDS, HidingConfig, hiding_limit
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import check_spec, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
@@ -66,7 +66,7 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         description="Products of the whole shop that no Website Item owns; those that are shown become drafts.",
     )
     def orphaned_products(
-        context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
+        context: dg.AssetExecutionContext, config: HidingConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Product") as run:
             settings = run.shop.settings
@@ -75,7 +75,7 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 medusa=run.shop.medusa,
                 report=run.report,
                 policy=settings.orphaned_products,
-                percent=settings.missing_products_percent,
+                guard=run.guard(hiding_limit(settings), allowed=config.allow_hiding),
                 chunk=settings.medusa_chunk,
             )
             look.run()

@@ -85,7 +85,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             settings = run.shop.settings
             check_price_list(run.shop.erp, settings.erpnext_price_list)
             prices = MedusaPrices(run.shop.medusa)
-            PriceSync(
+            sync = PriceSync(
                 run.scope,
                 writer=run.shop.writer,
                 price_list=settings.erpnext_price_list,
@@ -98,8 +98,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 ),
                 entries_per_call=settings.medusa_price_chunk,
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
-            ).run()
-            return run.result()
+            )
+            sync.run()
+            return run.result(stopped=sync.losses_stopped)
 
     return [medusa_price_lists, medusa_prices]
 

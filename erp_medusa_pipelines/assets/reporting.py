@@ -100,8 +100,9 @@ class SyncRun:
         checks: Sequence[dg.AssetCheckResult] = (),
         value: Any = None,
         outage: bool = False,
+        stopped: MassLossError | None = None,
     ) -> dg.MaterializeResult:
-        """Return the materialization; raises Failure when documents are left for a retry.
+        """Return the materialization; raises Failure when documents are left for a retry, or a guard `stopped` losses.
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
         sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. Where the
@@ -116,6 +117,8 @@ class SyncRun:
             checks = [self._check(), *checks]
         self._log_rejects()
         self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
+        if stopped:
+            raise dg.Failure(str(stopped), metadata={**shown, PERMANENT: True}, allow_retries=False) from stopped
         ends = outage or self.report.retry_after or not goes_on(self.context.assets_def, self.context.asset_key)
         if self.report.leftovers and ends:
             raise self._failure(shown)

@@ -18,13 +18,29 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
-from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_much
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss
 from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import Reject
 
 log = logging.getLogger(__name__)
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
+
+
+def missing_limit(percent: int, setting: str) -> Limit:
+    """Return how many products may be missing in Medusa and made again."""
+    return Limit(
+        name="missing",
+        what="Website Items have ids of products that do not exist in this Medusa, and would lose them",
+        percent=percent,
+        setting=setting,
+        allow="allow_missing",
+        check="Check it: is it the right Medusa, and was it fully restored? The products would be made again.",
+    )
+
+
+def _loss(missing: Iterable[Row], bound: set[str]) -> Loss:
+    return Loss({row["name"]: row["name"] for row in missing}, bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +61,15 @@ class BindingRepair(WebsiteItemSync):
     """Check and correct all ids of one batch. Raises TransientError, and MassLossError for too many lost products."""
 
     writer: ErpNextWriter
-    missing_percent: int
+    guard: Guard
 
     def run(self) -> None:
         """Check the whole batch first: a wrong Medusa must be noticed before the first id is changed."""
         self._bindings = Bindings(self.erp, self.medusa)
-        bound, found = 0, Findings()
+        bound: set[str] = set()
+        found = Findings()
         for rows in self._bindings.bound(self.batch):
-            bound += len(rows)
+            bound.update(row["name"] for row in rows)
             found.add(self._bindings.judge(rows))
         wrong = [*found.copied, *found.missing]
         own = self._own_ids(wrong)
@@ -76,26 +93,18 @@ class BindingRepair(WebsiteItemSync):
 
     # --- is it the right Medusa? ------------------------------------------------------------------------------
 
-    def _refuse_the_wrong_medusa(self, missing: Sequence[Row], bound: int) -> None:
-        """Treat the batch as a sample: when it lost many products, the whole shop is counted and decides."""
-        if not is_too_much(len(missing), bound, percent=self.missing_percent):
-            return
-        lost, of = self._missing_in_shop()
-        if lost > FEW and is_too_much(lost, of, percent=self.missing_percent):
-            raise MassLossError(
-                f"{lost} of {of} Website Items have ids of products that do not exist in this Medusa: is it the"
-                " right Medusa, and was it fully restored? Nothing was changed. To create the products again, raise"
-                " MISSING_PRODUCTS_PERCENT"
-            )
+    def _refuse_the_wrong_medusa(self, missing: Sequence[Row], bound: set[str]) -> None:
+        if refused := self.guard.refusal(_loss(missing, bound), self._missing_in_shop):
+            raise refused
 
-    def _missing_in_shop(self) -> tuple[int, int]:
-        """Return (Website Items whose product is missing, Website Items with ids) over all batches."""
-        missing = bound = 0
+    def _missing_in_shop(self) -> Loss:
+        """Return the Website Items of all batches whose product is missing."""
+        found = Loss()
         for rows in self._bindings.bound(None):
-            bound += len(rows)
             gone = self._bindings.judge(rows).missing
-            missing += len(gone) - len(self._own_ids(gone))
-        return missing, bound
+            own = self._own_ids(gone)
+            found.add(_loss([row for row in gone if row["name"] not in own], {row["name"] for row in rows}))
+        return found
 
     # --- repairs ----------------------------------------------------------------------------------------------
 

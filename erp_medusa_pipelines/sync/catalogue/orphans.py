@@ -20,7 +20,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.settings import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
-from erp_medusa_pipelines.sync.engine.brake import FEW, MassLossError, is_too_much
+from erp_medusa_pipelines.sync.engine.brake import Guard, Loss
 from erp_medusa_pipelines.sync.engine.delivery import deliver
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
@@ -92,7 +92,7 @@ class OrphanedProducts:
     medusa: MedusaClient
     report: SyncReport
     policy: OrphanPolicy
-    percent: int
+    guard: Guard
     chunk: int
     orphans: list[Orphan] = field(default_factory=list)
     shared: list[SharedId] = field(default_factory=list)
@@ -109,7 +109,10 @@ class OrphanedProducts:
         self.report.count("shared_ids", len(self.shared))
         shown = [orphan for orphan in self.orphans if orphan.status == "published"]
         if self.policy == "draft" and shown:
-            self._refuse_too_many(len(shown), len(products))
+            had = {product["id"] for product in products if product["status"] == "published"}
+            loss = Loss({orphan.product_id: orphan.website_item for orphan in shown}, had)
+            if refused := self.guard.refusal(loss, lambda: loss):
+                raise refused
             for some in batched(shown, self.chunk):
                 self._withdraw(some)
 
@@ -127,14 +130,6 @@ class OrphanedProducts:
         gone = [orphan for orphan in orphans if orphan.reason == GONE]
         there = existing_website_items(self.erp, (orphan.website_item for orphan in gone)) if gone else frozenset()
         return [orphan for orphan in orphans if orphan.reason != GONE or orphan.website_item not in there]
-
-    def _refuse_too_many(self, shown: int, of: int) -> None:
-        if shown > FEW and is_too_much(shown, of, percent=self.percent):
-            raise MassLossError(
-                f"{shown} of {of} products would become drafts, because no Website Item owns them: is it the right"
-                " ERPNext, and does its user see all Website Items? Nothing was changed. If this is intended, raise"
-                " MISSING_PRODUCTS_PERCENT"
-            )
 
     def _withdraw(self, group: Sequence[Orphan]) -> None:
         delivery = deliver(group, self._send)

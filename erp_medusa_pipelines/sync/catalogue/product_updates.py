@@ -5,12 +5,12 @@ is in product_bodies.py. Every field is compared with Medusa's value, so that ma
 without differences costs no write.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
@@ -25,10 +25,13 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
+from erp_medusa_pipelines.sync.catalogue.shown import HIDING, hides, in_stock, may_sell_out
 from erp_medusa_pipelines.sync.catalogue.thumbnails import Pair, Thumbnails
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
+from erp_medusa_pipelines.sync.engine.brake import Loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -109,9 +112,17 @@ class ProductUpdates(WebsiteItemSync):
     force: bool = False
     kept: list[KeptDifference] = field(default_factory=list)
     """Filled by `run`."""
+    hiding: list[Update] = field(default_factory=list)
+    """Filled by `run`: updates that hide a product. They are for `send_hiding`, once a guard was asked."""
+    _last: list[Update] = field(default_factory=list)
+    """The last call, which has room for those in `hiding`."""
+    _shown: set[str] = field(default_factory=set)
 
     def run(self) -> SyncReport:
-        """Update the batch. Raises AccessError; any other failure goes into the report."""
+        """Update the batch, but for the last call, which `send_hiding` sends.
+
+        Raises AccessError; any other failure goes into the report.
+        """
         self._keys = UniqueKeys(self.reader, self.medusa)
         self._thumbnails = Thumbnails(self.erp, self.medusa, self.policies["thumbnail"], force=self.force)
         names = list(self.reader.names(self.batch, filters=BOUND))
@@ -119,13 +130,10 @@ class ProductUpdates(WebsiteItemSync):
         updating = Stage("update", self.options.parallel)
         try:
             for window in ahead(self.items(names)):
-                for chunk in chunks(
-                    self._differences(window),
-                    lambda update: json_bytes(update.body),
-                    most=self.options.chunk,
-                    most_bytes=self.options.chunk_bytes,
-                ):
-                    updating.submit(partial(self.send_chunk, chunk, self._send, lies=lies_of, resolve=self._resolve))
+                for chunk in self._chunks(self._differences(window)):
+                    if self._last:
+                        updating.submit(self._deliver, self._last)
+                    self._last = chunk
             updating.finish()
         finally:
             updating.close()
@@ -147,17 +155,70 @@ class ProductUpdates(WebsiteItemSync):
             else:
                 self.report.count("unchanged")
                 self.report.advance(1)
+        hiding = self._hiding(differing)
         for one in self._with_free_keys(differing):
-            if one.body:
+            if one.body and one.name in hiding:
+                self.hiding.append(one)
+            elif one.body:
                 yield one
             else:
                 self.report.advance(1)
+
+    # --- what customers would see no more -------------------------------------------------------------------------
+
+    @property
+    def loss(self) -> Loss:
+        """Return the products that `hiding` takes away, and those that customers see."""
+        return Loss({one.product["id"]: one.name for one in self.hiding}, set(self._shown))
+
+    def loss_in_shop(self) -> Loss:
+        """Count the same over all batches; nothing is sent. Raises TransientError."""
+        shop = replace(self, scope=whole_shop(self.scope), kept=[], hiding=[], _last=[], _shown=set())
+        shop._thumbnails = self._thumbnails
+        for window in shop.items(list(shop.reader.names(shop.batch, filters=BOUND))):
+            differing = [shop._difference(item, product, None) for item, product in shop._with_products(window)]
+            hiding = shop._hiding(differing)
+            shop.hiding += [one for one in differing if one.name in hiding]
+        if shop.outage:
+            raise shop.outage
+        return shop.loss
+
+    def send_hiding(self, *, withhold: bool) -> None:
+        """Send the last call, and the updates in `hiding`; with `withhold` without the fields that hide a product."""
+        updates = self.hiding
+        if withhold:
+            # What is left of one may be a note of what was sent, which alone is not worth a write each night.
+            updates = [left for left in (one.without(HIDING) for one in updates) if left.changes]
+        for chunk in self._chunks([*self._last, *updates]):
+            self._deliver(chunk)
+
+    def _deliver(self, chunk: Sequence[Update]) -> None:
+        self.send_chunk(chunk, self._send, lies=lies_of, resolve=self._resolve)
+
+    def _chunks(self, updates: Iterable[Update]) -> Iterator[list[Update]]:
+        size = self.options
+        return chunks(updates, lambda one: json_bytes(one.body), most=size.chunk, most_bytes=size.chunk_bytes)
+
+    def _hiding(self, updates: Sequence[Update]) -> set[str]:
+        """Return the names of those that hide their product, or end its sale without stock while there is none."""
+        hiding = {one.name for one in updates if hides(one.product, one.changes)}
+        stricter = {
+            one.item.row["medusa_variant_id"]: one.name for one in updates if may_sell_out(one.product, one.changes)
+        }
+        if stricter:
+            there = in_stock(MedusaInventory(self.medusa).variants_by_id(stricter))
+            hiding |= {name for variant_id, name in stricter.items() if variant_id not in there}
+        return hiding
+
+    # --- reading and comparing ------------------------------------------------------------------------------------
 
     def _with_products(self, window: Sequence[WebsiteItem]) -> list[Pair]:
         """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
         products = {product["id"]: product for product in found}
         own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
+        owned = (products[item.row["medusa_id"]] for item in own)
+        self._shown.update(product["id"] for product in owned if product["status"] == "published")
         self.report.count("waiting", len(window) - len(own))
         self.report.advance(len(window) - len(own))
         return [(item, products[item.row["medusa_id"]]) for item in own]

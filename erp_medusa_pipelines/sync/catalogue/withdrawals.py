@@ -17,9 +17,9 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import AccessError, TransientError
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
 from erp_medusa_pipelines.sync.engine.erp_time import shifted
 from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
-from erp_medusa_pipelines.sync.engine.report import SyncReport
 
 DELETED_DOCUMENT = "Deleted Document"
 LOOKS_BACK_DAYS = 35
@@ -48,16 +48,22 @@ class Withdrawal:
 class Withdrawals(WebsiteItemSync):
     """One run for one batch."""
 
-    def run(self) -> SyncReport:
-        """Make drafts of products of deleted items. A missing right to read Deleted Documents is only reported."""
+    def of_the_shop(self) -> "Withdrawals":
+        """Return the same over all batches, with a report that is thrown away: to count only."""
+        return Withdrawals(whole_shop(self.scope))
+
+    def find(self) -> list[Withdrawal]:
+        """Return products of deleted items that are shown. A missing right to read Deleted Documents is reported."""
         try:
-            gone = self._still_shown(self._gone(self._records()))
+            return self._still_shown(self._gone(self._records()))
         except TransientError as error:
             self.report.defer(DELETED_DOCUMENT, f"of {WEBSITE_ITEM}", error)
-            return self.report
+            return []
+
+    def send(self, gone: Sequence[Withdrawal]) -> None:
+        """Make drafts of these products; ask the guard first."""
         for some in batched(gone, self.options.chunk):
             self.send_chunk(some, self._send, lies=lies_elsewhere)
-        return self.report
 
     def _records(self) -> dict[str, str]:
         """Return {Deleted Document: Website Item} of the batch."""

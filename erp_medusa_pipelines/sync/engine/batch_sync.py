@@ -7,7 +7,7 @@ up on an unavailable server, sending chunks. Does not belong here: any DocType, 
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import ClassVar, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -68,6 +68,11 @@ class BatchScope:
     quarantine: Quarantine
     report: SyncReport
     options: SyncOptions = field(default_factory=SyncOptions)
+
+
+def whole_shop(scope: BatchScope) -> BatchScope:
+    """Return the scope over all batches, with a report and a quarantine that are thrown away: to count only."""
+    return replace(scope, batch=WHOLE_SHOP, quarantine=Quarantine(), report=SyncReport())
 
 
 @dataclass

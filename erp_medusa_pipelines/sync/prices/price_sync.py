@@ -63,13 +63,11 @@ class PriceSync(BatchSync):
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
-    _losses_stopped: MassLossError | None = None
+    losses_stopped: MassLossError | None = None
+    """Set by `run` when too many items would lose their only price: then everything else was done."""
 
     def run(self) -> SyncReport:
-        """Sync the batch. Raises MassLossError and AccessError; any other failure goes into the report.
-
-        If too many items would lose their only price, everything else is done before MassLossError is raised.
-        """
+        """Sync the batch. Raises AccessError; any other failure goes into the report."""
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
             loading = pool.submit(self.lists.load)
@@ -114,8 +112,6 @@ class PriceSync(BatchSync):
         finally:
             sender.close()
             writing.close()
-        if self._losses_stopped:
-            raise self._losses_stopped
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
@@ -177,8 +173,8 @@ class PriceSync(BatchSync):
     def _too_many(self, losses: Losses) -> Collection[str | None]:
         """Return the variants that keep their entries because too many items would lose their only price."""
         shop = ShopPrices(self.erp, self.medusa, self.price_list, self.prices, self.lists, self.rule)
-        self._losses_stopped = self.guard.refusal(without_hidden(losses.loss, self.medusa), shop.loss)
-        return losses.loss.lost.keys() if self._losses_stopped else ()
+        self.losses_stopped = self.guard.refusal(without_hidden(losses.loss, self.medusa), shop.loss)
+        return losses.loss.lost.keys() if self.losses_stopped else ()
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 

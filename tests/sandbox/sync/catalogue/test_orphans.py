@@ -70,5 +70,5 @@ def test_an_erp_that_shows_none_of_its_items_hides_no_product(
     for name in names:
         catalogue.store.delete("Website Item", name)
     run = runner.asset("orphaned_products")
-    assert "products would become drafts" in run.failure_text("orphaned_products")
+    assert "products would be hidden from customers" in run.failure_text("orphaned_products")
     assert {one["status"] for one in products(medusa, names).values()} == {"published"}
