@@ -94,7 +94,7 @@ class ExportSuite:
         assert product["title"] == "Implant XL"
         assert product["status"] == "published"
         assert product["origin_country"] == "om"
-        assert product["discountable"] is False
+        assert product["discountable"] is True
         assert product["subtitle"] == "Short 0"
         assert "Syringe & accessories – 100 % sterile" in product["description"]
         assert "<" not in product["description"]

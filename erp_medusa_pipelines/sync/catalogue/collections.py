@@ -19,6 +19,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, T
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.shop.names import clean_name
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ CALLS_AT_ONCE = 4
 def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
     """Return the collection's body for an Item Group. `external_id` is the group's name, by which it is found again."""
     return {
-        "title": group["item_group_name"] or group["name"],
+        "title": clean_name(group["item_group_name"]) or clean_name(group["name"]),
         "external_id": group["name"],
         "metadata": {
             "item_group": group["name"],

@@ -15,6 +15,7 @@ from zlib import crc32
 from erp_medusa_pipelines.settings import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.shop.names import clean_name
 
 OPTION = "Default"
 HASH_KEY = "erp_hash"
@@ -37,14 +38,14 @@ def product_fields(item: WebsiteItem, collection_id: str | None) -> dict[str, An
     """Return the product's own fields, the same for create and update. Empty texts are None, which clears them."""
     row = item.row
     return {
-        "title": row["web_item_name"] or item.item_code,
+        "title": clean_name(row["web_item_name"]) or item.item_code,
         "subtitle": plain_text(row["short_description"]) or None,
         "description": plain_text(row["web_long_description"]) or None,
-        "status": "published" if row["published"] else "draft",
+        "status": "draft" if item.not_for_sale else "published",
         "external_id": item.name,
         "collection_id": collection_id,
         "origin_country": item.country_code,
-        "discountable": False,
+        "discountable": True,
         "metadata": _metadata(item),
     }
 
@@ -55,7 +56,7 @@ def variant_fields(item: WebsiteItem) -> dict[str, Any]:
         "title": OPTION,
         "sku": item.item_code,
         "barcode": item.barcode,
-        "manage_inventory": True,
+        "manage_inventory": item.is_stocked,
         "allow_backorder": bool(item.row["on_backorder"]),
     }
 
@@ -72,7 +73,7 @@ def status_of(item: WebsiteItem, publish_when: PublishWhen, *, is_live: bool) ->
 
     With `complete`, one that is not live yet stays a draft until publication.py finds it complete.
     """
-    if item.row["published"] and (publish_when == "created" or is_live):
+    if not item.not_for_sale and (publish_when == "created" or is_live):
         return "published"
     return "draft"
 
@@ -136,7 +137,7 @@ def handle(item: WebsiteItem) -> str:
     if key != name.casefold():
         # Different names may have the same slug ("A/1" and "A-1").
         key = f"{key}-{crc32(name.encode('utf-8')):08x}".strip("-")
-    title = slug(item.row["web_item_name"] or "")[:_LONGEST_SLUG].strip("-")
+    title = slug(clean_name(item.row["web_item_name"]))[:_LONGEST_SLUG].strip("-")
     return f"{title}-{key}" if title else key
 
 
@@ -154,12 +155,12 @@ def _metadata(item: WebsiteItem) -> dict[str, Any]:
     """Return values for all of METADATA_KEYS; an empty text deletes the key when Medusa merges metadata."""
     row = item.row
     specifications = [
-        {"label": label, "description": plain_text(description)} for label, description in item.specifications
+        {"label": clean_name(label), "description": plain_text(description)} for label, description in item.specifications
     ]
     return {
         "item_code": item.item_code,
-        "uom": row["stock_uom"] or "",
-        "brand": row["brand"] or "",
+        "uom": clean_name(row["stock_uom"]),
+        "brand": clean_name(row["brand"]),
         "ranking": row["ranking"] or 0,
         "specifications": specifications or "",
         IMAGE_KEY: image_fingerprint(item),

@@ -135,6 +135,10 @@ class ProductExport(WebsiteItemSync):
             self.report.count("unchanged")
             self.report.advance(1)
             return None
+        if item.item_code and item.not_for_sale:
+            self.report.count("not_for_sale")
+            self.report.advance(1)
+            return None
         collection_id = self.collections.get(item.row["item_group"] or "")
         fingerprint = fingerprint_of(item, collection_id)
         if self.held(item.name, fingerprint):

@@ -12,10 +12,13 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.bundles import bundle_codes
 
 FIELDS = (
-    "name", "modified", "published", "medusa_id", "medusa_variant_id", "item_code", "item_group", "web_item_name",
-    "short_description", "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", "website_image",
+    "name", "modified", "medusa_id", "medusa_variant_id", "item_group", "web_item_name", "short_description",
+    "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", "website_image",
+    "item_code.country_of_origin as country_of_origin", *for_sale.FIELDS,
 )  # fmt: skip
 
 
@@ -28,6 +31,10 @@ class WebsiteItem:
     """(label, description as HTML), in their order."""
     country_code: str | None
     barcode: str | None
+    not_for_sale: str | None = None
+    """Why ERPNext would not sell it, or None if it would."""
+    is_stocked: bool = True
+    """Whether there is a quantity of it: not of a service."""
 
     @property
     def name(self) -> str:
@@ -46,7 +53,7 @@ class WebsiteItem:
 
 
 class WebsiteItemReader:
-    """Read Website Items of one site. Four requests per `ErpNextClient.read_chunk` items."""
+    """Read Website Items of one site. Three requests per `ErpNextClient.read_chunk` items."""
 
     def __init__(self, erp: ErpNextClient) -> None:
         self._erp = erp
@@ -61,12 +68,14 @@ class WebsiteItemReader:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         rows = self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)
         codes = [row["item_code"] for row in rows if row["item_code"]]
-        items = {row["name"]: row for row in self._erp.rows_in("Item", ["name", "country_of_origin"], codes)}
         barcodes: dict[str, str] = {}
         for child in self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
         ):
             barcodes.setdefault(child["parent"], child["barcode"])
+        today = self._erp.clock().date()
+        without_stock = [row["item_code"] for row in rows if row["item_code"] and not row["item_is_stock_item"]]
+        bundles = bundle_codes(self._erp, without_stock)
         specifications: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for child in self._erp.rows_in(
             "Item Website Specification",
@@ -82,8 +91,10 @@ class WebsiteItemReader:
             WebsiteItem(
                 row=row,
                 specifications=tuple(specifications[row["name"]]),
-                country_code=self._country_codes.get(items.get(row["item_code"], {}).get("country_of_origin") or ""),
+                country_code=self._country_codes.get(row["country_of_origin"] or ""),
                 barcode=barcodes.get(row["item_code"]),
+                not_for_sale=for_sale.reason_against(row, today),
+                is_stocked=bool(row["item_is_stock_item"]) or row["item_code"] in bundles,
             )
             for row in rows
         ]

@@ -25,6 +25,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.shop import for_sale
 
 LIST, HOMEPAGE = "Expiring Items", "Homepage Landing"
 ACTIVE_HOMEPAGE = "Active Homepage Landing"
@@ -35,7 +36,7 @@ DEAL_MARK = "#clearance"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A Website Item. It is sold while it is published and its Item is enabled."""
+    """A Website Item. It is sold while ERPNext would sell it."""
 
     name: str
     item_code: str
@@ -74,17 +75,16 @@ class ListedItem:
 
 def listed_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Listed]:
     """Return existing Website Items by name, sold or not. `key` is the field that holds `values`."""
-    fields = ["name", "item_code", "web_item_name", "website_image", "published"]
+    fields = ["name", "web_item_name", "website_image", *for_sale.FIELDS]
     rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key)
-    codes = sorted({row["item_code"] for row in rows if row["item_code"]})
-    enabled = {row["name"] for row in erp.rows_in("Item", ["name"], codes, filters=[["disabled", "=", 0]])}
+    today = erp.clock().date()
     return {
         row["name"]: Listed(
             row["name"],
             row["item_code"] or "",
             row["web_item_name"] or "",
             row["website_image"] or "",
-            is_sold=bool(row["published"]) and row["item_code"] in enabled,
+            is_sold=for_sale.reason_against(row, today) is None,
         )
         for row in rows
     }

@@ -17,6 +17,7 @@ from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows,
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
+from erp_medusa_pipelines.sync.shop import for_sale
 
 DOCTYPE = "Product Collection"
 
@@ -37,10 +38,9 @@ class CategoryError(SettingsError):
 def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
     """Return what the ranking needs to know of these items, with ITEM_DTYPES; items deleted since are missing."""
     wanted = set(item_codes)
-    published = {
-        row["item_code"]
-        for row in erp.rows("Website Item", ["name", "item_code"], filters=[["published", "=", 1]], page_size=10_000)
-    }
+    today = erp.clock().date()
+    pages = erp.rows("Website Item", ["name", *for_sale.FIELDS], filters=[["published", "=", 1]], page_size=10_000)
+    published = {row["item_code"] for row in pages if for_sale.reason_against(row, today) is None}
     rows = [
         (row["name"], row["item_name"] or "", row["item_group"] or "", bool(row["disabled"]), row["name"] in published)
         for row in erp.rows("Item", ["name", "item_name", "item_group", "disabled"], page_size=10_000)
@@ -209,17 +209,18 @@ def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list
         (category, row.get("item_code") or "") for category, field in categories.items() for row in document[field]
     ]
     codes = sorted({code for _, code in listed})
-    items = {row["name"]: row for row in erp.rows_in("Item", ["name", "disabled"], codes)}
-    shown = erp.rows_in("Website Item", ["name", "item_code"], codes, key="item_code", filters=[["published", "=", 1]])
-    published = {row["item_code"] for row in shown}
+    existing = {row["name"] for row in erp.rows_in("Item", ["name"], codes)}
+    rows = erp.rows_in("Website Item", ["name", *for_sale.FIELDS], codes, key="item_code")
+    today = erp.clock().date()
+    reasons = {row["item_code"]: for_sale.reason_against(row, today) for row in rows}
     problems = []
     for category, code in listed:
-        if code not in items:
+        if code not in existing:
             problems.append((category, code, "does not exist"))
-        elif items[code]["disabled"]:
-            problems.append((category, code, "is disabled"))
-        elif code not in published:
-            problems.append((category, code, "is not published on the website"))
+        elif code not in reasons:
+            problems.append((category, code, "has no Website Item"))
+        elif reason := reasons[code]:
+            problems.append((category, code, f"is not for sale: {reason}"))
     return problems
 
 

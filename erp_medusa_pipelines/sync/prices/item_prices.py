@@ -5,7 +5,7 @@ when (windows.py), or what Medusa is sent (entries.py).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
+from erp_medusa_pipelines.sync.shop import for_sale
 
 DOCTYPE = "Item Price"
 
@@ -37,6 +38,9 @@ class PricedItem:
     item_code: str
     stock_uom: str
     variant_id: str
+    template: str = ""
+    """Item code of its template, if it is a variant."""
+    is_for_sale: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +70,50 @@ def check_price_list(erp: ErpNextClient, price_list: str) -> None:
 
 def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
     """Return Website Items that are published or have been exported, ordered by name."""
-    fields = ["name", "item_code", "stock_uom", "medusa_variant_id"]
+    fields = [
+        "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
+        "item_code.variant_of as item_variant_of", *for_sale.FIELDS,
+    ]  # fmt: skip
+    today: date | None = None
     for row in erp.rows(WEBSITE_ITEM, fields, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
+        today = today or erp.clock().date()
         if row["item_code"]:
-            yield PricedItem(row["name"], row["item_code"], row["stock_uom"] or "", row["medusa_variant_id"] or "")
+            yield PricedItem(
+                row["name"],
+                row["item_code"],
+                row["item_stock_uom"] or row["stock_uom"] or "",
+                row["medusa_variant_id"] or "",
+                template=row["item_variant_of"] or "",
+                is_for_sale=for_sale.reason_against(row, today) is None,
+            )
 
 
 def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:
-    """Return the Item Prices without customer of these items, by item_code. One request per ITEMS_PER_REQUEST items."""
-    filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", [item.item_code for item in items]]]
+    """Return the Item Prices without customer of these items, by item_code. One request per ITEMS_PER_REQUEST items.
+
+    Those of a variant's template follow the variant's own, marked as inherited.
+    """
+    codes = sorted({code for item in items for code in (item.item_code, item.template) if code})
+    filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", codes]]
     by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
         by_code[row["item_code"]].append(row)
-    units = {item.item_code: item.stock_uom for item in items}
-    return {code: _item_prices(rows, units.get(code, "")) for code, rows in by_code.items()}
+    return {item.item_code: _item_prices(item, by_code) for item in items}
 
 
-def _item_prices(rows: Sequence[dict[str, Any]], stock_uom: str) -> ItemPrices:
+def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]]]) -> ItemPrices:
+    own = by_code.get(item.item_code, ())
+    rows = [*own, *(by_code.get(item.template, ()) if item.template != item.item_code else ())]
     ours, others = [], []
-    for row in rows:
+    for number, row in enumerate(rows):
         # A row for another unit or for packs is not the price of a single piece.
-        fits = row["uom"] in (None, "", stock_uom) and (row["packing_unit"] or 0) <= 1
-        (ours if fits else others).append(_price_row(row))
+        fits = row["uom"] in (None, "", item.stock_uom) and (row["packing_unit"] or 0) <= 1
+        (ours if fits else others).append(_price_row(row, inherited=number >= len(own)))
     text = "|".join(f"{row['name']} {row['modified']}" for row in rows)
     return ItemPrices(tuple(ours), tuple(others), f"{crc32(text.encode('utf-8')):08x}")
 
 
-def _price_row(row: dict[str, Any]) -> PriceRow:
+def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:
     return PriceRow(
         name=row["name"],
         rate=decimal_of(row["price_list_rate"] or 0),
@@ -103,4 +124,6 @@ def _price_row(row: dict[str, Any]) -> PriceRow:
         creation=row["creation"] or "",
         medusa_id=row["medusa_id"] or "",
         medusa_price_id=row["medusa_price_id"] or "",
+        packing_unit=int(row["packing_unit"] or 0),
+        inherited=inherited,
     )

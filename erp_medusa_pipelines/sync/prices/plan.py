@@ -162,18 +162,30 @@ def plan_item(
     for segment in segments:
         row = segment.row
         if row.name in amounts:
-            ids = None if row.name in placed else RowIds.of(row, fingerprint)
+            ids = None if row.inherited or row.name in placed else RowIds.of(row, fingerprint)
             placed.add(row.name)
             if is_live(segment.window):
                 plan.stays_shown.add(row.currency)
             there = by_place.pop((segment.window, row.currency), [])
             _place(plan, segment, amounts[row.name], ids, there)
     for row in (*prices.rows, *prices.others):
-        if row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
+        if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)
+    if item.is_for_sale and not prices.rows and prices.others:
+        plan.refused.append(_other_units(item, prices.others))
     plan.has_price = bool(placed)
     plan.stale += [entry for there in by_place.values() for entry in there]
     return plan
+
+
+def _other_units(item: PricedItem, others: Sequence[PriceRow]) -> Refused:
+    """Return the finding that all rows of an item are for other units than the one it is sold in."""
+    units = (f"{row.uom} in packs of {row.packing_unit}" if row.packing_unit > 1 else row.uom for row in others)
+    reason = (
+        f"Item {item.item_code} is sold per {item.stock_uom}, and has no price for that unit: there is one per"
+        f" {', '.join(dict.fromkeys(units))}. Add an Item Price per {item.stock_uom}"
+    )
+    return Refused(others[0].name, reason, "uom")
 
 
 def _amounts(plan: ItemPlan, prices: ItemPrices, in_force: set[str], rule: AmountRule) -> dict[str, Decimal]:

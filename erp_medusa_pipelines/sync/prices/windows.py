@@ -2,7 +2,8 @@
 
 Belongs here: the rule, as pure functions over dates and times. Does not belong here: reading rows or sending prices.
 
-Of the rows valid on a day, ERPNext uses the one with the latest valid_from; rows without valid_from come last. Of rows
+Of the rows valid on a day, ERPNext uses the one with the latest valid_from; rows without valid_from come last. A row of
+a variant's template is used only on days without a valid row of the variant itself. Of rows
 with the same valid_from, one with a UOM comes before one without. ERPNext does not order rows that are still equal;
 here the row created last wins (not the one modified last: writing ids changes `modified`).
 
@@ -36,6 +37,9 @@ class PriceRow:
     creation: str = ""
     medusa_id: str = ""
     medusa_price_id: str = ""
+    packing_unit: int = 0
+    inherited: bool = False
+    """Whether it is a row of the template: its ids belong to no variant."""
 
     @property
     def is_ever_valid(self) -> bool:
@@ -77,9 +81,9 @@ def first_day_after(valid_upto: date | None) -> date | None:
     return None if valid_upto is None or valid_upto == date.max else valid_upto + ONE_DAY
 
 
-def rank(row: PriceRow) -> tuple[date, bool, str, str]:
+def rank(row: PriceRow) -> tuple[bool, date, bool, str, str]:
     """Return the sort key of a row: of the rows valid on a day, the highest one is used."""
-    return (row.valid_from or date.min, bool(row.uom), row.creation, row.name)
+    return (not row.inherited, row.valid_from or date.min, bool(row.uom), row.creation, row.name)
 
 
 def cut(rows: Iterable[PriceRow]) -> list[Segment]:

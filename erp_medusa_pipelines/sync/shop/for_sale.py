@@ -1,0 +1,48 @@
+"""Whether ERPNext would sell a Website Item, and why not.
+
+`published` alone does not say it: an Item can be disabled, past its end of life, a template, or not for sales while its
+Website Item is still published (by an import, by SQL, or published again by hand). ERPNext refuses each of these in
+get_item_details.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+FIELDS = (
+    "published", "item_code", "item_code.disabled as item_disabled", "item_code.end_of_life as item_end_of_life",
+    "item_code.has_variants as item_has_variants", "item_code.is_sales_item as item_is_sales_item",
+    "item_code.is_stock_item as item_is_stock_item",
+)  # fmt: skip
+"""Fields of a list of Website Items that `reason_against` needs. Those of the Item come with the same request."""
+
+
+def reason_against(row: Mapping[str, Any], today: date) -> str | None:
+    """Return why ERPNext would not sell the Website Item on this day at the ERP, or None if it would.
+
+    `row` holds FIELDS. The reason is a sentence without its full stop.
+    """
+    code = row["item_code"]
+    if not row["published"]:
+        return "it is not published in ERPNext"
+    if not code:
+        return "the Website Item has no Item"
+    if row["item_is_stock_item"] is None:
+        return f"its Item {code} does not exist"
+    if row["item_disabled"]:
+        return f"its Item {code} is disabled"
+    end = end_of_life(row["item_end_of_life"])
+    if end is not None and end <= today:
+        return f"its Item {code} reached its end of life on {end}"
+    if row["item_has_variants"]:
+        return f"its Item {code} is a template: its variants are sold"
+    if not row["item_is_sales_item"]:
+        return f"its Item {code} is not for sales (Allow Sales is off)"
+    return None
+
+
+def end_of_life(value: str | None) -> date | None:
+    """Return the day from which the Item is not sold any more. MariaDB's zero date is none."""
+    if not value or str(value).startswith("0000"):
+        return None
+    return date.fromisoformat(str(value)[:10])
