@@ -246,6 +246,18 @@ class Settings(BaseSettings):
         ),
     )
     medusa_level_chunk: int = Field(1000, ge=1, le=2000, description="Stock levels per batch call to Medusa")
+    stock_quantity: Literal["available", "actual"] = Field(
+        "available",
+        description=(
+            "What is sold of an item: available is the stock less expired batches, orders from elsewhere and safety"
+            " stock, from warehouses that goods are sold from; actual is all that lies in the warehouses"
+        ),
+    )
+    safety_stock: float = Field(
+        0,
+        ge=0,
+        description="Pieces of each item that are not sold, where its Item has no safety stock of its own",
+    )
     stock_zero_percent: int = Field(
         50,
         ge=0,

@@ -56,9 +56,19 @@ class Task:
         return self.max_runtime or self.queue.max_runtime
 
 
-_PRICE_RIGHTS = {"Website Item": "r", "Item Price": "rw", "Price List": "r"}
+_PRICE_RIGHTS = {"Website Item": "r", "Item": "r", "Item Price": "rw", "Price List": "r"}
 _PRICE_FIELDS = {"Item Price": ("medusa_id", "medusa_price_id")}
-_STOCK_RIGHTS = {"Website Item": "rw", "Warehouse": "r", "Bin": "r"}
+_STOCK_RIGHTS = {
+    "Website Item": "rw",
+    "Item": "r",
+    "Warehouse": "r",
+    "Bin": "r",
+    "Batch": "r",
+    "Serial and Batch Bundle": "r",
+    "Stock Ledger Entry": "r",
+    "Sales Order": "r",
+    "Product Bundle": "r",
+}
 _STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
 TASKS: tuple[Task, ...] = (

@@ -44,7 +44,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         kinds=KINDS,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
-        deps=["medusa_products", doctype("Bin"), doctype("Warehouse")],
+        deps=["medusa_products", doctype("Bin"), doctype("Warehouse"), doctype("Batch"), doctype("Sales Order")],
         check_specs=[check_spec("medusa_stock")],
         description=(
             "The stock of a Website Item's warehouses, as Medusa's inventory level and as its in-stock flag;"
@@ -56,6 +56,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         # It loads pandas, which only a run of this asset needs.
         from erp_medusa_pipelines.sync.stock.locations import find_locations
+        from erp_medusa_pipelines.sync.stock.quantities import StockRule
         from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
 
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
@@ -72,6 +73,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 writer=run.shop.writer,
                 inventory=inventory,
                 locations=locations,
+                rule=StockRule(settings.stock_quantity, settings.safety_stock),
                 zero_percent=settings.stock_zero_percent,
                 # Items that somebody named are no mass loss.
                 allow_zero=config.allow_zero or bool(run.shop.items),

@@ -61,6 +61,14 @@ class Site(Protocol):
         """Bring an Item's stock in a warehouse to this quantity."""
         ...
 
+    def receive(self, code: str, warehouse: str, batch: str, quantity: float, expiry: str) -> None:
+        """Receive so much of an Item in a new Batch that expires on this day, also one that is past."""
+        ...
+
+    def order(self, code: str, warehouse: str, quantity: float, *, medusa_order_id: str = "") -> str:
+        """Submit a Sales Order and return its name."""
+        ...
+
     def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
         """Attach a file to a Website Item and return the File's name; `values` are forced upon it."""
         ...
@@ -122,6 +130,36 @@ class EmbeddedSite(ErpStore):
             self.set("Bin", found[0]["name"], actual_qty=quantity)
         else:
             self.insert("Bin", item_code=code, warehouse=warehouse, actual_qty=quantity)
+
+    def receive(self, code: str, warehouse: str, batch: str, quantity: float, expiry: str) -> None:
+        """Write the Batch, its ledger and the Bin."""
+        self.insert("Batch", name=batch, batch_id=batch, item=code, expiry_date=expiry, batch_qty=quantity)
+        entry = {"batch_no": batch, "warehouse": warehouse, "qty": quantity}
+        self.insert(
+            "Serial and Batch Bundle", item_code=code, warehouse=warehouse, type_of_transaction="Inward",
+            total_qty=quantity, docstatus=1, entries=[entry],
+        )  # fmt: skip
+        self._add_to_bin(code, warehouse, actual_qty=quantity)
+
+    def order(self, code: str, warehouse: str, quantity: float, *, medusa_order_id: str = "") -> str:
+        """Write the order, and what it reserves into the Bin."""
+        line = {
+            "item_code": code, "warehouse": warehouse, "qty": quantity, "stock_qty": quantity, "conversion_factor": 1,
+            "delivered_qty": 0,
+        }  # fmt: skip
+        self._add_to_bin(code, warehouse, reserved_qty=quantity)
+        return self.insert(
+            "Sales Order", name=f"SAL-ORD-{uuid4().hex[:8]}", docstatus=1, status="To Deliver and Bill",
+            medusa_order_id=medusa_order_id or None, items=[line],
+        )  # fmt: skip
+
+    def _add_to_bin(self, code: str, warehouse: str, **quantities: float) -> None:
+        found = self.rows("Bin", item_code=code, warehouse=warehouse)
+        if found:
+            values = {key: (found[0][key] or 0) + quantity for key, quantity in quantities.items()}
+            self.set("Bin", found[0]["name"], **values)
+        else:
+            self.insert("Bin", item_code=code, warehouse=warehouse, **quantities)
 
     def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
         """Write the File's row and its content."""

@@ -155,7 +155,8 @@ def _metadata(item: WebsiteItem) -> dict[str, Any]:
     """Return values for all of METADATA_KEYS; an empty text deletes the key when Medusa merges metadata."""
     row = item.row
     specifications = [
-        {"label": clean_name(label), "description": plain_text(description)} for label, description in item.specifications
+        {"label": clean_name(label), "description": plain_text(description)}
+        for label, description in item.specifications
     ]
     return {
         "item_code": item.item_code,

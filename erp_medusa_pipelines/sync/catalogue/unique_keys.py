@@ -105,7 +105,12 @@ class UniqueKeys:
                 self._medusa.update_inventory_item(links[0]["inventory_item_id"], {"sku": item.item_code})
 
     def restock(self, item: WebsiteItem) -> None:
-        """Link the variant to its inventory item again; Medusa refuses to manage inventory of a variant without one."""
+        """Link the variant to its inventory item again; Medusa refuses to manage inventory of a variant without one.
+
+        One that is not to be managed any more needs nothing: Medusa drops the link and keeps the inventory item.
+        """
+        if not item.is_stocked:
+            return
         variant = {"id": item.row["medusa_variant_id"], "product_id": item.row["medusa_id"], "sku": item.item_code}
         MedusaInventory(self._medusa).stock_variant(variant)
 

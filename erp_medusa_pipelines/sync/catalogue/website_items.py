@@ -13,7 +13,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.shop import for_sale
-from erp_medusa_pipelines.sync.shop.bundles import bundle_codes
+from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 
 FIELDS = (
     "name", "modified", "medusa_id", "medusa_variant_id", "item_group", "web_item_name", "short_description",
@@ -75,7 +75,7 @@ class WebsiteItemReader:
             barcodes.setdefault(child["parent"], child["barcode"])
         today = self._erp.clock().date()
         without_stock = [row["item_code"] for row in rows if row["item_code"] and not row["item_is_stock_item"]]
-        bundles = bundle_codes(self._erp, without_stock)
+        bundles = read_bundles(self._erp, without_stock, today)
         specifications: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for child in self._erp.rows_in(
             "Item Website Specification",
@@ -94,7 +94,7 @@ class WebsiteItemReader:
                 country_code=self._country_codes.get(row["country_of_origin"] or ""),
                 barcode=barcodes.get(row["item_code"]),
                 not_for_sale=for_sale.reason_against(row, today),
-                is_stocked=bool(row["item_is_stock_item"]) or row["item_code"] in bundles,
+                is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
             )
             for row in rows
         ]

@@ -1,12 +1,18 @@
 """Product Bundles: Items without stock of their own that are sold as a set of others."""
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.shop.for_sale import end_of_life
 
 BUNDLE = "Product Bundle"
+PART_FIELDS = [
+    "parent", "item_code", "qty", "item_code.is_stock_item as part_is_stock_item",
+    "item_code.disabled as part_disabled", "item_code.end_of_life as part_end_of_life",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,27 +21,63 @@ class Part:
 
     item_code: str
     quantity: float
+    is_stocked: bool = True
+    against: str | None = None
+    """Why the bundle cannot be sold because of this part, or None."""
 
 
-def bundle_codes(erp: ErpNextClient, item_codes: Iterable[str]) -> frozenset[str]:
-    """Return which of these Items are Product Bundles that are in use. No request without item codes."""
-    rows = erp.rows_in(BUNDLE, ["new_item_code"], item_codes, key="new_item_code", filters=[["disabled", "=", 0]])
-    return frozenset(row["new_item_code"] for row in rows)
+def read_bundles(erp: ErpNextClient, item_codes: Iterable[str], today: date) -> dict[str, list[Part]]:
+    """Return the parts of those of these Items that are bundles in use, by item code. The same Item twice adds up.
 
-
-def read_bundles(erp: ErpNextClient, item_codes: Iterable[str]) -> dict[str, list[Part]]:
-    """Return the parts of those of these Items that are bundles in use, by item code. The same Item twice adds up."""
-    codes = bundle_codes(erp, item_codes)
-    quantities: dict[str, dict[str, float]] = {code: defaultdict(float) for code in sorted(codes)}
+    No request without item codes, and none for parts without bundles.
+    """
+    known = erp.rows_in(BUNDLE, ["new_item_code"], item_codes, key="new_item_code", filters=[["disabled", "=", 0]])
+    bundles: dict[str, dict[str, Part]] = {row["new_item_code"]: {} for row in known}
     rows = erp.rows_in(
         "Product Bundle Item",
-        ["parent", "item_code", "qty"],
-        sorted(codes),
+        PART_FIELDS,
+        sorted(bundles),
         key="parent",
         order_by="parent asc, idx asc",
         parent=BUNDLE,
     )
     for row in rows:
-        if row["parent"] in quantities and row["item_code"]:
-            quantities[row["parent"]][row["item_code"]] += row["qty"] or 0.0
-    return {code: [Part(item, quantity) for item, quantity in parts.items()] for code, parts in quantities.items()}
+        parts = bundles.get(row["parent"])
+        if parts is not None and row["item_code"]:
+            part = _part(row, today)
+            before = parts.get(part.item_code)
+            parts[part.item_code] = replace(part, quantity=part.quantity + before.quantity) if before else part
+    return _without_nesting(erp, bundles)
+
+
+def has_stock(parts: Iterable[Part]) -> bool:
+    """Return whether the number of bundles is limited by the stock of any part."""
+    return any(part.is_stocked or part.against for part in parts)
+
+
+def _part(row: Mapping[str, Any], today: date) -> Part:
+    code, end = row["item_code"], end_of_life(row["part_end_of_life"])
+    against = None
+    if row["part_is_stock_item"] is None:
+        against = f"its part {code} does not exist"
+    elif row["part_disabled"]:
+        against = f"its part {code} is disabled"
+    elif end is not None and end <= today:
+        against = f"its part {code} reached its end of life on {end}"
+    return Part(code, row["qty"] or 0.0, bool(row["part_is_stock_item"]), against)
+
+
+def _without_nesting(erp: ErpNextClient, bundles: Mapping[str, Mapping[str, Part]]) -> dict[str, list[Part]]:
+    """Mark parts that are bundles themselves: ERPNext does not unpack them."""
+    services = {part.item_code for parts in bundles.values() for part in parts.values() if not part.is_stocked}
+    rows = erp.rows_in(BUNDLE, ["new_item_code"], sorted(services), key="new_item_code")
+    nested = {row["new_item_code"] for row in rows}
+    return {
+        code: [
+            replace(part, against=part.against or f"its part {part.item_code} is a Product Bundle itself")
+            if part.item_code in nested
+            else part
+            for part in parts.values()
+        ]
+        for code, parts in bundles.items()
+    }

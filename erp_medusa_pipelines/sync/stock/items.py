@@ -1,27 +1,25 @@
-"""Website Items as the stock sync needs them, and the Bins of their warehouses. Reads ERPNext only.
+"""Website Items as the stock sync needs them, and the warehouses. Reads ERPNext only.
 
-Belongs here: which items count, and reading them and their Bins in few requests. Does not belong here: what Medusa is
-sent (plan.py).
+Belongs here: which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 
 ITEMS_PER_REQUEST = 2000
 FIELDS = (
-    "name", "item_code", "published", "medusa_variant_id", "website_warehouse", "custom_threshold_qty",
-    "custom_in_stock",
+    "name", "item_code", "medusa_variant_id", "website_warehouse", "custom_threshold_qty", "custom_in_stock",
+    "item_code.is_stock_item as item_is_stock_item", "item_code.has_batch_no as item_has_batch_no",
+    "item_code.has_variants as item_has_variants", "item_code.variant_of as item_variant_of",
+    "item_code.safety_stock as item_safety_stock",
 )  # fmt: skip
-SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
-TREE = ["name", "lft", "rgt", "is_group"]
-BIN = ["item_code", "warehouse", "actual_qty"]
+# Templates too: their variants may be sold from the template's warehouse.
+SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"], ["has_variants", "=", 1]]
+TREE = ["name", "lft", "rgt", "is_group", "disabled", "is_rejected_warehouse", "warehouse_type"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +32,38 @@ class StockItem:
     warehouse: str
     threshold: int
     in_stock: int
+    is_stocked: bool = True
+    """False for services and Product Bundles, which have no Bins."""
+    has_batches: bool = False
+    safety_stock: float = 0.0
 
 
-def stock_items(erp: ErpNextClient) -> Iterator[StockItem]:
-    """Return the whole shop's Website Items that are published or have been exported, ordered by name."""
-    for row in erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
-        yield StockItem(
+def stock_items(erp: ErpNextClient) -> list[StockItem]:
+    """Return the whole shop's Website Items that are published or have been exported, ordered by name.
+
+    A variant without a warehouse is sold from its template's, as in ERPNext's web shop. Templates themselves have no
+    stock: they are left out unless they were exported.
+    """
+    rows = list(erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000))
+    templates = {row["item_code"]: row["website_warehouse"] for row in rows if row["item_has_variants"]}
+    return [
+        StockItem(
             row["name"],
             row["item_code"] or "",
             row["medusa_variant_id"] or "",
-            row["website_warehouse"] or "",
+            row["website_warehouse"] or templates.get(row["item_variant_of"]) or "",
             int(row["custom_threshold_qty"] or 0),
             int(bool(row["custom_in_stock"])),
+            # An Item that does not exist is counted as before: its Bins may still be there.
+            is_stocked=row["item_is_stock_item"] != 0,
+            has_batches=bool(row["item_has_batch_no"]),
+            safety_stock=row["item_safety_stock"] or 0.0,
         )
+        for row in rows
+        if row["medusa_variant_id"] or not row["item_has_variants"]
+    ]
 
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:
-    """Return every Warehouse: name, lft, rgt, is_group."""
+    """Return every Warehouse, with the columns TREE."""
     return pd.DataFrame(erp.rows("Warehouse", TREE, page_size=10_000), columns=pd.Index(TREE))
-
-
-def bins(erp: ErpNextClient, codes: Iterable[str]) -> pd.DataFrame:
-    """Return the Bins of these Items: item_code, warehouse, actual_qty."""
-    rows: list[tuple[Any, ...]] = []
-    for some in batched(codes, ITEMS_PER_REQUEST):
-        found = erp.get_list("Bin", BIN, filters=[["item_code", "in", some]])
-        rows += [(row["item_code"], row["warehouse"], row["actual_qty"] or 0.0) for row in found]
-    return pd.DataFrame(rows, columns=pd.Index(BIN)).astype({"actual_qty": "float64"})

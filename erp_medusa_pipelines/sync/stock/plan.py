@@ -1,10 +1,10 @@
 """Plan what makes Medusa's levels and the in-stock flag equal to the stock in the warehouses. Pure functions.
 
 Belongs here: comparing, rounding, and what is reserved. Does not belong here: reading either side (items.py,
-inventory.py), how Bins become quantities (warehouses.py), or the order of writing (stock_sync.py).
+inventory.py), what can be promised (on_hand.py), or the order of writing (stock_sync.py).
 
-A level is the stock on hand (actual_qty): Medusa itself subtracts what it has reserved for orders. A level is never
-set below the reserved quantity, which is sold already and must be possible to ship.
+Medusa itself subtracts what it has reserved for orders. A level is never set below the reserved quantity, which is sold
+already and must be possible to ship.
 """
 
 import math
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from erp_medusa_pipelines.sync.stock.items import StockItem
+from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places
 
 
 class Stocked(NamedTuple):
@@ -81,7 +82,7 @@ class FlagPlan:
 def plan_levels(
     name: str,
     inventory_item_id: str,
-    on_hand: Mapping[str, float],
+    on_hand: Places,
     stocked: Mapping[str, Stocked],
     *,
     ours: Set[str],
@@ -93,11 +94,12 @@ def plan_levels(
     `no_longer_used`. The latter is no loss if the item is stored elsewhere now.
     """
     plan = LevelPlan()
-    is_elsewhere = any(_whole(quantity) for quantity in on_hand.values())
-    left = {place: 0.0 for place in stocked if place in ours or place in no_longer_used}
-    for location, quantity in {**left, **on_hand}.items():
+    is_elsewhere = any(_whole(quantity.for_sale) for quantity in on_hand.values())
+    left = {place: OnHand() for place in stocked if place in ours or place in no_longer_used}
+    for location, there in {**left, **on_hand}.items():
         plan.counts["found"] += 1
         have = stocked.get(location)
+        quantity = there.level(have.reserved if have else 0.0)
         target = _target(quantity, have, plan.counts)
         was_positive = have is not None and have.quantity > 0
         plan.positive += was_positive
@@ -110,11 +112,16 @@ def plan_levels(
     return plan
 
 
-def plan_flags(items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> FlagPlan:
-    """Compare the in-stock flags with the quantities of the items whose quantities are known."""
-    plan = FlagPlan()
+def plan_flags(
+    items: Mapping[str, StockItem], on_hand: Mapping[str, Places], not_stocked: Set[str] = frozenset()
+) -> FlagPlan:
+    """Compare the in-stock flags with the quantities of the items whose quantities are known.
+
+    Items that are `not_stocked` are in stock, as in ERPNext's web shop.
+    """
+    plan = FlagPlan(changes={name: 1 for name in sorted(not_stocked) if not items[name].in_stock})
     for name, places in on_hand.items():
-        item, quantity = items[name], sum(_whole(each) for each in places.values())
+        item, quantity = items[name], sum(_whole(each.left) for each in places.values())
         in_stock = int(quantity > 0)
         if 0 < quantity <= item.threshold:
             plan.low.append(LowStock(name, quantity, item.threshold))

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import ClassVar
 
-import pandas as pd
-
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
@@ -26,15 +24,18 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
-from erp_medusa_pipelines.sync.stock.items import StockItem, bins, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.items import StockItem, stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
+from erp_medusa_pipelines.sync.stock.on_hand import Places
 from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
+from erp_medusa_pipelines.sync.stock.quantities import Found, QuantityReader, StockRule
 from erp_medusa_pipelines.sync.stock.sender import LevelSender
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
 ROWS_COMPARED = 500
 """Inventory items compared while the next ones are fetched."""
 
+BUNDLE = "bundle"
 ALLOW = "allow_zero: true"
 LOCATIONS = variable_name("warehouse_stock_locations")
 FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
@@ -49,13 +50,13 @@ class StockSync(BatchSync):
     writer: ErpNextWriter
     inventory: MedusaInventory
     locations: StockLocations
+    rule: StockRule = field(default_factory=StockRule)
     zero_percent: int = 50
     allow_zero: bool = False
     levels_per_call: int = 1000
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
-    _found_bins: bool = False
     _losses_stopped: MassLossError | None = None
 
     def run(self) -> SyncReport:
@@ -70,8 +71,9 @@ class StockSync(BatchSync):
             counting = pool.submit(self._on_hand, items)
             pages = ahead(batched(self.inventory.stocked(skus, in_shop) if skus else (), ROWS_COMPARED))
             first = next(pages, [])
-            on_hand = counting.result()
-        flags = self._flags(items, on_hand)
+            quantities = counting.result()
+        on_hand = quantities.on_hand
+        flags = self._flags(items, quantities)
         found = InventoryReader(self, self.inventory).stocked(items, on_hand, chain([first], pages))
         levels = self._braked(*self._levels(found, on_hand), flags)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
@@ -96,45 +98,40 @@ class StockSync(BatchSync):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
         return items, exported
 
-    # --- quantities in ERPNext --- ---------------------------------------------------------------------------------
+    # --- quantities in ERPNext --------------------------------------------------------------------------------
 
-    def _on_hand(self, items: Mapping[str, StockItem]) -> dict[str, dict[str, float]]:
-        """Return {Website Item: {stock location: quantity}} without items of unknown quantity, which are reported."""
+    def _on_hand(self, items: Mapping[str, StockItem]) -> Found:
+        """Return what ERPNext knows of these items; those of unknown quantity are reported."""
         try:
-            warehouses = Warehouses(warehouse_rows(self.erp), self.locations.by_warehouse, self.locations.default)
+            warehouses = Warehouses(
+                warehouse_rows(self.erp),
+                self.locations.by_warehouse,
+                self.locations.default,
+                every_one=self.rule.quantity == "actual",
+            )
         except KeyError as error:
             text = f"{LOCATIONS}: there is no Warehouse {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
-        known: list[tuple[str, str, str]] = []
-        on_hand: dict[str, dict[str, float]] = {}
-        for name, item in items.items():
-            if not item.warehouse:
-                # ERPNext's web shop does not sell an item without a warehouse either.
-                self.report.count("without_warehouse")
-                on_hand[name] = {}
-            elif item.warehouse in warehouses:
-                known.append((name, item.item_code, item.warehouse))
-            else:
-                self._reject_warehouse(name, item.warehouse)
-        if not known:
-            return on_hand
-        frame = pd.DataFrame(known, columns=pd.Index(["name", "item_code", "warehouse"]))
-        found = bins(self.erp, frame["item_code"])
-        self._found_bins = len(found) > 0
-        for (name, location), quantity in warehouses.on_hand(frame, found).items():
-            on_hand.setdefault(name, {})[location] = quantity
-        return on_hand
+        found = QuantityReader(self.erp, warehouses, self.rule).read(items)
+        self.report.count("without_warehouse", found.without_warehouse)
+        self.report.count("not_stocked", len(found.not_stocked))
+        for name, warehouse in found.unknown_warehouses.items():
+            self._reject_warehouse(name, warehouse)
+        for name, reason in found.unsellable.items():
+            if not self.held(name, reason, BUNDLE):
+                self.reject(name, reason, f"the bundle cannot be sold: {reason}", "item_code", kind=BUNDLE)
+        return found
 
     def _reject_warehouse(self, name: str, warehouse: str) -> None:
         text = f"there is no Warehouse {warehouse}"
         self.reject(name, warehouse, text, "website_warehouse", lies=Lies.ELSEWHERE, kind="warehouse")
 
-    def _flags(self, items: Mapping[str, StockItem], on_hand: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
+    def _flags(self, items: Mapping[str, StockItem], quantities: Found) -> dict[str, int]:
         """Return changes of custom_in_stock by Website Item. Raises MassLossError when ERPNext has no Bin at all."""
-        plan = plan_flags(items, on_hand)
+        plan = plan_flags(items, quantities.on_hand, quantities.not_stocked)
         self.low_stock += plan.low
         self.report.count("low_stock", len(plan.low))
-        if not (self._found_bins or self.allow_zero):
+        if not (quantities.has_bins or self.allow_zero):
             lost = sum(not in_stock for in_stock in plan.changes.values())
             of = sum(item.in_stock for item in items.values())
             refuse_mass_loss(
@@ -148,9 +145,7 @@ class StockSync(BatchSync):
 
     # --- levels in Medusa ----------------------------------------------------------------------------------
 
-    def _levels(
-        self, found: Iterable[StockedItem], on_hand: Mapping[str, Mapping[str, float]]
-    ) -> tuple[list[Level], int]:
+    def _levels(self, found: Iterable[StockedItem], on_hand: Mapping[str, Places]) -> tuple[list[Level], int]:
         """Return the levels to write, and how many levels of the batch are above zero now."""
         ours, no_longer_used = self.locations.used, self.locations.no_longer_used.keys()
         levels: list[Level] = []
@@ -195,13 +190,14 @@ class StockSync(BatchSync):
     def _flags_in_shop(self) -> Counted:
         shop = self._whole_shop()
         items, _in_shop = shop._read_items()
-        changes = plan_flags(items, shop._on_hand(items)).changes
+        quantities = shop._on_hand(items)
+        changes = plan_flags(items, quantities.on_hand, quantities.not_stocked).changes
         return sum(not in_stock for in_stock in changes.values()), sum(item.in_stock for item in items.values())
 
     def _sold_out_in_shop(self) -> Counted:
         shop = self._whole_shop()
         items, in_shop = shop._read_items()
-        on_hand = shop._on_hand(items)
+        on_hand = shop._on_hand(items).on_hand
         skus = [item.item_code for item in items.values() if item.variant_id]
         pages = batched(self.inventory.stocked(skus, in_shop), ROWS_COMPARED)
         found = InventoryReader(shop, self.inventory).found_by_sku(items, on_hand, pages)

@@ -2,11 +2,12 @@
 
 Belongs here: rolling up. Does not belong here: reading, or what Medusa is sent (plan.py).
 
-A Website Item is sold from its website_warehouse and everything below it. A mapping assigns warehouses to stock
+A Website Item is sold from its website_warehouse and everything below it, except warehouses that goods are not sold
+from: disabled ones, those for rejected goods and those for goods in transit. A mapping assigns warehouses to stock
 locations; an assignment also holds for everything below the warehouse, unless a lower one overrides it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,16 +15,26 @@ import pandas as pd
 QUANTITY_DECIMALS = 6
 """Decimals that sums of Frappe's floats are rounded to: 30 times 0.1 is 3."""
 
+TRANSIT = "Transit"
+"""ERPNext's Warehouse Type for goods on their way between warehouses."""
+
 
 class Warehouses:
-    """The tree. `rows` has the columns name, lft, rgt, is_group of every Warehouse."""
+    """The tree. `rows` has the columns `items.TREE` of every Warehouse.
 
-    def __init__(self, rows: pd.DataFrame, locations: Mapping[str, str], default_location: str) -> None:
+    With `every_one`, warehouses that goods are not sold from count as well.
+    """
+
+    def __init__(
+        self, rows: pd.DataFrame, locations: Mapping[str, str], default_location: str, *, every_one: bool = False
+    ) -> None:
         unknown = set(locations) - set(rows["name"])
         if unknown:
             raise KeyError(", ".join(sorted(unknown)))
         # Any: pandas types its results as unions that fit no annotation.
         self._rows: Any = rows.set_index("name", drop=False)
+        is_closed = rows["disabled"].fillna(0).astype(bool) | rows["is_rejected_warehouse"].fillna(0).astype(bool)
+        self._rows["sold_from"] = (every_one | ~(is_closed | (rows["warehouse_type"] == TRANSIT))).to_numpy()
         # Ascending lft: a lower warehouse comes later and overrides those above it.
         self._rows["location_id"] = default_location
         for name in sorted(locations, key=lambda one: self._rows.at[one, "lft"]):
@@ -40,21 +51,24 @@ class Warehouses:
         leaves = below[below["is_group"] == 0]
         return sorted(set((leaves if len(leaves) else below)["location_id"]))
 
-    def on_hand(self, items: pd.DataFrame, bins: pd.DataFrame) -> dict[tuple[str, str], float]:
-        """Return quantities by (name, location_id), with 0 at possible locations without a Bin.
+    def roll_up(
+        self, items: pd.DataFrame, quantities: pd.DataFrame, columns: Sequence[str]
+    ) -> dict[tuple[str, str], dict[str, float]]:
+        """Return sums of `columns` by (name, location_id), with zeros at possible locations without a quantity.
 
-        Columns of `items`: name, item_code, warehouse; of `bins`: item_code, warehouse, actual_qty.
+        Columns of `items`: name, item_code, warehouse; of `quantities`: item_code, warehouse and `columns`.
         """
-        tree = self._rows[["name", "lft", "rgt", "location_id"]].rename(columns={"name": "warehouse"})
+        tree = self._rows[["name", "lft", "rgt", "location_id", "sold_from"]].rename(columns={"name": "warehouse"})
         sold_from = items.merge(tree[["warehouse", "lft", "rgt"]], on="warehouse")
-        stocked = bins.merge(tree[["warehouse", "lft", "location_id"]].rename(columns={"lft": "at"}), on="warehouse")
+        open_ones = tree[tree["sold_from"]][["warehouse", "lft", "location_id"]].rename(columns={"lft": "at"})
+        stocked = quantities.merge(open_ones, on="warehouse")
         pairs: Any = sold_from[["name", "item_code", "lft", "rgt"]].merge(stocked, on="item_code")
         inside = pairs[pairs["at"].between(pairs["lft"], pairs["rgt"])]
-        summed = inside.groupby(["name", "location_id"])["actual_qty"].sum().round(QUANTITY_DECIMALS)
+        summed = inside.groupby(["name", "location_id"])[list(columns)].sum().round(QUANTITY_DECIMALS)
         places = {warehouse: self.locations_of(warehouse) for warehouse in items["warehouse"].unique()}
         nothing = {
-            (name, location): 0.0
+            (name, location): dict.fromkeys(columns, 0.0)
             for name, warehouse in zip(items["name"], items["warehouse"], strict=True)
             for location in places[warehouse]
         }
-        return {**nothing, **{key: float(quantity) for key, quantity in summed.items()}}
+        return {**nothing, **summed.to_dict(orient="index")}

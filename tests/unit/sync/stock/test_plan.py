@@ -3,6 +3,7 @@
 import pytest
 
 from erp_medusa_pipelines.sync.stock.items import StockItem
+from erp_medusa_pipelines.sync.stock.on_hand import OnHand
 from erp_medusa_pipelines.sync.stock.plan import LowStock, Stocked, plan_flags, plan_levels
 
 OURS = frozenset({"sloc_1", "sloc_2"})
@@ -13,7 +14,7 @@ def item(name: str, threshold: int = 0, in_stock: int = 0) -> StockItem:
 
 
 def test_only_what_differs_is_written() -> None:
-    plan = plan_levels("A", "iitem_1", {"sloc_1": 5.0, "sloc_2": 3.0}, {"sloc_1": Stocked(5, 0)}, ours=OURS)
+    plan = plan_levels("A", "iitem_1", {"sloc_1": OnHand(5.0), "sloc_2": OnHand(3.0)}, {"sloc_1": Stocked(5, 0)}, ours=OURS)
     (level,) = plan.write
     assert level.body == {"inventory_item_id": "iitem_1", "location_id": "sloc_2", "stocked_quantity": 3}
     assert not level.exists
@@ -32,7 +33,7 @@ def test_a_location_that_is_no_longer_used_is_emptied_which_is_no_loss_where_the
     elsewhere: float, is_loss: bool
 ) -> None:
     plan = plan_levels(
-        "A", "iitem_1", {"sloc_1": elsewhere}, {"sloc_9": Stocked(4, 0)}, ours=OURS, no_longer_used={"sloc_9"}
+        "A", "iitem_1", {"sloc_1": OnHand(elsewhere)}, {"sloc_9": Stocked(4, 0)}, ours=OURS, no_longer_used={"sloc_9"}
     )
     emptied = next(level for level in plan.write if level.location_id == "sloc_9")
     assert (emptied.quantity, emptied.sells_out) == (0, is_loss)
@@ -51,7 +52,7 @@ def test_a_location_that_is_no_longer_used_is_emptied_which_is_no_loss_where_the
 def test_a_level_is_whole_not_negative_and_covers_what_is_reserved(
     quantity: float, reserved: float, written: int, counted: str | None
 ) -> None:
-    plan = plan_levels("A", "iitem_1", {"sloc_1": quantity}, {"sloc_1": Stocked(99, reserved)}, ours=OURS)
+    plan = plan_levels("A", "iitem_1", {"sloc_1": OnHand(quantity)}, {"sloc_1": Stocked(99, reserved)}, ours=OURS)
     assert [level.quantity for level in plan.write] == [written]
     assert {name for name, number in plan.counts.items() if number} - {"found"} == ({counted} if counted else set())
 
@@ -60,7 +61,7 @@ def test_flags_follow_the_sum_of_all_places_and_low_stock_is_listed() -> None:
     items = {
         name: item(name, threshold, in_stock) for name, threshold, in_stock in (("A", 3, 0), ("B", 0, 1), ("C", 0, 1))
     }
-    plan = plan_flags(items, {"A": {"sloc_1": 1.0, "sloc_2": 2.0}, "B": {}, "C": {"sloc_1": 7.0}})
+    plan = plan_flags(items, {"A": {"sloc_1": OnHand(1.0), "sloc_2": OnHand(2.0)}, "B": {}, "C": {"sloc_1": OnHand(7.0)}})
     assert plan.changes == {"A": 1, "B": 0}
     assert plan.low == [LowStock("A", 3, 3)]
 

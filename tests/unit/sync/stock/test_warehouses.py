@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erp_medusa_pipelines.sync.stock.items import TREE as COLUMNS
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
 # name: (lft, rgt, is_group)
@@ -21,10 +22,8 @@ TREE = {
 
 
 def tree(locations: dict[str, str] | None = None) -> Warehouses:
-    rows = pd.DataFrame(
-        [(name, *bounds) for name, bounds in TREE.items()], columns=pd.Index(["name", "lft", "rgt", "is_group"])
-    )
-    return Warehouses(rows, locations or {}, "here")
+    rows = [(name, *bounds, 0, 0, None) for name, bounds in TREE.items()]
+    return Warehouses(pd.DataFrame(rows, columns=pd.Index(COLUMNS)), locations or {}, "here")
 
 
 def on_hand(
@@ -37,7 +36,7 @@ def on_hand(
     frame = pd.DataFrame(bins, columns=pd.Index(["item_code", "warehouse", "actual_qty"])).astype(
         {"actual_qty": "float64"}
     )
-    return warehouses.on_hand(items, frame)
+    return {key: row["actual_qty"] for key, row in warehouses.roll_up(items, frame, ["actual_qty"]).items()}
 
 
 def test_a_warehouse_holds_what_lies_below_it() -> None:

@@ -1,0 +1,185 @@
+"""Read from ERPNext how many of each Website Item can be sold at each stock location.
+
+Belongs here: which quantities are read for which items, bundles and variants among them, and putting them together.
+Rolling up warehouses is in `warehouses.py`, the sums are in `on_hand.py`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
+from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
+from erp_medusa_pipelines.sync.stock.on_hand import OnHand, of_bundle, with_safety
+from erp_medusa_pipelines.sync.stock.taken import expired, ordered
+from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
+
+StockQuantity = Literal["available", "actual"]
+COLUMNS = ("actual", "expired", "reserved", "ordered")
+BIN = ("actual_qty", "reserved_qty", "reserved_qty_for_production", "reserved_qty_for_sub_contract")
+KEY = pd.Index(["name", "item_code", "warehouse"])
+Key = tuple[str, str]
+"""(Website Item, Item): of a bundle, one for each part."""
+
+
+@dataclass(frozen=True)
+class StockRule:
+    """What is sold: `actual` is what lies in the warehouses, `available` what of it can be promised.
+
+    `safety` is withheld from each item that has no safety stock of its own.
+    """
+
+    quantity: StockQuantity = "available"
+    safety: float = 0.0
+
+
+@dataclass
+class Found:
+    """What ERPNext knows of some items."""
+
+    on_hand: dict[str, dict[str, OnHand]] = field(default_factory=dict)
+    """Quantities by Website Item and stock location; empty for an item that cannot be sold from anywhere."""
+    bundles: dict[str, list[Part]] = field(default_factory=dict)
+    """Parts by Website Item, of Product Bundles that are limited by their parts' stock."""
+    not_stocked: set[str] = field(default_factory=set)
+    """Website Items without a quantity, as services: any number can be sold."""
+    unknown_warehouses: dict[str, str] = field(default_factory=dict)
+    """Warehouse by Website Item whose warehouse does not exist. Nothing is known of its quantity."""
+    unsellable: dict[str, str] = field(default_factory=dict)
+    """Reason by Website Item, of bundles that cannot be sold because of a part."""
+    without_warehouse: int = 0
+    has_bins: bool = False
+
+
+class QuantityReader:
+    """Read quantities of one site. Four to eight requests per 2,000 items, whatever is asked for."""
+
+    def __init__(self, erp: ErpNextClient, warehouses: Warehouses, rule: StockRule) -> None:
+        self._erp = erp
+        self._warehouses = warehouses
+        self._rule = rule
+
+    def read(self, items: Mapping[str, StockItem]) -> Found:
+        """Return what can be sold of these items, by Website Item name."""
+        found = Found()
+        today = self._erp.clock().date()
+        services = {item.item_code for item in items.values() if not item.is_stocked}
+        bundles = read_bundles(self._erp, sorted(services), today)
+        wanted: list[tuple[Key, str]] = []
+        warehouse_of = {item.item_code: item.warehouse for item in items.values()}
+        for name, item in items.items():
+            parts = bundles.get(item.item_code, [])
+            if not item.is_stocked and not has_stock(parts):
+                found.not_stocked.add(name)
+            elif parts:
+                found.bundles[name] = parts
+                wanted += self._bundle(found, item, parts, warehouse_of)
+            else:
+                wanted += self._plain(found, item)
+        sums = self._sums(found, wanted, {code for code, item in _by_code(items) if item.has_batches}, bundles)
+        for name in found.bundles:
+            if name not in found.unsellable:
+                found.on_hand[name] = _packed(found.bundles[name], name, sums)
+        for name, item in items.items():
+            if name not in found.bundles and (name, item.item_code) in sums:
+                found.on_hand[name] = with_safety(sums[name, item.item_code], self._safety(item))
+        return found
+
+    def _plain(self, found: Found, item: StockItem) -> list[tuple[Key, str]]:
+        if not item.warehouse:
+            # ERPNext's web shop does not sell an item without a warehouse either.
+            found.without_warehouse += 1
+            found.on_hand[item.name] = {}
+        elif item.warehouse not in self._warehouses:
+            found.unknown_warehouses[item.name] = item.warehouse
+        else:
+            return [((item.name, item.item_code), item.warehouse)]
+        return []
+
+    def _bundle(
+        self, found: Found, item: StockItem, parts: Iterable[Part], warehouse_of: Mapping[str, str]
+    ) -> list[tuple[Key, str]]:
+        """Return where to look for the parts: in the bundle's own warehouse, else in that of each part."""
+        against = next((part.against for part in parts if part.against), None)
+        if against:
+            found.unsellable[item.name] = against
+            found.on_hand[item.name] = {}
+            return []
+        places = {part.item_code: item.warehouse or warehouse_of.get(part.item_code, "") for part in parts}
+        if item.warehouse and item.warehouse not in self._warehouses:
+            found.unknown_warehouses[item.name] = item.warehouse
+            return []
+        return [((item.name, code), place) for code, place in places.items() if place in self._warehouses]
+
+    def _safety(self, item: StockItem) -> float:
+        if self._rule.quantity == "actual":
+            return 0.0
+        return item.safety_stock if item.safety_stock > 0 else self._rule.safety
+
+    def _sums(
+        self,
+        found: Found,
+        wanted: list[tuple[Key, str]],
+        with_batches: set[str],
+        bundles: Iterable[str],
+    ) -> dict[Key, dict[str, OnHand]]:
+        if not wanted:
+            return {}
+        codes = sorted({code for (_, code), _ in wanted})
+        bins = self._bins(codes)
+        found.has_bins = len(bins) > 0
+        if self._rule.quantity == "available":
+            part_codes = set(codes) - with_batches
+            in_batches = sorted(with_batches & set(codes)) + self._batched_parts(found, part_codes)
+            bins = _with(bins, expired(self._erp, in_batches, self._erp.clock().date()))
+            bins = _with(bins, ordered(self._erp, codes, frozenset(bundles)))
+            bins["reserved"] = (bins["reserved"] - bins["ordered"]).clip(lower=0)
+        frame = pd.DataFrame([(f"{name}\0{code}", code, place) for (name, code), place in wanted], columns=KEY)
+        sums: dict[Key, dict[str, OnHand]] = defaultdict(dict)
+        for (key, location), row in self._warehouses.roll_up(frame, bins, COLUMNS).items():
+            name, _, code = key.partition("\0")
+            sums[name, code][location] = OnHand(**row)
+        return sums
+
+    def _batched_parts(self, found: Found, codes: set[str]) -> list[str]:
+        """Return which parts of bundles have batches; of Website Items it is known."""
+        parts = {part.item_code for each in found.bundles.values() for part in each} & codes
+        rows = self._erp.rows_in("Item", ["name"], sorted(parts), filters=[["has_batch_no", "=", 1]])
+        return [row["name"] for row in rows]
+
+    def _bins(self, codes: list[str]) -> pd.DataFrame:
+        """Return the Bins of these Items: item_code, warehouse, and COLUMNS."""
+        rows: list[tuple[str, str, float, float, float, float]] = []
+        columns = BIN if self._rule.quantity == "available" else BIN[:1]
+        for some in batched(codes, ITEMS_PER_REQUEST):
+            for row in self._erp.get_list(
+                "Bin", ["item_code", "warehouse", *columns], filters=[["item_code", "in", some]]
+            ):
+                reserved = sum(row[column] or 0.0 for column in columns[1:])
+                rows.append((row["item_code"], row["warehouse"], row["actual_qty"] or 0.0, 0.0, reserved, 0.0))
+        frame = pd.DataFrame(rows, columns=pd.Index(["item_code", "warehouse", *COLUMNS]))
+        return frame.astype(dict.fromkeys(COLUMNS, "float64"))
+
+
+def _with(bins: pd.DataFrame, taken: pd.DataFrame) -> pd.DataFrame:
+    """Return the Bins with a column of `taken` filled in, and rows for pairs that have no Bin."""
+    (column,) = set(taken.columns) & set(COLUMNS)
+    merged = bins.drop(columns=column).merge(taken, on=["item_code", "warehouse"], how="outer")
+    return merged.fillna(dict.fromkeys(COLUMNS, 0.0))
+
+
+def _by_code(items: Mapping[str, StockItem]) -> list[tuple[str, StockItem]]:
+    return [(item.item_code, item) for item in items.values()]
+
+
+def _packed(parts: Iterable[Part], name: str, sums: Mapping[Key, dict[str, OnHand]]) -> dict[str, OnHand]:
+    """Return how many of a bundle its parts allow. A part that lies nowhere allows none."""
+    stocked = {
+        part.item_code: (part.quantity, sums.get((name, part.item_code), {})) for part in parts if part.is_stocked
+    }
+    return of_bundle(stocked)
