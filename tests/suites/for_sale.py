@@ -234,9 +234,7 @@ class ForSaleSuite:
         assert market.night(runner).success
         assert market.on_sale(item) == (5, 4)
 
-    def test_safety_stock_is_kept_back(
-        self, market: Market, runner: Runner, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_safety_stock_is_kept_back(self, market: Market, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SAFETY_STOCK", "2")
         item, own = market.offer(price=5, stock=10), market.offer(price=5, stock=10, item={"safety_stock": 7})
         assert market.night(runner).success

@@ -16,9 +16,10 @@ from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.shop import for_sale
 
 SHOWN_IN_ERP = [["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
-ROW_FIELDS = ["name", "item_code", "medusa_id", "medusa_variant_id"]
+ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", *for_sale.FIELDS]
 STATUS_FIELDS = "id,external_id,status,thumbnail,variants.id,variants.manage_inventory,variants.allow_backorder"
 LEVELS = "id,variants.id,location_levels.stocked_quantity,location_levels.reserved_quantity"
 
@@ -82,7 +83,9 @@ class Publications(WebsiteItemSync):
 
     def _complete(self, names: Sequence[str]) -> list[Publication]:
         """Return the drafts among these Website Items that are complete."""
-        rows = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
+        today = self.erp.clock().date()
+        read = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
+        rows = [row for row in read if for_sale.reason_against(row, today) is None]
         found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), STATUS_FIELDS)
         drafts = {product["id"]: product for product in found if product["status"] == "draft"}
         waiting = [row for row in rows if is_own(row, drafts.get(row["medusa_id"]))]

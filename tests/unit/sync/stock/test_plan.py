@@ -14,7 +14,9 @@ def item(name: str, threshold: int = 0, in_stock: int = 0) -> StockItem:
 
 
 def test_only_what_differs_is_written() -> None:
-    plan = plan_levels("A", "iitem_1", {"sloc_1": OnHand(5.0), "sloc_2": OnHand(3.0)}, {"sloc_1": Stocked(5, 0)}, ours=OURS)
+    plan = plan_levels(
+        "A", "iitem_1", {"sloc_1": OnHand(5.0), "sloc_2": OnHand(3.0)}, {"sloc_1": Stocked(5, 0)}, ours=OURS
+    )
     (level,) = plan.write
     assert level.body == {"inventory_item_id": "iitem_1", "location_id": "sloc_2", "stocked_quantity": 3}
     assert not level.exists
@@ -61,7 +63,9 @@ def test_flags_follow_the_sum_of_all_places_and_low_stock_is_listed() -> None:
     items = {
         name: item(name, threshold, in_stock) for name, threshold, in_stock in (("A", 3, 0), ("B", 0, 1), ("C", 0, 1))
     }
-    plan = plan_flags(items, {"A": {"sloc_1": OnHand(1.0), "sloc_2": OnHand(2.0)}, "B": {}, "C": {"sloc_1": OnHand(7.0)}})
+    plan = plan_flags(
+        items, {"A": {"sloc_1": OnHand(1.0), "sloc_2": OnHand(2.0)}, "B": {}, "C": {"sloc_1": OnHand(7.0)}}
+    )
     assert plan.changes == {"A": 1, "B": 0}
     assert plan.low == [LowStock("A", 3, 3)]
 
