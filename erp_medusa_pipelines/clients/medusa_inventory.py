@@ -4,6 +4,7 @@ Belongs here: the routes, their shapes and their traps. Does not belong here: ho
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import PermanentError
@@ -13,7 +14,8 @@ from erp_medusa_pipelines.settings import variable_name
 LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
 _INVENTORY = "inventory_items.inventory."
 VARIANT_FIELDS = (
-    f"id,sku,product_id,manage_inventory,inventory_items.inventory_item_id,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
+    "id,sku,product_id,manage_inventory,inventory_items.inventory_item_id,inventory_items.required_quantity,"
+    f"{_INVENTORY}sku,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
 ITEMS_PER_PAGE = 2000
@@ -62,6 +64,34 @@ class MedusaInventory:
     def variants_by_id(self, ids: Iterable[str]) -> list[Row]:
         """Variants with their inventory items and levels."""
         return list(self._medusa.find("/admin/product-variants", "variants", "id", ids, VARIANT_FIELDS))
+
+    def items_by_sku(self, skus: Iterable[str]) -> list[Row]:
+        """Inventory items with these skus: {id, sku, variant_link: [{variant_id}]}."""
+        return self._medusa.inventory_items_by_sku(skus, "id,sku,variant_link.variant_id")
+
+    def relink(
+        self,
+        variant: Mapping[str, Any],
+        *,
+        create: Mapping[str, int] = MappingProxyType({}),
+        update: Mapping[str, int] = MappingProxyType({}),
+        delete: Iterable[str] = (),
+    ) -> None:
+        """Change what a variant {id, product_id} is stocked by: pieces by inventory item, and items to detach.
+
+        A detached inventory item stays, with its levels. Attaching again is an update, so it may be repeated.
+        """
+
+        def rows(pieces: Mapping[str, int]) -> list[Row]:
+            return [
+                {"variant_id": variant["id"], "inventory_item_id": each, "required_quantity": number}
+                for each, number in pieces.items()
+            ]
+
+        ended = [{"variant_id": variant["id"], "inventory_item_id": each} for each in delete]
+        body = {"create": rows(create), "update": rows(update), "delete": ended}
+        path = f"/admin/products/{variant['product_id']}/variants/inventory-items/batch"
+        self._medusa.send("POST", path, body, repeatable=True)
 
     def levels(self, inventory_item_ids: Iterable[str]) -> dict[str, list[Row]]:
         """Levels {location_id, stocked_quantity, reserved_quantity} by inventory item."""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, NUMBER, STRING, TEXT, fields
+from erp_medusa_sandbox.medusa.errors import BOOLEAN, METADATA, NUMBER, STRING, TEXT, array, fields
 from erp_medusa_sandbox.medusa.http import Resource, deleted, json_body, shown
 from erp_medusa_sandbox.medusa.inventory import ITEM_FIELDS, known_item
 from erp_medusa_sandbox.medusa.lists import ListRoute, page
@@ -49,6 +49,11 @@ _NEW_ITEM = fields(
 )
 _LINK = fields({"inventory_item_id": STRING, "required_quantity": NUMBER}, required=("inventory_item_id",))
 _VARIANT = ("*", "*options", "*prices")
+_LINK_OF = fields(
+    {"variant_id": STRING, "inventory_item_id": STRING, "required_quantity": NUMBER},
+    required=("variant_id", "inventory_item_id"),
+)
+_LINKS = fields({"create": array(_LINK_OF), "update": array(_LINK_OF), "delete": array(_LINK_OF)})
 
 
 class InventoryItems(Resource):
@@ -63,6 +68,7 @@ class InventoryItems(Resource):
             Route(f"{items}/{{id}}", self._get, methods=["GET"]),
             Route(f"{items}/{{id}}", self._update, methods=["POST"]),
             Route(f"{items}/{{id}}", self._delete, methods=["DELETE"]),
+            Route("/admin/products/{id}/variants/inventory-items/batch", self._link_batch, methods=["POST"]),
             Route(links, self._link, methods=["POST"]),
             Route(f"{links}/{{item_id}}", self._unlink, methods=["DELETE"]),
         ]
@@ -117,6 +123,27 @@ class InventoryItems(Resource):
         with self.store.transaction():
             changed = self.store.put("variant", {**variant, "inventory_links": links})
         return JSONResponse({"variant": shown(request, self.store, "variant", changed, _VARIANT)})
+
+    async def _link_batch(self, request: Request) -> Response:
+        """Create, update and delete links of the product's variants, all or none."""
+        given = await json_body(request, _LINKS)
+        answer: dict[str, list[Document]] = {}
+        with self.store.transaction():
+            for what, shown_as in (("create", "created"), ("update", "updated"), ("delete", "deleted")):
+                answer[shown_as] = [self._change_link(request, what, one) for one in given.get(what, [])]
+        return JSONResponse(answer)
+
+    def _change_link(self, request: Request, what: str, given: Document) -> Document:
+        variant = own_variant(self.store, request.path_params["id"], given["variant_id"])
+        item_id = given["inventory_item_id"]
+        ends = {"product": {"variant_id": variant["id"]}, "inventory": {"inventory_item_id": item_id}}
+        links = _others(variant, item_id)
+        if what != "delete":
+            required = given.get("required_quantity", 1)
+            links.append(self.store.stamped("pvitem", inventory_item_id=item_id, required_quantity=required))
+            ends["data"] = {"required_quantity": required}
+        self.store.put("variant", {**variant, "inventory_links": links})
+        return ends
 
     async def _unlink(self, request: Request) -> Response:
         """Silently accept items that are not linked or do not exist."""

@@ -75,7 +75,7 @@ class Market(PricedShop):
 
     def bundle(self, parts: Mapping[str, float], **fields: Any) -> str:
         """Add a Product Bundle of these Website Items, as a Website Item of its own."""
-        item = self.offer(item={"is_stock_item": 0}, **fields)
+        item = self.offer(item={"is_stock_item": 0}, **fields)  # ERPNext refuses bundles of stocked Items.
         rows = [{"item_code": self.code(part), "qty": quantity} for part, quantity in parts.items()]
         self.erp.store.insert("Product Bundle", name=self.code(item), new_item_code=self.code(item), items=rows)
         return item
@@ -248,6 +248,52 @@ class ForSaleSuite:
         market.order(item, 29)
         assert market.night(runner).success
         assert market.on_sale(item) == (5, 30)
+
+    def test_a_bundle_sells_what_its_parts_allow(self, market: Market, runner: Runner) -> None:
+        first, second = market.offer(price=10, stock=10), market.offer(price=4, stock=7)
+        bundle = market.bundle({first: 2, second: 1}, price=30)
+        assert market.night(runner).success
+        # Its parts are in Medusa now, whichever was exported first.
+        assert market.night(runner).success
+        assert market.on_sale(bundle) == (30, 5)
+        assert market.can_buy(bundle, 5)
+        assert not market.can_buy(bundle, 6)
+        market.reserve(first, 6)
+        assert market.on_sale(bundle) == (30, 2), "an order for a part is seen by the bundle at once"
+        market.forget()
+        assert market.night(runner).success
+        assert market.writes() == []
+
+    def test_a_bundle_of_parts_that_are_not_in_the_shop_has_the_number_that_erpnext_has(
+        self, market: Market, runner: Runner
+    ) -> None:
+        part, other = market.offer(price=1, stock=9, published=0), market.offer(price=1, stock=40)
+        bundle = market.bundle({part: 2, other: 1}, price=30)
+        assert market.night(runner).success
+        assert market.on_sale(bundle) == (30, 4)
+        market.erp.store.set("Website Item", part, published=1)
+        for _ in range(2):
+            assert market.night(runner).success
+        market.reserve(part, 3)
+        assert market.on_sale(bundle) == (30, 3), "its part is in Medusa now"
+
+    def test_a_bundle_with_a_part_that_is_not_sold_any_more_is_sold_out_and_reported(
+        self, market: Market, runner: Runner
+    ) -> None:
+        part, other = market.offer(price=1, stock=9), market.offer(price=1, stock=40)
+        bundle = market.bundle({part: 1, other: 1}, price=30)
+        for _ in range(2):
+            assert market.night(runner).success
+        assert market.on_sale(bundle) == (30, 9)
+        market.erp.store.force("Item", market.code(part), disabled=1)
+        run = market.night(runner)
+        assert run.success
+        assert market.on_sale(bundle) == (30, 0)
+        reasons = [reject["reason"] for reject in run.rejects("medusa_stock")]
+        assert reasons == [f"the bundle cannot be sold: its part {market.code(part)} is disabled"]
+        market.erp.store.force("Item", market.code(part), disabled=0)
+        assert market.night(runner).success
+        assert market.on_sale(bundle) == (30, 9)
 
     # --- at what price ----------------------------------------------------------------------------------------
 

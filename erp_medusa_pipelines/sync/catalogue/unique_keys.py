@@ -96,6 +96,9 @@ class UniqueKeys:
 
         Call it before the variant is updated: after an interruption, the variant still differs in the next run.
         """
+        if item.is_bundle:
+            # Its variant is stocked by its parts' inventory items.
+            return
         fields = "id,inventory_items.inventory_item_id,inventory_items.inventory.sku"
         variant_id = item.row["medusa_variant_id"]
         for variant in self._medusa.find("/admin/product-variants", "variants", "id", [variant_id], fields):

@@ -35,6 +35,8 @@ class WebsiteItem:
     """Why ERPNext would not sell it, or None if it would."""
     is_stocked: bool = True
     """Whether there is a quantity of it: not of a service."""
+    is_bundle: bool = False
+    """Whether its Item is a Product Bundle."""
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ class WebsiteItemReader:
                 country_code=self._country_codes.get(row["country_of_origin"] or ""),
                 barcode=barcodes.get(row["item_code"]),
                 not_for_sale=for_sale.reason_against(row, today),
+                is_bundle=row["item_code"] in bundles,
                 is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
             )
             for row in rows

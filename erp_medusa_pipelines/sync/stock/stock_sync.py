@@ -13,7 +13,7 @@ from typing import ClassVar
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
@@ -25,6 +25,7 @@ from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
 from erp_medusa_pipelines.sync.stock.items import StockItem, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.on_hand import Places
 from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
@@ -64,15 +65,16 @@ class StockSync(BatchSync):
 
         If too many levels would drop to zero, the others are written before MassLossError is raised.
         """
-        items, in_shop = self._read_items()
+        items, variants = self._read_items()
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
             counting = pool.submit(self._on_hand, items)
-            pages = ahead(batched(self.inventory.stocked(skus, in_shop) if skus else (), ROWS_COMPARED))
+            pages = ahead(batched(self.inventory.stocked(skus, len(variants)) if skus else (), ROWS_COMPARED))
             first = next(pages, [])
             quantities = counting.result()
-        on_hand = quantities.on_hand
+        kits = self._kits(items, variants, quantities)
+        on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
         flags = self._flags(items, quantities)
         found = InventoryReader(self, self.inventory).stocked(items, on_hand, chain([first], pages))
         levels = self._braked(*self._levels(found, on_hand), flags)
@@ -88,15 +90,27 @@ class StockSync(BatchSync):
             raise self._losses_stopped
         return self.report
 
-    def _read_items(self) -> tuple[dict[str, StockItem], int]:
-        """Return the batch's Website Items by name, and the number of exported ones in the whole shop."""
+    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str]]:
+        """Return the batch's Website Items by name, and the whole shop's variants of stocked Items by item code."""
         items: dict[str, StockItem] = {}
-        exported = 0
+        variants: dict[str, str] = {}
         for item in stock_items(self.erp):
-            exported += bool(item.variant_id)
+            if item.variant_id and item.is_stocked:
+                variants[item.item_code] = item.variant_id
             if item.item_code and self.batch.contains(item.name):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
-        return items, exported
+        return items, variants
+
+    def _kits(self, items: Mapping[str, StockItem], variants: Mapping[str, str], quantities: Found) -> frozenset[str]:
+        """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
+        exported = {name: parts for name, parts in quantities.bundles.items() if items[name].variant_id}
+        bundles = [Bundle(items[name], parts) for name, parts in exported.items()]
+        try:
+            return Kits(self, self.inventory, variants).link(bundles)
+        except TransientError as error:
+            self.medusa_breaker.failed(error)
+            self.defer(exported, error)
+            return frozenset(exported)
 
     # --- quantities in ERPNext --------------------------------------------------------------------------------
 
@@ -118,8 +132,8 @@ class StockSync(BatchSync):
         for name, warehouse in found.unknown_warehouses.items():
             self._reject_warehouse(name, warehouse)
         for name, reason in found.unsellable.items():
-            if not self.held(name, reason, BUNDLE):
-                self.reject(name, reason, f"the bundle cannot be sold: {reason}", "item_code", kind=BUNDLE)
+            text = f"the bundle cannot be sold: {reason}"
+            self.reject(name, reason, text, "item_code", lies=Lies.ELSEWHERE, kind=BUNDLE)
         return found
 
     def _reject_warehouse(self, name: str, warehouse: str) -> None:
@@ -189,17 +203,17 @@ class StockSync(BatchSync):
 
     def _flags_in_shop(self) -> Counted:
         shop = self._whole_shop()
-        items, _in_shop = shop._read_items()
+        items, _variants = shop._read_items()
         quantities = shop._on_hand(items)
         changes = plan_flags(items, quantities.on_hand, quantities.not_stocked).changes
         return sum(not in_stock for in_stock in changes.values()), sum(item.in_stock for item in items.values())
 
     def _sold_out_in_shop(self) -> Counted:
         shop = self._whole_shop()
-        items, in_shop = shop._read_items()
+        items, variants = shop._read_items()
         on_hand = shop._on_hand(items).on_hand
         skus = [item.item_code for item in items.values() if item.variant_id]
-        pages = batched(self.inventory.stocked(skus, in_shop), ROWS_COMPARED)
+        pages = batched(self.inventory.stocked(skus, len(variants)), ROWS_COMPARED)
         found = InventoryReader(shop, self.inventory).found_by_sku(items, on_hand, pages)
         levels, positive = shop._levels(found, on_hand)
         return sum(level.sells_out for level in levels), positive
