@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +23,7 @@ CONSOLE = "/api/method/frappe.desk.doctype.system_console.system_console.execute
 GET_LIST = "/api/method/frappe.client.get_list"
 KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
 # Documents that every site has, or that several tests share: they are used where they exist, and stay.
-SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "File", "Server Script")
+SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "Warehouse Type", "File", "Server Script")
 # Frappe names them by a hash, and a test by what it is looked for by.
 NAMED_BY_TESTS = ("Email Queue",)
 PARENTS = {"Item Barcode": "Item", "Item Website Specification": "Website Item"}
@@ -126,12 +125,24 @@ class RealSite:
             ("Sales Invoice", self._send("POST", "/api/resource/Sales Invoice", json=values)["data"]["name"])
         )
 
-    def receive(self, code: str, batch: str, expires: date, quantity: float) -> None:
-        """Put a new batch of an item on stock."""
-        self.insert("Batch", name=batch, batch_id=batch, item=code, expiry_date=expires.isoformat())
-        (place, *_) = self.rows("Warehouse", is_group=0, disabled=0)
-        row = {"item_code": code, "qty": quantity, "t_warehouse": place["name"], "basic_rate": 1, "batch_no": batch}
+    def receive(self, code: str, warehouse: str, batch: str, quantity: float, expiry: str) -> None:
+        """Put a new batch of an item on stock; ERPNext refuses one that has expired, so it expires afterwards."""
+        self.insert("Batch", name=batch, batch_id=batch, item=code, expiry_date="2099-12-31")
+        row = {"item_code": code, "qty": quantity, "t_warehouse": warehouse, "basic_rate": 1, "batch_no": batch}
         self._stock_entry("Material Receipt", {**row, "use_serial_batch_fields": 1})
+        self.force("Batch", batch, expiry_date=expiry)
+
+    def order(self, code: str, warehouse: str, quantity: float, *, medusa_order_id: str = "") -> str:
+        """Submit a Sales Order of a customer of its own."""
+        customer = self.insert("Customer", name=f"Clinic {code}", customer_name=f"Clinic {code}")
+        line = {"item_code": code, "qty": quantity, "rate": 1, "warehouse": warehouse, "delivery_date": "2099-12-31"}
+        values = {
+            "customer": customer, "delivery_date": "2099-12-31", "items": [line], "docstatus": 1,
+            "medusa_order_id": medusa_order_id or None,
+        }  # fmt: skip
+        name = self._send("POST", "/api/resource/Sales Order", json=values)["data"]["name"]
+        self._made.append(("Sales Order", name))
+        return name
 
     # -- files -------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,9 @@ def trade(store: RealSite, site: Site) -> None:
     store.sell(customer, [(code, 1 + 2 * number) for number, code in enumerate(sold)])
     store.sell(customer, [(code, 40) for code in (sold[0], sold[4], hidden)])
     store.sell(customer, [(sold[1], 500)], submitted=False)
+    (place, *_) = store.rows("Warehouse", is_group=0, disabled=0)
     for days in BATCHED_DAYS:
         batched = {"has_batch_no": 1, "create_new_batch": 0}
         code = catalogue.row(catalogue.item(parts[0], item=batched))["item_code"]
-        store.receive(code, f"B-{uuid4().hex[:8]}", site.today() + timedelta(days=days), 5)
+        expiry = (site.today() + timedelta(days=days)).isoformat()
+        store.receive(code, place["name"], f"B-{uuid4().hex[:8]}", 5, expiry)
