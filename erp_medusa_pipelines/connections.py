@@ -20,7 +20,7 @@ from erp_medusa_pipelines.clients.planning.erpnext import PlannedErpNext, Planne
 from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
 from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
 from erp_medusa_pipelines.clients.planning.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
-from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
 
@@ -131,9 +131,10 @@ def _servers(settings: Settings) -> _Servers:
     erp_url, medusa_url = settings.erpnext_url, settings.medusa_url
     if key and secret and medusa_key and erp_url and medusa_url:
         return _Servers(erp_url, key, secret, medusa_url, medusa_key)
+    hint = "".join(f"; {wrong} in .env is no setting: is {likely} meant?" for wrong, likely in misspelt().items())
     raise SettingsError(
         f"No servers are set (is the .env file where the process was started?): set {', '.join(CONNECTION_VARIABLES)},"
-        " or USE_SANDBOX=true for the embedded sandbox"
+        f" or USE_SANDBOX=true for the embedded sandbox{hint}"
     )
 
 

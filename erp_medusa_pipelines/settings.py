@@ -6,11 +6,13 @@ docs/settings.md are made from it). Does not belong here: opening connections, o
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
@@ -456,6 +458,17 @@ def variable_name(field: str) -> str:
     """Return the environment variable of a setting, for messages. Raises KeyError for a name that is no setting."""
     alias = Settings.model_fields[field].validation_alias
     return (alias if isinstance(alias, str) else field).upper()
+
+
+def misspelt(env_file: str | Path = ".env") -> dict[str, str]:
+    """Return names in the file that are no settings but nearly so, with the setting that is probably meant.
+
+    Other names belong to somebody else: Docker Compose reads the same file.
+    """
+    known = [variable_name(field) for field in Settings.model_fields]
+    others = [name for name in dotenv_values(env_file) if name.upper() not in known]
+    likely = {name: get_close_matches(name.upper(), known, n=1, cutoff=0.8) for name in others}
+    return {name: found[0] for name, found in likely.items() if found}
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:

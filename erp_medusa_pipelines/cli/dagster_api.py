@@ -25,6 +25,8 @@ _INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nod
   schedules {{ name scheduleState {_STATE} }} sensors {{ name sensorState {_STATE} }} }} }}
   ... on PythonError {{ message }} }}
   instance {{ daemonHealth {{ allDaemonStatuses {{ daemonType required healthy }} }} }} }}"""
+_LINKS = """query($selector: RepositorySelector!) { repositoryOrError(repositorySelector: $selector) {
+  ... on Repository { assetNodes { metadataEntries { label ... on UrlMetadataEntry { url } } } } } }"""
 _START_SCHEDULE = """mutation($selector: ScheduleSelector!) { done: startSchedule(scheduleSelector: $selector) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
 _STOP_SCHEDULE = """mutation($id: String!) { done: stopRunningSchedule(id: $id) {
@@ -102,6 +104,12 @@ class DagsterApi:
         with marked(instance) as mark:
             found = self._query(_POOLS).get("instance") or {}
             return any(pool["concurrencyKey"] == mark for pool in found.get("concurrencyLimits", ()))
+
+    def erpnext_url(self, installation: Installation) -> str:
+        """Return the ERPNext that our code location works on, from its assets' links; empty if it shows none."""
+        nodes = self._query(_LINKS, selector=_selector(installation))["repositoryOrError"].get("assetNodes") or []
+        links = [entry["url"] for node in nodes for entry in node["metadataEntries"] if entry["label"] == "erpnext"]
+        return links[0].rsplit("/app/", 1)[0] if links else ""
 
     def turn_schedule(self, installation: Installation, name: str, *, on: bool) -> None:
         """As the toggle in the UI does."""

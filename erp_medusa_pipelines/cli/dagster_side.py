@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from erp_medusa_pipelines.cli.frame import CommandError
+from erp_medusa_pipelines.cli.home import refuse_foreign_home
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -31,6 +32,7 @@ def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
     if not os.environ.get("DAGSTER_HOME"):
         yield None
         return
+    refuse_foreign_home()
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
@@ -42,5 +44,8 @@ def the_instance() -> Iterator["dg.DagsterInstance"]:
     """Yield the instance of DAGSTER_HOME. Raises CommandError if it is not set."""
     with instance_if_any() as instance:
         if instance is None:
-            raise CommandError("set DAGSTER_HOME to the installation's, where its runs are recorded")
+            raise CommandError(
+                "set DAGSTER_HOME to the installation's folder, where its runs are recorded (in a checkout:"
+                " export DAGSTER_HOME=$PWD/.dagster)"
+            )
         yield instance

@@ -24,6 +24,7 @@ from erp_medusa_pipelines.readiness.doctor import examine_shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob, frappe_jobs
 from erp_medusa_pipelines.readiness.install import Outcome, State, role_of_user, steps_of_site
+from erp_medusa_pipelines.readiness.servers import REACHABLE
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta", Level.SKIPPED: "dim"}
 
@@ -82,7 +83,11 @@ def answer(findings: Sequence[Finding], *, strict: bool, outcomes: Sequence[Outc
     """Build the answer: what `--fix` made, then findings, the worst last so that they stay on the screen."""
     counts = Counter(finding.level for finding in findings)
     bad = counts[Level.FAIL] or (strict and counts[Level.WARN])
-    code = ExitCode.TO_DO if bad else ExitCode.CANNOT_TELL if counts[Level.UNKNOWN] else ExitCode.FINE
+    silent = any(finding.name == REACHABLE and finding.level == Level.FAIL for finding in findings)
+    if silent or (counts[Level.UNKNOWN] and not bad):
+        code = ExitCode.CANNOT_TELL
+    else:
+        code = ExitCode.TO_DO if bad else ExitCode.FINE
     summary = ", ".join(f"{counts[level]} {level}" for level in Level if counts[level])
     worst_last = sorted(findings, key=lambda finding: list(Level).index(finding.level))
     rows = [(Text(f.level, style=COLOURS[f.level]), f.area, f.name, _words(f)) for f in worst_last]

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import typer
 from dotenv import dotenv_values
 
-from erp_medusa_pipelines.cli.output import Answer, ExitCode, begin, print_json, show, stderr
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, begin, print_json, say_once, show, stderr
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.clients.http import Redactor
-from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings, SettingsError
+from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings, SettingsError, misspelt
 
 ADMIN_VARIABLES = ("ADMIN_API_KEY", "ADMIN_API_SECRET")
 """The administrator's key that `setup`, `take-over` and `hand-back` may be given; read from the environment only."""
@@ -28,7 +28,11 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 class CommandError(Exception):
-    """A command cannot continue; the message is one sentence that says what to do."""
+    """A command cannot continue; the message is one sentence that says what to do, `code` the command's exit code."""
+
+    def __init__(self, text: str, code: ExitCode = ExitCode.CANNOT_TELL) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def command(function: Callable[..., Answer]) -> Callable[..., None]:
@@ -42,6 +46,7 @@ def command(function: Callable[..., Answer]) -> Callable[..., None]:
         _log_to_stderr(debug)
         begin()
         try:
+            _settle()
             answer = function(*arguments, **options)
         except KeyboardInterrupt:
             code = ExitCode.STOPPED
@@ -56,13 +61,24 @@ def command(function: Callable[..., Answer]) -> Callable[..., None]:
         except Exception as error:
             if debug:
                 raise
-            _say(sentence(error), ExitCode.CANNOT_TELL, as_json=as_json)
-            raise typer.Exit(ExitCode.CANNOT_TELL) from None
+            code = error.code if isinstance(error, CommandError) else ExitCode.CANNOT_TELL
+            _say(sentence(error), code, as_json=as_json)
+            raise typer.Exit(code) from None
         show(answer, as_json=as_json)
         raise typer.Exit(answer.exit_code)
 
     _add_options(run, function, as_json=AsJson, debug=Debug)
     return run
+
+
+def _settle() -> None:
+    """What every command does first: find its installation, and name variables that nothing reads."""
+    # Imported here: it raises this module's error.
+    from erp_medusa_pipelines.cli.home import settle_home
+
+    settle_home()
+    for wrong, likely in misspelt().items():
+        say_once(f"{wrong} in .env is no setting: is {likely} meant?")
 
 
 def sentence(error: Exception) -> str:

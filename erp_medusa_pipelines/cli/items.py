@@ -6,6 +6,7 @@ Belongs here: finding them by name or item_code, and the documents that belong t
 from collections.abc import Sequence
 
 from erp_medusa_pipelines.cli.frame import CommandError
+from erp_medusa_pipelines.cli.output import ExitCode
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 
@@ -18,7 +19,8 @@ def website_items(erp: ErpNextClient, named: Sequence[str]) -> list[str]:
     by_code = {row["item_code"]: row["name"] for row in erp.rows_in(WEBSITE_ITEM, fields, others, key="item_code")}
     unknown = [name for name in others if name not in by_code]
     if unknown:
-        raise CommandError(f"ERPNext has no Website Item with this name or item_code: {', '.join(unknown)}")
+        text = f"ERPNext has no Website Item with this name or item_code: {', '.join(unknown)}"
+        raise CommandError(text, ExitCode.TO_DO)
     return list(dict.fromkeys(by_name.get(name) or by_code[name] for name in named))
 
 

@@ -37,28 +37,29 @@ def log(item: Named, limit: Limit = 100) -> Answer:
     - `erp-medusa log WEB-ITM-0001`
     - `erp-medusa log prod_01J... --limit 10 --json`
     """
-    documents = _documents(item)
+    documents, known = _documents(item)
     from erp_medusa_pipelines.orchestration.history import History
 
     with the_instance() as instance:
         history = History.beside(instance)
         entries = history.of(documents, limit=limit) if history else []
-    return _answer(item, entries)
+    return _answer(item, entries, known=known)
 
 
-def _documents(item: str) -> list[str]:
+def _documents(item: str) -> tuple[list[str], bool]:
+    """Return the names to look for, and False if ERPNext has no such item."""
     try:
         with connect(patient=False, settings=load_settings()) as shop:
             names = website_items(shop.erp, [item])
-            return list(dict.fromkeys([item, *documents_of(shop.erp, names[0])]))
+            return list(dict.fromkeys([item, *documents_of(shop.erp, names[0])])), True
     except CommandError:
-        return [item]
+        return [item], False
     except ApiError as error:
         stderr().print(f"Only entries under exactly this name: {error}", style="yellow", markup=False)
-        return [item]
+        return [item], True
 
 
-def _answer(item: str, entries: "Sequence[Entry]") -> Answer:
+def _answer(item: str, entries: "Sequence[Entry]", *, known: bool) -> Answer:
     data = {"item": item, "entries": [{"at": one.at, "run_id": one.run_id, **asdict(one.row)} for one in entries]}
     shown: list[RenderableType] = []
     if entries:
@@ -79,5 +80,6 @@ def _answer(item: str, entries: "Sequence[Entry]") -> Answer:
         ]
         shown.append(table("", columns, rows))
     else:
-        shown.append(Text(f"No run changed anything of {item} in the days that are kept."))
-    return Answer(data, shown, ExitCode.FINE)
+        unknown = "" if known else ", and ERPNext has no Website Item with this name or item_code"
+        shown.append(Text(f"No run changed anything of {item} in the days that are kept{unknown}."))
+    return Answer(data, shown, ExitCode.FINE if known or entries else ExitCode.TO_DO)

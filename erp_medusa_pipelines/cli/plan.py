@@ -262,9 +262,10 @@ def _answer(plans: "Sequence[Plan]", told: dict[str, Any]) -> Answer:
     for plan in plans:
         shown += _shown(plan)
     total = sum(len(plan.rows) for plan in plans)
-    open_ones = any(plan.rejects or plan.problems for plan in plans)
     shown.append(Text(f"{total} changes, digest {told['digest']}. Nothing was written."))
-    return Answer(told, shown, ExitCode.TO_DO if open_ones else ExitCode.FINE)
+    if any(plan.problems for plan in plans):
+        return Answer(told, shown, ExitCode.CANNOT_TELL)
+    return Answer(told, shown, ExitCode.TO_DO if any(plan.rejects for plan in plans) else ExitCode.FINE)
 
 
 def _shown(plan: "Plan") -> list[RenderableType]:

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi, Installation
 from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
 from erp_medusa_pipelines.readiness.frappe_app import METHODS, FrappeJob, frappe_jobs, scheduler_is_on
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 JOB = "Scheduled Job Type"
 RETRIES = "retry_failed_partitions"
@@ -106,6 +110,21 @@ class OurSide:
             raise CommandError(
                 f"no heartbeat from Dagster's daemon ({', '.join(self._now.silent_daemons)}): start dagster-daemon"
                 " run first, or nobody would do the work"
+            )
+
+    def check_is_ours(self, instance: "dg.DagsterInstance", erpnext_url: str | None) -> None:
+        """Fail if the webserver belongs to another installation than this one, or works on another ERPNext."""
+        if not self._api.serves(instance):
+            raise CommandError(
+                f"the Dagster at {self._api.url} is another installation than that of"
+                f" DAGSTER_HOME={os.environ.get('DAGSTER_HOME')}: name the address of yours with --dagster-url or"
+                " DAGSTER_UI_URL"
+            )
+        theirs = self._api.erpnext_url(self._read)
+        if theirs and erpnext_url and theirs != erpnext_url:
+            raise CommandError(
+                f"the Dagster at {self._api.url} works on {theirs}, and this command was to switch {erpnext_url}: give"
+                " it the settings of that installation (of several shops also SHOP_NAME)"
             )
 
     def is_on(self, task: str) -> bool:

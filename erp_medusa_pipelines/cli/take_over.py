@@ -16,6 +16,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi
+from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
 from erp_medusa_pipelines.cli.shop import connect_to_switch
@@ -51,6 +52,8 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
     - `erp-medusa take-over`
     - `ADMIN_API_KEY=... ADMIN_API_SECRET=... erp-medusa take-over --dagster-url https://dagster.example.com`
+
+    DAGSTER_HOME must be the installation's: what answers at the address is asked whether it is the same.
     """
     with _sides(dagster_url, wait, to_us=True) as (erp, frappe, switch, journal):
         journal.begin_take_over(frappe.jobs())
@@ -95,7 +98,7 @@ def _sides(
         frappe = FrappeSide(erp)
         frappe.check()
         address = url or settings.dagster_ui_url or ON_ONE_MACHINE
-        ours = GoneSide() if only_frappe else OurSide(DagsterApi(address, shop=settings.shop_name))
+        ours = GoneSide() if only_frappe else _our_side(address, settings)
         if to_us and isinstance(ours, OurSide):
             ours.check()
         switch = Switch(
@@ -108,6 +111,14 @@ def _sides(
             timedelta(seconds=wait),
         )
         yield erp, frappe, switch, Journal.here()
+
+
+def _our_side(address: str, settings: Settings) -> OurSide:
+    """The installation of DAGSTER_HOME and of this shop, and no other that happens to answer there."""
+    ours = OurSide(DagsterApi(address, shop=settings.shop_name))
+    with the_instance() as instance:
+        ours.check_is_ours(instance, None if settings.uses_sandbox else settings.erpnext_url)
+    return ours
 
 
 def _in_zone(settings: Settings):

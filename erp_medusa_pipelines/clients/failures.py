@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import (
@@ -193,12 +194,12 @@ def judge_exception(service: str, where: str, error: requests.RequestException) 
     if isinstance(error, requests.exceptions.ProxyError):
         return TransientError(service, where, "the proxy set in HTTPS_PROXY or HTTP_PROXY cannot be reached")
     if isinstance(cause, NameResolutionError):
-        return TransientError(service, where, "the host name cannot be resolved: check the URL variable")
+        return TransientError(service, where, f"the host name cannot be resolved{_at(error)}: check the URL variable")
     # urllib3 derives the refused connection from the one that took too long, so it is asked for first.
     if isinstance(cause, NewConnectionError):
-        return TransientError(service, where, "connection refused: is the server running?")
+        return TransientError(service, where, f"connection refused{_at(error)}: is the server running?")
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError):
-        return TransientError(service, where, "no connection within the time limit")
+        return TransientError(service, where, f"no connection{_at(error)} within the time limit")
     if isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
         return TransientError(service, where, "no response within the time limit", ambiguous=True)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
@@ -208,6 +209,13 @@ def judge_exception(service: str, where: str, error: requests.RequestException) 
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return TransientError(service, where, "the response was corrupted in transit", ambiguous=True)
     return PermanentError(service, where, f"the request could not be made: {type(error).__name__}")
+
+
+def _at(error: requests.RequestException) -> str:
+    """Return where the server was looked for: host and port alone, an address may hold a key."""
+    parts = urlsplit((error.request.url if error.request else "") or "")
+    host = parts.netloc.rpartition("@")[2]
+    return f" at {parts.scheme}://{host}" if host else ""
 
 
 _TAGS = re.compile(r"<[^>]+>")

@@ -11,6 +11,8 @@ from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
 ERPNEXT_VERSIONS = (15, 16)
+REACHABLE = "reachable"
+"""Whether a server answers at all. Where one does not, most cannot be told."""
 
 
 def erpnext_answers(shop: Shop) -> Iterator[Finding]:
@@ -23,10 +25,10 @@ def erpnext_answers(shop: Shop) -> Iterator[Finding]:
         pass  # The server is up; it refuses even this with a wrong key.
     except ApiError as error:
         yield Finding(
-            "ERPNext", "reachable", Level.FAIL, str(error), "no task can run", "check ERPNEXT_URL and that it is up"
+            "ERPNext", REACHABLE, Level.FAIL, str(error), "no task can run", "check ERPNEXT_URL and that it is up"
         )
         return
-    yield Finding("ERPNext", "reachable", Level.OK, http.base_url)
+    yield Finding("ERPNext", REACHABLE, Level.OK, http.base_url)
     yield from _erpnext_key(shop)
 
 
@@ -58,9 +60,9 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
         http.request("GET", "/health", parse=False)
     except ApiError as error:
         fix = "check MEDUSA_URL and that it is up"
-        yield Finding("Medusa", "reachable", Level.FAIL, str(error), "no product can be sent", fix)
+        yield Finding("Medusa", REACHABLE, Level.FAIL, str(error), "no product can be sent", fix)
         return
-    yield Finding("Medusa", "reachable", Level.OK, http.base_url)
+    yield Finding("Medusa", REACHABLE, Level.OK, http.base_url)
     if _is_medusa_1(shop):
         yield Finding(
             "Medusa",

@@ -79,6 +79,15 @@ def processes_of(home: Path) -> list[psutil.Process]:
     ]
 
 
+def words_of(home: Path) -> set[str]:
+    """What stands in their command lines."""
+    words: set[str] = set()
+    for process in processes_of(home):
+        with suppress(psutil.NoSuchProcess):
+            words.update(process.cmdline())
+    return words
+
+
 @pytest.mark.timeout(TIMEOUT)
 def test_the_demo_launches_its_runs_in_an_installation_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_machine: Deployment
@@ -123,8 +132,7 @@ def test_a_demo_that_is_ended_half_way_leaves_no_process(tmp_path: Path, number:
     with started(home, port=free_port()) as process:
         assert process.stdout
         next(line for line in process.stdout if " of 6 runs" in line)
-        names = {part for one in processes_of(home) for part in one.cmdline() if "agster" in part or "sandbox" in part}
-        assert {"dagster_webserver", "erp_medusa_sandbox"} <= names
+        wait_for("webserver and shop", lambda: {"dagster_webserver", "erp_medusa_sandbox"} <= words_of(home))
         process.send_signal(number)
         assert process.wait(timeout=60) == 0
         wait_for("the end of all processes", lambda: not processes_of(home), seconds=10)

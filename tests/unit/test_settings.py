@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings, misspelt
 
 SECRET = "Zq9-very-secret"
 SERVERS = {
@@ -149,3 +149,17 @@ def test_frames_lie_in_a_bucket_or_in_postgresql(environment: pytest.MonkeyPatch
     told = refused(environment, FRAMES_URL=url)
     assert "FRAMES_URL" in told
     assert SECRET not in told
+
+
+def test_a_name_that_is_nearly_a_setting_is_named_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "MEDUSA_APIKEY=x\nEXPORT_BATCH=8\nALERT_URL=x\nMEDUSA_PUBLISHABLE_KEY=x\nDAGSTER_HOME=x\nPOSTGRES_PASSWORD=x\n"
+        "COMPOSE_PROJECT_NAME=x\nMEDUSA_API_KEY=x\nmedusa_url=x\n",
+        encoding="utf-8",
+    )
+    assert misspelt(file) == {
+        "MEDUSA_APIKEY": "MEDUSA_API_KEY",
+        "EXPORT_BATCH": "EXPORT_BATCHES",
+        "ALERT_URL": "ALERT_URLS",
+    }

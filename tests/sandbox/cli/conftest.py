@@ -1,8 +1,10 @@
 """Running commands as an operator does, against the servers of the test."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ class Told:
         return found[0]
 
 
+ROOT = Path(__file__).resolve().parents[3]
 Command = Callable[..., Told]
 
 
@@ -38,3 +41,11 @@ def erp_medusa(shop_env: pytest.MonkeyPatch) -> Command:
         return Told(told.exit_code, json.loads(told.stdout))
 
     return run
+
+
+@pytest.fixture
+def home(shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A new installation's DAGSTER_HOME, with the project's dagster.yaml."""
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    return tmp_path

@@ -61,7 +61,10 @@ def test_a_wrong_key_is_told_apart_from_a_silent_server(erp_medusa: Command, sho
     told = erp_medusa("doctor")
     assert told.finding("ERPNext", "reachable")["level"] == "ok"
     assert told.finding("ERPNext", "key")["level"] == "fail"
-    assert told.finding("Medusa", "reachable")["level"] == "fail"
+    assert told.code == 2, "a server that is down"
+    medusa = told.finding("Medusa", "reachable")
+    assert medusa["level"] == "fail"
+    assert "connection refused at http://127.0.0.1:9: is the server running?" in medusa["found"]
     assert "wrong-secret-of-nobody" not in str(told.data)
 
 
@@ -168,10 +171,8 @@ def test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count(
     assert erp_medusa("doctor").finding("site", "time zone")["level"] == "ok"
 
 
-def test_an_installation_without_our_dagster_yaml_fails(
-    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+def test_an_installation_without_our_dagster_yaml_fails(erp_medusa: Command, home: Path) -> None:
+    (home / "dagster.yaml").write_text("", encoding="utf-8")
     told = erp_medusa("doctor")
     sections = [row["found"] for row in told.data["findings"] if row["name"] == "dagster.yaml"]
     assert "run_coordinator is missing or wrong" in sections
@@ -180,19 +181,15 @@ def test_an_installation_without_our_dagster_yaml_fails(
 
 
 def test_a_wrong_key_leaves_open_whether_frappe_does_the_tasks(
-    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, home: Path
 ) -> None:
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
     shop_env.setenv("ERPNEXT_API_KEY", "of-nobody")
     said = [row for row in erp_medusa("doctor").data["findings"] if "schedule off" in row["found"]]
     assert {row["level"]: row["means"] for row in said} == {"unknown": "Frappe may do it", "warn": "nobody does it"}
 
 
-def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(
-    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
-    with our_daemon(tmp_path) as daemon:
+def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(erp_medusa: Command, home: Path) -> None:
+    with our_daemon(home) as daemon:
         for task in TASKS:
             daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
     told = erp_medusa("doctor")

@@ -3,13 +3,10 @@
 import pytest
 
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.cli.test_plan_sync_log import home
 from tests.sandbox.planning.test_plans import Shop
 from tests.support.catalogue import Catalogue
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes
-
-__all__ = ["home"]
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -14,14 +14,11 @@ from erp_medusa_pipelines.orchestration.metrics import queues
 from erp_medusa_pipelines.orchestration.runs import active_runs
 from erp_medusa_pipelines.tasks import TASKS
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.cli.test_plan_sync_log import home
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
 from tests.support.metrics import served_metrics
 from tests.support.operations import our_daemon
 from tests.support.servers import ErpServer, MedusaServer
-
-__all__ = ["home"]
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8"))

@@ -37,15 +37,14 @@ def test_ctrl_c_ends_a_command_that_waits_with_one_sentence(erp: ErpServer) -> N
 
 @pytest.mark.parametrize("command", ["plan", "apply", "sync"])
 def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
-    shop_env: pytest.MonkeyPatch, erp: ErpServer, medusa: MedusaServer, tmp_path: Path, command: str
+    shop_env: pytest.MonkeyPatch, erp: ErpServer, medusa: MedusaServer, home: Path, command: str
 ) -> None:
     """Dagster takes the interrupt for a failure of the run, and returns."""
     catalogue = Catalogue(erp.store)
     group = catalogue.group("Gloves")
     names = [catalogue.item(group) for _ in range(8)]
-    file = tmp_path / "plan.json"
+    file = home / "plan.json"
     shop_env.setenv("EXPORT_BATCHES", "2")
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
     assert {batch_of_name(name, 2) for name in names} == {"batch_0", "batch_1"}
     if command == "apply":
         subprocess.run([COMMAND, "plan", EXPORT.name, "--out", file], check=True, capture_output=True)
@@ -67,7 +66,7 @@ def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
     assert "Traceback" not in errors
     sent = [seen for seen in medusa.faults.requests if seen.path.endswith("/admin/products/batch")]
     assert len(sent) == (0 if command == "plan" else 1)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         # Not FAILURE: the sensor would retry what somebody stopped, and an alert tell of it.
         assert [run.status.value for run in instance.get_runs()] == ([] if command == "plan" else ["CANCELED"])
 

@@ -29,6 +29,7 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS
 from erp_medusa_sandbox.server import running
 from tests.sandbox.cli.conftest import Command
+from tests.support.operations import our_instance
 from tests.support.servers import ErpServer
 
 CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
@@ -60,7 +61,7 @@ class Dagster:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
     with (
-        dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance,
+        our_instance(tmp_path_factory.mktemp("dagster")) as instance,
         WorkspaceProcessContext(instance, CODE) as workspace,
         running(create_app_from_workspace_process_context(workspace)) as url,
     ):
@@ -68,11 +69,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
 
 
 @pytest.fixture
-def dagster(served: Dagster, shop_env: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dagster]:
+def dagster(served: Dagster, shop_env: pytest.MonkeyPatch) -> Iterator[Dagster]:
     """The webserver, everything off and without a daemon, named by DAGSTER_UI_URL."""
     shop_env.setenv("DAGSTER_UI_URL", served.url)
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    shop_env.setenv("DAGSTER_HOME", served.instance.root_directory)
     yield served
+    Journal.here().path.unlink(missing_ok=True)
     api = DagsterApi(served.url)
     state = api.installation()
     for name, one in state.schedules.items():
@@ -201,9 +203,8 @@ def test_without_the_app_only_our_schedules_are_turned(dagster: Dagster, erp: Er
 
 
 def test_frappes_jobs_start_again_where_dagster_is_gone(
-    erp: ErpServer, app_jobs: list[str], erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+    erp: ErpServer, app_jobs: list[str], erp_medusa: Command, home: Path
 ) -> None:
-    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
     for name in app_jobs:
         erp.store.set(JOB, name, stopped=1)
     gone = erp_medusa("hand-back", "--dagster-url", "http://127.0.0.1:9")
@@ -214,6 +215,39 @@ def test_frappes_jobs_start_again_where_dagster_is_gone(
     assert told.data["tasks"] == dict.fromkeys(OF_THE_APP, "frappe")
     assert {event["task"] for event in told.data["events"]} == set(OF_THE_APP)
     assert stopped(erp) == []
+
+
+@pytest.mark.parametrize("command", ["take-over", "hand-back"])
+def test_another_installation_that_answers_is_not_touched(
+    dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command, home: Path, command: str
+) -> None:
+    dagster.daemon_reports()
+    refused = erp_medusa(command)
+    assert refused.code == 2
+    assert f"{dagster.url} is another installation than that of DAGSTER_HOME={home}" in refused.data["error"]
+    assert stopped(erp) == []
+    assert dagster.on() == []
+
+
+def test_without_a_home_nothing_is_switched(
+    dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    dagster.daemon_reports()
+    shop_env.delenv("DAGSTER_HOME")
+    refused = erp_medusa("take-over")
+    assert (refused.code, stopped(erp), dagster.on()) == (2, [], [])
+    assert "set DAGSTER_HOME" in refused.data["error"]
+
+
+def test_an_installation_of_another_shop_is_not_touched(
+    dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    """Its assets link to the ERPNext that it works on."""
+    dagster.daemon_reports()
+    shop_env.setattr(DagsterApi, "erpnext_url", lambda *_: "https://erp.other.example")
+    refused = erp_medusa("take-over")
+    assert (refused.code, stopped(erp), dagster.on()) == (2, [], [])
+    assert f"works on https://erp.other.example, and this command was to switch {erp.url}" in refused.data["error"]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def test_cron_lines_are_checked_and_iterated() -> None:
 
 def test_a_mark_is_known_to_its_instance_alone_and_gone_afterwards(daemon: Daemon, tmp_path: Path) -> None:
     pools = daemon.instance.event_log_storage.get_concurrency_keys
+    (tmp_path / "other").mkdir()
     with internals.marked(daemon.instance) as mark, our_daemon(tmp_path / "other") as other:
         assert mark in pools()
         assert mark not in other.instance.event_log_storage.get_concurrency_keys()

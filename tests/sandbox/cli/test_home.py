@@ -1,0 +1,56 @@
+"""What a command does first: it finds its installation, and names variables that nothing reads."""
+
+from pathlib import Path
+
+import pytest
+
+from erp_medusa_pipelines.cli import home as module
+from tests.sandbox.cli.conftest import Command
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, shop_env: pytest.MonkeyPatch) -> Path:
+    """An empty folder to start commands in."""
+    there = tmp_path / "checkout"
+    there.mkdir()
+    shop_env.chdir(there)
+    shop_env.setenv("USE_SANDBOX", "true")
+    for name in ("ERPNEXT_URL", "MEDUSA_URL"):
+        shop_env.delenv(name)
+    # So that what a command sets is taken back.
+    shop_env.setenv("DAGSTER_HOME", "")
+    return there
+
+
+@pytest.mark.parametrize("command", [["sync", "WEB-ITM-0001"], ["log", "X"], ["doctor"], ["plan"], ["explain", "X"]])
+def test_a_mistyped_home_is_refused_and_nothing_is_made_there(
+    shop_env: pytest.MonkeyPatch, erp_medusa: Command, tmp_path: Path, command: list[str]
+) -> None:
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path / "typo"))
+    told = erp_medusa(*command)
+    assert told.code == 2
+    assert f"DAGSTER_HOME names {tmp_path / 'typo'}, which does not exist" in told.data["error"]
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_folder_without_our_instance_file_is_refused(
+    shop_env: pytest.MonkeyPatch, erp_medusa: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path / "other"))
+    assert "which has no dagster.yaml" in erp_medusa("log", "X").data["error"]
+    (tmp_path / "other" / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    assert "is not this project's" in erp_medusa("metrics").data["error"]
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["dagster.yaml"]
+
+
+def test_a_home_in_the_env_file_counts_and_a_relative_one_is_made_absolute(
+    shop_env: pytest.MonkeyPatch, erp_medusa: Command, folder: Path
+) -> None:
+    (folder / ".env").write_text("DAGSTER_HOME=typo\n", encoding="utf-8")
+    assert f"DAGSTER_HOME in .env names {folder / 'typo'}" in erp_medusa("log", "X").data["error"]
+    (folder / "here").mkdir()
+    (folder / "here" / "dagster.yaml").touch()
+    shop_env.setenv("DAGSTER_HOME", "here")
+    module.settle_home()
+    assert module.os.environ["DAGSTER_HOME"] == str(folder / "here")
