@@ -3,7 +3,7 @@
 Belongs here: the command. Changes to come are a plan of this item; past runs are read from the installation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,8 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import make_plans
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -33,6 +35,7 @@ Named = Annotated[str, typer.Argument(help="A Website Item, by name or item_code
 ITEM_FIELDS = ("item_code", "web_item_name", "published", "item_group", "website_warehouse", "modified", "medusa_id")
 PRICE_FIELDS = ("name", "price_list", "price_list_rate", "currency", "valid_from", "valid_upto", "customer")
 PRODUCT_FIELDS = "id,external_id,title,status,updated_at,thumbnail,variants.id,variants.sku"
+ENTRY_COLUMNS = ("amount", "currency_code", "type", "status", "starts_at", "ends_at")
 NEWEST = 5
 
 
@@ -47,6 +50,10 @@ class Sides:
     bins: Sequence[Mapping[str, Any]]
     products: Sequence[Mapping[str, Any]]
     """Products in Medusa with its external_id; more than one is an error."""
+    entries: Sequence[Mapping[str, Any]]
+    """Prices in Medusa: amount, currency_code, and type, status and dates of their price list."""
+    levels: Sequence[Mapping[str, Any]]
+    """Stock in Medusa: location, stocked, reserved."""
 
 
 @dataclass
@@ -88,7 +95,7 @@ def explain(item: Named) -> Answer:
         "why": why,
         "batch": batch,
         "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
-        "medusa": {"products": sides.products},
+        "medusa": {"products": sides.products, "prices": sides.entries, "stock": sides.levels},
         "differences": [asdict(one) for one in found],
         "rejects": [dict(row) for row in plan.rejects],
         "problems": list(plan.problems),
@@ -105,14 +112,41 @@ def _sides(shop: Shop, name: str) -> Sides:
     row = shop.erp.get(WEBSITE_ITEM, name)
     code = row.get("item_code") or ""
     by_code = [["item_code", "=", code]]
+    products = shop.medusa.products_by("external_id", [name], PRODUCT_FIELDS)
+    variants = [variant["id"] for product in products for variant in product.get("variants") or ()]
     return Sides(
         name,
         documents_of(shop.erp, name),
         {key: row.get(key) for key in ITEM_FIELDS},
         shop.erp.get_list("Item Price", list(PRICE_FIELDS), filters=by_code) if code else [],
         shop.erp.get_list("Bin", ["warehouse", "actual_qty", "reserved_qty"], filters=by_code) if code else [],
-        shop.medusa.products_by("external_id", [name], PRODUCT_FIELDS),
+        products,
+        list(_entries(shop, variants)),
+        list(_levels(shop, variants)),
     )
+
+
+def _entries(shop: Shop, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Medusa has no search for the entries of a variant: every list is read, a second for some thousands of entries."""
+    prices = MedusaPrices(shop.medusa)
+    for one in prices.lists() if variants else ():
+        for entry in prices.entries(one["id"]):
+            if entry_variant(entry) in variants:
+                shown = {key: one.get(key) for key in ("type", "status", "starts_at", "ends_at")}
+                yield {**shown, "amount": entry["amount"], "currency_code": entry["currency_code"]}
+
+
+def _levels(shop: Shop, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
+    inventory = MedusaInventory(shop.medusa)
+    names = {row["id"]: row["name"] for row in inventory.locations()} if variants else {}
+    for variant in inventory.variants_by_id(variants) if variants else ():
+        for item in variant.get("inventory_items") or ():
+            for level in (item.get("inventory") or {}).get("location_levels") or ():
+                yield {
+                    "location": names.get(level["location_id"], level["location_id"]),
+                    "stocked_quantity": level["stocked_quantity"],
+                    "reserved_quantity": level["reserved_quantity"],
+                }
 
 
 def _past(batch: str, documents: Sequence[str]) -> Past:
@@ -175,6 +209,8 @@ def _shown(
         _rows("Item Prices", PRICE_FIELDS, sides.prices),
         _rows("Bins", ("warehouse", "actual_qty", "reserved_qty"), sides.bins),
         _rows("Medusa", ("id", "title", "status", "updated_at", "thumbnail"), sides.products),
+        _rows("Prices in Medusa", ENTRY_COLUMNS, sides.entries),
+        _rows("Stock in Medusa", ("location", "stocked_quantity", "reserved_quantity"), sides.levels),
     ]
     columns = ("what", "field", "erpnext", "medusa")
     optional = (

@@ -28,6 +28,9 @@ from urllib3.exceptions import SSLError as Urllib3SSLError
 
 from erp_medusa_pipelines.clients.rights import role_for
 
+OLDEST_MEDUSA = "2.14"
+"""The oldest Medusa that works."""
+
 Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large"]
 
 
@@ -105,6 +108,9 @@ def _re(pattern: str) -> re.Pattern[str]:
 # fmt: off
 RULES: tuple[Rule, ...] = (
     Rule("rate_limited", "too many requests", status=_s(429)),
+    # The filter and the field came in one version; every run looks its collections up by it first.
+    Rule("access", f"this Medusa is older than {OLDEST_MEDUSA}, whose collections have no external_id: upgrade it",
+         status=_s(400), text=_re(r"Unrecognized fields: .*'external_id'")),
     Rule("access", "key or secret not accepted: check {key_variables}", status=_s(401)),
     Rule("retry", "a row is locked or a transaction was rolled back by the database",
          exc_type=_re(r"^(QueryTimeoutError|QueryDeadlockError|TooManyConnections)$")),
@@ -213,7 +219,7 @@ def judge_exception(service: str, where: str, error: requests.RequestException) 
 
 def _at(error: requests.RequestException) -> str:
     """Return where the server was looked for: host and port alone, an address may hold a key."""
-    parts = urlsplit((error.request.url if error.request else "") or "")
+    parts = urlsplit(str((error.request and error.request.url) or ""))
     host = parts.netloc.rpartition("@")[2]
     return f" at {parts.scheme}://{host}" if host else ""
 

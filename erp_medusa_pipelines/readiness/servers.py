@@ -6,7 +6,7 @@ and what the tasks need of each server.
 
 from collections.abc import Iterator
 
-from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.failures import OLDEST_MEDUSA, AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
@@ -79,8 +79,19 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
         fix = "create a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
         yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", fix)
         return
-    yield Finding("Medusa", "version", Level.OK, "2.x")
+    yield _medusa_version(shop)
     yield Finding("Medusa", "key", Level.OK, "is accepted")
+
+
+def _medusa_version(shop: Shop) -> Finding:
+    """Medusa does not say its version. An old one refuses the filter that every run looks collections up by."""
+    try:
+        query = {"external_id[]": "-", "limit": 1, "fields": "id"}
+        shop.medusa.http.request("GET", "/admin/collections", params=query)
+    except AccessError as error:
+        means = "collections cannot be found again, so no product can be sent"
+        return Finding("Medusa", "version", Level.FAIL, error.reason, means, f"use Medusa {OLDEST_MEDUSA} or newer")
+    return Finding("Medusa", "version", Level.OK, f"{OLDEST_MEDUSA} or newer")
 
 
 def _is_medusa_1(shop: Shop) -> bool:

@@ -41,7 +41,7 @@ def medusa_1() -> Starlette:
 def test_both_servers_are_reached_and_their_versions_told(erp_medusa: Command) -> None:
     told = erp_medusa("doctor")
     assert told.finding("ERPNext", "version")["found"] == "15"
-    assert told.finding("Medusa", "version")["found"] == "2.x"
+    assert told.finding("Medusa", "version")["found"] == "2.14 or newer"
     assert told.finding("ERPNext", "key")["level"] == "ok"
 
 
@@ -66,6 +66,17 @@ def test_a_wrong_key_is_told_apart_from_a_silent_server(erp_medusa: Command, sho
     assert medusa["level"] == "fail"
     assert "connection refused at http://127.0.0.1:9: is the server running?" in medusa["found"]
     assert "wrong-secret-of-nobody" not in str(told.data)
+
+
+def test_a_medusa_that_is_too_old_is_refused_in_one_sentence(erp_medusa: Command, medusa: MedusaServer) -> None:
+    said = {"type": "invalid_data", "message": "Invalid request: Unrecognized fields: 'external_id'"}
+    medusa.faults.add(Fault("status", "GET", r"/admin/collections\?.*external_id", status=400, json=said))
+    told = erp_medusa("doctor")
+    assert told.code == 1
+    version = told.finding("Medusa", "version")
+    assert version["level"] == "fail"
+    assert version["found"].startswith("this Medusa is older than 2.14")
+    assert version["fix"] == "use Medusa 2.14 or newer"
 
 
 def test_it_writes_nothing(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:

@@ -29,6 +29,8 @@ def test_an_item_that_is_right_says_so_with_both_sides(
     assert [price["price_list_rate"] for price in told.data["erpnext"]["prices"]] == [2.5]
     assert [one["actual_qty"] for one in told.data["erpnext"]["bins"]] == [7]
     assert [one["id"] for one in told.data["medusa"]["products"]] == [shop.product_of(name)]
+    assert [(one["amount"], one["status"]) for one in told.data["medusa"]["prices"]] == [(2.5, "active")]
+    assert [one["stocked_quantity"] for one in told.data["medusa"]["stock"]] == [7]
     assert told.data["log"]
     assert medusa_writes(medusa) == []
     assert erp_writes(erp) == []
@@ -76,5 +78,5 @@ def test_what_a_policy_leaves_to_medusa_is_told(
 
 def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> None:
     told = erp_medusa("explain", "WEB-NOBODY")
-    assert told.code == 2
+    assert told.code == 1
     assert "no Website Item" in told.data["error"]
