@@ -24,7 +24,7 @@ dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ coverage: $(READY) ## The same with coverage of statements and branches, which m
 
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
 	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
+
+# Two files at once: each worker opens one shop and tries one thing after the other on it.
+matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, an hour)
+	@MATRIX_ALL=$(ALL) $(PYTEST) -n 2 tests/matrix
 
 test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20)
 	@$(PYTEST) tests/live

@@ -340,7 +340,10 @@ class Settings(BaseSettings):
         False, description="Write final failures to ERPNext's Error Log too, where desk users look for them"
     )
     keep_minute_runs_days: int = Field(
-        7, ge=1, le=3650, description="Days after which successful runs of tasks that run every minute are deleted"
+        7,
+        ge=1,
+        le=3650,
+        description="Days after which runs of tasks that run every minute are deleted, failed ones too",
     )
     history_days: int = Field(
         90, ge=1, le=3650, description="Days that the history of changes is kept, document by document"

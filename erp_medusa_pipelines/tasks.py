@@ -199,7 +199,7 @@ HOUSEKEEPING: tuple[Task, ...] = (
         queue=DEFAULT,
         assets=(),
         in_app=False,
-        description="Deletes old successful runs of the tasks that run every minute.",
+        description="Deletes old runs of the tasks that run every minute, failed and refused ones too.",
     ),
 )
 """Work on Dagster's own storage, apart from the shop's tasks: no assets, and no shop is touched."""

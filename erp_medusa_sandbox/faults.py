@@ -29,8 +29,9 @@ TRANSPORT = "sandbox_transport"
 CONTROL_PREFIX = "/__sandbox__/"
 SANDBOX_HEADER: tuple[bytes, bytes] = (b"x-sandbox", b"1")
 KEPT_REQUESTS = 20_000
+DRIPS = 10
 
-Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "kill"]
+Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "kill", "drip"]
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     json: Any = None
     text: str | None = None
-    seconds: float = 0.5
+    seconds: float = 0.5  # latency: before the request; drip: between the pieces of the answer
     steps: int = 1  # kill: the server ends after so many steps of its workflows, counted over all matching requests
     id: int = 0
     matched: int = 0
@@ -203,6 +204,8 @@ class FaultInjector:
             await _answer(send, final.status, final.headers, final.json, final.text)
         elif final.action == "truncate":
             await self._truncate(scope, receive, send)
+        elif final.action == "drip":
+            await self.app(scope, receive, _dripping(send, final.seconds))
         else:
             if final.action != "drop_before":
                 await self.app(scope, receive, _discard)
@@ -310,6 +313,23 @@ def _answering(send: Send, seen: SeenRequest | None, extra_headers: list[tuple[b
         await send(message)
 
     return answer
+
+
+def _dripping(send: Send, seconds: float) -> Send:
+    """Send each body in a few small pieces, with a pause before each."""
+
+    async def drip(message: Message) -> None:
+        body = message.get("body", b"")
+        if message["type"] != "http.response.body" or not body:
+            await send(message)
+            return
+        size = -(-len(body) // DRIPS)
+        for start in range(0, len(body), size):
+            await asyncio.sleep(seconds)
+            more = message.get("more_body", False) or start + size < len(body)
+            await send({**message, "body": body[start : start + size], "more_body": more})
+
+    return drip
 
 
 async def _discard(message: Message) -> None:

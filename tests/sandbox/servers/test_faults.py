@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -185,3 +186,11 @@ def test_a_connection_that_was_kept_survives_a_fault_on_another(url: str, inject
     with pytest.raises(requests.ConnectionError):
         post(url)
     assert session.get(f"{url}/echo", timeout=10).status_code == 200
+
+
+def test_an_answer_that_drips_arrives_whole(url: str, injector: FaultInjector) -> None:
+    injector.add(Fault("drip", seconds=0.01))
+    began = time.monotonic()
+    answer = post(url, "x" * 1000)
+    assert answer.json()["body"] == "x" * 1000
+    assert time.monotonic() - began >= 0.09

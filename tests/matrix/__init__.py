@@ -1,0 +1,1 @@
+"""Everything that may break, once each: killed runs and servers, faults of every call, bad input, planted secrets."""

@@ -1,0 +1,293 @@
+"""Anything in any field that is read: the document is refused or right, and all others are as without it.
+
+A value is put into the answers of ERPNext, so that it may have any type. MATRIX_ALL=1 tries many, else a few.
+"""
+
+import base64
+import json
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.machine.world import EXPORT
+from tests.matrix.judge import EVERYTHING, fail_with, failures, undisturbed
+from tests.matrix.projection import state, unlike
+from tests.matrix.shop import CLEARANCE, FIRST, MAILS, OTPS, Shop, Snapshot
+from tests.support.runs import JobRun
+
+EXAMPLES = 250 if EVERYTHING else 8
+VICTIM, CODE = "WEB-shop-0000", "ITM/0-shop"
+ITEM = [
+    "web_item_name",
+    "short_description",
+    "web_long_description",
+    "brand",
+    "stock_uom",
+    "ranking",
+    "on_backorder",
+    "website_image",
+    "item_group",
+    "modified",
+    "website_warehouse",
+    "custom_in_stock",
+]
+PRICE = [
+    "price_list_rate",
+    "currency",
+    "uom",
+    "valid_from",
+    "valid_upto",
+    "modified",
+    "customer",
+    "batch_no",
+    "packing_unit",
+    "min_qty",
+]
+FILE = ["file_name", "file_url", "is_private", "file_size", "content_hash", "modified", "attached_to_field", "creation"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of one document, and the task that reads it."""
+
+    doctype: str
+    name: str
+    field: str
+    task: str = EXPORT
+    key: str = "name"
+
+
+FIELDS = (
+    *(Field("Website Item", VICTIM, field) for field in ITEM),
+    *(Field("Item Price", "its price", field) for field in PRICE),
+    *(Field("File", "its picture", field) for field in FILE),
+    Field("Item", CODE, "country_of_origin"),
+    Field("Item Barcode", CODE, "barcode", key="parent"),
+    Field("Item Website Specification", VICTIM, "label", key="parent"),
+    Field("Item Website Specification", VICTIM, "description", key="parent"),
+    Field("Bin", CODE, "actual_qty", key="item_code"),
+    Field("Bin", CODE, "reserved_qty", key="item_code"),
+    Field("Batch", CODE, "expiry_date", CLEARANCE, key="item"),
+    Field("Batch", CODE, "batch_qty", CLEARANCE, key="item"),
+    Field("Email OTP", "one", "expiration_time", OTPS),
+    Field("Email Queue", "mail0000", "creation", MAILS),
+    Field("Email Queue", "mail0000", "priority", MAILS),
+    Field("Email Queue", "mail0000", "send_after", MAILS),
+    Field("Email Queue", "mail0000", "modified", MAILS),
+)
+PICTURE = base64.b64encode(bytes(range(256)) * 9000).decode()
+BOMBS = (
+    "<div>" * 5000 + "x",
+    "<p>&amp;&lt;&#x202e;&#0;&nbsp;" * 3000,
+    f'<p>Look</p><img src="data:image/png;base64,{PICTURE}">',
+    "<" * 100_000,
+    "<!--" * 20_000,
+    "<table><tr><td>" * 2000,
+    "<style>" + "a{}" * 5000,
+    "<script>alert(1)</script>",
+    "&" * 50_000,
+)
+TEXTS = (
+    "",
+    " ",
+    "\u202eمرحبا\u202c \u0000\u0007\ufeff\u200b",
+    "\ud800",
+    "a" * 5_000,
+    "b" * 200_000,
+    "\U0001f9a0" * 300,
+    "\r\n\t" * 100,
+    "0000-00-00",
+    "2026-02-30",
+    "9999-12-31 23:59:59.999999",
+    "-1",
+    "NaN",
+    "1e400",
+    "٣٫٥",
+    "../../etc/passwd",
+    "//evil.example/x.png",
+    "http://169.254.169.254/latest",
+    "' OR 1=1 --",
+    "%s%n{0}",
+)
+NUMBERS = (0, -1, 2**31, 2**63, 10**40, -(10**40), 0.1 + 0.2, 1e308, -0.0, math.nan, math.inf, 1e-320)
+# A list or an object is not among them: Frappe's lists come from SQL, whose columns hold neither.
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(NUMBERS),
+    st.sampled_from(TEXTS),
+    st.sampled_from(BOMBS),
+    st.floats(),
+    st.integers(),
+    st.text(max_size=300),
+)
+limits = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=not EVERYTHING,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    print_blob=True,
+)
+pytestmark = pytest.mark.timeout(0)
+_WANTED: dict[str, dict[str, Any]] = {}
+
+
+@limits
+@given(field=st.sampled_from(FIELDS), value=values)
+@example(field=FIELDS[2], value=BOMBS[2])
+@example(field=FIELDS[0], value=7)
+def test_whatever_a_field_holds_its_document_is_refused_or_right_and_no_other_is_touched(
+    shop_and_states: tuple[Shop, dict[str, Snapshot]], field: Field, value: Any
+) -> None:
+    shop, states = shop_and_states
+    wanted = _wanted(shop, states[FIRST], field.task)
+    shop.put_back(states[FIRST])
+    with answering(shop, field, value):
+        runs = shop.run(field.task)
+    judge(shop, runs, wanted, f"{field.doctype}.{field.field} = {value!r:.120}")
+
+
+def _png(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+PICTURES = {
+    "empty": b"",
+    "a page": b"<html><body>Please log in</body></html>",
+    "a script": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "cut off": _png(16, 16),
+    "a bomb": _png(65_000, 65_000) + zlib.compress(bytes(10_000_000)),
+    "too large": b"\x89PNG\r\n\x1a\n" + bytes(6_000_000),
+    "no picture": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_whatever_a_picture_holds_its_item_is_for_sale_and_no_other_is_touched(
+    kind: str, shop_and_states: tuple[Shop, dict[str, Snapshot]]
+) -> None:
+    shop, states = shop_and_states
+    wanted = _wanted(shop, states[FIRST], EXPORT)
+    shop.put_back(states[FIRST])
+    erp = shop.world.erp.store
+    (row,) = erp.rows("File", attached_to_doctype="Website Item", attached_to_name=VICTIM)
+    erp.put_file(row["file_url"], PICTURES[kind])
+    judge(shop, shop.run(EXPORT), wanted, kind)
+    assert VICTIM in state(shop)["shop window"]
+
+
+def judge(shop: Shop, runs: list[JobRun], wanted: dict[str, Any], what: str) -> None:
+    """Fail unless the runs are green, all other documents right, and the victim right or refused."""
+    failed = [text for run in runs for text in failures(run)]
+    fail_with({f"{what}: the run failed": failed} if failed else {})
+    found = state(shop)
+    lines = [line for line in unlike(_others(wanted, shop), _others(found, shop)) if not _of_the_victim(line)]
+    fail_with({f"{what}: others were touched": lines} if lines else {})
+    refused = any(not check.passed for run in runs for check in run.result.get_asset_check_evaluations())
+    if not refused:
+        assert VICTIM in found["products"], f"{what}: neither there nor refused"
+    assert len(found["products"].get(VICTIM, [])) <= 1, what
+
+
+def _of_the_victim(line: str) -> bool:
+    return any(name in line for name in (VICTIM, CODE, "/price lists"))
+
+
+def _others(found: dict[str, Any], shop: Shop) -> dict[str, Any]:
+    """All that does not belong to the victim."""
+    erp = shop.world.erp.store
+    own = {f"Item Price {row['name']}" for row in erp.rows("Item Price", item_code=CODE)}
+    own |= {f"File {row['file_url']}" for row in erp.rows("File", attached_to_name=VICTIM)}
+    own |= {f"Website Item {VICTIM}", "Expiring Items", "Homepage Landing", *_first_of_the_minute(shop)}
+    kept = {
+        part: {key: one for key, one in found[part].items() if key != VICTIM} for part in ("shop window", "products")
+    }
+    mails = {key: number for key, number in found["mails"].items() if key != "mail0000@example.com"}
+    erp_rows = {key: one for key, one in found["ERPNext"].items() if key not in own}
+    return {**kept, "mails": mails, "ERPNext": erp_rows, "loose": found["loose"]}
+
+
+def _first_of_the_minute(shop: Shop) -> list[str]:
+    email = shop.passwords.made[_first_password(shop)]["email"]
+    return [f"Email OTP {email}", "Email Queue mail0000", "Email Queue Recipient mail0000@example.com"]
+
+
+def _first_password(shop: Shop) -> str:
+    return next(iter(shop.passwords.made))
+
+
+def _wanted(shop: Shop, start: Snapshot, task: str) -> dict[str, Any]:
+    if task not in _WANTED:
+        _WANTED[task] = undisturbed(shop, start, task)
+    return _WANTED[task]
+
+
+@contextmanager
+def answering(shop: Shop, field: Field, value: Any) -> Iterator[None]:
+    """ERPNext answers with this value in the field."""
+    injector = shop.world.erp.faults
+    app, name = injector.app, _name(shop, field)
+
+    async def changed(scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        pieces: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+                return
+            pieces.append(message.get("body", b""))
+            if not message.get("more_body"):
+                body = _replaced(b"".join(pieces), field, name, value)
+                headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
+                await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+                await send({"type": "http.response.body", "body": body})
+
+        await app(scope, receive, collect)
+
+    injector.app = changed
+    try:
+        yield
+    finally:
+        injector.app = app
+
+
+def _name(shop: Shop, field: Field) -> str:
+    erp = shop.world.erp.store
+    if field.doctype == "Item Price":
+        return erp.rows("Item Price", item_code=CODE)[0]["name"]
+    if field.doctype == "File":
+        return erp.rows("File", attached_to_doctype="Website Item", attached_to_name=VICTIM)[0]["name"]
+    return _first_password(shop) if field.doctype == "Email OTP" else field.name
+
+
+def _replaced(body: bytes, field: Field, name: str, value: Any) -> bytes:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return body
+    return json.dumps(_within(answer, field, name, value)).encode()
+
+
+def _within(found: Any, field: Field, name: str, value: Any) -> Any:
+    if isinstance(found, list):
+        return [_within(one, field, name, value) for one in found]
+    if not isinstance(found, dict):
+        return found
+    changed = {key: _within(one, field, name, value) for key, one in found.items()}
+    if changed.get(field.key) == name and field.field in changed:
+        changed[field.field] = value
+    return changed
