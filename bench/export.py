@@ -164,7 +164,7 @@ def bodies(opened: Shop) -> list[dict[str, Any]]:
     names = list(reader.names(Batch(0, 1), filters=PUBLISHED))
     for start in range(0, len(names), 400):
         for item in reader.read(names[start : start + 400]):
-            collection_id = collections.get(item.row["item_group"] or "")
+            collection_id = collections.find(item.row["item_group"] or "")
             body = create_body(
                 item, collection_id, placement, {HASH_KEY: fingerprint_of(item, collection_id)}, "published"
             )

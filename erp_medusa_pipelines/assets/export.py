@@ -127,6 +127,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("File")],
@@ -137,13 +138,14 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "File") as run:
-            ImageSync(
+            images = ImageSync(
                 run.scope,
                 writer=run.shop.writer,
                 image_max_bytes=run.shop.settings.image_max_bytes,
                 keep_thumbnail=run.shop.settings.policies["thumbnail"] == "keep",
-            ).run()
-            return run.result()
+            )
+            images.run()
+            return run.result(outage=images.outage is not None)
 
     @dg.asset(
         group_name=GROUP,
@@ -152,6 +154,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("Website Item"), doctype("Item")],
@@ -176,7 +179,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             updates.run()
             guard = run.guard(hiding_limit(run.shop.settings), allowed=config.allow_hiding)
             stopped = hide(updates, Withdrawals(run.scope), guard)
-            result = run.result(stopped=stopped)
+            result = run.result(stopped=stopped, outage=updates.outage is not None)
             return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
 
     return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]

@@ -70,6 +70,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="price-lists",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", medusa_price_lists, doctype("Item Price")],
@@ -100,7 +101,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
-            return run.result(stopped=sync.losses_stopped)
+            return run.result(stopped=sync.losses_stopped, outage=sync.outage is not None)
 
     return [medusa_price_lists, medusa_prices]
 

@@ -35,19 +35,23 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         deps=["medusa_images", "medusa_product_updates", "medusa_prices", "medusa_stock"],
         check_specs=[check_spec(ASSET)],
         description=(
-            "With PUBLISH_WHEN=complete: products with a picture, a price and stock go live; what the others lack is"
-            " listed. With PUBLISH_WHEN=created there is nothing to do."
+            "With PUBLISH_WHEN=complete: products with a picture, a price in force and stock go live; what others lack"
+            " is listed. With PUBLISH_WHEN=created there is nothing to do."
         ),
     )
     def medusa_publication(
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
+        from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
         from erp_medusa_pipelines.sync.catalogue.publication import Publications
 
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
             if run.shop.settings.publish_when == "created":
                 return run.result()
-            work = Publications(run.scope, price_list=run.shop.settings.erpnext_price_list)
+            now, medusa = run.shop.erp.now(), run.shop.medusa
+            channel = medusa.sales_channel_id(run.shop.settings.medusa_sales_channel_id)
+            buyable = CanBeBought(medusa=medusa, sales_channel_id=channel, batch=run.batch, now=now)
+            work = Publications(run.scope, buyable=buyable, today=now.date())
             work.run()
             rows = [asdict(one) for one in work.incomplete]
             shown = {"waiting_for": table(rows, {"website_item": "string", "lacks": "string"})} if rows else {}

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
+from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
@@ -42,6 +43,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="inventory",
         ),
         kinds=KINDS,
+        tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", doctype("Bin"), doctype("Warehouse"), doctype("Batch"), doctype("Sales Order")],
@@ -82,7 +84,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             )
             sync.run()
             low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
-            return run.result(metadata={**low_stock, **_locations_told(locations)})
+            return run.result(metadata={**low_stock, **_locations_told(locations)}, outage=sync.outage is not None)
 
     return [medusa_stock]
 

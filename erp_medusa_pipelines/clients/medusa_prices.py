@@ -13,7 +13,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
-LIST_FIELDS = "id,status,type,starts_at,ends_at,rules_count,metadata"
+LIST_FIELDS = "id,description,status,type,starts_at,ends_at,rules_count,metadata"
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"

@@ -9,7 +9,7 @@ import pytest
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
-from tests.support.catalogue import Catalogue
+from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.priced_shop import ZONE, PricedShop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -203,6 +203,50 @@ class PricesSuite:
         assert again.metadata("medusa_price_lists")["updated"] == 1
         assert shop.shown(item) == 10
         assert again.metadata("medusa_prices")["unchanged"] == 1
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            {"metadata": {"valid_from": "spring"}},
+            {"metadata": {"valid_upto": 20261231}},
+            {"metadata": {"erp_price_list": ""}},
+            {"metadata": {"batch": "all"}},
+            {"metadata": {"batch": "7/1"}},
+            {"metadata": {"part": "two"}},
+            {"metadata": None},
+            {"title": "Spring", "starts_at": "2031-01-01T00:00:00.000Z"},
+        ],
+        ids=str,
+    )
+    def test_whatever_somebody_makes_of_a_list_customers_are_asked_the_present_price(
+        self, edit: dict[str, Any], shop: PricedShop, runner: Runner
+    ) -> None:
+        item = shop.item()
+        price = shop.price(item, 10, since=-100)
+        assert runner.job(EXPORT, "batch_0").success
+        (kept,) = shop.lists()
+        shop.medusa.admin("POST", f"/admin/price-lists/{kept['id']}", json=edit)
+        # A list that nobody recognised would go on asking the lower price.
+        shop.change(price, price_list_rate=12)
+        run = started(runner)
+        assert run.success
+        assert shop.shown(item) == 12
+        assert started(runner).check("medusa_price_lists").passed
+        shop.forget()
+        assert started(runner).success
+        assert shop.writes() == []
+
+    def test_names_are_compared_as_the_database_compares_them(
+        self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        item = shop.item()
+        shop.price(item, 10)
+        assert runner.job(EXPORT, "batch_0").success
+        shop_env.setenv("ERPNEXT_PRICE_LIST", PRICE_LIST.upper())
+        shop.forget()
+        assert started(runner).success
+        assert shop.shown(item) == 10
+        assert shop.writes() == []
 
     def test_what_cannot_be_a_price_is_named_and_never_shown(self, shop: PricedShop, runner: Runner) -> None:
         negative, currency, backwards, nothing, tied, good = (shop.item() for _ in range(6))
@@ -415,6 +459,25 @@ class PricesSuite:
         assert started(runner, retry_rejected=True).success
         assert shop.shown(moved) == 10
         assert [ends is not None for _, ends, *_ in shop.entries(moved)] == [True]
+
+    def test_a_rate_that_cannot_be_a_price_replaces_none_and_keeps_no_other_from_ending(
+        self, shop: PricedShop, runner: Runner
+    ) -> None:
+        emptied, promoted = shop.item(), shop.item()
+        price = shop.price(emptied, 10, since=-100)
+        shop.price(promoted, 20, since=-100)
+        promotion = shop.price(promoted, 15, since=-3, until=9)
+        assert runner.job(EXPORT, "batch_0").success
+        assert [shop.shown(item) for item in (emptied, promoted)] == [10, 15]
+        shop.change(price, price_list_rate=0)
+        shop.erp.store.delete("Item Price", promotion)
+        shop.price(promoted, 0, since=40)
+        for _ in range(2):
+            assert len(started(runner).rejects("medusa_prices")) == 2
+            assert [shop.shown(item) for item in (emptied, promoted)] == [10, 20]
+        shop.change(price, price_list_rate=11)
+        assert started(runner).success
+        assert shop.shown(emptied) == 11
 
     def test_another_number_of_batches_moves_every_entry_once(
         self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch

@@ -1,19 +1,24 @@
 """When products go live, and what is sent before wrong ids were corrected. On any Medusa."""
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.catalogue.image_files import upload_name
+from erp_medusa_pipelines.sync.catalogue.publication import WAITS_FOR_PICTURE
 from erp_medusa_sandbox.faults import Fault
-from tests.suites.export import products
+from tests.suites.export import BATCH_ROUTE, products
 from tests.suites.prices import EXPORT
 from tests.suites.prices import JOB as PRICES
 from tests.suites.stock import JOB as STOCK
 from tests.suites.stock import StockedShop
 from tests.support.catalogue import Catalogue
-from tests.support.photos import Photos
+from tests.support.photos import UPLOADS, Photos
 from tests.support.priced_shop import PricedShop
-from tests.support.runs import Runner
+from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 from tests.support.writes import medusa_writes
@@ -35,8 +40,22 @@ class Shop:
         """A Website Item that is sold from a warehouse."""
         return self.priced.item(website_warehouse=self.stocked.places["All"])
 
+    def whole(self, *, picture: bool = True, price_since: int | None = None) -> str:
+        """A Website Item with everything that a customer needs."""
+        name = self.item()
+        if picture:
+            self.photos.add(name)
+        self.priced.price(name, 1.5, since=price_since)
+        self.stocked.bin(name, "Main", 3)
+        return name
+
     def status(self, name: str) -> str:
         return products(self.medusa, [name])[name]["status"]
+
+    def lacks(self, run: JobRun, name: str) -> str:
+        """What the run says that the item waits for."""
+        waiting = run.metadata("medusa_publication")["waiting_for"].records
+        return next(record.data["lacks"] for record in waiting if record.data["website_item"] == name)
 
 
 @pytest.fixture
@@ -101,6 +120,83 @@ class PublicationSuite:
         whole_shop.priced.change(price, price_list_rate=1.6)
         assert runner.job(EXPORT, "batch_0").success
         assert (whole_shop.status(name), whole_shop.priced.shown(name)) == ("published", 1.6)
+
+    def test_a_price_that_begins_later_publishes_nothing_before(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        name = whole_shop.whole(price_since=30)
+        run = runner.job(EXPORT, "batch_0")
+        assert (whole_shop.status(name), whole_shop.lacks(run, name)) == ("draft", "price")
+        whole_shop.priced.price(name, 2.5)
+        assert runner.job(EXPORT, "batch_0").success
+        assert (whole_shop.status(name), whole_shop.priced.shown(name)) == ("published", 2.5)
+
+    @pytest.mark.embedded_erp("Item Prices entered twice: a Server Script writes the id past the check")
+    def test_ids_that_the_erp_refuses_hide_no_item(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        name = whole_shop.whole(price_since=-5)
+        copy = whole_shop.priced.price(name, 1.5, since=-4)
+        whole_shop.catalogue.store.force("Item Price", copy, valid_from=whole_shop.priced.day(-5).isoformat())
+        run = runner.job(EXPORT, "batch_0")
+        assert run.rejects("medusa_prices")
+        assert not whole_shop.priced.row(copy)["medusa_price_id"]
+        assert whole_shop.status(name) == "published"
+
+    def test_an_inventory_item_of_any_sku_counts(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        """Staff gave the variant another one, in Medusa's admin."""
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        name = whole_shop.whole()
+        assert runner.assets(["medusa_collections", "medusa_products"], "batch_0").success
+        row, medusa = whole_shop.catalogue.row(name), whole_shop.medusa
+        variant = f"/admin/products/{row['medusa_id']}/variants/{row['medusa_variant_id']}"
+        (link,) = medusa.admin("GET", variant, params={"fields": "inventory_items.*"})["variant"]["inventory_items"]
+        medusa.admin("DELETE", f"{variant}/inventory-items/{link['inventory_item_id']}")
+        made = medusa.admin("POST", "/admin/inventory-items", json={"sku": f"SHELF-{row['item_code']}"})
+        body = {"inventory_item_id": made["inventory_item"]["id"], "required_quantity": 1}
+        medusa.admin("POST", f"{variant}/inventory-items", json=body)
+        assert runner.job(EXPORT, "batch_0").success
+        assert whole_shop.status(name) == "published"
+
+    def test_a_picture_that_fails_each_night_hides_no_other_item_and_its_own_for_days_only(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        bad, good, bare = whole_shop.whole(), whole_shop.whole(), whole_shop.whole(picture=False)
+        (file,) = whole_shop.catalogue.store.rows("File", attached_to_name=bad, attached_to_doctype="Website Item")
+        body = re.escape(upload_name(whole_shop.photos.content(file["name"]))[0])
+        whole_shop.medusa.faults.add(Fault("status", method="POST", path=UPLOADS, body=body, status=500))
+        run = runner.job(EXPORT, "batch_0")
+        assert not run.success
+        assert [whole_shop.status(name) for name in (bad, good, bare)] == ["draft", "published", "draft"]
+        later = datetime.now(UTC) + WAITS_FOR_PICTURE
+        shop_env.setattr(ErpNextClient, "now", lambda erp: later.astimezone(erp.time_zone))
+        runner.job(EXPORT, "batch_0")
+        # Nobody attached a picture to the last one: somebody has to.
+        assert [whole_shop.status(name) for name in (bad, good, bare)] == ["published", "published", "draft"]
+        whole_shop.medusa.faults.heal()
+        assert runner.job(EXPORT, "batch_0").success
+        assert whole_shop.photos.shown(bad) == [whole_shop.photos.content(file["name"])]
+
+    def test_a_publication_that_was_refused_once_is_tried_again(
+        self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("PUBLISH_WHEN", "complete")
+        name = whole_shop.whole()
+        reason = "Invalid request: Expected: 'draft' for field 'update, 0, status', but got: 'published'"
+        refused = {"type": "invalid_data", "message": reason}
+        whole_shop.medusa.faults.add(
+            Fault("status", method="POST", path=BATCH_ROUTE, body='"published"', status=400, json=refused)
+        )
+        run = runner.job(EXPORT, "batch_0")
+        assert (whole_shop.status(name), len(run.rejects("medusa_publication"))) == ("draft", 1)
+        whole_shop.medusa.faults.heal()
+        assert runner.job(EXPORT, "batch_0").check("medusa_publication").passed
+        assert whole_shop.status(name) == "published"
 
     def test_prices_and_stock_of_a_copy_never_reach_its_originals_product(
         self, whole_shop: Shop, runner: Runner

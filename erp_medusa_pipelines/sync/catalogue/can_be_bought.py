@@ -112,7 +112,7 @@ class CanBeBought:
 
     def judge(self, wanted: Iterable[Row], products: Mapping[str, Row]) -> dict[str, list[Obstacle]]:
         """Return the same for products that were read already, with BUYABLE_FIELDS at least, by id."""
-        shop, priced = self._sold_through(), self._variants_with_price()
+        shop, priced = self.sold_through(), self._variants_with_price()
         return {
             row["name"]: obstacles(
                 products.get(row["medusa_id"]),
@@ -123,7 +123,8 @@ class CanBeBought:
             for row in wanted
         }
 
-    def _sold_through(self) -> SoldThrough:
+    def sold_through(self) -> SoldThrough:
+        """Return how the shop sells."""
         if self._shop is None:
             locations = frozenset(
                 row["id"]
@@ -136,7 +137,7 @@ class CanBeBought:
 
     def _variants_with_price(self) -> set[str]:
         if self._priced is None:
-            prices, currency = MedusaPrices(self.medusa), self._sold_through().currency
+            prices, currency = MedusaPrices(self.medusa), self.sold_through().currency
             in_force = [row["id"] for row in prices.lists() if is_in_force(row, self.now) and not self._of_another(row)]
             self._priced = {
                 variant for some in batched(in_force, LISTS_READ_AT_ONCE) for variant in prices.sold_in(some, currency)

@@ -18,6 +18,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.shop.names import clean_name
 
@@ -42,10 +43,10 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def collection_ids(erp: ErpNextClient) -> dict[str, str]:
+def collection_ids(erp: ErpNextClient) -> ByName[str]:
     """Return collection ids by Item Group name, from the Item Groups."""
     rows = erp.rows(DOCTYPE, ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
-    return {row["name"]: row["medusa_id"] for row in rows}
+    return ByName((row["name"], row["medusa_id"]) for row in rows)
 
 
 def sync_collections(
@@ -93,7 +94,7 @@ def _used_groups(erp: ErpNextClient, items: frozenset[str]) -> list[str]:
         used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")
     else:
         used = erp.get_list("Website Item", ["item_group"], group_by="item_group", order_by="item_group asc")
-    return list(dict.fromkeys(row["item_group"] for row in used if row["item_group"]))
+    return ByName((row["item_group"], row["item_group"]) for row in used if row["item_group"]).values()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
 from erp_medusa_pipelines.sync.engine.brake import Loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -105,7 +106,7 @@ class KeptDifference:
 class ProductUpdates(WebsiteItemSync):
     """One run of the updates for one batch. `collections` holds collection ids by Item Group name."""
 
-    collections: Mapping[str, str]
+    collections: ByName[str]
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
@@ -322,7 +323,7 @@ class ProductUpdates(WebsiteItemSync):
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 
     def _collection(self, item: WebsiteItem) -> str | None:
-        return self.collections.get(item.row["item_group"] or "")
+        return self.collections.find(item.row["item_group"] or "")
 
     def _send(self, group: Sequence[Update]) -> None:
         self.medusa.batch_products(update=[update.body for update in group], fields="id")

@@ -35,6 +35,7 @@ from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSyn
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -82,7 +83,7 @@ class ProductExport(WebsiteItemSync):
     """One run of the export for one batch. `collections` holds collection ids by Item Group name."""
 
     writer: ErpNextWriter
-    collections: Mapping[str, str]
+    collections: ByName[str]
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
@@ -139,7 +140,7 @@ class ProductExport(WebsiteItemSync):
             self.report.count("not_for_sale")
             self.report.advance(1)
             return None
-        collection_id = self.collections.get(item.row["item_group"] or "")
+        collection_id = self.collections.find(item.row["item_group"] or "")
         fingerprint = fingerprint_of(item, collection_id)
         if self.held(item.name, fingerprint):
             return None

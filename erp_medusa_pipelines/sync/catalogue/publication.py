@@ -1,27 +1,43 @@
-"""Drafts are published once they have a picture, a price and stock (PUBLISH_WHEN=complete).
+"""Drafts are published once a customer can buy them: with a picture, a price and stock (PUBLISH_WHEN=complete).
 
 Belongs here: what complete means, and publishing complete products. A published product stays published when its stock
-runs out; product_updates.py handles products whose Website Item is not published.
+runs out; product_updates.py handles products whose Website Item is not published. What Medusa needs to sell a product
+is in can_be_bought.py: it is judged by what Medusa holds, never by ids in ERPNext.
+
+A product waits for a picture while its Website Item has none, since somebody has to attach one. Where one is attached
+and does not arrive - it is damaged, or each upload fails - the product waits a few days only: whoever attached it took
+the item for complete, and the rejects of the pictures go on telling what is wrong with it.
 """
 
-from collections import defaultdict
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
+from erp_medusa_pipelines.sync.catalogue.can_be_bought import BUYABLE_FIELDS, CanBeBought, Obstacle
+from erp_medusa_pipelines.sync.catalogue.image_files import NEW_IMAGES
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
-from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
+from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
 
 SHOWN_IN_ERP = [["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", *for_sale.FIELDS]
-STATUS_FIELDS = "id,external_id,status,thumbnail,variants.id,variants.manage_inventory,variants.allow_backorder"
-LEVELS = "id,variants.id,location_levels.stocked_quantity,location_levels.reserved_quantity"
+STATUS_FIELDS = "id,external_id,status,thumbnail,variants.id"
+_INVENTORY = "variants.inventory_items."
+DRAFT_FIELDS = (
+    f"{BUYABLE_FIELDS},{STATUS_FIELDS},{_INVENTORY}required_quantity,"
+    f"{_INVENTORY}inventory.location_levels.stocked_quantity,{_INVENTORY}inventory.location_levels.reserved_quantity"
+)
+
+PICTURE = "picture"
+WAITS_FOR_PICTURE = timedelta(days=3)
+"""So long a product that lacks nothing but its attached picture waits for it: a weekend without anybody."""
 
 Row = Mapping[str, Any]
 
@@ -47,23 +63,36 @@ class Incomplete:
     lacks: str
 
 
-def missing_parts(product: Row, variant_id: str, *, has_price: bool, stock: float) -> list[str]:
-    """Return what a product lacks to be sold."""
-    variant = next(one for one in product["variants"] if one["id"] == variant_id)
-    sells_without_stock = variant["allow_backorder"] or not variant["manage_inventory"]
-    parts = {
-        "picture": bool(product["thumbnail"]),
-        "price": has_price,
-        "stock": sells_without_stock or stock > 0,
-    }
-    return [name for name, is_there in parts.items() if not is_there]
+def missing_parts(product: Row, variant_id: str, obstacles: Sequence[Obstacle], locations: frozenset[str]) -> list[str]:
+    """Return what a product (DRAFT_FIELDS) lacks to be sold; `locations` are those of its sales channel."""
+    variant = next((one for one in product["variants"] if one["id"] == variant_id), None)
+    in_words = {"price": "price", "inventory": "stock"}
+    missing = [] if product["thumbnail"] else [PICTURE]
+    missing += [in_words.get(each.what, each.reason) for each in obstacles]
+    if variant is not None and not sells_now(variant, locations):
+        missing.append("stock")
+    return list(dict.fromkeys(missing))
+
+
+def sells_now(variant: Row, locations: frozenset[str]) -> bool:
+    """Return whether at least one piece can be bought of it, at these locations."""
+    if variant["allow_backorder"] or not variant["manage_inventory"]:
+        return True
+    pieces = []
+    for link in variant["inventory_items"] or ():
+        levels = (link.get("inventory") or {}).get("location_levels") or ()
+        here = [level for level in levels if level["location_id"] in locations]
+        free = sum(level["stocked_quantity"] - level["reserved_quantity"] for level in here)
+        pieces.append(math.floor(free / (link.get("required_quantity") or 1)))
+    return min(pieces, default=0) > 0
 
 
 @dataclass(kw_only=True)
 class Publications(WebsiteItemSync):
-    """One run for one batch. `price_list` is the ERP's; `run` fills `incomplete`."""
+    """One run for one batch; `run` fills `incomplete`. `today` is the ERP's date."""
 
-    price_list: str
+    buyable: CanBeBought
+    today: date
     incomplete: list[Incomplete] = field(default_factory=list)
 
     def run(self) -> SyncReport:
@@ -71,9 +100,13 @@ class Publications(WebsiteItemSync):
         names = list(self.reader.names(self.batch, filters=SHOWN_IN_ERP))
         self.report.count("found", len(names))
         for some in batched(names, self.options.window):
+            if self.outage:
+                self.defer(some, self.outage)
+                continue
             try:
                 complete = self._complete(some)
             except TransientError as error:
+                (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
                 self.defer(some, error)
                 continue
             for chunk in batched(complete, self.options.chunk):
@@ -83,49 +116,52 @@ class Publications(WebsiteItemSync):
 
     def _complete(self, names: Sequence[str]) -> list[Publication]:
         """Return the drafts among these Website Items that are complete."""
-        today = self.erp.clock().date()
-        read = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
-        rows = [row for row in read if for_sale.reason_against(row, today) is None]
+        published = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
+        rows = [row for row in published if for_sale.reason_against(row, self.today) is None]
         found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), STATUS_FIELDS)
-        drafts = {product["id"]: product for product in found if product["status"] == "draft"}
-        waiting = [row for row in rows if is_own(row, drafts.get(row["medusa_id"]))]
+        ids = {product["id"]: product for product in found if product["status"] == "draft"}
+        waiting = [row for row in rows if is_own(row, ids.get(row["medusa_id"]))]
         self.report.count("unchanged", len(rows) - len(waiting))
         self.report.advance(len(names) - len(waiting))
         if not waiting:
             return []
-        priced, stock = self._priced(waiting), self._stock(waiting)
+        read = self.medusa.products_by("id", (row["medusa_id"] for row in waiting), DRAFT_FIELDS)
+        drafts = {product["id"]: product for product in read}
+        obstacles = self.buyable.judge(waiting, drafts)
+        locations = self.buyable.sold_through().location_ids
+        lacks = {
+            row["name"]: missing_parts(
+                drafts[row["medusa_id"]], row["medusa_variant_id"], obstacles[row["name"]], locations
+            )
+            for row in waiting
+            if row["medusa_id"] in drafts
+        }
+        for name in self._pictures_given_up([name for name, parts in lacks.items() if parts == [PICTURE]]):
+            lacks[name] = []
         complete: list[Publication] = []
         for row in waiting:
-            variant_id = row["medusa_variant_id"]
-            has_price = row["item_code"] in priced
-            lacks = missing_parts(drafts[row["medusa_id"]], variant_id, has_price=has_price, stock=stock[variant_id])
-            one = Publication(row["name"], row["medusa_id"])
-            if lacks:
-                self.incomplete.append(Incomplete(row["name"], ", ".join(lacks)))
+            parts = lacks.get(row["name"], ["product"])
+            if parts:
+                self.incomplete.append(Incomplete(row["name"], ", ".join(parts)))
                 self.report.advance(1)
             else:
-                complete.append(one)
+                complete.append(Publication(row["name"], row["medusa_id"]))
         return complete
 
-    def _priced(self, rows: Sequence[Row]) -> set[str]:
-        """Return item codes with an Item Price that Medusa has, by the entry's id that the price sync stored."""
-        filters = [["price_list", "=", self.price_list], ["medusa_price_id", "is", "set"]]
-        codes = [row["item_code"] for row in rows if row["item_code"]]
-        return {
-            row["item_code"]
-            for row in self.erp.rows_in("Item Price", ["item_code"], codes, key="item_code", filters=filters)
-        }
-
-    def _stock(self, rows: Sequence[Row]) -> dict[str, float]:
-        """Return the available quantity of each variant, in pieces."""
-        quantities: dict[str, float] = defaultdict(float)
-        codes = [row["item_code"] for row in rows if row["item_code"]]
-        for item in self.medusa.inventory_items_by_sku(codes, LEVELS):
-            levels = item["location_levels"] or ()
-            free = sum(level["stocked_quantity"] - level["reserved_quantity"] for level in levels)
-            for variant in item["variants"] or ():
-                quantities[variant["id"]] += free
-        return quantities
+    def _pictures_given_up(self, names: Sequence[str]) -> list[str]:
+        """Return those that have waited long enough for an attached picture, and note since when the others wait."""
+        files = self.erp.rows_in("File", ["attached_to_name"], names, key="attached_to_name", filters=NEW_IMAGES)
+        given_up = []
+        for name in sorted({file["attached_to_name"] for file in files}):
+            before = self.quarantine.before(name, PICTURE)
+            since = before.fingerprint if before else self.today.isoformat()
+            # A wait, not a reject: the picture itself has one.
+            wait = Held(since, "waits for its attached picture", Lies.ELSEWHERE, kind=PICTURE, failures=1)
+            self.quarantine.put(name, wait)
+            if self.today - date.fromisoformat(since) >= WAITS_FOR_PICTURE:
+                given_up.append(name)
+        self.report.count("published_without_picture", len(given_up))
+        return given_up
 
     def _send(self, group: Sequence[Publication]) -> None:
         updates = [{"id": one.product_id, "status": "published"} for one in group]

@@ -102,9 +102,13 @@ class Quarantine:
         self._met.add(name)
         self._after[name, held.kind] = replace(held, fingerprint=short(held.fingerprint))
 
+    def before(self, name: str, kind: str = "") -> Held | None:
+        """Return the entry of an earlier run, whatever became of its reason."""
+        return self._before.get((name, kind))
+
     def knew(self, name: str, held: Held) -> bool:
         """Return whether an earlier run held the document for the same reason."""
-        before = self._before.get((name, held.kind))
+        before = self.before(name, held.kind)
         return before is not None and (before.fingerprint, before.reason) == (short(held.fingerprint), held.reason)
 
     def failed(self, name: str, held: Held) -> Held:

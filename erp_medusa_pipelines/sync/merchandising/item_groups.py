@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.names import ByName
 
 DOCTYPE = "Item Group"
 
@@ -23,10 +24,11 @@ class GroupSpan:
 
 
 class ItemGroupTree:
-    """All Item Groups of a site. Names are compared as the database does: without case and outer spaces."""
+    """All Item Groups of a site. Names are compared as the database does."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._spans = {_folded(row["name"]): GroupSpan(row["name"], int(row["lft"]), int(row["rgt"])) for row in rows}
+        spans = (GroupSpan(row["name"], int(row["lft"]), int(row["rgt"])) for row in rows)
+        self._spans = ByName((span.name, span) for span in spans)
 
     @classmethod
     def read(cls, erp: ErpNextClient) -> "ItemGroupTree":
@@ -35,12 +37,8 @@ class ItemGroupTree:
 
     def get(self, name: str) -> GroupSpan | None:
         """Return the group with this name, or None."""
-        return self._spans.get(_folded(name))
+        return self._spans.find(name.strip())
 
     def names(self) -> list[str]:
         """All names, sorted."""
         return sorted(span.name for span in self._spans.values())
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()

@@ -94,8 +94,9 @@ def _read(
 ) -> Iterator[tuple[str, str | None, Entry]]:
     """Yield (list, variant, entry) of these lists, a few lists per request. `bodies` are Medusa's rows by id."""
     live = {list_id: lists.is_live(row) for list_id, row in bodies.items()}
+    spans = {kept.id: kept.window for kept in lists.lists}
     for some in batched(bodies, LISTS_READ_AT_ONCE):
         for list_id, row in prices.entries_of(some):
             currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
-            entry = Entry(row["id"], list_id, windows.get(list_id), currency, amount, live[list_id])
+            entry = Entry(row["id"], list_id, windows.get(list_id), currency, amount, live[list_id], spans.get(list_id))
             yield list_id, entry_variant(row), entry

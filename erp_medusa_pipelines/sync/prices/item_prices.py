@@ -16,6 +16,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
+from erp_medusa_pipelines.sync.engine.names import same_name
 from erp_medusa_pipelines.sync.prices.windows import PriceRow
 from erp_medusa_pipelines.sync.shop import for_sale
 
@@ -107,7 +108,7 @@ def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]
     ours, others = [], []
     for number, row in enumerate(rows):
         # A row for another unit or for packs is not the price of a single piece.
-        fits = row["uom"] in (None, "", item.stock_uom) and (row["packing_unit"] or 0) <= 1
+        fits = (not row["uom"] or same_name(row["uom"], item.stock_uom)) and (row["packing_unit"] or 0) <= 1
         (ours if fits else others).append(_price_row(row, inherited=number >= len(own)))
     text = "|".join(f"{row['name']} {row['modified']}" for row in rows)
     return ItemPrices(tuple(ours), tuple(others), f"{crc32(text.encode('utf-8')):08x}")

@@ -8,13 +8,15 @@ conflict. It is created together with its first entries and holds at most the en
 a further list. Medusa reads a whole list to add to it, and deletes more slowly the longer it is: many short lists cost
 a fraction of a long one, and their cost does not grow with the shop.
 
-Every list with our metadata key is ours. Lists of a Price List that is no longer exported are `replaced`: their entries
-go as the new ones are there, and a list of which none must stay becomes a draft.
+Every list with our metadata key or our description is ours. Lists of a Price List that is no longer exported are
+`replaced`: their entries go as the new ones are there, and a list of which none must stay becomes a draft. The same
+happens to a list whose metadata somebody changed in Medusa's admin so that it says nothing any more.
 
 A list never changes its window. Once its start has passed it means the same as a list without a start, so entries
 need not move as days pass. A list whose window is over becomes a draft, and an empty one is deleted.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +26,22 @@ from zoneinfo import ZoneInfo
 
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.names import same_name
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.prices.windows import ONE_DAY, Window, ends_at, first_day_after, starts_at
 
+DOCTYPE = "Price List"
 OWNER_KEY = "erp_price_list"
 """Metadata key that marks a list as ours; its value is the ERPNext Price List."""
 
 DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are undone by the next run."
+
+
+_LABEL = re.compile(r"(\d{1,6})/(\d{1,6})")
+
+
+class UnreadableListError(Exception):
+    """What a list of ours is for cannot be told any more; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +67,17 @@ class PriceLists:
         self._new_parts: Counter[tuple[Batch, Window]] = Counter()
         self.lists: list[KeptList] = []
         self.replaced: list[Mapping[str, Any]] = []
-        """Active lists of another ERPNext Price List, as Medusa has them."""
+        """Active lists of ours that are for another ERPNext Price List, or unreadable, as Medusa has them."""
+        self.unreadable: dict[str, str] = {}
+        """Why, by the ids of such lists."""
 
     def load(self) -> None:
         """Read the lists from Medusa."""
-        rows = list(self._prices.lists())
+        rows = list(filter(_is_ours, self._prices.lists()))
+        self.unreadable = {}
         self.lists = self._ours(rows)
-        self.replaced = [row for row in rows if self._is_replaced(row)]
+        known = {kept.id for kept in self.lists}
+        self.replaced = [row for row in rows if row["id"] not in known and row["status"] == "active"]
 
     def is_live(self, row: Mapping[str, Any]) -> bool:
         """Return whether customers are asked the prices of this list (status, starts_at, ends_at) now."""
@@ -90,6 +105,10 @@ class PriceLists:
         """Undo manual changes, and make drafts of lists whose window is over."""
         self.load()
         report.count("found", len(self.lists))
+        for list_id, why in self.unreadable.items():
+            then = "its prices move to other lists, and it becomes a draft"
+            text = f"somebody changed price list {list_id} in Medusa: {why}; {then}"
+            report.reject(Reject(DOCTYPE, self._price_list, text))
         for kept in self.lists:
             if changes := self._differences(kept):
                 self._prices.update_list(kept.id, changes)
@@ -134,7 +153,7 @@ class PriceLists:
 
     def look_for(self, batch: Batch, window: Window, part: int) -> str | None:
         """Return the id of a list that Medusa may have created although the answer was lost."""
-        for kept in self._ours(self._prices.lists()):
+        for kept in self._ours(filter(_is_ours, self._prices.lists())):
             if (kept.window, kept.part) == (window, part) and self._is_own(kept, batch):
                 return kept.id
         return None
@@ -157,24 +176,16 @@ class PriceLists:
 
     # --- recognising ------------------------------------------------------------------------------------------
 
-    def _is_replaced(self, row: Mapping[str, Any]) -> bool:
-        owner = (row["metadata"] or {}).get(OWNER_KEY)
-        return owner is not None and owner != self._price_list and row["status"] == "active"
-
     def _ours(self, rows: Iterable[Mapping[str, Any]]) -> list[KeptList]:
-        found = (self._kept(row) for row in rows)
-        return [kept for kept in found if kept is not None]
-
-    def _kept(self, row: Mapping[str, Any]) -> KeptList | None:
-        metadata = row["metadata"] or {}
-        if metadata.get(OWNER_KEY) != self._price_list:
-            return None
-        valid_from, valid_upto = metadata.get("valid_from"), metadata.get("valid_upto")
-        window = Window(
-            date.fromisoformat(valid_from) if valid_from else None,
-            first_day_after(date.fromisoformat(valid_upto) if valid_upto else None),
-        )
-        return KeptList(row["id"], window, _batch_of(row), metadata.get("part") or 1, row)
+        found: list[KeptList] = []
+        for row in rows:
+            try:
+                if same_name(_owner_of(row), self._price_list):
+                    found.append(_kept(row))
+            except UnreadableListError as error:
+                if row["status"] == "active":
+                    self.unreadable[row["id"]] = str(error)
+        return found
 
     @staticmethod
     def _is_own(kept: KeptList, batch: Batch) -> bool:
@@ -195,8 +206,47 @@ class PriceLists:
         return {key: value for key, value in wanted.items() if kept.body[key] != value}
 
 
+def _is_ours(row: Mapping[str, Any]) -> bool:
+    """Return whether the export made a list, whatever somebody has changed of it since."""
+    metadata = _metadata_of(row)
+    return OWNER_KEY in metadata or {"batch", "part"} <= metadata.keys() or row["description"] == DESCRIPTION
+
+
+def _owner_of(row: Mapping[str, Any]) -> str:
+    owner = _metadata_of(row).get(OWNER_KEY)
+    if not owner or not isinstance(owner, str):
+        raise UnreadableListError(f"its metadata has no {OWNER_KEY}")
+    return owner
+
+
+def _kept(row: Mapping[str, Any]) -> KeptList:
+    if row["rules_count"]:
+        raise UnreadableListError("it has rules, so that it is not for everybody")
+    label = _batch_of(row)
+    if _count_of(label) == 0:
+        raise UnreadableListError("its metadata names no batch")
+    window = Window(_day_of(row, "valid_from"), first_day_after(_day_of(row, "valid_upto")))
+    part = str(_metadata_of(row).get("part") or 1)
+    return KeptList(row["id"], window, label, int(part) if part.isdecimal() else 1, row)
+
+
+def _day_of(row: Mapping[str, Any], key: str) -> date | None:
+    text = _metadata_of(row).get(key)
+    try:
+        return date.fromisoformat(text) if text else None
+    except (TypeError, ValueError):
+        raise UnreadableListError(f"its metadata has no date in {key}: {text!r}") from None
+
+
+def _metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return row["metadata"] if isinstance(row["metadata"], Mapping) else {}
+
+
 def _batch_of(row: Mapping[str, Any]) -> str:
-    return (row["metadata"] or {}).get("batch") or "0/0"
+    """Return the batch's label; one that names no batch of any number of batches becomes 0/0, which is all of them."""
+    label = _LABEL.fullmatch(str(_metadata_of(row).get("batch") or ""))
+    index, count = map(int, label.groups()) if label else (0, 0)
+    return f"{index}/{count}" if index < count else "0/0"
 
 
 def _count_of(label: str) -> int:

@@ -28,6 +28,8 @@ class Entry:
     amount: Decimal
     is_live: bool = True
     """Whether Medusa's customers are asked this price now."""
+    spans: Window | None = None
+    """The window of its list, whether it may stay there or not; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class ItemPlan:
     """(price list, entry)."""
     unchanged: int = 0
     refused: list[Refused] = field(default_factory=list)
+    unplaced: list[Window] = field(default_factory=list)
+    """Windows of refused rows, for which Medusa gets no new entry."""
     ids: list[IdChange] = field(default_factory=list)
     """Ids that can be written before anything is sent to Medusa."""
     stale: list[Entry] = field(default_factory=list)
@@ -168,6 +172,8 @@ def plan_item(
                 plan.stays_shown.add(row.currency)
             there = by_place.pop((segment.window, row.currency), [])
             _place(plan, segment, amounts[row.name], ids, there)
+        else:
+            plan.unplaced.append(segment.window)
     for row in (*prices.rows, *prices.others):
         if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)

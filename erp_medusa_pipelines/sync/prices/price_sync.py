@@ -2,9 +2,9 @@
 
 Belongs here: the order of the work, and the brake. plan.py decides what must be done for an item.
 
-New entries come first, then changed ones. Unwanted entries are removed last, and only for variants whose new entries
-all exist. So an interrupted run leaves no item without a price: at worst an old entry exists beside its successor until
-the next run.
+New entries come first, then changed ones. Unwanted entries are removed last, and only where the new entries for their
+days all exist: one that is refused, held or left for a retry replaces nothing. So an interrupted run leaves no item
+without a price: at worst an old entry exists beside its successor until the next run.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, without_hidden
-from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, plan_item
+from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 
@@ -161,14 +161,15 @@ class PriceSync(BatchSync):
         kept = self._too_many(losses)
         removals = Removals(self, self.prices, self.lists, self.price_list)
 
-        def may_go(variant_id: str | None) -> bool:
-            return variant_id not in kept and (variant_id is None or sender.is_complete(variant_id))
+        def going(found: Mapping[str | None, Sequence[Entry]]) -> Iterator[Entry]:
+            for variant_id, stale in found.items():
+                if variant_id not in kept:
+                    yield from (one for one in stale if not variant_id or sender.is_replaced(variant_id, one.spans))
 
-        removals.remove(entry for variant_id, stale in losses.stale.items() if may_go(variant_id) for entry in stale)
+        removals.remove(going(losses.stale))
         removals.delete_empty_lists(entries.sizes)
         if not (self.report.leftovers or self.batch.items):
-            going = [entry for variant_id, each in losses.replaced.items() if may_go(variant_id) for entry in each]
-            removals.retire_replaced(going, entries.sizes)
+            removals.retire_replaced(going(losses.replaced), entries.sizes)
 
     def _too_many(self, losses: Losses) -> Collection[str | None]:
         """Return the variants that keep their entries because too many items would lose their only price."""

@@ -7,9 +7,9 @@ belong here: which entries are wanted (plan.py), or removing entries (removals.p
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
@@ -58,19 +58,21 @@ class EntrySender:
         self._keep_ids = keep_ids
         self._new: dict[Window, list[Wanted]] = defaultdict(list)
         self._changed: dict[str, list[Wanted]] = defaultdict(list)
-        self._awaited: Counter[str] = Counter()
+        self._awaited: Counter[tuple[str, Window]] = Counter()
         self._stale_ids: dict[str, IdChange] = {}
         self._awaited_lock = threading.Lock()
         self._stage = Stage("prices", run.options.parallel)
 
     def add(self, plan: ItemPlan) -> None:
         """Queue the entries to create and change for an item, without those refused before."""
+        with self._awaited_lock:
+            self._awaited.update((plan.variant_id, window) for window in plan.unplaced)
         for window, wanted in plan.create:
             if wanted.ids and (no_id := wanted.ids.change_to("")):
                 self._stale_ids[wanted.name] = no_id
             # One that is held is not in Medusa either: what it replaces stays.
             with self._awaited_lock:
-                self._awaited[wanted.variant_id] += 1
+                self._awaited[wanted.variant_id, window] += 1
             if not self._run.held(wanted.name, wanted.fingerprint):
                 self._new[window].append(wanted)
         for list_id, wanted in plan.change:
@@ -84,7 +86,7 @@ class EntrySender:
     def finish(self) -> None:
         """Send the rest and wait for everything. Item Prices whose entry was not created keep no id of an older one.
 
-        An id says that Medusa has the price: publication.py relies on it.
+        An id says that Medusa has the price.
         """
         self._submit(most=0)
         self._stage.finish()
@@ -94,9 +96,19 @@ class EntrySender:
         """Cancel what has not started."""
         self._stage.close()
 
-    def is_complete(self, variant_id: str) -> bool:
-        """Return whether all new entries of the variant are in Medusa."""
-        return self._awaited[variant_id] == 0
+    def is_replaced(self, variant_id: str, spans: Window | None) -> bool:
+        """Return whether Medusa has the variant's prices for these days: none of them is missing, refused or held."""
+        missing = self._missing.get(variant_id, ())
+        return not any(spans is None or window.overlaps(spans) for window in missing)
+
+    @cached_property
+    def _missing(self) -> Mapping[str, Sequence[Window]]:
+        """Return the windows without a new entry by variant, once everything was sent."""
+        found: dict[str, list[Window]] = defaultdict(list)
+        for (variant_id, window), number in self._awaited.items():
+            if number > 0:
+                found[variant_id].append(window)
+        return found
 
     def _submit(self, *, most: int) -> None:
         for window, wanted in self._new.items():
@@ -144,7 +156,8 @@ class EntrySender:
         if len(ids) < len(group):
             where = f"price list {target.list_id}"
             raise TransientError("Medusa", where, "the response is incomplete", ambiguous=True)
-        self._created([(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group])
+        made = [(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group]
+        self._created(made, target.window)
 
     def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
         """After a lost answer, adopt what was created and return what was not."""
@@ -157,12 +170,12 @@ class EntrySender:
             for row in self._prices.entries(target.list_id)
         }
         found = [(one, there.get((one.variant_id, one.currency.lower(), one.amount))) for one in group]
-        self._created([(one, entry_id) for one, entry_id in found if entry_id])
+        self._created([(one, entry_id) for one, entry_id in found if entry_id], target.window)
         return [one for one, entry_id in found if entry_id is None]
 
-    def _created(self, entries: Sequence[tuple[Wanted, str]]) -> None:
+    def _created(self, entries: Sequence[tuple[Wanted, str]], window: Window) -> None:
         with self._awaited_lock:
-            self._awaited.subtract(wanted.variant_id for wanted, _ in entries)
+            self._awaited.subtract((wanted.variant_id, window) for wanted, _ in entries)
             for wanted, _ in entries:
                 if wanted.ids:
                     self._stale_ids.pop(wanted.name, None)

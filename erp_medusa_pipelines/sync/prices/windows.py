@@ -62,6 +62,12 @@ class Window:
         """Return the window as of today: a start in the past becomes None."""
         return Window(None, self.end) if self.start is not None and self.start <= today else self
 
+    def overlaps(self, other: "Window") -> bool:
+        """Return whether there is a day in both."""
+        begins_before_end = self.start is None or other.end is None or self.start < other.end
+        ends_after_start = self.end is None or other.start is None or other.start < self.end
+        return begins_before_end and ends_after_start
+
     def __str__(self) -> str:
         start = f"from {self.start}" if self.start else ""
         end = f"up to {self.end - ONE_DAY}" if self.end else ""

@@ -95,10 +95,10 @@ class QuantityReader:
             # ERPNext's web shop does not sell an item without a warehouse either.
             found.without_warehouse += 1
             found.on_hand[item.name] = {}
-        elif item.warehouse not in self._warehouses:
-            found.unknown_warehouses[item.name] = item.warehouse
+        elif warehouse := self._warehouses.find(item.warehouse):
+            return [((item.name, item.item_code), warehouse)]
         else:
-            return [((item.name, item.item_code), item.warehouse)]
+            found.unknown_warehouses[item.name] = item.warehouse
         return []
 
     def _bundle(
@@ -111,10 +111,11 @@ class QuantityReader:
             found.on_hand[item.name] = {}
             return []
         places = {part.item_code: item.warehouse or warehouse_of.get(part.item_code, "") for part in parts}
-        if item.warehouse and item.warehouse not in self._warehouses:
+        if item.warehouse and not self._warehouses.find(item.warehouse):
             found.unknown_warehouses[item.name] = item.warehouse
             return []
-        return [((item.name, code), place) for code, place in places.items() if place in self._warehouses]
+        known = {code: self._warehouses.find(place) for code, place in places.items()}
+        return [((item.name, code), place) for code, place in known.items() if place]
 
     def _safety(self, item: StockItem) -> float:
         if self._rule.quantity == "actual":

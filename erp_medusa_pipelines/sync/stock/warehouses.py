@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from erp_medusa_pipelines.sync.engine.names import ByName
+
 QUANTITY_DECIMALS = 6
 """Decimals that sums of Frappe's floats are rounded to: 30 times 0.1 is 3."""
 
@@ -28,7 +30,14 @@ class Warehouses:
     def __init__(
         self, rows: pd.DataFrame, locations: Mapping[str, str], default_location: str, *, every_one: bool = False
     ) -> None:
-        unknown = set(locations) - set(rows["name"])
+        self._names = ByName((name, name) for name in rows["name"])
+        own: dict[str, str] = {}
+        unknown: list[str] = []
+        for typed, location_id in locations.items():
+            if name := self.find(typed):
+                own[name] = location_id
+            else:
+                unknown.append(typed)
         if unknown:
             raise KeyError(", ".join(sorted(unknown)))
         # Any: pandas types its results as unions that fit no annotation.
@@ -37,12 +46,13 @@ class Warehouses:
         self._rows["sold_from"] = (every_one | ~(is_closed | (rows["warehouse_type"] == TRANSIT))).to_numpy()
         # Ascending lft: a lower warehouse comes later and overrides those above it.
         self._rows["location_id"] = default_location
-        for name in sorted(locations, key=lambda one: self._rows.at[one, "lft"]):
+        for name in sorted(own, key=lambda one: self._rows.at[one, "lft"]):
             inside = self._rows["lft"].between(self._rows.at[name, "lft"], self._rows.at[name, "rgt"])
-            self._rows.loc[inside, "location_id"] = locations[name]
+            self._rows.loc[inside, "location_id"] = own[name]
 
-    def __contains__(self, warehouse: str) -> bool:
-        return warehouse in self._rows.index
+    def find(self, warehouse: str) -> str | None:
+        """Return the name as the Warehouse itself has it, or None if there is none. Every other method wants that."""
+        return self._names.find(warehouse)
 
     def locations_of(self, warehouse: str) -> list[str]:
         """Return the stock locations at which an item sold from this warehouse can be stored."""

@@ -24,13 +24,14 @@ PLACES: dict[str, set[str]] = {
     "catalogue/products.py _candidate": {OWN},
     "catalogue/products.py _create": {BY_ITS_TEXT},
     "catalogue/products.py _adopt": {ELSEWHERE},
-    "catalogue/product_updates.py run": {BY_ITS_TEXT},
+    "catalogue/product_updates.py _deliver": {BY_ITS_TEXT},
     "catalogue/products.py _without_taken": {ELSEWHERE},
     "catalogue/product_updates.py _with_free_keys": {ELSEWHERE},
     "catalogue/product_updates.py _resolve": {BY_ITS_TEXT},
     # --- a status or an id alone: nothing of the document that could be wrong
     "catalogue/publication.py run": {"lies_elsewhere"},
-    "catalogue/withdrawals.py run": {"lies_elsewhere"},
+    "catalogue/publication.py _pictures_given_up": {ELSEWHERE},
+    "catalogue/withdrawals.py send": {"lies_elsewhere"},
     "catalogue/binding_repair.py _rename": {"lies_elsewhere"},
     # --- prices: the store's currencies, the lists and the variant are not the Item Price's
     "prices/price_sync.py _note": {ELSEWHERE},
@@ -41,6 +42,8 @@ PLACES: dict[str, set[str]] = {
     "stock/inventory.py _inventory_item": {ELSEWHERE},
     "stock/sender.py send": {"lies_elsewhere"},
     "stock/stock_sync.py _reject_warehouse": {ELSEWHERE},
+    "stock/stock_sync.py _on_hand": {ELSEWHERE},
+    "stock/kits.py _try": {ELSEWHERE},
     # --- one-time passwords: the fingerprint holds the day, since a task of every minute would try too often
     "minute/otps.py _note": {OWN},
     # --- the engine: ids that ERPNext refuses to store, and documents on which alone a server fails

@@ -1,0 +1,45 @@
+"""Names that people type, compared as ERPNext's database compares them.
+
+MariaDB's utf8mb4_unicode_ci, Frappe's collation, ignores case, accents, marks, characters that cannot be seen, and
+blanks at the end. So "dental " in a setting or an imported row names the Item Group "Dental", and an exact comparison
+would call it unknown. Belongs here: the comparison. Does not belong here: what is compared.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+_ALIKE = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "ı": "i"})
+"""Letters that the collation takes for others, and that Unicode does not decompose."""
+_UNSEEN = ("Mn", "Me", "Cf", "Cc")
+
+
+def folded(name: str) -> str:
+    """Return a text that is the same for all names which the database takes for equal."""
+    letters = unicodedata.normalize("NFKD", name)
+    seen = "".join(char for char in letters if unicodedata.category(char) not in _UNSEEN)
+    return seen.casefold().translate(_ALIKE).rstrip(" ")
+
+
+def same_name(left: str | None, right: str | None) -> bool:
+    """Return whether the database takes two names for equal."""
+    return folded(left or "") == folded(right or "")
+
+
+class ByName(Generic[V]):
+    """Values by name, found under each spelling that the database takes for the same; of equal names the first."""
+
+    def __init__(self, values: Iterable[tuple[str, V]] = ()) -> None:
+        self._values: dict[str, V] = {}
+        for name, value in values:
+            self._values.setdefault(folded(name), value)
+
+    def find(self, name: str) -> V | None:
+        """Return the value of a name, or None."""
+        return self._values.get(folded(name))
+
+    def values(self) -> list[V]:
+        """Return all values, in the order in which they came."""
+        return list(self._values.values())
