@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +11,11 @@ from typing import Any
 
 
 class Webhook:
-    """Keeps what is posted to it; answers with `status`."""
+    """Keeps what is posted to it; answers with `status`, after `seconds`."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.seconds = 0.0
         self.received: list[dict[str, Any]] = []
         webhook = self
 
@@ -22,6 +24,7 @@ class Webhook:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if webhook.status < 300:
                     webhook.received.append(json.loads(body))
+                time.sleep(webhook.seconds)
                 self.send_response(webhook.status)
                 self.end_headers()
 

@@ -12,7 +12,6 @@ from erp_medusa_pipelines.assets.discovery import find_assets
 from erp_medusa_pipelines.assets.doctypes import doctype_assets
 from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links
-from erp_medusa_pipelines.orchestration.alert_sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.checks import build_check
 from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
 from erp_medusa_pipelines.orchestration.frames import FRAMES, build_frames
@@ -22,6 +21,7 @@ from erp_medusa_pipelines.orchestration.jobs import build_job
 from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
 from erp_medusa_pipelines.orchestration.partitions import batches_definition, batches_in_force
 from erp_medusa_pipelines.orchestration.plan_jobs import build_plan_job, build_sync_job
+from erp_medusa_pipelines.orchestration.problems.sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.retention import build_prune_job
 from erp_medusa_pipelines.orchestration.retries import build_retry_sensor

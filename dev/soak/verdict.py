@@ -89,8 +89,4 @@ def alerts_out_of_order(titles: Sequence[str]) -> list[str]:
 
 def _over(title: str) -> str | None:
     """The title of the trouble that this message ends."""
-    if title.startswith("Over: "):
-        return title.removeprefix("Over: ")
-    if title.endswith(" recovered"):
-        return title.removesuffix("recovered") + "failed"
-    return title.removesuffix("nothing refused") + "documents refused" if title.endswith(": nothing refused") else None
+    return title.removeprefix("Over: ") if title.startswith("Over: ") else None

@@ -5,17 +5,17 @@ failed step. So these assets materialize even with leftovers, and their check, w
 that fails and reports the partition as incomplete. The retry sensor then repeats the asset and what builds on it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
-from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT
+from erp_medusa_pipelines.orchestration.checks import NOTHING_LEFT
+from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished, unfinished_attempts
+from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT, read_failure
 from erp_medusa_pipelines.orchestration.runs import only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_key
 
-CHECK = "nothing_left"
 LEFT_OVER = "left_over"
 """Metadata of a materialization: what is left for a retry, in words."""
 
@@ -45,32 +45,44 @@ def _built_on(asset: str, assets: Sequence[dg.AssetsDefinition]) -> list[str]:
 def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(asset),
-        name=CHECK,
+        name=NOTHING_LEFT,
         description="Nothing was left for a retry. The step fails if something was; the rest of the batch went on.",
     )
     def nothing_left(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        told = _metadata_of(context.instance, context.run.run_id, asset)
-        if LEFT_OVER in told:
-            report_unfinished(context.instance, context.run, asset, only_batch_of(context.run))
-            more = {key: value for key, value in told.items() if key != LEFT_OVER}
-            raise dg.Failure(told[LEFT_OVER], metadata={**more, BUILD_ON_IT: list(built_on_it)}, allow_retries=False)
+        made = _materialization(context.instance, context.run.run_id, asset)
+        if made is None:
+            _refuse_without_the_work(context, asset)
+        elif LEFT_OVER in made.metadata:
+            report_unfinished(context.instance, context.run, asset, made.partition)
+            plain: dict[str, Any] = {key: entry.value for key, entry in made.metadata.items() if _is_plain(entry.value)}
+            text = str(plain.pop(LEFT_OVER))
+            raise dg.Failure(text, metadata={**plain, BUILD_ON_IT: list(built_on_it)}, allow_retries=False)
         return dg.AssetCheckResult(passed=True)
 
     return nothing_left
 
 
-def _metadata_of(instance: dg.DagsterInstance, run_id: str, asset: str) -> Mapping[str, Any]:
-    """Return the metadata of the asset's materialization in this run."""
-    for event in _materializations(instance, run_id):
-        if event.asset_key == asset_key(asset):
-            return {key: entry.value for key, entry in event.metadata.items() if _is_plain(entry.value)}
-    return {}
+def _refuse_without_the_work(context: dg.AssetCheckExecutionContext, asset: str) -> None:
+    """Fail a run of the check alone while its asset is unfinished: so is "Re-execute from failure" of leftovers."""
+    batch = only_batch_of(context.run)
+    for partition, run_id in unfinished_attempts(context.instance, asset):
+        if batch is None or partition in (None, batch):
+            what = f"{asset}[{partition}]" if partition else asset
+            reason = read_failure(context.instance, run_id).reason
+            raise dg.Failure(
+                f"This run repeats the check alone, and nothing of the work: {what} is unfinished since run"
+                f" {run_id} ({reason}). Materialize it with what builds on it:"
+                " Materialize… > Failed, or leave it to retry_failed_partitions",
+                allow_retries=False,
+            )
 
 
-def _materializations(instance: dg.DagsterInstance, run_id: str) -> Iterable[dg.AssetMaterialization]:
+def _materialization(instance: dg.DagsterInstance, run_id: str, asset: str) -> dg.AssetMaterialization | None:
     for entry in instance.all_logs(run_id, of_type={dg.DagsterEventType.ASSET_MATERIALIZATION}):
-        if entry.asset_materialization:
-            yield entry.asset_materialization
+        made = entry.asset_materialization
+        if made and made.asset_key == asset_key(asset):
+            return made
+    return None
 
 
 def _is_plain(value: object) -> bool:

@@ -21,7 +21,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import CHECK, NUMBER, TABLE, quarantine_key
+from erp_medusa_pipelines.orchestration.rejects import CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.runs import first_batch_of, only_batch_of
@@ -33,6 +33,9 @@ from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, MassLossError, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+
+NAMES_KEPT = 5000
+"""Names of rejected documents in a check's metadata beyond its table."""
 
 ROWS_SHOWN = 200
 """Rejects shown in a table; all of them are kept and counted."""
@@ -145,12 +148,16 @@ class SyncRun:
                 rejects += [
                     Reject(self.doctype, name, entry.reason, entry.field, held=True) for name, entry in held.entries()
                 ]
+        # New ones first: the table shows their reasons, however many are held.
+        rejects.sort(key=lambda reject: reject.held)
+        names = [f"{reject.doctype} {reject.name}" for reject in rejects[:NAMES_KEPT]]
+        beyond = {DOCUMENTS: dg.MetadataValue.json(names)} if len(rejects) > ROWS_SHOWN else {}
         return dg.AssetCheckResult(
             passed=not rejects,
             check_name=CHECK,
             # A warning: the document waits for somebody, and nothing of the others is lost. Lost work is an error.
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={NUMBER: len(rejects), **self._table(rejects)},
+            metadata={NUMBER: len(rejects), **self._table(rejects), **beyond},
         )
 
     @property

@@ -5,21 +5,28 @@ as asset checks in the UI (orchestration/installation.py).
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from dotenv import dotenv_values
 
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
-from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.settings import Settings, load_settings, variable_name
 from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Dagster"
+NAME = "workspace.yaml"
+NOTHING_RUNS = "no schedule ticks, no run starts and nobody hears of it"
+MOST_QUIET = timedelta(minutes=5)
+"""Both sensors tick every half minute; a tick may take one."""
 
 
 def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     """Return findings about the instance of DAGSTER_HOME; `jobs` are the Frappe app's, which may do the same work."""
     yield _settings()
+    yield from _receivers()
     if not os.environ.get("DAGSTER_HOME"):
         yield Finding(
             AREA,
@@ -34,12 +41,17 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     import dagster as dg
 
     from erp_medusa_pipelines.orchestration import installation
-    from erp_medusa_pipelines.orchestration.dagster_internals import instigators, silent_daemons
+    from erp_medusa_pipelines.orchestration.dagster_internals import instigators, session_time_zone, silent_daemons
 
+    yield _code()
     with dg.DagsterInstance.get() as instance:
         yield from _instance_file(installation.shortcomings(instance))
         yield _daemon(silent_daemons(instance))
-        on = {stored.name for stored in instigators(instance) if stored.on}
+        yield from _database(session_time_zone(instance))
+        found = instigators(instance)
+        on = {stored.name for stored in found if stored.on}
+        yield from _ticks({stored.name: stored.newest_tick(instance) for stored in found if stored.on})
+    yield from _code_servers()
     yield from _schedules(on, jobs)
 
 
@@ -67,6 +79,63 @@ def _instance_file(found: dict[str, str]) -> Iterator[Finding]:
         yield Finding(AREA, "dagster.yaml", Level.FAIL, f"{section} is missing or wrong", means, fix)
     if not found:
         yield Finding(AREA, "dagster.yaml", Level.OK, "in force")
+
+
+def _code() -> Finding:
+    """Load what the code server loads, with the settings of this place."""
+    try:
+        from erp_medusa_pipelines import definitions as _loaded  # noqa: F401
+    # Whatever keeps the code from loading.
+    except Exception as error:  # noqa: BLE001
+        found = f"it does not load: {str(error) or type(error).__name__}"
+        return Finding(
+            AREA, "code", Level.FAIL, found, NOTHING_RUNS, "correct what it names and restart the code server"
+        )
+    return Finding(AREA, "code", Level.OK, "loads")
+
+
+def _code_servers() -> Iterator[Finding]:
+    """Ask each code server of the workspace.yaml beside dagster.yaml, or else of this folder, whether it serves."""
+    from erp_medusa_pipelines.orchestration.dagster_internals import silent_code_servers
+
+    file = next((path for path in (Path(os.environ["DAGSTER_HOME"]) / NAME, Path(NAME)) if path.exists()), None)
+    for name, place in silent_code_servers(file) if file else ():
+        fix = f"start it, or correct {file}; its log says why it ended"
+        found = f"{name} at {place} does not answer"
+        yield Finding(AREA, "code server", Level.FAIL, found, NOTHING_RUNS, fix)
+
+
+def _ticks(newest: Mapping[str, datetime | None]) -> Iterator[Finding]:
+    """Say whether the sensors tick: they stop when daemon, code server or code have a problem, whatever it is."""
+    sensors = {name: at for name, at in newest.items() if name in ("alerts", "retry_failed_partitions")}
+    now = datetime.now(UTC)
+    silent = [f"{name} (last {at:%Y-%m-%d %H:%M} UTC)" for name, at in sensors.items() if at and now - at > MOST_QUIET]
+    if silent:
+        found = f"no tick of {', '.join(silent)}"
+        fix = "look at the daemon's log: does it run, does the code server answer, does the code load?"
+        yield Finding(AREA, "ticks", Level.FAIL, found, NOTHING_RUNS, fix)
+    elif any(sensors.values()):
+        yield Finding(AREA, "ticks", Level.OK, "on time")
+
+
+def _database(zone: str | None) -> Iterator[Finding]:
+    if zone and zone.upper() not in ("UTC", "ETC/UTC", "GMT"):
+        means = "times of runs are off by hours: runs fail as waiting too long, or are reported hours late"
+        fix = "set PGTZ=UTC in the environment of webserver, daemon and code server"
+        yield Finding(AREA, "database", Level.FAIL, f"its sessions are in the time zone {zone}", means, fix)
+
+
+def _receivers() -> Iterator[Finding]:
+    """Try the addresses of ALERT_URLS without sending anything."""
+    from erp_medusa_pipelines.orchestration.problems.receivers import receivers
+
+    for receiver in receivers(load_settings()):
+        problem = receiver.unreachable()
+        if problem:
+            means = "it hears of nothing; what waits for it is sent for a week"
+            yield Finding(AREA, "alerts", Level.FAIL, f"{receiver.name}: {problem}", means, "correct ALERT_URLS")
+        else:
+            yield Finding(AREA, "alerts", Level.OK, f"{receiver.name}: nothing speaks against it")
 
 
 def _daemon(silent: Sequence[str]) -> Finding:

@@ -91,7 +91,7 @@ def _sides(
 ) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
     """Connect to both sides, and check them before anything is switched."""
     # Imported late: Dagster takes seconds to load.
-    from erp_medusa_pipelines.orchestration.crontab import tasks_in_force, times_after
+    from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force, times_after
 
     settings = load_settings()
     with connect_to_switch(settings) as erp:
@@ -104,7 +104,7 @@ def _sides(
         switch = Switch(
             frappe,
             ours,
-            tasks_in_force(settings),
+            (*tasks_in_force(settings), *housekeeping_in_force(settings)),
             _in_zone(settings),
             times_after,
             time.sleep,

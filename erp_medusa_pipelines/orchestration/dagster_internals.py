@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     BACKFILL_ID_TAG,
     MAX_RUNTIME_SECONDS_TAG,
+    PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
 )
@@ -46,6 +48,7 @@ __all__ = [
     "BACKFILL_ID_TAG",
     "IN_PROGRESS_RUN_STATUSES",
     "MAX_RUNTIME_SECONDS_TAG",
+    "PARENT_RUN_ID_TAG",
     "PARTITION_NAME_TAG",
     "SCHEDULED_EXECUTION_TIME_TAG",
     "CheckRunHealthResult",
@@ -87,11 +90,14 @@ class Instigator:
     _state: "InstigatorState"
 
     def failed_tick(self, instance: dg.DagsterInstance) -> "FailedTick | None":
-        """The newest tick, when it failed."""
+        """The newest tick that ended, when it failed. One that is being evaluated says nothing yet."""
         from dagster._core.scheduler.instigation import TickStatus
 
         state = self._state
-        ticks: Sequence[InstigatorTick] = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        ended = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+        ticks: Sequence[InstigatorTick] = instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, limit=1, statuses=ended
+        )
         if not ticks or ticks[0].status != TickStatus.FAILURE:
             return None
         error = ticks[0].error
@@ -99,6 +105,17 @@ class Instigator:
         while error is not None and error.cause is not None:
             error = error.cause
         return FailedTick(datetime.fromtimestamp(ticks[0].timestamp, UTC), error.message.strip() if error else "")
+
+    def newest_tick(self, instance: dg.DagsterInstance) -> datetime | None:
+        """When its newest tick began; None before the first."""
+        ticks = instance.get_ticks(self._state.instigator_origin_id, self._state.selector_id, limit=1)
+        return datetime.fromtimestamp(ticks[0].timestamp, UTC) if ticks else None
+
+    @property
+    def on_since(self) -> datetime | None:
+        """When a schedule was turned on; None where Dagster does not know."""
+        started = getattr(self._state.instigator_data, "start_timestamp", None)
+        return datetime.fromtimestamp(started, UTC) if started else None
 
     def turn_off(self, instance: dg.DagsterInstance) -> None:
         """Stop a schedule, as an operator would in the UI."""
@@ -156,17 +173,18 @@ def overdue_assets(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[
 def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tuple[str | None, str]]:
     """Partitions whose latest attempt has not materialized the asset, and the run of that attempt."""
     key, storage = asset_key(asset), instance.event_log_storage
-    attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
-    if attempts:
-        for partition, (run_id, _) in attempts.items():
-            yield partition, run_id
-        return
-    planned = storage.get_latest_planned_materialization_info(key)
-    if planned is None:
-        return
     records = instance.get_asset_records([key])
-    done = records[0].asset_entry.last_materialization_storage_id if records else None
-    if done is None or done < planned.storage_id:
+    done = records[0].asset_entry.last_materialization_record if records else None
+    # An asset without partitions may have attempts of one: earlier versions recorded leftovers under the run's batch.
+    # No materialization would ever settle them.
+    if done is None or done.partition_key is not None:
+        attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+        if attempts:
+            for partition, (run_id, _) in attempts.items():
+                yield partition, run_id
+            return
+    planned = storage.get_latest_planned_materialization_info(key)
+    if planned and (done is None or done.storage_id < planned.storage_id):
         yield None, planned.run_id
 
 
@@ -179,14 +197,39 @@ def attempts(instance: dg.DagsterInstance, asset: str, partition: str | None, li
     return [record.run_id for record in instance.event_log_storage.get_event_records(planned, limit=limit)]
 
 
-def latest_check_results(
-    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
-) -> Iterator[tuple[dg.AssetCheckKey, dg.AssetCheckEvaluation, str]]:
-    """The newest result of each check and its run; checks about to be evaluated, or never, are left out."""
-    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
-        event = record.event.dagster_event if record.event else None
-        if event is not None and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            yield key, event.asset_check_evaluation_data, record.run_id
+@dataclass(frozen=True)
+class Verdict:
+    """The newest result of an asset check. `unevaluated` is a newer run that planned the check and gave no result."""
+
+    evaluation: dg.AssetCheckEvaluation | None
+    run_id: str
+    at: datetime
+    unevaluated: str | None = None
+
+
+def verdicts(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, Verdict]:
+    """The newest result of each check that was ever executed.
+
+    A check that is about to be evaluated keeps its result until then, as does one whose run ended before it.
+    """
+    from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+
+    storage = instance.event_log_storage
+    found = {}
+    for key, newest in storage.get_latest_asset_check_execution_by_key(keys).items():
+        record, unevaluated = newest, None
+        if newest.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            unevaluated = newest.run_id
+            earlier = storage.get_asset_check_execution_history(
+                key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+            )
+            record = earlier[0] if earlier else None
+        event = record.event.dagster_event if record and record.event else None
+        evaluation = event.asset_check_evaluation_data if event else None
+        shown = record or newest
+        at = datetime.fromtimestamp(shown.create_timestamp, UTC)
+        found[key] = Verdict(evaluation, shown.run_id, at, unevaluated)
+    return found
 
 
 def read_values(instance: dg.DagsterInstance, keys: set[str]) -> Mapping[str, str]:
@@ -205,6 +248,32 @@ def storage_url(instance: dg.DagsterInstance) -> str | None:
         return None
     postgres = getattr(instance.event_log_storage, "postgres_url", None)
     return postgres or f"sqlite:///{instance.root_directory}/erp_medusa_history.db"
+
+
+def session_time_zone(instance: dg.DagsterInstance) -> str | None:
+    """Time zone of our sessions in the instance's PostgreSQL; None where the storage is another."""
+    if not getattr(instance.event_log_storage, "postgres_url", None):
+        return None
+    import sqlalchemy as sa
+
+    with instance.event_log_storage.index_connection() as connection:  # pyright: ignore[reportAttributeAccessIssue]
+        return str(connection.execute(sa.text("SHOW timezone")).scalar())
+
+
+def silent_code_servers(workspace: Path) -> Iterator[tuple[str, str]]:
+    """Yield the code servers of a workspace.yaml that do not answer: name and place."""
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+    from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
+    from dagster._core.workspace.load import location_origins_from_yaml_paths
+    from dagster._grpc.client import DagsterGrpcClient
+
+    for origin in location_origins_from_yaml_paths([str(workspace)]):
+        if isinstance(origin, GrpcServerCodeLocationOrigin):
+            client = DagsterGrpcClient(port=origin.port, socket=origin.socket, host=origin.host or "localhost")
+            try:
+                client.ping("")
+            except DagsterUserCodeUnreachableError:
+                yield origin.location_name, origin.socket or f"{origin.host}:{origin.port}"
 
 
 def instance_setting(instance: dg.DagsterInstance, name: str) -> Any:
@@ -231,7 +300,10 @@ def check_keys(repository: dg.RepositoryDefinition) -> list[dg.AssetCheckKey]:
 
 
 def report_unfinished(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: str, partition: str | None) -> None:
-    """Make an attempt that has materialized an asset count as unfinished: once its run fails, so has the partition."""
+    """Make an attempt that has materialized an asset count as unfinished: once its run fails, so has the partition.
+
+    `partition` is that of the materialization: None for an asset without partitions, whatever batch its run is for.
+    """
     planned = AssetMaterializationPlannedData(asset_key(asset), partition=partition)
     event = dg.DagsterEvent.build_asset_materialization_planned_event(run.job_name, asset, planned)
     instance.report_dagster_event(event, run.run_id)

@@ -4,7 +4,7 @@ Belongs here: reading Dagster's record of attempts, the same one that the UI col
 log: any success of a partition - a retry, a backfill, the next night - removes it from this list.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,11 +18,16 @@ FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 PartKey = tuple[str, str | None]
 """Name of a task and one of its batches; None where it has none."""
 
+Attempt = tuple[str, str | None]
+"""An asset and its partition; None where it has none."""
+
 Found = dict[PartKey, list[tuple[str, dg.RunRecord]]]
 """Assets of a part, each with the run of an attempt."""
 
-ATTEMPTS_READ = 5
-"""How far back an ended attempt is looked for, behind those that wait or were canceled."""
+ATTEMPTS_READ = 25
+"""How far back an attempt that failed or succeeded is looked for, behind those that wait or were canceled."""
+
+ALL_ASSETS = tuple(dict.fromkeys(asset for task in TASKS for asset in task.assets))
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,14 @@ class FailedPart:
 
 @dataclass(frozen=True)
 class FailedState:
-    """What is left failed, and what somebody stopped by hand.
+    """What is left failed and nobody works on, what somebody stopped by hand, and every attempt that is not settled.
 
-    It also has the (asset, batch) pairs whose latest attempt has not succeeded: failed, in progress or canceled.
+    An attempt is settled when the latest run for it succeeded; one that waits, works or was canceled is not.
     """
 
     failed: list[FailedPart]
     stopped: list[FailedPart]
-    unsettled: frozenset[tuple[str, str | None]]
-    busy: frozenset[tuple[str, str | None]] = frozenset()
-    """Those of `unsettled` that a run is to materialize now."""
+    unsettled: Mapping[Attempt, dg.RunRecord]
 
     def failed_of(self, task: Task) -> list[FailedPart]:
         """Return the failed parts with assets of the task."""
@@ -66,51 +69,56 @@ class FailedState:
         """Return the stopped parts with assets of the task."""
         return [part for part in self.stopped if part.assets.intersection(task.assets)]
 
-    def is_settled(self, assets: Iterable[str], partition: str | None) -> bool:
-        """Return whether the latest attempt of all these assets, for that batch, succeeded."""
-        return not any((asset, batch) in self.unsettled for asset in assets for batch in (partition, None))
 
-
-def read_state(instance: dg.DagsterInstance, batches: Collection[str]) -> FailedState:
-    """Return what is left failed now, of the batches that exist. Batches in progress are not included."""
+def read_state(
+    instance: dg.DagsterInstance, batches: Collection[str], assets: Iterable[str] = ALL_ASSETS
+) -> FailedState:
+    """Return what is left failed now, of these assets and of the batches that exist."""
+    unsettled = dict(_unsettled(instance, batches, assets))
     found: dict[dg.DagsterRunStatus, Found] = {FAILURE: {}, CANCELED: {}}
-    unsettled: set[tuple[str, str | None]] = set()
-    busy: dict[tuple[str, str | None], PartKey] = {}
-    for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
-        for partition, run_id in unfinished_attempts(instance, asset):
-            record = _record(instance, run_id)
-            if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
-                continue
-            part = _key(record.dagster_run, asset, partition)
-            if part[1] is not None and part[1] not in batches:
-                continue
-            unsettled.add((asset, partition))
-            if record.dagster_run.status in found:
-                found[record.dagster_run.status].setdefault(part, []).append((asset, record))
-            else:
-                busy[asset, partition] = part
-    failed = _parts(found[FAILURE], busy.values())
-    stopped = _parts(found[CANCELED], {*busy.values(), *((part.task.name, part.partition) for part in failed)})
-    return FailedState(failed, stopped, frozenset(unsettled), frozenset(busy))
+    busy: set[PartKey] = set()
+    for (asset, partition), record in unsettled.items():
+        part = _key(record.dagster_run, asset, partition)
+        if record.dagster_run.status in found:
+            found[record.dagster_run.status].setdefault(part, []).append((asset, record))
+        else:
+            busy.add(part)
+    failed = _parts(found[FAILURE], busy)
+    stopped = _parts(found[CANCELED], busy.union((part.task.name, part.partition) for part in failed))
+    return FailedState(failed, stopped, unsettled)
 
 
-def failed_before(instance: dg.DagsterInstance, now: FailedState) -> list[FailedPart]:
-    """Return what failed when it was last tried, and is being tried anew.
+def failed_lately(instance: dg.DagsterInstance, now: FailedState) -> list[FailedPart]:
+    """Return what failed when it was last tried to the end, also while it is tried anew or after that was canceled.
 
     Where a schedule ticks faster than its runs come through, one of them always waits or is at work.
     """
     found: Found = {}
     # The assets of one batch share their runs.
     record_of = cache(instance.get_run_record_by_id)
-    for asset, partition in now.busy:
-        for run_id in attempts(instance, asset, partition, ATTEMPTS_READ):
+    for (asset, partition), latest in now.unsettled.items():
+        record = latest
+        if latest.dagster_run.status != FAILURE:
+            earlier = (record_of(run_id) for run_id in attempts(instance, asset, partition, ATTEMPTS_READ))
+            ended = (FAILURE, dg.DagsterRunStatus.SUCCESS)
+            record = next((one for one in earlier if one and one.dagster_run.status in ended), None)
+        if record and record.dagster_run.status == FAILURE:
+            found.setdefault(_key(record.dagster_run, asset, partition), []).append((asset, record))
+    return _parts(found)
+
+
+def _unsettled(
+    instance: dg.DagsterInstance, batches: Collection[str], assets: Iterable[str]
+) -> Iterator[tuple[Attempt, dg.RunRecord]]:
+    record_of = cache(lambda run_id: _record(instance, run_id))
+    for asset in assets:
+        for partition, run_id in unfinished_attempts(instance, asset):
             record = record_of(run_id)
-            status = record.dagster_run.status if record else None
-            if record and status == FAILURE:
-                found.setdefault(_key(record.dagster_run, asset, partition), []).append((asset, record))
-            if status in (FAILURE, dg.DagsterRunStatus.SUCCESS):
-                break
-    return _parts(found, {(part.task.name, part.partition) for part in now.failed})
+            if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
+                continue
+            batch = partition or first_batch_of(record.dagster_run)
+            if batch is None or batch in batches:
+                yield (asset, partition), record
 
 
 def _key(run: dg.DagsterRun, asset: str, partition: str | None) -> PartKey:
@@ -121,7 +129,7 @@ def _key(run: dg.DagsterRun, asset: str, partition: str | None) -> PartKey:
     return _task(run, asset).name, partition or first_batch_of(run)
 
 
-def _parts(found: Found, without: Collection[PartKey]) -> list[FailedPart]:
+def _parts(found: Found, without: Collection[PartKey] = ()) -> list[FailedPart]:
     return [_part(*key, entries) for key, entries in found.items() if key not in without]
 
 

@@ -20,14 +20,12 @@ SIGN_OF_LIFE = timedelta(hours=1)
 deleted."""
 
 
-def freshness_policy(asset: str, tasks: Sequence[Task], zone: str) -> dg.FreshnessPolicy:
-    """Return the policy of an asset, given the tasks with the cron lines in force."""
+def window(asset: str, tasks: Sequence[Task], zone: str) -> timedelta:
+    """Return how old the asset may be, given the tasks with the cron lines in force."""
     home = next(task for task in tasks if task.name == owner_task(asset).name)
     limit = max(task.seconds for task in tasks if asset in task.assets)
-    window = longest_gap(home.cron, zone) + timedelta(seconds=limit) + GRACE
-    if home.gate:
-        window += SIGN_OF_LIFE
-    return dg.FreshnessPolicy.time_window(fail_window=window)
+    longest = longest_gap(home.cron, zone) + timedelta(seconds=limit) + GRACE
+    return longest + SIGN_OF_LIFE if home.gate else longest
 
 
 def with_freshness(
@@ -35,7 +33,8 @@ def with_freshness(
 ) -> list[dg.AssetsDefinition]:
     """Return the assets, each with the policy of its owner task."""
     policies = {
-        dg.AssetKey(asset): freshness_policy(asset, tasks, zone) for asset in {a for task in tasks for a in task.assets}
+        dg.AssetKey(asset): dg.FreshnessPolicy.time_window(fail_window=window(asset, tasks, zone))
+        for asset in {asset for task in tasks for asset in task.assets}
     }
     return [
         definition.map_asset_specs(

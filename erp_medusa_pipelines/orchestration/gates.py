@@ -10,6 +10,7 @@ that is still open at the next tick is not asked again.
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -26,7 +27,6 @@ from erp_medusa_pipelines.orchestration.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
 from erp_medusa_pipelines.orchestration.run_failures import read_failure
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
-from erp_medusa_pipelines.orchestration.troubles import gate_failed, gate_passed
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
 from erp_medusa_pipelines.tasks import Task
@@ -61,7 +61,8 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
             return f"{task.name}: {resting}"
         memory = state.load(instance, memory_key(task.name))
         answer = ask(task.name, resolve_name(task.gate), settings, memory, instance)
-        gate_passed(instance, task)
+        if gate_trouble(instance, task):
+            state.save(instance, f"gate_trouble/{task.name}", {})
         if answer.work:
             return None
         _sign_of_life(task, instance, answer.why)
@@ -74,8 +75,16 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         return _note(task, instance, f"{_UNASKED}: {error or type(error).__name__}", heals=True)
 
 
+def gate_trouble(instance: dg.DagsterInstance, task: Task) -> dict[str, Any]:
+    """Return why the task's gate gets no answer, whether that may pass by itself, and since when; empty if it does."""
+    return state.load(instance, f"gate_trouble/{task.name}") if task.gate else {}
+
+
 def _note(task: Task, instance: dg.DagsterInstance, why: str, *, heals: bool) -> str:
-    gate_failed(instance, task, why, heals=heals)
+    before = gate_trouble(instance, task)
+    now = {"why": why, "heals": heals, "since": before.get("since") or datetime.now(UTC).isoformat()}
+    if now != before:
+        state.save(instance, f"gate_trouble/{task.name}", now)
     return f"{task.name}: {why}"
 
 
@@ -106,7 +115,7 @@ def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
         latest = instance.get_latest_materialization_event(key)
         if latest and time.time() - latest.timestamp < SIGN_OF_LIFE.total_seconds():
             continue
-        if not read_state(instance, ()).failed_of(task):
+        if not read_state(instance, (), task.assets).failed_of(task):
             metadata = {"found": 0, "nothing_to_do": why}
             instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
 

@@ -2,7 +2,7 @@
 
 Belongs here: what is checked, and the two checks, as an operator executes them in the UI and as runs and sensors report
 them. They belong to the asset `installation`, which is never materialized. Does not belong here: failures of the work
-(checks.py, assets/) and alerts (alert_sensor.py).
+(checks.py, assets/) and alerts (problems/).
 """
 
 import logging
@@ -19,9 +19,11 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     instance_setting,
     instigators,
 )
+from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.shops import asset_key
-from erp_medusa_pipelines.tasks import TASKS, Task, last_own_asset
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task, last_own_asset
 
 ASSET = "installation"
 CONFIGURED = "instance_is_set_up"
@@ -54,6 +56,15 @@ def shortcomings(instance: dg.DagsterInstance) -> dict[str, str]:
         found["run_launcher"] = "a run whose process was killed is noticed only when its time limit is over"
     if not instance_setting(instance, "retention").get("schedule"):
         found["retention"] = "ticks of the every-minute schedules are kept for ever and fill the storage"
+    limits = instance_setting(instance, "concurrency").get("runs", {}).get("tag_concurrency_limits") or []
+    # Where there are several shops, each of them has its own.
+    keys = {str(limit.get("key")).removeprefix("shop_") for limit in limits}
+    if not {QUEUE_TAG, BATCH_TAG} <= keys:
+        found["concurrency"] = (
+            "two runs may work on the same batch at once, and a night of long runs holds up the minute tasks"
+        )
+    if not instance_setting(instance, "freshness").get("enabled"):
+        found["freshness"] = "no asset is ever overdue: nobody hears of a schedule that delivers nothing"
     if instance_setting(instance, "run_retries").get("enabled"):
         found["run_retries"] = "Dagster and the sensor retry_failed_partitions both retry every failure"
     return found
@@ -72,16 +83,21 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 
 def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
-    """Return tasks whose schedule is off while others are on. All of them off is a choice of the operator."""
+    """Return tasks whose schedule is off while others are on, and that Frappe does not do either.
+
+    All of them off is a choice of the operator.
+    """
     on = _schedules_in_force(instance)
-    off = [task.name for task in TASKS if task.name not in on]
-    return off if len(off) < len(TASKS) else []
+    if not on.intersection(task.name for task in TASKS):
+        return []
+    frappe = state.load(instance, JOBS_KEY).get("jobs") or {}
+    return [task.name for task in (*TASKS, *HOUSEKEEPING) if task.name not in on and task.name not in frappe]
 
 
 def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
     """Return the names of tasks whose schedule is on."""
     on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
-    return {task.name for task in TASKS if f"{task.name}_schedule" in on}
+    return {task.name for task in (*TASKS, *HOUSEKEEPING) if f"{task.name}_schedule" in on}
 
 
 def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import UnresolvedAssetJobDefinition
+from erp_medusa_pipelines.orchestration.dagster_internals import MAX_RUNTIME_SECONDS_TAG, UnresolvedAssetJobDefinition
 from erp_medusa_pipelines.orchestration.shops import SHOP_BATCH_TAG, asset_key, shop_name, shop_tags
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.tasks import Queue, Task
 
 KUBERNETES_TAG = "dagster-k8s/config"
 """Tag from which Dagster's Kubernetes launcher reads additional configuration of the run's pod."""
@@ -22,9 +22,14 @@ BATCH_TAG = "batch"
 
 def run_tags(task: Task) -> dict[str, str]:
     """Tags of every run of a task. Dagster itself retries none of them: one sensor does, and counts (retries.py)."""
+    return {**queue_tags(task.queue), MAX_RUNTIME_SECONDS_TAG: str(task.seconds)}
+
+
+def queue_tags(queue: Queue) -> dict[str, str]:
+    """Tags of a run in this queue, with its time limit."""
     return {
-        QUEUE_TAG: task.queue.name,
-        "dagster/max_runtime": str(task.seconds),
+        QUEUE_TAG: queue.name,
+        MAX_RUNTIME_SECONDS_TAG: str(queue.max_runtime),
         "dagster/max_retries": "0",
         **shop_tags(),
     }

@@ -13,18 +13,18 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
-from erp_medusa_pipelines.orchestration.jobs import QUEUE_TAG
+from erp_medusa_pipelines.orchestration.jobs import queue_tags
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
-from erp_medusa_pipelines.orchestration.shops import shop_tags
-from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.planning.items import website_items
+from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.tasks import EXPORT, LONG, TASKS, task_named
 
 PLAN_JOB, SYNC_JOB = "plan", "sync_items"
 ROWS_SHOWN = 500
-TAGS = {QUEUE_TAG: LONG.name, "dagster/max_runtime": str(LONG.max_runtime), "dagster/max_retries": "0"}
-
 Code = Callable[[], dg.Definitions]
 
 
@@ -41,13 +41,15 @@ class PlanConfig(dg.Config):
 
     task: TaskName = Field(default=TaskName[EXPORT.name], description="The task whose next run is planned")
     batches: list[str] = Field(default=[], description="Only these batches, e.g. batch_0")
-    items: list[str] = Field(default=[], description="Only these Website Items")
+    items: list[str] = Field(default=[], description="Only these Website Items, by name or item_code")
 
 
 class ItemsConfig(dg.Config):
     """What to sync."""
 
-    items: list[str] = Field(description="Names of Website Items: these are exported now, with pictures, prices, stock")
+    items: list[str] = Field(
+        description="Website Items, by name or item_code. Exported now, with pictures, prices and stock"
+    )
 
 
 def build_plan_job(code: Code) -> dg.JobDefinition:
@@ -55,16 +57,19 @@ def build_plan_job(code: Code) -> dg.JobDefinition:
 
     @dg.op(description="Runs the task's assets on clients that record what they would write.")
     def make_plan(context: dg.OpExecutionContext, config: PlanConfig) -> None:
-        task = task_named(config.task.value)
-        scope = Scope(tuple(config.batches), tuple(config.items))
-        plan = plan_task(code(), load_settings(), task, scope, instance=context.instance)
+        task, settings = task_named(config.task.value), load_settings()
+        try:
+            scope = Scope(_batches(config.batches, settings), _items(config.items, settings))
+        except ValueError as error:
+            raise _refusal(error) from error
+        plan = plan_task(code(), settings, task, scope, instance=context.instance)
         context.add_output_metadata(_plan_metadata(plan))
         for problem in plan.problems:
             context.log.warning("would fail: %s", problem)
 
     @dg.job(
         name=PLAN_JOB,
-        tags={**TAGS, **shop_tags()},
+        tags=queue_tags(LONG),
         description="What the next run of a task would do, field by field. Writes nothing.",
     )
     def plan() -> None:
@@ -84,9 +89,10 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         settings, history = load_settings(), History.beside(context.instance)
         log = history.log_of(context.run_id, settings.history_days) if history else None
         try:
-            synced = sync_items(code(), settings, context.instance, config.items, context.run_id, log)
+            items = _items(config.items, settings)
+            synced = sync_items(code(), settings, context.instance, items, context.run_id, log)
         except (BusyError, ValueError) as error:
-            raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
+            raise _refusal(error) from error
         outcome = synced.outcome
         context.add_output_metadata({**_numbers(outcome.counts), **_tables(outcome.rejects, outcome.problems)})
         if outcome.problems:
@@ -95,13 +101,33 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
 
     @dg.job(
         name=SYNC_JOB,
-        tags={**TAGS, **shop_tags()},
+        tags=queue_tags(LONG),
         description="Exports just these Website Items, now: products, pictures, prices, stock.",
     )
     def sync_items_job() -> None:
         export_items()
 
     return sync_items_job
+
+
+def _batches(named: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Return the batches. Raises ValueError for unknown ones, of which a plan would show no changes."""
+    every = batch_keys(settings.export_batches)
+    if unknown := [name for name in named if name not in every]:
+        raise ValueError(f"there is no batch {', '.join(unknown)}; the batches: {', '.join(every)}")
+    return tuple(named)
+
+
+def _items(named: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Return the Website Items of names or item_codes. Raises ValueError for unknown ones."""
+    if not named:
+        return ()
+    with open_shop(settings) as shop:
+        return tuple(website_items(shop.erp, named))
+
+
+def _refusal(error: Exception) -> dg.Failure:
+    return dg.Failure(f"Nothing was done: {error}", metadata={PERMANENT: True}, allow_retries=False)
 
 
 def _plan_metadata(plan: Plan) -> dict[str, Any]:

@@ -1,22 +1,25 @@
 """Documents that a server refused permanently, read from the asset checks.
 
 Belongs here: the check's name and reading its newest result. Does not belong here: evaluating it (assets/reporting.py),
-or alerts (alert_sensor.py).
+or alerts (problems/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import latest_check_results
+from erp_medusa_pipelines.orchestration.dagster_internals import verdicts
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.tasks import TASKS
 
 CHECK = "nothing_rejected"
 TABLE = "rejects"
 NUMBER = "rejected"
+DOCUMENTS = "documents"
+"""Metadata key: names of all refused documents, where the table does not show all of them."""
+
 KEPT_TABLE = "differences"
 """Metadata key: values in Medusa that differ from the ERP's and that a field policy keeps."""
 
@@ -28,28 +31,32 @@ def quarantine_key(asset: str, batch: str | None) -> str:
 
 @dataclass(frozen=True)
 class Rejects:
-    """The latest result of one asset's check. `rows` have document, field, reason and link, up to a limit."""
+    """The latest result of one asset's check. `lines` has a line of text for each refused document."""
 
     asset: str
     run_id: str
+    at: datetime
     number: int
-    rows: Sequence[Mapping[str, Any]]
-
-    @property
-    def documents(self) -> list[str]:
-        """Return the documents of the rows."""
-        return [row["document"] for row in self.rows]
+    lines: Mapping[str, str]
 
 
 def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
-    """Return what is refused now, by asset, without checks that are being evaluated or never were."""
+    """Return what is refused now, by asset. A check that is being evaluated keeps its last result."""
     assets = sorted({asset for task in TASKS for asset in task.assets})
     keys = [dg.AssetCheckKey(asset_key(asset), CHECK) for asset in assets]
     found = []
-    for key, result, run_id in latest_check_results(instance, keys):
-        metadata = result.metadata
-        number, table = metadata.get(NUMBER), metadata.get(TABLE)
-        rows = [record.data for record in table.value.records] if isinstance(table, dg.TableMetadataValue) else []
-        count = number.value if isinstance(number, dg.IntMetadataValue) else len(rows)
-        found.append(Rejects(asset_name(key.asset_key), run_id, count or 0, rows))
+    for key, verdict in verdicts(instance, keys).items():
+        if verdict.evaluation:
+            metadata = verdict.evaluation.metadata
+            number, lines = metadata.get(NUMBER), _lines(metadata)
+            count = number.value if isinstance(number, dg.IntMetadataValue) else len(lines)
+            found.append(Rejects(asset_name(key.asset_key), verdict.run_id, verdict.at, count or 0, lines))
     return found
+
+
+def _lines(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, str]:
+    table, names = metadata.get(TABLE), metadata.get(DOCUMENTS)
+    rows = [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
+    lines = {str(row["document"]): f"{row['document']}: {row['reason']} {row['link']}" for row in rows}
+    beyond = names.data if isinstance(names, dg.JsonMetadataValue) and isinstance(names.data, list) else []
+    return {**lines, **{name: name for name in beyond if name not in lines}}

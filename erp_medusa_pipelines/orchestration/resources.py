@@ -7,9 +7,10 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from erp_medusa_pipelines.connections import Shop, open_shop
+from erp_medusa_pipelines.orchestration.frappes_turn import refuse_beside_frappe
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
-from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.settings import Settings, load_settings
 
 
 class ShopConnection(dg.ConfigurableResource):
@@ -20,6 +21,7 @@ class ShopConnection(dg.ConfigurableResource):
 
     _run: dg.DagsterRun | None = PrivateAttr(default=None)
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
+    _turn_is_ours: bool = PrivateAttr(default=False)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
@@ -36,11 +38,15 @@ class ShopConnection(dg.ConfigurableResource):
 
     @contextmanager
     def open(self) -> Iterator[Shop]:
-        """Yield the clients, closed at the end; the history records their changes. Raises SettingsError."""
+        """Yield the clients, closed at the end; the history records their changes.
+
+        Raises SettingsError, and PermanentError where Frappe's scheduler does the run's task.
+        """
         # Imported late: SQLAlchemy, which a code location does not need to be loaded.
         from erp_medusa_pipelines.orchestration.history import History
 
         settings = load_settings()
+        self._ask_whose_turn(settings)
         history = History.beside(self._instance) if self._instance and self._run else None
         if history is None or self._run is None:
             with open_shop(settings) as shop:
@@ -52,3 +58,10 @@ class ShopConnection(dg.ConfigurableResource):
                 yield shop
         finally:
             log.flush()
+
+    def _ask_whose_turn(self, settings: Settings) -> None:
+        """Ask once in a run, before its first asset does anything."""
+        record = self._instance.get_run_record_by_id(self._run.run_id) if self._instance and self._run else None
+        if record and not self._turn_is_ours:
+            refuse_beside_frappe(record, settings)
+            self._turn_is_ours = True

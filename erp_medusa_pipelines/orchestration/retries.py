@@ -8,28 +8,29 @@ name the run that it repeats and the number of the attempt, so that counting nee
 else retries: Dagster's own `run_retries` counts separately, and both together would multiply the attempts.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import dropwhile
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.checks import report_failed_parts
-from erp_medusa_pipelines.orchestration.dagster_internals import backfilled_assets
+from erp_medusa_pipelines.orchestration.checks import report_checks
+from erp_medusa_pipelines.orchestration.dagster_internals import backfilled_assets, check_keys
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
+from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG, frappes_turn
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, made_assets, planned_assets, read_failure
+from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import task_named
 
 SENSOR = "retry_failed_partitions"
 SECONDS_BETWEEN_TICKS = 30
-ATTEMPT_TAG = "erp_medusa_pipelines/attempt"
-RETRY_OF_TAG = "erp_medusa_pipelines/retry_of"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Outlook:
 def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) -> Outlook:
     """Decide whether and when a failed part is retried."""
     failure = read_failure(instance, part.run.run_id)
-    attempt = int(part.run.tags.get(ATTEMPT_TAG) or 0)
+    tag = part.run.tags.get(ATTEMPT_TAG) or ""
+    attempt = int(tag) if tag.isdecimal() else 0
     ended = datetime.fromtimestamp(part.record.end_time or part.record.create_timestamp.timestamp(), UTC)
     if failure.permanent:
         return Outlook(part, failure, attempt, None, "the failure is permanent: its cause must be fixed first")
@@ -82,6 +84,8 @@ def retry_request(instance: dg.DagsterInstance, view: Outlook) -> dg.RunRequest:
             **run_tags(part.task),
             ATTEMPT_TAG: str(view.attempt + 1),
             RETRY_OF_TAG: part.run.run_id,
+            # Whether the sensor had an answer or not.
+            ASK_TAG: "yes",
         },
     )
 
@@ -97,13 +101,19 @@ def _never_reached(instance: dg.DagsterInstance, part: FailedPart, assets: Colle
 
 
 def _verdict(
-    instance: dg.DagsterInstance, part: FailedPart, backfilled: frozenset[str], settings: Settings
+    instance: dg.DagsterInstance,
+    part: FailedPart,
+    backfilled: frozenset[str],
+    turn_of: Callable[[str], str | None],
+    settings: Settings,
 ) -> tuple[dg.RunRequest | None, str]:
     """Return the run to request now, or why there is none."""
     view = outlook(instance, part, settings)
     if backfilled.intersection(part.task.assets):
         return None, "a backfill is running"
     if view.due is not None and view.due <= _now():
+        if turn := turn_of(part.task.name):
+            return None, turn
         return retry_request(instance, view), view.why
     return None, view.why
 
@@ -124,18 +134,15 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
     )
     def retry_failed_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = read_state(context.instance, batches)
-        for task in TASKS:
-            report_failed_parts(context.instance, task, now)
+        asset_checks = check_keys(context.repository_def) if context.repository_def else []
+        report_checks(context.instance, now, asset_checks)
         report_installation(context.instance)
         backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
+        # Hundreds of batches may have failed of one task: ERPNext is asked once.
+        turn_of = cache(lambda name: frappes_turn(task_named(name), context.instance, _now()))
         requests, reasons = [], []
         for part in now.failed:
-            try:
-                request, why = _verdict(context.instance, part, backfilled, settings)
-            # An error in one part must not stop the retries of others.
-            except Exception as error:
-                context.log.exception("%s cannot be retried", part.name)
-                request, why = None, f"cannot be retried: {error or type(error).__name__}"
+            request, why = _verdict(context.instance, part, backfilled, turn_of, settings)
             if request:
                 requests.append(request)
             else:

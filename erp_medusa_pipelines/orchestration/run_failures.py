@@ -4,7 +4,7 @@ Belongs here: reading a failed run's events. The code that raises a `dg.Failure`
 says whether the failure is permanent and whether a server asked for a pause.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,11 @@ BUILD_ON_IT = "assets_that_build_on_it"
 _ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
+MOST_KNOWN = 2000
+_known: dict[str, "RunFailure"] = {}
+"""Why runs that have ended failed. They stay as they are, and sensors ask for hundreds of them every half minute."""
+
+
 @dataclass(frozen=True)
 class RunFailure:
     """Why one run failed, from its failed steps."""
@@ -43,9 +48,21 @@ class RunFailure:
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
     """Return why the run failed. A run without a failed step (crash, time limit) counts as transient."""
-    steps = [event for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE) if event.step_key]
+    if run_id not in _known:
+        events = list(_events(instance, run_id, dg.DagsterEventType.STEP_FAILURE, *_ENDS))
+        failure = _failure(events)
+        if not any(event.event_type in _ENDS for event in events):
+            return failure
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[run_id] = failure
+    return _known[run_id]
+
+
+def _failure(events: Sequence[dg.DagsterEvent]) -> RunFailure:
+    steps = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE and event.step_key]
     if not steps:
-        texts = [event.message for event in _events(instance, run_id, *_ENDS) if event.message]
+        texts = [event.message for event in events if event.message]
         return RunFailure(texts[-1] if texts else "the run ended without giving a reason")
     facts = [_facts(event) for event in steps]
     return RunFailure(

@@ -35,6 +35,11 @@ REFUSED_TAG = "not_started"
 """Tag beside it that tells a refused start from a canceled run in the UI's list of runs."""
 
 
+ATTEMPT_TAG = "erp_medusa_pipelines/attempt"
+RETRY_OF_TAG = "erp_medusa_pipelines/retry_of"
+"""Tags of a run that the retry sensor started: the number of the retry, and the failed run."""
+
+
 def tasks_of(run: dg.DagsterRun) -> list[Task]:
     """Return the task whose job the run is; for a run from an asset's page, the owner tasks of its assets."""
     own = [task for task in TASKS if task.name == run.job_name]
@@ -45,12 +50,19 @@ def tasks_of(run: dg.DagsterRun) -> list[Task]:
 
 
 def assets_of(run: dg.DagsterRun) -> frozenset[str]:
-    """Return the names of assets that the run materializes; empty for a job without assets."""
+    """Return the names of assets that the run materializes; empty for a job without assets, and for checks alone."""
+    if checks_of(run):
+        return frozenset()
     if run.asset_selection is not None:
         return frozenset(asset_name(key) for key in run.asset_selection)
     if run.job_name == ASSET_JOB:
         return frozenset(asset for task in TASKS for asset in task.assets)
     return frozenset(asset for task in TASKS if task.name == run.job_name for asset in task.assets)
+
+
+def checks_of(run: dg.DagsterRun) -> frozenset[dg.AssetCheckKey]:
+    """Return the checks of a run that executes checks and materializes nothing."""
+    return frozenset() if run.asset_selection else frozenset(run.asset_check_selection or ())
 
 
 def partition_of(run: dg.DagsterRun) -> str | None:
@@ -79,12 +91,13 @@ class Work:
     assets: frozenset[str]
     partition: str | None
     shop: str | None = None
+    checks: frozenset[dg.AssetCheckKey] = frozenset()
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> "Work":
         """The work of a run."""
         tasks = frozenset(task.name for task in tasks_of(run))
-        return cls(run.job_name, tasks, assets_of(run), partition_of(run), shop_of(run))
+        return cls(run.job_name, tasks, assets_of(run), partition_of(run), shop_of(run), checks_of(run))
 
     @classmethod
     def of_task(cls, task: Task, partition: str | None) -> "Work":
@@ -107,7 +120,7 @@ class Work:
         if self.shop != other.shop:
             return False
         if not self.assets:
-            return self.job_name == other.job_name
+            return (self.job_name, self.checks) == (other.job_name, other.checks)
         return self.tasks == other.tasks and self.partition == other.partition and self.assets <= other.assets
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.frappes_turn import frappes_turn
+from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG, frappes_turn
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.limits import RESET_JOB, ExecutionLimit, stop_schedule
@@ -49,15 +49,17 @@ def build_schedule(
         if not due:
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")
             return
-        reason = reason_to_skip(task, instance) or frappes_turn(task, instance, moment)
-        if reason:
-            yield dg.SkipReason(reason)
+        reason = reason_to_skip(task, instance)
+        turn = "" if reason else frappes_turn(task, instance, moment)
+        if reason or turn:
+            yield dg.SkipReason(reason or turn)
             return
+        tags = run_tags(task) if turn is not None else {**run_tags(task), ASK_TAG: "yes"}
         if limit:
             limit.count(instance, moment)
         for key in due:
             # Dagster refuses several requests of one tick without a key. It looks for a key among the runs of the same
             # schedule and moment only, so the batch's name starts each batch once a tick, and again with the next one.
-            yield dg.RunRequest(partition_key=key, run_key=key, tags=run_tags(task))
+            yield dg.RunRequest(partition_key=key, run_key=key, tags=tags)
 
     return tick

@@ -17,7 +17,7 @@ APP = "medusa_integration"
 METHODS = {f"{APP}.api.{task.name}": task.name for task in TASKS if task.in_app}
 """Task names by the app's seven scheduled functions, which have the same names. We have more tasks than the app."""
 
-JOB_FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation"]
+JOB_FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_execution", "creation", "modified"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class FrappeJob:
     cron: str
     last_execution: str | None
     creation: str
+    modified: str = ""
 
 
 def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
@@ -46,6 +47,7 @@ def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
             row.get("cron_format") or "",
             row.get("last_execution"),
             row.get("creation") or "",
+            row.get("modified") or "",
         )
         for row in rows
     ]

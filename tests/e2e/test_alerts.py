@@ -17,7 +17,7 @@ from tests.e2e.conftest import QUICK
 
 EXPORT = "export_items_and_images_custom"
 OTPS, CLEARANCE, STOCK = "expire_otps", "fetch_clearance_items", "update_webitem_stock"
-ALERTS, RETRIES = "alerts", "retry_failed_partitions"
+ALERTS = "alerts"
 # Each test waits for the daemon's ticks several times over, and one for its new code server as well.
 pytestmark = pytest.mark.timeout(1200)
 
@@ -79,17 +79,16 @@ def make_older(deployment: Deployment, run_id: str, **age: float) -> None:
 
 
 def leave_in_storage(deployment: Deployment, text: str) -> None:
-    """One value that the stock's schedule reads at each tick, and one that the retry sensor reads."""
-    keys = (f"executions/{STOCK}", f"no_partition_left_failed/{STOCK}")
+    """A value that the stock's schedule reads at each tick."""
     with dg.DagsterInstance.from_config(str(deployment.home)) as instance:
-        write_values(instance, {f"erp_medusa_pipelines/{key}": text for key in keys})
+        write_values(instance, {f"erp_medusa_pipelines/executions/{STOCK}": text})
 
 
 def test_a_wrong_key_and_what_follows_from_it_until_it_is_right_again(one_machine: Deployment, alerts: Webhook) -> None:
     """The key stands in .env; no process is started anew. That another receiver hangs repeats nothing."""
     forgotten = "installation: the check schedules_are_on fails"
     begun = (f"{OTPS} does not start", f"{CLEARANCE} failed", forgotten, "best_deals is overdue")
-    over = (f"Over: {OTPS} does not start", f"{CLEARANCE} recovered", "Over: best_deals is overdue")
+    over = (f"Over: {OTPS} does not start", f"Over: {CLEARANCE} failed", "Over: best_deals is overdue")
     # So that a tick that still has the right key finds no work: its run would fail, and be told of.
     assert one_machine.ended(one_machine.launch(OTPS)).status == "SUCCESS"
     with hanging() as deaf:
@@ -116,7 +115,6 @@ def test_a_wrong_key_and_what_follows_from_it_until_it_is_right_again(one_machin
 
 def test_ticks_that_fail_and_a_run_that_nobody_starts(one_machine: Deployment, alerts: Webhook) -> None:
     leave_in_storage(one_machine, "{")
-    one_machine.turn_on_sensor(RETRIES)
     one_machine.turn_on_schedule(f"{STOCK}_schedule")
     # Every answer takes its time until the run that waits for this one has been told of.
     one_machine.break_medusa(action="latency", seconds=5, path="/admin/")
@@ -124,14 +122,13 @@ def test_ticks_that_fail_and_a_run_that_nobody_starts(one_machine: Deployment, a
     wait_for("a run at work", lambda: one_machine.run(busy).status == "STARTED")
     waiting = one_machine.launch(STOCK, "batch_0")
     make_older(one_machine, waiting, hours=2)
-    begun = (f"The schedule {STOCK}_schedule fails", f"The sensor {RETRIES} fails", f"{STOCK} is not being started")
+    begun = (f"The schedule {STOCK}_schedule fails", f"{STOCK} is not being started")
     wait_for_alerts(alerts, *begun)
     assert waiting in told_of(alerts, f"{STOCK} is not being started")
     leave_in_storage(one_machine, "{}")
     one_machine.heal()
     wait_for_alerts(alerts, *(f"Over: {title}" for title in begun))
     one_machine.turn_off_schedule(f"{STOCK}_schedule")
-    one_machine.turn_off_sensor(RETRIES)
     for run_id in (busy, waiting):
         assert one_machine.ended(run_id).status == "SUCCESS"
     assert all(alerts.titles.count(title) == 1 for title in begun), alerts.titles

@@ -29,7 +29,8 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration import alert_sensor, retries, troubles
+from erp_medusa_pipelines.orchestration import retries
+from erp_medusa_pipelines.orchestration.problems import found, sensor
 from tests.support.runs import JobRun, Runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
-        for module in (retries, alert_sensor, troubles):
+        for module in (retries, found, sensor):
             patch.setattr(module, "_now", self.now)
 
     def now(self) -> datetime:
@@ -81,9 +82,12 @@ class Daemon:
 
     def sensor(self, name: str) -> tuple[Sequence[dg.RunRequest], str]:
         """One tick: the runs asked for, and the reason for none."""
-        repository = self.repository
-        with dg.build_sensor_context(instance=self.instance, repository_def=repository) as context:
+        repository, cursors = self.repository, self.runner.cursors
+        with dg.build_sensor_context(
+            instance=self.instance, repository_def=repository, cursor=cursors.get(name)
+        ) as context:
             data = repository.get_sensor_def(name).evaluate_tick(context)
+        cursors[name] = data.cursor
         return data.run_requests or [], data.skip_message or ""
 
     def schedule(self, name: str, at: datetime) -> tuple[Sequence[dg.RunRequest], str]:

@@ -64,6 +64,8 @@ class Runner:
 
     def __init__(self) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
+        self.cursors: dict[str, str | None] = {}
+        """Of sensors, as Dagster keeps them between ticks."""
 
     def job(
         self,

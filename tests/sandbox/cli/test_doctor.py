@@ -1,8 +1,10 @@
 """`erp-medusa doctor` finds what is wrong with either server."""
 
+import json
 from pathlib import Path
 
 import pytest
+from dagster._core.scheduler.instigation import TickData, TickStatus
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -189,6 +191,30 @@ def test_an_installation_without_our_dagster_yaml_fails(erp_medusa: Command, hom
     assert "run_coordinator is missing or wrong" in sections
     assert told.finding("Dagster", "daemon")["level"] == "fail"
     assert told.finding("Dagster", "all tasks")["found"] == "schedule off"
+
+
+def test_what_keeps_everything_from_running_fails(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A dead code server, ticks that stopped, and an address of alerts where nobody listens: doctor runs outside."""
+    shop_env.setenv("DAGSTER_HOME", str(tmp_path))
+    shop_env.setenv("ALERT_URLS", "json://127.0.0.1:9/")
+    server = {"grpc_server": {"host": "127.0.0.1", "port": 9, "location_name": "shop"}}
+    (tmp_path / "workspace.yaml").write_text(json.dumps({"load_from": [server]}))
+    with our_daemon(tmp_path) as daemon:
+        daemon.turn_on_sensor("alerts")
+        (stored,) = daemon.instance.all_instigator_state()
+        tick = TickData(
+            stored.instigator_origin_id, "alerts", stored.instigator_type, TickStatus.SKIPPED, 1000.0,
+            selector_id=stored.selector_id,
+        )  # fmt: skip
+        daemon.instance.create_tick(tick)
+    told = erp_medusa("doctor")
+    assert told.code == 1
+    assert "shop at 127.0.0.1:9 does not answer" in told.finding("Dagster", "code server")["found"]
+    assert told.finding("Dagster", "ticks")["level"] == "fail"
+    assert told.finding("Dagster", "code")["level"] == "ok"
+    assert "127.0.0.1:9 cannot be reached" in told.finding("Dagster", "alerts")["found"]
 
 
 def test_a_wrong_key_leaves_open_whether_frappe_does_the_tasks(

@@ -26,7 +26,7 @@ from erp_medusa_pipelines.cli.sides import FrappeSide, Journal
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.readiness.frappe_app import APP, frappe_jobs
 from erp_medusa_pipelines.settings import load_settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 from erp_medusa_sandbox.server import running
 from tests.sandbox.cli.conftest import Command
 from tests.support.operations import our_instance
@@ -34,7 +34,7 @@ from tests.support.servers import ErpServer
 
 CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
 OF_THE_APP = sorted(task.name for task in TASKS if task.in_app)
-EVERY_TASK = sorted(task.name for task in TASKS)
+EVERY_TASK = sorted(task.name for task in (*TASKS, *HOUSEKEEPING))
 RETRIES = "retry_failed_partitions"
 JOB = "Scheduled Job Type"
 

@@ -91,15 +91,17 @@ def test_the_runs_that_were_to_make_a_batch_are_found_newest_first(daemon: Daemo
     assert internals.attempts(daemon.instance, "expired_otps", None, limit=5) == [run.run_id]
 
 
-def test_the_newest_result_of_each_check(daemon: Daemon) -> None:
+def test_the_newest_result_of_each_check_also_while_the_next_is_awaited(daemon: Daemon) -> None:
     keys = internals.check_keys(daemon.repository)
-    assert dg.AssetCheckKey(dg.AssetKey("expired_otps"), "nothing_rejected") in keys
-    assert list(internals.latest_check_results(daemon.instance, keys)) == []
+    key = dg.AssetCheckKey(dg.AssetKey("expired_otps"), "nothing_rejected")
+    assert key in keys
+    assert internals.verdicts(daemon.instance, keys) == {}
     run = daemon.runner.job("expire_otps")
-    found = {str(key.name): (result.passed, run_id) for key, result, run_id in internals.latest_check_results(
-        daemon.instance, [key for key in keys if key.asset_key == dg.AssetKey("expired_otps")]
-    )}  # fmt: skip
-    assert found["nothing_rejected"] == (True, run.result.run_id)
+    waiting = daemon.created("expire_otps")
+    verdict = internals.verdicts(daemon.instance, keys)[key]
+    assert verdict.evaluation
+    assert verdict.evaluation.passed
+    assert (verdict.run_id, verdict.unevaluated) == (run.result.run_id, waiting.run_id)
 
 
 def test_values_survive_and_are_read_back(daemon: Daemon) -> None:

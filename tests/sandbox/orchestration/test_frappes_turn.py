@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG
 from erp_medusa_sandbox.faults import Fault
-from tests.support.operations import Daemon, our_daemon
+from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer
 
 TASK = "fetch_clearance_items"
 SCHEDULE = f"{TASK}_schedule"
 ROW = f"api.{TASK}"
+ASSET = "expiring_items"
 SLOT = datetime(2026, 3, 3, 21, 0, tzinfo=UTC)
 """01:00 in Muscat."""
 
@@ -59,7 +62,39 @@ def test_without_the_app_or_with_frappes_scheduler_off_it_is_ours(daemon: Daemon
 def test_where_it_cannot_be_asked_the_run_starts_and_meets_the_same_trouble(daemon: Daemon, erp: ErpServer) -> None:
     frappe_has(erp, stopped=0)
     erp.faults.add(Fault("status", path="Scheduled", status=503))
-    assert len(daemon.schedule(SCHEDULE, SLOT)[0]) == 1
+    ((request,), _) = daemon.schedule(SCHEDULE, SLOT)
+    assert ASK_TAG in request.tags
+    erp.faults.heal()
+    tags = {**request.tags, "dagster/schedule_name": SCHEDULE}
+    run = daemon.runner.assets([ASSET], tags=tags)
+    assert not run.success
+    assert "Frappe's scheduler does fetch_clearance_items" in run.failure_text(ASSET)
+    erp.store.set("Scheduled Job Type", ROW, stopped=1)
+    assert daemon.runner.assets([ASSET], tags=tags).success
+
+
+def test_a_run_by_hand_while_frappe_does_the_task_goes_ahead_unless_frappe_got_it_back(
+    daemon: Daemon, erp: ErpServer
+) -> None:
+    """Trying it by hand comes before a take-over; a run that waited until the hand-back was over comes too late."""
+    frappe_has(erp, stopped=0, modified="2026-01-01 00:00:00")
+    assert daemon.runner.assets([ASSET], tags={ASK_TAG: "yes"}).success
+    erp.store.set("Scheduled Job Type", ROW, modified="2126-01-01 00:00:00")
+    assert not daemon.runner.assets([ASSET], tags={ASK_TAG: "yes"}).success
+
+
+def test_a_retry_after_a_hand_back_is_frappes(daemon: Daemon, erp: ErpServer) -> None:
+    failed = daemon.created(TASK, status=dg.DagsterRunStatus.STARTED)
+    daemon.instance.report_run_failed(failed)
+    frappe_has(erp, stopped=0)
+    patience = 3600
+    with pytest.MonkeyPatch.context() as patch:
+        Clock(patch).advance(seconds=patience)
+        requests, why = daemon.sensor("retry_failed_partitions")
+        assert not requests
+        assert "Frappe's scheduler does this" in why
+        erp.store.set("Scheduled Job Type", ROW, stopped=1)
+        assert len(daemon.sensor("retry_failed_partitions")[0]) == 1
 
 
 def test_a_tick_asks_once(daemon: Daemon, erp: ErpServer) -> None:

@@ -11,7 +11,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.freshness import FreshnessDaemon
 
-from erp_medusa_pipelines.orchestration.troubles import troubles
+from erp_medusa_pipelines.orchestration.problems.found import problems
+from erp_medusa_pipelines.settings import load_settings
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 
@@ -38,7 +39,8 @@ def states(workspace: WorkspaceProcessContext, moment: datetime) -> tuple[Freshn
 
 
 def overdue(runner: Runner) -> list[str]:
-    return [found.key.removeprefix("overdue/") for found in troubles(runner.instance)]
+    found = problems(runner.instance, load_settings())
+    return [one.key.removeprefix("overdue/") for one in found if one.key.startswith("overdue/")]
 
 
 def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(runner: Runner) -> None:

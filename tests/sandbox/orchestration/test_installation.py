@@ -1,15 +1,17 @@
 """The checks on the installation: a missing dagster.yaml, and schedules that were left off."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration import installation
+from erp_medusa_pipelines.orchestration import installation, state
+from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY
 from erp_medusa_pipelines.orchestration.installation import ASSET, report_installation
 from erp_medusa_pipelines.orchestration.limits import stop_schedule
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 from tests.support.operations import Daemon, our_daemon
 from tests.support.runs import Runner
 
@@ -52,12 +54,13 @@ def test_an_instance_without_it_says_so_with_the_first_run(
         assert runner.job("expire_otps").success
         found = result(instance, "instance_is_set_up")
         assert not found.passed
-        assert set(found.metadata) == {"run_coordinator", "run_launcher", "run_monitoring", "retention", "what_to_do"}
+        missing = {"run_coordinator", "run_launcher", "run_monitoring", "retention", "concurrency", "freshness"}
+        assert set(found.metadata) == {*missing, "what_to_do"}
         assert "the project's dagster.yaml is not in force: run_coordinator" in caplog.text
 
 
 def test_a_schedule_that_is_off_while_others_are_on_fails_the_check(daemon: Daemon) -> None:
-    for task in TASKS[:-1]:
+    for task in (*TASKS[:-1], *HOUSEKEEPING):
         daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
     assert daemon.runner.job("expire_otps").success
     found = result(daemon.instance, "schedules_are_on")
@@ -66,6 +69,14 @@ def test_a_schedule_that_is_off_while_others_are_on_fails_the_check(daemon: Daem
     daemon.turn_on_schedule(f"{TASKS[-1].name}_schedule", TASKS[-1].cron)
     report_installation(daemon.instance)
     assert result(daemon.instance, "schedules_are_on").passed
+
+
+def test_housekeeping_that_is_off_is_named_and_what_frappe_does_is_not(daemon: Daemon) -> None:
+    for task in TASKS[:-1]:
+        daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
+    state.save(daemon.instance, JOBS_KEY, {"jobs": {TASKS[-1].name: "its job"}, "at": time.time()})
+    report_installation(daemon.instance)
+    assert result(daemon.instance, "schedules_are_on").metadata["turned_off"].value == "prune_runs"
 
 
 def test_the_table_says_when_each_task_last_succeeded(daemon: Daemon) -> None:
@@ -99,7 +110,7 @@ def test_an_operator_executes_them_in_the_ui(daemon: Daemon) -> None:
 
 
 def test_a_second_forgotten_schedule_is_written_at_once(daemon: Daemon) -> None:
-    for task in TASKS[:-1]:
+    for task in (*TASKS[:-1], *HOUSEKEEPING):
         daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
     report_installation(daemon.instance)
     stop_schedule(daemon.instance, f"{TASKS[0].name}_schedule")

@@ -8,8 +8,7 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.retries import ATTEMPT_TAG, RETRY_OF_TAG
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue
@@ -218,16 +217,14 @@ def test_an_asset_without_batches_is_retried_too(daemon: Daemon, medusa: MedusaS
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
 
 
-def test_one_part_that_cannot_be_asked_for_does_not_stop_the_others(
-    daemon: Daemon, medusa: MedusaServer, clock: Clock
-) -> None:
+def test_a_number_of_attempts_that_is_none_stops_no_retry(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(OFFLINE)
     runs = {batch: daemon.runner.job(JOB, batch).result.run_id for batch in ("batch_0", "batch_1")}
     # Something that is no number, as only a foreign hand can leave it there.
     daemon.instance.add_run_tags(runs["batch_0"], {ATTEMPT_TAG: "second"})
     clock.advance(minutes=5)
-    ((request,), _) = daemon.sensor(SENSOR)
-    assert request.partition_key == "batch_1"
+    assert {request.tags[ATTEMPT_TAG] for request in daemon.sensor(SENSOR)[0]} == {"1"}
+    assert len(daemon.sensor(SENSOR)[0]) == 2
 
 
 def test_a_batch_that_does_not_exist_any_more_is_nothing_to_retry(

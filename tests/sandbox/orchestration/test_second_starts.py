@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster_shared.record import copy
 
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.orchestration.item_runs import refuse_busy
+from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG
 from tests.support.operations import Daemon, our_daemon
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,6 +132,35 @@ def test_every_run_of_a_batch_bears_its_name_for_the_limit_however_it_was_starte
     several = {**one, "dagster/asset_partition_range_start": "batch_0"}
     assert "batch" not in submit(daemon, ASSET_PAGE, assets=["medusa_products"], **several).tags
     assert "batch" not in submit(daemon, "fetch_clearance_items").tags
+
+
+def test_a_wrong_name_of_the_batch_is_put_right(daemon: Daemon) -> None:
+    wrong: dict[str, Any] = {"batch": "batch_1"}
+    assert submit(daemon, JOB, "batch_0", **wrong).tags["batch"] == "batch_0"
+
+
+def checked(daemon: Daemon, name: str) -> dg.DagsterRun:
+    """A run as *Execute* on one check in the UI starts it."""
+    like = daemon.created(ASSET_PAGE, assets=["expired_otps"], status=CANCELED)
+    chosen = frozenset({dg.AssetCheckKey(dg.AssetKey("installation"), name)})
+    fields = {"run_id": str(uuid4()), "asset_selection": None, "asset_check_selection": chosen, "tags": {}}
+    run = daemon.instance.add_run(copy(like, status=dg.DagsterRunStatus.NOT_STARTED, **fields))
+    return daemon.instance.submit_run(run.run_id, None)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_check_that_somebody_executes_is_a_short_run_of_its_own(daemon: Daemon) -> None:
+    runs = [checked(daemon, name) for name in ("shop_is_ready", "schedules_are_on")]
+    assert [run.status for run in runs] == [QUEUED] * 2
+    assert (runs[0].tags["queue"], runs[0].tags["dagster/max_runtime"]) == ("short", "300")
+    refuse_busy(daemon.instance, ["batch_0"])
+    assert submit(daemon, JOB, "batch_0").status == QUEUED
+
+
+def test_a_retry_that_a_person_executes_again_begins_to_count_anew(daemon: Daemon) -> None:
+    """The UI copies the tags."""
+    copied: dict[str, Any] = {ATTEMPT_TAG: "6", RETRY_OF_TAG: "a", "dagster/parent_run_id": "b"}
+    again = submit(daemon, JOB, "batch_0", **copied)
+    assert (again.tags[ATTEMPT_TAG], again.tags[RETRY_OF_TAG]) == ("", "")
 
 
 def test_a_backfills_batch_and_a_schedules_are_the_same_work(daemon: Daemon) -> None:

@@ -44,8 +44,8 @@ def test_the_last_third_is_quiet(minutes: float) -> None:
 
 
 def test_a_good_end_has_no_shortcomings() -> None:
-    told = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "t[batch_0] recovered", "x is overdue"]
-    told += ["Over: x is overdue", "a: documents refused", "a: nothing refused"]
+    told = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "Over: t[batch_0] failed", "x is overdue"]
+    told += ["Over: x is overdue", "a: documents refused", "Over: a: documents refused"]
     assert shortcomings(GOOD, replace(CALM, told=told)) == []
 
 
@@ -76,7 +76,7 @@ def test_what_the_servers_should_not_hold_is_said(change: dict[str, object], sai
         ({"slots_held": 1}, "1 pool slots are held"),
         ({"told": ["x fails", "x fails", "Over: x fails"]}, "'x fails' was told twice"),
         ({"told": ["t failed"]}, "nobody was told that 't failed' is over"),
-        ({"told": ["t recovered"]}, "'t recovered' was told although nobody was told before"),
+        ({"told": ["Over: t failed"]}, "'Over: t failed' was told although nobody was told before"),
     ],
 )
 def test_an_installation_that_is_not_in_order_is_said(change: dict[str, object], said: str) -> None:
