@@ -157,6 +157,10 @@ class HttpClient:
         date, at = self._dated
         return date + timedelta(seconds=time.monotonic() - at)
 
+    def pause(self, seconds: float) -> None:
+        """Wait as long before the next request, or until everything is stopped."""
+        self._sleep(seconds)
+
     def request(
         self,
         method: str,

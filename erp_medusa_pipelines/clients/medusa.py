@@ -136,6 +136,20 @@ class MedusaClient:
         path = f"/admin/products/{product_id}/variants/{variant_id}?fields=id"
         self.send("POST", path, dict(body), repeatable=True)
 
+    def add_option(self, product_id: str, title: str, values: Sequence[str]) -> None:
+        """Add an option to one product; variants that exist keep what they have."""
+        body = {"add": [{"title": title, "values": list(values)}]}
+        self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body)
+
+    def give_price_sets(self, variants: Sequence[tuple[str, str]]) -> None:
+        """Give price sets, without prices, to variants (variant, its product) that have none, all or nothing.
+
+        Medusa refuses it for one that has a price set, so a call may be repeated, but the second is refused.
+        """
+        prices = [{"variant_id": variant, "product_id": product, "prices": []} for variant, product in variants]
+        body = {"input": {"variantPrices": prices, "previousVariantIds": []}}
+        self.send("POST", "/admin/workflows-executions/upsert-variant-prices/run", body)
+
     def update_inventory_item(self, item_id: str, body: Mapping[str, Any]) -> None:
         """Update some fields of one inventory item. Its sku does not follow its variant's by itself."""
         self.send("POST", f"/admin/inventory-items/{item_id}?fields=id", dict(body), repeatable=True)

@@ -110,6 +110,11 @@ class MedusaInventory:
         body = {key: list(levels) for key, levels in (("create", create), ("update", update)) if levels}
         self._medusa.send("POST", "/admin/inventory-items/location-levels/batch", body, repeatable=not create)
 
+    def give_sku(self, item_id: str, sku: str) -> str:
+        """Give an inventory item the sku of its variant, and return its id."""
+        self._medusa.update_inventory_item(item_id, {"sku": sku})
+        return item_id
+
     def stock_variant(self, variant: Mapping[str, Any]) -> str:
         """Give a variant that lost its inventory item one, and return its id: the one with its sku, else a new one."""
         found = self._medusa.inventory_items_by_sku([variant["sku"]], "id,sku,variants.id")

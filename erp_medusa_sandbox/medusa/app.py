@@ -33,6 +33,7 @@ from erp_medusa_sandbox.medusa.settings import Settings
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.medusa.storefront import Storefront, check_key
 from erp_medusa_sandbox.medusa.uploads import Files, Uploads
+from erp_medusa_sandbox.medusa.workflows import Workflows
 
 _logger = logging.getLogger(__name__)
 # Node refuses a request whose line and headers are longer than this.
@@ -48,6 +49,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     PriceLists,
     SalesChannels,
     Settings,
+    Workflows,
     Storefront,
     Carts,
 )

@@ -17,12 +17,13 @@ from erp_medusa_sandbox.medusa.product_shapes import (
     CHANGED_VARIANT,
     NEW_PRODUCT,
     NEW_VARIANT,
+    OPTION_BATCH,
     PRODUCT_BATCH,
     PRODUCT_FIELDS,
     VARIANT_BATCH,
     VARIANT_FIELDS,
 )
-from erp_medusa_sandbox.medusa.products import create_products, delete_product, update_products
+from erp_medusa_sandbox.medusa.products import add_options, create_products, delete_product, update_products
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.medusa.variants import create_variants, delete_variants, own_variant, update_variant
 
@@ -93,6 +94,7 @@ class Products(Resource):
             Route(one, self._get_one, methods=["GET"]),
             Route(one, self._update_one, methods=["POST"]),
             Route(one, self._delete_one, methods=["DELETE"]),
+            Route(f"{one}/options/batch", self._batch_options, methods=["POST"]),
             Route("/admin/product-variants", self._list_all_variants, methods=["GET"]),
             Route(variants, self._add_variant, methods=["POST"]),
             Route(f"{variants}/batch", self._batch_variants, methods=["POST"]),
@@ -144,6 +146,13 @@ class Products(Resource):
         with self.store.transaction():
             delete_product(self.store, request.path_params["id"])
         return deleted(request.path_params["id"], "product")
+
+    async def _batch_options(self, request: Request) -> Response:
+        given = await json_body(request, OPTION_BATCH)
+        product = self._known(request.path_params["id"])
+        with self.store.transaction():
+            add_options(self.store, product, given.get("add", []))
+        return self._answer(request, product["id"])
 
     async def _list_all_variants(self, request: Request) -> Response:
         return page(request, _VARIANTS, self.store)

@@ -95,6 +95,7 @@ _VARIANT_SHAPE: dict[str, Check] = {
     "metadata": METADATA,
     "options": METADATA,
 }
+_NEW_OPTION = fields({"title": STRING, "values": array(STRING)}, required=("title", "values"))
 _PRODUCT_SHAPE: dict[str, Check] = {
     "title": STRING,
     **dict.fromkeys(("subtitle", "description", "thumbnail", "handle", "external_id"), TEXT),
@@ -106,7 +107,7 @@ _PRODUCT_SHAPE: dict[str, Check] = {
     "collection_id": TEXT,
     "categories": _IDS,
     "tags": _IDS,
-    "options": array(fields({"title": STRING, "values": array(STRING)}, required=("title", "values"))),
+    "options": array(_NEW_OPTION),
     "variants": array(fields(_VARIANT_SHAPE, required=("title", "prices"))),
     "sales_channels": _IDS,
     "shipping_profile_id": TEXT,
@@ -134,6 +135,7 @@ PRODUCT_BATCH = fields(
 )
 NEW_VARIANT = fields(_VARIANT_SHAPE, required=("title", "prices"))
 CHANGED_VARIANT = fields(_VARIANT_SHAPE)
+OPTION_BATCH = fields({"add": array(_NEW_OPTION)})
 VARIANT_BATCH = fields(
     {
         "create": array(NEW_VARIANT),

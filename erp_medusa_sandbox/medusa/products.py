@@ -179,6 +179,12 @@ def _check_relations(store: MedusaStore, given: Document) -> None:
             raise no_such_relation("product_category_id", category["id"])
 
 
+def add_options(store: MedusaStore, product: Document, given: list[Document]) -> Document:
+    """Add options to a product. Its variants keep what they have."""
+    options = [*product["options"], *(_option(store, option) for option in given)]
+    return store.put("product", {**product, "options": options})
+
+
 def _option(store: MedusaStore, given: Document) -> Document:
     option = store.stamped("opt", title=given["title"], is_exclusive=True, metadata=None)
     values = [

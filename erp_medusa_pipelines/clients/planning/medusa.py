@@ -53,6 +53,7 @@ class PlannedMedusa(ReadingMedusa):
             for pattern, answer in (
                 (r"/admin/collections(?:/(\w+))?", self._collection),
                 (r"/admin/products/batch", self._products),
+                (r"/admin/products/(\w+)/options/batch", self._options),
                 (r"/admin/products/(\w+)/variants", self._variant),
                 (r"/admin/products/(\w+)/variants/(\w+)", self._updated_variant),
                 (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", self._link),
@@ -60,6 +61,7 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
+                (r"/admin/workflows-executions/upsert-variant-prices/run", self._price_sets),
                 # Last: most lists of Medusa's are written to in the same way.
                 (r"/admin/([a-z-]+)(?:/(\w+))?", self._document),
             )
@@ -222,6 +224,12 @@ class PlannedMedusa(ReadingMedusa):
 
     def _updated_variant(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
         self._change(variant_id, body)
+        return {}
+
+    def _options(self, _method: str, _body: Body, _product_id: str) -> Row:
+        return {}
+
+    def _price_sets(self, _method: str, _body: Body) -> Row:
         return {}
 
     def _link(self, _method: str, _body: Body, _product_id: str, _variant_id: str) -> Row:

@@ -49,6 +49,17 @@ def _variant(_method: str, body: Body, _answer: Body, known: Known, product_id: 
     yield Change("Medusa", "create", "variant", product_id, dict(body), str(body.get("sku") or known.name(product_id)))
 
 
+def _options(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:
+    added = {f"option {option['title']}": ", ".join(option["values"]) for option in body.get("add") or ()}
+    yield Change("Medusa", "update", "product", product_id, added, known.name(product_id))
+
+
+def _price_sets(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
+    for one in body["input"]["variantPrices"]:
+        variant = one["variant_id"]
+        yield Change("Medusa", "update", "variant", variant, {"price set": "a new one"}, known.name(variant))
+
+
 def _link(_method: str, body: Body, _answer: Body, known: Known, _product: str, variant_id: str) -> Iterator[Change]:
     yield Change("Medusa", "update", "variant", variant_id, dict(body), known.name(variant_id))
 
@@ -137,12 +148,14 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
     for pattern, read in (
         (r"/admin/collections(?:/(\w+))?", _collection),
         (r"/admin/products/batch", _products),
+        (r"/admin/products/(\w+)/options/batch", _options),
         (r"/admin/products/(\w+)/variants", _variant),
         (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
         (r"/admin/price-lists(?:/(\w+))?", _price_list),
         (r"/admin/price-lists/(\w+)/prices/batch", _prices),
         (r"/admin/inventory-items/location-levels/batch", _levels),
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
+        (r"/admin/workflows-executions/upsert-variant-prices/run", _price_sets),
         (r"/admin/([a-z-]+)(?:/(\w+))?", _document),
     )
 )

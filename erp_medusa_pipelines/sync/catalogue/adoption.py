@@ -1,26 +1,26 @@
-"""Find, repair and adopt products that Medusa already has for Website Items without ids.
+"""Find, make whole and adopt products that Medusa already has for Website Items without ids.
 
-A create whose answer was lost may have happened, and a Medusa that was killed can leave products without variants.
-Belongs here: finding them and repairing them. Does not belong here: creating new ones (products.py).
+A create whose answer was lost may have happened, and a Medusa that was killed can leave products half-made. Belongs
+here: finding them and deciding whose they are. What a whole product has: whole.py, mending.py. Does not belong here:
+creating new ones (products.py).
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_variant_body, handle
+from erp_medusa_pipelines.sync.catalogue.mending import Half, Mender, wait_until_settled
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, handle
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.catalogue.whole import WHOLE_FIELDS, lacks
 
 log = logging.getLogger(__name__)
 
-LOOKUP_FIELDS = (
-    "id,external_id,handle,metadata,sales_channels.id,shipping_profile.id,"
-    "variants.id,variants.sku,variants.inventory_items.inventory_item_id"
-)
+Product = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,30 @@ class Binding:
     variant_id: str
 
 
-class Adopter:
-    """Find and adopt products in one Medusa."""
+@dataclass
+class Adoption:
+    """What became of products that were to be adopted."""
 
-    def __init__(self, medusa: MedusaClient, placement: Placement) -> None:
+    bindings: list[Binding] = field(default_factory=list)
+    failed: dict[str, ApiError] = field(default_factory=dict)
+    """Why not, by Website Item."""
+    mended: int = 0
+    """How many of them were half-made."""
+
+
+class Adopter:
+    """Find and adopt products in one Medusa. `chunk` products are mended per call."""
+
+    def __init__(self, medusa: MedusaClient, placement: Placement, chunk: int) -> None:
         self._medusa = medusa
+        self._mender = Mender(medusa, placement, chunk)
         self._placement = placement
 
     def by_external_id(self, items: Iterable[WebsiteItem]) -> dict[str, dict[str, Any]]:
         """Return products whose external_id names one of these items, by Website Item name."""
         by_name = {item.name: item for item in items}
         candidates: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for product in self._medusa.products_by("external_id", by_name, LOOKUP_FIELDS):
+        for product in self._medusa.products_by("external_id", by_name, WHOLE_FIELDS):
             candidates[product["external_id"]].append(product)
         return {name: self._best(products, by_name[name]) for name, products in candidates.items()}
 
@@ -54,9 +66,9 @@ class Adopter:
         found: dict[str, dict[str, Any]] = {}
         variants = self._medusa.variants_by_sku(skus, "id,sku,product_id")
         owner_of = {variant["product_id"]: skus[variant["sku"]] for variant in variants}
-        for product in self._medusa.products_by("id", owner_of, LOOKUP_FIELDS):
+        for product in self._medusa.products_by("id", owner_of, WHOLE_FIELDS):
             found[owner_of[product["id"]]] = product
-        for product in self._medusa.products_by("handle", handles, LOOKUP_FIELDS):
+        for product in self._medusa.products_by("handle", handles, WHOLE_FIELDS):
             found.setdefault(handles[product["handle"]], product)
         return found
 
@@ -69,9 +81,51 @@ class Adopter:
         rows = self._medusa.inventory_items_by_sku(skus, "id,sku,variants.id")
         return {row["sku"]: row["id"] for row in rows if not row["variants"]}
 
-    def adopt(self, item: WebsiteItem, product: Mapping[str, Any]) -> Binding:
-        """Repair the product and bind it to this item. Raises PermanentError when it belongs to another item."""
-        owner = product["external_id"]
+    def adopt(self, items: Sequence[WebsiteItem], products: Mapping[str, Product]) -> Adoption:
+        """Make the products of these items whole and bind them. `products` is by Website Item name.
+
+        One that belongs to another item, or has several variants of which none is the item's, is refused.
+        """
+        adoption = Adoption()
+        halves = self._halves(items, products, adoption)
+        if wait_until_settled(self._medusa, [half.product for half in halves if half.lacks]):
+            settled = self._looked_again(halves, products)
+            gone = {item.name for item in items} - settled.keys() - adoption.failed.keys()
+            adoption.failed |= {name: _given_up() for name in gone}
+            halves = self._halves([item for item in items if item.name in settled], settled, adoption)
+        adoption.failed |= self._mender.mend(halves)
+        adoption.mended = sum(bool(half.lacks) for half in halves if half.name not in adoption.failed)
+        adoption.bindings = [
+            Binding(half.name, half.product["id"], half.variant["id"])
+            for half in halves
+            if half.name not in adoption.failed and half.variant
+        ]
+        return adoption
+
+    def _looked_again(self, halves: Sequence[Half], products: Mapping[str, Product]) -> dict[str, Product]:
+        """Return the products as they are now. What the caller knows of their owners stays as it is."""
+        ids = {half.product["id"]: half.name for half in halves}
+        now = {ids[row["id"]]: row for row in self._medusa.products_by("id", ids, WHOLE_FIELDS)}
+        return {name: {**row, "external_id": products[name]["external_id"]} for name, row in now.items()}
+
+    def _halves(self, items: Sequence[WebsiteItem], products: Mapping[str, Product], adoption: Adoption) -> list[Half]:
+        halves: list[Half] = []
+        for item in items:
+            product = products[item.name]
+            try:
+                variant = self._variant(item, product)
+            except PermanentError as error:
+                adoption.failed[item.name] = error
+                continue
+            lacking = lacks(product, variant, item.item_code, self._placement)
+            claimed = not product["external_id"]
+            halves.append(Half(item.name, item.item_code, product, variant, lacking, item, claimed))
+        return halves
+
+    @staticmethod
+    def _variant(item: WebsiteItem, product: Product) -> Mapping[str, Any] | None:
+        """Return the variant that is the item's, or None where the product has none."""
+        owner, variants = product["external_id"], product["variants"]
         if owner and owner != item.name:
             raise PermanentError(
                 "Medusa",
@@ -79,38 +133,15 @@ class Adopter:
                 f"sku {item.item_code} or the handle is already used by product {product['id']} of Website Item {owner}"
                 ": change it there, or correct the Item",
             )
-        variant_id = self._variant_id(item, product)
-        repair: dict[str, Any] = {}
-        if not owner:
-            repair["external_id"] = item.name
-        if not any(channel and channel["id"] for channel in product.get("sales_channels") or ()):
-            repair["sales_channels"] = [{"id": self._placement.sales_channel_id}]
-        if self._placement.shipping_profile_id and not product.get("shipping_profile"):
-            repair["shipping_profile_id"] = self._placement.shipping_profile_id
-        if repair:
-            self._medusa.batch_products(update=[{"id": product["id"], **repair}], fields="id")
-        return Binding(item.name, product["id"], variant_id)
-
-    def _variant_id(self, item: WebsiteItem, product: Mapping[str, Any]) -> str:
-        variants = product["variants"]
-        for variant in variants:
-            if variant["sku"] == item.item_code:
-                return variant["id"]
-        if len(variants) == 1:
-            # The item_code was renamed since; the update of changed products corrects the sku.
-            return variants[0]["id"]
-        if variants:
+        same = [variant for variant in variants if variant["sku"] == item.item_code]
+        if not same and len(variants) > 1:
             raise PermanentError(
                 "Medusa",
                 f"product {product['id']}",
                 f"product {product['id']} has {len(variants)} variants and none with sku {item.item_code}",
             )
-        log.info(
-            "%s: product %s has no variant (an earlier create was interrupted); adding it", item.name, product["id"]
-        )
-        body = create_variant_body(item, self.unused_inventory([item]).get(item.item_code))
-        mended = self._medusa.create_variant(product["id"], body, "id,variants.id,variants.sku")
-        return mended["variants"][0]["id"]
+        # With another sku, its item_code was changed since; the update of changed products corrects it.
+        return next(iter(same or variants), None)
 
     @staticmethod
     def _best(products: list[dict[str, Any]], item: WebsiteItem) -> dict[str, Any]:
@@ -120,3 +151,7 @@ class Adopter:
             log.warning("%s: several products carry this external_id: %s", item.name, ids)
         holds_sku = [p for p in products if any(variant["sku"] == item.item_code for variant in p["variants"])]
         return min(holds_sku or products, key=lambda product: product["id"])
+
+
+def _given_up() -> TransientError:
+    return TransientError("Medusa", "POST /admin/products/batch", "Medusa was creating the product and gave it up")

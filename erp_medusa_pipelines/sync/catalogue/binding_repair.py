@@ -1,7 +1,8 @@
-"""Correct wrong ids before anything is sent for their Website Item.
+"""Correct wrong ids, and make half-made products whole, before anything is sent for their Website Item.
 
 A Website Item whose own product is in Medusa gets that product's ids. Other wrong ids are emptied, so that the export
-finds a product or creates one. A renamed Website Item keeps its product, whose external_id gets the new name.
+finds a product or creates one. A renamed Website Item keeps its product, whose external_id gets the new name. A product
+whose ids are right and that lacks a part gets it; what a whole product has is written in whole.py.
 
 Belongs here: the order of repairs, and the brake before a Medusa that is not the shop's. What is wrong is decided in
 bindings.py.
@@ -16,13 +17,18 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import TransientError
-from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row
+from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row, lacks_of, variant_of
+from erp_medusa_pipelines.sync.catalogue.mending import Half, Mender, wait_until_settled
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.catalogue.whole import Part
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss
-from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import Reject
 
 log = logging.getLogger(__name__)
+
+MENDED = "mended"
+"""Kind and fingerprint of a refusal to make a product whole: every run tries again."""
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
 
@@ -70,13 +76,15 @@ class BindingRepair(WebsiteItemSync):
         found = Findings()
         for rows in self._bindings.bound(self.batch):
             bound.update(row["name"] for row in rows)
-            found.add(self._bindings.judge(rows))
+            found.add(self._bindings.judge(rows, whole=True))
         wrong = [*found.copied, *found.missing]
         own = self._own_ids(wrong)
         self._refuse_the_wrong_medusa([row for row in found.missing if row["name"] not in own], bound)
         self._rename(found.renamed)
         self._rebind([row for row in wrong if row["name"] in own], own)
         self._release([row for row in wrong if row["name"] not in own])
+        rebound = [{**row, **own[row["name"]]} for row in wrong if row["name"] in own]
+        self._mend(found.halves + (self._bindings.judge(rebound, whole=True).halves if rebound else []))
 
     def _own_ids(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         """Return the ids of products that name these Website Items, for instance after a restored backup of ERPNext."""
@@ -105,6 +113,42 @@ class BindingRepair(WebsiteItemSync):
             own = self._own_ids(gone)
             found.add(_loss([row for row in gone if row["name"] not in own], {row["name"] for row in rows}))
         return found
+
+    # --- half-made products -----------------------------------------------------------------------------------
+
+    def _mend(self, found: Sequence[tuple[Row, Row]]) -> None:
+        if wait_until_settled(self.medusa, (product for _, product in found)):
+            found = self._bindings.judge([row for row, _ in found], whole=True).halves
+        for some in batched(found, self.options.window):
+            halves = self._halves(some)
+            errors = Mender(self.medusa, None, self.options.chunk).mend(halves)
+            self.report.count("mended", len(halves) - len(errors))
+            for name, error in errors.items():
+                if isinstance(error, TransientError):
+                    self.defer([name], error)
+                else:
+                    self.reject(name, MENDED, error.reason, "medusa_variant_id", lies=Lies.ELSEWHERE, kind=MENDED)
+            self._write_variants([half for half in halves if half.name not in errors and Part.VARIANT in half.lacks])
+
+    def _halves(self, found: Sequence[tuple[Row, Row]]) -> list[Half]:
+        parts = {row["name"]: lacks_of(row, product) for row, product in found}
+        without = [name for name, lacking in parts.items() if Part.VARIANT in lacking]
+        items = {item.name: item for item in self.reader.read(without)} if without else {}
+        return [
+            Half(
+                name := row["name"],
+                row["item_code"] or "",
+                product,
+                variant_of(row, product),
+                parts[name],
+                items.get(name),
+            )
+            for row, product in found
+        ]
+
+    def _write_variants(self, halves: Sequence[Half]) -> None:
+        changes = [(half.name, {"medusa_variant_id": half.variant["id"]}) for half in halves if half.variant]
+        self._note(self.writer.write(WEBSITE_ITEM, changes).failed if changes else {}, WEBSITE_ITEM)
 
     # --- repairs ----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS, Part, lacks
 from erp_medusa_pipelines.sync.engine.batches import Batch
 
 LOOKED_UP = "id,external_id,variants.id"
@@ -35,18 +36,24 @@ class Findings:
     """Medusa has no such product, or the product has no such variant."""
     renamed: list[Row] = field(default_factory=list)
     """Their product names a Website Item that does not exist, and they are the first with its id."""
+    halves: list[tuple[Row, Row]] = field(default_factory=list)
+    """They are right, and their product is half-made: (row, product)."""
 
     def add(self, other: "Findings") -> None:
         """Merge the findings about other rows."""
         self.copied += other.copied
         self.missing += other.missing
         self.renamed += other.renamed
+        self.halves += other.halves
 
 
-def judge(rows: Sequence[Row], products: Mapping[str, Row], existing: frozenset[str]) -> Findings:
-    """Compare the ids of `rows` (name, medusa_id, medusa_variant_id) with Medusa's products, keyed by id.
+def judge(
+    rows: Sequence[Row], products: Mapping[str, Row], existing: frozenset[str], *, whole: bool = False
+) -> Findings:
+    """Compare the ids of `rows` (FIELDS) with Medusa's products, keyed by id.
 
-    `existing` holds the names that products carry and that Website Items have.
+    `existing` holds the names that products carry and that Website Items have. With `whole`, `products` have
+    BOUND_FIELDS, and those that are half-made are found.
     """
     found = Findings()
     claimed: set[str] = {row["medusa_id"] for row in rows if _owner(products.get(row["medusa_id"])) == row["name"]}
@@ -57,13 +64,26 @@ def judge(rows: Sequence[Row], products: Mapping[str, Row], existing: frozenset[
             found.missing.append(row)
         elif owner != row["name"] and (owner in existing or row["medusa_id"] in claimed):
             found.copied.append(row)
-        elif row["medusa_variant_id"] not in {variant["id"] for variant in product["variants"]}:
+        elif variant_of(row, product) is None and (product["variants"] or not whole):
             found.missing.append(row)
-        elif owner != row["name"]:
-            claimed.add(row["medusa_id"])
-            if owner:
-                found.renamed.append(row)
+        else:
+            if owner != row["name"]:
+                claimed.add(row["medusa_id"])
+                if owner:
+                    found.renamed.append(row)
+            if whole and lacks_of(row, product):
+                found.halves.append((row, product))
     return found
+
+
+def variant_of(row: Row, product: Row) -> Row | None:
+    """Return the variant that the row has the id of; None where the product has no such variant."""
+    return next((one for one in product["variants"] or () if one["id"] == row["medusa_variant_id"]), None)
+
+
+def lacks_of(row: Row, product: Row) -> frozenset[Part]:
+    """Return which parts the row's own product lacks."""
+    return lacks(product, variant_of(row, product), row["item_code"] or "")
 
 
 def _owner(product: Row | None) -> str:
@@ -89,9 +109,10 @@ class Bindings:
         self._erp = erp
         self._medusa = medusa
 
-    def judge(self, rows: Sequence[Row]) -> Findings:
-        """Check the ids of these rows (name, medusa_id, medusa_variant_id). One request per 350 rows."""
-        found = self._medusa.products_by("id", (row["medusa_id"] for row in rows), LOOKED_UP)
+    def judge(self, rows: Sequence[Row], *, whole: bool = False) -> Findings:
+        """Check the ids of these rows (FIELDS), and with `whole` what their products lack. One request per 350 rows."""
+        fields = BOUND_FIELDS if whole else LOOKED_UP
+        found = self._medusa.products_by("id", (row["medusa_id"] for row in rows), fields)
         products = {product["id"]: product for product in found}
         names = {row["name"]: row["medusa_id"] for row in rows}
         strangers = {
@@ -99,7 +120,8 @@ class Bindings:
             for row in rows
             if (owner := _owner(products.get(row["medusa_id"]))) and names.get(owner) != row["medusa_id"]
         }
-        return judge(rows, products, existing_website_items(self._erp, strangers) if strangers else frozenset())
+        existing = existing_website_items(self._erp, strangers) if strangers else frozenset()
+        return judge(rows, products, existing, whole=whole)
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""

@@ -107,10 +107,15 @@ def create_body(
     }
 
 
-def create_variant_body(item: WebsiteItem, inventory_item_id: str | None = None) -> dict[str, Any]:
-    """Return the body of a new default variant. With an inventory item, the variant takes it over."""
+def create_variant_body(
+    item: WebsiteItem, inventory_item_id: str | None = None, options: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the body of a new default variant. With an inventory item, the variant takes it over.
+
+    `options` are values of a product's own options; a product that we create has the one option.
+    """
     fields = {key: value for key, value in variant_fields(item).items() if value is not None}
-    body: dict[str, Any] = {**fields, "options": {OPTION: OPTION}, "prices": []}
+    body: dict[str, Any] = {**fields, "options": dict(options or {OPTION: OPTION}), "prices": []}
     if inventory_item_id:
         body["inventory_items"] = [{"inventory_item_id": inventory_item_id, "required_quantity": 1}]
     return body

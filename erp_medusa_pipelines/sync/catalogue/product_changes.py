@@ -93,7 +93,8 @@ def current_values(product: Row, variant: Row) -> Values:
         **{name: variant[key] for name, key in VARIANT_FIELDS.items()},
         "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
         "collection": product["collection_id"],
-        "shipping_profile": (product["shipping_profile"] or {}).get("id"),
+        # A link without a row has no key in Medusa's answers.
+        "shipping_profile": (product.get("shipping_profile") or {}).get("id"),
     }
 
 

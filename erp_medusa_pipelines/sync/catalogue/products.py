@@ -91,7 +91,7 @@ class ProductExport(WebsiteItemSync):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._adopter = Adopter(self.medusa, self.placement)
+        self._adopter = Adopter(self.medusa, self.placement, self.options.chunk)
         self._keys = UniqueKeys(self.reader, self.medusa)
 
     def run(self) -> SyncReport:
@@ -246,17 +246,17 @@ class ProductExport(WebsiteItemSync):
     def _adopt_all(
         self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]]
     ) -> list[tuple[Candidate, PermanentError]]:
+        adoption = self._adopter.adopt([candidate.item for candidate in candidates], known)
+        self.report.count("mended", adoption.mended)
         rejected: list[tuple[Candidate, PermanentError]] = []
-        bindings: list[Binding] = []
         for candidate in candidates:
-            try:
-                bindings.append(self._adopter.adopt(candidate.item, known[candidate.name]))
-            except PermanentError as error:
+            error = adoption.failed.get(candidate.name)
+            if isinstance(error, PermanentError):
                 rejected.append((candidate, error))
-            except TransientError as error:
+            elif isinstance(error, TransientError):
                 self.defer([candidate.name], error)
-        if bindings:
-            self._writing.submit(self._write_ids, bindings, "adopted")
+        if adoption.bindings:
+            self._writing.submit(self._write_ids, adoption.bindings, "adopted")
         return rejected
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------

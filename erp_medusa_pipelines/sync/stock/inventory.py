@@ -43,7 +43,7 @@ class InventoryReader:
         """Return the inventory items of the exported `items` that are `judged`. `pages` holds those found by sku."""
         names = _names(items, judged)
         yield from self._by_sku(names, items, pages)
-        yield from self._by_variant(names)
+        yield from self._by_variant(names, items)
 
     def found_by_sku(
         self, items: Mapping[str, StockItem], judged: Container[str], pages: Iterable[Sequence[Mapping[str, Any]]]
@@ -62,11 +62,11 @@ class InventoryReader:
                     del names[link["variant_id"]]
                     yield StockedItem(name, row["id"], levels_of(row.get("location_levels")))
 
-    def _by_variant(self, names: dict[str, str]) -> Iterator[StockedItem]:
+    def _by_variant(self, names: dict[str, str], items: Mapping[str, StockItem]) -> Iterator[StockedItem]:
         """Find items whose item_code changed since the export, and variants that got another inventory item."""
         for variant in self._inventory.variants_by_id(names) if names else ():
             name = names.pop(variant["id"])
-            item_id = self._inventory_item(name, variant)
+            item_id = self._inventory_item(name, variant, items[name].item_code)
             if item_id is not None:
                 links = variant["inventory_items"] or ()
                 row = next((link["inventory"] for link in links if link["inventory_item_id"] == item_id), None)
@@ -75,16 +75,21 @@ class InventoryReader:
             reason = f"variant {variant_id} is no longer in Medusa: {EXPORT_AGAIN}"
             self._run.reject(name, variant_id, reason, "medusa_variant_id", lies=Lies.ELSEWHERE, kind=VARIANT)
 
-    def _inventory_item(self, name: str, variant: Mapping[str, Any]) -> str | None:
+    def _inventory_item(self, name: str, variant: Mapping[str, Any], code: str) -> str | None:
         """Return the variant's inventory item, created if it is missing, or None if the variant has no usable one."""
-        links = variant["inventory_items"] or ()
-        if len(links) == 1:
+        links: list[Mapping[str, Any]] = list(variant["inventory_items"] or ())
+        own = (links[0].get("inventory") or {}) if len(links) == 1 else {}
+        # One with another sku was linked by staff: stock follows it.
+        has_no_sku = bool(own) and not own["sku"] and variant["sku"] == code
+        if len(links) == 1 and not has_no_sku:
             return links[0]["inventory_item_id"]
         if not variant["manage_inventory"]:
             self._run.report.count("not_managed")
             return None
         fingerprint = f"{variant['id']} {len(links)}"
         try:
+            if has_no_sku:
+                return self._inventory.give_sku(links[0]["inventory_item_id"], code)
             if links:
                 reason = f"variant {variant['id']} has {len(links)} inventory items"
                 raise PermanentError("Medusa", variant["id"], reason)

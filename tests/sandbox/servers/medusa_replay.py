@@ -51,7 +51,10 @@ ANY_ROWS = {
     "price_list_prices_list_raw",
 }
 # Generated at random by the real server as well.
-RANDOM_VALUES = {"products_create_symbols_only_title": {"handle"}}
+RANDOM_VALUES = {
+    "products_create_symbols_only_title": {"handle"},
+    "halfmade_price_set_workflow": {"transactionId"},
+}
 # Keys by which rows of a list are recognised, however they are ordered.
 NATURAL = [
     "handle",

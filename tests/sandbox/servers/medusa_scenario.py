@@ -347,5 +347,10 @@ SCENARIO: list[str | Callable[[Replay], None]] = [
         "halfmade_repair_read",
         "halfmade_repair_variants_batch",
         "halfmade_repair_variants_batch_read",
+        "halfmade_price_set_workflow_before",
+        "halfmade_price_set_workflow",
+        "halfmade_price_set_workflow_after",
+        "halfmade_price_set_workflow_again",
+        "halfmade_price_set_workflow_unknown",
     ],
 ]

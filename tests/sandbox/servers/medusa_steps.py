@@ -177,6 +177,7 @@ def products_half_made(replay: Replay) -> None:
         ("hk390011-0", "prod_01M8KK5YP5X0V4GYKN3CXN4CJB", placed),
         ("hk390011-2", "prod_01M8KK5YP56Q9Q7HVJ5NZKPWTB", placed),
         ("hk390011-4", "prod_01M8KK5YP5QRSPC542A4J6GFMZ", placed),
+        ("hk390011-6", "prod_01M8M0T9W3MD1Q33E45XDG7763", placed),
     ):
         named = {"title": name.replace("-", " "), "handle": name, "external_id": name}
         made = replay.made("/admin/products", product(name, **named, **bare, **more))
@@ -185,6 +186,7 @@ def products_half_made(replay: Replay) -> None:
         (0, "variant_01M8KK5Z5H1YGSWY948FV7V5PK", "iitem_01M8KK5Z8WD5CBRV50SP0Y2TA9"),
         (2, "variant_01M8KK5Z5HVE2RN128QZE8VNM7", "iitem_01M8KK5Z8WJ1GXKF122ZR1MZ29"),
         (4, "variant_01M8KK5Z5JZF5DV75H6MQ2TWS4", "iitem_01M8KK5Z8WT5P86BW62S1V6BCN"),
+        (6, "variant_01M8M0T9YKXW28AS0N713M5NRK", "iitem_01M8M0T9YZDYBF2NM4QCGBTNNH"),
     ):
         owner = replay.store.find("product", "handle", [f"hk390011-{number}"])[0]
         given = {"title": "Default", "sku": f"hk390011-SKU-{number}", "options": {"Default": "Default"}, "prices": []}

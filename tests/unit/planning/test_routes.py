@@ -50,6 +50,8 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("update_collection", client.update_collection("pcol_1", {"title": "D"})),
         ("batch_products", client.batch_products(create=[PRODUCT], update=[{"id": "prod_1"}], fields="id")),
         ("create_variant", client.create_variant("prod_1", {"sku": "V", "manage_inventory": True}, "id")),
+        ("add_option", client.add_option("prod_1", "Default", ["Default"])),
+        ("give_price_sets", client.give_price_sets([("variant_1", "prod_1")])),
         ("update_variant", client.update_variant("prod_1", "variant_1", {"sku": None})),
         ("update_inventory_item", client.update_inventory_item("iitem_1", {"sku": None})),
         ("note_on_location", inventory.note_on_location("sloc_1", {"a": 1})),

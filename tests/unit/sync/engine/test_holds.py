@@ -33,6 +33,7 @@ PLACES: dict[str, set[str]] = {
     "catalogue/publication.py _pictures_given_up": {ELSEWHERE},
     "catalogue/withdrawals.py send": {"lies_elsewhere"},
     "catalogue/binding_repair.py _rename": {"lies_elsewhere"},
+    "catalogue/binding_repair.py _mend": {ELSEWHERE},
     # --- prices: the store's currencies, the lists and the variant are not the Item Price's
     "prices/price_sync.py _note": {ELSEWHERE},
     "prices/sender.py _create": {BY_ITS_TEXT},

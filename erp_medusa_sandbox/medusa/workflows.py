@@ -1,0 +1,58 @@
+"""Workflows of the embedded Medusa that can be run by their name.
+
+Belongs here: `/admin/workflows-executions/{name}/run`, for the workflows that something outside of Medusa runs. What is
+part of other routes belongs to the module of its subject.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from erp_medusa_sandbox.medusa.errors import METADATA, fields, invalid, not_found
+from erp_medusa_sandbox.medusa.http import Resource, json_body
+from erp_medusa_sandbox.medusa.store import MedusaStore, new_id
+from erp_medusa_sandbox.medusa.variants import set_base_prices
+from erp_medusa_sandbox.steps import step_done
+
+_RUN = fields({"input": METADATA, "transaction_id": METADATA})
+
+
+def _upsert_variant_prices(store: MedusaStore, given: dict[str, Any]) -> None:
+    """Give variants that are not among the previous ones a price set; one that has a set is refused."""
+    before = set(given.get("previousVariantIds", []))
+    fresh = [one for one in given.get("variantPrices", []) if one["variant_id"] not in before]
+    sets = {one["variant_id"]: new_id("pset") for one in fresh}
+    step_done("price sets")
+    for one in fresh:
+        variant = store.get("variant", one["variant_id"])
+        if variant is None:
+            continue  # the link is made all the same, and nothing shows it
+        if variant["price_set_id"] is not None:
+            raise invalid("Cannot create multiple links between 'product' and 'pricing'")
+        changed = store.put("variant", {**variant, "price_set_id": sets[variant["id"]]})
+        set_base_prices(store, changed, one["prices"])
+
+
+_WORKFLOWS = {"upsert-variant-prices": _upsert_variant_prices}
+
+
+class Workflows(Resource):
+    """Handler of workflows that are run by their name."""
+
+    def routes(self) -> list[Route]:
+        """List the route with its handler."""
+        return [Route("/admin/workflows-executions/{name}/run", self._run, methods=["POST"])]
+
+    async def _run(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        given = await json_body(request, _RUN)
+        if name not in _WORKFLOWS:
+            raise not_found(f'Workflow with id "{name}" not found.')
+        with self.store.transaction():
+            _WORKFLOWS[name](self.store, given.get("input") or {})
+        ended = {"transactionId": new_id("auto").replace("auto_", "auto-"), "workflowId": name}
+        return JSONResponse({"acknowledgement": {**ended, "hasFinished": True, "hasFailed": False}})
