@@ -110,7 +110,7 @@ def _show(home: Path, wanted_port: int | None, *, serve: bool) -> int:
         _print_summary(rows, time.monotonic() - began)
         print(f"\n{SANDBOX_NOTICE}")
         if good and serve:
-            print(f"\nThe Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})", flush=True)
+            print(_what_to_try(home, port), flush=True)
             process.wait()
     return 0 if good else 1
 
@@ -158,6 +158,41 @@ def _is_ours(port: int, instance: "dg.DagsterInstance") -> bool:
         return api.serves(instance) and bool(api.installation())
     except CommandError:
         return False
+
+
+def _what_to_try(home: Path, port: int) -> str:
+    """What there is to see and to break, with the addresses and keys of this start."""
+    from erp_medusa_sandbox.server import ensure_running
+
+    shop = ensure_running(home / "sandbox")
+    erp = f"-H 'Authorization: token {shop.erpnext_api_key}:{shop.erpnext_api_secret}'"
+    medusa = f"-u '{shop.medusa_api_key}:'"
+    customer = f"'x-publishable-api-key: {shop.medusa_publishable_key}'"
+    json = "-H 'Content-Type: application/json'"
+    command = f"{Path(sys.executable).with_name('erp-medusa')}"
+    with_status = '{"action": "status", "status": 503}'
+    return f"""
+The Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})
+
+Both servers, with the keys of this shop, which is in {home / "sandbox"}:
+    ERPNext  curl -g {erp} '{shop.erpnext_url}/api/resource/Website%20Item?limit_page_length=3'
+    Medusa   curl -g {medusa} '{shop.medusa_url}/admin/products?limit=1'
+    the shop as customers see it
+             curl -g -H {customer} '{shop.medusa_url}/store/products?limit=1'
+
+Commands see this shop in its folder (cd {home}):
+    {command} status               what runs, what is red, what waits
+    {command} doctor               the schedules are off and no receiver of alerts is set: a demo has none
+    {command} explain ITEM         one item from both sides
+
+Break something and watch it heal:
+    1. Another price: set price_list_rate of an Item Price to 99, and {command} sync its ITEM.
+       curl -g -X PUT {erp} {json} -d '{{"price_list_rate": 99}}' '{shop.erpnext_url}/api/resource/Item%20Price/NAME'
+       With 0 it is rejected: nothing_rejected of medusa_prices names item, list and reason. Set a rate again.
+    2. Stop Medusa: curl -X POST {json} -d '{with_status}' {shop.medusa_url}/__sandbox__/faults
+       Materialize a batch of medusa_stock: it is red. {command} status says why.
+       Heal it: curl -X DELETE {shop.medusa_url}/__sandbox__/faults
+       Then {command} again, or turn the sensor retry_failed_partitions on, and the batch is green."""
 
 
 def _url(port: int) -> str:

@@ -53,6 +53,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
         yield from _ticks({stored.name: stored.newest_tick(instance) for stored in found if stored.on})
     yield from _code_servers()
     yield from _schedules(on, jobs)
+    yield from _red()
 
 
 def _settings() -> Finding:
@@ -163,6 +164,19 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
     if ours and "alerts" not in on:
         means = "nobody is told of failures"
         yield Finding(AREA, "alerts", Level.WARN, "the sensor is off", means, "set ALERT_URLS and turn it on")
+
+
+def _red() -> Iterator[Finding]:
+    """Return each task or batch that is left failed, with its reason."""
+    from erp_medusa_pipelines.cli.dagster_side import the_instance
+    from erp_medusa_pipelines.cli.status import red_now
+
+    with the_instance() as instance:
+        for one in red_now(instance, load_settings()):
+            name = f"{one.task} {one.batch}".strip()
+            means = f"{', '.join(one.assets)}: left as the last run left it (run {one.run_id[:8]})"
+            fix = f"erp-medusa again {one.task}" + (f" --batch {one.batch}" if one.batch else "")
+            yield Finding(AREA, name, Level.FAIL, f"failed: {one.reason}", means, fix)
 
 
 def _who(ours: bool, frappe: bool, has_app: bool) -> tuple[Level, str, str, str]:

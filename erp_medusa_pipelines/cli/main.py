@@ -6,6 +6,7 @@ docstring is its help text. To add one: write it, add it here, describe it in do
 
 import typer
 
+from erp_medusa_pipelines.cli.again import again
 from erp_medusa_pipelines.cli.ctrl_c import listen_for_ctrl_c
 from erp_medusa_pipelines.cli.doctor import doctor
 from erp_medusa_pipelines.cli.drift import drift
@@ -14,6 +15,7 @@ from erp_medusa_pipelines.cli.log import log
 from erp_medusa_pipelines.cli.metrics import metrics
 from erp_medusa_pipelines.cli.plan import apply, plan
 from erp_medusa_pipelines.cli.setup import setup
+from erp_medusa_pipelines.cli.status import status
 from erp_medusa_pipelines.cli.sync import sync
 from erp_medusa_pipelines.cli.take_over import hand_back, take_over
 
@@ -26,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(status)
 app.command()(doctor)
 app.command()(setup)
 app.command()(plan)
@@ -33,6 +36,7 @@ app.command()(apply)
 app.command()(drift)
 app.command()(explain)
 app.command()(sync)
+app.command()(again)
 app.command()(log)
 app.command()(metrics)
 app.command()(take_over)

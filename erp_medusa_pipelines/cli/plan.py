@@ -47,7 +47,7 @@ def _batch_number(text: str) -> int:
     return int(number)
 
 
-def _names_that_begin(incomplete: str) -> list[str]:
+def names_that_begin(incomplete: str) -> list[str]:
     """Return what the shell offers for a task."""
     return [task.name for task in TASKS if task.name.startswith(incomplete)]
 
@@ -55,7 +55,7 @@ def _names_that_begin(incomplete: str) -> list[str]:
 TaskName = Annotated[
     str | None,
     typer.Argument(
-        help="A task (default: every task; its names are the jobs' in the UI).", autocompletion=_names_that_begin
+        help="A task (default: every task; its names are the jobs' in the UI).", autocompletion=names_that_begin
     ),
 ]
 Batch = Annotated[
@@ -130,8 +130,8 @@ def apply(plan: PlanFile) -> Answer:
             text = f"Something changed since: the plan is now {digest_of(again)}, the file has {digest}."
             shown = [Text(f"{text} Nothing was run; make a new plan.", style="yellow")]
             return Answer({"applied": False, "digest": digest_of(again)}, shown, ExitCode.TO_DO)
-        runs = [_run(code, task, batch, instance) for task, batch in display.track(steps, description="Running")]
-    return _applied(runs)
+        runs = [carry_out(code, task, batch, instance) for task, batch in display.track(steps, description="Running")]
+    return applied(runs)
 
 
 def _read(file: Path) -> tuple[str, list[tuple[Task, list[str], list[str]]]]:
@@ -145,7 +145,8 @@ def _read(file: Path) -> tuple[str, list[tuple[Task, list[str], list[str]]]]:
         raise CommandError(f"{file} is not a plan that `erp-medusa plan --out` wrote") from error
 
 
-def _applied(runs: list[dict[str, Any]]) -> Answer:
+def applied(runs: list[dict[str, Any]]) -> Answer:
+    """Build the answer of a command that carried out runs."""
     failed = [run for run in runs if not run["success"]]
     rows = [(run["job"], run["batch"] or "", "ok" if run["success"] else "failed", run["run_id"]) for run in runs]
     shown: list[RenderableType] = [table("Runs", ("task", "batch", "", "run"), rows)]
@@ -214,7 +215,8 @@ def _plan(
     return plan_task(code, settings, task, scope, instance=instance)
 
 
-def _run(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.DagsterInstance") -> dict[str, Any]:
+def carry_out(code: "dg.Definitions", task: Task, batch: str | None, instance: "dg.DagsterInstance") -> dict[str, Any]:
+    """Run the task for the batch in this process, unless another run is in the way. Returns what `applied` shows."""
     from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
     from erp_medusa_pipelines.orchestration.jobs import batch_tags
     from erp_medusa_pipelines.orchestration.run_failures import read_failure

@@ -143,18 +143,20 @@ class PriceSync(BatchSync):
             return []
         wanted = prices.get(item.item_code, ItemPrices())
         plan = plan_item(item, wanted, there, rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window)
-        self._note(plan)
+        self._note(plan, item.item_code)
         sender.add(plan)
         losses.add(plan, item.item_code, replaced)
         return plan.ids
 
-    def _note(self, plan: ItemPlan) -> None:
+    def _note(self, plan: ItemPlan, item_code: str) -> None:
         self.report.count("found", plan.found)
         self.report.count("unchanged", plan.unchanged)
         self.report.advance(plan.unchanged)
         for refused in plan.refused:
             # Judged anew by every run: the store's currencies and the settings decide too.
-            self.reject(refused.name, refused.reason, refused.reason, refused.field, lies=Lies.ELSEWHERE)
+            # The name of an Item Price says nothing to anybody.
+            reason = f"{item_code} in {self.price_list}: {refused.reason}"
+            self.reject(refused.name, reason, reason, refused.field, lies=Lies.ELSEWHERE)
 
     def _remove(self, losses: Losses, entries: Entries, sender: EntrySender) -> None:
         losses.add_unwanted(entries)

@@ -45,7 +45,7 @@ def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: Erp
     assert (missing.code, missing.data["why"].partition(".")[0]) == (1, f"Medusa has no product with external_id {new}")
     refused = erp_medusa("explain", free)
     assert refused.code == 1
-    assert "the rate is 0" in refused.data["why"]
+    assert f"{shop.catalogue.row(free)['item_code']} in Standard Selling: the rate is 0" in refused.data["why"]
     assert [one["asset"] for one in refused.data["held"]] == ["medusa_prices"]
     assert erp_medusa("explain", retitled).data["why"].startswith("Medusa differs in: title.")
     assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")

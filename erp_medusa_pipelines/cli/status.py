@@ -1,0 +1,140 @@
+"""`erp-medusa status`: one screen of what runs, what is red and what waits.
+
+Belongs here: the command, and what doctor lists of failed batches. Both read the installation's storage and ask neither
+server. Does not belong here: whether the installation is set up well (doctor), and running again (again.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from erp_medusa_pipelines.cli.dagster_side import the_instance
+from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
+from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.tasks import TASKS
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Active:
+    """A run that has not ended. `since` is when it was made, in UTC."""
+
+    what: str
+    status: str
+    since: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Red:
+    """A task, or one batch of it, that is left failed: the reason is that of the run that failed last."""
+
+    task: str
+    batch: str
+    assets: list[str]
+    reason: str
+    run_id: str
+
+
+@command
+def status() -> Answer:
+    """Show on one screen what runs, what is red and what waits. Reads the installation of DAGSTER_HOME, no server.
+
+    The exit code is 1 when something is red or the daemon does not run.
+
+    Examples:
+
+    - `erp-medusa status`
+    - `erp-medusa status --json | jq '.red[].reason'`
+    """
+    settings = load_settings()
+    from erp_medusa_pipelines.orchestration.dagster_internals import instigators, silent_daemons
+
+    with the_instance() as instance:
+        active = active_now(instance)
+        red = red_now(instance, settings)
+        silent = silent_daemons(instance)
+        on = sorted({stored.name for stored in instigators(instance) if stored.on})
+    waiting = [one for one in active if one.status == "QUEUED"]
+    running = [one for one in active if one.status != "QUEUED"]
+    schedules = [name for name in on if name.endswith("_schedule")]
+    off = [task.name for task in TASKS if f"{task.name}_schedule" not in schedules]
+    data = {
+        "running": [asdict(one) for one in running],
+        "waiting": [asdict(one) for one in waiting],
+        "red": [asdict(one) for one in red],
+        "silent_daemons": silent,
+        "on": on,
+        "schedules_off": off,
+    }
+    shown = [*_runs("Running", running), *_runs("Waiting", waiting), *_red(red), *_who(silent, on, off)]
+    return Answer(data, shown, ExitCode.TO_DO if red or silent else ExitCode.FINE)
+
+
+def active_now(instance: "dg.DagsterInstance") -> list[Active]:
+    """Return the runs of this shop that have not ended, oldest first."""
+    from erp_medusa_pipelines.orchestration.runs import active_runs, first_batch_of
+    from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
+
+    return [
+        Active(
+            f"{record.dagster_run.job_name} {first_batch_of(record.dagster_run) or ''}".strip(),
+            record.dagster_run.status.value,
+            f"{record.create_timestamp.astimezone(UTC):%Y-%m-%d %H:%M}",
+            record.dagster_run.run_id,
+        )
+        for record in active_runs(instance)
+        if shop_of(record.dagster_run) == shop_name()
+    ]
+
+
+def red_now(instance: "dg.DagsterInstance", settings: Settings) -> list[Red]:
+    """Return every task or batch that is left failed, with its reason."""
+    from erp_medusa_pipelines.orchestration.failed_parts import read_state
+    from erp_medusa_pipelines.orchestration.partitions import batches_in_force
+    from erp_medusa_pipelines.orchestration.run_failures import read_failure
+
+    return [
+        Red(
+            part.task.name,
+            part.partition or "",
+            sorted(part.assets),
+            read_failure(instance, part.run.run_id).reason[:LONGEST_REASON],
+            part.run.run_id,
+        )
+        for part in read_state(instance, batches_in_force(settings)).failed
+    ]
+
+
+def _runs(title: str, runs: Sequence[Active]) -> list[RenderableType]:
+    if not runs:
+        return [Text(f"{title}: nothing", style="dim")]
+    return [table(title, ("what", "state", "since (UTC)", "run"), [tuple(asdict(one).values()) for one in runs])]
+
+
+def _red(red: Sequence[Red]) -> list[RenderableType]:
+    if not red:
+        return [Text("Nothing is left failed.", style="green")]
+    rows = [(one.task, one.batch, one.reason, one.run_id[:8]) for one in red]
+    again = Text("erp-medusa again runs these once more, each batch as a whole.", style="yellow")
+    return [table("Red", ("task", "batch", "reason", "run"), rows), again]
+
+
+def _who(silent: Sequence[str], on: Sequence[str], off: Sequence[str]) -> list[RenderableType]:
+    shown: list[RenderableType] = []
+    if silent:
+        shown.append(Text(f"No heartbeat from {', '.join(silent)}: no schedule ticks and no run starts", style="red"))
+    number = len(TASKS) - len(off)
+    shown.append(Text(f"{number} of {len(TASKS)} schedules are on" + (f"; off: {', '.join(off)}" if number else "")))
+    quiet = [name for name in ("retry_failed_partitions", "alerts") if name not in on]
+    shown += [Text(f"The sensor {name} is off", style="yellow") for name in quiet if number]
+    return [*shown, Text(f"At {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="dim")]
