@@ -110,7 +110,8 @@ def _show(home: Path, wanted_port: int | None, *, serve: bool) -> int:
         _print_summary(rows, time.monotonic() - began)
         print(f"\n{SANDBOX_NOTICE}")
         if good and serve:
-            print(_what_to_try(home, port), flush=True)
+            print(f"\nThe Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})", flush=True)
+            print(_what_to_try(home), flush=True)
             process.wait()
     return 0 if good else 1
 
@@ -160,7 +161,7 @@ def _is_ours(port: int, instance: "dg.DagsterInstance") -> bool:
         return False
 
 
-def _what_to_try(home: Path, port: int) -> str:
+def _what_to_try(home: Path) -> str:
     """What there is to see and to break, with the addresses and keys of this start."""
     from erp_medusa_sandbox.server import ensure_running
 
@@ -172,8 +173,6 @@ def _what_to_try(home: Path, port: int) -> str:
     command = f"{Path(sys.executable).with_name('erp-medusa')}"
     with_status = '{"action": "status", "status": 503}'
     return f"""
-The Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})
-
 Both servers, with the keys of this shop, which is in {home / "sandbox"}:
     ERPNext  curl -g {erp} '{shop.erpnext_url}/api/resource/Website%20Item?limit_page_length=3'
     Medusa   curl -g {medusa} '{shop.medusa_url}/admin/products?limit=1'

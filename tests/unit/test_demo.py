@@ -139,6 +139,7 @@ def test_ctrl_c_ends_the_ui_that_stays_open(
 
     wait = subprocess.Popen.wait
     monkeypatch.setattr(subprocess.Popen, "wait", end)
+    monkeypatch.setattr(demo, "_what_to_try", lambda home: f"what to try in {home}")
     assert start_demo(monkeypatch, tmp_path / "demo", free_port, UI) == 0
     assert f"The Dagster UI: http://127.0.0.1:{free_port}" in capsys.readouterr().out
 
