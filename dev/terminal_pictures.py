@@ -50,7 +50,7 @@ def change_shop(names: Sequence[str]) -> None:
 
     with open_shop(load_settings()) as shop:
         gone, retitled, repriced, restocked, hidden = (shop.erp.get("Website Item", name) for name in names)
-        shop.medusa.send("DELETE", f"/admin/products/{gone['medusa_id']}")
+        shop.medusa.send("DELETE", f"/admin/products/{gone['medusa_id']}", gives="deleted")
         shop.erp.update("Website Item", retitled["name"], {"web_item_name": f"{retitled['web_item_name']} (new box)"})
         prices = shop.erp.get_list(
             "Item Price", ["name", "price_list_rate"], filters=[["item_code", "=", repriced["item_code"]]]
@@ -61,8 +61,8 @@ def change_shop(names: Sequence[str]) -> None:
         (product,) = shop.medusa.products_by("id", [restocked["medusa_id"]], ids)
         inventory_item = product["variants"][0]["inventory_items"][0]["inventory_item_id"]
         level = f"/admin/inventory-items/{inventory_item}/location-levels/{shop.medusa.stock_location_id(None)}"
-        shop.medusa.send("POST", level, {"stocked_quantity": 999})
-        shop.medusa.send("POST", f"/admin/products/{hidden['medusa_id']}", {"status": "draft"})
+        shop.medusa.send("POST", level, {"stocked_quantity": 999}, gives="inventory_item")
+        shop.medusa.send("POST", f"/admin/products/{hidden['medusa_id']}", {"status": "draft"}, gives="product")
 
 
 def items(number: int) -> list[str]:

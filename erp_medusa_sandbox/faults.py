@@ -31,7 +31,7 @@ SANDBOX_HEADER: tuple[bytes, bytes] = (b"x-sandbox", b"1")
 KEPT_REQUESTS = 20_000
 DRIPS = 10
 
-Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "kill", "drip"]
+Action = Literal["status", "latency", "drop_after", "drop_before", "truncate", "header", "kill", "drip", "replace"]
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Fault:
     path: str | None = None  # regular expression, searched in the path and in path?query
     body: str | None = None  # regular expression, searched in the request body
     times: int | None = None  # None: until healed
+    line_over: int | None = None  # only request lines of more bytes than these
+    body_over: int | None = None  # only request bodies of more bytes than these
     skip: int = 0  # let the first matching requests pass
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Fault:
     def matches(self, method: str, path: str, query: str, body: bytes) -> bool:
         """Return whether the fault is meant for this request."""
         if self.method is not None and self.method.upper() != method:
+            return False
+        line = f"{method} {path}?{query} HTTP/1.1" if query else f"{method} {path} HTTP/1.1"
+        if self.line_over is not None and len(line) <= self.line_over:
+            return False
+        if self.body_over is not None and len(body) <= self.body_over:
             return False
         if self.path is not None and not any(re.search(self.path, text) for text in (path, f"{path}?{query}")):
             return False
@@ -201,6 +208,9 @@ class FaultInjector:
         if final is None or final.action == "kill":
             await self.app(scope, receive, send)
         elif final.action == "status":
+            await _answer(send, final.status, final.headers, final.json, final.text)
+        elif final.action == "replace":
+            await self.app(scope, receive, _discard)
             await _answer(send, final.status, final.headers, final.json, final.text)
         elif final.action == "truncate":
             await self._truncate(scope, receive, send)
@@ -368,7 +378,7 @@ async def _answer(send: Send, status: int, headers: dict[str, str], payload: Any
         **{k.lower(): v for k, v in headers.items()},
         "content-length": str(len(body)),
     }
-    raw = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in sent.items()]
+    raw = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in sent.items() if v]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -6,17 +6,23 @@ erpnext_writes.py; the meaning of failures in failures.py. Knows no task.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import (
+    ForeignAnswerError,
+    PayloadTooLargeError,
+    PermanentError,
+    is_gone,
+)
 from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.origin import is_frappe_answer
 
 Filters = Sequence[Sequence[Any]]
 Row = dict[str, Any]
@@ -68,10 +74,14 @@ class ErpNextClient:
 
     def now(self) -> datetime:
         """The server's clock in the site's zone (aware), from the Date header: Frappe has no "now" to ask for."""
-        response = self.http.request("GET", "/api/method/ping", parse=False)
-        header = response.headers.get("Date")
-        moment = parsedate_to_datetime(header) if header else datetime.now(UTC)
+        self.ping()
+        moment = self.http.server_clock or datetime.now(UTC)
         return moment.astimezone(self.time_zone)
+
+    def ping(self) -> None:
+        """Ask for nothing. Raises what stands between us and ERPNext; a wrong key is refused here as well."""
+        path = "/api/method/ping"
+        self.http.part(self.http.request("GET", path), "message", f"GET {path}")
 
     def clock(self) -> datetime:
         """Like `now()`, without a request if the server has answered before."""
@@ -120,10 +130,19 @@ class ErpNextClient:
         path = f"/api/resource/{quote(doctype, safe='')}"
         query = urlencode({key: json.dumps(v) if isinstance(v, list) else v for key, v in body.items()})
         if len(path) + len(query) <= LONGEST_REQUEST_LINE:
-            return self.http.part(self.http.request("GET", path, params=query), "data", path)
+            with suppress(PayloadTooLargeError):
+                return self.http.part(self.http.request("GET", path, params=query), "data", f"GET {path}")
         path = "/api/method/frappe.client.get_list"
         answer = self.http.request("POST", path, json={"doctype": doctype, **body}, repeatable=True)
         return self.http.part(answer, "message", path)
+
+    def try_longest_address(self) -> None:
+        """Look for a document that does not exist, with an address as long as lists use. Raises ApiError."""
+        path = "/api/resource/Website%20Item?limit_page_length=1&filters="
+        filters = quote(json.dumps([["name", "=", "x"]]))
+        filler = "x" * (LONGEST_REQUEST_LINE - len(path) - len(filters) + 1)
+        where = "GET /api/resource/Website Item"
+        self.http.part(self.http.request("GET", path + filters.replace("x", filler)), "data", where)
 
     def pages(
         self,
@@ -189,7 +208,7 @@ class ErpNextClient:
         """One whole document; fields that are NULL are missing from it."""
         if _addressable(name):
             path = self._path(doctype, name)
-            return self.http.part(self.http.request("GET", path), "data", path)
+            return self.http.part(self.http.request("GET", path), "data", f"GET {path}")
         return self.call("frappe.client.get", {"doctype": doctype, "name": name}, method="GET")
 
     def get_single(self, doctype: str) -> Row:
@@ -224,11 +243,12 @@ class ErpNextClient:
         """Delete one document; one that is already gone is fine."""
         try:
             if _addressable(name):
-                self.http.request("DELETE", self._path(doctype, name))
+                path = self._path(doctype, name)
+                self.http.part(self.http.request("DELETE", path), "data", path)
             else:
                 self.call("frappe.client.delete", {"doctype": doctype, "name": name}, repeatable=True)
         except PermanentError as error:
-            if error.status != 404:
+            if not is_gone(error):
                 raise
 
     def call(
@@ -248,7 +268,9 @@ class ErpNextClient:
             answer = self.http.request("GET", path, params=dict(arguments or {}), **options)
         else:
             answer = self.http.request("POST", path, json=dict(arguments or {}), repeatable=repeatable, **options)
-        return answer.get("message") if isinstance(answer, dict) else None
+        if not is_frappe_answer(answer):
+            raise self.http.foreign(path, answer)
+        return answer.get("message")
 
     @staticmethod
     def _path(doctype: str, name: str) -> str:
@@ -263,7 +285,12 @@ class ErpNextClient:
         """
         if not file_url.startswith("/") or ".." in file_url.split("/"):
             raise PermanentError(self.http.service, f"GET {file_url}", "is not the path of a file on this site")
-        return self.http.download(quote(file_url, safe="/"), limit=limit)
+        try:
+            return self.http.download(quote(file_url, safe="/"), limit=limit)
+        except ForeignAnswerError as error:
+            # Files may be served by another server than the site's: where the site answers, it is this file alone.
+            self.ping()
+            raise PermanentError(error.service, error.where, error.reason, status=error.status) from error
 
 
 def _addressable(name: str) -> bool:

@@ -23,6 +23,7 @@ from erp_medusa_pipelines.clients.failures import (
     ApiError,
     PermanentError,
     TransientError,
+    is_gone,
     judge_answer,
 )
 from erp_medusa_pipelines.clients.rights import role_for
@@ -99,7 +100,7 @@ class ErpNextWriter:
             return bool(self.client.get_single("Medusa Configuration").get("enable"))
         except PermanentError as error:
             # 404: the app is not installed, so there are no hooks to keep quiet.
-            return error.status != 404
+            return not is_gone(error)
 
     def write(
         self,
@@ -164,6 +165,9 @@ class ErpNextWriter:
             return outcome
         except TransientError as error:
             return self._verify(doctype, changes, dict.fromkeys((name for name, _ in changes), error))
+        if not isinstance(answer, dict) or "missing" not in answer:
+            foreign = self.client.http.foreign(SERVER_SCRIPT_METHOD, answer)
+            return self._verify(doctype, changes, dict.fromkeys((name for name, _ in changes), foreign))
         gone = set(answer["missing"])
         changed = set(answer.get("unchanged") or ())
         return WriteOutcome(
@@ -198,7 +202,7 @@ class ErpNextWriter:
         failures: dict[str, ApiError] = {}
         try:
             answer = self.client.call("frappe.client.bulk_update", {"docs": json.dumps(docs)})
-            for failed in answer["failed_docs"]:
+            for failed in self.client.http.part(answer, "failed_docs", "frappe.client.bulk_update"):
                 name = failed["doc"].get("docname", "")
                 failures[name] = self._failure(doctype, name, str(failed.get("exc") or ""))
         except AccessError:

@@ -26,12 +26,13 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import SSLError as Urllib3SSLError
 
+from erp_medusa_pipelines.clients.origin import foreign_reason, is_own_refusal, is_unknown_route
 from erp_medusa_pipelines.clients.rights import role_for
 
 OLDEST_MEDUSA = "2.14"
 """The oldest Medusa that works."""
 
-Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large"]
+Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large", "foreign"]
 
 
 class ApiError(Exception):
@@ -72,6 +73,13 @@ class RateLimitedError(TransientError):
     """The server asks to slow down; `retry_after` holds its seconds when it named them."""
 
 
+class ForeignAnswerError(TransientError):
+    """Something between us and the server answered: a proxy, a firewall, a login or maintenance page.
+
+    It says nothing about the documents in the request, unless others of the same kind get through (`is_blocked`).
+    """
+
+
 class PermanentError(ApiError):
     """Will not work until data or configuration change."""
 
@@ -95,6 +103,8 @@ class Rule:
     text: re.Pattern[str] | None = None
     applied: bool = False
     """True when the server may have carried the request out although it answers so."""
+    foreign: bool = False
+    """True for a row about answers that are not the server's own; the others are about any answer."""
 
 
 def _s(low: int, high: int | None = None) -> range:
@@ -127,17 +137,22 @@ RULES: tuple[Rule, ...] = (
     Rule("retry", "a server that ERPNext needs for this did not answer", status=_s(500), applied=True,
          exc_type=_re(r"^(ConnectionError|ConnectTimeout|ReadTimeout|TimeoutError|BusyLoadingError)$")),
     Rule("retry", "the site is in maintenance mode", exc_type=_re(r"^(SessionStopped|InReadOnlyMode)$")),
-    Rule("access", "the user lacks a right: give it the roles listed in docs/rights.md", status=_s(403),
-         exc_type=_re(r"^PermissionError$")),
-    Rule("access", "not permitted: check the user's roles and the key", status=_s(403)),
     Rule("too_large", "the request is too large", status=_s(413)),
     Rule("too_large", "the address is too long", status=_s(414)),
     Rule("too_large", "the address is too long", status=_s(431)),
     Rule("too_large", "the address is too long", status=_s(400), text=_re(r"Request Line is too large")),
+    Rule("foreign", "", status=_s(300, 407), foreign=True),
+    Rule("foreign", "", status=_s(409, 424), foreign=True),
+    Rule("foreign", "", status=_s(426, 499), foreign=True),
+    Rule("access", "the user lacks a right: give it the roles listed in docs/rights.md", status=_s(403),
+         exc_type=_re(r"^PermissionError$")),
+    Rule("access", "not permitted: check the user's roles and the key", status=_s(403)),
     Rule("retry", "another request is changing the same rows", status=_s(409),
          exc_type=_re(r"^(conflict|idempotency_error)$")),
     Rule("retry", "request time-out or too early", status=_s(408), applied=True),
     Rule("retry", "request time-out or too early", status=_s(425)),
+    # A gateway answers so as well when the server is lost after it got the request.
+    Rule("retry", "temporarily unavailable", status=_s(503), applied=True, foreign=True),
     Rule("retry", "temporarily unavailable", status=_s(503)),
     Rule("retry", "the gateway timed out; the server may still be working on the request", status=_s(502, 504),
          applied=True),
@@ -161,19 +176,52 @@ _ERROR_TYPES: dict[Verdict, type[ApiError]] = {
     "permanent": PermanentError,
     "access": AccessError,
     "too_large": PayloadTooLargeError,
+    "foreign": ForeignAnswerError,
 }
 
 
-def judge_answer(service: str, where: str, status: int, body: Any, *, retry_after: float | None = None) -> ApiError:
+def is_blocked(error: ApiError) -> bool:
+    """Return whether a write did not get as far as a judgement of its documents.
+
+    What stopped it is a firewall, a page, a missing right or an unknown route: it may stop every request, or this one
+    for what is in it. Which of the two is to be learnt from other requests.
+    """
+    if error.where.startswith("GET "):
+        return False
+    if isinstance(error, AccessError):
+        return error.status == 403
+    return isinstance(error, ForeignAnswerError) or is_unknown_route(error.service, error.status, error.exc_type)
+
+
+def is_gone(error: ApiError) -> bool:
+    """Return whether the server itself says that there is no such document; a page with 404 says nothing of it."""
+    return error.status == 404 and error.exc_type is not None
+
+
+def judge_answer(
+    service: str,
+    where: str,
+    status: int,
+    body: Any,
+    *,
+    retry_after: float | None = None,
+    content_type: str = "",
+    location: str = "",
+) -> ApiError:
     """Return the error for an HTTP answer with `status` >= 300. `body` is parsed JSON, or text."""
     exc_type, message = describe(body)
+    is_own = is_own_refusal(service, where, status, body)
     for rule in RULES:
+        if rule.foreign and is_own:
+            continue
         if rule.status is not None and status not in rule.status:
             continue
         if rule.exc_type is not None and not rule.exc_type.search(exc_type or ""):
             continue
         if rule.text is not None and not rule.text.search(message):
             continue
+        if rule.verdict == "foreign":
+            return foreign_answer(service, where, status, body, content_type=content_type, location=location)
         # Without its type the text of a Python error often says nothing: "list index out of range".
         named = f"{exc_type} {message}".strip() if status >= 500 and rule.verdict == "permanent" else message
         role = role_for(where, message) if rule.verdict == "access" and status == 403 else None
@@ -184,6 +232,16 @@ def judge_answer(service: str, where: str, status: int, body: Any, *, retry_afte
             service, where, reason, status=status, exc_type=exc_type, retry_after=retry_after, ambiguous=rule.applied
         )
     return PermanentError(service, where, f"unexpected HTTP status {status}: {message}", status=status)
+
+
+def foreign_answer(
+    service: str, where: str, status: int, body: Any, *, content_type: str = "", location: str = ""
+) -> ForeignAnswerError:
+    """Return the error for an answer that is not the server's own, with what was seen of it."""
+    words = describe(body)[1] if isinstance(body, str) else json.dumps(body)
+    reason = foreign_reason(service, status, content_type, _short(words, _LONGEST_PAGE_TEXT), location)
+    # It may have been put in the place of the server's answer, after the request was carried out.
+    return ForeignAnswerError(service, where, reason, status=status, ambiguous=True)
 
 
 def judge_exception(service: str, where: str, error: requests.RequestException) -> ApiError:

@@ -26,8 +26,10 @@ from urllib3.util import Retry
 from erp_medusa_pipelines.clients.abortable import AbortableAdapter
 from erp_medusa_pipelines.clients.failures import (
     ApiError,
+    ForeignAnswerError,
     PermanentError,
     TransientError,
+    foreign_answer,
     judge_answer,
     judge_exception,
 )
@@ -185,27 +187,36 @@ class HttpClient:
         options = {"params": params, "json": json, "data": data, "files": files, "headers": headers}
         options["timeout"] = (self._options.connect_timeout, read_timeout or self._options.read_timeout)
         repeat_ok = method in _SAFE_METHODS if repeatable is None else repeatable
-        return self._retrying(repeat_ok, attempts)(self._answer, method, path, where, options, parse)
+        reads = method in ("GET", "HEAD")
+        return self._retrying(repeat_ok, attempts, reads=reads)(self._answer, method, path, where, options, parse)
 
     def download(self, path: str, *, limit: int) -> bytes:
-        """The bytes under a path. Raises PermanentError for more than `limit`, without reading them all."""
+        """The bytes under a path. Raises PermanentError for more than `limit`, without reading them all.
+
+        A web page is never the file that was asked for, but a login page (ForeignAnswerError).
+        """
         # Not compressed: what is read is then what counts against the limit.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         timeout = (self._options.connect_timeout, self._options.read_timeout)
         options = {"headers": headers, "timeout": timeout, "stream": True}
-        return self._retrying(True, None)(self._body_within, path, f"GET {path}", options, limit)
+        return self._retrying(True, None, reads=True)(self._body_within, path, f"GET {path}", options, limit)
 
     def part(self, answer: Any, key: str, path: str) -> Any:
-        """`answer[key]` of an answer from `path`; PermanentError when something else answers there."""
+        """`answer[key]` of an answer from `path`; ForeignAnswerError when something else answers there."""
         if isinstance(answer, dict) and key in answer:
             return answer[key]
-        raise PermanentError(
-            self.service, path, f"the response has no '{key}': is this the address of {self.service}?", status=200
-        )
+        raise self.foreign(path, answer)
 
-    def _retrying(self, repeat_ok: bool, attempts: int | None) -> Retrying:
+    def foreign(self, path: str, answer: Any) -> ApiError:
+        """Return the error for a good answer in a shape that is not the server's."""
+        return self._clean(foreign_answer(self.service, path, 200, answer, content_type="application/json"))
+
+    def _retrying(self, repeat_ok: bool, attempts: int | None, *, reads: bool) -> Retrying:
         def worth_retrying(error: BaseException) -> bool:
             if not isinstance(error, TransientError) or (error.ambiguous and not repeat_ok):
+                return False
+            if isinstance(error, ForeignAnswerError) and not reads:
+                # It may be about what the request holds; who sends it can tell by other requests.
                 return False
             return error.retry_after is None or error.retry_after <= LONGEST_WAIT
 
@@ -225,21 +236,27 @@ class HttpClient:
         try:
             return response.json()
         except ValueError:
-            if response.headers.get("Content-Type", "").startswith("text/html"):
-                raise PermanentError(
-                    self.service,
-                    where,
-                    "returned a web page: is this the right address?",
-                    status=response.status_code,
+            content_type = response.headers.get("Content-Type", "")
+            if response.content and content_type.startswith("application/json"):
+                raise TransientError(
+                    self.service, where, "the response was cut off", status=response.status_code, ambiguous=True
                 ) from None
-            raise TransientError(
-                self.service, where, "the response was cut off", status=response.status_code, ambiguous=True
+            raise self._clean(
+                foreign_answer(
+                    self.service, where, response.status_code, response.text[:2000], content_type=content_type
+                )
             ) from None
 
     def _body_within(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
         with self._send_once("GET", path, where, options) as response:
             content = bytearray()
+            content_type = response.headers.get("Content-Type", "")
             try:
+                if content_type.startswith("text/html"):
+                    page = next(response.iter_content(2000), b"").decode(errors="replace")
+                    raise self._clean(
+                        foreign_answer(self.service, where, response.status_code, page, content_type=content_type)
+                    )
                 for piece in response.iter_content(64 * 1024):
                     content += piece
                     if len(content) > limit:
@@ -271,7 +288,17 @@ class HttpClient:
         except requests.RequestException as error:
             # `from None`: the text of a requests exception repeats the address with its query.
             raise self._clean(judge_exception(self.service, where, error)) from None
-        raise self._clean(judge_answer(self.service, where, status, body, retry_after=_retry_after(response)))
+        raise self._clean(
+            judge_answer(
+                self.service,
+                where,
+                status,
+                body,
+                retry_after=_retry_after(response),
+                content_type=response.headers.get("Content-Type", ""),
+                location=response.headers.get("Location", ""),
+            )
+        )
 
     def _note_date(self, response: requests.Response) -> None:
         header = response.headers.get("Date")

@@ -5,17 +5,28 @@ to send or when (sync/). Prices and inventory routes are beside the products' be
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import (
+    AccessError,
+    ApiError,
+    PayloadTooLargeError,
+    PermanentError,
+    is_blocked,
+)
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.settings import variable_name
 
 Row = dict[str, Any]
 
-LONGEST_QUERY = 12_000
-"""Bytes. Node refuses request headers of more than 16 kB with an empty 431."""
+LONGEST_REQUEST_LINE = 7_400
+"""Bytes of "GET path?query HTTP/1.1". nginx and Apache refuse more than 8 KiB with 414, whatever is behind them; Node
+refuses headers of more than 16 kB with an empty 431."""
+
+UPLOADS = "/admin/uploads"
+PRODUCTS_BATCH = "/admin/products/batch"
 
 MOST_VALUES = 900
 """Values per look-up. Medusa reads the first 1,000 parameters of an address and ignores the others without a word."""
@@ -55,19 +66,41 @@ class MedusaClient:
         wanted = {value for value in values if value}
         named = fields if key in fields.split(",") else f"{key},{fields}"
         fixed = {"fields": named, "order": "id", **(more or {})}
-        for some in _chunks_by_length(sorted(wanted), key, LONGEST_QUERY - len(urlencode(fixed)) - 30):
-            offset = 0
-            while True:
-                # One value may match several rows (external_id is not unique), hence paging until all are there.
-                page_size = max(2 * len(some), 100)
-                fixed.update(limit=page_size, offset=offset)
-                query = urlencode([*fixed.items(), *((key, value) for value in some)])
-                page = self.http.request("GET", path, params=query)
-                rows = self.http.part(page, plural, path)
+        waiting = list(_chunks_by_length(sorted(wanted), key, self._room_for_values(path, fixed)))
+        while waiting:
+            some = waiting.pop(0)
+            try:
+                pages = self._pages_of(path, plural, key, some, fixed)
+                first = next(pages)
+            except PayloadTooLargeError:
+                # Something in between takes less than is usual.
+                if len(some) == 1:
+                    raise
+                waiting[:0] = [some[: len(some) // 2], some[len(some) // 2 :]]
+                continue
+            for rows in chain([first], pages):
                 yield from (row for row in rows if row[key] in wanted)
-                offset += len(rows)
-                if not rows or offset >= page["count"]:
-                    break
+
+    def _pages_of(
+        self, path: str, plural: str, key: str, values: Sequence[str], fixed: Mapping[str, Any]
+    ) -> Iterator[list[Row]]:
+        """One value may match several rows (external_id is not unique), hence pages until all are there."""
+        page_size, offset = max(2 * len(values), 100), 0
+        while True:
+            query = urlencode(
+                [*fixed.items(), ("limit", page_size), ("offset", offset), *((key, value) for value in values)]
+            )
+            page = self.http.request("GET", path, params=query)
+            rows = self.http.part(page, plural, f"GET {path}")
+            yield rows
+            offset += len(rows)
+            if not rows or offset >= self.http.part(page, "count", f"GET {path}"):
+                return
+
+    def _room_for_values(self, path: str, fixed: Mapping[str, Any]) -> int:
+        """Return the bytes that are left for values in the longest request line."""
+        around = len(f"GET {urlsplit(self.http.base_url).path}{path}? HTTP/1.1")
+        return LONGEST_REQUEST_LINE - around - len(urlencode(fixed)) - len("&limit=00000&offset=00000&")
 
     def products_by(self, key: str, values: Iterable[str], fields: str = PRODUCT_FIELDS) -> list[Row]:
         """Products by `external_id`, `handle` or `id`. `external_id` is not unique in Medusa: several may come."""
@@ -86,16 +119,22 @@ class MedusaClient:
         """Inventory items by sku (unique in Medusa)."""
         return list(self.find("/admin/inventory-items", "inventory_items", "sku", skus, fields))
 
+    def try_longest_address(self) -> None:
+        """Look for a product that does not exist, with an address as long as look-ups use. Raises ApiError."""
+        path, fixed = "/admin/products", {"fields": "id", "external_id": ""}
+        fixed["external_id"] = "x" * self._room_for_values(path, fixed)
+        self.http.part(self.http.request("GET", path, params=urlencode(fixed)), "products", f"GET {path}")
+
     def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
         """Every row of a list route. Paged by id: rows that come meanwhile are met last and shift no page."""
         offset = 0
         while True:
             query = {"fields": fields, "limit": page_size, "offset": offset, "order": "id"}
             page = self.http.request("GET", path, params=query)
-            rows = self.http.part(page, plural, path)
+            rows = self.http.part(page, plural, f"GET {path}")
             yield from rows
             offset += len(rows)
-            if not rows or offset >= page["count"]:
+            if not rows or offset >= self.http.part(page, "count", f"GET {path}"):
                 return
 
     def collections(self) -> list[Row]:
@@ -104,17 +143,53 @@ class MedusaClient:
 
     # --- writes -----------------------------------------------------------------------------------------------
 
-    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
-        """Send any write but an upload, so that one place can record writes."""
-        return self.http.request(method, path, json=body, repeatable=repeatable)
+    def send(self, method: str, path: str, body: Any = None, *, gives: str, repeatable: bool | None = None) -> Any:
+        """Send any write but an upload, so that one place can record writes.
+
+        `gives` is a key that Medusa's answer has; one without it is something else's (ForeignAnswerError).
+        """
+        answer = self.http.request(method, path, json=body, repeatable=repeatable)
+        self.http.part(answer, gives, f"{method} {path.partition('?')[0]}")
+        return answer
+
+    def check_way(self, path: str = PRODUCTS_BATCH) -> None:
+        """Send an empty body to a batch route, which changes nothing. Returns when Medusa itself answers.
+
+        Raises what stands between us and Medusa: then what it answered to other bodies was not about them.
+        """
+        where = f"POST {path}"
+        try:
+            answer = self.http.request("POST", path, json={}, repeatable=True, attempts=1)
+        except ApiError as error:
+            # Medusa's own words about an empty body are an answer as well.
+            if isinstance(error, AccessError) or is_blocked(error) or error.exc_type is None:
+                raise
+        else:
+            self.http.part(answer, "created", where)
+
+    def refused_alone(self, error: ApiError) -> bool:
+        """Return whether a write was stopped for what is in it, since a harmless one gets through.
+
+        Raises AccessError when the key may write nothing.
+        """
+        if not is_blocked(error):
+            return False
+        try:
+            self.check_way()
+        except AccessError:
+            raise
+        except ApiError:
+            return False
+        return True
 
     def create_collection(self, body: Mapping[str, Any]) -> Row:
         """Create one collection (there is no batch route). Handles are unique."""
-        return self.send("POST", "/admin/collections", dict(body))["collection"]
+        return self.send("POST", "/admin/collections", dict(body), gives="collection")["collection"]
 
     def update_collection(self, collection_id: str, body: Mapping[str, Any]) -> Row:
         """Update one collection; metadata is merged."""
-        return self.send("POST", f"/admin/collections/{collection_id}", dict(body), repeatable=True)["collection"]
+        path = f"/admin/collections/{collection_id}"
+        return self.send("POST", path, dict(body), gives="collection", repeatable=True)["collection"]
 
     def batch_products(
         self, *, create: Sequence[Mapping[str, Any]] = (), update: Sequence[Mapping[str, Any]] = (), fields: str
@@ -124,22 +199,23 @@ class MedusaClient:
         Updates alone may be repeated; a create whose answer was lost is `ambiguous` and must be looked up.
         """
         body = {key: list(rows) for key, rows in (("create", create), ("update", update)) if rows}
-        return self.send("POST", f"/admin/products/batch?{urlencode({'fields': fields})}", body, repeatable=not create)
+        path = f"{PRODUCTS_BATCH}?{urlencode({'fields': fields})}"
+        return self.send("POST", path, body, gives="created", repeatable=not create)
 
     def create_variant(self, product_id: str, body: Mapping[str, Any], fields: str) -> Row:
         """Add a variant, with its inventory item, and return the product."""
         path = f"/admin/products/{product_id}/variants?{urlencode({'fields': fields})}"
-        return self.send("POST", path, dict(body))["product"]
+        return self.send("POST", path, dict(body), gives="product")["product"]
 
     def update_variant(self, product_id: str, variant_id: str, body: Mapping[str, Any]) -> None:
         """Update some fields of one variant; the others of its product stay."""
         path = f"/admin/products/{product_id}/variants/{variant_id}?fields=id"
-        self.send("POST", path, dict(body), repeatable=True)
+        self.send("POST", path, dict(body), gives="product", repeatable=True)
 
     def add_option(self, product_id: str, title: str, values: Sequence[str]) -> None:
         """Add an option to one product; variants that exist keep what they have."""
         body = {"add": [{"title": title, "values": list(values)}]}
-        self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body)
+        self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body, gives="product")
 
     def give_price_sets(self, variants: Sequence[tuple[str, str]]) -> None:
         """Give price sets, without prices, to variants (variant, its product) that have none, all or nothing.
@@ -148,11 +224,12 @@ class MedusaClient:
         """
         prices = [{"variant_id": variant, "product_id": product, "prices": []} for variant, product in variants]
         body = {"input": {"variantPrices": prices, "previousVariantIds": []}}
-        self.send("POST", "/admin/workflows-executions/upsert-variant-prices/run", body)
+        self.send("POST", "/admin/workflows-executions/upsert-variant-prices/run", body, gives="acknowledgement")
 
     def update_inventory_item(self, item_id: str, body: Mapping[str, Any]) -> None:
         """Update some fields of one inventory item. Its sku does not follow its variant's by itself."""
-        self.send("POST", f"/admin/inventory-items/{item_id}?fields=id", dict(body), repeatable=True)
+        path = f"/admin/inventory-items/{item_id}?fields=id"
+        self.send("POST", path, dict(body), gives="inventory_item", repeatable=True)
 
     def upload(self, uploads: Sequence[tuple[str, bytes, str]]) -> list[Row]:
         """Store files (name, content, MIME type); returns {id, url} in the same order. Names must be ASCII.
@@ -160,7 +237,8 @@ class MedusaClient:
         Medusa neither deduplicates nor lists uploads, so a lost answer is not repeated here.
         """
         parts = [("files", upload) for upload in uploads]
-        stored = self.http.request("POST", "/admin/uploads", files=parts)["files"]
+        path = UPLOADS
+        stored = self.http.part(self.http.request("POST", path, files=parts), "files", path)
         if len(stored) != len(uploads):
             raise PermanentError(
                 self.http.service, "POST /admin/uploads", f"stored {len(stored)} of {len(uploads)} files"
@@ -183,7 +261,8 @@ class MedusaClient:
             path, field = "/admin/shipping-profiles", "medusa_shipping_profile_id"
             return self._the_one(path, "shipping_profiles", configured, field)
         query = {"type": "default", "fields": "id", "limit": 1}
-        profiles = self.http.request("GET", "/admin/shipping-profiles", params=query)["shipping_profiles"]
+        path = "/admin/shipping-profiles"
+        profiles = self.http.part(self.http.request("GET", path, params=query), "shipping_profiles", f"GET {path}")
         return profiles[0]["id"] if profiles else None
 
     def _the_one(self, path: str, plural: str, configured: str | None, setting: str) -> str:

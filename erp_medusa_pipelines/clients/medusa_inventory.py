@@ -19,6 +19,7 @@ VARIANT_FIELDS = (
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
 ITEMS_PER_PAGE = 2000
+LEVELS_BATCH = "/admin/inventory-items/location-levels/batch"
 
 
 class MedusaInventory:
@@ -36,7 +37,8 @@ class MedusaInventory:
     def note_on_location(self, location_id: str, metadata: Mapping[str, Any]) -> None:
         """Set metadata of a stock location; other keys stay."""
         body = {"metadata": dict(metadata)}
-        self._medusa.send("POST", f"/admin/stock-locations/{location_id}?fields=id", body, repeatable=True)
+        path = f"/admin/stock-locations/{location_id}?fields=id"
+        self._medusa.send("POST", path, body, gives="stock_location", repeatable=True)
 
     def refuse_unknown(self, location_ids: Iterable[str], rows: Iterable[Row], setting: str) -> None:
         """Raises PermanentError for ids that are not among Medusa's `rows`: its bulk route takes levels at any id."""
@@ -91,7 +93,7 @@ class MedusaInventory:
         ended = [{"variant_id": variant["id"], "inventory_item_id": each} for each in delete]
         body = {"create": rows(create), "update": rows(update), "delete": ended}
         path = f"/admin/products/{variant['product_id']}/variants/inventory-items/batch"
-        self._medusa.send("POST", path, body, repeatable=True)
+        self._medusa.send("POST", path, body, gives="updated", repeatable=True)
 
     def levels(self, inventory_item_ids: Iterable[str]) -> dict[str, list[Row]]:
         """Levels {location_id, stocked_quantity, reserved_quantity} by inventory item."""
@@ -108,7 +110,7 @@ class MedusaInventory:
         updated (404). Updates alone may be repeated.
         """
         body = {key: list(levels) for key, levels in (("create", create), ("update", update)) if levels}
-        self._medusa.send("POST", "/admin/inventory-items/location-levels/batch", body, repeatable=not create)
+        self._medusa.send("POST", LEVELS_BATCH, body, gives="updated", repeatable=not create)
 
     def give_sku(self, item_id: str, sku: str) -> str:
         """Give an inventory item the sku of its variant, and return its id."""
@@ -125,7 +127,9 @@ class MedusaInventory:
             item_id = found[0]["id"]
         else:
             body = {"sku": variant["sku"], "title": variant["sku"]}
-            item_id = self._medusa.send("POST", "/admin/inventory-items", body)["inventory_item"]["id"]
+            made = self._medusa.send("POST", "/admin/inventory-items", body, gives="inventory_item")
+            item_id = made["inventory_item"]["id"]
         path = f"/admin/products/{variant['product_id']}/variants/{variant['id']}/inventory-items"
-        self._medusa.send("POST", f"{path}?fields=id", {"inventory_item_id": item_id, "required_quantity": 1})
+        link = {"inventory_item_id": item_id, "required_quantity": 1}
+        self._medusa.send("POST", f"{path}?fields=id", link, gives="variant")
         return item_id

@@ -18,6 +18,7 @@ ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
 SOLD_ENTRIES = "prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
+PRICE_LISTS = "/admin/price-lists"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
 
@@ -54,7 +55,7 @@ class MedusaPrices:
 
     def lists(self) -> Iterator[Row]:
         """Every price list, without its entries. Metadata cannot be filtered by."""
-        return self._medusa.all_of("/admin/price-lists", "price_lists", LIST_FIELDS)
+        return self._medusa.all_of(PRICE_LISTS, "price_lists", LIST_FIELDS)
 
     def create_list(self, body: Mapping[str, Any]) -> tuple[str, list[Row]]:
         """Create one list with the entries in its `prices`, all or nothing: its id, and the entries in any order.
@@ -63,26 +64,28 @@ class MedusaPrices:
 
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
-        path = f"/admin/price-lists?fields=id,{MADE_ENTRIES}"
-        made = self._medusa.send("POST", path, dict(body))["price_list"]
+        path = f"{PRICE_LISTS}?fields=id,{MADE_ENTRIES}"
+        made = self._medusa.send("POST", path, dict(body), gives="price_list")["price_list"]
         return made["id"], list(_entries_below(made))
 
     def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
         """Change a list; its entries stay."""
-        self._medusa.send("POST", f"/admin/price-lists/{list_id}", dict(body), repeatable=True)
+        path = f"{PRICE_LISTS}/{list_id}"
+        self._medusa.send("POST", path, dict(body), gives="price_list", repeatable=True)
 
     def delete_empty_list(self, list_id: str) -> None:
         """Delete a list that has no entries. Never one that has: that takes minutes and blocks the shop meanwhile."""
-        self._medusa.send("DELETE", f"/admin/price-lists/{list_id}")
+        self._medusa.send("DELETE", f"{PRICE_LISTS}/{list_id}", gives="deleted")
 
     def count(self, list_id: str) -> int:
         """How many entries a list has."""
         query = {"fields": "id", "limit": 0}
-        return self._http.request("GET", f"/admin/price-lists/{list_id}/prices", params=query)["count"]
+        path = f"{PRICE_LISTS}/{list_id}/prices"
+        return self._http.part(self._http.request("GET", path, params=query), "count", f"GET {path}")
 
     def entries(self, list_id: str) -> Iterator[Row]:
         """All entries of a list: id, amount, currency_code, price_set.variant.id."""
-        path = f"/admin/price-lists/{list_id}/prices"
+        path = f"{PRICE_LISTS}/{list_id}/prices"
         return self._medusa.all_of(path, "prices", ENTRY_FIELDS, page_size=ENTRIES_PER_PAGE)
 
     def entries_of(self, list_ids: Iterable[str]) -> Iterator[tuple[str, Row]]:
@@ -90,12 +93,12 @@ class MedusaPrices:
 
         Lists that are gone are left out.
         """
-        for row in self._medusa.find("/admin/price-lists", "price_lists", "id", list_ids, ENTRIES_IN_LIST):
+        for row in self._medusa.find(PRICE_LISTS, "price_lists", "id", list_ids, ENTRIES_IN_LIST):
             yield from ((row["id"], entry) for entry in _entries_below(row))
 
     def sold_in(self, list_ids: Iterable[str], currency: str) -> Iterator[str]:
         """Variants with an entry of these lists that a customer of no group gets for one piece, in this currency."""
-        for row in self._medusa.find("/admin/price-lists", "price_lists", "id", list_ids, f"id,{SOLD_ENTRIES}"):
+        for row in self._medusa.find(PRICE_LISTS, "price_lists", "id", list_ids, f"id,{SOLD_ENTRIES}"):
             for entry in _entries_below(row):
                 for_anybody = not entry["rules_count"] and (entry["min_quantity"] or 0) <= 1
                 if for_anybody and entry["currency_code"].upper() == currency and (variant := entry_variant(entry)):
@@ -117,8 +120,13 @@ class MedusaPrices:
         self._batch(list_id, {"delete": list(ids)}, repeatable=True)
 
     def _batch(self, list_id: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
-        path = f"/admin/price-lists/{list_id}/prices/batch"
-        return self._medusa.send("POST", f"{path}?fields={ENTRY_FIELDS}", dict(body), repeatable=repeatable)
+        path = f"{batch_route(list_id)}?fields={ENTRY_FIELDS}"
+        return self._medusa.send("POST", path, dict(body), gives="created", repeatable=repeatable)
+
+
+def batch_route(list_id: str) -> str:
+    """Return the path of the route that changes entries of a list."""
+    return f"{PRICE_LISTS}/{list_id}/prices/batch"
 
 
 def _entries_below(price_list: Row) -> Iterator[Row]:

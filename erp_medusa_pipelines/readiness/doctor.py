@@ -6,7 +6,7 @@ Belongs here: which examinations there are. Does not belong here: what they look
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, rights, servers, site
+from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, rights, servers, site, way
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
 
 SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
@@ -18,6 +18,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (fields.AREA, fields.custom_fields_are_there),
     (fields.AREA, fields.tables_of_best_sellers_are_there),
     (fields.AREA, fields.homepage_is_there),
+    (way.AREA, way.longest_address_reaches_erpnext),
     (site.AREA, site.ids_are_written_fast),
     (site.AREA, site.clocks_agree),
     (site.AREA, site.requests_are_not_limited),
@@ -28,6 +29,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (frappe_app.AREA, frappe_app.mails_have_one_sender),
 )
 OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (
+    (way.AREA, way.longest_address_reaches_medusa),
     (medusa_shop.AREA, medusa_shop.channel_and_locations_are_named),
 )
 OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (

@@ -19,8 +19,8 @@ def erpnext_answers(shop: Shop) -> Iterator[Finding]:
     """Check that ERPNext answers, and its version."""
     http = shop.erp.http
     try:
-        # A request without a key: a wrong key and a silent server are different findings.
-        http.request("GET", "/api/method/ping", parse=False)
+        # It needs no key: a wrong key and a silent server are different findings.
+        shop.erp.ping()
     except AccessError:
         pass  # The server is up; it refuses even this with a wrong key.
     except ApiError as error:
@@ -57,7 +57,9 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
     """Check that Medusa answers, is a 2.x, and accepts the key. A 1.x is recognised by its open store routes."""
     http = shop.medusa.http
     try:
-        http.request("GET", "/health", parse=False)
+        health = http.request("GET", "/health", parse=False).text
+        if health.strip() != "OK":
+            raise http.foreign("GET /health", health[:2000])
     except ApiError as error:
         fix = "check MEDUSA_URL and that it is up"
         yield Finding("Medusa", REACHABLE, Level.FAIL, str(error), "no product can be sent", fix)

@@ -329,7 +329,7 @@ class ImagesSuite:
         item = photos.item()
         file = photos.add(item)
         photos.export()
-        photos.medusa.faults.add(Fault("status", method="POST", path=UPLOADS, **refusal))
+        photos.medusa.faults.add(Fault("status", method="POST", path=UPLOADS, body="PNG|JFIF", **refusal))
         assert len(photos.sync().rejects("medusa_images")) == 1
         photos.medusa.faults.heal()
         assert photos.sync().check("medusa_images").passed

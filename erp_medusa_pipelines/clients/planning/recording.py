@@ -56,9 +56,9 @@ class RecordingMedusa(ReadingMedusa):
         super().__init__(http)
         self._log = log
 
-    def send(self, method: str, path: str, body: Any = None, *, repeatable: bool | None = None) -> Any:
+    def send(self, method: str, path: str, body: Any = None, *, gives: str, repeatable: bool | None = None) -> Any:
         """Send, and record it after success."""
-        answer = super().send(method, path, body, repeatable=repeatable)
+        answer = super().send(method, path, body, gives=gives, repeatable=repeatable)
         self._log.add(*changes_of(method, path, body, answer, self.known))
         return answer
 

@@ -15,7 +15,13 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import (
+    AccessError,
+    ApiError,
+    PermanentError,
+    TransientError,
+    is_blocked,
+)
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
 from erp_medusa_pipelines.sync.engine.names import ByName
@@ -182,12 +188,13 @@ def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Map
     collection_id = None
     try:
         collection_id = _sync_one(one, medusa, report)
-    except AccessError:
-        raise
-    except PermanentError as error:
-        report.reject(Reject(DOCTYPE, one.group["name"], error.reason))
-    except TransientError as error:
-        report.defer(DOCTYPE, one.group["name"], error)
+    except ApiError as error:
+        if isinstance(error, AccessError) and not is_blocked(error):
+            raise
+        if medusa.refused_alone(error) or not isinstance(error, TransientError):
+            report.reject(Reject(DOCTYPE, one.group["name"], error.reason))
+        else:
+            report.defer(DOCTYPE, one.group["name"], error)
     report.advance(1)
     return one.group, collection_id
 

@@ -14,6 +14,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import UPLOADS
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.image_files import (
     NEW_IMAGES,
@@ -281,10 +283,10 @@ class ImageSync(WebsiteItemSync):
             for picture in group:
                 self._leave(picture, self.outage)
             return
-        delivery = deliver(group, self._send_files)
+        delivery = deliver(group, self._send_files, check_way=partial(self.medusa.check_way, UPLOADS))
         for picture, error in delivery.rejected:
             self._refuse(picture, f"Medusa rejected the file: {error.reason}", Lies.ELSEWHERE)
-        for picture, error in delivery.failed:
+        for picture, error in [*delivery.failed, *delivery.alone]:
             self._leave(picture, error)
         self._judge_medusa(delivery, len(group))
         for picture in group:
@@ -301,9 +303,9 @@ class ImageSync(WebsiteItemSync):
         changed = [one for one in work if one.update()]
         missed: set[str] = set()
         for group in batched(changed, self.options.chunk):
-            delivery = deliver(group, self._send_updates)
+            delivery = deliver(group, self._send_updates, check_way=self.medusa.check_way)
             self._judge_medusa(delivery, len(group))
-            for one, error in [*delivery.rejected, *delivery.failed]:
+            for one, error in [*delivery.rejected, *delivery.failed, *delivery.alone]:
                 missed.add(one.product["id"])
                 for picture in one.placed:
                     if isinstance(error, TransientError):
@@ -366,8 +368,8 @@ class ImageSync(WebsiteItemSync):
     def _judge_medusa(self, delivery: Delivery[Any], sent: int) -> None:
         """Tell one bad file from a failing Medusa: Medusa is at fault when it fails on each of several files."""
         error = delivery.server_down
-        if error is None and sent > 1 and len(delivery.failed) == sent:
-            error = delivery.failed[0][1]
+        if error is None and sent > 1 and len(delivery.alone) == sent:
+            error = delivery.alone[0][1]
         if error:
             self.medusa_breaker.failed(error)
         else:

@@ -15,7 +15,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.settings import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
@@ -132,10 +132,10 @@ class OrphanedProducts:
         return [orphan for orphan in orphans if orphan.reason != GONE or orphan.website_item not in there]
 
     def _withdraw(self, group: Sequence[Orphan]) -> None:
-        delivery = deliver(group, self._send)
+        delivery = deliver(group, self._send, check_way=self.medusa.check_way)
         for orphan, error in delivery.rejected:
             self._note(orphan, error)
-        for orphan, error in delivery.failed:
+        for orphan, error in [*delivery.failed, *delivery.alone]:
             self._note(orphan, error)
 
     def _send(self, group: Sequence[Orphan]) -> None:
@@ -143,7 +143,7 @@ class OrphanedProducts:
         self.medusa.batch_products(update=updates, fields="id")
         self.report.count("withdrawn", len(group))
 
-    def _note(self, orphan: Orphan, error: PermanentError | TransientError) -> None:
+    def _note(self, orphan: Orphan, error: ApiError) -> None:
         if isinstance(error, AccessError):
             raise error
         self.report.defer("Product", orphan.product_id, error)

@@ -311,7 +311,7 @@ class ProductUpdates(WebsiteItemSync):
         return remaining, rejected
 
     def _failed(self, names: Sequence[str], error: TransientError) -> None:
-        (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
+        self.failed(error)
         self.defer(names, error)
 
     def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:

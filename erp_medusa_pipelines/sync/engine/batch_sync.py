@@ -8,13 +8,14 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import ClassVar, Protocol, TypeVar
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import PRODUCTS_BATCH, MedusaClient
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
@@ -173,28 +174,44 @@ class BatchSync:
         chunk: Sequence[S],
         send: Callable[[Sequence[S]], None],
         *,
-        lies: Callable[[PermanentError], Lies],
+        lies: Callable[[ApiError], Lies],
         resolve: Callable[[PermanentError, Sequence[S]], Resolution[S] | None] | None = None,
         recover: Callable[[Sequence[S]], list[S]] | None = None,
         kind: Callable[[S], str] = lambda _one: "",
+        route: str = PRODUCTS_BATCH,
     ) -> None:
         """Deliver a chunk to Medusa (see delivery.deliver) and note what did not go through.
 
         `lies` says of a refusal where its reason lies; `kind` tells apart what can be refused of one document.
+        `route` is the batch route that `send` uses.
         """
         if self.outage:
             self.defer((one.name for one in chunk), self.outage)
             return
-        delivery = deliver(chunk, send, resolve=resolve or named_by_index, recover=recover)
+        delivery = deliver(
+            chunk,
+            send,
+            resolve=resolve or named_by_index,
+            recover=recover,
+            check_way=partial(self.medusa.check_way, route),
+        )
+        if delivery.server_works:
+            with self._lock:
+                self.quarantine.server_took()
         for one, error in delivery.rejected:
             self.reject(one.name, one.fingerprint, error.reason, kind=kind(one), lies=lies(error))
         for one, error in delivery.failed:
-            alone = error.status == 500 and not delivery.server_down
-            self._failed_alone(one, kind(one), error) if alone else self.defer([one.name], error)
+            self.defer([one.name], error)
+        for one, error in delivery.alone:
+            self._failed_alone(one, kind(one), error)
         if delivery.server_down:
-            self.medusa_breaker.failed(delivery.server_down)
+            self.failed(delivery.server_down)
         else:
             self.medusa_breaker.passed()
+
+    def failed(self, error: TransientError) -> None:
+        """Note that a call failed after all its attempts, at the server that it was sent to."""
+        (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
 
     def _failed_alone(self, one: Sendable, kind: str, error: TransientError) -> None:
         """Note a document on which alone the server failed: a leftover at first, a reject after several runs."""

@@ -12,7 +12,7 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import ApiError
 
 MOST_FAILURES = 3
 """So often a document fails alone, while the server takes others, before it counts as rejected."""
@@ -42,13 +42,13 @@ class Lies(Enum):
     """In another document, a setting, a file on a disk, a proxy: it may have ended, so every run tries again."""
 
 
-def lies_of(error: PermanentError) -> Lies:
+def lies_of(error: ApiError) -> Lies:
     """Return where the reason of a server's refusal lies: elsewhere, unless its text is known to be about a value."""
     known = error.status == 400 and _ABOUT_A_VALUE.search(error.reason)
     return Lies.IN_THE_DOCUMENT if known else Lies.ELSEWHERE
 
 
-def lies_elsewhere(_error: PermanentError) -> Lies:
+def lies_elsewhere(_error: ApiError) -> Lies:
     """For requests that hold nothing of the document which could be wrong."""
     return Lies.ELSEWHERE
 
@@ -65,11 +65,13 @@ class Held:
     """What was refused, where several things of one document can be: each is held by itself."""
     failures: int = 0
     """Runs in a row in which the server failed on this document alone; 0 for one that was refused."""
+    vouched: bool = False
+    """Whether the server took other documents in one of these runs. A server that takes nothing is itself at fault."""
 
     @property
     def is_reject(self) -> bool:
         """False while the server's failures on it may still be transient."""
-        return self.failures == 0 or self.failures >= MOST_FAILURES
+        return self.failures == 0 or (self.failures >= MOST_FAILURES and self.vouched)
 
 
 Key = tuple[str, str]
@@ -87,6 +89,11 @@ class Quarantine:
         self._after: dict[Key, Held] = {}
         self._met: set[str] = set()
         self._retry_all = retry_all
+        self._server_works = False
+
+    def server_took(self) -> None:
+        """Note that the server took documents in this run."""
+        self._server_works = True
 
     def held(self, name: str, fingerprint: str, kind: str = "") -> Held | None:
         """Return the entry if the document must not be sent again; it stays held."""
@@ -114,8 +121,9 @@ class Quarantine:
     def failed(self, name: str, held: Held) -> Held:
         """Note that the server failed on this document alone, and return the entry with the number of runs so far."""
         before = self._before.get((name, held.kind))
-        same = before is not None and before.fingerprint == short(held.fingerprint)
-        counted = replace(held, failures=(before.failures if before and same else 0) + 1)
+        same = before if before and before.fingerprint == short(held.fingerprint) else None
+        vouched = self._server_works or (same is not None and same.vouched)
+        counted = replace(held, failures=(same.failures if same else 0) + 1, vouched=vouched)
         self.put(name, counted)
         return counted
 
@@ -151,7 +159,7 @@ class Quarantine:
         rows = [
             [name, kind, held.fingerprint, reasons.setdefault(held.reason, len(reasons)), held.field]
             + [held.lies is Lies.ELSEWHERE]
-            + ([held.failures] if held.failures else [])
+            + ([held.failures, held.vouched or self._server_works] if held.failures else [])
             for (name, kind), held in sorted(self._after.items())[:MOST_KEPT]
         ]
         return {"format": FORMAT, "reasons": list(reasons), "held": rows} if rows else {}
@@ -163,7 +171,7 @@ class Quarantine:
         lies = {True: Lies.ELSEWHERE, False: Lies.IN_THE_DOCUMENT}
         is_old = data.get("format") != FORMAT
         entries = [
-            (name, Held(fingerprint, reasons[reason], lies[is_old or bool(elsewhere)], field, kind, *more[:1]))
+            (name, Held(fingerprint, reasons[reason], lies[is_old or bool(elsewhere)], field, kind, *more[:2]))
             for name, kind, fingerprint, reason, field, elsewhere, *more in data.get("held") or []
         ]
         return cls(entries, retry_all=retry_all)

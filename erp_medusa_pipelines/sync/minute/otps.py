@@ -16,7 +16,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, TransientError, is_gone
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
@@ -150,7 +150,7 @@ class OtpExpiry:
     def _note(self, name: str, state: str, error: ApiError) -> None:
         if isinstance(error, TransientError):
             self.report.defer(DOCTYPE, name, error)
-        elif isinstance(error, PermanentError) and error.status == 404:
+        elif is_gone(error):
             self.report.count("changed_meanwhile")
         else:
             self.report.reject(Reject(DOCTYPE, name, error.reason, field="status"))

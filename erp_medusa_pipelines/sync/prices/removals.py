@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError, is_gone
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -46,7 +46,7 @@ class Removals:
                 self._run.report.count("removed", len(ids))
                 return
             except PermanentError as refused:
-                if refused.status == 404:
+                if is_gone(refused):
                     return  # the list is gone, and its entries with it
                 raise
             except TransientError as failure:
@@ -77,7 +77,7 @@ class Removals:
             try:
                 self._run.report.count("lists_removed", self._lists.delete_empty(kept))
             except PermanentError as error:
-                if error.status != 404:  # another run deleted it first
+                if not is_gone(error):  # another run deleted it first
                     raise
             except TransientError as error:
                 self._run.medusa_breaker.failed(error)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
+from erp_medusa_pipelines.clients.medusa_prices import PRICE_LISTS, MedusaPrices, batch_route, decimal_of, entry_variant
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.quarantine import lies_of
@@ -140,6 +140,7 @@ class EntrySender:
             lies=lies_of,
             resolve=_without_variant,
             recover=partial(self._recover, target),
+            route=batch_route(target.list_id) if target.list_id else PRICE_LISTS,
         )
 
     def _send_new(self, target: Target, group: Sequence[Wanted]) -> None:
@@ -187,7 +188,8 @@ class EntrySender:
     # --- changed entries --------------------------------------------------------------------------------------
 
     def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
-        self._run.send_chunk(chunk, partial(self._send_changed, list_id), lies=lies_of, resolve=_without_variant)
+        send = partial(self._send_changed, list_id)
+        self._run.send_chunk(chunk, send, lies=lies_of, resolve=_without_variant, route=batch_route(list_id))
 
     def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_inventory import LEVELS_BATCH, MedusaInventory
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
@@ -29,7 +29,13 @@ class LevelSender:
     def send(self, chunk: Sequence[Level]) -> None:
         """Write a chunk; failures go into the run's report."""
         self._run.send_chunk(
-            chunk, self._send, lies=lies_elsewhere, resolve=self._resolve, recover=self._as_they_are, kind=_place
+            chunk,
+            self._send,
+            lies=lies_elsewhere,
+            resolve=self._resolve,
+            recover=self._as_they_are,
+            kind=_place,
+            route=LEVELS_BATCH,
         )
 
     def _send(self, group: Sequence[Level]) -> None:

@@ -14,6 +14,7 @@ from erp_medusa_pipelines.cli.sides import FrappeSide
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_sandbox import way
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop.seed import SCHEDULED
@@ -79,6 +80,28 @@ def test_a_medusa_that_is_too_old_is_refused_in_one_sentence(erp_medusa: Command
     assert version["level"] == "fail"
     assert version["found"].startswith("this Medusa is older than 2.14")
     assert version["fix"] == "use Medusa 2.14 or newer"
+
+
+def test_the_longest_address_is_tried(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:
+    assert erp_medusa("doctor").finding("way", "longest address to Medusa")["level"] == "ok"
+    for server, limit in ((erp, 3000), (medusa, 7000)):
+        server.faults.add(way.longest_line(limit))
+    told = erp_medusa("doctor")
+    for name in ("ERPNext", "Medusa"):
+        found = told.finding("way", f"longest address to {name}")
+        assert found["level"] == "warn"
+        assert "414" in found["found"] or "too long" in found["found"]
+        assert "8 KiB" in found["fix"]
+
+
+def test_a_login_page_is_not_taken_for_a_server(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:
+    for server in (erp, medusa):
+        server.faults.add(way.login_page())
+    told = erp_medusa("doctor")
+    for name in ("ERPNext", "Medusa"):
+        found = told.finding(name, "reachable")
+        assert found["level"] == "fail"
+        assert "Please sign in" in found["found"]
 
 
 def test_it_writes_nothing(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:

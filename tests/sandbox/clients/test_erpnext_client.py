@@ -9,7 +9,7 @@ import pytest
 
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import STALE
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, ForeignAnswerError, PermanentError, TransientError
 from erp_medusa_sandbox.erpnext.app import low_user
 from erp_medusa_sandbox.faults import Fault
 from tests.support.erp_client import client_of, stored
@@ -119,7 +119,7 @@ def test_a_site_of_another_kind_is_named(erp: ErpServer, client: ErpNextClient) 
     erp.faults.add(Fault("status", status=200, json={"message": {"other": {}}}))
     with pytest.raises(PermanentError, match="is this ERPNext 15 or 16"):
         _ = client.major_version
-    with pytest.raises(PermanentError, match="is this the address of ERPNext"):
+    with pytest.raises(ForeignAnswerError, match="something else answered in its place"):
         client.get_list("Brand", ["name"])
     with pytest.raises(PermanentError, match="time zone"):
         _ = client.time_zone
@@ -231,6 +231,34 @@ def test_missing_files_are_refused_each_in_its_way(client: ErpNextClient) -> Non
     with pytest.raises(AccessError) as private:
         client.download("/private/files/none.png", limit=10)
     assert private.value.status == 403
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_file_that_another_server_refuses_is_missing_only_while_the_site_answers(
+    erp: ErpServer, client: ErpNextClient, status: int
+) -> None:
+    page = "<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>"
+    erp.faults.add(Fault("status", path="^/files/", status=status, text=page))
+    with pytest.raises(PermanentError, match="nginx") as missing:
+        client.download("/files/none.png", limit=10)
+    assert missing.value.status == status
+    erp.faults.add(Fault("status", path="/ping", status=status, text=page))
+    with pytest.raises(ForeignAnswerError):
+        client.download("/files/none.png", limit=10)
+
+
+def test_a_function_that_something_else_answers_was_not_called(erp: ErpServer, client: ErpNextClient) -> None:
+    erp.faults.add(Fault("status", status=200, json={"status": "ok"}))
+    with pytest.raises(ForeignAnswerError, match=r"status.: .ok"):
+        client.call("frappe.client.get_count", {"doctype": "Brand"})
+    with pytest.raises(ForeignAnswerError):
+        client.delete("Brand", "x")
+
+
+def test_a_list_whose_address_is_too_long_is_asked_for_in_a_body(erp: ErpServer, client: ErpNextClient) -> None:
+    erp.store.insert("Brand", name="B", brand="B")
+    erp.faults.add(Fault("status", path=r"^/api/resource/.{400}", status=414, text="<h1>414 Too Large</h1>"))
+    assert client.rows_in("Brand", ["name"], ["B", "x" * 400]) == [{"name": "B"}]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,18 @@ from urllib.parse import parse_qsl
 import pytest
 
 from erp_medusa_pipelines.clients import medusa_inventory
-from erp_medusa_pipelines.clients.failures import PayloadTooLargeError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import (
+    ApiError,
+    ForeignAnswerError,
+    PayloadTooLargeError,
+    PermanentError,
+    TransientError,
+)
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
-from erp_medusa_pipelines.clients.medusa import LONGEST_QUERY, MOST_VALUES, MedusaClient
-from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa import LONGEST_REQUEST_LINE, MOST_VALUES, PRODUCTS_BATCH, UPLOADS, MedusaClient
+from erp_medusa_pipelines.clients.medusa_inventory import LEVELS_BATCH, MedusaInventory
+from erp_medusa_pipelines.clients.medusa_prices import PRICE_LISTS, MedusaPrices, batch_route
+from erp_medusa_sandbox import way
 from erp_medusa_sandbox.faults import Fault
 from tests.support.servers import MedusaServer
 
@@ -48,12 +56,51 @@ def test_look_ups_of_many_values_miss_nothing(medusa: MedusaServer, client: Medu
     asked = [seen for seen in medusa.faults.requests if seen.method == "GET"]
     assert len(asked) >= 3
     for seen in asked:
-        assert len(seen.query) <= LONGEST_QUERY
+        assert len(f"GET {seen.path}?{seen.query} HTTP/1.1") <= LONGEST_REQUEST_LINE < 7500
         parameters = [key for key, _ in parse_qsl(seen.query)]
         # Medusa reads 1,000 parameters; what comes after them is dropped, the limit among it.
         assert parameters.count("external_id") <= MOST_VALUES
         assert len(parameters) < 1000
         assert parameters.index("limit") < parameters.index("external_id")
+
+
+def test_look_ups_are_halved_where_less_fits(medusa: MedusaServer, client: MedusaClient) -> None:
+    create(client, range(40))
+    medusa.faults.add(Fault("status", path=r"\?.{1500}", status=414, text="<h1>414 Request-URI Too Large</h1>"))
+    values = [f"WEB/{number} صنف" for number in range(300)]
+    found = client.products_by("external_id", values, "id")
+    assert sorted(row["external_id"] for row in found) == sorted(values[:40])
+    with pytest.raises(PayloadTooLargeError):
+        client.products_by("external_id", ["x" * 2000], "id")
+
+
+def test_a_write_that_something_else_answers_is_not_taken_for_done(medusa: MedusaServer, client: MedusaClient) -> None:
+    medusa.faults.add(Fault("status", method="POST", status=200, json={"status": "ok"}))
+    for write in (
+        lambda: client.update_variant("prod_1", "variant_1", {"sku": "x"}),
+        lambda: client.update_inventory_item("iitem_1", {"sku": "x"}),
+        lambda: client.update_collection("pcol_1", {"title": "x"}),
+        lambda: client.batch_products(update=[{"id": "prod_1"}], fields="id"),
+        lambda: client.upload([("a.png", b"x", "image/png")]),
+        lambda: MedusaPrices(client).update_list("plist_1", {"status": "draft"}),
+        lambda: MedusaInventory(client).write_levels(update=[{"inventory_item_id": "iitem_1"}]),
+        lambda: MedusaInventory(client).note_on_location("sloc_1", {}),
+        client.check_way,
+    ):
+        with pytest.raises(ForeignAnswerError, match=r"status.: .ok"):
+            write()
+
+
+def test_the_way_is_open_when_medusa_itself_answers(medusa: MedusaServer, client: MedusaClient) -> None:
+    for route in (PRODUCTS_BATCH, LEVELS_BATCH, PRICE_LISTS, UPLOADS, batch_route("plist_gone")):
+        client.check_way(route)
+    with pytest.raises(PermanentError, match="Cannot POST"):
+        client.check_way("/admin/nope/batch")
+    for fault in (way.login_redirect, way.firewall, way.another_express, way.health_answer, way.reset_before_headers):
+        medusa.faults.add(fault(method="POST"))
+        with pytest.raises(ApiError):
+            client.check_way()
+        medusa.faults.heal()
 
 
 def test_all_products_that_share_an_external_id_are_found(client: MedusaClient) -> None:
@@ -184,9 +231,9 @@ def test_of_several_sales_channels_one_must_be_named(medusa: MedusaServer, clien
 
 def test_another_server_at_the_address_is_named(medusa: MedusaServer, client: MedusaClient) -> None:
     medusa.faults.add(Fault("status", status=200, json={"message": "pong"}))
-    with pytest.raises(PermanentError, match="is this the address of Medusa"):
+    with pytest.raises(ForeignAnswerError, match="something else answered in its place"):
         client.products_by("handle", ["x"])
-    with pytest.raises(PermanentError, match="is this the address of Medusa"):
+    with pytest.raises(ForeignAnswerError, match="something else answered in its place"):
         client.collections()
 
 

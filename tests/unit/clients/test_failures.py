@@ -16,10 +16,13 @@ import requests
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     ApiError,
+    ForeignAnswerError,
     PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
     TransientError,
+    is_blocked,
+    is_gone,
     judge_answer,
     judge_exception,
 )
@@ -154,13 +157,67 @@ def test_statuses_of_servers_in_between(status: int) -> None:
     assert type(judge_answer("Medusa", "GET /x", status, "")) is TransientError
 
 
-@pytest.mark.parametrize(
-    "body", [None, "", [], {}, {"errors": []}, {"errors": ["x"]}, {"_server_messages": "no json", "exc_type": "X"}]
-)
-def test_a_body_of_any_shape_is_judged(body: Any) -> None:
-    error = judge_answer("ERPNext", "GET /x", 404, body)
+@pytest.mark.parametrize("body", [None, "", [], {}, {"errors": []}, {"errors": ["x"]}, {"message": 5}, {"type": "x"}])
+@pytest.mark.parametrize("service", ["ERPNext", "Medusa"])
+def test_a_body_of_no_known_shape_is_not_the_servers(service: str, body: Any) -> None:
+    error = judge_answer(service, "POST /x", 404, body)
+    assert type(error) is ForeignAnswerError
+    assert "404" in error.reason
+    assert is_blocked(error)
+    assert not is_gone(error)
+
+
+def test_broken_messages_do_no_harm() -> None:
+    error = judge_answer("ERPNext", "GET /x", 404, {"_server_messages": "no json", "exc_type": "X"})
     assert type(error) is PermanentError
     assert "404" in error.reason
+    assert is_gone(error)
+
+
+RECORDED = [Path(__file__).parents[2] / place for place in ("sandbox/servers/contract", "contract")]
+
+
+def recorded_refusals() -> Iterator[tuple[str, str, int, Any]]:
+    """(service, "METHOD path", status, body) of every refusal in the recordings."""
+    for path in sorted(each for place in RECORDED for each in place.rglob("*.json")):
+        service = "Medusa" if path.parent.name == "medusa" else "ERPNext"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for pair in content if isinstance(content, list) else [content]:
+            answer = pair.get("response") if isinstance(pair, dict) else None
+            if isinstance(answer, dict) and isinstance(answer.get("status"), int) and answer["status"] >= 400:
+                where = f"{pair['request']['method']} {pair['request']['path'].partition('?')[0]}"
+                yield service, where, answer["status"], answer.get("body")
+
+
+def test_every_recorded_refusal_is_known_as_the_servers_own() -> None:
+    refusals = list(recorded_refusals())
+    assert len(refusals) > 200
+    for service, where, status, body in refusals:
+        error = judge_answer(service, where, status, body)
+        assert not isinstance(error, ForeignAnswerError), (where, status, body)
+        if status in (400, 404, 409, 417):
+            assert isinstance(error, PermanentError), (where, status, body)
+
+
+def test_an_unknown_route_is_told_by_medusa_and_by_any_other_express_server() -> None:
+    page = "<!DOCTYPE html><html><head><title>Error</title></head><body><pre>Cannot POST /admin/x</pre></body></html>"
+    error = judge_answer("Medusa", "POST /admin/x", 404, page)
+    assert type(error) is PermanentError
+    assert is_blocked(error), "no document is rejected for it, unless others get through"
+    assert not is_gone(error)
+
+
+@pytest.mark.parametrize("status", [400, 408, 431])
+def test_nodes_own_parser_says_nothing(status: int) -> None:
+    assert not isinstance(judge_answer("Medusa", "GET /x", status, ""), ForeignAnswerError)
+
+
+def test_a_missing_right_may_be_about_one_document() -> None:
+    forbidden = judge_answer("Medusa", "POST /x", 403, {"type": "forbidden", "message": "Forbidden"})
+    assert type(forbidden) is AccessError
+    assert is_blocked(forbidden)
+    assert not is_blocked(judge_answer("Medusa", "GET /x", 403, {"type": "forbidden", "message": "Forbidden"}))
+    assert not is_blocked(judge_answer("Medusa", "POST /x", 401, {"message": "Unauthorized"}))
 
 
 # --- exceptions, each from a socket that did it -------------------------------------------------------------------

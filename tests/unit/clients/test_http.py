@@ -22,6 +22,7 @@ from dev.deployment import wait_for
 from erp_medusa_pipelines.clients import http
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
+    ForeignAnswerError,
     PermanentError,
     RateLimitedError,
     TransientError,
@@ -136,10 +137,21 @@ def test_a_post_without_an_answer_is_not_sent_again(server: Server, action: Any)
     assert len(server.faults.requests) == 1
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_post_that_was_surely_not_carried_out_is_sent_again(server: Server, status: int) -> None:
-    server.faults.add(Fault("status", status=status, times=1))
+@pytest.mark.parametrize("fault", [{"status": 429}, {"status": 503, "json": {"exc_type": "SessionStopped"}}])
+def test_a_post_that_was_surely_not_carried_out_is_sent_again(server: Server, fault: dict[str, Any]) -> None:
+    server.faults.add(Fault("status", **fault, times=1))
     assert Client(server.url).request("POST", "/x", json={}) == {"ok": True}
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_post_is_not_sent_again_after_a_gateways_error(server: Server, status: int) -> None:
+    text = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    server.faults.add(Fault("status", status=status, headers={"Content-Type": "text/plain"}, text=text, times=1))
+    client = Client(server.url)
+    with pytest.raises(TransientError, match="disconnect/reset before headers") as caught:
+        client.request("POST", "/x", json={})
+    assert caught.value.ambiguous
+    assert client.requests_sent == 1
 
 
 def test_a_post_may_be_declared_repeatable(server: Server) -> None:
@@ -150,7 +162,9 @@ def test_a_post_may_be_declared_repeatable(server: Server) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 417])
 def test_a_refusal_is_final(server: Server, status: int) -> None:
-    server.faults.add(Fault("status", status=status, json={"message": "no"}))
+    server.faults.add(
+        Fault("status", status=status, json={"exc_type": "ValidationError", "exception": "x.ValidationError: no"})
+    )
     client = Client(server.url)
     with pytest.raises(PermanentError) as caught:
         client.request("GET", "/x")
@@ -263,7 +277,7 @@ def test_the_key_is_shown_to_no_other_server(server: Server) -> None:
             with pytest.raises(PermanentError, match="must begin with /"):
                 client.download(path, limit=10)
         server.answer = lambda _request: Response(status_code=302, headers={"Location": other.url})
-        with pytest.raises(PermanentError, match="redirects"):
+        with pytest.raises(ForeignAnswerError, match=r"HTTP 302 to http://127\.0\.0\.1"):
             client.request("GET", "/x")
         assert other.seen == []
 
@@ -288,12 +302,38 @@ def test_cookies_are_not_sent_back(server: Server) -> None:
 # --- what comes back -----------------------------------------------------------------------------------------------
 
 
-def test_a_web_page_instead_of_data_points_to_the_address(server: Server) -> None:
-    server.answer = lambda _request: HTMLResponse("<html><title>Login</title></html>")
-    client = Client(server.url)
-    with pytest.raises(PermanentError, match="web page: is this the right address"):
-        client.request("GET", "/x")
-    assert client.requests_sent == 1
+PAGE = "<html><head><title>Sign in</title></head><body>Please sign in</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (HTMLResponse(PAGE), r'HTTP 200 and text/html: "Please sign in"'),
+        (HTMLResponse(PAGE, 403), r'HTTP 403 and text/html: "Please sign in"'),
+        (HTMLResponse("", 405), r"HTTP 405 and text/html, and nothing in it"),
+        (Response("404 page not found\n", 404, media_type="text/plain"), r'404 and text/plain: "404 page not found"'),
+        (Response("default backend - 404", 404), r'404 and no content type: "default backend - 404"'),
+        (Response(status_code=200), r"HTTP 200 and no content type, and nothing in it"),
+        (JSONResponse({"message": "no Route matched with those values"}, 404), r"no Route matched"),
+        (JSONResponse({"error": "Forbidden"}, 406), r"""HTTP 406 and application/json: ".*Forbidden"""),
+        (JSONResponse(["down"], 451), r"HTTP 451"),
+        (
+            Response(status_code=302, headers={"Location": "https://sso.shop.example/login?back=secret"}),
+            r"HTTP 302 to https://sso.shop.example/login \(if the server has moved, set ERPNEXT_URL",
+        ),
+        (Response(status_code=307, headers={"Location": "/maintenance"}), r"HTTP 307 to /maintenance"),
+    ],
+)
+def test_what_is_not_the_servers_own_answer_is_trouble_of_the_way(server: Server, answer: Response, seen: str) -> None:
+    server.answer = lambda _request: answer
+    for method, tries in (("GET", 4), ("POST", 1)):
+        client = Client(server.url)
+        with pytest.raises(ForeignAnswerError, match=seen) as caught:
+            client.request(method, "/x")
+        assert client.requests_sent == tries, "a page may be about what a write holds, so it is not repeated blindly"
+        assert caught.value.ambiguous
+        assert "secret" not in str(caught.value)
+        assert "Check the proxy, firewall or login page at ERPNEXT_URL" in caught.value.reason
 
 
 def test_an_answer_that_was_cut_off_is_asked_for_again(server: Server) -> None:
@@ -316,7 +356,7 @@ def test_compressed_answers_are_read(server: Server) -> None:
 def test_an_answer_of_another_shape_is_no_key_error(server: Server, answer: Any) -> None:
     client = Client(server.url)
     assert client.part({"data": []}, "data", "/x") == []
-    with pytest.raises(PermanentError, match="no 'data': is this the address of ERPNext"):
+    with pytest.raises(ForeignAnswerError, match="something else answered in its place, with HTTP 200"):
         client.part(answer, "data", "/x")
 
 
@@ -372,8 +412,15 @@ def test_a_download_that_was_cut_off_is_made_again(server: Server) -> None:
 
 
 def test_a_refused_download_is_judged_like_anything_else(server: Server) -> None:
-    server.faults.add(Fault("status", status=403, text="<title>403 Forbidden</title><p>no</p>"))
+    page = "<!doctype html>\n<html lang=en>\n<title>403 Forbidden</title>\n<h1>Forbidden</h1>\n<p>no</p>"
+    server.faults.add(Fault("status", status=403, text=page))
     with pytest.raises(AccessError):
+        Client(server.url).download("/private/files/a.png", limit=10)
+
+
+def test_a_login_page_is_no_file(server: Server) -> None:
+    server.answer = lambda _request: HTMLResponse(PAGE)
+    with pytest.raises(ForeignAnswerError, match="Please sign in"):
         Client(server.url).download("/private/files/a.png", limit=10)
 
 
@@ -385,7 +432,7 @@ def test_connections_are_reused_also_after_refusals_and_downloads(server: Server
     for _ in range(5):
         client.request("GET", "/x")
         client.download("/files/x", limit=1000)
-        server.faults.add(Fault("status", status=404, json={}, times=1))
+        server.faults.add(Fault("status", status=404, json={"exc_type": "DoesNotExistError"}, times=1))
         with pytest.raises(PermanentError):
             client.request("POST", "/x", json={})
     client.request("GET", "/x")

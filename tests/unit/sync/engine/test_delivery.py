@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
+    ForeignAnswerError,
     PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
@@ -16,6 +17,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import chunks, deliver, json_bytes
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 
 
 def refusal(text: str = "no") -> PermanentError:
@@ -112,7 +114,7 @@ def test_a_server_that_fails_inside_on_one_item_loses_only_that_one() -> None:
     for number in (2, 3, 7, 50):
         server = Server({number - 1}, lost(500))
         delivery = deliver(range(number), server.send, recover=server.missing)
-        assert [item for item, _ in delivery.failed] == [number - 1]
+        assert [item for item, _ in delivery.alone] == [number - 1]
         assert sorted(server.delivered) == list(range(number - 1))
         assert delivery.server_down is None
 
@@ -164,6 +166,110 @@ def test_what_a_refusal_names_is_not_searched_for() -> None:
     delivery = deliver(range(50), server.send, resolve=resolve)
     assert [item for item, _ in delivery.rejected] == [4, 6]
     assert len(server.calls) == 3
+
+
+def test_a_look_up_that_fails_while_a_refusal_is_read_puts_the_items_off() -> None:
+    def resolve(_error: PermanentError, _group: Sequence[int]) -> None:
+        raise lost(500)
+
+    delivery = deliver(range(5), Server({1}).send, resolve=resolve)
+    assert [item for item, _ in delivery.failed] == list(range(5))
+    assert (delivery.rejected, delivery.alone) == ([], [])
+    assert delivery.server_down is not None
+
+
+# --- what stands in between ---------------------------------------------------------------------------------------
+
+
+def page(status: int = 403) -> ForeignAnswerError:
+    return ForeignAnswerError("Medusa", "POST /x", "a page", status=status, ambiguous=True)
+
+
+def forbidden() -> AccessError:
+    return AccessError("Medusa", "POST /x", "not permitted", status=403)
+
+
+def is_open() -> None:
+    """A way on which a harmless request gets through."""
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 405, 406, 451])
+@pytest.mark.parametrize("number", [1, 2, 3, 100])
+def test_what_a_firewall_refuses_alone_is_rejected_alone(number: int, status: int) -> None:
+    for bad in {0, number // 2, number - 1}:
+        server = Server({bad}, page(status))
+        delivery = deliver(range(number), server.send, recover=server.missing, check_way=is_open)
+        assert [item for item, _ in delivery.rejected] == [bad]
+        assert sorted(server.delivered) == sorted(set(range(number)) - {bad})
+        assert (delivery.failed, delivery.alone, delivery.server_down) == ([], [], None)
+        assert len(server.calls) <= 1 + 2 * math.log2(number)
+        assert lies_of(delivery.rejected[0][1]) is Lies.ELSEWHERE, "it is tried again every night"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 100])
+def test_a_closed_way_rejects_nobody(number: int) -> None:
+    def closed() -> None:
+        raise page(302)
+
+    server = Server(set(range(number)), page(302))
+    delivery = deliver(range(number), server.send, recover=server.missing, check_way=closed)
+    assert [item for item, _ in delivery.failed] == list(range(number))
+    assert (delivery.rejected, delivery.alone) == ([], [])
+    assert isinstance(delivery.server_down, ForeignAnswerError)
+    assert len(server.calls) == 1
+
+
+def test_a_way_that_closes_meanwhile_rejects_nobody_either() -> None:
+    checks = iter(range(100))
+
+    def closes_after_two() -> None:
+        if next(checks) >= 2:
+            raise page(302)
+
+    server = Server(set(range(5, 60)), page(302))
+    delivery = deliver(range(60), server.send, check_way=closes_after_two)
+    assert delivery.rejected == []
+    assert sorted([*server.delivered, *(item for item, _ in delivery.failed)]) == list(range(60))
+
+
+def test_a_firewall_that_lets_no_document_through_is_doubted_after_some() -> None:
+    server = Server(set(range(300)), page())
+    delivery = deliver(range(300), server.send, check_way=is_open)
+    assert delivery.rejected == []
+    assert len(delivery.failed) == 300
+    assert delivery.server_down is not None
+    assert len(server.calls) < 60
+
+
+def test_without_a_way_to_check_others_must_have_got_through() -> None:
+    for bad, rejected in (({3}, [3]), (set(range(8)), [])):
+        delivery = deliver(range(8), Server(bad, page()).send)
+        assert [item for item, _ in delivery.rejected] == rejected
+        assert len(delivery.failed) == (8 if not rejected else 0)
+
+
+def test_a_page_in_place_of_the_servers_good_answer_delivers_nothing_twice() -> None:
+    server = Server()
+
+    def send(group: Sequence[int]) -> None:
+        server.send(group)
+        raise page()
+
+    delivery = deliver(range(20), send, recover=server.missing, check_way=is_open)
+    assert server.delivered == list(range(20))
+    assert (delivery.rejected, delivery.failed) == ([], [])
+
+
+def test_a_missing_right_is_judged_by_what_else_the_key_may_do() -> None:
+    def may_nothing() -> None:
+        raise forbidden()
+
+    one = deliver(range(9), Server({2}, forbidden()).send, check_way=is_open)
+    assert [item for item, _ in one.rejected] == [2]
+    with pytest.raises(AccessError):
+        deliver(range(9), Server({2}, forbidden()).send, check_way=may_nothing)
+    with pytest.raises(AccessError):
+        deliver(range(100), Server(set(range(100)), forbidden()).send, check_way=is_open)
 
 
 class Named:
@@ -218,7 +324,8 @@ def test_a_server_that_fails_on_everything_is_given_up_after_a_few_calls() -> No
 def test_items_that_the_server_fails_on_keep_nobody_back(bad: set[int]) -> None:
     server = FailingServer(bad)
     delivery = deliver(range(100), server.send)
-    assert sorted(item for item, _ in delivery.failed) == sorted(bad)
+    assert sorted(item for item, _ in delivery.alone) == sorted(bad)
+    assert delivery.failed == []
     assert sorted(server.delivered) == sorted(set(range(100)) - bad), "each once"
     assert delivery.server_down is None
     assert delivery.server_works

@@ -83,6 +83,7 @@ def test_what_lies_elsewhere_is_tried_again_by_each_run() -> None:
 
 def test_a_document_on_which_the_server_fails_becomes_a_reject_after_some_runs() -> None:
     quarantine = Quarantine()
+    quarantine.server_took()
     for number in range(1, MOST_FAILURES + 2):
         assert quarantine.held("A", "1") is None
         counted = quarantine.failed("A", Held("1", "500", ELSEWHERE))
@@ -90,6 +91,27 @@ def test_a_document_on_which_the_server_fails_becomes_a_reject_after_some_runs()
         quarantine = next_run(quarantine)
         assert bool(quarantine.entries()) is counted.is_reject
     assert quarantine.failed("A", Held("2", "500", ELSEWHERE)).failures == 1, "a changed document begins anew"
+
+
+def test_a_server_that_takes_nothing_makes_no_rejects() -> None:
+    quarantine = Quarantine()
+    for _ in range(MOST_FAILURES + 2):
+        assert not quarantine.failed("A", Held("1", "500", ELSEWHERE)).is_reject
+        quarantine = next_run(quarantine)
+        assert quarantine.entries() == []
+    quarantine.failed("A", Held("1", "500", ELSEWHERE))
+    # Another document goes through later in the same run: so it was this one.
+    quarantine.server_took()
+    assert next_run(quarantine).failed("A", Held("1", "500", ELSEWHERE)).is_reject
+
+
+def test_what_the_server_took_in_an_earlier_run_counts() -> None:
+    quarantine = Quarantine()
+    quarantine.failed("A", Held("1", "500", ELSEWHERE))
+    quarantine.server_took()
+    for rejected in (False, True, True):
+        quarantine = next_run(quarantine)
+        assert quarantine.failed("A", Held("1", "500", ELSEWHERE)).is_reject is rejected
 
 
 def test_long_fingerprints_are_kept_short() -> None:
