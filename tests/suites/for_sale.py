@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import JobRun, Runner
@@ -218,6 +219,21 @@ class ForSaleSuite:
         assert market.night(runner).success
         assert market.on_sale(item) == (5, 1)
         assert market.catalogue.row(item)["custom_in_stock"] == 1
+
+    def test_an_order_from_medusa_is_known_where_a_site_does_not_list_it(self, market: Market, runner: Runner) -> None:
+        """A rule of the site's own hides Sales Orders from lists, and this one fails besides."""
+        error = {"exc_type": "OperationalError", "exception": "OperationalError: (1054, \"Unknown column 'company'\")"}
+        market.erp.faults.add(
+            Fault("status", method="GET", path=r"^/api/resource/Sales%20Order\?", status=500, json=error)
+        )
+        item, other = market.offer(price=5, stock=30), market.offer(price=5, stock=30)
+        assert market.night(runner).success
+        market.reserve(item, 29)
+        market.order(item, 29, medusa_order_id="order_3")
+        market.order(other, 29)
+        assert market.night(runner).success
+        market.erp.faults.heal()
+        assert (market.on_sale(item), market.on_sale(other)) == ((5, 1), (5, 1))
 
     def test_an_order_that_medusa_has_shipped_stays_subtracted_until_erpnext_delivers(
         self, market: Market, runner: Runner

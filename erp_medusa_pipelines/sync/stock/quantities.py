@@ -138,7 +138,8 @@ class QuantityReader:
             part_codes = set(codes) - with_batches
             in_batches = sorted(with_batches & set(codes)) + self._batched_parts(found, part_codes)
             bins = _with(bins, expired(self._erp, in_batches, self._erp.clock().date()))
-            bins = _with(bins, ordered(self._erp, codes, frozenset(bundles)))
+            reserved = sorted(set(bins[bins["reserved"] > 0]["item_code"]))
+            bins = _with(bins, ordered(self._erp, reserved, frozenset(bundles)))
             bins["reserved"] = (bins["reserved"] - bins["ordered"]).clip(lower=0)
         frame = pd.DataFrame([(f"{name}\0{code}", code, place) for (name, code), place in wanted], columns=KEY)
         sums: dict[Key, dict[str, OnHand]] = defaultdict(dict)

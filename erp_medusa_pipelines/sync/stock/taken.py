@@ -1,6 +1,7 @@
-"""What of the stock in ERPNext cannot be promised to the shop's customers: expired batches and orders.
+"""What of the stock in ERPNext cannot be promised to the shop's customers: expired batches and orders from Medusa.
 
-Belongs here: reading both in grouped requests. How they are subtracted is in `on_hand.py`.
+Belongs here: reading the ledger in grouped requests, and the shape of both. Orders are read in `orders.py`; how both
+are subtracted is in `on_hand.py`.
 
 Each frame has the columns item_code, warehouse and one quantity in the Item's stock unit, at most a row per pair.
 """
@@ -13,16 +14,10 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 
 PER_REQUEST = 2000
 Pairs = Mapping[tuple[str, str], float]
-
-OPEN_ORDERS = [["docstatus", "=", 1], ["status", "not in", ["Closed", "On Hold", "Completed"]]]
-"""Sales Orders that ERPNext counts into Bin.reserved_qty."""
-FROM_MEDUSA = ["medusa_order_id", "is", "set"]
-NO_SUCH_FIELD = "Field not permitted in query"
-LINES = ("item_code", "warehouse", "stock_qty", "qty", "delivered_qty", "conversion_factor", "delivered_by_supplier")
 
 
 def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> pd.DataFrame:
@@ -62,40 +57,8 @@ def _ledger(erp: ErpNextClient, batches: Collection[str]) -> Iterable[tuple[str,
 
 
 def ordered(erp: ErpNextClient, codes: Collection[str], bundles: Collection[str]) -> pd.DataFrame:
-    """Return what open Sales Orders that came from Medusa reserve of these Items, as `ordered`.
-
-    Medusa has reserved the same for its orders, or has shipped it. `bundles` are the codes of Product Bundles: an order
-    for one reserves its parts. A site without the app's field has no orders from Medusa.
-    """
-    lines = [f"items.{column}" for column in LINES]
-    try:
-        rows = erp.get_list("Sales Order", ["name", *lines], filters=[*OPEN_ORDERS, FROM_MEDUSA])
-    except PermanentError as error:
-        if NO_SUCH_FIELD not in error.reason:
-            raise
-        rows = []
-    found: dict[tuple[str, str], float] = defaultdict(float)
-    # (pieces, pieces delivered) by order and bundle: a bundle may be in several lines.
-    of_bundles: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
-    wanted, kits = set(codes), set(bundles)
-    for row in rows:
-        if row["delivered_by_supplier"]:
-            continue
-        whole, delivered = row["qty"] or 0.0, row["delivered_qty"] or 0.0
-        if row["item_code"] in kits:
-            before = of_bundles[row["name"]].get(row["item_code"], (0.0, 0.0))
-            of_bundles[row["name"]][row["item_code"]] = (before[0] + whole, before[1] + delivered)
-        elif row["item_code"] in wanted:
-            found[row["item_code"], row["warehouse"] or ""] += max(
-                0.0, (row["stock_qty"] or 0.0) - delivered * (row["conversion_factor"] or 1.0)
-            )
-    for some in batched(sorted(of_bundles), PER_REQUEST):
-        fields = ["parent", "parent_item", "item_code", "warehouse", "qty"]
-        for row in erp.get_list("Packed Item", fields, filters=[["parent", "in", some]], parent="Sales Order"):
-            whole, delivered = of_bundles[row["parent"]].get(row["parent_item"], (0.0, 0.0))
-            share = max(0.0, 1 - delivered / whole) if whole else 0.0
-            found[row["item_code"], row["warehouse"] or ""] += share * (row["qty"] or 0.0)
-    return _frame(found, "ordered")
+    """Return what open Sales Orders that came from Medusa reserve of these Items, as `ordered`."""
+    return _frame(left_to_deliver(erp, codes, bundles), "ordered")
 
 
 def _frame(found: Pairs, column: str) -> pd.DataFrame:
