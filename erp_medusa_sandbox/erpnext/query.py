@@ -13,7 +13,7 @@ from typing import Any
 from erp_medusa_sandbox.erpnext.errors import ErpError, no_role, thrown, unknown_column
 from erp_medusa_sandbox.erpnext.filters import Column, day, parsed, where
 from erp_medusa_sandbox.erpnext.permissions import READ
-from erp_medusa_sandbox.erpnext.schema import DocType
+from erp_medusa_sandbox.erpnext.schema import STANDARD, DocType
 from erp_medusa_sandbox.erpnext.site import Site
 from erp_medusa_sandbox.erpnext.store import quoted, table
 
@@ -287,6 +287,9 @@ class _Query:
             return quoted(bare) + direction
         if "." not in text and not self.meta.has_column(bare):
             raise unknown_column(bare, "ORDER BY")
+        if self.joins and bare == text and bare in STANDARD and bare not in self.aliases:
+            # Every table has these columns, and MariaDB does not know which one is meant.
+            raise ErpError("OperationalError", f"(1052, \"Column '{bare}' in ORDER BY is ambiguous\")")
         return self.column(text) + direction
 
 

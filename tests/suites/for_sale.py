@@ -69,6 +69,23 @@ class Market(PricedShop):
         """Submit a Sales Order in ERPNext."""
         return self.erp.store.order(self.code(item), self.places["Shop"], quantity, medusa_order_id=medusa_order_id)
 
+    def template(self, *sizes: str) -> tuple[str, list[str]]:
+        """Add a template, and a variant of it for each size."""
+        attribute = f"Size {self.catalogue.tag}"
+        values = [{"attribute_value": size, "abbr": size} for size in sizes]
+        self.erp.store.insert("Item Attribute", name=attribute, attribute_name=attribute, item_attribute_values=values)
+        rows = [{"attribute": attribute}]
+        template = self.offer(item={"has_variants": 1, "attributes": rows}, has_variants=1)
+        code = self.code(template)
+        variants = [
+            self.offer(
+                item={"variant_of": code, "attributes": [{"attribute": attribute, "attribute_value": size}]},
+                variant_of=code,
+            )
+            for size in sizes
+        ]
+        return template, variants
+
     def old_price_of_template(self, template: str, variant: str, rate: float) -> None:
         """Leave an Item Price at the template, which ERPNext accepts no longer."""
         row = self.price(variant, rate)
@@ -157,14 +174,12 @@ class ForSaleSuite:
         assert run.metadata("medusa_products")["not_for_sale"] == 1
 
     def test_a_template_is_not_sold_and_its_variants_fall_back_to_it(self, market: Market, runner: Runner) -> None:
-        template = market.offer(item={"has_variants": 1}, has_variants=1)
-        code = market.code(template)
-        small, large = (market.offer(item={"variant_of": code}, variant_of=code) for _ in range(2))
+        template, (small, large) = market.template("S", "L")
         for item in (small, large):
             market.erp.store.book(market.code(item), market.places["Shop"], 5)
         market.erp.store.force("Website Item", large, website_warehouse=None)
         market.price(small, 4.5)
-        market.old_price_of_template(template, small, 4.25)
+        market.old_price_of_template(template, large, 4.25)
         assert market.night(runner).success
         assert market.seen(template) is None
         assert market.on_sale(small) == (4.5, 5)

@@ -38,7 +38,8 @@ def read_bundles(erp: ErpNextClient, item_codes: Iterable[str], today: date) -> 
         PART_FIELDS,
         sorted(bundles),
         key="parent",
-        order_by="parent asc, idx asc",
+        # Columns that are read, or MariaDB would not know whether the row's or the Item's is meant.
+        order_by="parent asc, item_code asc",
         parent=BUNDLE,
     )
     for row in rows:
