@@ -22,10 +22,11 @@ from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.brake import Guard, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
-from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
+from erp_medusa_pipelines.sync.stock.stock_sync import StockSync, stock_limit
 
 CHANGED = 20
 LEVEL_FIELDS = "id,location_levels.location_id,location_levels.stocked_quantity"
@@ -49,6 +50,7 @@ def sync(opened: Shop, name: str, location: str) -> Row:
             writer=opened.writer,
             inventory=MedusaInventory(opened.medusa),
             locations=StockLocations(location, {}, no_longer_used={}, not_sold_from={}),
+            guard=Guard(stock_limit(100, "STOCK_ZERO_PERCENT"), Memory("stock")),
             levels_per_call=settings.medusa_level_chunk,
         ).run()
 

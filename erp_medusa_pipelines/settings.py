@@ -193,8 +193,8 @@ class Settings(BaseSettings):
         le=100,
         description=(
             "Of the shop's exported items, the percentage whose products may be missing in Medusa and are made again,"
-            " and that may become drafts because their Website Item is gone; above it (and above 10 items), the run"
-            " stops: it may be the wrong Medusa or the wrong ERPNext"
+            " and of its shown products, the percentage that may be hidden within seven days; above it (and above 10,"
+            " or more than half of a small shop) none is, and the run fails: is it the right Medusa and ERPNext?"
         ),
     )
     field_policies: FieldPolicies = Field(
@@ -236,8 +236,8 @@ class Settings(BaseSettings):
         ge=0,
         le=100,
         description=(
-            "Of the shop's items with a price, the percentage that one run may leave without; above it (and above 10"
-            " items, or where all would lose it) those prices stay, and the run fails"
+            "Of the shop's items with a price, the percentage that may be left without within seven days; above it (and"
+            " above 10 items, or more than half of a small shop) those prices stay, and the run fails"
         ),
     )
     warehouse_stock_locations: dict[str, str] = Field(
@@ -265,8 +265,8 @@ class Settings(BaseSettings):
         ge=0,
         le=100,
         description=(
-            "Of the shop's levels above zero, the percentage that one run may set to zero; above it (and above 10"
-            " levels, or where all would drop) those levels stay, and the run fails"
+            "Of the shop's items in stock, the percentage that may be sold out within seven days; above it (and above"
+            " 10 items, or more than half of a small shop) their levels stay, and the run fails"
         ),
     )
     image_max_bytes: int = Field(

@@ -6,6 +6,7 @@ expiring_items --> best_deals
 from dataclasses import asdict
 
 import dagster as dg
+from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.links import writes
@@ -41,6 +42,12 @@ DEAL_COLUMNS = {"website_item": "string", "url": "string", "by_staff": "bool"}
 PROBLEM_COLUMNS = {"table": "string", "website_item": "string"}
 
 
+class ClearanceConfig(dg.Config):
+    """Launchpad config for one run."""
+
+    allow_empty: bool = Field(default=False, description="Go on although most rows would go before their day")
+
+
 def _spec(asset: str, document: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         SELLABLE_CHECK,
@@ -71,10 +78,13 @@ def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
         " added without a date. Staff's `show` flags stay. What they entered of an item that is not sold rests."
     ),
 )
-def expiring_items(context: dg.AssetExecutionContext, shop: ShopConnection) -> dg.MaterializeResult:
+def expiring_items(
+    context: dg.AssetExecutionContext, config: ClearanceConfig, shop: ShopConnection
+) -> dg.MaterializeResult:
     with sync_run(context, shop, SyncConfig(), "Website Item") as run:
         today = run.shop.erp.now().date()
-        listed = write_expiring_items(run.shop.erp, today, run.shop.settings.clearance_days, run.report)
+        days = run.shop.settings.clearance_days
+        listed = write_expiring_items(run.shop.erp, today, days, run.report, allow_empty=config.allow_empty)
         rows = [
             {**asdict(one), "why": ("expires soon" if one.expiry_date else "marked by staff") + (RESTS * one.rests)}
             for one in sorted(listed, key=lambda one: one.days_left is None)

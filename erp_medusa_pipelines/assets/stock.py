@@ -17,6 +17,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class StockConfig(SyncConfig):
     """Launchpad config for one run of the stock."""
 
     allow_zero: bool = Field(
-        default=False, description="Go on although more levels than STOCK_ZERO_PERCENT would drop to zero"
+        default=False, description="Go on although more items than STOCK_ZERO_PERCENT would be sold out"
     )
 
 
@@ -59,7 +60,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         # It loads pandas, which only a run of this asset needs.
         from erp_medusa_pipelines.sync.stock.locations import find_locations
         from erp_medusa_pipelines.sync.stock.quantities import StockRule
-        from erp_medusa_pipelines.sync.stock.stock_sync import StockSync
+        from erp_medusa_pipelines.sync.stock.stock_sync import StockSync, stock_limit
 
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
             settings = run.shop.settings
@@ -76,15 +77,20 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 inventory=inventory,
                 locations=locations,
                 rule=StockRule(settings.stock_quantity, settings.safety_stock),
-                zero_percent=settings.stock_zero_percent,
-                # Items that somebody named are no mass loss.
-                allow_zero=config.allow_zero or bool(run.shop.items),
+                guard=run.guard(
+                    stock_limit(settings.stock_zero_percent, variable_name("stock_zero_percent")),
+                    allowed=config.allow_zero,
+                ),
                 levels_per_call=settings.medusa_level_chunk,
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
             low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
-            return run.result(metadata={**low_stock, **_locations_told(locations)}, outage=sync.outage is not None)
+            return run.result(
+                metadata={**low_stock, **_locations_told(locations)},
+                outage=sync.outage is not None,
+                stopped=sync.losses_stopped,
+            )
 
     return [medusa_stock]
 

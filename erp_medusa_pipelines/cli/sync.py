@@ -16,15 +16,17 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.settings import load_settings
 
+AllowLosses = Annotated[bool, typer.Option("--allow-losses", help="Go on although a brake stops what would be lost.")]
 Items = Annotated[list[str], typer.Argument(help="Website Items, by name or item_code.")]
 
 
 @command
-def sync(items: Items) -> Answer:
+def sync(items: Items, allow_losses: AllowLosses = False) -> Answer:
     """Export only these Website Items, now: product, pictures, prices and stock. Rejected ones are tried again.
 
     It is a run of the job `sync_items` in the installation of DAGSTER_HOME, so the UI shows it. A batch that is
-    being worked on is left to its run. The brakes against mass loss do not apply to items that are named.
+    being worked on is left to its run. Ten losses of items that you name are never too many; more are judged by the
+    whole shop, as at night.
 
     Examples:
 
@@ -41,7 +43,7 @@ def sync(items: Items) -> Answer:
 
     with the_instance() as instance:
         job = definitions(settings).resolve_job_def(SYNC_JOB)
-        config = {**QUIET, "ops": {"export_items": {"config": {"items": names}}}}
+        config = {**QUIET, "ops": {"export_items": {"config": {"items": names, "allow_losses": allow_losses}}}}
         result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
         raise_if_interrupted(result, instance)
         problem = "" if result.success else read_failure(instance, result.run_id).reason

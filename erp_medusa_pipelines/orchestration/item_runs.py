@@ -21,7 +21,10 @@ from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
 MOST_ITEMS = 200
-"""More are a batch's work: naming items lifts the brakes against mass loss."""
+"""More are a batch's work."""
+
+ALLOWANCES = ("allow_removal", "allow_zero", "allow_hiding", "allow_missing")
+"""Fields of the export's assets by which somebody allows a mass loss."""
 
 
 class BusyError(Exception):
@@ -43,8 +46,12 @@ def sync_items(
     items: Sequence[str],
     run_id: str,
     log: ChangeLog | None = None,
+    *,
+    allow_losses: bool = False,
 ) -> Synced:
     """Export these Website Items in a run, those that were rejected before as well. Raises BusyError, and ValueError.
+
+    With `allow_losses` no guard against mass loss is asked.
 
     Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch. One
     that a run began to work on meanwhile is left out, and told as a problem.
@@ -66,7 +73,8 @@ def sync_items(
 
     log = log or ChangeLog()
     with open_shop(settings, record=log, items=frozenset(items)) as shop:
-        side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True})
+        allowed = dict.fromkeys(ALLOWANCES, True) if allow_losses else {}
+        side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True, **allowed})
         try:
             outcome = side.run(batches, keep_rejects=True, why_not=claim)
         finally:

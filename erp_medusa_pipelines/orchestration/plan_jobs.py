@@ -50,6 +50,9 @@ class ItemsConfig(dg.Config):
     items: list[str] = Field(
         description="Website Items, by name or item_code. Exported now, with pictures, prices and stock"
     )
+    allow_losses: bool = Field(
+        default=False, description="Go on although a brake says that too much of the shop would be lost"
+    )
 
 
 def build_plan_job(code: Code) -> dg.JobDefinition:
@@ -90,7 +93,9 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         log = history.log_of(context.run_id, settings.history_days) if history else None
         try:
             items = _items(config.items, settings)
-            synced = sync_items(code(), settings, context.instance, items, context.run_id, log)
+            synced = sync_items(
+                code(), settings, context.instance, items, context.run_id, log, allow_losses=config.allow_losses
+            )
         except (BusyError, ValueError) as error:
             raise _refusal(error) from error
         outcome = synced.outcome

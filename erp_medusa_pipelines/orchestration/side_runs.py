@@ -17,6 +17,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interr
 from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
+from erp_medusa_pipelines.sync.engine.brake import GUARDS, memory_key, memory_keys
 from erp_medusa_pipelines.tasks import Task
 
 NOT_COUNTED = frozenset({"requests", "seconds", "items_per_second"})
@@ -52,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class SideRun:
-    """One task with a shop. `instance` has the held rejects; `config` is the config of every asset."""
+    """One task with a shop. `instance` has the held rejects; `config` is for each asset that has such fields."""
 
     definitions: dg.Definitions
     task: Task
@@ -78,6 +79,7 @@ class SideRun:
         resources = {"shop": given, "io_manager": dg.mem_io_manager}
         with dg.DagsterInstance.ephemeral() as scratch:
             self._copy_held(self.instance, scratch, batch_keys(self.shop.settings.export_batches))
+            _copy_losses(self.instance, scratch)
             for batch in batches:
                 if reason := why_not(batch):
                     outcome.problems.append(reason)
@@ -85,19 +87,24 @@ class SideRun:
                 result = job.execute_in_process(
                     instance=scratch,
                     partition_key=batch,
-                    run_config=self._run_config(),
+                    run_config=self._run_config(job),
                     resources=resources,
                     raise_on_error=False,
                 )
                 if keep_rejects:
                     # Only this batch's: runs of other batches write theirs meanwhile.
                     self._copy_held(scratch, self.instance, [batch])
+                    _copy_losses(scratch, self.instance, batch)
                 raise_if_interrupted(result)
                 _collect(result, batch, outcome, several=len(batches) > 1)
         return outcome
 
-    def _run_config(self) -> Mapping[str, Any]:
-        ops = {asset: {"config": dict(self.config)} for asset in self.task.assets if self.config}
+    def _run_config(self, job: dg.JobDefinition) -> Mapping[str, Any]:
+        ops: dict[str, Any] = {}
+        for asset in self.task.assets:
+            taken = _fields_of(job, asset) & self.config.keys()
+            if taken:
+                ops[asset] = {"config": {field: self.config[field] for field in sorted(taken)}}
         return {**QUIET, **({"ops": ops} if ops else {})}
 
     def _copy_held(
@@ -111,6 +118,27 @@ class SideRun:
                 held = state.load(source, key)
                 if held or state.load(target, key):
                     state.save(target, key, held)
+
+
+def _fields_of(job: dg.JobDefinition, asset: str) -> set[str]:
+    """Return the fields of an asset's launchpad config; none for one whose step has another name."""
+    step = job.graph.node_dict.get(asset)
+    schema = getattr(step.definition, "config_schema", None) if step else None
+    return set(getattr(schema.config_type, "fields", {}) or {}) if schema else set()
+
+
+def _copy_losses(
+    source: dg.DagsterInstance | None, target: dg.DagsterInstance | None, batch: str | None = None
+) -> None:
+    """Copy what the brakes remember of losses: all of it, or one batch's, as runs of other batches note theirs."""
+    if source is None or target is None:
+        return
+    every = [key for guard in GUARDS for key in ([memory_key(guard, batch)] if batch else memory_keys(guard))]
+    there, here = state.LossStore(source), state.LossStore(target)
+    found, old = there.load(every), here.load(every)
+    for key, value in found.items():
+        if old.get(key) != value:
+            here.save(key, value)
 
 
 def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outcome, *, several: bool) -> None:

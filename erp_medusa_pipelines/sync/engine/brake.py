@@ -11,6 +11,16 @@ These ask:
     entries of price lists, lists of another         prices      PRICE_REMOVAL_PERCENT      allow_removal
     Price List or whose window is over
     levels, and custom_in_stock                      stock       STOCK_ZERO_PERCENT         allow_zero
+    products: drafts of items that are not for       shown       MISSING_PRODUCTS_PERCENT   allow_hiding
+    sale, deleted or orphaned; those that leave a
+    sales channel, or are sold from stock only
+    ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
+    rows of Product Collection, of a category        -           half of them               allow_empty
+    rows of Expiring Items before their day          clearance   half of them               allow_empty
+
+Never taken away are pictures (they are added only), collections (a product moves to another one, and an Item Group
+without items keeps its own), variants, and what staff entered; the homepage follows from what staff tick and from the
+list. What ends by its own date, such as a promotion, is no loss: it ends in Medusa whether a run comes or not.
 
 A batch is a sample of the shop. What it would lose is judged together with what was lost in the last days, and where
 that comes near the limit, the whole shop is counted and decides. So a loss cannot go through in slices, batch by batch
@@ -66,7 +76,7 @@ class Limit:
     """What becomes of the documents that are counted, e.g. "items would lose their only price"."""
     percent: int
     setting: str
-    """The environment variable of `percent`."""
+    """The environment variable of `percent`; '' where it is fixed."""
     allow: str
     """The field of the launchpad's config that allows it."""
     check: str
@@ -102,6 +112,9 @@ class NoStore:
         """Keep nothing."""
 
 
+GUARDS = ("prices", "stock", "shown", "missing")
+"""Names of those that remember."""
+
 MOST_BATCHES = 256
 
 
@@ -116,8 +129,8 @@ class Memory:
 
     def recent(self) -> set[str]:
         """Return the digests of what all batches lost in the last days, whatever number of batches there was."""
-        keys = [memory_key(self.guard, batch) for batch in ("", *(f"batch_{index}" for index in range(MOST_BATCHES)))]
-        return {digest for days in self.store.load(keys).values() for digest in self._in_days(days)}
+        found = self.store.load(memory_keys(self.guard))
+        return {digest for days in found.values() for digest in self._in_days(days)}
 
     def note(self, loss: Loss) -> None:
         """Remember these losses of the batch, and forget what it has again."""
@@ -152,6 +165,11 @@ def memory_key(guard: str, batch: str) -> str:
     return f"lost/{guard}/{batch}"
 
 
+def memory_keys(guard: str) -> list[str]:
+    """Return the keys of all that a guard may remember."""
+    return [memory_key(guard, batch) for batch in ("", *(f"batch_{index}" for index in range(MOST_BATCHES)))]
+
+
 def digest_of(identifier: str) -> str:
     """Return the ten characters by which a loss is remembered."""
     return blake2b(identifier.encode("utf-8"), digest_size=5).hexdigest()
@@ -170,6 +188,11 @@ class Guard:
     allowed: bool = False
     batches: int = 1
     named: bool = False
+
+    def refuse(self, loss: Loss) -> None:
+        """Raise MassLossError where losses that are all there are must not happen."""
+        if refused := self.refusal(loss, lambda: loss):
+            raise refused
 
     def refusal(self, loss: Loss, in_shop: Callable[[], Loss]) -> MassLossError | None:
         """Return why none of this batch's losses may happen, or None where they may, which is remembered.
@@ -204,32 +227,12 @@ class Guard:
 
     def _error(self, lost: Mapping[str, str], before: int, of: int) -> MassLossError:
         limit = self.limit
+        name = f"{limit.setting}, " if limit.setting else ""
         named = ", ".join(sorted(lost.values())[:EXAMPLES])
         more = f" and {len(lost) - EXAMPLES} more" if len(lost) > EXAMPLES else ""
         lately = f", {before} of them lost in the last {REMEMBERED.days} days already" if before else ""
         return MassLossError(
-            f"{len(lost) + before} of {of} {limit.what}{lately}: more than {limit.setting}, {limit.percent} %."
+            f"{len(lost) + before} of {of} {limit.what}{lately}: more than {name}{limit.percent} %."
             f" They are {named}{more}. None of them was changed; what the shop gains was done. {limit.check}"
             f" If this is intended, start the run with {limit.allow}: true"
-        )
-
-
-Counted = tuple[int, int]
-"""(lost, of how many)."""
-
-
-def is_too_much(lost: int, of: int, *, percent: int) -> bool:
-    """Return whether more than `percent` of `of` would be lost, however few that is."""
-    return lost * 100 > of * percent
-
-
-def refuse_mass_loss(in_batch: Counted, in_shop: Callable[[], Counted], *, percent: int, what: str, allow: str) -> None:
-    """Raise MassLossError when more than `percent` would be lost, in the batch as well as in the whole shop."""
-    if not is_too_much(*in_batch, percent=percent):
-        return
-    lost, of = in_shop()
-    if is_too_much(lost, of, percent=percent) and (lost > FEW or lost == of):
-        raise MassLossError(
-            f"{lost} of {of} {what}: more than the limit of {percent} % per run. None of them was changed."
-            f" Check that ERPNext returns all of its data; if this is intended, start the run with {allow}"
         )

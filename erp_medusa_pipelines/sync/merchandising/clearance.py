@@ -18,11 +18,12 @@ Who owns which row:
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
@@ -32,6 +33,16 @@ ACTIVE_HOMEPAGE = "Active Homepage Landing"
 """The one page that the app shows and writes; its name is fixed there."""
 
 DEAL_MARK = "#clearance"
+
+LEAVING = Limit(
+    name="clearance",
+    what=f"rows of {LIST} would go before their day",
+    percent=50,
+    setting="",
+    allow="allow_empty",
+    check="Check that ERPNext's user sees all Batches, Items and Website Items, and that ERPNext's clock is right.",
+)
+"""How many rows of the list one run may take away. The homepage follows from the list and from what staff tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +130,14 @@ def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]
 # --- Expiring Items -------------------------------------------------------------------------------------------
 
 
-def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: SyncReport) -> list[ListedItem]:
-    """Update `Expiring Items` to what expires now and what staff marked. Returns its rows afterwards."""
+def write_expiring_items(
+    erp: ErpNextClient, today: date, days: int, report: SyncReport, *, allow_empty: bool = False
+) -> list[ListedItem]:
+    """Update `Expiring Items` to what expires now and what staff marked. Returns its rows afterwards.
+
+    Raises MassLossError when most of the rows would go before their day.
+    """
+    guard = Guard(LEAVING, Memory(LEAVING.name), allowed=allow_empty)
     expiring = expiring_items(erp, today, days)
     wanted: list[dict[str, Any]] = []
     marked: dict[str, Listed] = {}
@@ -134,6 +151,7 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
         before.clear()
         before.update(row.get("website_item") or "" for row in current)
         wanted[:] = _wanted_rows(current, expiring, marked)
+        guard.refuse(_leaving(current, wanted, datetime.now(UTC).date()))
         return {} if _same_rows(current, wanted) else {"expiring_items": wanted}
 
     # The app looks up the homepage while it saves the list.
@@ -148,6 +166,17 @@ def write_expiring_items(erp: ErpNextClient, today: date, days: int, report: Syn
     known = {one.item.name: one for one in expiring}
     report.count("resting", sum(not (marked.get(name) or known[name].item).is_sold for name in listed))
     return [_listed(row, known.get(row["website_item"]), marked.get(row["website_item"]), today) for row in wanted]
+
+
+def _leaving(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]], day: date) -> Loss:
+    """Return the rows that go although their day has not come, or that staff entered without one."""
+    stay = {row["website_item"] for row in wanted}
+    lasting = {
+        row["website_item"]
+        for row in current
+        if row.get("website_item") and not (row.get("expiry_date") and row["expiry_date"] < day.isoformat())
+    }
+    return Loss({name: name for name in lasting - stay}, lasting)
 
 
 def _wanted_rows(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.settings import SettingsError
-from erp_medusa_pipelines.sync.engine.brake import MassLossError
+from erp_medusa_pipelines.sync.engine.brake import Limit, MassLossError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
@@ -26,6 +26,7 @@ ITEM_DTYPES = {"item_code": "str", "item_name": "str", "item_group": "str", "dis
 
 
 ALLOW_EMPTY = "allow_empty: true"
+SELLERS = Limit("sellers", "rows of best sellers would go", 50, "", "allow_empty", "")
 
 SAME_QUANTITY = 1e-6
 """Frappe keeps nine decimals of a Float; sums are exact to six."""
@@ -192,14 +193,19 @@ def write_collection(
 
 
 def _refuse_to_empty(document: Row, ranking: pd.DataFrame, categories: Mapping[str, str]) -> None:
-    filled = set(ranking["table_field"])
-    emptied = [name for name, field in categories.items() if document[field] and field not in filled]
+    after = ranking["table_field"].value_counts().to_dict()
+    emptied = [name for name, field in categories.items() if _shrinks(len(document[field]), after.get(field, 0))]
     if emptied:
         raise MassLossError(
-            f"{DOCTYPE} shows best sellers of {', '.join(emptied)}, and would show none after this run. Nothing was"
-            " written. Check that ERPNext has the sales, groups and published items of that category; if this is"
-            f" intended, start the run with {ALLOW_EMPTY}"
+            f"{DOCTYPE} shows best sellers of {', '.join(emptied)}, and would show none, or less than half of them,"
+            " after this run. Nothing was written. Check that ERPNext has the sales, groups and published items of that"
+            f" category; if this is intended, start the run with {ALLOW_EMPTY}"
         )
+
+
+def _shrinks(before: int, after: int) -> bool:
+    """Return whether a category loses its rows, or most of them. Other items in the same places are no loss."""
+    return bool(before and not after) or SELLERS.exceeds(before - after, before)
 
 
 def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -199,7 +199,7 @@ class PriceLists:
         """Return what must be corrected: after manual changes, a new time zone of the site, or an ended window."""
         wanted = {
             "type": "override",
-            "status": "draft" if kept.window.is_past(self.today) else "active",
+            "status": "draft" if kept.window.is_past(self.today) and not self.is_live(kept.body) else "active",
             "starts_at": starts_at(kept.window, self._zone),
             "ends_at": ends_at(kept.window, self._zone),
         }

@@ -10,7 +10,7 @@ already and must be possible to ship.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from erp_medusa_pipelines.sync.stock.items import StockItem
@@ -34,7 +34,7 @@ class Level:
     quantity: int
     exists: bool
     sells_out: bool = False
-    """Whether Medusa's level is above zero and ERPNext has none left."""
+    """Whether it is one of those that leave a customer nothing to buy of the item."""
 
     @property
     def fingerprint(self) -> str:
@@ -67,8 +67,14 @@ class LevelPlan:
     write: list[Level] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """found, unchanged; negative, fractions, raised_to_reserved."""
-    positive: int = 0
-    """Number of levels that are above zero now."""
+    before: float = 0.0
+    """Pieces that customers can buy now, and `after` the write: less what is reserved, where they are sold from."""
+    after: float = 0.0
+
+    @property
+    def sells_out(self) -> bool:
+        """Return whether customers can buy it now, and could not after the write."""
+        return self.before > 0 >= self.after
 
 
 @dataclass(slots=True)
@@ -87,29 +93,36 @@ def plan_levels(
     *,
     ours: Set[str],
     no_longer_used: Set[str] = frozenset(),
+    not_sold_from: Set[str] = frozenset(),
 ) -> LevelPlan:
     """Compare quantities by location with an item's levels in Medusa.
 
     Levels become zero at locations of `ours` that the item can no longer be stored at, and at those that are
-    `no_longer_used`. The latter is no loss if the item is stored elsewhere now.
+    `no_longer_used`. That is no loss if the item can be bought from another location, which no customer can do where
+    it is `not_sold_from`.
     """
     plan = LevelPlan()
-    is_elsewhere = any(_whole(quantity.for_sale) for quantity in on_hand.values())
     left = {place: OnHand() for place in stocked if place in ours or place in no_longer_used}
     for location, there in {**left, **on_hand}.items():
         plan.counts["found"] += 1
         have = stocked.get(location)
         quantity = there.level(have.reserved if have else 0.0)
         target = _target(quantity, have, plan.counts)
-        was_positive = have is not None and have.quantity > 0
-        plan.positive += was_positive
+        reserved = have.reserved if have else 0.0
+        if location not in not_sold_from:
+            plan.before += max(0.0, have.quantity - reserved) if have else 0.0
+            plan.after += max(0.0, target - reserved)
         if have is not None and have.quantity == target:
             plan.counts["unchanged"] += 1
         else:
-            has_moved = is_elsewhere and location in no_longer_used
-            sells_out = was_positive and quantity <= 0 and not has_moved
-            plan.write.append(Level(name, inventory_item_id, location, target, have is not None, sells_out))
+            plan.write.append(Level(name, inventory_item_id, location, target, have is not None))
+    if plan.sells_out:
+        plan.write = [replace(level, sells_out=_is_lowered(level, stocked)) for level in plan.write]
     return plan
+
+
+def _is_lowered(level: Level, stocked: Mapping[str, Stocked]) -> bool:
+    return level.location_id in stocked and level.quantity < stocked[level.location_id].quantity
 
 
 def plan_flags(

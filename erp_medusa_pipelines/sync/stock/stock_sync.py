@@ -16,10 +16,9 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
-from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
-from erp_medusa_pipelines.sync.engine.brake import Counted, MassLossError, refuse_mass_loss
-from erp_medusa_pipelines.sync.engine.quarantine import Lies, Quarantine
+from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, whole_shop
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
@@ -37,9 +36,23 @@ ROWS_COMPARED = 500
 """Inventory items compared while the next ones are fetched."""
 
 BUNDLE = "bundle"
-ALLOW = "allow_zero: true"
 LOCATIONS = variable_name("warehouse_stock_locations")
 FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
+
+
+def stock_limit(percent: int, setting: str) -> Limit:
+    """Return how many items may be sold out."""
+    return Limit(
+        name="stock",
+        what="items in stock would be sold out",
+        percent=percent,
+        setting=setting,
+        allow="allow_zero",
+        check=(
+            f"Check that ERPNext's user sees all Bins and Warehouses, and that {LOCATIONS} and"
+            f" {variable_name('medusa_stock_location_id')} name locations that are linked to the sales channel."
+        ),
+    )
 
 
 @dataclass(kw_only=True)
@@ -52,19 +65,16 @@ class StockSync(BatchSync):
     inventory: MedusaInventory
     locations: StockLocations
     rule: StockRule = field(default_factory=StockRule)
-    zero_percent: int = 50
-    allow_zero: bool = False
+    guard: Guard
     levels_per_call: int = 1000
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
-    _losses_stopped: MassLossError | None = None
+    losses_stopped: MassLossError | None = None
+    """Set by `run` when too many items would be sold out: then everything else was done."""
 
     def run(self) -> SyncReport:
-        """Sync the batch. Raises MassLossError, AccessError, and PermanentError for wrong settings.
-
-        If too many levels would drop to zero, the others are written before MassLossError is raised.
-        """
+        """Sync the batch. Raises AccessError, and PermanentError for wrong settings."""
         items, variants = self._read_items()
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
@@ -76,8 +86,9 @@ class StockSync(BatchSync):
         kits = self._kits(items, variants, quantities)
         on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
         flags = self._flags(items, quantities)
+        loss = self._loss_of_flags(items, quantities, flags)
         found = InventoryReader(self, self.inventory).stocked(items, on_hand, chain([first], pages))
-        levels = self._braked(*self._levels(found, on_hand), flags)
+        levels = self._braked(self._levels(found, on_hand, loss), loss, flags)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
         try:
             for some in batched(levels, self.levels_per_call):
@@ -86,8 +97,6 @@ class StockSync(BatchSync):
             sending.finish()
         finally:
             sending.close()
-        if self._losses_stopped:
-            raise self._losses_stopped
         return self.report
 
     def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str]]:
@@ -141,82 +150,72 @@ class StockSync(BatchSync):
         self.reject(name, warehouse, text, "website_warehouse", lies=Lies.ELSEWHERE, kind="warehouse")
 
     def _flags(self, items: Mapping[str, StockItem], quantities: Found) -> dict[str, int]:
-        """Return changes of custom_in_stock by Website Item. Raises MassLossError when ERPNext has no Bin at all."""
+        """Return changes of custom_in_stock by Website Item."""
         plan = plan_flags(items, quantities.on_hand, quantities.not_stocked)
         self.low_stock += plan.low
         self.report.count("low_stock", len(plan.low))
-        if not (quantities.has_bins or self.allow_zero):
-            lost = sum(not in_stock for in_stock in plan.changes.values())
-            of = sum(item.in_stock for item in items.values())
-            refuse_mass_loss(
-                (lost, of),
-                self._flags_in_shop,
-                percent=self.zero_percent,
-                what="items would be marked out of stock, and ERPNext returned no Bin at all",
-                allow=ALLOW,
-            )
         return plan.changes
 
     # --- levels in Medusa ----------------------------------------------------------------------------------
 
-    def _levels(self, found: Iterable[StockedItem], on_hand: Mapping[str, Places]) -> tuple[list[Level], int]:
-        """Return the levels to write, and how many levels of the batch are above zero now."""
-        ours, no_longer_used = self.locations.used, self.locations.no_longer_used.keys()
+    def _levels(self, found: Iterable[StockedItem], on_hand: Mapping[str, Places], loss: Loss) -> list[Level]:
+        """Return the levels to write. Notes in `loss` what customers can buy, and of which nothing would be left."""
+        places = self.locations
         levels: list[Level] = []
-        positive = unchanged = 0
+        unchanged = 0
         for name, item_id, stocked in found:
-            plan = plan_levels(name, item_id, on_hand[name], stocked, ours=ours, no_longer_used=no_longer_used)
+            plan = plan_levels(
+                name,
+                item_id,
+                on_hand[name],
+                stocked,
+                ours=places.used,
+                no_longer_used=places.no_longer_used.keys(),
+                not_sold_from=places.not_sold_from.keys(),
+            )
             for what, number in plan.counts.items():
                 self.report.count(what, number)
             unchanged += plan.counts["unchanged"]
-            positive += plan.positive
             levels += plan.write
+            # What is restocked is lost no more.
+            if plan.before > 0 or plan.after > 0:
+                loss.had.add(name)
+            if plan.sells_out:
+                loss.lost[name] = name
         # The total is known only now.
         self.report.advance(unchanged)
-        return levels, positive
+        return levels
 
-    def _braked(self, levels: Sequence[Level], positive: int, flags: dict[str, int]) -> list[Level]:
+    def _braked(self, levels: Sequence[Level], loss: Loss, flags: dict[str, int]) -> list[Level]:
         """Drop the levels and flags of items that sell out if those are too many."""
-        selling_out = [level for level in levels if level.sells_out]
-        try:
-            if not self.allow_zero:
-                refuse_mass_loss(
-                    (len(selling_out), positive),
-                    self._sold_out_in_shop,
-                    percent=self.zero_percent,
-                    what="stock levels above zero would drop to zero",
-                    allow=ALLOW,
-                )
-        except MassLossError as error:
-            self._losses_stopped = error
-            levels = [level for level in levels if not level.sells_out]
-            for name in {level.name for level in selling_out if flags.get(level.name) == 0}:
+        self.losses_stopped = self.guard.refusal(loss, self._loss_in_shop)
+        if not self.losses_stopped:
+            return list(levels)
+        for name in loss.lost:
+            if flags.get(name) == 0:
                 del flags[name]
-        return list(levels)
+        return [level for level in levels if not level.sells_out]
 
-    # --- losses of the whole shop ---------------------------------------------------------------------------
+    # --- losses ---------------------------------------------------------------------------------------------
 
-    def _whole_shop(self) -> "StockSync":
-        """Count losses over all batches, with a report that is thrown away."""
-        scope = replace(self.scope, batch=WHOLE_SHOP, quarantine=Quarantine(), report=SyncReport())
-        return replace(self, scope=scope, foreign=frozenset(), low_stock=[])
+    def _loss_of_flags(self, items: Mapping[str, StockItem], quantities: Found, flags: Mapping[str, int]) -> Loss:
+        """Return the items that only a flag calls sold out. It counts where ERPNext has no Bin at all."""
+        if quantities.has_bins:
+            return Loss()
+        had = {name for name, item in items.items() if item.in_stock}
+        return Loss({name: name for name in had if flags.get(name) == 0}, had)
 
-    def _flags_in_shop(self) -> Counted:
-        shop = self._whole_shop()
-        items, _variants = shop._read_items()
-        quantities = shop._on_hand(items)
-        changes = plan_flags(items, quantities.on_hand, quantities.not_stocked).changes
-        return sum(not in_stock for in_stock in changes.values()), sum(item.in_stock for item in items.values())
-
-    def _sold_out_in_shop(self) -> Counted:
-        shop = self._whole_shop()
+    def _loss_in_shop(self) -> Loss:
+        """Count over all batches, with a report that is thrown away."""
+        shop = replace(self, scope=whole_shop(self.scope), foreign=frozenset(), low_stock=[])
         items, variants = shop._read_items()
-        on_hand = shop._on_hand(items).on_hand
+        quantities = shop._on_hand(items)
+        loss = shop._loss_of_flags(items, quantities, shop._flags(items, quantities))
         skus = [item.item_code for item in items.values() if item.variant_id]
         pages = batched(self.inventory.stocked(skus, len(variants)), ROWS_COMPARED)
-        found = InventoryReader(shop, self.inventory).found_by_sku(items, on_hand, pages)
-        levels, positive = shop._levels(found, on_hand)
-        return sum(level.sells_out for level in levels), positive
+        found = InventoryReader(shop, self.inventory).found_by_sku(items, quantities.on_hand, pages)
+        shop._levels(found, quantities.on_hand, loss)
+        return loss
 
     def _write_flags(self, flags: Mapping[str, int]) -> None:
         if flags:

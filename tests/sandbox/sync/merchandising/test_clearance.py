@@ -285,3 +285,20 @@ def test_the_app_keeps_homepage_rows_that_still_show(trade: Trade, erp: ErpServe
     shown = trade.homepage("clearance_items")
     assert [row["website_item"] for row in shown] == ["WEB-a", "WEB-c"]
     assert shown[0]["name"] == kept
+
+
+def test_an_erp_that_shows_no_batches_empties_no_list(trade: Trade, erp: ErpServer, runner: Runner) -> None:
+    for code in ("a", "b", "c", "d"):
+        trade.item(code)
+        trade.batch(code, 10)
+    assert runner.job(JOB).success
+    before = trade.expiring()
+    assert len(before) == 4
+    for row in erp.store.rows("Batch"):
+        erp.store.delete("Batch", row["name"])
+    run = runner.job(JOB)
+    assert "4 of 4 rows of Expiring Items would go before their day" in run.failure("expiring_items").description
+    assert trade.expiring() == before
+    allowed = {"ops": {"expiring_items": {"config": {"allow_empty": True}}}}
+    assert runner.job(JOB, run_config=allowed).success
+    assert trade.expiring() == []

@@ -20,7 +20,7 @@ def test_only_what_differs_is_written() -> None:
     (level,) = plan.write
     assert level.body == {"inventory_item_id": "iitem_1", "location_id": "sloc_2", "stocked_quantity": 3}
     assert not level.exists
-    assert (plan.counts["found"], plan.counts["unchanged"], plan.positive) == (2, 1, 1)
+    assert (plan.counts["found"], plan.counts["unchanged"], plan.before, plan.after) == (2, 1, 5, 8)
 
 
 def test_where_the_item_cannot_lie_any_more_there_is_none_left() -> None:
