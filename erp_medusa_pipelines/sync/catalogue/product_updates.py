@@ -298,7 +298,7 @@ class ProductUpdates(WebsiteItemSync):
             fields = named.get(number, {})
             if ALL not in fields:
                 left = self._left_out(one, fields, lies_of(error))
-            elif "status" in one.changes and one != one.status_alone:
+            elif "status" in one.changes and len(one.changes) > 1:
                 self.withhold(one.name, one.fingerprint, error.reason, lies=lies_of(error))
                 left = one.status_alone
             else:
