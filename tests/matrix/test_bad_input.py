@@ -70,7 +70,7 @@ FIELDS = (
     *(Field("Website Item", VICTIM, field) for field in ITEM),
     *(Field("Item Price", "its price", field) for field in PRICE),
     *(Field("File", "its picture", field) for field in FILE),
-    Field("Item", CODE, "country_of_origin"),
+    Field("Website Item", VICTIM, "country_of_origin"),
     Field("Item Barcode", CODE, "barcode", key="parent"),
     Field("Item Website Specification", VICTIM, "label", key="parent"),
     Field("Item Website Specification", VICTIM, "description", key="parent"),

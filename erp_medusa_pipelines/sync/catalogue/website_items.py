@@ -21,6 +21,11 @@ FIELDS = (
     "item_code.country_of_origin as country_of_origin", *for_sale.FIELDS,
 )  # fmt: skip
 
+_TEXTS = (
+    "item_group", "web_item_name", "short_description", "web_long_description", "brand", "stock_uom", "website_image",
+    "country_of_origin",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class WebsiteItem:
@@ -68,13 +73,13 @@ class WebsiteItemReader:
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
-        rows = self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)
+        rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
         codes = [row["item_code"] for row in rows if row["item_code"]]
         barcodes: dict[str, str] = {}
         for child in self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
         ):
-            barcodes.setdefault(child["parent"], child["barcode"])
+            barcodes.setdefault(child["parent"], child["barcode"] and str(child["barcode"]))
         today = self._erp.clock().date()
         without_stock = [row["item_code"] for row in rows if row["item_code"] and not row["item_is_stock_item"]]
         bundles = read_bundles(self._erp, without_stock, today)
@@ -88,7 +93,7 @@ class WebsiteItemReader:
             order_by="parent asc, idx asc",
             parent=WEBSITE_ITEM,
         ):
-            specifications[child["parent"]].append((child["label"] or "", child["description"] or ""))
+            specifications[child["parent"]].append((str(child["label"] or ""), str(child["description"] or "")))
         return [
             WebsiteItem(
                 row=row,
@@ -106,3 +111,8 @@ class WebsiteItemReader:
     def _country_codes(self) -> dict[str, str]:
         """Return ISO 3166 codes by ERPNext's country names."""
         return {row["name"]: row["code"].lower() for row in self._erp.rows("Country", ["name", "code"]) if row["code"]}
+
+
+def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with texts as texts: a site may have made such a field a number, which would stop the whole batch."""
+    return row | {name: str(row[name]) for name in _TEXTS if row.get(name) is not None}
