@@ -104,6 +104,10 @@ class MedusaPrices:
                 if for_anybody and entry["currency_code"].upper() == currency and (variant := entry_variant(entry)):
                     yield variant
 
+    def variants(self, ids: Iterable[str]) -> Iterator[Row]:
+        """Those of these variants that exist."""
+        return self._medusa.find("/admin/product-variants", "variants", "id", ids, "id")
+
     def create(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Create entries {variant_id, currency_code, amount}, all or nothing; they come back in any order.
 

@@ -4,7 +4,6 @@ Belongs here: which list a chunk of new entries goes to, the calls, and what a r
 belong here: which entries are wanted (plan.py), or removing entries (removals.py).
 """
 
-import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from functools import cached_property, partial
 
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import PRICE_LISTS, MedusaPrices, batch_route, decimal_of, entry_variant
+from erp_medusa_pipelines.clients.refusals import variants_without_price_set
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.quarantine import lies_of
@@ -20,9 +20,6 @@ from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
 from erp_medusa_pipelines.sync.prices.windows import Window
-
-# Medusa accepts any text as an id, so ids of imported variants may have any form and length.
-_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(slots=True)
@@ -138,7 +135,7 @@ class EntrySender:
             chunk,
             partial(self._send_new, target),
             lies=lies_of,
-            resolve=_without_variant,
+            resolve=self._without_variant,
             recover=partial(self._recover, target),
             route=batch_route(target.list_id) if target.list_id else PRICE_LISTS,
         )
@@ -189,7 +186,7 @@ class EntrySender:
 
     def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
         send = partial(self._send_changed, list_id)
-        self._run.send_chunk(chunk, send, lies=lies_of, resolve=_without_variant, route=batch_route(list_id))
+        self._run.send_chunk(chunk, send, lies=lies_of, resolve=self._without_variant, route=batch_route(list_id))
 
     def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:
         try:
@@ -204,6 +201,22 @@ class EntrySender:
         self._run.report.count("updated", len(group) - len(vanished))
         self._run.report.advance(len(group) - len(vanished))
 
+    def _without_variant(self, error: PermanentError, group: Sequence[Wanted]) -> Resolution[Wanted] | None:
+        """Handle a refusal of prices: Medusa says the same of a variant that is gone and of one without price set."""
+        named = variants_without_price_set(error.reason)
+        lost = [wanted for wanted in group if wanted.variant_id in named]
+        if not lost:
+            return named_by_index(error, group)
+        try:
+            there = {row["id"] for row in self._prices.variants(wanted.variant_id for wanted in lost)}
+        except TransientError:
+            return None
+        rejected = [
+            (one, PermanentError("Medusa", error.where, _why_refused(one.variant_id, one.variant_id in there)))
+            for one in lost
+        ]
+        return [wanted for wanted in group if wanted.variant_id not in named], rejected
+
 
 def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | TransientError:
     """Leave the entries of a list that was deleted during the run for a retry; the next run creates it again."""
@@ -212,15 +225,7 @@ def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | Trans
     return TransientError("Medusa", f"price list {list_id}", f"price list {list_id} was deleted meanwhile", status=404)
 
 
-def _without_variant(error: PermanentError, group: Sequence[Wanted]) -> Resolution[Wanted] | None:
-    """Handle a refusal that names variants which Medusa does not have."""
-    unknown = set(_WORD.findall(error.reason))
-    lost = [wanted for wanted in group if wanted.variant_id in unknown]
-    if not lost:
-        return named_by_index(error, group)
-    again = "the next export creates its product again, with this price"
-    rejected = [
-        (one, PermanentError("Medusa", error.where, f"variant {one.variant_id} is no longer in Medusa: {again}"))
-        for one in lost
-    ]
-    return [wanted for wanted in group if wanted.variant_id not in unknown], rejected
+def _why_refused(variant_id: str, is_there: bool) -> str:
+    if is_there:
+        return f"variant {variant_id} has no price set in Medusa: the next export adds one, and then its price"
+    return f"variant {variant_id} is no longer in Medusa: the next export creates its product again, with this price"
