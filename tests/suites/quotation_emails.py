@@ -233,6 +233,19 @@ class MailSuite:
         assert not run.check(ASSET).passed
         assert "given up by ERPNext" in run.rejects(ASSET)[0]["reason"]
 
+    def test_a_site_that_is_busy_forgets_no_failed_attempt(
+        self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("QUOTATION_EMAIL_ATTEMPTS", "2")
+        monkeypatch.setenv("QUOTATION_EMAIL_RETRY_MINUTES", "0.0001")
+        bad = outbox.add()
+        outbox.sink.refuse.add(f"{bad}@example.com")
+        assert not runs.job(JOB).success
+        busy = {"exception": "frappe.exceptions.SessionStopped", "exc_type": "SessionStopped"}
+        outbox.erp.faults.add(Fault("status", path=SEND_NOW, status=503, json=busy, times=1))
+        assert not runs.job(JOB).success
+        assert "given up after 2 attempts" in runs.job(JOB).rejects(ASSET)[0]["reason"]
+
     def test_a_mail_that_fails_too_often_is_given_up_until_asked_for(
         self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,27 +1,55 @@
 """HTML of Frappe's Text Editor as plain text. The conversion itself is inscriptis'."""
 
+import html
 import re
 
 _BLANK_LINES = re.compile(r"\n{3,}")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#[xX]0*26);?")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
+_ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)[^<>]*?(/?)>")
+_ANY_TAG = re.compile(r"<[^<>]*>")
+_HIDDEN = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_WITHOUT_END = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"))
+
+DEEPEST = 200
+"""Elements inside each other. libxml2 drops what lies deeper than 255, and all that follows."""
 
 
-def plain_text(html: str | None) -> str:
+def plain_text(markup: str | None) -> str:
     """Return the text of an HTML fragment: no tags, entities decoded, blocks and list items on lines of their own."""
-    if not html:
+    if not markup:
         return ""
     # Most fields hold plain text; skipping the parser saves time.
-    text = _text_of(html) if _MARKUP.search(html) else html
+    text = _text_of(markup) if _MARKUP.search(markup) else markup
     lines = (line.replace("\u00a0", " ").strip() for line in text.splitlines())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
-def _text_of(html: str) -> str:
+def _text_of(markup: str) -> str:
     # Imported late: it loads lxml, which most runs do not need.
     from inscriptis import get_text
     from inscriptis.css_profiles import CSS_PROFILES
     from inscriptis.model.config import ParserConfig
 
+    if markup.count("<") > DEEPEST and _depth(markup) > DEEPEST:
+        return _text_of_deep(markup)
     # inscriptis decodes entities a second time after the parser, which would turn escaped text into tags.
-    return get_text(_AMPERSAND.sub("&amp;amp;", html), ParserConfig(css=CSS_PROFILES["strict"]))
+    return get_text(_AMPERSAND.sub("&amp;amp;", markup), ParserConfig(css=CSS_PROFILES["strict"]))
+
+
+def _depth(markup: str) -> int:
+    """Return about how many elements lie inside each other at most."""
+    deepest = depth = 0
+    for is_end, name, is_closed in _ELEMENT.findall(markup):
+        if is_end:
+            depth = max(0, depth - 1)
+        elif not is_closed and name.lower() not in _WITHOUT_END:
+            depth += 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _text_of_deep(nested: str) -> str:
+    """Return the text of HTML that is nested deeper than a parser goes: a line for each piece of text."""
+    text = html.unescape(_ANY_TAG.sub("\n", _HIDDEN.sub("\n", nested)))
+    return "\n".join(piece for line in text.splitlines() if (piece := " ".join(line.split())))

@@ -184,17 +184,17 @@ class QuotationEmails:
             what = {"Sent": "sent", "Error": "failed"}.get(status, "in_doubt") if row else "gone"
             self._report.count(what)
         elif answer is False:
-            del self._memory.holds[mail.name]
+            self._release(mail)
             self._report.count("postponed")
         elif untouched and error is None:
-            del self._memory.holds[mail.name]
+            self._release(mail)
             self._block(BLOCKED, self._erp.clock())
         elif untouched and error is not None and error.ambiguous and error.exc_type is None:
             self._report.count("in_doubt")
             log.warning("%s %s: %s; left alone until its row shows the result", DOCTYPE, mail.name, error.reason)
         elif untouched and isinstance(error, TransientError):
             # The call never reached the queue: no attempt of this mail.
-            del self._memory.holds[mail.name]
+            self._release(mail)
             self._report.count("failed")
             self._last_reason = error.reason
             self._report.defer(DOCTYPE, mail.name, error)
@@ -214,6 +214,14 @@ class QuotationEmails:
         pause = min(self._options.retry_minutes * 2 ** (attempts - 1), LONGEST_RETRY_MINUTES)
         self._hold(changed, shifted(self._erp.clock(), minutes=pause), attempts, reason)
         self._report.defer(DOCTYPE, mail.name, TransientError(self._erp.http.service, "send_now", reason))
+
+    def _release(self, mail: Mail) -> None:
+        """Let the mail be due again at once. Attempts that failed before still count."""
+        attempts = self._memory.attempts(mail.name)
+        if attempts:
+            self._hold(mail, as_text(self._erp.clock()), attempts, "put off, and due again")
+        else:
+            del self._memory.holds[mail.name]
 
     def _hold(self, mail: Mail, until: str, attempts: int, why: str) -> None:
         self._memory.holds[mail.name] = Hold(mail.modified, until, attempts, why)

@@ -41,3 +41,9 @@ def test_no_input_breaks_it_and_nothing_dangles(html: str) -> None:
     text = plain_text(html)
     assert text == text.strip()
     assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("depth", [250, 300, 5000])
+def test_text_inside_many_elements_is_kept_with_what_follows(depth: int) -> None:
+    html = "<div>" * depth + "deep &amp; <b>bold</b>" + "</div>" * depth + "<p>after</p>"
+    assert plain_text(html).split() == ["deep", "&", "bold", "after"]
