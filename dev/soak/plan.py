@@ -35,6 +35,8 @@ FAULTS: tuple[tuple[Server, Mapping[str, Any]], ...] = (
     ("erpnext", {"action": "drop_after", "method": "POST"}),
     ("erpnext", {"action": "drop_after", "path": "send_now"}),
     ("erpnext", {"action": "truncate"}),
+    ("erpnext", {"action": "drip"}),
+    ("medusa", {"action": "replace", "status": 200, "text": "<html><body>Down for maintenance</body></html>"}),
 )
 KILLED: tuple[Process, ...] = ("run", "code", "run", "daemon", "run", "everything", "webserver")
 

@@ -57,6 +57,7 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/products/(\w+)/variants", self._variant),
                 (r"/admin/products/(\w+)/variants/(\w+)", self._updated_variant),
                 (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", self._link),
+                (r"/admin/products/(\w+)/variants/inventory-items/batch", self._relink),
                 (r"/admin/price-lists(?:/(\w+))?", self._price_list),
                 (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
@@ -234,6 +235,9 @@ class PlannedMedusa(ReadingMedusa):
 
     def _link(self, _method: str, _body: Body, _product_id: str, _variant_id: str) -> Row:
         return {}
+
+    def _relink(self, _method: str, _body: Body, _product_id: str) -> Row:
+        return {"created": [], "updated": [], "deleted": []}
 
     def _inventory_item(self, _method: str, body: Body, identifier: str | None) -> Row:
         if identifier:

@@ -64,6 +64,17 @@ def _link(_method: str, body: Body, _answer: Body, known: Known, _product: str, 
     yield Change("Medusa", "update", "variant", variant_id, dict(body), known.name(variant_id))
 
 
+def _relink(_method: str, body: Body, _answer: Body, known: Known, _product: str) -> Iterator[Change]:
+    """Yield a change for each variant: pieces by inventory item that it is stocked by, 0 for those detached."""
+    pieces: dict[str, dict[str, int]] = {}
+    for action in ("create", "update", "delete"):
+        for link in body.get(action) or ():
+            number = 0 if action == "delete" else link["required_quantity"]
+            pieces.setdefault(link["variant_id"], {})[link["inventory_item_id"]] = number
+    for variant_id, links in pieces.items():
+        yield Change("Medusa", "update", "variant", variant_id, {"inventory_items": links}, known.name(variant_id))
+
+
 def _inventory_item(_method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
     key = identifier or answer["inventory_item"]["id"]
     name = str(body.get("sku") or known.name(key))
@@ -150,6 +161,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/products/batch", _products),
         (r"/admin/products/(\w+)/options/batch", _options),
         (r"/admin/products/(\w+)/variants", _variant),
+        (r"/admin/products/(\w+)/variants/inventory-items/batch", _relink),
         (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
         (r"/admin/price-lists(?:/(\w+))?", _price_list),
         (r"/admin/price-lists/(\w+)/prices/batch", _prices),

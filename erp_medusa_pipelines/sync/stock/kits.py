@@ -74,7 +74,9 @@ class Kits:
 
     def _carry_out(self, item: StockItem, variant: Mapping[str, Any], wanted: Links) -> bool:
         """Return whether the variant is linked to the parts now."""
-        there = {link["inventory_item_id"]: link["required_quantity"] for link in variant["inventory_items"] or ()}
+        there = {
+            link["inventory_item_id"]: link.get("required_quantity", 1) for link in variant["inventory_items"] or ()
+        }
         if there == wanted:
             return True
         create = {each: pieces for each, pieces in wanted.items() if each not in there}
@@ -85,7 +87,9 @@ class Kits:
     def _take_apart(self, item: StockItem, variant: Mapping[str, Any]) -> None:
         """Give the variant its own inventory item back where it is linked to parts."""
         links = variant["inventory_items"] or ()
-        parts = [link["inventory_item_id"] for link in links if link["inventory"]["sku"] != variant["sku"]]
+        # In a plan, a variant that it made is linked to nothing but its own.
+        skus = {link["inventory_item_id"]: (link.get("inventory") or variant)["sku"] for link in links}
+        parts = [each for each, sku in skus.items() if sku != variant["sku"]]
         if not parts:
             return
 

@@ -64,6 +64,7 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("delete", prices.delete("plist_1", ["price_1"])),
         ("write_levels", inventory.write_levels(create=[LEVEL], update=[LEVEL])),
         ("stock_variant", inventory.stock_variant(variant)),
+        ("relink", inventory.relink(variant, create={"iitem_1": 2}, delete=["iitem_2"])),
     ]
 
 

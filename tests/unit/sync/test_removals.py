@@ -38,7 +38,7 @@ TAKES_NOTHING = {
     ("catalogue/products.py", "_send", "batch_products"): "creates products",
     ("catalogue/publication.py", "_send", "batch_products"): "publishes products",
     ("catalogue/binding_repair.py", "_send", "batch_products"): "names the owner of a product",
-    ("catalogue/adoption.py", "adopt", "batch_products"): "makes a product whole",
+    ("catalogue/mending.py", "_update_products", "batch_products"): "makes a product whole",
     ("minute/otps.py", "_delete_old", "delete"): "codes that no longer open anything",
 }
 
