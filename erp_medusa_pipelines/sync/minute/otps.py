@@ -51,11 +51,14 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     fields = ["name", "modified", "expiration_time"]
     order = "expiration_time asc, name asc"
     rows = erp.get_list(DOCTYPE, fields, filters=PENDING, order_by=order, limit=len(held) + 1)
+    times = [row["expiration_time"] for row in rows]
+    days = settings.otp_retention_days
+    if not rows and days is None:
+        return Answer(False, "no one-time password has expired")
     now = erp.clock()
-    free = [row["expiration_time"] for row in rows if held.get(row["name"]) != _state(row, now)]
+    free = [time for row, time in zip(rows, times, strict=True) if held.get(row["name"]) != _state(row, now)]
     if free and free[0] < as_text(now):
         return Answer(True)
-    days = settings.otp_retention_days
     if days is not None:
         old = erp.get_list(DOCTYPE, fields[:2], filters=_deletable(now, days), limit=len(held) + 1)
         if any(held.get(row["name"]) != _state(row, now) for row in old):

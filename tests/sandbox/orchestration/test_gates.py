@@ -114,7 +114,7 @@ class TestTicks:
             (Fault("drop_before"), "connection was lost"),
             (Fault("truncate"), ""),
             (Fault("status", status=200, json={"data": [{"name": None}]}), ""),
-            (Fault("status", status=200, text="<html>Welcome</html>"), "returned a web page"),
+            (Fault("status", status=200, text="<html>Welcome</html>"), "something else answered in its place"),
         ],
         ids=lambda value: value.action if isinstance(value, Fault) else "",
     )
