@@ -16,7 +16,7 @@ These ask:
     sales channel, or are sold from stock only
     ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
     rows of Product Collection, of a category        -           half of them               allow_empty
-    rows of Expiring Items before their day          clearance   half of them               allow_empty
+    rows of Expiring Items before their day          clearance   three quarters            allow_empty
 
 Never taken away are pictures (they are added only), collections (a product moves to another one, and an Item Group
 without items keeps its own), variants, and what staff entered; the homepage follows from what staff tick and from the
