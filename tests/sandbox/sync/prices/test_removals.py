@@ -31,7 +31,10 @@ def test_entries_that_cannot_be_deleted_for_now_go_with_the_next_run(shop: Price
 
 def test_entries_of_a_list_that_was_deleted_meanwhile_are_gone_as_well(shop: PricedShop, runner: Runner) -> None:
     items = with_one_price_gone(shop, runner)
-    shop.medusa.faults.add(Fault("status", method="POST", path=ENTRIES_ROUTE, body='"delete"', status=404, times=1))
+    gone = {"type": "not_found", "message": "Price lists with ids: plist_1 was not found"}
+    shop.medusa.faults.add(
+        Fault("status", method="POST", path=ENTRIES_ROUTE, body='"delete"', status=404, json=gone, times=1)
+    )
     assert started(runner, allow_removal=True).success
     assert [shop.shown(item) for item in items[1:]] == [11, 12]
 
