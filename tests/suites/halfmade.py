@@ -79,40 +79,6 @@ def selling(erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Selli
 class HalfMadeSuite:
     """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
 
-    def test_products_that_lost_a_part_are_for_sale_again_and_keep_their_ids(
-        self, selling: SellingShop, medusa: MedusaServer, damage: Damage
-    ) -> None:
-        names = [selling.item() for _ in range(8)]
-        no_set, no_link, no_stock, no_channel, no_profile, no_option, no_variant, no_sku = names
-        selling.night()
-        assert all(selling.is_for_sale(name) for name in names)
-        before = {name: selling.ids(name) for name in names}
-        damage.price_set(before[no_set][1])
-        damage.inventory_link(before[no_link][1])
-        damage.inventory_item(before[no_stock][1])
-        damage.channel(before[no_channel][0])
-        damage.profile(before[no_profile][0])
-        damage.options(before[no_option][0])
-        medusa.admin("DELETE", f"/admin/products/{before[no_variant][0]}/variants/{before[no_variant][1]}")
-        item_id = self._parts(medusa, [no_sku])[no_sku]["variants"][0]["inventory_items"][0]["inventory_item_id"]
-        medusa.admin("POST", f"/admin/inventory-items/{item_id}", json={"sku": None})
-        assert not any(selling.is_for_sale(name) for name in (no_set, no_link, no_stock, no_variant))
-        selling.night()
-        assert {name: selling.is_for_sale(name) for name in names} == dict.fromkeys(names, True)
-        after = {name: selling.ids(name) for name in names}
-        assert after[no_variant][0] == before[no_variant][0]
-        assert {**after, no_variant: before[no_variant]} == before
-        for name, product in self._parts(medusa, names).items():
-            (variant,) = product["variants"]
-            assert [one["id"] for one in product["sales_channels"]] == [medusa.sales_channel_id], name
-            assert product["shipping_profile"]["id"], name
-            assert [one["title"] for one in product["options"]] == ["Default"], name
-            assert [one["value"] for one in variant["options"]] == ["Default"], name
-            assert [one["inventory"]["sku"] for one in variant["inventory_items"]] == [variant["sku"]], name
-        selling.priced.forget()
-        selling.night()
-        assert selling.priced.writes() == []
-
     def test_half_made_products_without_ids_in_the_erp_are_adopted_whole(
         self, selling: SellingShop, medusa: MedusaServer, damage: Damage
     ) -> None:
@@ -169,3 +135,41 @@ class HalfMadeSuite:
         query = [*(("external_id", name) for name in names), ("fields", fields), ("limit", 100)]
         found = medusa.admin("GET", "/admin/products", params=query)["products"]
         return {product["external_id"]: product for product in found}
+
+
+class BoundHalfMadeSuite(HalfMadeSuite):
+    """With products whose ids ERPNext has. Run against the embedded Medusa only: not shown on a real one yet."""
+
+    def test_products_that_lost_a_part_are_for_sale_again_and_keep_their_ids(
+        self, selling: SellingShop, medusa: MedusaServer, damage: Damage
+    ) -> None:
+        names = [selling.item() for _ in range(8)]
+        no_set, no_link, no_stock, no_channel, no_profile, no_option, no_variant, no_sku = names
+        selling.night()
+        assert all(selling.is_for_sale(name) for name in names)
+        before = {name: selling.ids(name) for name in names}
+        damage.price_set(before[no_set][1])
+        damage.inventory_link(before[no_link][1])
+        damage.inventory_item(before[no_stock][1])
+        damage.channel(before[no_channel][0])
+        damage.profile(before[no_profile][0])
+        damage.options(before[no_option][0])
+        medusa.admin("DELETE", f"/admin/products/{before[no_variant][0]}/variants/{before[no_variant][1]}")
+        item_id = self._parts(medusa, [no_sku])[no_sku]["variants"][0]["inventory_items"][0]["inventory_item_id"]
+        medusa.admin("POST", f"/admin/inventory-items/{item_id}", json={"sku": None})
+        assert not any(selling.is_for_sale(name) for name in (no_set, no_link, no_stock, no_variant))
+        selling.night()
+        assert {name: selling.is_for_sale(name) for name in names} == dict.fromkeys(names, True)
+        after = {name: selling.ids(name) for name in names}
+        assert after[no_variant][0] == before[no_variant][0]
+        assert {**after, no_variant: before[no_variant]} == before
+        for name, product in self._parts(medusa, names).items():
+            (variant,) = product["variants"]
+            assert [one["id"] for one in product["sales_channels"]] == [medusa.sales_channel_id], name
+            assert product["shipping_profile"]["id"], name
+            assert [one["title"] for one in product["options"]] == ["Default"], name
+            assert [one["value"] for one in variant["options"]] == ["Default"], name
+            assert [one["inventory"]["sku"] for one in variant["inventory_items"]] == [variant["sku"]], name
+        selling.priced.forget()
+        selling.night()
+        assert selling.priced.writes() == []

@@ -7,7 +7,7 @@ import pytest
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from tests.suites.export import BATCH_ROUTE, EXPORT
-from tests.suites.halfmade import HalfMadeSuite, SellingShop, selling
+from tests.suites.halfmade import BoundHalfMadeSuite, SellingShop, selling
 from tests.support.damage import Damage, StoreDamage
 from tests.support.servers import MedusaServer, embedded_medusa
 
@@ -30,7 +30,7 @@ def damage(store: MedusaStore) -> Damage:
     return StoreDamage(store)
 
 
-class TestHalfMade(HalfMadeSuite):
+class TestHalfMade(BoundHalfMadeSuite):
     pass
 
 
