@@ -10,15 +10,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import dagster as dg
 import psutil
 import pytest
 
 from dev.deployment import ROOT, Deployment, free_port, wait_for
-from erp_medusa_pipelines.local_dagster import FIRST_PORT
 
 DEMO = (sys.executable, "-m", "erp_medusa_pipelines.demo")
 TIMEOUT = 600
@@ -86,44 +84,6 @@ def words_of(home: Path) -> set[str]:
         with suppress(psutil.NoSuchProcess):
             words.update(process.cmdline())
     return words
-
-
-@pytest.mark.timeout(TIMEOUT)
-def test_the_demo_launches_its_runs_in_an_installation_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_machine: Deployment
-) -> None:
-    """The first port is somebody else's, and so is the second one as soon as the demo has chosen it."""
-    home = tmp_path / "demo"
-    before = one_machine.runs()
-    with ExitStack() as stack:
-        with suppress(OSError):  # Then somebody else has it already.
-            stack.enter_context(answering_on(FIRST_PORT, one_machine))
-        process = stack.enter_context(started(home, "--no-serve"))
-        assert process.stdout
-        said = list(iter(process.stdout.readline, "\n")) + list(iter(process.stdout.readline, "\n"))
-        said.append(process.stdout.readline())
-        assert said[-1].startswith("Starting Dagster on port"), said
-        port = int(said[-1].split()[4].rstrip(";"))
-        stack.enter_context(answering_on(port, one_machine))
-        said += process.stdout
-        assert process.wait() == 0, "".join(said)
-    text = "".join(said)
-    assert one_machine.runs() == before
-    assert port != FIRST_PORT
-    assert f"Port {port} was taken meanwhile" in text
-    assert "arning" not in text
-    assert "Done in" in text
-    progress = [line for line in said if " runs, " in line]
-    assert progress == list(dict.fromkeys(progress))
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
-    with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs()
-        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 6
-        # Queued and launched as any other run, which is what the timeline shows.
-        assert all(run.remote_job_origin for run in runs)
-        made = {str(key.to_user_string()) for key in instance.all_asset_keys()}
-    assert {"medusa_products", "medusa_prices", "medusa_stock", "product_collection", "best_deals"} <= made
-    assert processes_of(home) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
