@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
@@ -57,11 +57,16 @@ def add_port(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@contextmanager
-def ending_by_signal() -> Iterator[None]:
+def ending_by_signal() -> AbstractContextManager[None]:
     """SIGTERM and SIGHUP end the command as Ctrl-C does, by KeyboardInterrupt; their default would leave the others."""
+    return _signals_go_to(signal.default_int_handler)
+
+
+@contextmanager
+def _signals_go_to(handler: Any) -> Iterator[None]:
+    """The signals that end a command go to this handler inside the context."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
@@ -155,16 +160,9 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
     return True
 
 
-@contextmanager
-def _deaf() -> Iterator[None]:
+def _deaf() -> AbstractContextManager[None]:
     """A second Ctrl-C must not stop the end half-way."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return _signals_go_to(signal.SIG_IGN)
 
 
 @contextmanager
