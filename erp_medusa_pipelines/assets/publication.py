@@ -1,21 +1,40 @@
-"""Products are published once they are complete: one thin asset over sync/, the last of the export.
+"""Products are published once they are complete, and checked for being for sale: the last asset of the export.
 
 medusa_images, medusa_product_updates, medusa_prices, medusa_stock --> medusa_publication[batch]
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from erp_medusa_pipelines.assets.export import GROUP, KINDS
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.sync.engine.batches import Batch
+
+if TYPE_CHECKING:
+    from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
+    from erp_medusa_pipelines.sync.catalogue.publication import NotBought
 
 ASSET = "medusa_publication"
+CHECK = "can_be_bought"
+BUYABLE_CHECK = dg.AssetCheckSpec(
+    CHECK,
+    asset=ASSET,
+    description=(
+        "A customer can buy every published item: its product is in the sales channel, has a price in force and stock"
+        " at a location of that channel, if only zero pieces. The table says what keeps the others from being bought."
+        " It is an error where something is broken, and a warning where ERPNext has no price."
+    ),
+)
 
 
 def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -33,28 +52,55 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_images", "medusa_product_updates", "medusa_prices", "medusa_stock"],
-        check_specs=[check_spec(ASSET)],
+        check_specs=[check_spec(ASSET), BUYABLE_CHECK],
         description=(
-            "With PUBLISH_WHEN=complete: products with a picture, a price in force and stock go live; what others lack"
-            " is listed. With PUBLISH_WHEN=created there is nothing to do."
+            "Published products that a customer cannot buy are found. With PUBLISH_WHEN=complete, products with a"
+            " picture, a price in force and stock go live; what others lack is listed."
         ),
     )
     def medusa_publication(
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
-        from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
         from erp_medusa_pipelines.sync.catalogue.publication import Publications
 
         with sync_run(context, shop, config, WEBSITE_ITEM) as run:
-            if run.shop.settings.publish_when == "created":
-                return run.result()
-            now, medusa = run.shop.erp.now(), run.shop.medusa
-            channel = medusa.sales_channel_id(run.shop.settings.medusa_sales_channel_id)
-            buyable = CanBeBought(medusa=medusa, sales_channel_id=channel, batch=run.batch, now=now)
-            work = Publications(run.scope, buyable=buyable, today=now.date())
+            buyable, publishes = can_be_bought(run.shop, run.batch), run.shop.settings.publish_when == "complete"
+            work = Publications(run.scope, buyable=buyable, today=buyable.now.date(), publishes=publishes)
             work.run()
             rows = [asdict(one) for one in work.incomplete]
             shown = {"waiting_for": table(rows, {"website_item": "string", "lacks": "string"})} if rows else {}
-            return run.result(metadata=shown)
+            result = run.result(metadata=shown)
+            return result._replace(check_results=[*(result.check_results or ()), _check(run, work.not_bought)])
 
     return [medusa_publication]
+
+
+def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
+    """Build what judges the products of a batch now. The ERP is asked about those without a price in force."""
+    from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
+    from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+    from erp_medusa_pipelines.sync.prices.item_prices import without_price
+
+    settings, medusa, now = shop.settings, shop.medusa, shop.erp.now()
+
+    def unpriced(names: Sequence[str], currency: str) -> dict[str, str]:
+        rule = AmountRule(MedusaPrices(medusa).currencies(), settings.prices_allow_zero)
+        return without_price(shop.erp, settings.erpnext_price_list, rule, names, currency, now.date())
+
+    channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
+    return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced)
+
+
+def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:
+    """Return one result for the whole asset, from this batch and what the others found last."""
+    numbers = {"cannot_be_bought": len(found), "broken": sum(one.is_broken for one in found)}
+    first = sorted(found, key=lambda one: not one.is_broken)
+    everywhere = run.over_batches("not_bought", numbers, [[one.website_item, one.reason] for one in first])
+    is_broken = everywhere.numbers["broken"] > 0
+    rows = {"items": run.item_table(("website_item", "reason"), everywhere.rows)} if everywhere.rows else {}
+    return dg.AssetCheckResult(
+        passed=not everywhere.numbers["cannot_be_bought"],
+        check_name=CHECK,
+        severity=dg.AssetCheckSeverity.ERROR if is_broken else dg.AssetCheckSeverity.WARN,
+        metadata={**everywhere.numbers, **rows},
+    )

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
 from erp_medusa_pipelines.assets.links import desk_url
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
@@ -58,6 +59,14 @@ def check_spec(asset: str) -> dg.AssetCheckSpec:
         asset=asset,
         description="No document is held back because a server refused it. The table says which, and why.",
     )
+
+
+@dataclass(frozen=True)
+class OverBatches:
+    """What the latest runs of all batches found: numbers added up, and the first rows."""
+
+    numbers: Mapping[str, int]
+    rows: Sequence[Sequence[Any]]
 
 
 @dataclass
@@ -129,6 +138,26 @@ class SyncRun:
             shown[LEFT_OVER] = self._left_over()
         kept = {} if value is None else {"value": value}
         return dg.MaterializeResult(metadata=shown, check_results=list(checks), **kept)
+
+    def over_batches(self, key: str, numbers: Mapping[str, int], rows: Sequence[Sequence[Any]]) -> OverBatches:
+        """Keep what this run found of its batch under `key`, and return it together with what the others found last."""
+        instance = self.context.instance
+        state.save(instance, f"{key}/{self._own_batch}", {"numbers": dict(numbers), "rows": [*rows[:ROWS_SHOWN]]})
+        found = [state.load(instance, f"{key}/{batch}") for batch in batch_keys(self.shop.settings.export_batches)]
+        sums = {name: sum(each.get("numbers", {}).get(name, 0) for each in found) for name in numbers}
+        return OverBatches(sums, [row for each in found for row in each.get("rows", ())][:ROWS_SHOWN])
+
+    def item_table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:
+        """Build a table of rows that begin with a Website Item; a link to it follows."""
+        address = self.shop.erp.http.base_url
+        records = [
+            dg.TableRecord(
+                dict(zip((*columns, "link"), (*row, document_url(address, WEBSITE_ITEM, row[0])), strict=True))
+            )
+            for row in rows
+        ]
+        schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in (*columns, "link")])
+        return dg.MetadataValue.table(records, schema)
 
     def _log_rejects(self) -> None:
         fresh = [reject for reject in self.report.rejects if not reject.held]

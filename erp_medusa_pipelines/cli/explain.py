@@ -23,8 +23,9 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_varia
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
-from erp_medusa_pipelines.sync.engine.batches import batch_of_name
+from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
 
 Named = Annotated[str, typer.Argument(help="A Website Item, by name or item_code.")]
 
-ITEM_FIELDS = ("item_code", "web_item_name", "published", "item_group", "website_warehouse", "modified", "medusa_id")
+ITEM_FIELDS = (
+    "item_code",
+    "web_item_name",
+    "published",
+    "item_group",
+    "website_warehouse",
+    "modified",
+    "medusa_id",
+    "medusa_variant_id",
+)
 PRICE_FIELDS = ("name", "price_list", "price_list_rate", "currency", "valid_from", "valid_upto", "customer")
 PRODUCT_FIELDS = "id,external_id,title,status,updated_at,thumbnail,variants.id,variants.sku"
 ENTRY_COLUMNS = ("amount", "currency_code", "type", "status", "starts_at", "ends_at")
@@ -54,6 +64,23 @@ class Sides:
     """Prices in Medusa: amount, currency_code, and type, status and dates of their price list."""
     levels: Sequence[Mapping[str, Any]]
     """Stock in Medusa: location, stocked, reserved."""
+
+
+@dataclass(frozen=True)
+class Sale:
+    """Whether a customer can buy the item now, None where Medusa could not be asked, and why not."""
+
+    is_possible: bool | None = None
+    reasons: Sequence[str] = ()
+    is_wrong: bool = False
+    """Whether the shop shows it and it cannot be bought for another reason than that it is sold out."""
+
+    def __str__(self) -> str:
+        """Return a sentence for people."""
+        if self.is_possible is None:
+            return ""
+        why = f"not buy it now: {'; '.join(self.reasons)}" if self.reasons else " buy it now"
+        return f"A customer can{why}."
 
 
 @dataclass
@@ -85,13 +112,16 @@ def explain(item: Named) -> Answer:
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
-    removed = []
+    removed, sale = [], Sale()
     if not plan.problems:
         with connect(patient=False, settings=settings) as shop:
             removed = [asdict(one) for one in removed_pictures(shop.erp, shop.medusa, items=(sides.name,))]
+            sale = _sale(shop, sides, batch)
     why = _why(sides, batch, plan, found)
     data = {
         "website_item": sides.name,
+        "can_be_bought": sale.is_possible,
+        "cannot_be_bought": list(sale.reasons),
         "why": why,
         "batch": batch,
         "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
@@ -103,9 +133,9 @@ def explain(item: Named) -> Answer:
         "removed_pictures": removed,
         **vars(past),
     }
-    open_ones = found or plan.rejects or past.held
+    open_ones = found or plan.rejects or past.held or sale.is_wrong
     code = ExitCode.CANNOT_TELL if plan.problems else ExitCode.TO_DO if open_ones else ExitCode.FINE
-    return Answer(data, _shown(sides, settings, why, plan, found, past, removed), code)
+    return Answer(data, _shown(sides, settings, sale, why, plan, found, past, removed), code)
 
 
 def _sides(shop: Shop, name: str) -> Sides:
@@ -147,6 +177,27 @@ def _levels(shop: Shop, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
                     "stocked_quantity": level["stocked_quantity"],
                     "reserved_quantity": level["reserved_quantity"],
                 }
+
+
+def _sale(shop: Shop, sides: Sides, batch: str) -> Sale:
+    from erp_medusa_pipelines.assets.publication import can_be_bought
+
+    bound = [product for product in sides.products if product["id"] == sides.item["medusa_id"]]
+    if not bound:
+        return Sale(is_possible=False, reasons=["Medusa has no product for it"])
+    if bound[0]["status"] != "published":
+        return Sale(is_possible=False, reasons=[f"its product is {bound[0]['status']} in Medusa"])
+    buyable = can_be_bought(shop, batch_of_key(batch, shop.settings.export_batches))
+    (product,) = shop.medusa.products_by("id", [bound[0]["id"]], DRAFT_FIELDS)
+    variant_id = sides.item["medusa_variant_id"]
+    row = {"name": sides.name, "medusa_variant_id": variant_id}
+    wrong = [one.reason for one in buyable.judge([row], {sides.name: product})[sides.name]]
+    locations = buyable.sold_through().location_ids
+    sold_out = not wrong and not any(
+        sells_now(variant, locations) for variant in product["variants"] if variant["id"] == variant_id
+    )
+    reasons = ["it is sold out"] if sold_out else wrong
+    return Sale(is_possible=not reasons, reasons=reasons, is_wrong=bool(wrong))
 
 
 def _past(batch: str, documents: Sequence[str]) -> Past:
@@ -195,6 +246,7 @@ def _next(batch: str) -> str:
 def _shown(
     sides: Sides,
     settings: Settings,
+    sale: Sale,
     why: str,
     plan: "Plan",
     found: Sequence[Difference],
@@ -204,7 +256,7 @@ def _shown(
     batch = batch_of_name(sides.name, settings.export_batches)
     shown: list[RenderableType] = [
         Text(f"Website Item {sides.name}, {batch}", style="bold"),
-        Text(why, style="yellow" if found or plan.rejects or plan.problems else "green"),
+        Text(f"{sale} {why}".strip(), style="green" if sale.is_possible and not (found or plan.rejects) else "yellow"),
         table("ERPNext", ("field", "value"), [(key, _text(value)) for key, value in sides.item.items()]),
         _rows("Item Prices", PRICE_FIELDS, sides.prices),
         _rows("Bins", ("warehouse", "actual_qty", "reserved_qty"), sides.bins),

@@ -17,7 +17,7 @@ LIST_FIELDS = "id,description,status,type,starts_at,ends_at,rules_count,metadata
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
-SOLD_ENTRIES = "prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
+SOLD_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
 PRICE_LISTS = "/admin/price-lists"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""

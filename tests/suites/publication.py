@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -57,6 +58,13 @@ class Shop:
         waiting = run.metadata("medusa_publication")["waiting_for"].records
         return next(record.data["lacks"] for record in waiting if record.data["website_item"] == name)
 
+    @staticmethod
+    def not_bought(run: JobRun) -> dict[str, str]:
+        """Why nobody can buy the items that the check names."""
+        table = run.check("medusa_publication", "can_be_bought").metadata["items"]
+        assert isinstance(table, dg.TableMetadataValue)
+        return {str(record.data["website_item"]): str(record.data["reason"]) for record in table.records}
+
 
 @pytest.fixture
 def whole_shop(erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Shop]:
@@ -93,6 +101,38 @@ class PublicationSuite:
         assert [whole_shop.status(name) for name in (whole, bare, hidden)] == ["published", "draft", "draft"]
         whole_shop.medusa.faults.forget_requests()
         assert runner.job(EXPORT, "batch_0").success
+        assert medusa_writes(whole_shop.medusa) == []
+
+    def test_published_items_that_nobody_can_buy_are_named_with_the_reason(
+        self, whole_shop: Shop, runner: Runner
+    ) -> None:
+        right, sold_out, unpriced, refused = (whole_shop.item() for _ in range(4))
+        for name, pieces in ((right, 3), (sold_out, 0), (unpriced, 3), (refused, 3)):
+            whole_shop.stocked.bin(name, "Main", pieces)
+        whole_shop.priced.price(right, 1.5)
+        whole_shop.priced.price(sold_out, 1.5)
+        run = runner.job(EXPORT, "batch_0")
+        check = run.check("medusa_publication", "can_be_bought")
+        assert (check.passed, check.severity.value) == (False, "WARN")
+        why = "ERPNext has no price for it today in Standard Selling"
+        assert whole_shop.not_bought(run) == {unpriced: why, refused: why}
+        price = whole_shop.priced.price(refused, 1.735)
+        no = {"type": "invalid_data", "message": "the amount is refused"}
+        whole_shop.medusa.faults.add(
+            Fault("status", method="POST", path=PRICES_ROUTE, body=r"1\.735", status=400, json=no)
+        )
+        run = runner.job(EXPORT, "batch_0")
+        assert run.check("medusa_publication", "can_be_bought").severity.value == "ERROR"
+        assert whole_shop.not_bought(run) == {unpriced: why, refused: "no price in OMR is in force"}
+        whole_shop.medusa.faults.heal()
+        whole_shop.priced.change(price, price_list_rate=1.6)
+        whole_shop.priced.price(unpriced, 2.5)
+        assert runner.job(EXPORT, "batch_0").success
+        whole_shop.medusa.faults.forget_requests()
+        run = runner.asset("medusa_publication", "batch_0")
+        assert run.check("medusa_publication", "can_be_bought").passed
+        # All products come with one look-up.
+        assert len([seen for seen in whole_shop.medusa.faults.requests if seen.path == "/admin/products"]) == 1
         assert medusa_writes(whole_shop.medusa) == []
 
     def test_an_id_of_a_price_that_is_gone_publishes_nothing(

@@ -33,8 +33,10 @@ UNSAID_OF_VARIANT: Mapping[str, Any] = {
     "barcode": None,
     "manage_inventory": True,
     "allow_backorder": False,
+    "prices": [],
 }
-"""Medusa's defaults for fields that a new product or variant leaves out."""
+UNSAID_OF_LIST: Mapping[str, Any] = {"rules_count": 0, **dict.fromkeys(("metadata", "starts_at", "ends_at"))}
+"""Medusa's defaults for fields that a new product, variant or price list leaves out."""
 
 
 class PlannedMedusa(ReadingMedusa):
@@ -265,14 +267,15 @@ class PlannedMedusa(ReadingMedusa):
             return {"price_list": self._change(identifier, body)}
         self._refuse_unknown_variants(f"{method} /admin/price-lists", body.get("prices") or ())
         own = {key: value for key, value in body.items() if key != "prices"}
-        made = self._make("price_lists", "plist", {"metadata": None, **own, "prices": []})
+        made = self._make("price_lists", "plist", {**UNSAID_OF_LIST, **own, "prices": []})
         made["prices"] += [self._price(entry) for entry in body.get("prices") or ()]
         return {"price_list": {"id": made["id"], "prices": list(made["prices"])}}
 
     def _price(self, entry: Body) -> Row:
         variant_id = entry["variant_id"]
         row = {"id": self._log.new_id("price"), "amount": entry["amount"], "currency_code": entry["currency_code"]}
-        return {**row, "variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
+        for_one = {"min_quantity": None, "rules_count": 0}
+        return {**row, **for_one, "variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
 
     def _refuse_unknown_variants(self, request: str, entries: Iterable[Body]) -> None:
         """Refuse as Medusa does: a price is for a variant that exists."""

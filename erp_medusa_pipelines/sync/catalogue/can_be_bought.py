@@ -5,8 +5,8 @@ how much is in stock (a product that is sold out is complete), or which products
 product_bodies.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.engine.batches import Batch
 
 BUYABLE_FIELDS = (
     "id,external_id,status,sales_channels.id,variants.id,variants.manage_inventory,variants.allow_backorder,"
-    "variants.prices.currency_code,variants.inventory_items.inventory.location_levels.location_id"
+    "variants.prices.id,variants.prices.currency_code,variants.inventory_items.inventory.location_levels.location_id"
 )
 """What `obstacles` needs of a product."""
 
@@ -26,7 +26,9 @@ LISTS_READ_AT_ONCE = 10
 """Price lists per request for their entries."""
 
 Row = Mapping[str, Any]
-What = Literal["product", "channel", "variant", "price", "inventory"]
+What = Literal["product", "channel", "variant", "price set", "price", "inventory"]
+Unpriced = Callable[[Sequence[str], str], Mapping[str, str]]
+"""Of these Website Items those for which ERPNext itself has no price today in a currency, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Obstacle:
 
     what: What
     reason: str
+    is_broken: bool = True
+    """False where the shop is as ERPNext wants it: ERPNext has no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class SoldThrough:
 def obstacles(product: Row | None, variant_id: str, shop: SoldThrough, *, is_priced: bool) -> list[Obstacle]:
     """Return why a product (BUYABLE_FIELDS) cannot be bought. `is_priced`: an entry of a price list is in force."""
     if product is None:
-        return [Obstacle("product", "Medusa has no product with its id")]
+        return [Obstacle("product", "Medusa has no product for it")]
     found: list[Obstacle] = []
     if shop.sales_channel_id not in {channel["id"] for channel in product["sales_channels"] or () if channel}:
         found.append(Obstacle("channel", f"it is not in the sales channel {shop.sales_channel_id}"))
@@ -62,7 +66,7 @@ def obstacles(product: Row | None, variant_id: str, shop: SoldThrough, *, is_pri
 def _price_obstacles(variant: Row, shop: SoldThrough, *, is_priced: bool) -> Iterator[Obstacle]:
     base = variant.get("prices")
     if base is None:
-        yield Obstacle("price", "its variant has no price set, so that Medusa takes no price for it")
+        yield Obstacle("price set", "its variant has no price set, so that Medusa takes no price for it")
     elif not is_priced and not any(price["currency_code"].upper() == shop.currency for price in base):
         yield Obstacle("price", f"no price in {shop.currency} is in force")
 
@@ -71,10 +75,11 @@ def _inventory_obstacles(variant: Row, shop: SoldThrough) -> Iterator[Obstacle]:
     if not variant["manage_inventory"] or variant["allow_backorder"]:
         return
     items = [link.get("inventory") for link in variant["inventory_items"] or ()]
-    levels = [level["location_id"] for item in items if item for level in item["location_levels"] or ()]
+    # A bundle's variant has several, and is sold only if each of them is stocked.
+    levels = [{level["location_id"] for level in item["location_levels"] or ()} if item else set() for item in items]
     if not items:
         yield Obstacle("inventory", "its variant has no inventory item")
-    elif not shop.location_ids.intersection(levels):
+    elif not all(shop.location_ids.intersection(places) for places in levels):
         yield Obstacle("inventory", "it has no stock level at a location of the sales channel")
 
 
@@ -99,29 +104,32 @@ class CanBeBought:
     sales_channel_id: str
     batch: Batch
     now: datetime
+    unpriced: Unpriced = lambda _names, _currency: {}
     _shop: SoldThrough | None = field(default=None, init=False)
     _priced: set[str] | None = field(default=None, init=False)
 
-    def obstacles(self, wanted: Sequence[Row]) -> dict[str, list[Obstacle]]:
-        """Return what keeps these Website Items (name, medusa_id, medusa_variant_id) from being bought, by name.
-
-        One that can be bought has an empty list. Raises TransientError.
-        """
-        found = self.medusa.products_by("id", (row["medusa_id"] for row in wanted), BUYABLE_FIELDS)
-        return self.judge(wanted, {product["id"]: product for product in found})
-
     def judge(self, wanted: Iterable[Row], products: Mapping[str, Row]) -> dict[str, list[Obstacle]]:
-        """Return the same for products that were read already, with BUYABLE_FIELDS at least, by id."""
+        """Return what keeps these Website Items (name, medusa_variant_id) from being bought, by name.
+
+        One that can be bought has an empty list. `products` are theirs by name, with BUYABLE_FIELDS at least. Raises
+        TransientError.
+        """
         shop, priced = self.sold_through(), self._variants_with_price()
-        return {
+        found = {
             row["name"]: obstacles(
-                products.get(row["medusa_id"]),
+                products.get(row["name"]),
                 row["medusa_variant_id"],
                 shop,
                 is_priced=row["medusa_variant_id"] in priced,
             )
             for row in wanted
         }
+        without = [name for name, reasons in found.items() if any(one.what == "price" for one in reasons)]
+        for name, reason in self.unpriced(without, shop.currency).items() if without else ():
+            found[name] = [
+                replace(one, reason=reason, is_broken=False) if one.what == "price" else one for one in found[name]
+            ]
+        return found
 
     def sold_through(self) -> SoldThrough:
         """Return how the shop sells."""

@@ -1,8 +1,9 @@
-"""Drafts are published once a customer can buy them: with a picture, a price and stock (PUBLISH_WHEN=complete).
+"""Drafts are published once a customer can buy them, and published products that nobody can buy are found.
 
-Belongs here: what complete means, and publishing complete products. A published product stays published when its stock
-runs out; product_updates.py handles products whose Website Item is not published. What Medusa needs to sell a product
-is in can_be_bought.py: it is judged by what Medusa holds, never by ids in ERPNext.
+Belongs here: what complete means (PUBLISH_WHEN=complete: with a picture, a price and stock), and publishing complete
+products. A published product stays published when its stock runs out; product_updates.py handles products whose Website
+Item is not published. What Medusa needs to sell a product is in can_be_bought.py: it is judged by what Medusa holds,
+never by ids in ERPNext.
 
 A product waits for a picture while its Website Item has none, since somebody has to attach one. Where one is attached
 and does not arrive - it is damaged, or each upload fails - the product waits a few days only: whoever attached it took
@@ -26,12 +27,11 @@ from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, lies_elsewhe
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
 
-SHOWN_IN_ERP = [["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
+PUBLISHED = [["published", "=", 1]]
 ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", *for_sale.FIELDS]
-STATUS_FIELDS = "id,external_id,status,thumbnail,variants.id"
 _INVENTORY = "variants.inventory_items."
 DRAFT_FIELDS = (
-    f"{BUYABLE_FIELDS},{STATUS_FIELDS},{_INVENTORY}required_quantity,"
+    f"{BUYABLE_FIELDS},thumbnail,{_INVENTORY}required_quantity,"
     f"{_INVENTORY}inventory.location_levels.stocked_quantity,{_INVENTORY}inventory.location_levels.reserved_quantity"
 )
 
@@ -63,10 +63,19 @@ class Incomplete:
     lacks: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotBought:
+    """A Website Item that ERPNext sells, whose product is published or missing, and that no customer can buy."""
+
+    website_item: str
+    reason: str
+    is_broken: bool
+
+
 def missing_parts(product: Row, variant_id: str, obstacles: Sequence[Obstacle], locations: frozenset[str]) -> list[str]:
     """Return what a product (DRAFT_FIELDS) lacks to be sold; `locations` are those of its sales channel."""
     variant = next((one for one in product["variants"] if one["id"] == variant_id), None)
-    in_words = {"price": "price", "inventory": "stock"}
+    in_words = {"price set": "price", "price": "price", "inventory": "stock"}
     missing = [] if product["thumbnail"] else [PICTURE]
     missing += [in_words.get(each.what, each.reason) for each in obstacles]
     if variant is not None and not sells_now(variant, locations):
@@ -89,15 +98,18 @@ def sells_now(variant: Row, locations: frozenset[str]) -> bool:
 
 @dataclass(kw_only=True)
 class Publications(WebsiteItemSync):
-    """One run for one batch; `run` fills `incomplete`. `today` is the ERP's date."""
+    """One run for one batch; `run` fills `incomplete` and `not_bought`. `today` is the ERP's date."""
 
     buyable: CanBeBought
     today: date
+    publishes: bool = True
+    """Whether drafts go live once they are complete; else they are left alone."""
     incomplete: list[Incomplete] = field(default_factory=list)
+    not_bought: list[NotBought] = field(default_factory=list)
 
     def run(self) -> SyncReport:
-        """Publish complete products; transient failures go into the report."""
-        names = list(self.reader.names(self.batch, filters=SHOWN_IN_ERP))
+        """Publish complete products and judge those that are published; transient failures go into the report."""
+        names = list(self.reader.names(self.batch, filters=PUBLISHED))
         self.report.count("found", len(names))
         for some in batched(names, self.options.window):
             if self.outage:
@@ -115,26 +127,24 @@ class Publications(WebsiteItemSync):
         return self.report
 
     def _complete(self, names: Sequence[str]) -> list[Publication]:
-        """Return the drafts among these Website Items that are complete."""
-        published = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=SHOWN_IN_ERP)
+        """Return the drafts among these Website Items that are complete. Notes the others that nobody can buy."""
+        published = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=PUBLISHED)
         rows = [row for row in published if for_sale.reason_against(row, self.today) is None]
-        found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), STATUS_FIELDS)
-        ids = {product["id"]: product for product in found if product["status"] == "draft"}
-        waiting = [row for row in rows if is_own(row, ids.get(row["medusa_id"]))]
+        products = self._own_products(rows, BUYABLE_FIELDS)
+        waiting = [row for row in rows if self.publishes and _status(products.get(row["name"])) == "draft"]
+        # A draft is what staff or the status policy want, if it is not one that waits.
+        self._judge([row for row in rows if _status(products.get(row["name"])) in ("published", "")], products)
         self.report.count("unchanged", len(rows) - len(waiting))
         self.report.advance(len(names) - len(waiting))
         if not waiting:
             return []
-        read = self.medusa.products_by("id", (row["medusa_id"] for row in waiting), DRAFT_FIELDS)
-        drafts = {product["id"]: product for product in read}
+        drafts = self._own_products(waiting, DRAFT_FIELDS)
         obstacles = self.buyable.judge(waiting, drafts)
         locations = self.buyable.sold_through().location_ids
         lacks = {
-            row["name"]: missing_parts(
-                drafts[row["medusa_id"]], row["medusa_variant_id"], obstacles[row["name"]], locations
-            )
+            row["name"]: missing_parts(drafts[row["name"]], row["medusa_variant_id"], obstacles[row["name"]], locations)
             for row in waiting
-            if row["medusa_id"] in drafts
+            if row["name"] in drafts
         }
         for name in self._pictures_given_up([name for name, parts in lacks.items() if parts == [PICTURE]]):
             lacks[name] = []
@@ -147,6 +157,22 @@ class Publications(WebsiteItemSync):
             else:
                 complete.append(Publication(row["name"], row["medusa_id"]))
         return complete
+
+    def _own_products(self, rows: Sequence[Row], fields: str) -> dict[str, Row]:
+        """Return the products of these Website Items by their names. A copy's ids may be those of another item."""
+        found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), fields)
+        products = {product["id"]: product for product in found}
+        return {
+            row["name"]: product
+            for row in rows
+            if (product := products.get(row["medusa_id"])) and is_own({"name": row["name"]}, product)
+        }
+
+    def _judge(self, rows: Sequence[Row], products: Mapping[str, Row]) -> None:
+        for name, reasons in self.buyable.judge(rows, products).items() if rows else ():
+            if reasons:
+                broken = any(one.is_broken for one in reasons)
+                self.not_bought.append(NotBought(name, "; ".join(one.reason for one in reasons), broken))
 
     def _pictures_given_up(self, names: Sequence[str]) -> list[str]:
         """Return those that have waited long enough for an attached picture, and note since when the others wait."""
@@ -168,3 +194,7 @@ class Publications(WebsiteItemSync):
         self.medusa.batch_products(update=updates, fields="id")
         self.report.count("updated", len(group))
         self.report.advance(len(group))
+
+
+def _status(product: Row | None) -> str:
+    return product["status"] if product else ""

@@ -17,7 +17,8 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.names import same_name
-from erp_medusa_pipelines.sync.prices.windows import PriceRow
+from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
+from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
 from erp_medusa_pipelines.sync.shop import for_sale
 
 DOCTYPE = "Item Price"
@@ -26,6 +27,10 @@ ITEMS_PER_REQUEST = 2000
 FIELDS = (
     "name", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto", "creation",
     "modified", "medusa_id", "medusa_price_id",
+)  # fmt: skip
+ITEM_FIELDS = (
+    "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
+    "item_code.variant_of as item_variant_of", *for_sale.FIELDS,
 )  # fmt: skip
 FOR_EVERYBODY = [["customer", "is", "not set"], ["supplier", "is", "not set"], ["batch_no", "is", "not set"]]
 SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
@@ -71,22 +76,22 @@ def check_price_list(erp: ErpNextClient, price_list: str) -> None:
 
 def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
     """Return Website Items that are published or have been exported, ordered by name."""
-    fields = [
-        "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
-        "item_code.variant_of as item_variant_of", *for_sale.FIELDS,
-    ]  # fmt: skip
     today: date | None = None
-    for row in erp.rows(WEBSITE_ITEM, fields, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
+    for row in erp.rows(WEBSITE_ITEM, ITEM_FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
         today = today or erp.clock().date()
         if row["item_code"]:
-            yield PricedItem(
-                row["name"],
-                row["item_code"],
-                row["item_stock_uom"] or row["stock_uom"] or "",
-                row["medusa_variant_id"] or "",
-                template=row["item_variant_of"] or "",
-                is_for_sale=for_sale.reason_against(row, today) is None,
-            )
+            yield _priced_item(row, today)
+
+
+def _priced_item(row: Mapping[str, Any], today: date) -> PricedItem:
+    return PricedItem(
+        row["name"],
+        row["item_code"],
+        row["item_stock_uom"] or row["stock_uom"] or "",
+        row["medusa_variant_id"] or "",
+        template=row["item_variant_of"] or "",
+        is_for_sale=for_sale.reason_against(row, today) is None,
+    )
 
 
 def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:
@@ -100,6 +105,31 @@ def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]
     for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
         by_code[row["item_code"]].append(row)
     return {item.item_code: _item_prices(item, by_code) for item in items}
+
+
+def without_price(
+    erp: ErpNextClient, price_list: str, rule: AmountRule, names: Sequence[str], currency: str, today: date
+) -> dict[str, str]:
+    """Return those of these Website Items for which ERPNext itself has no price today, with the reason.
+
+    `currency` is that of the shop's region, in capitals.
+    """
+    rows = erp.rows_in(WEBSITE_ITEM, list(ITEM_FIELDS), names)
+    items = [_priced_item(row, today) for row in rows if row["item_code"]]
+    prices = read_prices(erp, price_list, items) if items else {}
+    found = {item.name: _why_none(prices[item.item_code], price_list, rule, currency, today) for item in items}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _why_none(prices: ItemPrices, price_list: str, rule: AmountRule, currency: str, today: date) -> str | None:
+    row = in_force(prices.rows, today)
+    if row is None:
+        return f"ERPNext has no price for it today in {price_list}"
+    try:
+        amount_of(row, rule)
+    except PriceRefusedError as error:
+        return f"its price in {price_list}: {error.reason}"
+    return None if row.currency == currency else f"its price in {price_list} is in {row.currency}, not in {currency}"
 
 
 def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]]]) -> ItemPrices:

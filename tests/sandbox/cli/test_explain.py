@@ -51,6 +51,25 @@ def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: Erp
     assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")
 
 
+def test_the_first_line_says_whether_a_customer_can_buy_it(
+    erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
+) -> None:
+    """An item without a price looked as if all was well."""
+    right, unpriced, sold_out, halfmade = shop.item(), shop.item(rate=None), shop.item(quantity=0), shop.item()
+    erp_medusa("sync", right, unpriced, sold_out, halfmade)
+    medusa.admin("POST", f"/admin/products/{shop.product_of(halfmade)}", json={"sales_channels": []})
+    told = {name: erp_medusa("explain", name) for name in (right, unpriced, sold_out, halfmade)}
+    assert {name: (one.code, one.data["can_be_bought"]) for name, one in told.items()} == {
+        right: (0, True),
+        unpriced: (1, False),
+        sold_out: (0, False),
+        halfmade: (1, False),
+    }
+    assert told[unpriced].data["cannot_be_bought"] == ["ERPNext has no price for it today in Standard Selling"]
+    assert told[sold_out].data["cannot_be_bought"] == ["it is sold out"]
+    assert told[halfmade].data["cannot_be_bought"][0].startswith("it is not in the sales channel")
+
+
 def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
     """On a first day every group of the shop lacks its collection: that is no difference of this item."""
     gloves, chairs = shop.catalogue.group("Gloves"), shop.catalogue.group("Chairs")

@@ -29,10 +29,11 @@ class Shop:
         self.priced = PricedShop(catalogue, erp, medusa)
         self.stocked = StockedShop(catalogue, erp, medusa)
 
-    def item(self, rate: float = 1.5, quantity: float = 7, **fields: Any) -> str:
-        """A Website Item with a price and stock."""
+    def item(self, rate: float | None = 1.5, quantity: float = 7, **fields: Any) -> str:
+        """A Website Item with a price, unless that is None, and stock."""
         name = self.stocked.item("Main", {"Main": quantity}, stock_uom="Nos", **fields)
-        self.priced.price(name, rate)
+        if rate is not None:
+            self.priced.price(name, rate)
         return name
 
     def product_of(self, item: str) -> str:
@@ -76,6 +77,14 @@ def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
     again = plan(runner)
     assert again.rows == []
     assert unlike(again, runner.job(EXPORT, "batch_0")) == []
+
+
+def test_a_first_night_that_publishes_what_is_complete_can_be_planned(
+    shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("PUBLISH_WHEN", "complete")
+    shop.item()
+    assert list(plan(runner).problems) == []
 
 
 def test_an_item_that_says_little_is_planned_to_the_last_number_too(shop: Shop, runner: Runner, erp: ErpServer) -> None:

@@ -8,6 +8,7 @@ import pytest
 from erp_medusa_pipelines.sync.catalogue.can_be_bought import SoldThrough, is_in_force, obstacles
 
 SHOP = SoldThrough("sc_1", frozenset({"sloc_1"}), "OMR")
+HERE = {"inventory": {"location_levels": [{"location_id": "sloc_1"}]}}
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
@@ -37,7 +38,7 @@ def test_a_whole_product_with_a_price_in_force_can_be_bought() -> None:
     ("changed", "is_priced", "lacks"),
     [
         ({}, False, ["price"]),
-        ({"no_price_set": True}, True, ["price"]),
+        ({"no_price_set": True}, True, ["price set"]),
         ({"prices": [{"currency_code": "omr"}]}, False, []),
         ({"prices": [{"currency_code": "usd"}]}, False, ["price"]),
         ({"channels": []}, True, ["channel"]),
@@ -46,6 +47,8 @@ def test_a_whole_product_with_a_price_in_force_can_be_bought() -> None:
         ({"inventory_items": [{"inventory": {"location_levels": []}}]}, True, ["inventory"]),
         ({"inventory_items": [{"inventory": {"location_levels": [{"location_id": "sloc_2"}]}}]}, True, ["inventory"]),
         ({"inventory_items": [{}]}, True, ["inventory"]),
+        ({"inventory_items": [HERE, HERE]}, True, []),
+        ({"inventory_items": [HERE, {"inventory": {"location_levels": []}}]}, True, ["inventory"]),
         ({"inventory_items": [], "manage_inventory": False}, True, []),
         ({"inventory_items": [], "allow_backorder": True}, True, []),
         ({"channels": [], "inventory_items": []}, False, ["channel", "price", "inventory"]),
