@@ -15,6 +15,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.refusals import FIELD_EXISTS
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.fields import missing_fields
@@ -147,7 +148,7 @@ def _custom_fields(erp: ErpNextClient, doctype: str) -> Step:
             try:
                 erp.insert("Custom Field", values)
             except PermanentError as error:
-                if "already exists" not in error.reason:
+                if not FIELD_EXISTS.search(error.reason):
                     raise
                 refused.add(fieldname)
 

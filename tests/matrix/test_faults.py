@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from erp_medusa_sandbox.faults import Fault, SeenRequest
-from tests.matrix.judge import EVERYTHING, fail_with, failures, still_wrong, undisturbed
+from tests.matrix.judge import EVERYTHING, fail_with, failures, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
 from tests.matrix.shop import SCENARIOS, Shop, Snapshot
 from tests.support.runs import JobRun
@@ -133,4 +133,4 @@ def reasons(runs: list[JobRun]) -> list[str]:
 
 def refused(runs: list[JobRun]) -> bool:
     """Whether a check tells of something."""
-    return any(not check.passed for run in runs for check in run.result.get_asset_check_evaluations())
+    return any(is_refusal(check) for run in runs for check in run.result.get_asset_check_evaluations())

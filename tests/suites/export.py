@@ -182,7 +182,10 @@ class ExportSuite:
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:
         name = catalogue.item(catalogue.group("Trays"))
-        refused = {"type": "invalid_data", "message": "Invalid request: Value for field 'title' is not taken"}
+        refused = {
+            "type": "invalid_data",
+            "message": "Invalid request: Value for field 'title' too long, expected at most: '10'",
+        }
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=400, json=refused))
         assert not runner.asset("medusa_products", "batch_0").check("medusa_products").passed
         medusa.faults.forget_requests()

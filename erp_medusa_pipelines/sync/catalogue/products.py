@@ -8,7 +8,6 @@ of the last chunk are written. Memory holds only a few chunks, whatever the size
 """
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, TAKEN, is_any
 from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
@@ -47,9 +47,6 @@ PUBLISHED = [["published", "=", 1]]
 UNBOUND = [["medusa_id", "is", "not set"], ["medusa_variant_id", "is", "not set"]]
 
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
-
-_TAKEN = re.compile(r"already exists", re.IGNORECASE)
-_INVENTORY_TAKEN = re.compile(r"^Inventory item with sku: .* already exists", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +169,9 @@ class ProductExport(WebsiteItemSync):
 
     def _resolve(self, error: PermanentError, group: Sequence[Candidate]) -> Resolution[Candidate] | None:
         """Handle what the refusal names: fields of numbered items, or keys that another product already has."""
-        if not _TAKEN.search(error.reason):
+        if not is_any(error.reason, TAKEN):
             return named_by_index(error, group)
-        if _INVENTORY_TAKEN.search(error.reason) and (settled := self._take_over_inventory(group)):
+        if INVENTORY_TAKEN.search(error.reason) and (settled := self._take_over_inventory(group)):
             return settled
         known = self._without_lost_owners(self._adopter.by_keys([candidate.item for candidate in group]))
         free = [one for one in group if one.name in known and _may_be_adopted(one, known[one.name])]

@@ -1,22 +1,18 @@
 """Which fields of a product's update Medusa refused, by what its refusal says.
 
-Belongs here: the recorded texts, and what they name. Does not belong here: what is done about it (product_updates.py).
+Belongs here: what the recorded texts (clients/refusals.py) name. Does not belong here: what is done about it
+(product_updates.py).
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, KEY_TAKEN, NO_SUCH_ENTITY, numbered_fields
 from erp_medusa_pipelines.sync.catalogue.product_changes import METADATA_FIELDS, PRODUCT_FIELDS, VARIANT_FIELDS
 
 ALL = ""
 """Stands for every field of a product that a refusal names without naming a field which is sent."""
-
-_BY_NUMBER = re.compile(r"\bfield '(?:update, )?(\d+), ([^']*)'", re.IGNORECASE)
-_TAKEN = re.compile(r"^Product variant with (sku|barcode): (.*), already exists", re.IGNORECASE)
-_INVENTORY_TAKEN = re.compile(r"^Inventory item with sku: (.*), already exists", re.IGNORECASE)
-_UNKNOWN = re.compile(r"\brelationship (\w+): (\S+), but such entity does not exist", re.IGNORECASE)
 
 _VARIANT_FIELDS = {key: name for name, key in VARIANT_FIELDS.items()}
 _LINKS = {
@@ -41,23 +37,11 @@ def named_fields(reason: str, group: Sequence[Changes]) -> dict[int, dict[str, s
     Only fields that are sent are named, so leaving them out is never the same request again.
     """
     found: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, name, said in (*_by_number(reason), *_by_value(reason, group)):
+    by_number = ((number, _field_at(path.split(", ")), said) for number, path, said in numbered_fields(reason))
+    for number, name, said in (*by_number, *_by_value(reason, group)):
         if number < len(group):
             found[number][name if name in group[number] else ALL] = said
-    if not found and len(group) == 1:
-        words = set(re.findall(r"\w+", reason.casefold()))
-        named = {_MEDUSA_NAMES[word] for word in words & _MEDUSA_NAMES.keys()}
-        found[0].update(dict.fromkeys(named & group[0].keys(), reason))
     return {number: fields for number, fields in found.items() if fields}
-
-
-def _by_number(reason: str) -> list[tuple[int, str, str]]:
-    """Return what the validation of a request says, e.g. "Value for field 'update, 3, title' too long"."""
-    found = []
-    for said in reason.removeprefix("Invalid request: ").split("; "):
-        for number, path in _BY_NUMBER.findall(said):
-            found.append((int(number), _field_at(path.split(", ")), said))
-    return found
 
 
 def _field_at(path: Sequence[str]) -> str:
@@ -70,12 +54,12 @@ def _field_at(path: Sequence[str]) -> str:
 
 def _by_value(reason: str, group: Sequence[Changes]) -> list[tuple[int, str, str]]:
     """Return every product that is sent a value which the refusal names as taken or unknown."""
-    if match := _TAKEN.search(reason):
-        wanted = [(match.group(1).lower(), match.group(2))]
-    elif match := _INVENTORY_TAKEN.search(reason):
-        wanted = [("sku", match.group(1)), ("manage_inventory", True)]
-    elif match := _UNKNOWN.search(reason):
-        wanted = [(_LINKS.get(match.group(1).lower(), ALL), match.group(2))]
+    if match := KEY_TAKEN.search(reason):
+        wanted = [(match["field"].lower(), match["value"])]
+    elif match := INVENTORY_TAKEN.search(reason):
+        wanted = [("sku", match["value"]), ("manage_inventory", True)]
+    elif match := NO_SUCH_ENTITY.search(reason):
+        wanted = [(_LINKS.get(match["field"].lower(), ALL), match["value"])]
     else:
         return []
     return [

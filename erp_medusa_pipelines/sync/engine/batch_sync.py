@@ -4,7 +4,6 @@ Belongs here: reading documents in windows, noting rejects and leftovers, holdin
 up on an unavailable server, sending chunks. Does not belong here: any DocType, or what products, prices or stock are.
 """
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import PRODUCTS_BATCH, MedusaClient
+from erp_medusa_pipelines.clients.refusals import numbered_fields
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
@@ -55,8 +55,6 @@ class Sendable(Protocol):
 S = TypeVar("S", bound=Sendable)
 D = TypeVar("D")
 """A document as its reader gives it."""
-
-_INDEXED = re.compile(r"Field '(?:create|update), (\d+), [^']*'[^;]*")
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,7 @@ class BatchSync:
 
 def named_by_index(error: PermanentError, group: Sequence[S]) -> Resolution[S] | None:
     """Items that Medusa's validation names by their number in the call, e.g. "Field 'create, 5, title' ..."."""
-    named = {int(match.group(1)): match.group(0) for match in _INDEXED.finditer(error.reason)}
+    named = {number: said for number, _path, said in numbered_fields(error.reason)}
     if not named or any(index >= len(group) for index in named):
         return None
     rejected = [

@@ -4,7 +4,6 @@ Belongs here: the two kinds of holds, and the stored format. Does not belong her
 (orchestration/state.py).
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.clients.refusals import ABOUT_A_VALUE, is_any
 
 MOST_FAILURES = 3
 """So often a document fails alone, while the server takes others, before it counts as rejected."""
@@ -26,12 +26,6 @@ LONGEST_FINGERPRINT = 32
 FORMAT = 2
 """Of what is stored. Earlier ones took reasons for the document's own that may lie elsewhere: these are tried again."""
 
-_ABOUT_A_VALUE = re.compile(
-    r"\bField '[^']*' is required|\bValue for field '|\bExpected(?: type)?: '[^']*' for field '"
-    r"|^Invalid product handle '|^Product title is required"
-)
-"""What Medusa's validation says of a value in the request, as recorded. All else may be about something else."""
-
 
 class Lies(Enum):
     """Where the reason of a refusal lies, which decides when the hold ends. Every hold must say it."""
@@ -44,7 +38,7 @@ class Lies(Enum):
 
 def lies_of(error: ApiError) -> Lies:
     """Return where the reason of a server's refusal lies: elsewhere, unless its text is known to be about a value."""
-    known = error.status == 400 and _ABOUT_A_VALUE.search(error.reason)
+    known = error.status == 400 and is_any(error.reason, ABOUT_A_VALUE)
     return Lies.IN_THE_DOCUMENT if known else Lies.ELSEWHERE
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.refusals import NOT_FOUND
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -287,7 +288,8 @@ def _homepage_expected() -> Iterator[None]:
     try:
         yield
     except PermanentError as error:
-        if error.status != 404 or ACTIVE_HOMEPAGE not in error.reason:
+        missing = NOT_FOUND.search(error.reason)
+        if error.status != 404 or not missing or not missing["document"].endswith(ACTIVE_HOMEPAGE):
             raise
         raise PermanentError(
             error.service,

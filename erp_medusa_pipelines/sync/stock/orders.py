@@ -15,6 +15,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.clients.refusals import FIELD_NOT_PERMITTED
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _listed(erp: ErpNextClient, probe: Sequence[str]) -> list[str] | None:
     except AccessError:
         raise
     except PermanentError as error:
-        if "Field not permitted in query" in error.reason:
+        if FIELD_NOT_PERMITTED.search(error.reason):
             # Without the app's field there are no orders from Medusa.
             return []
         log.warning("Sales Orders cannot be listed, so they are read one by one: %s", error.reason)
