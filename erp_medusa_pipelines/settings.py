@@ -197,6 +197,9 @@ class Settings(BaseSettings):
             " or more than half of a small shop) none is, and the run fails: is it the right Medusa and ERPNext?"
         ),
     )
+    alike_rejects_percent: int = Field(
+        5, ge=0, le=100, description="Of a batch, the percentage that may be refused alike; above it (and 10): an error"
+    )
     field_policies: FieldPolicies = Field(
         default_factory=dict,
         description=(

@@ -22,7 +22,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
+from erp_medusa_pipelines.orchestration.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.orchestration.runs import first_batch_of, only_batch_of
@@ -33,7 +33,7 @@ from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, MassLossError, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport, refused_alike
 
 NAMES_KEPT = 5000
 """Names of rejected documents in a check's metadata beyond its table."""
@@ -141,9 +141,10 @@ class SyncRun:
 
     def over_batches(self, key: str, numbers: Mapping[str, int], rows: Sequence[Sequence[Any]]) -> OverBatches:
         """Keep what this run found of its batch under `key`, and return it together with what the others found last."""
-        instance = self.context.instance
-        state.save(instance, f"{key}/{self._own_batch}", {"numbers": dict(numbers), "rows": [*rows[:ROWS_SHOWN]]})
-        found = [state.load(instance, f"{key}/{batch}") for batch in batch_keys(self.shop.settings.export_batches)]
+        instance, own = self.context.instance, self._own_batch
+        state.save(instance, f"{key}/{own}", {"numbers": dict(numbers), "rows": [*rows[:ROWS_SHOWN]]})
+        batches = batch_keys(self.shop.settings.export_batches) if own else [own]
+        found = [state.load(instance, f"{key}/{batch}") for batch in batches]
         sums = {name: sum(each.get("numbers", {}).get(name, 0) for each in found) for name in numbers}
         return OverBatches(sums, [row for each in found for row in each.get("rows", ())][:ROWS_SHOWN])
 
@@ -181,13 +182,23 @@ class SyncRun:
         rejects.sort(key=lambda reject: reject.held)
         names = [f"{reject.doctype} {reject.name}" for reject in rejects[:NAMES_KEPT]]
         beyond = {DOCUMENTS: dg.MetadataValue.json(names)} if len(rejects) > ROWS_SHOWN else {}
+        alike = self._refused_alike()
         return dg.AssetCheckResult(
             passed=not rejects,
             check_name=CHECK,
             # A warning: the document waits for somebody, and nothing of the others is lost. Lost work is an error.
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={NUMBER: len(rejects), **self._table(rejects), **beyond},
+            severity=dg.AssetCheckSeverity.ERROR if alike else dg.AssetCheckSeverity.WARN,
+            metadata={NUMBER: len(rejects), **({ALIKE: alike} if alike else {}), **self._table(rejects), **beyond},
         )
+
+    def _refused_alike(self) -> str:
+        """Return what is refused so often that it is no matter of single documents, over all batches; mostly ""."""
+        found = max(self.report.counts["found"], len(self.report.rejects))
+        kinds = refused_alike(self.report.rejects, found, self.shop.settings.alike_rejects_percent)
+        where = f" in {self._own_batch}" if self._own_batch else ""
+        lines = [[f"{number} of {found}{where}: {reason}"] for reason, number in kinds]
+        everywhere = self.over_batches(f"alike/{asset_name(self.context.asset_key)}", {}, lines)
+        return "\n".join(line for (line,) in everywhere.rows)
 
     @property
     def _holds_documents(self) -> bool:

@@ -20,6 +20,9 @@ NUMBER = "rejected"
 DOCUMENTS = "documents"
 """Metadata key: names of all refused documents, where the table does not show all of them."""
 
+ALIKE = "refused_alike"
+"""Metadata key: reasons for which so many documents are refused that it is no matter of single ones, one a line."""
+
 KEPT_TABLE = "differences"
 """Metadata key: values in Medusa that differ from the ERP's and that a field policy keeps."""
 
@@ -38,6 +41,8 @@ class Rejects:
     at: datetime
     number: int
     lines: Mapping[str, str]
+    alike: str = ""
+    """Reasons for which many of them are refused, one a line, with the numbers."""
 
 
 def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
@@ -50,7 +55,9 @@ def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
             metadata = verdict.evaluation.metadata
             number, lines = metadata.get(NUMBER), _lines(metadata)
             count = number.value if isinstance(number, dg.IntMetadataValue) else len(lines)
-            found.append(Rejects(asset_name(key.asset_key), verdict.run_id, verdict.at, count or 0, lines))
+            many = metadata.get(ALIKE)
+            alike = str(many.value) if many else ""
+            found.append(Rejects(asset_name(key.asset_key), verdict.run_id, verdict.at, count or 0, lines, alike))
     return found
 
 

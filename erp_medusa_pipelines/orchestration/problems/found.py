@@ -96,8 +96,15 @@ def _housekeeping(instance: dg.DagsterInstance, settings: Settings) -> Iterator[
 
 
 def _refused(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Problem]:
-    """Yield assets of which documents are refused."""
+    """Yield assets of which documents are refused, and those of which many are for one reason."""
     for found in rejects.read_rejects(instance):
+        if found.alike:
+            text = (
+                f"{found.alike}\n"
+                "What to do: So many are no bad documents. Look for what they have in common: a setting, a right, a"
+                f" plugin of the server, a proxy.\nRun: {run_link(found.run_id, settings)}"
+            )
+            yield Problem(f"alike/{found.asset}", f"{found.asset}: many documents are refused alike", text, found.at)
         if found.number:
             text = [
                 f"Refused now: {found.number}",

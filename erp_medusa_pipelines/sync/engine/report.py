@@ -4,10 +4,11 @@ Belongs here: the numbers and rows that every materialization reports, collected
 how they are shown (assets/) or kept between runs (orchestration/).
 """
 
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from erp_medusa_pipelines.clients.failures import ApiError
@@ -26,6 +27,23 @@ class Reject:
     field: str = ""
     held: bool = False
     """True when it was rejected by an earlier run and has not changed since: it was not sent again."""
+
+
+FEW = 10
+"""So many documents refused alike are that many bad documents."""
+
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
+"""What differs in the reasons of two documents that are refused alike: values, ids, codes, amounts."""
+
+
+def refused_alike(rejects: Iterable[Reject], found: int, percent: int) -> list[tuple[str, int]]:
+    """Return (the reason of the first, number) of rejects of one kind that are too many to be bad documents."""
+    kinds: dict[tuple[str, str], list[Reject]] = {}
+    for one in rejects:
+        words = _PARTICULAR.sub("", one.reason.replace(one.name, ""))
+        kinds.setdefault((one.field, words), []).append(one)
+    many = (each for each in kinds.values() if len(each) > FEW and len(each) * 100 > found * percent)
+    return [(each[0].reason, len(each)) for each in many]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 from erp_medusa_pipelines.assets import reporting
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -73,6 +74,23 @@ def test_the_check_tells_of_the_rejects_of_all_batches(
     again = runner.asset("medusa_products", "batch_1")
     assert again.metadata("medusa_products")["rejected"] == 0
     assert [row["document"] for row in again.rejects("medusa_products")] == [f"Website Item {names[0]}"]
+
+
+def test_many_that_are_refused_alike_are_a_trouble_of_their_own(
+    catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+) -> None:
+    catalogue.items(11, catalogue.group("G"))
+    refused = {"type": "invalid_data", "message": "a plugin of this shop refuses it"}
+    medusa.faults.add(Fault("status", method="POST", path="/admin/products/batch", status=400, json=refused))
+    run = runner.asset("medusa_products", "batch_0")
+    assert run.success
+    check = run.check("medusa_products")
+    said = "11 of 11 in batch_0: a plugin of this shop refuses it"
+    assert (check.severity.value, check.metadata["refused_alike"].value) == ("ERROR", said)
+    assert [found.alike for found in read_rejects(runner.instance)] == [said]
+    medusa.faults.heal()
+    assert runner.asset("medusa_products", "batch_0").check("medusa_products").passed
+    assert [found.alike for found in read_rejects(runner.instance)] == [""]
 
 
 def test_what_is_held_back_outlives_a_failed_run(

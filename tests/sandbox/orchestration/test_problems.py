@@ -140,6 +140,22 @@ def test_another_failing_check_is_told_and_a_warning_after_a_while(
     assert [title.split(":")[0] for title in receiver.titles] == ["quotation_emails", "Over", "quotation_emails"]
 
 
+def test_many_documents_that_are_refused_alike_are_told_at_once_with_the_servers_words(
+    daemon: Daemon, receiver: Webhook
+) -> None:
+    said = "241 of 1668 in batch_0: a plugin of this shop refuses it"
+    for metadata in ({"rejected": 241, "refused_alike": said}, {"rejected": 241}):
+        daemon.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("medusa_prices"), check_name="nothing_rejected", passed=False, metadata=metadata
+            )
+        )
+        daemon.sensor(SENSOR)
+    told = {message["title"]: message["message"] for message in receiver.received}
+    assert said in told["medusa_prices: many documents are refused alike"]
+    assert "Over: medusa_prices: many documents are refused alike" in told
+
+
 def test_each_receiver_gets_each_message_once_whatever_the_other_does(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
 ) -> None:
