@@ -126,6 +126,19 @@ class _Frappe:
         return [row[pluck] for row in rows] if pluck else [Attributes(row) for row in rows]
 
 
+    def get_list(
+        self, doctype: str, *, fields: Any = None, filters: Any = None, order_by: str = "", limit_page_length: int = 20
+    ) -> list[Any]:
+        listed = ListRequest(doctype, fields=fields, filters=filters, order_by=order_by, limit=limit_page_length)
+        try:
+            rows = run(self._request.site, self._request.user, listed)
+        except ErpError as error:
+            if error.exc_type == "PermissionError":
+                raise PermissionError(doctype) from error
+            raise
+        return [Attributes(row) for row in rows]
+
+
 class _Database:
     """`frappe.db`: values without a document around them."""
 

@@ -1,0 +1,1 @@
+"""What changed in ERPNext since the last question, and which Website Items that concerns."""

@@ -1,0 +1,209 @@
+"""What changed in ERPNext and which Website Items that concerns, asked over a real socket."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.several_lists import LISTS_METHOD, lists_script_text
+from erp_medusa_pipelines.sync.changes.concerned import concerned_items, groups_changed, price_list_changed
+from erp_medusa_pipelines.sync.changes.feed import Changes, Positions, read_changes
+from erp_medusa_pipelines.sync.changes.watched import WATCHED, Part
+from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.erp_client import client_of
+from tests.support.servers import ErpServer, embedded_erpnext
+
+LONG_AGO = "2020-01-01 00:00:00"
+
+
+class Feed:
+    """A reader with its positions, and the staff whose changes it reads."""
+
+    def __init__(self, erp: ErpServer) -> None:
+        self.server = erp
+        self.client = client_of(erp)
+        self.staff = client_of(erp)
+        self.catalogue = Catalogue(erp.store)
+        self.group = self.catalogue.group("Gloves")
+        erp.store.insert("Currency", name="OMR", currency_name="OMR", enabled=1)
+        self.positions: Positions = {}
+
+    def ask(self, most: int = 100) -> Changes:
+        found = read_changes(self.client, self.positions, most)
+        self.positions = found.positions
+        return found
+
+    def concerned(self) -> dict[str, frozenset[Part]]:
+        return concerned_items(self.client, self.ask().rows)
+
+    def old(self, doctype: str, name: str) -> None:
+        self.server.store.set(doctype, name, modified=LONG_AGO, creation=LONG_AGO)
+
+    def written(self, doctype: str, **fields: object) -> None:
+        """Write a document of now, as ERPNext does by itself."""
+        # The header has whole seconds.
+        now = str(self.client.now().replace(tzinfo=None) + timedelta(seconds=1))
+        self.server.store.insert(doctype, **fields, creation=now, modified=now)
+
+    def item(self, **fields: object) -> str:
+        """Add an item that has not changed for long."""
+        name = self.catalogue.item(self.group, **fields)
+        self.old("Website Item", name)
+        self.old("Item", self.code(name))
+        return name
+
+    def code(self, name: str) -> str:
+        return self.catalogue.row(name)["item_code"]
+
+    def install_script(self) -> None:
+        self.server.store.insert(
+            "Server Script", name=LISTS_METHOD, script_type="API", api_method=LISTS_METHOD, script=lists_script_text()
+        )
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    with embedded_erpnext() as erp:
+        made = Feed(erp)
+        yield made
+        made.client.http.close()
+        made.staff.http.close()
+
+
+def test_the_first_question_begins_now_and_a_change_is_seen_once(feed: Feed) -> None:
+    name = feed.item()
+    assert feed.ask().rows == {}
+    feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    assert feed.concerned() == {name: frozenset({Part.ITEM})}
+    assert feed.ask().rows == {}
+    feed.staff.update("Website Item", name, {"web_item_name": "Newer"})
+    assert feed.concerned() == {name: frozenset({Part.ITEM})}
+
+
+@pytest.mark.parametrize("with_script", [False, True])
+def test_a_quiet_tick_costs_one_request_with_the_script_and_one_for_each_doctype_without(
+    feed: Feed, *, with_script: bool
+) -> None:
+    if with_script:
+        feed.install_script()
+    feed.ask()
+    before = feed.client.http.requests_sent
+    assert feed.ask().rows == {}
+    asked = feed.client.http.requests_sent - before
+    assert asked == (1 if with_script else 1 + len(WATCHED))
+    name = feed.item()
+    feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    assert feed.concerned() == {name: frozenset({Part.ITEM})}
+
+
+def test_each_document_concerns_the_part_that_is_made_from_it(feed: Feed) -> None:
+    one, two = feed.item(), feed.item()
+    feed.ask()
+    feed.staff.insert(
+        "Item Price", {"item_code": feed.code(one), "price_list": PRICE_LIST, "price_list_rate": 5, "uom": "Box"}
+    )
+    feed.written("Bin", item_code=feed.code(two), warehouse="W", actual_qty=5)
+    feed.written(
+        "File", file_name="x.png", attached_to_doctype="Item", attached_to_name=feed.code(two), file_url="/files/x.png"
+    )
+    assert feed.concerned() == {one: frozenset({Part.PRICES}), two: frozenset({Part.STOCK, Part.PICTURES})}
+
+
+def test_a_template_concerns_its_variants_and_a_part_the_bundles_that_have_it(feed: Feed) -> None:
+    template, variant, part, bundle = feed.item(), feed.item(), feed.item(), feed.item()
+    store = feed.server.store
+    store.set("Item", feed.code(variant), variant_of=feed.code(template))
+    store.insert("Product Bundle", name=feed.code(bundle), new_item_code=feed.code(bundle), creation=LONG_AGO)
+    feed.old("Product Bundle", feed.code(bundle))
+    store.insert(
+        "Product Bundle Item",
+        parent=feed.code(bundle), parenttype="Product Bundle", parentfield="items", item_code=feed.code(part), qty=2,
+    )  # fmt: skip
+    feed.ask()
+    feed.staff.insert(
+        "Item Price", {"item_code": feed.code(template), "price_list": PRICE_LIST, "price_list_rate": 5, "uom": "Box"}
+    )
+    feed.written("Bin", item_code=feed.code(part), warehouse="W", actual_qty=5)
+    assert feed.concerned() == {
+        template: frozenset({Part.PRICES}),
+        variant: frozenset({Part.PRICES}),
+        part: frozenset({Part.STOCK}),
+        bundle: frozenset({Part.STOCK}),
+    }
+
+
+def test_deleted_and_renamed_documents_are_seen(feed: Feed) -> None:
+    gone, priced, renamed = feed.item(), feed.item(), feed.item()
+    price = feed.staff.insert(
+        "Item Price", {"item_code": feed.code(priced), "price_list": PRICE_LIST, "price_list_rate": 5, "uom": "Box"}
+    )["name"]
+    feed.old("Item Price", price)
+    feed.ask()
+    feed.staff.delete("Website Item", gone)
+    feed.staff.delete("Item Price", price)
+    new = f"{feed.code(renamed)}-B"
+    names = {"doctype": "Item", "old_name": feed.code(renamed), "new_name": new}
+    feed.staff.call("frappe.client.rename_doc", names)
+    found = feed.concerned()
+    assert found[gone] == {Part.ITEM}
+    assert found[priced] == {Part.PRICES}
+    assert found[renamed] == {Part.ITEM}
+
+
+def test_items_that_are_neither_shown_nor_exported_concern_nobody(feed: Feed) -> None:
+    hidden = feed.item(published=0)
+    feed.ask()
+    feed.staff.update("Website Item", hidden, {"web_item_name": "New"})
+    assert feed.concerned() == {}
+
+
+def test_a_saved_item_group_and_price_list_are_told_apart_from_items(feed: Feed) -> None:
+    for name in feed.server.store.rows("Item Group"):
+        feed.old("Item Group", name["name"])
+    feed.old("Price List", PRICE_LIST)
+    feed.ask()
+    feed.staff.update("Item Group", feed.group, {"item_group_name": "Gloves, new"})
+    feed.staff.update("Price List", PRICE_LIST, {"enabled": 1})
+    rows = feed.ask().rows
+    assert groups_changed(rows)
+    assert price_list_changed(rows, PRICE_LIST)
+    assert not price_list_changed(rows, "Another")
+    assert concerned_items(feed.client, rows) == {}
+
+
+def test_a_transaction_that_ends_late_is_seen_and_a_time_in_the_future_does_not_move_the_position(feed: Feed) -> None:
+    late, ahead, later = feed.item(), feed.item(), feed.item()
+    feed.ask()
+    feed.positions["Website Item"].since = str(feed.client.now().replace(tzinfo=None) - timedelta(minutes=5))
+    feed.staff.update("Website Item", later, {"web_item_name": "New"})
+    feed.ask()
+    now = feed.client.now().replace(tzinfo=None)
+    # Its save began before the other one's, and its rows appear only now.
+    feed.server.store.set("Website Item", late, modified=str(now - timedelta(seconds=30)))
+    feed.server.store.set("Website Item", ahead, modified=str(now + timedelta(hours=4)))
+    assert feed.concerned() == {late: frozenset({Part.ITEM})}
+    feed.staff.update("Website Item", later, {"web_item_name": "Newer"})
+    assert feed.concerned() == {later: frozenset({Part.ITEM})}
+
+
+def test_more_rows_than_were_asked_for_are_counted_and_not_read_again(feed: Feed) -> None:
+    names = [feed.item() for _ in range(4)]
+    feed.ask()
+    for name in names:
+        feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    found = feed.ask(most=3)
+    assert found.too_many == ["Website Item"]
+    assert "Website Item" not in found.rows
+    assert feed.ask(most=3).too_many == []
+
+
+def test_a_doctype_that_may_not_be_read_is_named_and_the_others_are_read(feed: Feed) -> None:
+    name = feed.item()
+    feed.ask()
+    feed.server.add_user("poor", "Blogger")
+    poor: ErpNextClient = client_of(feed.server, key="poor")
+    feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    found = read_changes(poor, feed.positions, 100)
+    poor.http.close()
+    assert "Deleted Document" in found.hidden
