@@ -14,6 +14,7 @@ from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links
 from erp_medusa_pipelines.orchestration.checks import build_check
 from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
+from erp_medusa_pipelines.orchestration.follow_changes import FOLLOWED, build_changes_sensor
 from erp_medusa_pipelines.orchestration.frames import FRAMES, build_frames
 from erp_medusa_pipelines.orchestration.freshness import with_freshness
 from erp_medusa_pipelines.orchestration.installation import INSTALLATION_CHECKS, installation
@@ -49,6 +50,8 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
         """These definitions again: the two jobs run the assets of others."""
         return build_defs(settings)
 
+    sync_job = build_sync_job(code)
+    followed = [sync_job, *(jobs[task.name] for task in tasks if task.name in FOLLOWED)]
     return dg.Definitions(
         assets=for_this_shop(
             with_links(with_freshness(assets, tasks, zone), [*doctype_assets(assets), installation], settings)
@@ -59,12 +62,16 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
             *INSTALLATION_CHECKS,
             shop_is_ready,
         ],
-        jobs=[*jobs.values(), reset_execution_limit, build_plan_job(code), build_sync_job(code)],
+        jobs=[*jobs.values(), reset_execution_limit, build_plan_job(code), sync_job],
         schedules=[
             build_schedule(task, jobs[task.name], batches, zone, limit_of(task, settings))
             for task in (*tasks, *housekeeping)
         ],
-        sensors=[build_retry_sensor([jobs[task.name] for task in tasks], settings), build_alert_sensor()],
+        sensors=[
+            build_retry_sensor([jobs[task.name] for task in tasks], settings),
+            build_changes_sensor(followed, settings),
+            build_alert_sensor(),
+        ],
         resources={"shop": ShopConnection(), FRAMES: build_frames(settings), **(resources or {})},
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,

@@ -352,6 +352,15 @@ class Settings(BaseSettings):
         90, ge=1, le=3650, description="Days that the history of changes is kept, document by document"
     )
 
+    changes_interval: int = Field(
+        30, ge=5, le=3600, description="Seconds between two questions of the sensor `follow_changes` what changed"
+    )
+    changes_at_most: int = Field(
+        200, ge=1, le=200, description="Changed items that `follow_changes` brings by themselves; more start batches"
+    )
+    changes_alert_minutes: int = Field(
+        15, ge=1, description="Minutes after which a followed change that is not in Medusa yet causes an alert"
+    )
     gate_timeout: float = Field(
         5.0, gt=0, le=30, description="Seconds in which ERPNext must say whether a minute task has work; else no run"
     )

@@ -3,8 +3,9 @@
 Belongs here: carrying it out beside the record. A batch that is being worked on is left to its run.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from erp_medusa_pipelines.orchestration.runs import active_runs, only_batch_of, 
 from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
 from erp_medusa_pipelines.orchestration.side_runs import Outcome, SideRun
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
@@ -25,6 +27,15 @@ MOST_ITEMS = 200
 
 ALLOWANCES = ("allow_removal", "allow_zero", "allow_hiding", "allow_missing")
 """Fields of the export's assets by which somebody allows a mass loss."""
+
+
+ASSETS_OF: Mapping[Part, frozenset[str]] = {
+    Part.ITEM: frozenset(EXPORT.assets),
+    Part.PICTURES: frozenset({"medusa_images", "medusa_product_updates", "medusa_publication"}),
+    Part.PRICES: frozenset({"medusa_price_lists", "medusa_prices", "medusa_publication"}),
+    Part.STOCK: frozenset({"medusa_stock", "medusa_publication"}),
+}
+"""The export's assets that bring a part of an item up to date."""
 
 
 class BusyError(Exception):
@@ -48,10 +59,12 @@ def sync_items(
     log: ChangeLog | None = None,
     *,
     allow_losses: bool = False,
+    parts: Mapping[str, Collection[Part]] | None = None,
 ) -> Synced:
     """Export these Website Items in a run, those that were rejected before as well. Raises BusyError, and ValueError.
 
-    With `allow_losses` no guard against mass loss is asked.
+    With `allow_losses` no guard against mass loss is asked. `parts` limits what is done for an item: with it, a batch
+    that is busy from the start is a problem of its own items alone.
 
     Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch. One
     that a run began to work on meanwhile is left out, and told as a problem.
@@ -60,7 +73,8 @@ def sync_items(
         raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")
     scope = Scope(items=tuple(items))
     batches = scope.batches_of(EXPORT, settings)
-    refuse_busy(instance, batches, but=run_id)
+    if parts is None:
+        refuse_busy(instance, batches, but=run_id)
 
     def claim(batch: str | None) -> str:
         instance.add_run_tags(run_id, batch_tags(batch))
@@ -72,15 +86,31 @@ def sync_items(
         return ""
 
     log = log or ChangeLog()
-    with open_shop(settings, record=log, items=frozenset(items)) as shop:
+    outcome = Outcome()
+    with open_shop(settings, record=log) as shop:
         allowed = dict.fromkeys(ALLOWANCES, True) if allow_losses else {}
-        side = SideRun(definitions, EXPORT, shop, instance, {"retry_rejected": True, **allowed})
         try:
-            outcome = side.run(batches, keep_rejects=True, why_not=claim)
+            for some, assets in _by_assets(items, parts or {}):
+                limited = replace(shop, items=frozenset(some))
+                side = SideRun(definitions, EXPORT, limited, instance, {"retry_rejected": True, **allowed}, assets)
+                own = Scope(items=tuple(some)).batches_of(EXPORT, settings)
+                outcome.add(side.run(own, keep_rejects=True, why_not=claim))
         finally:
             # Also what was written before Ctrl-C.
             log.flush()
     return Synced(outcome, log.changes)
+
+
+def _by_assets(
+    items: Sequence[str], parts: Mapping[str, Collection[Part]]
+) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+    """Yield items that need the same of the export's assets, with these assets in their order."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for item in items:
+        wanted = frozenset[str]().union(*(ASSETS_OF[part] for part in parts.get(item) or (Part.ITEM,)))
+        groups[tuple(asset for asset in EXPORT.assets if asset in wanted)].append(item)
+    for assets, some in groups.items():
+        yield some, assets
 
 
 def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
@@ -88,12 +118,30 @@ def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, 
 
     A run over a range of batches counts for each of them; one for single items, for the batch whose tag it has.
     """
+    for batch, run in _working(instance, but=but):
+        if batch in (None, *batches):
+            raise _busy(run)
+
+
+def busy_batches(instance: dg.DagsterInstance, batches: Sequence[str]) -> frozenset[str]:
+    """Return those of these batches that a run works on which has not ended."""
+    at_work = {batch for batch, _ in _working(instance)}
+    return frozenset(batch for batch in batches if None in at_work or batch in at_work)
+
+
+def _working(instance: dg.DagsterInstance, *, but: str = "") -> Iterator[tuple[str | None, dg.DagsterRun]]:
+    """Yield (batch, run) of runs that work on items, without the run `but`. None means that it may be any batch."""
     own = set(EXPORT.assets)
     for record in active_runs(instance):
         run = record.dagster_run
         if run.run_id == but or shop_of(run) != shop_name():
             continue
-        works = any(own.intersection(task.assets) for task in tasks_of(run)) and only_batch_of(run) in (None, *batches)
-        if works or run.tags.get(BATCH_TAG, "") in batches:
-            what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
-            raise BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")
+        if any(own.intersection(task.assets) for task in tasks_of(run)):
+            yield only_batch_of(run), run
+        if tagged := run.tags.get(BATCH_TAG):
+            yield tagged, run
+
+
+def _busy(run: dg.DagsterRun) -> BusyError:
+    what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
+    return BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")

@@ -13,6 +13,7 @@ import dagster as dg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from erp_medusa_pipelines.orchestration.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.rejects import NUMBER, read_rejects
 from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_name, shop_of, shop_tags
@@ -52,6 +53,10 @@ class Metrics(Collector):
         own = [record for record in active_runs(self._instance) if shop_of(record.dagster_run) == shop_name()]
         yield from queues(own, datetime.now(UTC))
         yield from self._outcomes()
+        waiting = changes_waiting(self._instance)
+        lag = GaugeMetricFamily("erp_medusa_changes_lag_seconds", "How long the oldest followed change has waited")
+        lag.add_metric([], (datetime.now(UTC) - waiting[0]).total_seconds() if waiting else 0.0)
+        yield lag
         yield _gauge("erp_medusa_rejects", "Documents that a server refuses now", "asset", rejects)
 
     def describe(self) -> Iterable[Metric]:

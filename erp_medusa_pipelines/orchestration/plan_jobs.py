@@ -20,6 +20,7 @@ from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_ta
 from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
 from erp_medusa_pipelines.planning.items import website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.tasks import EXPORT, LONG, TASKS, task_named
 
@@ -48,7 +49,11 @@ class ItemsConfig(dg.Config):
     """What to sync."""
 
     items: list[str] = Field(
-        description="Website Items, by name or item_code. Exported now, with pictures, prices and stock"
+        default=[], description="Website Items, by name or item_code. Exported now, with pictures, prices and stock"
+    )
+    parts: dict[str, list[str]] = Field(
+        default={},
+        description="Instead: Website Item -> what of it (item, pictures, prices, stock). The sensor fills this in",
     )
     allow_losses: bool = Field(
         default=False, description="Go on although a brake says that too much of the shop would be lost"
@@ -92,9 +97,17 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         settings, history = load_settings(), History.beside(context.instance)
         log = history.log_of(context.run_id, settings.history_days) if history else None
         try:
-            items = _items(config.items, settings)
+            # Deleted ones cannot be looked up.
+            parts = {name: [Part(part) for part in some] for name, some in config.parts.items()}
             synced = sync_items(
-                code(), settings, context.instance, items, context.run_id, log, allow_losses=config.allow_losses
+                code(),
+                settings,
+                context.instance,
+                tuple(parts) or _items(config.items, settings),
+                context.run_id,
+                log,
+                allow_losses=config.allow_losses,
+                parts=parts or None,
             )
         except (BusyError, ValueError) as error:
             raise _refusal(error) from error

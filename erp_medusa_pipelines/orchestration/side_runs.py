@@ -15,7 +15,7 @@ from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
 from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
-from erp_medusa_pipelines.orchestration.shops import asset_name
+from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.sync.engine.brake import GUARDS, memory_key, memory_keys
 from erp_medusa_pipelines.tasks import Task
@@ -50,16 +50,29 @@ class Outcome:
     kept: list[dict[str, Any]] = field(default_factory=list)
     """Values that differ in Medusa and that a field policy lets stand: website_item, field, erp, medusa."""
 
+    def add(self, other: "Outcome") -> None:
+        """Add the result of another run of the same task for other items."""
+        for label, numbers in other.counts.items():
+            before = self.counts.get(label, {})
+            self.counts[label] = {key: before.get(key, 0) + numbers.get(key, 0) for key in {**before, **numbers}}
+        self.rejects += other.rejects
+        self.problems += [problem for problem in other.problems if problem not in self.problems]
+        self.kept += other.kept
+
 
 @dataclass(frozen=True)
 class SideRun:
-    """One task with a shop. `instance` has the held rejects; `config` is for each asset that has such fields."""
+    """One task with a shop. `instance` has the held rejects; `config` is for each asset that has such fields.
+
+    With `assets`, only these of the task's.
+    """
 
     definitions: dg.Definitions
     task: Task
     shop: Shop
     instance: dg.DagsterInstance | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    assets: Sequence[str] = ()
 
     def run(
         self,
@@ -75,6 +88,8 @@ class SideRun:
         """
         outcome = Outcome()
         job = self.definitions.resolve_job_def(self.task.name)
+        if self.assets:
+            job = job.get_subset(asset_selection={asset_key(name) for name in self.assets})
         given = dg.ResourceDefinition.hardcoded_resource(GivenShop(self.shop))
         resources = {"shop": given, "io_manager": dg.mem_io_manager}
         with dg.DagsterInstance.ephemeral() as scratch:
@@ -101,7 +116,7 @@ class SideRun:
 
     def _run_config(self, job: dg.JobDefinition) -> Mapping[str, Any]:
         ops: dict[str, Any] = {}
-        for asset in self.task.assets:
+        for asset in self.assets or self.task.assets:
             taken = _fields_of(job, asset) & self.config.keys()
             if taken:
                 ops[asset] = {"config": {field: self.config[field] for field in sorted(taken)}}

@@ -29,7 +29,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration import retries
+from erp_medusa_pipelines.orchestration import follow_changes, retries
 from erp_medusa_pipelines.orchestration.problems import found, sensor
 from tests.support.runs import JobRun, Runner
 
@@ -58,7 +58,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
-        for module in (retries, found, sensor):
+        for module in (retries, found, sensor, follow_changes):
             patch.setattr(module, "_now", self.now)
 
     def now(self) -> datetime:
@@ -106,6 +106,7 @@ class Daemon:
         result = job.execute_in_process(
             partition_key=request.partition_key,
             asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            run_config=request.run_config,
             instance=self.instance,
             tags=dict(request.tags),
             raise_on_error=False,

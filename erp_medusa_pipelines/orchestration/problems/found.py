@@ -9,6 +9,8 @@ from erp_medusa_pipelines.orchestration import checks, rejects, retries
 from erp_medusa_pipelines.orchestration.crontab import tasks_in_force
 from erp_medusa_pipelines.orchestration.dagster_internals import instigators, overdue_assets, verdicts
 from erp_medusa_pipelines.orchestration.failed_parts import failed_lately, read_state
+from erp_medusa_pipelines.orchestration.follow_changes import SENSOR as CHANGES_SENSOR
+from erp_medusa_pipelines.orchestration.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.frappes_turn import jobs_of_frappe
 from erp_medusa_pipelines.orchestration.freshness import window
 from erp_medusa_pipelines.orchestration.gates import gate_trouble
@@ -48,6 +50,7 @@ def problems(
         *_overdue(instance, settings),
         *_checks(instance, asset_checks),
         *_waiting(instance, settings),
+        *_changes(instance, settings),
         *_silent(instance, told),
     ]
 
@@ -202,6 +205,20 @@ def _waiting(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Probl
                 f"Run: {run_link(run.run_id, settings)}",
             ]
             yield Problem(f"waiting/{run.run_id}", f"{name} is not being started", "\n".join(text), queued)
+
+
+def _changes(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Problem]:
+    """Yield that followed changes do not reach the shop, while the sensor is on."""
+    on = any(stored.name == CHANGES_SENSOR and stored.on for stored in instigators(instance))
+    waiting = changes_waiting(instance) if on else None
+    if waiting and _now() - waiting[0] > timedelta(minutes=settings.changes_alert_minutes):
+        since, reason = waiting
+        text = (
+            f"The oldest change in ERPNext that is not in Medusa yet was seen at {since:%H:%M} UTC.\n"
+            + (f"The last run failed: {reason}\n" if reason else "")
+            + f"What to do: Look at the ticks of the sensor {CHANGES_SENSOR}: they say what is waited for."
+        )
+        yield Problem("changes", "Changes do not reach the shop", text, since, heals=True)
 
 
 def _overdue(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Problem]:
