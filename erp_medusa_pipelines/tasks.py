@@ -99,6 +99,8 @@ TASKS: tuple[Task, ...] = (
             "Country": "r",
             "File": "rw",
             "Deleted Document": "r",
+            # Renames, for the sensor `follow_changes`.
+            "Comment": "r",
             "Medusa Configuration": "r",
         },
         writes={

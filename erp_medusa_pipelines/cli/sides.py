@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
 JOB = "Scheduled Job Type"
-RETRIES = "retry_failed_partitions"
 BELIEVED_SECONDS = 2.0
 LONGEST_JOB = timedelta(hours=8)
 """A job that Frappe started longer ago was killed: its log stays at Start forever."""
@@ -135,11 +134,11 @@ class OurSide:
         """Turn the task's schedule on or off."""
         self._api.turn_schedule(self._now, _schedule(task), on=on)
 
-    def turn_retries(self, *, on: bool) -> bool:
-        """Turn the retry sensor on or off, unless it is already. Returns whether it was not."""
-        if self._now.sensors[RETRIES].on == on:
+    def turn_sensor(self, name: str, *, on: bool) -> bool:
+        """Turn a sensor on or off, unless it is already. Returns whether it was not."""
+        if self._now.sensors[name].on == on:
             return False
-        self._api.turn_sensor(self._now, RETRIES, on=on)
+        self._api.turn_sensor(self._now, name, on=on)
         return True
 
     def last_tick(self, task: str) -> datetime | None:
@@ -168,7 +167,7 @@ class GoneSide:
     def turn(self, task: str, *, on: bool) -> None:
         """Nothing is there to turn."""
 
-    def turn_retries(self, *, on: bool) -> bool:
+    def turn_sensor(self, name: str, *, on: bool) -> bool:
         """Nothing is there to turn."""
         return False
 

@@ -35,16 +35,20 @@ class Frappe(Protocol):
     def start(self, job: FrappeJob, last_execution: datetime) -> None: ...
 
 
+RETRIES, FOLLOWS = "retry_failed_partitions", "follow_changes"
+"""Sensors that start runs. Following changes is left to the operator to turn on."""
+
+
 class Ours(Protocol):
     """Our side. `last_tick` is aware, or None; a dead daemon evaluates no ticks.
 
-    `turn_retries` returns whether there was something to turn.
+    `turn_sensor` returns whether there was something to turn.
     """
 
     def is_alive(self) -> bool: ...
     def is_on(self, task: str) -> bool: ...
     def turn(self, task: str, *, on: bool) -> None: ...
-    def turn_retries(self, *, on: bool) -> bool: ...
+    def turn_sensor(self, name: str, *, on: bool) -> bool: ...
     def last_tick(self, task: str) -> datetime | None: ...
     def is_going_on(self, task: str) -> bool: ...
 
@@ -81,8 +85,8 @@ class Switch:
                 self.ours.turn(task.name, on=True)
                 yield Event(task.name, "schedule turned on")
         yield from self._one_by_one(lambda job: not job.stopped, self._frappe_is_busy, self._stop)
-        if self.ours.turn_retries(on=True):
-            yield Event("", "sensor retry_failed_partitions turned on")
+        if self.ours.turn_sensor(RETRIES, on=True):
+            yield Event("", f"sensor {RETRIES} turned on")
 
     def _stop(self, job: FrappeJob) -> str:
         self.frappe.stop(job)
@@ -112,8 +116,9 @@ class Switch:
         Frappe would catch up on missed executions, so each row's last execution is set to now. Rows of `keep_stopped`
         were stopped before the take-over, and stay stopped.
         """
-        if self.ours.turn_retries(on=False):
-            yield Event("", "sensor retry_failed_partitions turned off")
+        for sensor in (FOLLOWS, RETRIES):
+            if self.ours.turn_sensor(sensor, on=False):
+                yield Event("", f"sensor {sensor} turned off")
         wanted = lambda job: job.stopped and job.name not in keep_stopped  # noqa: E731
         yield from self._one_by_one(wanted, self._we_are_busy, self._start)
         still_ours = {job.task for job in self.frappe.jobs() if wanted(job)}

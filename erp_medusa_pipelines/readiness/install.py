@@ -16,6 +16,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.clients.refusals import FIELD_EXISTS
+from erp_medusa_pipelines.clients.several_lists import LISTS_METHOD, lists_script_text
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.fields import missing_fields
@@ -94,7 +95,8 @@ def steps_of_site(erp: ErpNextClient, *, update_script: bool) -> Iterator[Step]:
     for doctype, letters in needs.rights_of_role().items():
         if doctype not in needs.GIVEN_TO_ALL:
             yield _rights(erp, doctype, letters)
-    yield _server_script(erp, update=update_script)
+    for method, text in ((SERVER_SCRIPT_METHOD, server_script_text()), (LISTS_METHOD, lists_script_text())):
+        yield _server_script(erp, method, text, update=update_script)
 
 
 # --- DocTypes, documents and fields -------------------------------------------------------------------------------
@@ -252,12 +254,12 @@ def make_key(erp: ErpNextClient, user: str) -> UserKey:
 # --- the Server Script --------------------------------------------------------------------------------------------
 
 
-def _server_script(erp: ErpNextClient, *, update: bool) -> Step:
-    doctype, text = "Server Script", server_script_text()
+def _server_script(erp: ErpNextClient, method: str, text: str, *, update: bool) -> Step:
+    doctype = "Server Script"
 
     def stored() -> Mapping[str, Any] | None:
         fields = ["name", "script", "disabled"]
-        rows = erp.get_list(doctype, fields, filters=[["api_method", "=", SERVER_SCRIPT_METHOD]])
+        rows = erp.get_list(doctype, fields, filters=[["api_method", "=", method]])
         return rows[0] if rows else None
 
     def differs(found: Mapping[str, Any]) -> str:
@@ -279,10 +281,10 @@ def _server_script(erp: ErpNextClient, *, update: bool) -> Step:
         if found:
             erp.update(doctype, found["name"], {"script": text, "disabled": 0})
             return
-        values = {"name": SERVER_SCRIPT_METHOD, "script_type": "API", "api_method": SERVER_SCRIPT_METHOD}
-        erp.insert(doctype, {**values, "__newname": SERVER_SCRIPT_METHOD, "allow_guest": 0, "script": text})
+        values = {"name": method, "script_type": "API", "api_method": method}
+        erp.insert(doctype, {**values, "__newname": method, "allow_guest": 0, "script": text})
 
-    return Step(doctype, SERVER_SCRIPT_METHOD, look, make, left)
+    return Step(doctype, method, look, make, left)
 
 
 def server_scripts_run(erp: ErpNextClient) -> bool:

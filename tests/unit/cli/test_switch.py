@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from erp_medusa_pipelines.cli.switch import Switch
+from erp_medusa_pipelines.cli.switch import FOLLOWS, RETRIES, Switch
 from erp_medusa_pipelines.orchestration.crontab import times_after
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import cron_line, first_due, reason_to_leave
@@ -54,7 +54,7 @@ class World:
     jobs: dict[str, FrappeJob] = field(default_factory=dict)
     on_since: dict[str, datetime] = field(default_factory=dict)
     ticks: dict[str, datetime] = field(default_factory=dict)
-    retries_on: bool = False
+    sensors_on: set[str] = field(default_factory=lambda: {FOLLOWS})
     daemon_alive: bool = True
     done: list[tuple[str, datetime, str]] = field(default_factory=list)
     """(task, slot, by whom)."""
@@ -176,9 +176,10 @@ class OurSide:
         else:
             self.world.on_since.pop(task, None)
 
-    def turn_retries(self, *, on: bool) -> bool:
+    def turn_sensor(self, name: str, *, on: bool) -> bool:
         self.world._call(changes=True)
-        before, self.world.retries_on = self.world.retries_on, on
+        before = name in self.world.sensors_on
+        (self.world.sensors_on.add if on else self.world.sensors_on.discard)(name)
         return before != on
 
     def last_tick(self, task: str) -> datetime | None:
@@ -255,7 +256,8 @@ def test_minute_tasks_are_done_once_a_minute_wherever_a_take_over_is_killed(seed
         ours, frappe = way_on == "take_over", way_on == "hand_back"
         assert {job.stopped for job in world.jobs.values()} == {ours}
         assert (set(world.on_since) == {task.name for task in TASKS}) is ours
-        assert world.retries_on is not frappe
+        assert (RETRIES in world.sensors_on) is not frappe
+        assert (FOLLOWS in world.sensors_on) is not frappe
 
 
 @pytest.mark.parametrize("seed", range(2))

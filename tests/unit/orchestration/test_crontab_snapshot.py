@@ -43,7 +43,7 @@ OTHER_JOBS = {"__ASSET_JOB", "plan", "reset_execution_limit", "sync_items"}
 COMPUTED = {"sales_by_item", "top_selling_items"}
 """Assets that only read from the ERP."""
 
-SENSORS = {"retry_failed_partitions", "alerts"}
+SENSORS = {"alerts", "follow_changes", "retry_failed_partitions"}
 
 
 @pytest.fixture(scope="module")
