@@ -125,7 +125,6 @@ class _Frappe:
         rows = run(self._request.site, ADMINISTRATOR, listed)
         return [row[pluck] for row in rows] if pluck else [Attributes(row) for row in rows]
 
-
     def get_list(
         self, doctype: str, *, fields: Any = None, filters: Any = None, order_by: str = "", limit_page_length: int = 20
     ) -> list[Any]:

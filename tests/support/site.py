@@ -127,9 +127,9 @@ class EmbeddedSite(ErpStore):
         """Write the Bin."""
         found = self.rows("Bin", item_code=code, warehouse=warehouse)
         if found:
-            self.set("Bin", found[0]["name"], actual_qty=quantity)
+            self.save("Bin", found[0]["name"], actual_qty=quantity)
         else:
-            self.insert("Bin", item_code=code, warehouse=warehouse, actual_qty=quantity)
+            self.insert("Bin", item_code=code, warehouse=warehouse, actual_qty=quantity, modified=_now())
 
     def receive(self, code: str, warehouse: str, batch: str, quantity: float, expiry: str) -> None:
         """Write the Batch, its ledger and the Bin."""

@@ -48,9 +48,6 @@ class Staff:
         variant = self.medusa.store("GET", address).json()["product"]["variants"][0]
         return (variant["calculated_price"] or {}).get("calculated_amount")
 
-    def is_shown(self, product: str) -> bool:
-        return self.medusa.store("GET", f"/store/products/{product}").status_code == 200
-
     def tick(self) -> Sequence[dg.RunRequest]:
         return self.daemon.sensor(SENSOR)[0]
 
@@ -104,16 +101,6 @@ def test_ten_documents_of_one_item_are_one_item_and_a_price_alone_is_prices_alon
     request = staff.follow()
     assert parts(request) == {one: ["item"], two: ["prices"]}
     assert (staff.title(one), staff.price(two)) == ("Mask 4", 7.5)
-
-
-def test_an_item_that_is_unpublished_or_deleted_leaves_the_shop(staff: Staff) -> None:
-    hidden, deleted = staff.names[:2]
-    products = [staff.catalogue.row(name)["medusa_id"] for name in (hidden, deleted)]
-    assert all(map(staff.is_shown, products))
-    staff.client.update("Website Item", hidden, {"published": 0})
-    staff.client.delete("Website Item", deleted)
-    staff.follow()
-    assert not any(map(staff.is_shown, products))
 
 
 def test_a_price_that_is_deleted_leaves_the_shop(staff: Staff) -> None:

@@ -1,0 +1,40 @@
+"""What staff change during the day is in the shop after one run, as a customer sees it. On any servers."""
+
+import pytest
+
+from erp_medusa_pipelines.orchestration.follow_changes import SENSOR
+from tests.suites.for_sale import EXPORT, Market, Offer
+from tests.support.operations import Daemon
+from tests.support.runs import Runner
+
+
+@pytest.fixture
+def daemon(runner: Runner) -> Daemon:
+    return Daemon(runner)
+
+
+class ChangesSuite:
+    """Run by tests/sandbox against the embedded servers and by tests/live against real ones."""
+
+    def test_title_price_and_stock_follow_and_what_is_deleted_is_gone(self, market: Market, daemon: Daemon) -> None:
+        changed = market.offer(stock=5, web_item_name="Mask")
+        price = market.price(changed, 10)
+        deleted, quiet = (market.offer(price=1, stock=1) for _ in range(2))
+        assert daemon.runner.job(EXPORT, "batch_0").success
+        assert market.seen(changed) == Offer("Mask", 10, 5)
+        product = market.catalogue.row(deleted)["medusa_id"]
+        requests, why = daemon.sensor(SENSOR)
+        assert not requests
+        assert "from now on" in why
+        store = market.erp.store
+        store.save("Website Item", changed, web_item_name="Mask, new")
+        store.save("Item Price", price, price_list_rate=12)
+        store.book(market.code(changed), market.places["Shop"], 3)
+        store.trash("Website Item", deleted)
+        (request,), _ = daemon.sensor(SENSOR)
+        parts = request.run_config["ops"]["export_items"]["config"]["parts"]
+        assert {changed, deleted} <= parts.keys()
+        assert quiet not in parts
+        assert daemon.run(request).success
+        assert market.seen(changed) == Offer("Mask, new", 12, 3)
+        assert market.medusa.store("GET", f"/store/products/{product}").status_code == 404
