@@ -7,12 +7,15 @@ import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from hypothesis import settings
 
+from tests.support.migrations import read_migrations_once
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer, embedded_erpnext
 
 # A machine that is busy is no failure of the code: time is measured in bench/.
 settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
+
+read_migrations_once()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.plain_runs import quick_runner
 from tests.support.real_site import RealSite, empty_site, proxied_site
+from tests.support.runs import Runner
 from tests.support.servers import MedusaServer as ProxiedServer
 from tests.support.servers import embedded_erpnext, proxied_medusa
 from tests.support.site import AnyErp
@@ -105,3 +107,9 @@ def medusa_server() -> Iterator[MedusaServer]:
     if not was_running:
         stopped = _script("down")
         assert stopped.returncode == 0, stopped.stderr
+
+
+@pytest.fixture
+def runner(shop_env: pytest.MonkeyPatch) -> Runner:
+    """Runs tasks against the servers of `shop_env`, without Dagster."""
+    return quick_runner()

@@ -1,4 +1,4 @@
-"""Hundreds of runs of the project's assets: the definitions are built once, and only the work itself is run."""
+"""Hundreds of runs of the project's tasks: only the work itself is run, without Dagster where nothing asks for it."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +9,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS, task_named
+from tests.support.plain_runs import PlainRunner, takers
 from tests.support.runs import JobRun, Runner
 
 ASSETS = {task.name: [dg.AssetKey(name) for name in task.assets] for task in TASKS}
@@ -35,8 +36,23 @@ def _work(task: str) -> dg.JobDefinition:
     )
 
 
+class NightRunner(PlainRunner):
+    """A runner that types an operator's config, and plans. Without Dagster, except for the plans."""
+
+    def nightly(self, task: str, partition: str | None, **config: bool) -> JobRun:
+        """Run a task for one batch (None: it has none); failures do not raise.
+
+        `config` is that of the assets which have such a field, as an operator types it in the launchpad.
+        """
+        return self.job(task, partition, run_config={"ops": takers(task_named(task).assets, config)})
+
+    def plan(self, task: str, partition: str | None) -> Plan:
+        """What that run would do; nothing is written."""
+        return _plan(self, task, partition)
+
+
 class QuietRunner(Runner):
-    """A runner without what only evaluates past runs, such as the check for failed partitions."""
+    """The same through Dagster, without what only evaluates past runs, such as the check for failed partitions."""
 
     def nightly(self, task: str, partition: str | None, **config: bool) -> JobRun:
         """Materialize a task's assets for one batch (None: it has none); failures do not raise.
@@ -50,8 +66,12 @@ class QuietRunner(Runner):
 
     def plan(self, task: str, partition: str | None) -> Plan:
         """What that run would do; nothing is written."""
-        scope = Scope(batches=(partition,) if partition else ())
-        return plan_task(_definitions(), load_settings(), task_named(task), scope, instance=self.instance)
+        return _plan(self, task, partition)
+
+
+def _plan(runner: Runner, task: str, partition: str | None) -> Plan:
+    scope = Scope(batches=(partition,) if partition else ())
+    return plan_task(_definitions(), load_settings(), task_named(task), scope, instance=runner.instance)
 
 
 def _run_config(task: str, config: Mapping[str, bool]) -> dict[str, Any]:

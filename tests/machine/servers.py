@@ -6,13 +6,15 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from erp_medusa_sandbox.medusa.store import MedusaStore
-from tests.machine.runs import QuietRunner
+from tests.machine.runs import NightRunner, QuietRunner
 from tests.machine.world import BATCHES, World
 from tests.support.servers import embedded_erpnext, embedded_medusa
 
 
 @contextmanager
-def open_world(more: Mapping[str, str] | None = None) -> Iterator[World]:
+def open_world(
+    more: Mapping[str, str] | None = None, runs: type[NightRunner | QuietRunner] = NightRunner
+) -> Iterator[World]:
     """A new shop with default settings, on two batches."""
     with ExitStack() as stack:
         erp = stack.enter_context(embedded_erpnext())
@@ -33,4 +35,4 @@ def open_world(more: Mapping[str, str] | None = None) -> Iterator[World]:
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
-        yield World(erp, medusa, store, QuietRunner())
+        yield World(erp, medusa, store, runs())

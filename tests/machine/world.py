@@ -21,7 +21,7 @@ from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.shop.images import image
 from erp_medusa_sandbox.shop.seed import add_file
-from tests.machine.runs import QuietRunner
+from tests.machine.runs import NightRunner, QuietRunner
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.plans import unlike
 from tests.support.runs import JobRun
@@ -51,15 +51,15 @@ class Edit:
 
 def allowances(run: JobRun) -> set[str]:
     """Return what the messages of a run's brakes name."""
-    failures = [event.step_failure_data for event in run.result.all_events if event.is_step_failure]
-    texts = [str(failure.error) + str(failure.user_failure_data) for failure in failures]
-    return {field or setting for text in texts for field, setting in ALLOWANCE.findall(text)}
+    return {field or setting for text in run.reasons() for field, setting in ALLOWANCE.findall(text)}
 
 
 class World:
     """The actions. Website Items are named by their document names."""
 
-    def __init__(self, erp: ErpServer, medusa: MedusaServer, medusa_store: MedusaStore, runner: QuietRunner) -> None:
+    def __init__(
+        self, erp: ErpServer, medusa: MedusaServer, medusa_store: MedusaStore, runner: NightRunner | QuietRunner
+    ) -> None:
         self.erp = erp
         self.medusa = medusa
         self.medusa_store = medusa_store

@@ -21,7 +21,7 @@ def undisturbed(shop: Shop, start: Snapshot, task: str) -> dict[str, Any]:
     """The state that the task brings about."""
     shop.put_back(start)
     runs = shop.run(task)
-    assert all(run.success for run in runs), [failures(run) for run in runs]
+    assert all(run.success for run in runs), [run.reasons() for run in runs]
     return state(shop)
 
 
@@ -34,23 +34,12 @@ def still_wrong(shop: Shop, task: str, wanted: dict[str, Any], *, strays: int | 
         found = unlike(wanted, state(shop))
         if not found:
             break
-    found += [f"the last run failed: {text}" for run in runs for text in failures(run)]
+    found += [f"the last run failed: {text}" for run in runs for text in run.reasons()]
     if strays is not None and stray_files(shop) > strays:
         found.append(f"{stray_files(shop)} files that no product shows")
     shop.world.forget_requests()
     shop.run(task)
     return found + [f"one more run wrote {one}" for one in shop.world.writes()]
-
-
-def failures(run: JobRun) -> list[str]:
-    """What people read of the steps that failed."""
-    texts: list[str] = []
-    for event in run.result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            texts.append(told or (data.error.message if data.error else ""))
-    return texts
 
 
 def is_refusal(check: dg.AssetCheckEvaluation) -> bool:

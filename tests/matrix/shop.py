@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select
 
 from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_sandbox.medusa.store import Document
+from tests.machine.runs import QuietRunner
 from tests.machine.servers import open_world
 from tests.machine.world import BATCHES, EXPORT, ORPHANS, PRICES, STOCK, World
 from tests.suites.otps import Passwords
@@ -196,7 +197,7 @@ class Shop:
 def small_shop() -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
     """The shop and the states in which its tasks start."""
     with ExitStack() as stack:
-        world = stack.enter_context(open_world(SETTINGS))
+        world = stack.enter_context(open_world(SETTINGS, QuietRunner))
         shop = Shop(world, stack.enter_context(mail_sink()))
         shop.open()
         states = {FIRST: shop.keep()}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.machine.world import EXPORT
-from tests.matrix.judge import EVERYTHING, fail_with, failures, is_refusal, undisturbed
+from tests.matrix.judge import EVERYTHING, fail_with, is_refusal, undisturbed
 from tests.matrix.projection import state, unlike
 from tests.matrix.shop import CLEARANCE, FIRST, MAILS, OTPS, Shop, Snapshot
 from tests.support.runs import JobRun
@@ -191,12 +191,12 @@ def test_whatever_a_picture_holds_its_item_is_for_sale_and_no_other_is_touched(
 
 def judge(shop: Shop, runs: list[JobRun], wanted: dict[str, Any], what: str) -> None:
     """Fail unless the runs are green, all other documents right, and the victim right or refused."""
-    failed = [text for run in runs for text in failures(run)]
+    failed = [text for run in runs for text in run.reasons()]
     fail_with({f"{what}: the run failed": failed} if failed else {})
     found = state(shop)
     lines = [line for line in unlike(_others(wanted, shop), _others(found, shop)) if not _of_the_victim(line)]
     fail_with({f"{what}: others were touched": lines} if lines else {})
-    refused = any(is_refusal(check) for run in runs for check in run.result.get_asset_check_evaluations())
+    refused = any(is_refusal(check) for run in runs for check in run.checks())
     if not refused:
         assert VICTIM in found["products"], f"{what}: neither there nor refused"
     assert len(found["products"].get(VICTIM, [])) <= 1, what

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from erp_medusa_sandbox.faults import Fault, SeenRequest
-from tests.matrix.judge import EVERYTHING, fail_with, failures, is_refusal, still_wrong, undisturbed
+from tests.matrix.judge import EVERYTHING, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
 from tests.matrix.shop import SCENARIOS, Shop, Snapshot
 from tests.support.runs import JobRun
@@ -128,9 +128,9 @@ def with_fault(shop: Shop, task: str, call: Call, faults: list[Fault], wanted: d
 
 def reasons(runs: list[JobRun]) -> list[str]:
     """The text of each run that failed."""
-    return [" ".join(failures(run)) for run in runs if not run.success]
+    return [" ".join(run.reasons()) for run in runs if not run.success]
 
 
 def refused(runs: list[JobRun]) -> bool:
     """Whether a check tells of something."""
-    return any(is_refusal(check) for run in runs for check in run.result.get_asset_check_evaluations())
+    return any(is_refusal(check) for run in runs for check in run.checks())

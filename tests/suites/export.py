@@ -352,8 +352,9 @@ class ExportSuite:
         assert "sk_not_the_key" not in text
 
     def test_no_secret_reaches_the_event_log(
-        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+        self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
     ) -> None:
+        runner = Runner()
         catalogue.items(3, catalogue.group("Bags"))
         medusa.faults.add(Fault("status", method="POST", path=BATCH_ROUTE, status=500, times=2))
         run = runner.assets(EXPORT, "batch_0")

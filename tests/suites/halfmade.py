@@ -50,8 +50,7 @@ class SellingShop:
             self.runner.job(STOCK, "batch_0"),
         ):
             assert run.success
-            evaluations = run.result.get_asset_check_evaluations()
-            assert [(each.check_name, each.metadata) for each in evaluations if not each.passed] == []
+            assert [(each.check_name, each.metadata) for each in run.checks() if not each.passed] == []
 
     def ids(self, name: str) -> tuple[str, str]:
         row = self.catalogue.row(name)

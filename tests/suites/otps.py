@@ -16,6 +16,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 from tests.support.servers import use_erpnext
 from tests.support.site import AnyErp
@@ -71,7 +72,7 @@ def passwords(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> Passwords:
 
 @pytest.fixture
 def runs(passwords: Passwords) -> Runner:
-    return Runner()
+    return quick_runner()
 
 
 def before_call(monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[], None]) -> None:
@@ -158,8 +159,9 @@ class OtpSuite:
         assert reason_to_skip(TASK, runs.instance) is None
 
     def test_no_password_and_no_address_is_kept_anywhere(
-        self, passwords: Passwords, runs: Runner, caplog: pytest.LogCaptureFixture
+        self, passwords: Passwords, caplog: pytest.LogCaptureFixture
     ) -> None:
+        runs = Runner()
         caplog.set_level(logging.DEBUG)
         for minutes in (-3, -2, -1, 5):
             passwords.add(minutes)

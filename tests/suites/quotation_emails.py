@@ -17,6 +17,7 @@ from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import everything_kept
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, use_erpnext
 from tests.support.site import AnyErp
@@ -101,7 +102,7 @@ def outbox(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
 
 @pytest.fixture
 def runs(outbox: Outbox) -> Runner:
-    return Runner()
+    return quick_runner()
 
 
 class MailSuite:
@@ -435,8 +436,9 @@ class MailSuite:
         assert "tick_to_last_mail_seconds" not in runs.job(JOB).metadata(ASSET)
 
     def test_no_address_is_kept_anywhere(
-        self, outbox: Outbox, runs: Runner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, outbox: Outbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        runs = Runner()
         caplog.set_level(logging.DEBUG)
         monkeypatch.setenv("QUOTATION_EMAIL_ATTEMPTS", "1")
         good, bad = outbox.add(minutes_old=2), outbox.add(minutes_old=1)

@@ -1,7 +1,11 @@
-"""Running jobs of the project in process, and reading what they reported."""
+"""Running jobs of the project through Dagster, in process, and reading what they reported.
 
-from collections.abc import Mapping
+What needs no Dagster runs ten times faster with `PlainRunner` of plain_runs.py.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -42,12 +46,30 @@ class JobRun:
         steps = (asset, f"{asset}_nothing_left")
         return [e for e in self.result.all_events if e.is_step_failure and e.step_key in steps]
 
-    def check(self, asset: str, name: str = "nothing_rejected") -> dg.AssetCheckEvaluation:
+    def check(self, asset: str, name: str = "nothing_rejected") -> dg.AssetCheckEvaluation | dg.AssetCheckResult:
         """The result of an asset check."""
         for evaluation in self.result.get_asset_check_evaluations():
             if evaluation.asset_key == dg.AssetKey(asset) and evaluation.check_name == name:
                 return evaluation
         raise AssertionError(f"{asset} has no result of the check {name}")
+
+    def checks(self) -> Sequence[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+        """Results of all asset checks."""
+        return self.result.get_asset_check_evaluations()
+
+    def reasons(self) -> list[str]:
+        """What people read of each step that failed: its own words, or the error's."""
+        texts: list[str] = []
+        for event in self.result.all_events:
+            if event.is_step_failure:
+                data = event.step_failure_data
+                own = data.user_failure_data.description if data.user_failure_data else None
+                texts.append(own or (data.error.message if data.error else ""))
+        return texts
+
+    def value(self, asset: str) -> Any:
+        """The value that the asset keeps for others."""
+        return self.result.output_for_node(asset)
 
     def rejects(self, asset: str) -> list[dict[str, Any]]:
         """Rows of the check's table."""
@@ -116,8 +138,24 @@ def in_a_backfill(batch: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": batch, "dagster/asset_partition_range_end": batch}
 
 
+PLACES = frozenset(
+    {"erpnext_url", "erpnext_api_key", "erpnext_api_secret", "medusa_url", "medusa_api_key"}
+    | {"medusa_sales_channel_id", "medusa_stock_location_id"}
+)
+"""Settings that are read when a run opens the shop: definitions only show them as links."""
+
+
 def _definitions() -> dg.Definitions:
+    """Definitions for the settings of now. Most tests share them: building them is a fifth of a small run."""
     # Imported late: the module reads the environment, which the fixtures have set up by now.
+    from erp_medusa_pipelines.settings import load_settings
+
+    settings = load_settings()
+    return _definitions_for(settings.model_dump_json(exclude={*PLACES}))
+
+
+@cache
+def _definitions_for(settings: str) -> dg.Definitions:
     from erp_medusa_pipelines.definitions import build_defs
 
     # An instance of an earlier test that is collected only now would put itself into this variable again.

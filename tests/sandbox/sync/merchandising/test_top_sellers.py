@@ -8,6 +8,7 @@ import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.shop.seed import seed_shop
 from tests.support.runs import JobRun, Runner
@@ -252,11 +253,10 @@ def test_a_category_that_does_not_fit_is_an_error_before_anything_is_written(
 
 
 def text_of_failure(run: JobRun) -> str:
-    [event] = [event for event in run.result.all_events if event.is_step_failure]
-    data = event.step_failure_data.user_failure_data
-    assert data is not None
-    assert data.metadata["permanent"].value is True
-    return data.description or ""
+    [asset] = [asset for asset in task_named(JOB).assets if run.failure_text(asset)]
+    failure = run.failure(asset)
+    assert failure.metadata["permanent"].value is True
+    return failure.description or ""
 
 
 def test_a_category_name_is_found_whatever_its_case(trade: Trade, runner: Runner, shop_env: pytest.MonkeyPatch) -> None:
@@ -326,7 +326,7 @@ def test_a_wrong_sum_fails_the_check(trade: Trade, runner: Runner, shop_env: pyt
 
 def test_the_values_can_be_loaded_and_the_ui_shows_table_and_charts(sample_shop: ErpServer, runner: Runner) -> None:
     run = runner.job(JOB)
-    ranking = run.result.output_for_node("top_selling_items")
+    ranking = run.value("top_selling_items")
     assert list(ranking["rank"][:3]) == [1, 2, 3]
     shown = run.metadata("top_selling_items")
     assert len(shown["ranking"].records) == len(ranking)
