@@ -44,6 +44,7 @@ START_SECONDS = 180
 STOP_SECONDS = 15
 # A server that is busy with one long request is slow to answer, not dead.
 HEALTH_SECONDS = 20
+TICK_SECONDS = 0.1
 
 
 class SandboxError(RuntimeError):
@@ -84,6 +85,43 @@ class _SandboxProtocol(H11Protocol):
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
 
+class _Server(uvicorn.Server):
+    """Ends at once: uvicorn looks ten times a second whether it should, and tests start hundreds of servers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in [*self.servers, *(sockets or [])]:
+            listening.close()
+        for connection in [*self.server_state.connections]:
+            connection.shutdown()
+        for _ in range(20):
+            if not (self.server_state.connections or self.server_state.tasks):
+                return
+            await asyncio.sleep(0.005)
+        # Somebody still waits for an answer.
+        await super().shutdown(sockets)
+
+    def end(self) -> None:
+        """End the server; called from another thread."""
+        self.should_exit = True
+        # Before its loop runs, the first look finds the flag.
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+
 @contextlib.contextmanager
 def running(app: ASGIApp, *, port: int = 0, keep_alive: int = MEDUSA_KEEP_ALIVE) -> Iterator[str]:
     """Serve `app` on the loopback interface while the context lasts and yield its base URL."""
@@ -99,7 +137,7 @@ def running(app: ASGIApp, *, port: int = 0, keep_alive: int = MEDUSA_KEEP_ALIVE)
             timeout_keep_alive=keep_alive,
             timeout_graceful_shutdown=5,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name=f"sandbox:{listener.getsockname()[1]}", daemon=True
         )
@@ -111,7 +149,7 @@ def running(app: ASGIApp, *, port: int = 0, keep_alive: int = MEDUSA_KEEP_ALIVE)
                 time.sleep(0.005)
             yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(timeout=STOP_SECONDS)
 
 
