@@ -24,7 +24,7 @@ dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,13 +58,20 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000, or POR
 	@echo "In force is $(HOME_DIR)/dagster.yaml, a copy of the dagster.yaml here. Dagster will warn that there are two."
 	@exec $(PY) -m erp_medusa_pipelines.local_dagster $(if $(PORT),--port $(PORT))
 
-# The state machine takes longest, so it starts first.
-test: $(READY) ## Unit tests, and whole assets against the embedded servers
-	@$(PYTEST) -n auto --maxprocesses 4 tests/machine tests/unit tests/sandbox
+# A worker that is done takes over from those that are not: the tests are not equally long.
+SPREAD := -n auto --maxprocesses 4 --dist worksteal --durations=25
+# What `make test-all` runs, and `make test` without what is marked slow and without the state machine.
+QUICK := tests/unit tests/sandbox
+ALL_TESTS := tests/machine $(QUICK)
 
-coverage: $(READY) ## The same with coverage of statements and branches, which must not fall (takes three quarters more)
-	@$(PYTEST) -n auto --maxprocesses 4 --cov --cov-report=term --cov-report=json:.make/coverage.json \
-		tests/machine tests/unit tests/sandbox
+test: $(READY) ## Unit tests, and the tasks against the embedded servers
+	@$(PYTEST) $(SPREAD) -m "not slow" $(QUICK)
+
+test-all: $(READY) ## The same with what takes long: processes that are killed, databases, a shop's year in random order
+	@$(PYTEST) $(SPREAD) $(ALL_TESTS)
+
+coverage: $(READY) ## All of it, every task through Dagster, with coverage of statements and branches, which must not fall
+	@RUNS=dagster $(PYTEST) $(SPREAD) --cov --cov-report=term --cov-report=json:.make/coverage.json $(ALL_TESTS)
 	@$(PY) -m dev.branch_coverage .make/coverage.json
 
 machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOAD = """
 import socket, sys
 
+pytestmark = pytest.mark.slow
+
 def refuse(*arguments, **options):
     raise AssertionError("the network was used while loading")
 

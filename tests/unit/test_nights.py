@@ -19,6 +19,8 @@ from dev.night_model import (
     simulate,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("call", "rows", "at_once", "measured"),

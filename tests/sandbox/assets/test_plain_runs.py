@@ -18,6 +18,8 @@ from tests.matrix.shop import SETTINGS, Shop
 from tests.support.plain_runs import PlainRunner
 from tests.support.runs import JobRun, Runner
 
+pytestmark = pytest.mark.slow
+
 OF_THE_TASK = [task for task in TASKS if task.assets]
 # Whose turn it is, Frappe's or ours, is asked by Dagster's runs alone.
 RANDOM = re.compile(r"\b[0-9a-f]{8,12}\b")

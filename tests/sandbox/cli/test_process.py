@@ -19,6 +19,8 @@ from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.servers import ErpServer, MedusaServer
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("erp-medusa")
 
 

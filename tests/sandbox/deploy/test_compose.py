@@ -18,6 +18,8 @@ from dev.deployment import ROOT, private_postgres, wait_for
 from dev.postgres import find_programs, free_port
 from erp_medusa_pipelines.orchestration import state
 
+pytestmark = pytest.mark.slow
+
 CADDY = Path(sys.executable).with_name("caddy")
 COMPOSE = ROOT / "deploy" / "compose"
 ACCOUNT = ("operator", "a-long-password")

@@ -8,6 +8,8 @@ import pytest
 from dev.deployment import private_postgres
 from dev.postgres import Cluster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(120)
 def test_a_folder_that_was_deleted_and_made_again_has_an_empty_postgres(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from erp_medusa_pipelines.orchestration.sign_of_life import Watcher, last_sign, 
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 JOB = "export_items_and_images_custom"
 STARTED = dg.DagsterRunStatus.STARTED

@@ -16,6 +16,8 @@ from tests.support.machines import Machines
 from tests.support.servers import ErpServer
 from tests.support.trade import Trade
 
+pytestmark = pytest.mark.slow
+
 JOB = ("sales_by_item", "top_selling_items", "product_collection")
 
 

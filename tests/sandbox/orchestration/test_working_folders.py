@@ -14,6 +14,8 @@ from erp_medusa_sandbox import server as sandbox
 from tests.support.machines import Machines
 from tests.support.products import external_ids
 
+pytestmark = pytest.mark.slow
+
 BATCH = "batch_0"
 JOBS = [task for task in TASKS if task.name in ("export_items_and_images_custom", "fetch_clearance_items")]
 COUNTS = ("written", "sent", "adopted", "updated")

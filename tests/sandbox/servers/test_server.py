@@ -22,6 +22,8 @@ from erp_medusa_sandbox import server
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.server import SandboxAddress, ensure_running
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:

@@ -9,6 +9,8 @@ import pytest
 
 from dev.branch_coverage import main, verdict
 
+pytestmark = pytest.mark.slow
+
 MODULE = """\
 def sign(number):
     if number > 0:

@@ -9,6 +9,8 @@ from dev.soak.plan import FAULTS, KILLED, QUIET_SHARE, plan
 from dev.soak.verdict import Holdings, Standing, shortcomings
 from erp_medusa_sandbox.faults import Action, Fault
 
+pytestmark = pytest.mark.slow
+
 GOOD = Holdings(
     published=frozenset({"WEB-1", "WEB-2"}),
     products=["WEB-1", "WEB-2"],
