@@ -69,7 +69,7 @@ FIELD_POLICIES: dict[str, FieldPolicy] = {
     **dict.fromkeys(
         (
             "title", "subtitle", "description", "thumbnail", "origin_country", "uom", "brand", "ranking",
-            "specifications", "discountable", "manage_inventory", "variant_title",
+            "specifications", "image_alt", "discountable", "manage_inventory", "variant_title",
         ),
         "until_erp_changes",
     ),

@@ -97,6 +97,7 @@ TASKS: tuple[Task, ...] = (
             "Item": "r",
             "Item Group": "rw",
             "Country": "r",
+            "Website Slideshow": "r",
             "File": "rw",
             "Deleted Document": "r",
             # Renames, for the sensor `follow_changes`.

@@ -18,11 +18,15 @@ ROLES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The five that do every call of the tasks, and no fewer: role -> DocTypes that nothing else of the five gives."""
 
+OPTIONAL_ROLES: dict[str, tuple[str, ...]] = {"Website Manager": ("Website Slideshow",)}
+"""Roles that only some shops need: that one where a Website Item has a slideshow."""
+
 
 def role_for(*texts: str) -> str | None:
     """What to do about a missing right, from the texts of its error: the longest DocType name in them counts."""
     said = " ".join(unquote(text) for text in texts)
-    found = [(doctype, role) for role, doctypes in ROLES.items() for doctype in doctypes if doctype in said]
+    roles = {**ROLES, **OPTIONAL_ROLES}
+    found = [(doctype, role) for role, doctypes in roles.items() for doctype in doctypes if doctype in said]
     if not found:
         return None
     doctype, role = max(found, key=lambda pair: len(pair[0]))

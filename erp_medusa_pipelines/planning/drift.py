@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erp_medusa_pipelines.planning.rows import PlanRow
+from erp_medusa_pipelines.sync.catalogue.arrangement import PICTURES_KEY, THUMBNAIL_KEY
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.product_changes import SENT_KEY
-from erp_medusa_pipelines.sync.catalogue.thumbnails import THUMBNAIL_KEY
 
 Sort = Literal["missing", "orphaned", "differing"]
 
@@ -27,7 +27,7 @@ _WHAT = {
     "collection": "collection",
     "variant": "variant",
 }
-_NOTES = frozenset(f"metadata.{key}" for key in (HASH_KEY, IMAGE_KEY, SENT_KEY, THUMBNAIL_KEY))
+_NOTES = frozenset(f"metadata.{key}" for key in (HASH_KEY, IMAGE_KEY, SENT_KEY, THUMBNAIL_KEY, PICTURES_KEY))
 """The export's own records in a product, which no customer sees."""
 
 _PICTURES = frozenset({"thumbnail", "images"})

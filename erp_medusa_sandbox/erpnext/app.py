@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from erp_medusa_sandbox.erpnext import control
 from erp_medusa_sandbox.erpnext.front import Front
-from erp_medusa_sandbox.erpnext.site import API_USER, DOCUMENTED_ROLES, LOW_USER, SYSTEM_MANAGER, Site, SiteSettings
+from erp_medusa_sandbox.erpnext.site import API_ROLES, API_USER, LOW_USER, SYSTEM_MANAGER, Site, SiteSettings
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.erpnext.users import User, add_standard_users, add_user
 
@@ -29,7 +29,7 @@ def create_app(
     server_scripts: bool = True,
     max_request_line: int = 4094,
     max_body_bytes: int = 25 * 1024 * 1024,
-    api_roles: Sequence[str] = DOCUMENTED_ROLES,
+    api_roles: Sequence[str] = API_ROLES,
     other_users: Sequence[User] = (),
 ) -> Starlette:
     """Make the application over `store`.

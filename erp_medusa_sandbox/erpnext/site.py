@@ -22,6 +22,8 @@ LOW_USER = "low@sandbox.example"
 
 # The roles that the API user has unless told otherwise: as recorded, these five are enough for every task.
 DOCUMENTED_ROLES = ("System Manager", "Item Manager", "Sales Master Manager", "Accounts User", "Stock User")
+API_ROLES = (*DOCUMENTED_ROLES, "Website Manager")
+"""The roles of the pipelines' user by default: the last one is for shops with slideshows."""
 KEPT_HOOK_CALLS = 10_000
 
 

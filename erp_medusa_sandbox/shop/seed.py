@@ -227,6 +227,7 @@ def _write_images(store: ErpStore, products: list[Product], now: datetime) -> No
         url = add_file(store, product.website_item, name, image(kind, number), private=number % 10 == 0, creation=made)
         if number % 10:
             store.set("Website Item", product.website_item, website_image=url)
+            store.set("File", file_name(product.website_item, url), attached_to_field="website_image")
         if number % 9 == 0:
             add_file(store, product.website_item, f"back-{name}", image(kind, number + 500_000), creation=made)
 
@@ -238,7 +239,7 @@ def add_file(
     url = f"{'/private' if private else ''}/files/{name}"
     extension = name.rpartition(".")[2].upper()
     row = {
-        "name": hashlib.sha256(f"{website_item}{url}".encode()).hexdigest()[:10],
+        "name": file_name(website_item, url),
         "file_name": name,
         "file_url": url,
         "file_type": {"JPEG": "JPG"}.get(extension, extension),
@@ -247,13 +248,17 @@ def add_file(
         "folder": "Home/Attachments",
         "attached_to_doctype": "Website Item",
         "attached_to_name": website_item,
-        "attached_to_field": "website_image",
         "content_hash": hashlib.md5(content, usedforsecurity=False).hexdigest(),
         **values,
     }
     store.insert("File", **row)
     store.put_file(url, content)
     return url
+
+
+def file_name(website_item: str, url: str) -> str:
+    """Return the name of the File that `add_file` makes for this address."""
+    return hashlib.sha256(f"{website_item}{url}".encode()).hexdigest()[:10]
 
 
 def _write_pages(store: ErpStore, products: list[Product], now: datetime) -> None:

@@ -75,7 +75,7 @@ class ImagesSuite:
         assert photos.sync().success
         product = photos.product(own)
         assert fetched(product["thumbnail"]) == photos.content(second)
-        assert fetched(product["images"][0]["url"]) == photos.content(first)
+        assert photos.shown(own) == [photos.content(second), photos.content(first)]
         # Without one the first image stands for the product, as in Medusa's own admin.
         product = photos.product(other)
         assert product["thumbnail"] == product["images"][0]["url"]
@@ -96,7 +96,9 @@ class ImagesSuite:
         assert photos.product(item)["thumbnail"] == by_hand
         assert photos.updated() == 0
 
-    def test_later_pictures_join_those_that_are_there_and_change_nothing_else(self, photos: Photos) -> None:
+    def test_later_pictures_come_before_those_that_were_added_in_medusa_and_change_nothing_else(
+        self, photos: Photos
+    ) -> None:
         item = photos.item()
         photos.add(item)
         photos.export()
@@ -110,9 +112,9 @@ class ImagesSuite:
         later = photos.add(item)
         assert photos.sync().success
         after = photos.product(item)
-        assert [entry["id"] for entry in after["images"][:2]] == [entry["id"] for entry in before["images"]]
-        assert fetched(after["images"][2]["url"]) == photos.content(later)
-        assert after["thumbnail"] == by_hand
+        assert [after["images"][place]["id"] for place in (0, 2)] == [entry["id"] for entry in before["images"]]
+        assert fetched(after["images"][1]["url"]) == photos.content(later)
+        assert after["images"][2]["url"] == after["thumbnail"] == by_hand
 
     def test_a_rerun_uploads_and_writes_nothing(self, photos: Photos) -> None:
         items = [photos.item() for _ in range(12)]
@@ -128,7 +130,9 @@ class ImagesSuite:
         again = photos.sync()
         assert again.metadata("medusa_images")["found"] == 0
         assert photos.medusa.faults.requests == []
-        assert [seen.method for seen in photos.erp.faults.requests] == ["GET"]
+        # The new Files, and the Website Items whose fields could name a picture.
+        assert [seen.method for seen in photos.erp.faults.requests] == ["GET", "GET"]
+        assert photos.updated() == 0
 
     def test_a_file_attached_twice_is_uploaded_and_shown_once(self, photos: Photos) -> None:
         item = photos.item()
@@ -147,15 +151,16 @@ class ImagesSuite:
 
     def test_a_file_on_another_server_is_used_where_it_is(self, photos: Photos) -> None:
         item = photos.item()
-        url = f"https://cdn.example/{uuid4().hex}/picture%201.jpg"
+        url = f"https://cdn.example/{uuid4().hex}/picture%201.jpg?v=100%25"
         local = photos.add(item)
-        remote = photos.add(item, "picture.jpg", file_url=url, file_size=0, content_hash=None)
+        # Frappe decodes the address of a File when it saves it, and leaves the field as it was typed.
+        remote = photos.add(item, "picture.jpg", file_url=unquote(url), file_size=0, content_hash=None)
         photos.store.set("Website Item", item, website_image=url)
         photos.export()
         assert photos.sync().success
         product = photos.product(item)
-        assert fetched(product["images"][0]["url"]) == photos.content(local)
-        assert product["images"][1]["url"] == product["thumbnail"] == url
+        assert product["images"][0]["url"] == product["thumbnail"] == url
+        assert fetched(product["images"][1]["url"]) == photos.content(local)
         assert photos.file(remote)["medusa_id"]
         assert photos.sync().metadata("medusa_images")["found"] == 0
 
@@ -181,16 +186,153 @@ class ImagesSuite:
         assert photos.sync().success
         assert photos.shown(item) == [photos.content(file)]
 
-    def test_an_image_removed_in_the_erp_stays_on_the_product(self, photos: Photos) -> None:
+    def test_an_image_removed_in_the_erp_leaves_the_product(self, photos: Photos) -> None:
         item = photos.item()
-        gone = photos.add(item)
-        content = photos.content(gone)
+        gone, other = photos.add(item), photos.add(item)
         photos.export()
         assert photos.sync().success
+        by_hand = f"https://cdn.example/{uuid4().hex}.png"
+        photos.add_in_medusa(item, by_hand)
         photos.store.delete("File", gone)
-        later = photos.add(item)
+        assert photos.updated() == 1
+        product = photos.product(item)
+        assert fetched(product["images"][0]["url"]) == photos.content(other)
+        assert [entry["url"] for entry in product["images"][1:]] == [by_hand]
+        assert product["thumbnail"] == product["images"][0]["url"]
+        photos.store.delete("File", other)
+        assert photos.updated() == 1
+        assert [entry["url"] for entry in photos.product(item)["images"]] == [by_hand]
+        assert photos.updated() == 0
+
+    def test_a_picture_that_is_replaced_five_times_is_shown_once(self, photos: Photos) -> None:
+        item = photos.item()
+        photos.export()
+        by_hand = f"https://cdn.example/{uuid4().hex}.png"
+        for _ in range(5):
+            # As the form does: the File of the field before stays attached.
+            file = photos.add(item, attached_to_field="website_image")
+            photos.store.set("Website Item", item, website_image=photos.file(file)["file_url"])
+            assert photos.sync().success
+            photos.add_in_medusa(item, by_hand)
+        product = photos.product(item)
+        assert [entry["url"] for entry in product["images"]] == [product["thumbnail"], by_hand]
+        assert fetched(product["thumbnail"]) == photos.content(file)
+        photos.medusa.faults.forget_requests()
         assert photos.sync().success
-        assert photos.shown(item) == [content, photos.content(later)]
+        assert photos.updated() <= 1
+        assert photos.updated() == 0
+
+    def test_an_order_that_somebody_made_in_medusa_stays_until_the_erp_changes(self, photos: Photos) -> None:
+        item = photos.item()
+        first, second = photos.add(item), photos.add(item)
+        photos.export()
+        assert photos.sync().success
+        product = photos.product(item)
+        images = [{key: entry[key] for key in ("id", "url")} for entry in reversed(product["images"])]
+        photos.medusa.admin("POST", f"/admin/products/{product['id']}", json={"images": images})
+        assert photos.updated() <= 1
+        assert photos.shown(item) == [photos.content(second), photos.content(first)]
+        photos.store.set("Website Item", item, website_image=photos.file(first)["file_url"])
+        assert photos.updated() == 1
+        third = photos.add(item)
+        assert photos.sync().success
+        assert photos.shown(item) == [photos.content(name) for name in (first, second, third)]
+
+    # --- pictures that no attached File says ----------------------------------------------------------------------
+
+    @pytest.mark.parametrize("name", ["x.png", "a b#1 50%.png", "صورة.png"])
+    def test_a_website_image_without_an_attached_file_is_shown(self, photos: Photos, name: str) -> None:
+        item = photos.item()
+        path, content = photos.unattached(name)
+        photos.store.force("Website Item", item, website_image=path)
+        photos.export()
+        assert photos.sync().metadata("medusa_images")["written"] == 1
+        assert photos.shown(item) == [content]
+        assert fetched(photos.product(item)["thumbnail"]) == content
+        photos.medusa.faults.forget_requests()
+        assert photos.sync().metadata("medusa_images")["found"] == 0
+        assert photos.updated() <= 1
+        assert photos.uploads() == 0
+        path, content = photos.unattached(name)
+        photos.store.force("Website Item", item, website_image=path)
+        assert photos.sync().metadata("medusa_images")["written"] == 1
+        assert photos.shown(item) == [content]
+
+    def test_a_website_image_that_is_missing_is_a_reject_of_its_website_item(self, photos: Photos) -> None:
+        item = photos.item()
+        photos.export()
+        photos.store.force("Website Item", item, website_image=f"/files/gone-{uuid4().hex}.png")
+        run = photos.sync()
+        assert run.success
+        (reject,) = run.rejects("medusa_images")
+        assert reject["document"] == f"Website Item {item}"
+        assert "missing" in reject["reason"]
+
+    def test_slides_follow_the_website_image_and_come_before_other_files(self, photos: Photos) -> None:
+        item, other = photos.item(), photos.item()
+        attached = photos.add(item)
+        (main, shown), (first, slide) = photos.unattached("main.png"), photos.unattached("first slide.png")
+        web = f"https://cdn.example/{uuid4().hex}/a%20b.jpg"
+        slideshow = photos.slideshow(first, web, main)
+        for name in (item, other):
+            photos.store.force("Website Item", name, website_image=main, slideshow=slideshow)
+        photos.export()
+        assert photos.sync().success
+        urls = [entry["url"] for entry in photos.product(item)["images"]]
+        assert urls.pop(2) == web
+        assert [fetched(url) for url in urls] == [shown, slide, photos.content(attached)]
+        assert fetched(photos.product(other)["thumbnail"]) == shown
+        # One upload for each content, although two products show it.
+        assert len({entry["url"] for name in (item, other) for entry in photos.product(name)["images"]}) == 4
+
+    def test_an_item_without_website_image_shows_its_items_image(self, photos: Photos) -> None:
+        path, content = photos.unattached("item.png")
+        item = photos.item()
+        photos.store.force("Item", photos.catalogue.row(item)["item_code"], image=path)
+        photos.store.force("Website Item", item, website_image=None)
+        photos.export()
+        assert photos.sync().success
+        assert photos.shown(item) == [content]
+        assert fetched(photos.product(item)["thumbnail"]) == content
+
+    def test_a_variant_shows_its_templates_picture_and_description_until_it_has_its_own(self, photos: Photos) -> None:
+        template = photos.item(published=0, web_long_description="<p>Of all sizes</p>")
+        variant = photos.item(web_long_description=None)
+        path, content = photos.unattached("template.png")
+        photos.store.force("Website Item", template, website_image=path)
+        code = photos.catalogue.row(template)["item_code"]
+        photos.store.force("Item", photos.catalogue.row(variant)["item_code"], variant_of=code)
+        photos.export()
+        assert photos.sync().success
+        assert photos.shown(variant) == [content]
+        product_id = photos.catalogue.row(variant)["medusa_id"]
+        product = photos.medusa.admin("GET", f"/admin/products/{product_id}")["product"]
+        assert product["description"] == "Of all sizes"
+        own = photos.add(variant)
+        photos.store.set("Website Item", variant, website_image=photos.file(own)["file_url"])
+        assert photos.sync().success
+        assert photos.shown(variant) == [photos.content(own)]
+
+    def test_a_picture_is_known_by_its_content_where_its_type_is_empty(self, photos: Photos) -> None:
+        item = photos.item()
+        files = [
+            photos.add(item, "old.png", file_type=None),
+            photos.add(item, "no ending", unique_image("jpg"), file_type=None),
+            photos.add(item, "named wrong.gif", unique_image("png"), file_type="GIF"),
+        ]
+        photos.add(item, "datasheet.pdf", b"%PDF-1.4", file_type=None)
+        photos.export()
+        run = photos.sync()
+        assert run.success
+        assert run.check("medusa_images").passed
+        assert photos.shown(item) == [photos.content(name) for name in files]
+
+    def test_the_text_of_the_website_image_is_in_the_metadata(self, photos: Photos) -> None:
+        item = photos.item(website_image_alt="Syringe &amp; needle")
+        photos.export()
+        product_id = photos.catalogue.row(item)["medusa_id"]
+        product = photos.medusa.admin("GET", f"/admin/products/{product_id}", params={"fields": "id,metadata"})
+        assert product["product"]["metadata"]["image_alt"] == "Syringe & needle"
 
     # --- bad files --------------------------------------------------------------------------------------------
 
@@ -275,7 +417,7 @@ class ImagesSuite:
         photos.store.replace_file(bad, picture)
         healed = photos.sync()
         assert healed.check("medusa_images").passed
-        assert photos.shown(item) == [photos.content(large), picture]
+        assert photos.shown(item) == [picture, photos.content(large)]
 
     def test_a_picture_that_was_removed_in_medusa_is_told_until_its_file_is_deleted(
         self, photos: Photos, runner: Runner, shop_env: pytest.MonkeyPatch

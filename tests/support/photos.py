@@ -58,6 +58,28 @@ class Photos:
         assert content is not None
         return content
 
+    def unattached(self, name: str) -> tuple[str, bytes]:
+        """Store a picture that is attached to nothing. Returns its path and its content, as the site keeps it."""
+        helper = self.item(published=0)
+        file = self.add(helper, f"{self._made} {name}")
+        path, content = self.file(file)["file_url"], self.content(file)
+        self.store.force("File", file, attached_to_name=None, attached_to_doctype=None)
+        return path, content
+
+    def slideshow(self, *images: str) -> str:
+        """Add a Website Slideshow of these pictures."""
+        name = f"Slides {self._made} {self.catalogue.tag}"
+        rows = [{"image": image, "heading": f"Slide {number}"} for number, image in enumerate(images)]
+        return self.store.insert("Website Slideshow", name=name, slideshow_name=name, slideshow_items=rows)
+
+    def add_in_medusa(self, item: str, url: str) -> None:
+        """Add a picture to the product as its last one, as an admin of Medusa does; it may be there already."""
+        product = self.product(item)
+        images = [{"id": entry["id"], "url": entry["url"]} for entry in product["images"]]
+        if url not in {entry["url"] for entry in images}:
+            body = {"images": [*images, {"url": url}]}
+            self.medusa.admin("POST", f"/admin/products/{product['id']}", json=body)
+
     def sync(self, **options: Any) -> JobRun:
         return self.runner.asset("medusa_images", "batch_0", **options)
 

@@ -1,6 +1,7 @@
 """Image files of Website Items: which ones, their bytes, and the name under which Medusa stores them.
 
-Belongs here: reading Files from ERPNext and checking them. Does not belong here: uploading (images.py).
+Belongs here: reading Files from ERPNext and checking them. Does not belong here: pictures that no File says
+(pictures.py), or uploading (images.py).
 """
 
 import hashlib
@@ -11,33 +12,41 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 
 FILE_FIELDS = (
-    "name", "file_name", "file_url", "file_type", "file_size", "is_private", "content_hash", "attached_to_name",
+    "name", "file_name", "file_url", "file_type", "file_size", "content_hash", "attached_to_name", "attached_to_field",
+    "medusa_id",
 )  # fmt: skip
 
 # Frappe stores the type in upper case, and .jpeg as JPG; JPEG is there for rows made by other tools.
-FILE_TYPES = ("PNG", "JPG", "JPEG", "WEBP")
+FILE_TYPES = ("PNG", "JPG", "JPEG", "JPE", "JFIF", "WEBP")
 OTHER_PICTURES = ("GIF", "SVG", "AVIF", "HEIC", "HEIF", "BMP", "TIF", "TIFF", "ICO", "JXL")
 """Types that are refused. Their Files are read all the same, so that each one is reported."""
 
-NEW_IMAGES = [
+ATTACHED_IMAGES = [
     ["attached_to_doctype", "=", WEBSITE_ITEM],
-    ["medusa_id", "is", "not set"],
-    ["file_type", "in", [*FILE_TYPES, *OTHER_PICTURES]],
+    # Empty on Files of earlier versions of Frappe, and of imports: then the name and the content tell.
+    ["file_type", "in", ["", *FILE_TYPES, *OTHER_PICTURES]],
     ["is_folder", "=", 0],
 ]
+NEW_IMAGES = [*ATTACHED_IMAGES, ["medusa_id", "is", "not set"]]
 
 REMOTE_ID = "remote-"
 """Prefix of the `medusa_id` of Files on another server."""
 
-_UPLOADED_AS = re.compile(r"[0-9a-f]{40}")
+_UPLOADED_AS = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+_EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
 _PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "WEBP": ("webp", "image/webp")}
+
+_STARTS = (b"\x89PNG", b"\xff\xd8", b"RIFF")
+"""The first bytes of those formats."""
 
 MOST_PIXELS = 50_000_000
 """Pixels. A file of a few kilobytes can decode to a picture that exhausts the memory."""
@@ -66,7 +75,28 @@ class ImageFile:
     @property
     def is_remote(self) -> bool:
         """Return whether the file is on another server; Medusa then gets its address unchanged."""
-        return bool(_REMOTE.match(self.row["file_url"] or ""))
+        return is_remote(self.address)
+
+    @property
+    def address(self) -> str:
+        """Its `file_url`: a path as it is on the disk, or a web address, which Frappe stores decoded."""
+        return (self.row["file_url"] or "").strip()
+
+    @property
+    def may_be_picture(self) -> bool:
+        """Return whether its type says so; without one, whether its name does or has no ending."""
+        if self.row["file_type"]:
+            return True
+        ending = named_type(self.row["file_name"] or self.address)
+        return not ending or ending.upper() in (*FILE_TYPES, *OTHER_PICTURES)
+
+    def was_replaced(self, website_image: str | None) -> bool:
+        """Return whether it was put into the field `website_image`, which names another picture now.
+
+        Frappe keeps such a File attached.
+        """
+        by_field = self.row["attached_to_field"] == "website_image"
+        return by_field and bool(website_image) and unquote(self.address) != unquote((website_image or "").strip())
 
     @property
     def fingerprint(self) -> str:
@@ -78,17 +108,28 @@ class ImageFile:
         return self.row["content_hash"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def new_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFile]:
-    """Return the image files of these Website Items that Medusa does not have yet, oldest attachment first."""
-    rows = erp.rows_in(
+def attached_images(erp: ErpNextClient, website_items: Iterable[str]) -> list[ImageFile]:
+    """Return the image files attached to these Website Items, oldest attachment first, in one request."""
+    names = list(website_items)
+    if not names:
+        return []
+    rows = erp.get_list(
         "File",
         [*FILE_FIELDS, "creation"],
-        website_items,
-        key="attached_to_name",
-        filters=NEW_IMAGES,
+        filters=[*ATTACHED_IMAGES, ["attached_to_name", "in", names]],
         order_by="creation asc, name asc",
     )
-    return [ImageFile(row) for row in rows]
+    return [file for file in map(ImageFile, rows) if file.may_be_picture]
+
+
+def is_remote(address: str) -> bool:
+    """Return whether it is a web address and no path on ERPNext's server."""
+    return bool(_REMOTE.match(address))
+
+
+def encoded(address: str) -> str:
+    """Return a web address with everything percent-encoded that must be. What is encoded already stays as it is."""
+    return quote(_LONE_PERCENT.sub("%25", address), safe="%/:?#[]@!$&'()*+,;=~")
 
 
 def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
@@ -99,17 +140,22 @@ def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:
     return list(groups.values())
 
 
-def check_address(image: ImageFile) -> None:
+def check_address(address: str) -> None:
     """Refuse anything but a path on ERPNext's server: a File must not choose the server that the API key is sent to."""
-    if not (image.row["file_url"] or "").startswith("/"):
-        raise BrokenImageError("file_url is neither a path such as /files/... nor an http address: attach it again")
+    if not address.startswith("/") or address.startswith("//"):
+        raise BrokenImageError("its address is neither a path such as /files/... nor an http address: attach it again")
 
 
-def check_type(image: ImageFile) -> None:
-    """Refuse picture types that the shop does not show, wherever they are stored."""
-    kind = (image.row["file_type"] or "").upper()
-    if kind in OTHER_PICTURES:
-        raise BrokenImageError(f"{kind} files are not shown in the shop: attach it as PNG, JPEG or WebP")
+def check_type(kind: str) -> None:
+    """Refuse picture types that the shop does not show."""
+    if kind.upper() in OTHER_PICTURES:
+        raise BrokenImageError(f"{kind.upper()} files are not shown in the shop: attach it as PNG, JPEG or WebP")
+
+
+def named_type(address: str) -> str:
+    """Return the type that the ending of an address says, or an empty text."""
+    ending = _EXTENSION.search(address.split("?", 1)[0])
+    return ending.group(1) if ending else ""
 
 
 def check_size(image: ImageFile, limit: int) -> None:
@@ -121,6 +167,11 @@ def check_size(image: ImageFile, limit: int) -> None:
         )
 
 
+def is_upload(url: str) -> bool:
+    """Return whether an image address of Medusa has the name of an upload of ours."""
+    return bool(_UPLOADED_AS.search(url.split("?", 1)[0].rsplit("/", 1)[-1]))
+
+
 def was_sent_by_us(file: Mapping[str, Any]) -> bool:
     """Return whether the `medusa_id` of a File is one that this project writes. Another one tells no address."""
     return file["medusa_id"].startswith(REMOTE_ID) or bool(_UPLOADED_AS.search(file["medusa_id"]))
@@ -129,19 +180,22 @@ def was_sent_by_us(file: Mapping[str, Any]) -> bool:
 def shown_at(file: Mapping[str, Any], urls: Iterable[str]) -> str | None:
     """Return the image address of a product that shows an uploaded File {file_url, medusa_id}, or None."""
     if file["medusa_id"].startswith(REMOTE_ID):
-        return next((url for url in urls if url == file["file_url"]), None)
+        return next((url for url in urls if unquote(url) == unquote(file["file_url"])), None)
     name = _UPLOADED_AS.search(file["medusa_id"])
     return next((url for url in urls if name and has_upload(url, f"{name.group()}.")), None)
 
 
-def upload_name(content: bytes) -> tuple[str, str]:
+def upload_name(content: bytes, said_type: str = "") -> tuple[str, str]:
     """Return (name, MIME type) for the upload. The name is the content's hash: ASCII, and recognised later.
 
     Medusa stores no hash of its own; a rerun finds the upload by the name in the image's address.
     Raises BrokenImageError when the content is not a whole PNG, JPEG or WebP image, whatever the file's name says.
+    `said_type` is the type by its row or name; a type that the shop does not show is then named as the reason.
     """
     if not content:
         raise BrokenImageError("the file is empty: attach it again")
+    if not content.startswith(_STARTS):
+        check_type(said_type)
     extension, mime_type = _FORMATS[_checked_format(content)]
     return f"{hashlib.sha256(content).hexdigest()[:40]}.{extension}", mime_type
 

@@ -1,18 +1,20 @@
-"""Images attached to exported Website Items are uploaded once and shown on their products.
+"""Pictures of exported Website Items are uploaded once and shown on their products.
 
-Belongs here: what is uploaded, how a product's images and thumbnail are chosen, and that a rerun uploads nothing.
-Which files are images at all is in image_files.py.
+Belongs here: what is uploaded, and that a rerun uploads nothing. Which pictures there are is in pictures.py, which
+files are images at all in image_files.py, and how a product shows them in arrangement.py.
 
 Order: upload, put on the product, then note the upload on the File. After a crash the next run finds the upload by its
-name among the product's images; an upload is repeated only if its product was not reached.
+name among the product's images; an upload is repeated only if its product was not reached. A picture that no attached
+File says, such as a slide, is noted on the product alone.
 
-Images are added, never removed: a File that is removed in ERPNext stays on the product, where somebody may have
-arranged or replaced images by hand.
+What needs no upload - another order, a picture that is gone - is done with the other changes (product_updates.py).
 """
 
 import hashlib
+import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
@@ -23,21 +25,23 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import UPLOADS
+from erp_medusa_pipelines.sync.catalogue.arrangement import Placed, arrange, recorded, recorded_url
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.image_files import (
     NEW_IMAGES,
     REMOTE_ID,
     BrokenImageError,
     ImageFile,
-    by_content,
     check_address,
     check_size,
     check_type,
     has_upload,
-    new_images,
+    named_type,
+    shown_at,
     upload_name,
 )
-from erp_medusa_pipelines.sync.catalogue.thumbnails import thumbnail_body
+from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source
+from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
@@ -47,16 +51,21 @@ from erp_medusa_pipelines.sync.engine.stages import Stage
 PRODUCTS_PER_WINDOW = 50
 UPLOADS_PER_CALL = 8
 UPLOAD_CALL_BYTES = 8 * 1024 * 1024
-PRODUCT_FIELDS = "external_id,thumbnail,images.id,images.url,images.rank"
+OWNER_FIELDS = ["name", "medusa_id", "item_code", *PICTURE_FIELDS]
+PRODUCT_FIELDS = "external_id,thumbnail,metadata,images.id,images.url,images.rank"
+ROWS_PER_PAGE = 10_000
 
 MISSING = "the file is missing on the ERPNext server, or cannot be read: attach it again"
+
+Owner = Mapping[str, Any]
+"""A Website Item (OWNER_FIELDS), with what it takes from its Item and its template."""
 
 
 @dataclass(slots=True)
 class Picture:
-    """One content for one product: a File, or several of the same content, and its address once it is uploaded."""
+    """One picture for one product, and its address once it is uploaded."""
 
-    files: list[ImageFile]
+    source: Source
     fingerprint: str
     upload_as: str = ""
     mime_type: str = ""
@@ -68,59 +77,66 @@ class Picture:
     """False when the product showed it before this run."""
 
     @property
-    def lead(self) -> ImageFile:
-        """Return the first File, which represents all of them."""
-        return self.files[0]
+    def documents(self) -> list[tuple[str, str]]:
+        """Return (DocType, name) of the documents that are reported for it."""
+        files = [("File", file.name) for file in self.source.files]
+        return files or [(WEBSITE_ITEM, self.source.website_item)]
 
 
 @dataclass(slots=True)
 class ProductImages:
-    """A product of Medusa and its new pictures, oldest attachment first."""
+    """A product of Medusa and the pictures that it should show, in their order."""
 
     product: Mapping[str, Any]
-    website_image: str | None
     keep_thumbnail: bool
-    pictures: list[Picture]
+    sources: list[Source]
+    new: dict[str, Picture]
+    """Pictures to place, by the key of their source."""
 
     @property
-    def shown(self) -> list[Mapping[str, Any]]:
-        """Return the product's images in their order."""
-        return sorted(self.product["images"], key=lambda image: image["rank"])
+    def shown(self) -> list[str]:
+        """Return the addresses of the product's images."""
+        return [image["url"] for image in self.product["images"]]
 
     @property
     def placed(self) -> list[Picture]:
         """Return the new pictures that have an address in Medusa."""
-        return [picture for picture in self.pictures if picture.url]
+        return [picture for picture in self.new.values() if picture.url]
 
     def update(self) -> dict[str, Any]:
-        """Return the body that shows the placed pictures; empty when the product already shows them.
-
-        The thumbnail is the Website Item's own image; a product without one gets its first image.
-        """
-        before, placed = self.shown, self.placed
-        known = {image["url"] for image in before}
-        added = list(dict.fromkeys(picture.url for picture in placed if picture.url not in known))
-        own = next((picture.url for picture in placed if self._is_own(picture)), None)
-        if self.keep_thumbnail and self.product["thumbnail"]:
-            own = None
-        addresses = [*(image["url"] for image in before), *added]
-        thumbnail = own or self.product["thumbnail"] or (addresses[0] if addresses else None)
-        body: dict[str, Any] = {}
-        if added:
-            # Medusa replaces the whole set. An image sent with its id keeps that id.
-            kept = [{"id": image["id"], "url": image["url"]} for image in before]
-            body["images"] = [*kept, *({"url": url} for url in added)]
-        if thumbnail and thumbnail != self.product["thumbnail"]:
-            body |= thumbnail_body(thumbnail)
+        """Return the body that shows the placed pictures; empty when the product already shows them."""
+        pictures: list[Placed] = []
+        for source in self.sources:
+            picture = self.new.get(source.key)
+            if picture is not None and picture.url:
+                pictures.append(Placed(source.key, picture.url, source.is_main))
+            elif picture is None and is_placed(self.product, source):
+                pictures.append(Placed(source.key, placed_at(self.product, source), source.is_main))
+        has_new_main = any(picture.source.is_main for picture in self.placed)
+        set_thumbnail = has_new_main and not (self.keep_thumbnail and self.product["thumbnail"])
+        is_complete = len(pictures) == len(self.sources)
+        body = arrange(self.product, pictures, set_thumbnail=set_thumbnail, is_complete=is_complete)
         return {"id": self.product["id"], **body} if body else {}
 
-    def _is_own(self, picture: Picture) -> bool:
-        return bool(self.website_image) and any(file.row["file_url"] == self.website_image for file in picture.files)
+
+def is_placed(product: Mapping[str, Any], source: Source) -> bool:
+    """Return whether the product has had the picture: it shows it, or somebody removed it in Medusa."""
+    if source.new_files:
+        return False
+    return source.is_filed or source.key in recorded(product)
+
+
+def placed_at(product: Mapping[str, Any], source: Source) -> str | None:
+    """Return the address at which the product (with images) shows a picture that was placed, or None."""
+    url = recorded_url(product, source.key)
+    if url is None and source.is_filed:
+        url = shown_at(source.files[0].row, [image["url"] for image in product["images"]])
+    return url
 
 
 @dataclass(kw_only=True)
 class ImageSync(WebsiteItemSync):
-    """One run of the images for one batch. Counts are Files."""
+    """One run of the images for one batch. Counts are Files, and pictures that no File says."""
 
     doctype: ClassVar[str] = "File"
 
@@ -130,6 +146,9 @@ class ImageSync(WebsiteItemSync):
     """Whether an existing thumbnail is kept, whatever is uploaded."""
     _names: dict[str, list[str]] = field(init=False, default_factory=lambda: defaultdict(list))
     """Names of new Files by Website Item."""
+    _uploads: dict[str, tuple[str, str]] = field(init=False, default_factory=dict)
+    """(address, id) of this run's uploads by name: products may share a picture, as variants do."""
+    _shared: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def run(self) -> SyncReport:
         """Upload what is new. Raises AccessError; any other failure goes into the report."""
@@ -147,24 +166,61 @@ class ImageSync(WebsiteItemSync):
             working.close()
         return self.report
 
-    def _exported(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield windows of Website Items that have a product. Images of the others wait for the export."""
-        for some in batched(sorted(self._names), self.options.window):
+    # --- whose pictures are new -----------------------------------------------------------------------------------
+
+    def _exported(self) -> Iterator[list[Owner]]:
+        """Yield windows of Website Items with a product and a new picture. The others' Files wait for the export."""
+        try:
+            owners = self._owners()
+        except TransientError as error:
+            self._failed(error)
+            self._leave_files_of(self._names, error)
+            return
+        self._wait([file for name in self._names if name not in owners for file in self._names[name]])
+        with_files = [owners[name] for name in sorted(self._names) if name in owners]
+        yield from batched(with_files, self.options.window)
+        named = [owner for name, owner in owners.items() if name not in self._names and _names_pictures(owner)]
+        self._reader = PictureReader(self.erp, [owner["name"] for owner in named])
+        for some in batched(named, self.options.window):
             if self.outage:
-                self._leave_files_of(some, self.outage)
-                continue
+                return
             try:
-                fields = ["name", "medusa_id", "website_image"]
-                rows = self.erp.rows_in(WEBSITE_ITEM, fields, some, filters=[["medusa_id", "is", "set"]])
+                found = self._with_new_pictures(some)
             except TransientError as error:
                 self._failed(error)
-                self._leave_files_of(some, error)
+                self.report.defer(WEBSITE_ITEM, some[0]["name"], error)
                 continue
-            exported = {row["name"] for row in rows}
-            self._wait([file for name in some if name not in exported for file in self._names[name]])
-            yield rows
+            yield found
 
-    def _window(self, owners: Sequence[Mapping[str, Any]]) -> None:
+    def _owners(self) -> dict[str, Owner]:
+        """Return the exported Website Items of the batch by name, but for those without any picture."""
+        exported = [["medusa_id", "is", "set"]]
+        if self.batch.items:
+            rows = self.erp.rows_in(WEBSITE_ITEM, OWNER_FIELDS, sorted(self.batch.items), filters=exported)
+        else:
+            rows = list(self.erp.rows(WEBSITE_ITEM, OWNER_FIELDS, filters=exported, page_size=ROWS_PER_PAGE))
+        own = [row for row in rows if self.batch.contains(row["name"])]
+        fall_back(self.erp, own)
+        return {row["name"]: row for row in own if row["name"] in self._names or _names_pictures(row)}
+
+    def _with_new_pictures(self, owners: Sequence[Owner]) -> list[Owner]:
+        """Return those with a picture that no File says and that their product has not had."""
+        unfiled = {
+            name: sources
+            for name, found in self._reader.read(owners).items()
+            if (sources := [source for source in found if not source.files])
+        }
+        wanted = [owner for owner in owners if owner["name"] in unfiled]
+        ids = {owner["medusa_id"] for owner in wanted}
+        products = {one["id"]: one for one in self.medusa.products_by("id", ids, "external_id,metadata")}
+        return [
+            owner
+            for owner in wanted
+            if (product := products.get(owner["medusa_id"])) is not None
+            and not all(is_placed(product, source) for source in unfiled[owner["name"]])
+        ]
+
+    def _window(self, owners: Sequence[Owner]) -> None:
         if self.outage:
             self._leave_files_of([owner["name"] for owner in owners], self.outage)
             return
@@ -183,84 +239,100 @@ class ImageSync(WebsiteItemSync):
             self._upload(group)
         self._show([one for one in work if one.placed])
 
-    def _read(self, owners: Sequence[Mapping[str, Any]]) -> list[ProductImages]:
+    def _read(self, owners: Sequence[Owner]) -> list[ProductImages]:
         """Return the products with their new pictures, without those that are held back."""
         products = {
             product["id"]: product
             for product in self.medusa.products_by("id", {owner["medusa_id"] for owner in owners}, PRODUCT_FIELDS)
         }
-        images: dict[str, list[ImageFile]] = defaultdict(list)
-        for image in new_images(self.erp, [owner["name"] for owner in owners]):
-            images[image.website_item].append(image)
-        work = []
+        sources = PictureReader(self.erp, [owner["name"] for owner in owners]).read(owners)
+        work: list[ProductImages] = []
         for owner in owners:
             # A File attached after this run began is left to the next run; a removed one needs nothing.
-            listed = set(self._names[owner["name"]])
-            files = [image for image in images[owner["name"]] if image.name in listed]
+            listed = set(self._names.get(owner["name"], ()))
+            found = [source for source in sources[owner["name"]] if not _is_later(source, listed)]
+            files = [file.name for source in found for file in source.new_files]
             self.report.advance(len(listed) - len(files))
             product = products.get(owner["medusa_id"])
             if product is None or not is_own(owner, product):
                 # medusa_products corrects the ids; until then the images wait.
-                self._wait([file.name for file in files])
+                self._wait(files)
                 continue
-            pictures = []
-            for group in by_content(files):
-                fingerprint = self._fingerprint(group[0], product["id"])
-                free = [file for file in group if not self.held(file.name, fingerprint)]
-                if free:
-                    pictures.append(Picture(free, fingerprint))
-            work.append(ProductImages(product, owner["website_image"], self.keep_thumbnail, pictures))
+            new: dict[str, Picture] = {}
+            for source in found:
+                if is_placed(product, source):
+                    continue
+                if not source.files:
+                    self.report.count("found")
+                picture = Picture(source, self._fingerprint(source, product["id"]))
+                if not self._is_held(picture):
+                    new[source.key] = picture
+            work.append(ProductImages(product, self.keep_thumbnail, found, new))
         return work
+
+    def _is_held(self, picture: Picture) -> bool:
+        """Return whether the picture must not be sent again, as far as all its documents are held."""
+        source, held = picture.source, []
+        for doctype, name in picture.documents:
+            kind = "" if source.files else source.key
+            held.append(self.held(name, picture.fingerprint, kind, doctype=doctype))
+        return all(held)
 
     # --- the address of each picture in Medusa --------------------------------------------------------------------
 
     def _fetched(self, work: Sequence[ProductImages]) -> Iterator[Picture]:
         """Yield pictures to upload with their content; a picture that needs no upload gets its address here."""
         for one in work:
-            urls = [image["url"] for image in one.shown]
-            for picture in one.pictures:
-                if not self._has_shown_type(picture):
-                    continue
-                if picture.lead.is_remote:
-                    picture.url = picture.lead.row["file_url"]
-                    picture.medusa_id = f"{REMOTE_ID}{picture.lead.fingerprint}"
-                    picture.is_new = picture.url not in urls
+            for picture in one.new.values():
+                if picture.source.is_remote:
+                    self._use_in_place(picture, one.shown)
                 elif self._fetch(picture):
-                    present = next((url for url in urls if has_upload(url, picture.upload_as)), None)
-                    if present is None:
+                    present = next((url for url in one.shown if has_upload(url, picture.upload_as)), None)
+                    known = self._uploads.get(picture.upload_as)
+                    if present is None and known is None:
                         yield picture
                         continue
                     picture.content = b""
-                    picture.url, picture.is_new = present, False
-                    picture.medusa_id = unquote(present.split("?", 1)[0].rsplit("/", 1)[-1])
+                    if present is None and known is not None:
+                        picture.url, picture.medusa_id = known
+                    elif present is not None:
+                        picture.url, picture.is_new = present, False
+                        picture.medusa_id = unquote(present.split("?", 1)[0].rsplit("/", 1)[-1])
 
-    def _has_shown_type(self, picture: Picture) -> bool:
-        """Return whether the shop shows files of that type; other files are rejected."""
+    def _use_in_place(self, picture: Picture, shown: Sequence[str]) -> None:
+        """Let the product show a picture of another server where it is."""
+        source = picture.source
         try:
-            check_type(picture.lead)
+            check_type(source.files[0].row["file_type"] or "" if source.files else named_type(source.address))
         except BrokenImageError as error:
             self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT)
-            return False
-        return True
+            return
+        picture.url = source.address
+        picture.medusa_id = f"{REMOTE_ID}{source.files[0].fingerprint}" if source.files else ""
+        picture.is_new = picture.url not in shown
 
     def _fetch(self, picture: Picture) -> bool:
         """Download and check the content. Returns False after a reject or a transient failure, which is reported."""
-        file_url = picture.lead.row["file_url"]
+        source = picture.source
+        file = source.files[0] if source.files else None
         if self.outage:
             self._leave(picture, self.outage)
             return False
         try:
-            check_address(picture.lead)
-            check_size(picture.lead, self.image_max_bytes)
+            check_address(source.address)
+            if file is not None:
+                check_size(file, self.image_max_bytes)
         except BrokenImageError as error:
             self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT)
             return False
         try:
-            picture.content = self.erp.download(file_url, limit=self.image_max_bytes)
-            picture.upload_as, picture.mime_type = upload_name(picture.content)
+            picture.content = self._download(source)
+            picture.upload_as, picture.mime_type = upload_name(
+                picture.content, (file.row["file_type"] if file else "") or named_type(source.address)
+            )
         except BrokenImageError as error:
             # The bytes that the File was saved with, or others that the disk has under its name.
-            is_as_saved = picture.lead.was_saved_with(picture.content)
+            is_as_saved = file is not None and file.was_saved_with(picture.content)
             self._refuse(picture, str(error), Lies.IN_THE_DOCUMENT if is_as_saved else Lies.ELSEWHERE)
         except PermanentError as error:
             # Frappe answers 403 for a private file that is missing on its disk: that concerns this file, not the run.
@@ -277,13 +349,25 @@ class ImageSync(WebsiteItemSync):
             return True
         return False
 
+    def _download(self, source: Source) -> bytes:
+        """Download it. A field may hold an address as a browser writes it, with its percent encoding."""
+        decoded = unquote(source.address)
+        try:
+            return self.erp.download(source.address, limit=self.image_max_bytes)
+        except PermanentError as error:
+            if source.files or decoded == source.address or error.status not in (403, 404):
+                raise
+        return self.erp.download(decoded, limit=self.image_max_bytes)
+
     def _upload(self, group: list[Picture]) -> None:
         """Upload the pictures of one call. Uploads cannot be looked up and do no harm, so a lost one is repeated."""
         if self.outage:
             for picture in group:
                 self._leave(picture, self.outage)
             return
-        delivery = deliver(group, self._send_files, check_way=partial(self.medusa.check_way, UPLOADS))
+        # Of pictures that products share only one is uploaded at a time, so that the next finds it.
+        with nullcontext() if all(picture.source.files for picture in group) else self._shared:
+            delivery = deliver(group, self._send_files, check_way=partial(self.medusa.check_way, UPLOADS))
         for picture, error in delivery.rejected:
             self._refuse(picture, f"Medusa rejected the file: {error.reason}", Lies.ELSEWHERE)
         for picture, error in [*delivery.failed, *delivery.alone]:
@@ -293,9 +377,15 @@ class ImageSync(WebsiteItemSync):
             picture.content = b""
 
     def _send_files(self, group: Sequence[Picture]) -> None:
-        uploads = [(picture.upload_as, picture.content, picture.mime_type) for picture in group]
-        for picture, stored in zip(group, self.medusa.upload(uploads), strict=True):
-            picture.url, picture.medusa_id = stored["url"], stored["id"]
+        uploads = {
+            picture.upload_as: (picture.upload_as, picture.content, picture.mime_type)
+            for picture in group
+            if picture.upload_as not in self._uploads
+        }
+        for name, stored in zip(uploads, self.medusa.upload(list(uploads.values())) if uploads else (), strict=True):
+            self._uploads[name] = (stored["url"], stored["id"])
+        for picture in group:
+            picture.url, picture.medusa_id = self._uploads[picture.upload_as]
 
     # --- on the product, then on the File ---------------------------------------------------------------------
 
@@ -319,8 +409,11 @@ class ImageSync(WebsiteItemSync):
         self.medusa.batch_products(update=[one.update() for one in group], fields="id")
 
     def _note(self, pictures: Sequence[Picture]) -> None:
-        """Store the upload's id on each File, so that the File is no longer new."""
-        by_file = {file.name: picture for picture in pictures for file in picture.files}
+        """Store the upload's id on each new File, so that the File is no longer new."""
+        for picture in pictures:
+            if not picture.source.files:
+                self.report.count("written" if picture.is_new else "adopted")
+        by_file = {file.name: picture for picture in pictures for file in picture.source.new_files}
         outcome = self.writer.write("File", [(name, {"medusa_id": one.medusa_id}) for name, one in by_file.items()])
         for name in outcome.written:
             self.report.count("written" if by_file[name].is_new else "adopted")
@@ -336,30 +429,38 @@ class ImageSync(WebsiteItemSync):
             else:
                 # The next run finds the upload on the product and only writes the id.
                 problem = "shown in Medusa, but its id could not be saved in ERPNext"
-                reason = f"{_about(by_file[name].lead)}: {problem}: {error.reason}"
+                reason = f"{_about(by_file[name].source)}: {problem}: {error.reason}"
                 fingerprint = by_file[name].fingerprint
                 self.reject(name, fingerprint, reason, "medusa_id", lies=Lies.ELSEWHERE)
 
     # --- failures ------------------------------------------------------------------------------
 
-    def _fingerprint(self, image: ImageFile, product_id: str) -> str:
-        """Reject a file until what its row says of it, the allowed size or the product changes."""
-        row = f"{image.fingerprint}|{image.row['file_type']}|{image.row['file_size']}"
-        return hashlib.sha256(f"{row}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+    def _fingerprint(self, source: Source, product_id: str) -> str:
+        """Reject a picture until what its row says of it, the allowed size or the product changes."""
+        told = source.address
+        if source.files:
+            file = source.files[0]
+            told = f"{file.fingerprint}|{file.row['file_type']}|{file.row['file_size']}"
+        return hashlib.sha256(f"{told}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))
         self.report.advance(len(names))
 
     def _refuse(self, picture: Picture, reason: str, lies: Lies) -> None:
-        for file in picture.files:
-            self.reject(file.name, picture.fingerprint, f"{_about(file)}: {reason}", "file_url", lies=lies)
+        source = picture.source
+        kind, about = ("", "file_url") if source.files else (source.key, source.named_by)
+        for doctype, name in picture.documents:
+            file = next((file for file in source.files if file.name == name), None)
+            text = f"{_about(source, file)}: {reason}"
+            self.reject(name, picture.fingerprint, text, about, lies=lies, kind=kind, doctype=doctype)
 
     def _leave(self, picture: Picture, error: TransientError) -> None:
-        self.defer([file.name for file in picture.files], error)
+        for doctype, name in picture.documents:
+            self.defer([name], error, doctype=doctype)
 
-    def _leave_files_of(self, website_items: Sequence[str], error: TransientError) -> None:
-        self.defer([file for name in website_items for file in self._names[name]], error)
+    def _leave_files_of(self, website_items: Iterable[str], error: TransientError) -> None:
+        self.defer([file for name in website_items for file in self._names.get(name, ())], error)
 
     def _failed(self, error: TransientError) -> None:
         breaker = self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker
@@ -376,6 +477,18 @@ class ImageSync(WebsiteItemSync):
             self.medusa_breaker.passed()
 
 
-def _about(image: ImageFile) -> str:
-    """Return the file's name and its Website Item as text for a message."""
-    return f"{image.row['file_name'] or image.name} of {WEBSITE_ITEM} {image.website_item}"
+def _names_pictures(owner: Owner) -> bool:
+    """Return whether a field of the Website Item, its Item or its template names a picture."""
+    return bool(owner["website_image"] or owner["slideshow"])
+
+
+def _is_later(source: Source, listed: set[str]) -> bool:
+    """Return whether a File of the picture was attached after this run began."""
+    return any(file.name not in listed for file in source.new_files)
+
+
+def _about(source: Source, file: ImageFile | None = None) -> str:
+    """Return the picture's name and its Website Item as text for a message."""
+    file = file or next(iter(source.files), None)
+    name = (file.row["file_name"] or file.name) if file else f"{source.named_by} {source.address}"
+    return f"{name} of {WEBSITE_ITEM} {source.website_item}"

@@ -27,7 +27,7 @@ WITHDRAWN = "withdrawn"
 IMAGE_KEY = "erp_image"
 """Key in the product's metadata: hash of the Website Item's own image, which the thumbnail follows."""
 
-METADATA_FIELDS = ("item_code", "uom", "brand", "ranking", "specifications")
+METADATA_FIELDS = ("item_code", "uom", "brand", "ranking", "specifications", "image_alt")
 METADATA_KEYS = (*METADATA_FIELDS, IMAGE_KEY)
 
 _SLUG_BREAKS = re.compile(r"-{2,}")
@@ -169,5 +169,7 @@ def _metadata(item: WebsiteItem) -> dict[str, Any]:
         "brand": clean_name(row["brand"]),
         "ranking": row["ranking"] or 0,
         "specifications": specifications or "",
+        # Medusa drops the `alt` of an image.
+        "image_alt": clean_name(row["website_image_alt"]),
         IMAGE_KEY: image_fingerprint(item),
     }

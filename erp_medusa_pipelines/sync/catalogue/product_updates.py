@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, T
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
+from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Comparison,
@@ -26,7 +27,6 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
 )
 from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
 from erp_medusa_pipelines.sync.catalogue.shown import HIDING, hides, in_stock, may_sell_out
-from erp_medusa_pipelines.sync.catalogue.thumbnails import Pair, Thumbnails
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -39,6 +39,9 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
+
+PICTURES = ("images", "thumbnail")
+"""Fields of a product that PictureChanges changes."""
 
 COMPARED_FIELDS = (
     "id,external_id,title,subtitle,description,status,thumbnail,collection_id,origin_country,discountable,metadata,"
@@ -55,8 +58,8 @@ class Update:
     product: Row
     comparison: Comparison
     fingerprint: str
-    thumbnail: Mapping[str, Any] = field(default_factory=dict)
-    """Body that sets the thumbnail, if that changes."""
+    pictures: Mapping[str, Any] = field(default_factory=dict)
+    """Body that shows other pictures or another thumbnail, if those change."""
     names_owner: bool = False
     """Whether the product is told which Website Item it belongs to."""
 
@@ -68,8 +71,8 @@ class Update:
     @property
     def changes(self) -> Mapping[str, Any]:
         """Return the values to send, under the names of FIELD_POLICIES."""
-        thumbnail = {"thumbnail": self.thumbnail["thumbnail"]} if self.thumbnail else {}
-        return {**self.comparison.changes, **thumbnail}
+        pictures = {name: self.pictures[name] for name in PICTURES if name in self.pictures}
+        return {**self.comparison.changes, **pictures}
 
     @property
     def body(self) -> dict[str, Any]:
@@ -77,19 +80,20 @@ class Update:
         body = update_body(self.product, self.item.row["medusa_variant_id"], self.comparison)
         if self.names_owner:
             body["external_id"] = self.item.name
-        if self.thumbnail:
-            body |= {**self.thumbnail, "metadata": {**body.get("metadata", {}), **self.thumbnail["metadata"]}}
+        if self.pictures:
+            metadata = {**body.get("metadata", {}), **self.pictures.get("metadata", {})}
+            body |= {**self.pictures, **({"metadata": metadata} if metadata else {})}
         return {"id": self.product["id"], **body} if body else {}
 
     def without(self, names: Collection[str]) -> "Update":
         """Return the update without these fields."""
-        thumbnail = {} if "thumbnail" in names else self.thumbnail
-        return replace(self, comparison=self.comparison.without(names), thumbnail=thumbnail)
+        pictures = {} if set(names) & set(PICTURES) else self.pictures
+        return replace(self, comparison=self.comparison.without(names), pictures=pictures)
 
     @property
     def status_alone(self) -> "Update":
         """Return the update of the status, which must not wait for what is refused of the others."""
-        return replace(self, comparison=self.comparison.only(["status"]), thumbnail={}, names_owner=False)
+        return replace(self, comparison=self.comparison.only(["status"]), pictures={}, names_owner=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,8 @@ class ProductUpdates(WebsiteItemSync):
         Raises AccessError; any other failure goes into the report.
         """
         self._keys = UniqueKeys(self.reader, self.medusa)
-        self._thumbnails = Thumbnails(self.erp, self.medusa, self.policies["thumbnail"], force=self.force)
         names = list(self.reader.names(self.batch, filters=BOUND))
+        self._pictures = PictureChanges(self.erp, self.medusa, self.policies["thumbnail"], names, force=self.force)
         self.report.count("found", len(names))
         updating = Stage("update", self.options.parallel)
         try:
@@ -144,13 +148,13 @@ class ProductUpdates(WebsiteItemSync):
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
         try:
             pairs = self._with_products(window)
-            thumbnails = self._thumbnails.changes(pairs)
+            pictures = self._pictures.changes(pairs)
         except TransientError as error:
             self._failed([item.name for item in window], error)
             return
         differing: list[Update] = []
         for item, product in pairs:
-            one = self._difference(item, product, thumbnails.get(item.name))
+            one = self._difference(item, product, pictures.get(item.name))
             if one.body:
                 differing.append(self._without_held(one))
             else:
@@ -175,7 +179,7 @@ class ProductUpdates(WebsiteItemSync):
     def loss_in_shop(self) -> Loss:
         """Count the same over all batches; nothing is sent. Raises TransientError."""
         shop = replace(self, scope=whole_shop(self.scope), kept=[], hiding=[], _last=[], _shown=set())
-        shop._thumbnails = self._thumbnails
+        shop._pictures = self._pictures
         for window in shop.items(list(shop.reader.names(shop.batch, filters=BOUND))):
             differing = [shop._difference(item, product, None) for item, product in shop._with_products(window)]
             hiding = shop._hiding(differing)
@@ -224,15 +228,15 @@ class ProductUpdates(WebsiteItemSync):
         self.report.advance(len(window) - len(own))
         return [(item, products[item.row["medusa_id"]]) for item in own]
 
-    def _difference(self, item: WebsiteItem, product: Row, thumbnail: Row | None) -> Update:
+    def _difference(self, item: WebsiteItem, product: Row, pictures: Row | None) -> Update:
         fingerprint = fingerprint_of(item, self._collection(item))
         comparison = self._compare(item, product, fingerprint)
         for name, (erp, medusa) in comparison.kept.items():
             self.kept.append(KeptDifference(item.name, name, erp, medusa))
-        if self._thumbnails.is_kept(item, product):
+        if self._pictures.is_kept(item, product):
             self.kept.append(KeptDifference(item.name, "thumbnail", item.row["website_image"], product["thumbnail"]))
         names_owner = product["external_id"] != item.name
-        return Update(item, product, comparison, fingerprint, thumbnail or {}, names_owner)
+        return Update(item, product, comparison, fingerprint, pictures or {}, names_owner)
 
     def _without_held(self, one: Update) -> Update:
         """Leave out the fields that Medusa refused, and of which nothing but a change of the document can be taken."""

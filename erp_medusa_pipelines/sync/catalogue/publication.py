@@ -11,7 +11,7 @@ the item for complete, and the rejects of the pictures go on telling what is wro
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
 
 PUBLISHED = [["published", "=", 1]]
-ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", *for_sale.FIELDS]
+ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", "website_image", *for_sale.FIELDS]
 _INVENTORY = "variants.inventory_items."
 DRAFT_FIELDS = (
     f"{BUYABLE_FIELDS},thumbnail,{_INVENTORY}required_quantity,"
@@ -146,7 +146,8 @@ class Publications(WebsiteItemSync):
             for row in waiting
             if row["name"] in drafts
         }
-        for name in self._pictures_given_up([name for name, parts in lacks.items() if parts == [PICTURE]]):
+        named = {row["name"] for row in waiting if row["website_image"]}
+        for name in self._pictures_given_up([name for name, parts in lacks.items() if parts == [PICTURE]], named):
             lacks[name] = []
         complete: list[Publication] = []
         for row in waiting:
@@ -174,11 +175,14 @@ class Publications(WebsiteItemSync):
                 broken = any(one.is_broken for one in reasons)
                 self.not_bought.append(NotBought(name, "; ".join(one.reason for one in reasons), broken))
 
-    def _pictures_given_up(self, names: Sequence[str]) -> list[str]:
-        """Return those that have waited long enough for an attached picture, and note since when the others wait."""
+    def _pictures_given_up(self, names: Sequence[str], named: Collection[str]) -> list[str]:
+        """Return those that have waited long enough for a picture, and note since when the others wait.
+
+        A picture is attached, or `named` has the Website Item: its field names one.
+        """
         files = self.erp.rows_in("File", ["attached_to_name"], names, key="attached_to_name", filters=NEW_IMAGES)
         given_up = []
-        for name in sorted({file["attached_to_name"] for file in files}):
+        for name in sorted({file["attached_to_name"] for file in files} | {name for name in names if name in named}):
             before = self.quarantine.before(name, PICTURE)
             since = before.fingerprint if before else self.today.isoformat()
             # A wait, not a reject: the picture itself has one.

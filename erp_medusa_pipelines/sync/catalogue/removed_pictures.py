@@ -1,7 +1,7 @@
 """Pictures that were put on a product and are not there any more: somebody removed them in Medusa.
 
-Belongs here: finding them. They stay away, since images are added once and never again (images.py); whoever wants one
-back attaches its file again.
+Belongs here: finding them. They stay away, since a picture is put on its product once (arrangement.py); whoever wants
+one back attaches its file again.
 """
 
 from collections import defaultdict
@@ -13,10 +13,10 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
-from erp_medusa_pipelines.sync.catalogue.image_files import shown_at, was_sent_by_us
+from erp_medusa_pipelines.sync.catalogue.image_files import ImageFile, shown_at, was_sent_by_us
 
 SHOWN_ONCE: Filters = [["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"], ["is_folder", "=", 0]]
-FILE_FIELDS = ["name", "file_name", "file_url", "medusa_id", "attached_to_name"]
+FILE_FIELDS = ["name", "file_name", "file_url", "medusa_id", "attached_to_name", "attached_to_field"]
 ITEMS_PER_LOOK = 200
 
 
@@ -43,7 +43,8 @@ def removed_pictures(
         if belongs(file["attached_to_name"]) and was_sent_by_us(file):
             files[file["attached_to_name"]].append(file)
     for names in batched(sorted(files), ITEMS_PER_LOOK):
-        rows = erp.rows_in(WEBSITE_ITEM, ["name", "medusa_id"], names, filters=[["medusa_id", "is", "set"]])
+        fields = ["name", "medusa_id", "website_image"]
+        rows = erp.rows_in(WEBSITE_ITEM, fields, names, filters=[["medusa_id", "is", "set"]])
         ids = [row["medusa_id"] for row in rows]
         products = {each["id"]: each for each in medusa.products_by("id", ids, "id,external_id,images.url")}
         for row in rows:
@@ -52,5 +53,6 @@ def removed_pictures(
                 continue
             urls = [image["url"] for image in (product or {}).get("images") or ()]
             for file in files[row["name"]]:
-                if shown_at(file, urls) is None:
+                replaced = ImageFile(file).was_replaced(row["website_image"])
+                if not replaced and shown_at(file, urls) is None:
                     yield RemovedPicture(row["name"], file["name"], file["file_name"] or file["name"])

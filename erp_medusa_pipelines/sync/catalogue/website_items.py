@@ -11,25 +11,29 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
+from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, TEXT_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 
 FIELDS = (
     "name", "modified", "medusa_id", "medusa_variant_id", "item_group", "web_item_name", "short_description",
-    "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", "website_image",
+    "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", *PICTURE_FIELDS,
     "item_code.country_of_origin as country_of_origin", *for_sale.FIELDS,
 )  # fmt: skip
 
 _TEXTS = (
     "item_group", "web_item_name", "short_description", "web_long_description", "brand", "stock_uom", "website_image",
-    "country_of_origin",
+    "website_image_alt", "slideshow", "item_image", "country_of_origin",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class WebsiteItem:
-    """One Website Item with its related data. `row` holds FIELDS; texts may be None."""
+    """One Website Item with its related data. `row` holds FIELDS; texts may be None.
+
+    Pictures and texts that it leaves empty are its Item's or its template's.
+    """
 
     row: dict[str, Any]
     specifications: tuple[tuple[str, str], ...]
@@ -74,6 +78,7 @@ class WebsiteItemReader:
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
+        fall_back(self._erp, rows, TEXT_FIELDS)
         codes = [row["item_code"] for row in rows if row["item_code"]]
         barcodes: dict[str, str] = {}
         for child in self._erp.rows_in(

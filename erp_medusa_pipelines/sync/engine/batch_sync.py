@@ -121,44 +121,65 @@ class BatchSync:
             self.report.advance(len(some) - len(items))
             yield items
 
-    def held(self, name: str, fingerprint: str, kind: str = "") -> bool:
-        """Whether the document is held until it changes, and has not; it is reported again, not sent."""
-        is_held = self.withheld(name, fingerprint, kind)
+    def held(self, name: str, fingerprint: str, kind: str = "", *, doctype: str = "") -> bool:
+        """Whether the document is held until it changes, and has not; it is reported again, not sent.
+
+        Here and below, `doctype` is for a document of another DocType than the sync's own.
+        """
+        is_held = self.withheld(name, fingerprint, kind, doctype=doctype)
         if is_held:
             self.report.advance(1)
         return is_held
 
-    def withheld(self, name: str, fingerprint: str, kind: str = "") -> bool:
+    def withheld(self, name: str, fingerprint: str, kind: str = "", *, doctype: str = "") -> bool:
         """Whether a part of a document is held; its other parts are still to be dealt with."""
         with self._lock:
             entry = self.quarantine.held(name, fingerprint, kind)
         if entry is not None:
-            self.report.reject(Reject(self.doctype, name, entry.reason, entry.field, held=True))
+            self.report.reject(Reject(doctype or self.doctype, name, entry.reason, entry.field, held=True))
         return entry is not None
 
-    def reject(self, name: str, fingerprint: str, reason: str, about: str = "", *, lies: Lies, kind: str = "") -> None:
+    def reject(
+        self,
+        name: str,
+        fingerprint: str,
+        reason: str,
+        about: str = "",
+        *,
+        lies: Lies,
+        kind: str = "",
+        doctype: str = "",
+    ) -> None:
         """Note a permanent refusal: the document is held until it changes, or tried again by the next run."""
-        self.withhold(name, fingerprint, reason, about, lies=lies, kind=kind)
+        self.withhold(name, fingerprint, reason, about, lies=lies, kind=kind, doctype=doctype)
         self.report.advance(1)
 
     def withhold(
-        self, name: str, fingerprint: str, reason: str, about: str = "", *, lies: Lies, kind: str = ""
+        self,
+        name: str,
+        fingerprint: str,
+        reason: str,
+        about: str = "",
+        *,
+        lies: Lies,
+        kind: str = "",
+        doctype: str = "",
     ) -> None:
         """Note the refusal of a part of a document, whose other parts are still to be dealt with."""
         held = Held(fingerprint, reason, lies, about, kind)
         with self._lock:
             known = self.quarantine.knew(name, held)
             self.quarantine.put(name, held)
-        self.report.reject(Reject(self.doctype, name, reason, about, held=known))
+        self.report.reject(Reject(doctype or self.doctype, name, reason, about, held=known))
 
-    def defer(self, names: Iterable[str], error: TransientError) -> None:
+    def defer(self, names: Iterable[str], error: TransientError, *, doctype: str = "") -> None:
         """Note documents that failed for a transient reason."""
         left = list(names)
         with self._lock:
             for name in left:
                 self.quarantine.keep(name)
         for name in left:
-            self.report.defer(self.doctype, name, error)
+            self.report.defer(doctype or self.doctype, name, error)
         self.report.advance(len(left))
 
     def note_written(self, about: WriteBack, outcome: WriteOutcome) -> None:

@@ -15,7 +15,7 @@ OWN, ELSEWHERE, BY_ITS_TEXT = "Lies.IN_THE_DOCUMENT", "Lies.ELSEWHERE", "lies_of
 
 PLACES: dict[str, set[str]] = {
     # --- pictures: a File's type, size and saved content are its own; its disk, proxies and Medusa are not
-    "catalogue/images.py _has_shown_type": {OWN},
+    "catalogue/images.py _use_in_place": {OWN},
     "catalogue/images.py _fetch": {OWN, ELSEWHERE},
     "catalogue/images.py _upload": {ELSEWHERE},
     "catalogue/images.py _show": {BY_ITS_TEXT},

@@ -1,0 +1,52 @@
+"""What a Website Item takes from its Item and, as a variant, from its template, as ERPNext's own shop does.
+
+Belongs here: pictures and texts. The price and the warehouse that a variant takes from its template are in `prices`
+and `stock`. Does not belong here: what is made of them (product_bodies.py, pictures.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+
+PICTURE_FIELDS = (
+    "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
+    "item_code.variant_of as item_variant_of",
+)  # fmt: skip
+TEXT_FIELDS = ("short_description", "web_long_description")
+
+Row = dict[str, Any]
+
+
+def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()) -> None:
+    """Fill what these Website Items (PICTURE_FIELDS and `texts`) leave empty, in place.
+
+    The picture comes from the item, then its Item, then its template. One request per `read_chunk` templates, and none
+    where no variant leaves anything empty.
+    """
+    wanted = ("website_image", "slideshow", *texts)
+    incomplete: dict[str, list[Row]] = {}
+    for row in rows:
+        _take(row, {"website_image": row["item_image"], "website_image_alt": None})
+        template = row["item_variant_of"]
+        if template and template != row["item_code"] and any(_is_empty(row[name]) for name in wanted):
+            incomplete.setdefault(template, []).append(row)
+    fields = ["name", "item_code", *PICTURE_FIELDS, *texts]
+    for template in erp.rows_in(WEBSITE_ITEM, fields, sorted(incomplete), key="item_code"):
+        _take(template, {"website_image": template["item_image"], "website_image_alt": None})
+        for row in incomplete.get(template["item_code"], ()):
+            _take(row, template)
+            for name in ("slideshow", *texts):
+                if _is_empty(row[name]):
+                    row[name] = template[name]
+
+
+def _take(row: Row, source: Mapping[str, Any]) -> None:
+    """Take the picture of `source`, with the text that describes it, where the row has none."""
+    if _is_empty(row["website_image"]) and not _is_empty(source["website_image"]):
+        row["website_image"], row["website_image_alt"] = source["website_image"], source["website_image_alt"]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or not str(value).strip()
