@@ -24,7 +24,7 @@ dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 # Not even an accidental skip passes for a success.
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -180,6 +180,9 @@ bench-export-memory: $(READY) ## Measure the memory of the export's run process 
 
 bench-operations: $(READY) ## Measure from healed fault to green, and the storage of a quiet day
 	@$(PY) -m bench.operations
+
+bench-sensors: $(READY) ## Measure the ticks of both sensors where 256 batches have failed (REFERENCE=another checkout)
+	@$(PY) -m bench.sensors $(if $(REFERENCE),--reference $(REFERENCE))
 
 bench-nights: $(READY) ## Simulate the nights of shops of up to a million items
 	@$(PY) -m bench.nights

@@ -65,7 +65,7 @@ def _check(asset: str, built_on_it: Sequence[str]) -> dg.AssetChecksDefinition:
 def _refuse_without_the_work(context: dg.AssetCheckExecutionContext, asset: str) -> None:
     """Fail a run of the check alone while its asset is unfinished: so is "Re-execute from failure" of leftovers."""
     batch = only_batch_of(context.run)
-    for partition, run_id in unfinished_attempts(context.instance, asset):
+    for _, partition, run_id in unfinished_attempts(context.instance, [asset]):
         if batch is None or partition in (None, batch):
             what = f"{asset}[{partition}]" if partition else asset
             reason = read_failure(context.instance, run_id).reason

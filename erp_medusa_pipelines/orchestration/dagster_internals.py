@@ -7,12 +7,12 @@ Webserver and daemon load it: it imports nothing of the work. What brings half o
 function that needs it, because no run does.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import uuid4
 
 import dagster as dg
@@ -65,6 +65,10 @@ __all__ = [
     "get_current_timestamp",
     "is_valid_cron_string",
 ]
+
+Id = TypeVar("Id", int, str)
+IDS_IN_A_QUERY = 500
+"""SQLite takes some 30,000 values in a query, older ones 999."""
 
 
 def raise_if_interrupted(result: dg.ExecuteInProcessResult, recorded_in: dg.DagsterInstance | None = None) -> None:
@@ -170,31 +174,130 @@ def overdue_assets(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[
     }
 
 
-def unfinished_attempts(instance: dg.DagsterInstance, asset: str) -> Iterator[tuple[str | None, str]]:
-    """Partitions whose latest attempt has not materialized the asset, and the run of that attempt."""
-    key, storage = asset_key(asset), instance.event_log_storage
-    records = instance.get_asset_records([key])
-    done = records[0].asset_entry.last_materialization_record if records else None
+def unfinished_attempts(instance: dg.DagsterInstance, assets: Collection[str]) -> list[tuple[str, str | None, str]]:
+    """Assets and partitions whose latest attempt has not materialized them, and the run of that attempt.
+
+    All assets in three queries: Dagster's own functions take five for each of them, every half minute.
+    """
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+
+    storage: Any = instance.event_log_storage
+    events = SqlEventLogStorageTable.c
+    keys = {asset_key(asset): asset for asset in assets}
+    kinds = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    newest = (
+        sa.select(events.asset_key, events.partition, events.dagster_event_type, sa.func.max(events.id))
+        .where(events.asset_key.in_([key.to_string() for key in keys]))
+        .where(events.dagster_event_type.in_([kind.value for kind in kinds]))
+        .group_by(events.asset_key, events.partition, events.dagster_event_type)
+    )
+    # What somebody wiped in the UI counts no more.
+    newest = storage._add_assets_wipe_filter_to_query(newest, storage._get_assets_details([*keys]), [*keys])
+    made: dict[str, dict[str | None, int]] = {asset: {} for asset in keys.values()}
+    planned: dict[str, dict[str | None, int]] = {asset: {} for asset in keys.values()}
+    with storage.index_connection() as connection:
+        for text, partition, kind, event in connection.execute(newest):
+            asset = keys[dg.AssetKey.from_db_string(text)]  # pyright: ignore[reportArgumentType] - they are given
+            (made if kind == kinds[0].value else planned)[asset][partition] = event
+        found = [
+            (asset, partition, event)
+            for asset in keys.values()
+            for partition, event in _unfinished(made[asset], planned[asset])
+        ]
+        runs: dict[int, str] = {}
+        for some in in_groups({event for _, _, event in found}):
+            runs.update(
+                tuple(row) for row in connection.execute(sa.select(events.id, events.run_id).where(events.id.in_(some)))
+            )
+    return [(asset, partition, runs[event]) for asset, partition, event in found]
+
+
+def _unfinished(made: Mapping[str | None, int], planned: Mapping[str | None, int]) -> Sequence[tuple[str | None, int]]:
+    """Partitions of one asset with the latest attempt that made nothing; both arguments are ids of events."""
+    done = max(made.items(), key=lambda item: item[1], default=None)
     # An asset without partitions may have attempts of one: earlier versions recorded leftovers under the run's batch.
     # No materialization would ever settle them.
-    if done is None or done.partition_key is not None:
-        attempts = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
-        if attempts:
-            for partition, (run_id, _) in attempts.items():
-                yield partition, run_id
-            return
-    planned = storage.get_latest_planned_materialization_info(key)
-    if planned and (done is None or done.storage_id < planned.storage_id):
-        yield None, planned.run_id
+    if done is None or done[0] is not None:
+        left = [(key, event) for key, event in planned.items() if key is not None and event > made.get(key, 0)]
+        if left:
+            return left
+    latest = max(planned.values(), default=0)
+    return [(None, latest)] if latest > (done[1] if done else 0) else []
 
 
-def attempts(instance: dg.DagsterInstance, asset: str, partition: str | None, limit: int) -> list[str]:
-    """Runs that were to materialize the asset, or this partition of it, newest first."""
-    partitions = [partition] if partition else None
-    planned = dg.EventRecordsFilter(
-        dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=asset_key(asset), asset_partitions=partitions
+def attempts(
+    instance: dg.DagsterInstance, asset: str, partitions: Collection[str | None], limit: int
+) -> dict[str | None, list[str]]:
+    """Runs that were to materialize each partition of the asset, newest first; for None, the asset whatever partition.
+
+    One query: `limit` for each partition is how far back it reads, together.
+    """
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+
+    events = SqlEventLogStorageTable.c
+    wanted = (
+        sa.select(events.partition, events.run_id)
+        .where(events.asset_key == asset_key(asset).to_string())
+        .where(events.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value)
+        .order_by(events.id.desc())
+        .limit(limit * len(partitions))
     )
-    return [record.run_id for record in instance.event_log_storage.get_event_records(planned, limit=limit)]
+    if None not in partitions:
+        wanted = wanted.where(events.partition.is_not(None))
+    found: dict[str | None, list[str]] = {partition: [] for partition in partitions}
+    with _index(instance) as connection:
+        for partition, run_id in connection.execute(wanted):
+            for key in {partition, None} & found.keys():
+                found[key].append(run_id)
+    return found
+
+
+def assets_of_runs(instance: dg.DagsterInstance, run_ids: Collection[str], *, made: bool) -> dict[str, set[str]]:
+    """Assets that each of these runs was to materialize, or has `made`. Runs without any are left out."""
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION if made else dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    events = SqlEventLogStorageTable.c
+    of_kind = sa.select(events.run_id, events.asset_key).where(events.dagster_event_type == kind.value)
+    found: dict[str, set[str]] = {}
+    with _index(instance) as connection:
+        for some in in_groups(run_ids):
+            for run_id, text in connection.execute(of_kind.where(events.run_id.in_(some)).distinct()):
+                key = dg.AssetKey.from_db_string(text)
+                if key:
+                    found.setdefault(run_id, set()).add(asset_name(key))
+    return found
+
+
+def in_groups(ids: Collection[Id]) -> Iterator[list[Id]]:
+    """Ids in groups that fit into one query."""
+    every = sorted(ids)
+    for start in range(0, len(every), IDS_IN_A_QUERY):
+        yield every[start : start + IDS_IN_A_QUERY]
+
+
+def events_of_ended_run(
+    instance: dg.DagsterInstance, run_id: str, kinds: Collection[dg.DagsterEventType]
+) -> list[dg.DagsterEvent]:
+    """Events of these kinds, oldest first, of a run that has ended.
+
+    On SQLite each run has a file of its own. Dagster compares its tables with the migrations, for some 60 ms, whenever
+    a process opens it for the first time. The run's own process has done so.
+    """
+    storage: Any = instance.event_log_storage
+    known = getattr(storage, "_initialized_dbs", None)
+    if known is not None and Path(storage.path_for_shard(run_id)).exists():
+        known.add(run_id)
+    return [entry.dagster_event for entry in instance.all_logs(run_id, of_type=set(kinds)) if entry.dagster_event]
+
+
+def _index(instance: dg.DagsterInstance) -> Any:
+    """A connection to the events of all runs that concern assets."""
+    storage: Any = instance.event_log_storage
+    return storage.index_connection()
 
 
 @dataclass(frozen=True)
@@ -256,7 +359,7 @@ def session_time_zone(instance: dg.DagsterInstance) -> str | None:
         return None
     import sqlalchemy as sa
 
-    with instance.event_log_storage.index_connection() as connection:  # pyright: ignore[reportAttributeAccessIssue]
+    with _index(instance) as connection:
         return str(connection.execute(sa.text("SHOW timezone")).scalar())
 
 

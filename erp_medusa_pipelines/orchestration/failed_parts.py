@@ -6,12 +6,11 @@ log: any success of a partition - a retry, a backfill, the next night - removes 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import attempts, unfinished_attempts
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, tasks_of
+from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, run_records, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task, task_named
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
@@ -93,32 +92,59 @@ def failed_lately(instance: dg.DagsterInstance, now: FailedState) -> list[Failed
 
     Where a schedule ticks faster than its runs come through, one of them always waits or is at work.
     """
+    failed = {attempt: record for attempt, record in now.unsettled.items() if record.dagster_run.status == FAILURE}
+    tried_anew = [attempt for attempt in now.unsettled if attempt not in failed]
+    failed |= {
+        attempt: record
+        for attempt, record in _ended_before(instance, tried_anew).items()
+        if record.dagster_run.status == FAILURE
+    }
     found: Found = {}
-    # The assets of one batch share their runs.
-    record_of = cache(instance.get_run_record_by_id)
-    for (asset, partition), latest in now.unsettled.items():
-        record = latest
-        if latest.dagster_run.status != FAILURE:
-            earlier = (record_of(run_id) for run_id in attempts(instance, asset, partition, ATTEMPTS_READ))
-            ended = (FAILURE, dg.DagsterRunStatus.SUCCESS)
-            record = next((one for one in earlier if one and one.dagster_run.status in ended), None)
-        if record and record.dagster_run.status == FAILURE:
+    # In the order of the unsettled ones, which is that of messages.
+    for asset, partition in now.unsettled:
+        if record := failed.get((asset, partition)):
             found.setdefault(_key(record.dagster_run, asset, partition), []).append((asset, record))
     return _parts(found)
+
+
+def _ended_before(instance: dg.DagsterInstance, wanted: Iterable[Attempt]) -> dict[Attempt, dg.RunRecord]:
+    """Return for each attempt the newest run that failed or succeeded.
+
+    Hundreds of batches may be tried anew, so runs are read in rounds: the newest of each, then the second, until one of
+    them has ended.
+    """
+    partitions: dict[str, list[str | None]] = {}
+    for asset, partition in wanted:
+        partitions.setdefault(asset, []).append(partition)
+    left = {
+        (asset, partition): run_ids
+        for asset, own in partitions.items()
+        for partition, run_ids in attempts(instance, asset, own, ATTEMPTS_READ).items()
+    }
+    found: dict[Attempt, dg.RunRecord] = {}
+    for number in range(ATTEMPTS_READ):
+        left = {attempt: ids for attempt, ids in left.items() if attempt not in found and len(ids) > number}
+        records = run_records(instance, {ids[number] for ids in left.values()})
+        for attempt, ids in left.items():
+            record = records.get(ids[number])
+            if record and record.dagster_run.status in (FAILURE, dg.DagsterRunStatus.SUCCESS):
+                found[attempt] = record
+    return found
 
 
 def _unsettled(
     instance: dg.DagsterInstance, batches: Collection[str], assets: Iterable[str]
 ) -> Iterator[tuple[Attempt, dg.RunRecord]]:
-    record_of = cache(lambda run_id: _record(instance, run_id))
-    for asset in assets:
-        for partition, run_id in unfinished_attempts(instance, asset):
-            record = record_of(run_id)
-            if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
-                continue
-            batch = partition or first_batch_of(record.dagster_run)
-            if batch is None or batch in batches:
-                yield (asset, partition), record
+    unfinished = unfinished_attempts(instance, list(assets))
+    latest = {(asset, partition): run_id for asset, partition, run_id in unfinished}
+    records = _records(instance, set(latest.values()))
+    for (asset, partition), run_id in latest.items():
+        record = records.get(run_id)
+        if record is None or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
+            continue
+        batch = partition or first_batch_of(record.dagster_run)
+        if batch is None or batch in batches:
+            yield (asset, partition), record
 
 
 def _key(run: dg.DagsterRun, asset: str, partition: str | None) -> PartKey:
@@ -144,9 +170,16 @@ def _part(task_name: str, partition: str | None, found: Sequence[tuple[str, dg.R
     return FailedPart(task_named(task_name), partition, frozenset(asset for asset, _ in found), latest)
 
 
-def _record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord | None:
-    """Return the run's record; for a run ended as a duplicate, that of the run it duplicated."""
-    record = instance.get_run_record_by_id(run_id)
-    while record is not None and (original := record.dagster_run.tags.get(DUPLICATE_OF_TAG)):
-        record = instance.get_run_record_by_id(original)
-    return record
+def _records(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, dg.RunRecord]:
+    """Return the records of runs by id; for a run ended as a duplicate, that of the run it duplicated."""
+    found = run_records(instance, run_ids)
+    while originals := {
+        run_id: original
+        for run_id, record in found.items()
+        if (original := record.dagster_run.tags.get(DUPLICATE_OF_TAG))
+    }:
+        records = run_records(instance, set(originals.values()))
+        found = {run_id: record for run_id, record in found.items() if run_id not in originals} | {
+            run_id: records[original] for run_id, original in originals.items() if original in records
+        }
+    return found

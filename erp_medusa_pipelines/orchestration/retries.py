@@ -17,13 +17,13 @@ from itertools import dropwhile
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.checks import report_checks
-from erp_medusa_pipelines.orchestration.dagster_internals import backfilled_assets, check_keys
+from erp_medusa_pipelines.orchestration.dagster_internals import assets_of_runs, backfilled_assets, check_keys
 from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
 from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG, frappes_turn
 from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-from erp_medusa_pipelines.orchestration.run_failures import RunFailure, made_assets, planned_assets, read_failure
+from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
@@ -69,12 +69,25 @@ def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) 
     return Outlook(part, failure, attempt, due, why)
 
 
-def retry_request(instance: dg.DagsterInstance, view: Outlook) -> dg.RunRequest:
-    """Build the run that repeats a failed part. Its run key allows one retry per failed run."""
+def retry_requests(instance: dg.DagsterInstance, views: Sequence[Outlook]) -> list[dg.RunRequest]:
+    """Build the runs that repeat failed parts. Their run keys allow one retry per failed run."""
+    run_ids = {view.part.run.run_id for view in views}
+    planned = assets_of_runs(instance, run_ids, made=False)
+    made = assets_of_runs(instance, run_ids, made=True)
+    nothing: set[str] = set()
+    return [
+        _request(view, planned.get(run_id, nothing) - made.get(run_id, nothing))
+        for view in views
+        if (run_id := view.part.run.run_id)
+    ]
+
+
+def _request(view: Outlook, not_made: Collection[str]) -> dg.RunRequest:
+    """Build the run that repeats a part, of whose run these assets were `not_made`."""
     part = view.part
     # If a frame between assets is lost, the task starts with its first asset.
     assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.went_on
-    assets = {*assets, *_never_reached(instance, part, assets)}
+    assets = {*assets, *_never_reached(part, assets, not_made)}
     return dg.RunRequest(
         run_key=f"{part.run.run_id}/{part.name}",
         job_name=part.task.name,
@@ -90,32 +103,23 @@ def retry_request(instance: dg.DagsterInstance, view: Outlook) -> dg.RunRequest:
     )
 
 
-def _never_reached(instance: dg.DagsterInstance, part: FailedPart, assets: Collection[str]) -> set[str]:
+def _never_reached(part: FailedPart, assets: Collection[str], not_made: Collection[str]) -> set[str]:
     """Assets behind the first of `assets` that the failed run did not come to.
 
     Another task may have made one since, as the prices' own does, but without what is retried now: a price of a product
     that was not there was left out, and the asset is green.
     """
     behind = dropwhile(lambda asset: asset not in assets, part.task.assets)
-    return (planned_assets(instance, part.run) - made_assets(instance, part.run)).intersection(behind)
+    return set(not_made).intersection(behind)
 
 
-def _verdict(
-    instance: dg.DagsterInstance,
-    part: FailedPart,
-    backfilled: frozenset[str],
-    turn_of: Callable[[str], str | None],
-    settings: Settings,
-) -> tuple[dg.RunRequest | None, str]:
-    """Return the run to request now, or why there is none."""
-    view = outlook(instance, part, settings)
-    if backfilled.intersection(part.task.assets):
-        return None, "a backfill is running"
-    if view.due is not None and view.due <= _now():
-        if turn := turn_of(part.task.name):
-            return None, turn
-        return retry_request(instance, view), view.why
-    return None, view.why
+def _why_not(view: Outlook, backfilled: frozenset[str], turn_of: Callable[[str], str | None]) -> str | None:
+    """Return why the part is not retried now, or None if it is."""
+    if backfilled.intersection(view.part.task.assets):
+        return "a backfill is running"
+    if view.due is None or view.due > _now():
+        return view.why
+    return turn_of(view.part.task.name)
 
 
 def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorDefinition:
@@ -140,16 +144,16 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
         # Hundreds of batches may have failed of one task: ERPNext is asked once.
         turn_of = cache(lambda name: frappes_turn(task_named(name), context.instance, _now()))
-        requests, reasons = [], []
+        due, reasons = [], []
         for part in now.failed:
-            request, why = _verdict(context.instance, part, backfilled, turn_of, settings)
-            if request:
-                requests.append(request)
-            else:
+            view = outlook(context.instance, part, settings)
+            if why := _why_not(view, backfilled, turn_of):
                 reasons.append(f"{part.name}: {why}")
+            else:
+                due.append(view)
         reasons += [f"{part.name}: stopped by hand" for part in now.stopped]
-        if requests:
-            return dg.SensorResult(run_requests=requests)
+        if due:
+            return dg.SensorResult(run_requests=retry_requests(context.instance, due))
         return dg.SensorResult(skip_reason="; ".join(reasons) or "nothing is left failed")
 
     return retry_failed_partitions

@@ -4,13 +4,13 @@ Belongs here: reading a failed run's events. The code that raises a `dg.Failure`
 says whether the failure is permanent and whether a server asked for a pause.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.shops import asset_name
+from erp_medusa_pipelines.orchestration.dagster_internals import events_of_ended_run
 
 PERMANENT = "permanent"
 """Metadata of a `dg.Failure`: true when no retry can help before somebody changes data, rights or settings."""
@@ -49,7 +49,7 @@ class RunFailure:
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
     """Return why the run failed. A run without a failed step (crash, time limit) counts as transient."""
     if run_id not in _known:
-        events = list(_events(instance, run_id, dg.DagsterEventType.STEP_FAILURE, *_ENDS))
+        events = events_of_ended_run(instance, run_id, (dg.DagsterEventType.STEP_FAILURE, *_ENDS))
         failure = _failure(events)
         if not any(event.event_type in _ENDS for event in events):
             return failure
@@ -74,27 +74,6 @@ def _failure(events: Sequence[dg.DagsterEvent]) -> RunFailure:
         lost_input=any(_lost_input(event) for event in steps),
         went_on=frozenset(asset for fact in facts for asset in fact.get(BUILD_ON_IT) or ()),
     )
-
-
-def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
-    """Assets that the run was to materialize."""
-    return _assets_of(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-
-
-def made_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
-    """Assets that the run has materialized."""
-    return _assets_of(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION)
-
-
-def _assets_of(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:
-    events = _events(instance, run.run_id, kind)
-    return {asset_name(event.asset_key) for event in events if event.asset_key}
-
-
-def _events(instance: dg.DagsterInstance, run_id: str, *kinds: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
-    for entry in instance.all_logs(run_id, of_type=set(kinds)):
-        if entry.dagster_event is not None:
-            yield entry.dagster_event
 
 
 def _facts(event: dg.DagsterEvent) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ A run may come from a task's schedule (job = task), from the retry sensor (the t
 from an asset's page or a backfill, where Dagster uses one job for everything and the assets alone say what it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     IN_PROGRESS_RUN_STATUSES,
     PARTITION_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
+    in_groups,
 )
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of
 from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
@@ -127,6 +128,15 @@ class Work:
 def active_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """Return runs that have not ended, oldest first."""
     return sorted(instance.get_run_records(dg.RunsFilter(statuses=ACTIVE)), key=lambda record: record.storage_id)
+
+
+def run_records(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, dg.RunRecord]:
+    """Return the runs of these ids that still exist. Hundreds at once are a query or two."""
+    return {
+        record.dagster_run.run_id: record
+        for some in in_groups(run_ids)
+        for record in instance.get_run_records(dg.RunsFilter(run_ids=some))
+    }
 
 
 def older_run_in_the_way(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:

@@ -42,7 +42,7 @@ def still_wrong(shop: Shop, task: str, wanted: dict[str, Any], *, strays: int | 
     return found + [f"one more run wrote {one}" for one in shop.world.writes()]
 
 
-def is_refusal(check: dg.AssetCheckEvaluation) -> bool:
+def is_refusal(check: dg.AssetCheckEvaluation | dg.AssetCheckResult) -> bool:
     """Whether a check tells of something that a run did not do. Some items of the shop have no price in ERPNext."""
     return not check.passed and check.check_name != "can_be_bought"
 

@@ -8,7 +8,7 @@ import pytest
 from erp_medusa_pipelines.assets.leftovers import GOES_ON, build_leftover_checks
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.failed_parts import read_state
-from erp_medusa_pipelines.orchestration.retries import outlook, retry_request
+from erp_medusa_pipelines.orchestration.retries import outlook, retry_requests
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.engine.quarantine import MOST_FAILURES
 from erp_medusa_sandbox.faults import Fault
@@ -46,7 +46,8 @@ def materialized(run: JobRun) -> set[str]:
 def request_for(runner: Runner) -> dg.RunRequest:
     """What the retry sensor would ask for."""
     (part,) = read_state(runner.instance, ["batch_0"]).failed
-    return retry_request(runner.instance, outlook(runner.instance, part, load_settings(None)))
+    (request,) = retry_requests(runner.instance, [outlook(runner.instance, part, load_settings(None))])
+    return request
 
 
 def test_one_product_that_medusa_fails_on_stops_nothing_else(

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -74,21 +75,49 @@ def test_the_newest_tick_tells_whether_it_failed(daemon: Daemon) -> None:
 
 
 def test_attempts_that_made_nothing_are_found_by_batch(daemon: Daemon) -> None:
-    assert list(internals.unfinished_attempts(daemon.instance, "medusa_stock")) == []
-    run = daemon.created("update_webitem_stock", "batch_0", status=dg.DagsterRunStatus.STARTED)
-    assert list(internals.unfinished_attempts(daemon.instance, "medusa_stock")) == [("batch_0", run.run_id)]
-    run = daemon.created("expire_otps", status=dg.DagsterRunStatus.STARTED)
-    assert list(internals.unfinished_attempts(daemon.instance, "expired_otps")) == [(None, run.run_id)]
+    assets = ["medusa_stock", "expired_otps", "medusa_prices"]
+    assert internals.unfinished_attempts(daemon.instance, assets) == []
+    of_batch = daemon.created("update_webitem_stock", "batch_0", status=dg.DagsterRunStatus.STARTED)
+    alone = daemon.created("expire_otps", status=dg.DagsterRunStatus.STARTED)
+    left = ("medusa_stock", "batch_0", of_batch.run_id)
+    assert internals.unfinished_attempts(daemon.instance, assets) == [left, ("expired_otps", None, alone.run_id)]
     assert daemon.runner.job("expire_otps").success
-    assert list(internals.unfinished_attempts(daemon.instance, "expired_otps")) == []
+    assert internals.unfinished_attempts(daemon.instance, assets) == [left]
+    daemon.instance.wipe_assets([dg.AssetKey("medusa_stock")])
+    assert internals.unfinished_attempts(daemon.instance, assets) == []
 
 
 def test_the_runs_that_were_to_make_a_batch_are_found_newest_first(daemon: Daemon) -> None:
     runs = [daemon.created("update_webitem_stock", batch).run_id for batch in ("batch_0", "batch_1", "batch_0")]
-    assert internals.attempts(daemon.instance, "medusa_stock", "batch_0", limit=5) == [runs[2], runs[0]]
-    assert internals.attempts(daemon.instance, "medusa_stock", "batch_0", limit=1) == [runs[2]]
+    newest = internals.attempts(daemon.instance, "medusa_stock", ["batch_0", "batch_2"], limit=5)
+    assert newest == {"batch_0": [runs[2], runs[0]], "batch_2": []}
+    assert internals.attempts(daemon.instance, "medusa_stock", ["batch_0"], limit=1) == {"batch_0": [runs[2]]}
     run = daemon.created("expire_otps")
-    assert internals.attempts(daemon.instance, "expired_otps", None, limit=5) == [run.run_id]
+    assert internals.attempts(daemon.instance, "expired_otps", [None], limit=5) == {None: [run.run_id]}
+
+
+def test_what_runs_were_to_make_and_have_made(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(internals, "IDS_IN_A_QUERY", 1)
+    waiting = daemon.created("update_webitem_stock", "batch_0").run_id
+    done = daemon.runner.job("expire_otps").result.run_id
+    runs = [waiting, done, "no such run"]
+    assets = {waiting: {"medusa_stock"}, done: {"expired_otps"}}
+    assert internals.assets_of_runs(daemon.instance, runs, made=False) == assets
+    assert internals.assets_of_runs(daemon.instance, runs, made=True) == {done: {"expired_otps"}}
+
+
+def test_the_file_of_a_run_that_has_ended_is_read_without_a_look_at_its_migrations(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = daemon.created("expire_otps", status=dg.DagsterRunStatus.STARTED)
+    daemon.instance.report_run_failed(run, "because of this")
+    with dg.DagsterInstance.from_ref(daemon.instance.get_ref()) as instance:
+        storage: Any = instance.event_log_storage
+        assert run.run_id not in storage._initialized_dbs
+        monkeypatch.setattr(type(storage), "_initdb", lambda *_, **__: pytest.fail("it was looked at"))
+        kinds = [dg.DagsterEventType.RUN_FAILURE]
+        (event,) = internals.events_of_ended_run(instance, run.run_id, kinds)
+        assert "because of this" in (event.message or "")
 
 
 def test_the_newest_result_of_each_check_also_while_the_next_is_awaited(daemon: Daemon) -> None:
