@@ -34,7 +34,7 @@ ENVIRONMENT = {
     "ERPNEXT_API_KEY": "key",  # pragma: allowlist secret
     "ERPNEXT_API_SECRET": "secret",  # pragma: allowlist secret
     "MEDUSA_URL": NOBODY,
-    "MEDUSA_API_KEY": "key",
+    "MEDUSA_API_KEY": "key",  # pragma: allowlist secret
     "MEDUSA_SALES_CHANNEL_ID": "sc_1",
     "MEDUSA_STOCK_LOCATION_ID": "sloc_1",
     "ALERT_URLS": "json://127.0.0.1:9/",
