@@ -151,8 +151,12 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
     frappe = {job.task for job in jobs or () if not job.stopped}
     ours = {task.name for task in TASKS if f"{task.name}_schedule" in on}
     said = {task.name: _who(task.name in ours, task.name in frappe, task.in_app and bool(jobs)) for task in TASKS}
+    if not ours:
+        # As the check schedules_are_on has it.
+        chosen = Level.OK, f"{_OFF}, as all are", "nothing runs by itself here: a choice of yours", _TURN_ON
+        said |= {task: chosen for task, words in said.items() if words[2] == _NOBODY}
     if jobs is None:
-        not_known = Level.UNKNOWN, "schedule off, and Frappe's jobs cannot be read", "Frappe may do it", ""
+        not_known = Level.UNKNOWN, f"{_OFF}, and Frappe's jobs cannot be read", "Frappe may do it", ""
         said |= {task.name: not_known for task in TASKS if task.in_app and task.name not in ours}
     for words in dict.fromkeys(said.values()):
         tasks = [task for task, same in said.items() if same == words]
@@ -188,5 +192,9 @@ def _who(ours: bool, frappe: bool, has_app: bool) -> tuple[Level, str, str, str]
         return Level.OK, "done here", "", ""
     if frappe:
         return Level.OK, "done by Frappe: not taken over", "", ""
-    found = "schedule off" + (", and Frappe's job is stopped" if has_app else "")
-    return Level.WARN, found, "nobody does it", "erp-medusa take-over, or turn the schedule on in the UI"
+    found = _OFF + (", and Frappe's job is stopped" if has_app else "")
+    return Level.WARN, found, _NOBODY, _TURN_ON
+
+
+_OFF, _NOBODY = "schedule off", "nobody does it"
+_TURN_ON = "erp-medusa take-over, or turn the schedule on in the UI"

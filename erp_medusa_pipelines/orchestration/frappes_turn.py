@@ -24,7 +24,7 @@ from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.gates import ask
 from erp_medusa_pipelines.orchestration.runs import tasks_of
-from erp_medusa_pipelines.readiness.frappe_app import frappe_jobs, scheduler_is_on
+from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, running_senders, scheduler_is_on
 from erp_medusa_pipelines.readiness.turns import reason_to_leave
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
@@ -92,16 +92,26 @@ def jobs_of_frappe(instance: dg.DagsterInstance, settings: Settings) -> dict[str
     def jobs(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
         running = [job for job in frappe_jobs(erp) if not job.stopped]
         on = bool(running) and scheduler_is_on(erp)
-        return Answer(False, json.dumps({job.task: job.name for job in running if on}))
+        found = {"jobs": {job.task: job.name for job in running if on}, "senders": running_senders(erp)}
+        return Answer(False, json.dumps(found))
 
-    found = kept.get("jobs") or {}
+    found = {"jobs": kept.get("jobs") or {}, "senders": kept.get("senders") or []}
     try:
         found = json.loads(ask("whose jobs", jobs, settings, {}, instance).why)
     # Reported by those whose work it stops.
     except Exception as error:  # noqa: BLE001
         _log.warning("could not ask which tasks Frappe's scheduler runs: %s", error)
-    state.save(instance, JOBS_KEY, {"jobs": found, "at": time.time()})
-    return found
+    state.save(instance, JOBS_KEY, {**found, "at": time.time()})
+    return found["jobs"]
+
+
+def left_to_frappe(instance: dg.DagsterInstance) -> set[str]:
+    """Return the tasks whose schedule may be off, by the last answer of `jobs_of_frappe`.
+
+    Frappe does them, or, where it sends the site's mails, the doctor advises against two senders.
+    """
+    kept = state.load(instance, JOBS_KEY)
+    return {*(kept.get("jobs") or {}), *([MAIL_TASK] if kept.get("senders") else [])}
 
 
 def _question(task: Task, slot: datetime) -> Gate:

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     instance_setting,
     instigators,
 )
-from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY
+from erp_medusa_pipelines.orchestration.frappes_turn import left_to_frappe
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.shops import asset_key
@@ -83,14 +83,14 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 
 def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
-    """Return tasks whose schedule is off while others are on, and that Frappe does not do either.
+    """Return tasks whose schedule is off while others are on, and that are not left to Frappe either.
 
     All of them off is a choice of the operator.
     """
     on = _schedules_in_force(instance)
     if not on.intersection(task.name for task in TASKS):
         return []
-    frappe = state.load(instance, JOBS_KEY).get("jobs") or {}
+    frappe = left_to_frappe(instance)
     return [task.name for task in (*TASKS, *HOUSEKEEPING) if task.name not in on and task.name not in frappe]
 
 

@@ -88,9 +88,14 @@ class Metrics(Collector):
                 if record.start_time and record.end_time:
                     success[task.name] = record.end_time
                     seconds[task.name] = record.end_time - record.start_time
+            # A task that had no work for hours, or never, has started no run: its ticks say each hour that they asked.
+            asked = self._instance.get_latest_materialization_event(asset_key(task.assets[-1])) if task.gate else None
+            if asked:
+                success[task.name] = max(asked.timestamp, success.get(task.name, 0.0))
+                seconds.setdefault(task.name, 0.0)
         yield runs
         name = "erp_medusa_last_success_timestamp_seconds"
-        yield _gauge(name, "When the newest successful run ended", "task", success)
+        yield _gauge(name, "When the newest successful run ended, or a tick found no work", "task", success)
         yield _gauge("erp_medusa_last_success_seconds", "How long that run took", "task", seconds)
 
 

@@ -122,6 +122,7 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
 
 
 OTHER_SENDERS = ("frappe.email.queue.flush",)
+MAIL_TASK = "send_quotation_emails"
 
 
 def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
@@ -132,18 +133,24 @@ def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
 def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
     """Check whether Frappe also sends quotation mails, by flushing its queue."""
     try:
-        rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
-        running = [row["name"] for row in rows if not row["stopped"]] if scheduler_is_on(erp) else []
+        running = running_senders(erp)
     except AccessError:
         return  # Reported with the rights already.
     yield _senders(running)
+
+
+def running_senders(erp: ErpNextClient) -> list[str]:
+    """Return the names of Frappe's own jobs that send waiting mails and are not stopped."""
+    rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
+    running = [row["name"] for row in rows if not row["stopped"]]
+    return running if running and scheduler_is_on(erp) else []
 
 
 def _senders(running: Sequence[str]) -> Finding:
     if not running:
         return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
     means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
-    fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave send_quotation_emails off"
+    fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave {MAIL_TASK} off"
     return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
 
 

@@ -10,9 +10,10 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from erp_medusa_pipelines.orchestration.metrics import queues
+from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.metrics import Metrics, queues
 from erp_medusa_pipelines.orchestration.runs import active_runs
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import TASKS, task_named
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
@@ -95,6 +96,17 @@ def test_a_run_is_counted_once_and_what_waits_is_seen(
     assert {task.name for task in TASKS} == {
         label for (name, labels) in seen if name == "erp_medusa_queued_runs" for label in labels
     }
+
+
+def test_a_task_that_never_had_work_has_a_sample(home: Path, erp: ErpServer) -> None:
+    with our_daemon(home) as daemon:
+        assert reason_to_skip(task_named("expire_otps"), daemon.instance)
+        found = {metric.name: metric for metric in Metrics(daemon.instance).collect()}
+        assert not daemon.instance.get_runs()
+    for name in ("erp_medusa_last_success_timestamp_seconds", "erp_medusa_last_success_seconds"):
+        samples = {sample.labels["task"]: sample.value for sample in found[name].samples}
+        assert set(samples) == {"expire_otps"}
+    assert samples["expire_otps"] == 0
 
 
 def test_a_queue_that_waits_since_yesterday_says_how_long(home: Path) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
@@ -53,6 +55,10 @@ def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(r
         assert overdue(runner) == [], "its schedule is off, so nobody waits for it"
         Daemon(runner).turn_on_schedule("expire_otps_schedule", "* * * * *")
         assert overdue(runner) == [MINUTE]
+        turned_on_now = ScheduleInstigatorData("* * * * *", datetime.now(UTC).timestamp())
+        Daemon(runner)._turn_on("expire_otps_schedule", InstigatorType.SCHEDULE, turned_on_now)
+        assert overdue(runner) == [], "tried by hand hours ago, and its schedule has been on for a moment"
+        Daemon(runner).turn_on_schedule("expire_otps_schedule", "* * * * *")
         # The night after next has passed without it for sure, whatever the hour at which this test runs.
         assert states(workspace, now + timedelta(days=2))[1] == FreshnessState.FAIL
         assert runner.asset(MINUTE).success

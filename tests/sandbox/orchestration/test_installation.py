@@ -7,13 +7,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration import installation, state
-from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY
+from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY, jobs_of_frappe
 from erp_medusa_pipelines.orchestration.installation import ASSET, report_installation
 from erp_medusa_pipelines.orchestration.limits import stop_schedule
+from erp_medusa_pipelines.readiness.frappe_app import mail_senders
+from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 from tests.support.operations import Daemon, our_daemon
 from tests.support.runs import Runner
+from tests.support.servers import ErpServer
 
 
 @pytest.fixture
@@ -77,6 +81,24 @@ def test_housekeeping_that_is_off_is_named_and_what_frappe_does_is_not(daemon: D
     state.save(daemon.instance, JOBS_KEY, {"jobs": {TASKS[-1].name: "its job"}, "at": time.time()})
     report_installation(daemon.instance)
     assert result(daemon.instance, "schedules_are_on").metadata["turned_off"].value == "prune_runs"
+
+
+def test_a_schedule_that_the_doctor_advises_to_leave_off_keeps_no_check_red(daemon: Daemon, erp: ErpServer) -> None:
+    """Frappe sends the mails of the site, and two senders would send a quotation twice."""
+    mails = "send_quotation_emails"
+    for task in (*TASKS, *HOUSEKEEPING):
+        if task.name != mails:
+            daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
+    report_installation(daemon.instance)
+    assert result(daemon.instance, "schedules_are_on").metadata["turned_off"].value == mails
+    erp.store.set("System Settings", "", enable_scheduler=1)
+    erp.store.insert("Scheduled Job Type", name="queue.flush", method="frappe.email.queue.flush", stopped=0)
+    with open_shop(load_settings()) as shop:
+        (finding,) = mail_senders(shop.erp)
+        assert f"leave {mails} off" in finding.fix
+    jobs_of_frappe(daemon.instance, load_settings())
+    report_installation(daemon.instance)
+    assert result(daemon.instance, "schedules_are_on").passed
 
 
 def test_the_table_says_when_each_task_last_succeeded(daemon: Daemon) -> None:
