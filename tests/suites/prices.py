@@ -413,6 +413,9 @@ class PricesSuite:
         assert f"{gone} is no longer in Medusa" in row["reason"]
         assert shop.shown(fine) == 11
         assert list(shop.sizes().values()) == [1]
+        # What the reason says.
+        assert runner.job(EXPORT, "batch_0").success
+        assert shop.shown(lost) == 10
 
     @pytest.mark.embedded_erp("a Server Script writes the id past the check; a site may be without one")
     def test_ids_that_the_erp_refuses_do_not_keep_the_price_from_the_shop(

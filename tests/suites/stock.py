@@ -351,6 +351,9 @@ class StockSuite:
         }
         assert shop.stocked(fine) == 6
         assert shop.stocked(unknown) == 3
+        # What the reason of the variant says.
+        assert runner.job(EXPORT, "batch_0").success
+        assert shop.stocked(lost) == 3
 
     def test_a_missing_inventory_item_is_made_again(self, shop: StockedShop, runner: Runner) -> None:
         item, orphaned, other = (shop.item(bins={"Main": 3}) for _ in range(3))

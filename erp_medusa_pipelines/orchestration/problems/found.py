@@ -111,7 +111,8 @@ def _refused(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Probl
         if found.number:
             text = [
                 f"Refused now: {found.number}",
-                "They are sent again once they are changed in ERPNext. All others went through.",
+                "Documents whose own content is refused are sent again once it is changed, all others by every run.",
+                "The rest went through.",
                 f"Run: {run_link(found.run_id, settings)}",
             ]
             title = f"{found.asset}: documents refused"

@@ -66,7 +66,7 @@ def sync_collections(
 
     With `items` only those of the groups that these Website Items are in.
     """
-    names = _used_groups(erp, items)
+    names = used_groups(erp, items)
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     report.count("found", len(groups))
     collections = medusa.collections()
@@ -94,7 +94,7 @@ def sync_collections(
     return ids
 
 
-def _used_groups(erp: ErpNextClient, items: frozenset[str]) -> list[str]:
+def used_groups(erp: ErpNextClient, items: frozenset[str] = frozenset()) -> list[str]:
     """Return the names of Item Groups that hold Website Items; with `items`, those that hold one of these."""
     if items:
         used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")

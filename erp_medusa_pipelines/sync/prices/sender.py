@@ -228,4 +228,4 @@ def _list_is_gone(error: PermanentError, list_id: str) -> PermanentError | Trans
 def _why_refused(variant_id: str, is_there: bool) -> str:
     if is_there:
         return f"variant {variant_id} has no price set in Medusa: the next export adds one, and then its price"
-    return f"variant {variant_id} is no longer in Medusa: the next export creates its product again, with this price"
+    return f"variant {variant_id} is no longer in Medusa: the next export gives the item one, with this price"

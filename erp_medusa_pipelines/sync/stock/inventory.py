@@ -16,7 +16,7 @@ from erp_medusa_pipelines.sync.stock.items import StockItem
 from erp_medusa_pipelines.sync.stock.plan import Stocked, levels_of
 
 VARIANT = "variant"
-EXPORT_AGAIN = "the next export creates its product again, with this stock"
+EXPORT_AGAIN = "the next export gives the item one, with this stock"
 
 
 class StockedItem(NamedTuple):

@@ -48,6 +48,8 @@ def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: Erp
     assert f"{shop.catalogue.row(free)['item_code']} in Standard Selling: the rate is 0" in refused.data["why"]
     assert [one["asset"] for one in refused.data["held"]] == ["medusa_prices"]
     assert erp_medusa("explain", retitled).data["why"].startswith("Medusa differs in: title.")
+    erp_medusa("sync", retitled)
+    assert erp_medusa("explain", retitled).data["why"] == "The shop shows what ERPNext says."
     assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")
 
 

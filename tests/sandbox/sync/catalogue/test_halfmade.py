@@ -7,11 +7,14 @@ import pytest
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from tests.suites.export import BATCH_ROUTE, EXPORT
+from tests.suites.for_sale import Market, market
 from tests.suites.halfmade import BoundHalfMadeSuite, SellingShop, selling
+from tests.support.catalogue import Catalogue
 from tests.support.damage import Damage, StoreDamage
-from tests.support.servers import MedusaServer, embedded_medusa
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer, embedded_medusa
 
-__all__ = ["TestHalfMade", "selling"]
+__all__ = ["TestHalfMade", "market", "selling"]
 
 
 @pytest.fixture
@@ -23,6 +26,11 @@ def store() -> MedusaStore:
 def medusa(store: MedusaStore) -> Iterator[MedusaServer]:
     with embedded_medusa(store=store) as server:
         yield server
+
+
+@pytest.fixture
+def catalogue(erp: ErpServer) -> Catalogue:
+    return Catalogue(erp.store)
 
 
 @pytest.fixture
@@ -71,3 +79,26 @@ def test_products_that_medusa_may_still_be_creating_are_looked_at_again_before_t
     assert 0 < waited[0] <= 20
     assert {variant["id"]: variant["price_set_id"] for variant in store.all("variant")} == sets
     assert not [seen for seen in medusa.faults.requests if "workflows-executions" in seen.path]
+
+
+def test_bundles_that_lost_a_part_are_kits_again(
+    market: Market, runner: Runner, medusa: MedusaServer, damage: Damage
+) -> None:
+    first, second = market.offer(price=10, stock=10), market.offer(price=4, stock=7)
+    bundles = [market.bundle({first: 2, second: 1}, price=30) for _ in range(4)]
+    for _ in range(2):
+        assert market.night(runner).success
+    assert [market.on_sale(one) for one in bundles] == [(30, 5)] * 4
+    rows = [market.catalogue.row(one) for one in bundles]
+    damage.price_set(rows[0]["medusa_variant_id"])
+    damage.inventory_link(rows[1]["medusa_variant_id"])
+    medusa.admin("DELETE", f"/admin/products/{rows[2]['medusa_id']}/variants/{rows[2]['medusa_variant_id']}")
+    damage.channel(rows[3]["medusa_id"])
+    damage.options(rows[3]["medusa_id"])
+    assert market.night(runner).success
+    assert [market.on_sale(one) for one in bundles] == [(30, 5)] * 4
+    assert all(market.can_buy(one, 5) and not market.can_buy(one, 6) for one in bundles)
+    assert [market.catalogue.row(one)["medusa_id"] for one in bundles] == [row["medusa_id"] for row in rows]
+    market.forget()
+    assert market.night(runner).success
+    assert market.writes() == []
