@@ -213,8 +213,11 @@ class MedusaClient:
         self.send("POST", path, dict(body), gives="product", repeatable=True)
 
     def add_option(self, product_id: str, title: str, values: Sequence[str]) -> None:
-        """Add an option to one product; variants that exist keep what they have."""
-        body = {"add": [{"title": title, "values": list(values)}]}
+        """Add an option to one product; variants that exist keep what they have.
+
+        Exclusive: otherwise Medusa makes it one for all products, and refuses the next one of this title.
+        """
+        body = {"add": [{"title": title, "values": list(values), "is_exclusive": True}]}
         self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body, gives="product")
 
     def give_price_sets(self, variants: Sequence[tuple[str, str]]) -> None:

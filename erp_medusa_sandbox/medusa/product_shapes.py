@@ -135,7 +135,13 @@ PRODUCT_BATCH = fields(
 )
 NEW_VARIANT = fields(_VARIANT_SHAPE, required=("title", "prices"))
 CHANGED_VARIANT = fields(_VARIANT_SHAPE)
-OPTION_BATCH = fields({"add": array(_NEW_OPTION)})
+OPTION_BATCH = fields(
+    {
+        "add": array(
+            fields({"title": STRING, "values": array(STRING), "is_exclusive": BOOLEAN}, required=("title", "values"))
+        )
+    }
+)
 VARIANT_BATCH = fields(
     {
         "create": array(NEW_VARIANT),

@@ -180,13 +180,25 @@ def _check_relations(store: MedusaStore, given: Document) -> None:
 
 
 def add_options(store: MedusaStore, product: Document, given: list[Document]) -> Document:
-    """Add options to a product. Its variants keep what they have."""
-    options = [*product["options"], *(_option(store, option) for option in given)]
+    """Add options to a product. Its variants keep what they have.
+
+    Unlike one that comes with its product, an option is for all products unless it says so; their titles are unique.
+    """
+    for option in given:
+        if not option.get("is_exclusive") and option["title"] in _titles_for_all(store):
+            raise invalid(f"Product option with title: {option['title']}, already exists.")
+    options = [*product["options"], *(_option(store, option, for_all=True) for option in given)]
     return store.put("product", {**product, "options": options})
 
 
-def _option(store: MedusaStore, given: Document) -> Document:
-    option = store.stamped("opt", title=given["title"], is_exclusive=True, metadata=None)
+def _titles_for_all(store: MedusaStore) -> set[str]:
+    options = (option for product in store.all("product") for option in product["options"])
+    return {option["title"] for option in options if not option["is_exclusive"]}
+
+
+def _option(store: MedusaStore, given: Document, *, for_all: bool = False) -> Document:
+    is_exclusive = given.get("is_exclusive", not for_all)
+    option = store.stamped("opt", title=given["title"], is_exclusive=is_exclusive, metadata=None)
     values = [
         store.stamped("optval", value=value, rank=None, metadata=None, option_id=option["id"])
         for value in given["values"]

@@ -8,7 +8,7 @@ from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from tests.suites.export import BATCH_ROUTE, EXPORT
 from tests.suites.for_sale import Market, market
-from tests.suites.halfmade import BoundHalfMadeSuite, SellingShop, selling
+from tests.suites.halfmade import HalfMadeSuite, SellingShop, selling
 from tests.support.catalogue import Catalogue
 from tests.support.damage import Damage, StoreDamage
 from tests.support.runs import Runner
@@ -38,7 +38,7 @@ def damage(store: MedusaStore) -> Damage:
     return StoreDamage(store)
 
 
-class TestHalfMade(BoundHalfMadeSuite):
+class TestHalfMade(HalfMadeSuite):
     pass
 
 
