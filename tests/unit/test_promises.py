@@ -128,6 +128,7 @@ NO_PROMISES = (
     "What the next run of a task would do",
     "tasks that failed and will not be tried again",
     "delete it or send the quotation again",
+    "nothing runs by itself here: a choice of yours",
 )
 """Texts that only sound so: what a run would do, and what people may do."""
 
