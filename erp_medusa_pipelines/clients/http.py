@@ -23,7 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from erp_medusa_pipelines.clients.abortable import AbortableAdapter
+from erp_medusa_pipelines.clients.abortable import AbortableAdapter, limited
 from erp_medusa_pipelines.clients.failures import (
     ApiError,
     ForeignAnswerError,
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
+
+LONGEST_CALL = 2.0
+"""One request and its answer, in read time-outs. A read time-out alone starts anew with every byte."""
 
 _STOPPED = threading.Event()
 
@@ -229,8 +232,25 @@ class HttpClient:
             reraise=True,
         )
 
+    def _in_time(self, where: str, timeout: float, call: Callable[[], Any]) -> Any:
+        """Return what the call returns. Raises TransientError where it takes too long."""
+        longest = timeout * LONGEST_CALL
+        with limited(longest) as deadline:
+            try:
+                answer = call()
+            except ApiError:
+                if not deadline.is_over:
+                    raise
+            else:
+                # A head that was cut off is read as a whole answer without a body.
+                if not deadline.is_over:
+                    return answer
+        reason = f"the answer was not there whole after {longest:,.0f} s, though it was on its way"
+        raise self._clean(TransientError(self.service, where, reason, ambiguous=True))
+
     def _answer(self, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
-        response = self._send_once(method, path, where, options)
+        timeout = options["timeout"][1]
+        response = self._in_time(where, timeout, lambda: self._send_once(method, path, where, options))
         if not parse:
             return response
         try:
@@ -248,6 +268,10 @@ class HttpClient:
             ) from None
 
     def _body_within(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
+        timeout = options["timeout"][1]
+        return self._in_time(where, timeout, lambda: self._body_at_once(path, where, options, limit))
+
+    def _body_at_once(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
         with self._send_once("GET", path, where, options) as response:
             content = bytearray()
             content_type = response.headers.get("Content-Type", "")

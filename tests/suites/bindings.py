@@ -161,3 +161,66 @@ class BindingsSuite:
         assert "12 of 15 Website Items" in run.failure_text("medusa_products")
         assert "is it the right Medusa" in run.failure_text("medusa_products")
         assert [catalogue.row(name)["medusa_id"] for name in names] == before
+
+    # --- products that somebody made by hand, and names that were given again -------------------------------------
+
+    def test_a_product_by_hand_with_variants_of_several_items_is_bound_variant_by_variant(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        group = catalogue.group("Gloves")
+        items = catalogue.items(3, group)
+        codes = [catalogue.row(item)["item_code"] for item in items]
+        variants = [{"title": code, "sku": code, "options": {"Size": code}, "prices": []} for code in codes]
+        title, channel = f"Gloves {catalogue.tag}", [{"id": medusa.sales_channel_id}]
+        body = {"title": title, "status": "published", "options": [{"title": "Size", "values": codes}]}
+        body |= {"variants": variants, "sales_channels": channel}
+        made = medusa.admin("POST", "/admin/products", json=body)["product"]
+        ids = {variant["sku"]: variant["id"] for variant in made["variants"]}
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.check("medusa_products").passed
+        assert run.metadata("medusa_products")["adopted"] == 3
+        rows = [catalogue.row(item) for item in items]
+        assert {row["medusa_id"] for row in rows} == {made["id"]}
+        assert [row["medusa_variant_id"] for row in rows] == [ids[code] for code in codes]
+        # Nobody's title takes it over, and the next night finds nothing to do.
+        medusa.faults.forget_requests()
+        catalogue.store.set("Website Item", items[0], web_item_name="Another title")
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.metadata("medusa_product_updates")["shared"] == 3
+        assert medusa_writes(medusa) == []
+        product = medusa.admin("GET", f"/admin/products/{made['id']}")["product"]
+        assert (product["title"], product["external_id"], len(product["variants"])) == (title, None, 3)
+        # What cannot be hidden for one item alone is reported with what to do.
+        catalogue.store.set("Website Item", items[0], published=0)
+        run = runner.assets(EXPORT, "batch_0")
+        (reject,) = run.rejects("medusa_product_updates")
+        assert f"delete the variant with sku {codes[0]}" in reject["reason"]
+
+    def test_a_name_that_was_given_again_does_not_show_the_item_as_another(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        """ERPNext was restored from a backup, and the naming series gives names that exported items had."""
+        group = catalogue.group("Files")
+        lost, kept = catalogue.items(2, group)
+        assert runner.assets(EXPORT, "batch_0").success
+        before = products(medusa, [lost])[lost]
+        row = catalogue.row(kept)
+        catalogue.store.delete("Website Item", lost)
+        catalogue.store.delete("Website Item", kept)
+        # The second one's Item is entered first now.
+        again = catalogue.store.insert("Website Item", name=lost, **{key: row[key] for key in KEPT})
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert not catalogue.row(again)["medusa_id"]
+        (reject,) = run.rejects("medusa_products")
+        assert "was made of Item" in reject["reason"]
+        assert "set the sku of its variant" in reject["reason"]
+        after = products(medusa, [lost])[lost]
+        assert (after["title"], after["id"]) == (before["title"], before["id"])
+        medusa.admin("DELETE", f"/admin/products/{before['id']}")
+        run = runner.assets(EXPORT, "batch_0")
+        assert run.success
+        assert run.check("medusa_products").passed
+        assert catalogue.row(again)["medusa_id"] == row["medusa_id"], "the product with its sku is its own"

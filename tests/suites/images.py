@@ -208,15 +208,15 @@ class ImagesSuite:
         item = photos.item()
         photos.export()
         by_hand = f"https://cdn.example/{uuid4().hex}.png"
-        for _ in range(5):
-            # As the form does: the File of the field before stays attached.
-            file = photos.add(item, attached_to_field="website_image")
+        # As the form does: the File of the field before stays attached.
+        files = [photos.add(item, attached_to_field="website_image") for _ in range(5)]
+        for file in files:
             photos.store.set("Website Item", item, website_image=photos.file(file)["file_url"])
             assert photos.sync().success
             photos.add_in_medusa(item, by_hand)
         product = photos.product(item)
         assert [entry["url"] for entry in product["images"]] == [product["thumbnail"], by_hand]
-        assert fetched(product["thumbnail"]) == photos.content(file)
+        assert fetched(product["thumbnail"]) == photos.content(files[-1])
         photos.medusa.faults.forget_requests()
         assert photos.sync().success
         assert photos.updated() <= 1

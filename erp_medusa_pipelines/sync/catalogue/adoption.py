@@ -13,6 +13,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.sync.catalogue.bindings import is_shared
 from erp_medusa_pipelines.sync.catalogue.mending import Half, Mender, wait_until_settled
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, handle
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -64,10 +65,12 @@ class Adopter:
         skus = {item.item_code: item.name for item in items}
         handles = {handle(item): item.name for item in items}
         found: dict[str, dict[str, Any]] = {}
-        variants = self._medusa.variants_by_sku(skus, "id,sku,product_id")
-        owner_of = {variant["product_id"]: skus[variant["sku"]] for variant in variants}
-        for product in self._medusa.products_by("id", owner_of, WHOLE_FIELDS):
-            found[owner_of[product["id"]]] = product
+        holders: dict[str, list[str]] = defaultdict(list)
+        for variant in self._medusa.variants_by_sku(skus, "id,sku,product_id"):
+            holders[variant["product_id"]].append(skus[variant["sku"]])
+        for product in self._medusa.products_by("id", holders, WHOLE_FIELDS):
+            # A product with several variants may be that of several items.
+            found |= dict.fromkeys(holders[product["id"]], product)
         for product in self._medusa.products_by("handle", handles, WHOLE_FIELDS):
             found.setdefault(handles[product["handle"]], product)
         return found
@@ -104,9 +107,13 @@ class Adopter:
 
     def _looked_again(self, halves: Sequence[Half], products: Mapping[str, Product]) -> dict[str, Product]:
         """Return the products as they are now. What the caller knows of their owners stays as it is."""
-        ids = {half.product["id"]: half.name for half in halves}
-        now = {ids[row["id"]]: row for row in self._medusa.products_by("id", ids, WHOLE_FIELDS)}
-        return {name: {**row, "external_id": products[name]["external_id"]} for name, row in now.items()}
+        ids = {half.name: half.product["id"] for half in halves}
+        now = {row["id"]: row for row in self._medusa.products_by("id", ids.values(), WHOLE_FIELDS)}
+        return {
+            name: {**now[product_id], "external_id": products[name]["external_id"]}
+            for name, product_id in ids.items()
+            if product_id in now
+        }
 
     def _halves(self, items: Sequence[WebsiteItem], products: Mapping[str, Product], adoption: Adoption) -> list[Half]:
         halves: list[Half] = []
@@ -118,7 +125,7 @@ class Adopter:
                 adoption.failed[item.name] = error
                 continue
             lacking = lacks(product, variant, item.item_code, self._placement)
-            claimed = not product["external_id"]
+            claimed = not product["external_id"] and not is_shared(product)
             halves.append(Half(item.name, item.item_code, product, variant, lacking, item, claimed))
         return halves
 
@@ -132,6 +139,15 @@ class Adopter:
                 f"product {product['id']}",
                 f"sku {item.item_code} or the handle is already used by product {product['id']} of Website Item {owner}"
                 ": change it there, or correct the Item",
+            )
+        if owner and (code := _other_code(item, product)):
+            raise PermanentError(
+                "Medusa",
+                f"product {product['id']}",
+                f"product {product['id']} names this Website Item, but was made of Item {code}, not {item.item_code}:"
+                " the name was given again, as after a restored backup. If it is the same item under another code, set"
+                f" the sku of its variant in Medusa to {item.item_code}; if not, delete the product there, or empty its"
+                " external_id",
             )
         same = [variant for variant in variants if variant["sku"] == item.item_code]
         if not same and len(variants) > 1:
@@ -151,6 +167,17 @@ class Adopter:
             log.warning("%s: several products carry this external_id: %s", item.name, ids)
         holds_sku = [p for p in products if any(variant["sku"] == item.item_code for variant in p["variants"])]
         return min(holds_sku or products, key=lambda product: product["id"])
+
+
+def _other_code(item: WebsiteItem, product: Product) -> str | None:
+    """Return the item code that a product says it is of, where that is another one than the item's.
+
+    A name alone is no proof: a restored ERPNext gives the names of lost documents to new ones.
+    """
+    noted = (product["metadata"] or {}).get("item_code")
+    codes = [code for code in (noted, *(variant["sku"] for variant in product["variants"])) if isinstance(code, str)]
+    same = item.item_code.casefold()
+    return None if not codes or any(code.casefold() == same for code in codes) else codes[0]
 
 
 def _given_up() -> TransientError:

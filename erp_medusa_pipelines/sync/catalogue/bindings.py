@@ -4,6 +4,9 @@ A product belongs to the Website Item that its `external_id` names. The ids on t
 They are wrong after the desk's Duplicate (it copies them), after a rename (the product still has the old name), after
 a product was deleted, and after either server was restored from a backup.
 
+A product that somebody made by hand with several variants, without an external_id, belongs to nobody: Website Items are
+bound to its variants by their skus, and its texts, pictures and status stay with who made it (`is_shared`).
+
 Belongs here: the decision, which writes nothing. `medusa_products` corrects wrong ids (binding_repair.py). Tasks that
 may run before it does, as prices and stock do, are handed `Bindings.foreign` by their asset, since domains of sync/ do
 not import each other; they skip the Website Items that it names.
@@ -55,9 +58,12 @@ def judge(
     `existing` holds the names that products carry and that Website Items have. With `whole`, `products` have
     BOUND_FIELDS, and those that are half-made are found.
     """
-    found = Findings()
+    shared = {row["name"] for row in rows if is_shared(products.get(row["medusa_id"]))}
+    found = _judge_shared([row for row in rows if row["name"] in shared], products, whole=whole)
     claimed: set[str] = {row["medusa_id"] for row in rows if _owner(products.get(row["medusa_id"])) == row["name"]}
     for row in rows:
+        if row["name"] in shared:
+            continue
         product = products.get(row["medusa_id"])
         owner = _owner(product)
         if product is None:
@@ -76,6 +82,22 @@ def judge(
     return found
 
 
+def _judge_shared(rows: Iterable[Row], products: Mapping[str, Row], *, whole: bool) -> Findings:
+    """Judge rows that are bound to a variant of a shared product: each variant is one item's."""
+    found = Findings()
+    claimed: set[str] = set()
+    for row in rows:
+        product = products[row["medusa_id"]]
+        if variant_of(row, product) is None:
+            found.missing.append(row)
+        elif row["medusa_variant_id"] in claimed:
+            found.copied.append(row)
+        elif whole and lacks_of(row, product):
+            found.halves.append((row, product))
+        claimed.add(row["medusa_variant_id"])
+    return found
+
+
 def variant_of(row: Row, product: Row) -> Row | None:
     """Return the variant that the row has the id of; None where the product has no such variant."""
     return next((one for one in product["variants"] or () if one["id"] == row["medusa_variant_id"]), None)
@@ -90,9 +112,14 @@ def _owner(product: Row | None) -> str:
     return (product or {}).get("external_id") or ""
 
 
+def is_shared(product: Row | None) -> bool:
+    """Return whether the product (external_id, variants) has several variants and no Website Item of its own."""
+    return product is not None and not _owner(product) and len(product.get("variants") or ()) > 1
+
+
 def is_own(row: Row, product: Row | None) -> bool:
-    """Return whether the product, and the variant if the row has its id, belong to this Website Item."""
-    if product is None or _owner(product) not in ("", row["name"]):
+    """Return whether the product, and the variant if the row has its id, belong to this Website Item alone."""
+    if product is None or is_shared(product) or _owner(product) not in ("", row["name"]):
         return False
     return "medusa_variant_id" not in row or row["medusa_variant_id"] in {each["id"] for each in product["variants"]}
 

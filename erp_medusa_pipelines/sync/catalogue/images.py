@@ -52,7 +52,7 @@ PRODUCTS_PER_WINDOW = 50
 UPLOADS_PER_CALL = 8
 UPLOAD_CALL_BYTES = 8 * 1024 * 1024
 OWNER_FIELDS = ["name", "medusa_id", "item_code", *PICTURE_FIELDS]
-PRODUCT_FIELDS = "external_id,thumbnail,metadata,images.id,images.url,images.rank"
+PRODUCT_FIELDS = "external_id,thumbnail,metadata,images.id,images.url,images.rank,variants.id"
 ROWS_PER_PAGE = 10_000
 
 MISSING = "the file is missing on the ERPNext server, or cannot be read: attach it again"

@@ -101,8 +101,9 @@ class Mender:
         return fields
 
     def _update_products(self, group: Sequence[Half]) -> None:
-        updates = [{"id": half.product["id"], **self._fields(half)} for half in group]
-        self._medusa.batch_products(update=updates, fields="id")
+        # Items may share a product, which is sent once.
+        updates = {half.product["id"]: {"id": half.product["id"], **self._fields(half)} for half in group}
+        self._medusa.batch_products(update=list(updates.values()), fields="id")
 
     def _add_price_sets(self, halves: Sequence[Half]) -> None:
         self._together(halves, self._give_price_sets, self._without_price_set)

@@ -12,7 +12,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
-from erp_medusa_pipelines.sync.catalogue.bindings import is_own
+from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
@@ -26,7 +26,7 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
-from erp_medusa_pipelines.sync.catalogue.shown import HIDING, hides, in_stock, may_sell_out
+from erp_medusa_pipelines.sync.catalogue.shown import HIDING, emptied, hides, in_stock, may_sell_out
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -193,7 +193,11 @@ class ProductUpdates(WebsiteItemSync):
         updates = self.hiding
         if withhold:
             # What is left of one may be a note of what was sent, which alone is not worth a write each night.
-            updates = [left for left in (one.without(HIDING) for one in updates) if left.changes]
+            updates = [
+                left
+                for left in (one.without(HIDING | emptied(one.product, one.changes)) for one in updates)
+                if left.changes
+            ]
         for chunk in self._chunks([*self._last, *updates]):
             self._deliver(chunk)
 
@@ -205,8 +209,8 @@ class ProductUpdates(WebsiteItemSync):
         return chunks(updates, lambda one: json_bytes(one.body), most=size.chunk, most_bytes=size.chunk_bytes)
 
     def _hiding(self, updates: Sequence[Update]) -> set[str]:
-        """Return the names of those that hide their product, or end its sale without stock while there is none."""
-        hiding = {one.name for one in updates if hides(one.product, one.changes)}
+        """Return the names of those that hide or empty their product, or end its sale while it is out of stock."""
+        hiding = {one.name for one in updates if hides(one.product, one.changes) or emptied(one.product, one.changes)}
         stricter = {
             one.item.row["medusa_variant_id"]: one.name for one in updates if may_sell_out(one.product, one.changes)
         }
@@ -221,12 +225,25 @@ class ProductUpdates(WebsiteItemSync):
         """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
         products = {product["id"]: product for product in found}
+        for item in window:
+            if is_shared(product := products.get(item.row["medusa_id"])):
+                self._note_shared(item, product or {})
         own = [item for item in window if is_own(item.row, products.get(item.row["medusa_id"]))]
         owned = (products[item.row["medusa_id"]] for item in own)
         self._shown.update(product["id"] for product in owned if product["status"] == "published")
         self.report.count("waiting", len(window) - len(own))
         self.report.advance(len(window) - len(own))
         return [(item, products[item.row["medusa_id"]]) for item in own]
+
+    def _note_shared(self, item: WebsiteItem, product: Row) -> None:
+        """Report an item whose product has variants of others: only its price and its stock are kept up to date."""
+        self.report.count("shared")
+        if item.not_for_sale and product["status"] == "published":
+            reason = (
+                f"{item.not_for_sale}, but product {product['id']} sells other variants as well and was not made by the"
+                f" export: delete the variant with sku {item.item_code} in Medusa"
+            )
+            self.withhold(item.name, fingerprint_of(item, None), reason, "status", lies=Lies.ELSEWHERE, kind="shared")
 
     def _difference(self, item: WebsiteItem, product: Row, pictures: Row | None) -> Update:
         fingerprint = fingerprint_of(item, self._collection(item))

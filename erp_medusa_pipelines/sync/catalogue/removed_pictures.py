@@ -46,7 +46,7 @@ def removed_pictures(
         fields = ["name", "medusa_id", "website_image"]
         rows = erp.rows_in(WEBSITE_ITEM, fields, names, filters=[["medusa_id", "is", "set"]])
         ids = [row["medusa_id"] for row in rows]
-        products = {each["id"]: each for each in medusa.products_by("id", ids, "id,external_id,images.url")}
+        products = {each["id"]: each for each in medusa.products_by("id", ids, "id,external_id,images.url,variants.id")}
         for row in rows:
             product = products.get(row["medusa_id"])
             if not is_own(row, product):

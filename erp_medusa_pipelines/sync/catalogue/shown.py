@@ -17,7 +17,7 @@ def shown_limit(percent: int, setting: str) -> Limit:
     """Return how many products may be hidden."""
     return Limit(
         name="shown",
-        what="products would be hidden from customers",
+        what="products would be hidden from customers, or lose a text or their picture",
         percent=percent,
         setting=setting,
         allow="allow_hiding",
@@ -26,6 +26,17 @@ def shown_limit(percent: int, setting: str) -> Limit:
             " channel is the storefront's."
         ),
     )
+
+
+CONTENT = ("subtitle", "description", "thumbnail")
+"""Fields that customers see, and that an update can empty."""
+
+
+def emptied(product: Mapping[str, Any], changes: Mapping[str, Any]) -> set[str]:
+    """Return which texts and pictures of a product that is shown these changes take away."""
+    if product["status"] != "published":
+        return set()
+    return {name for name in CONTENT if name in changes and not changes[name] and product[name]}
 
 
 def hides(product: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:

@@ -13,12 +13,13 @@ These ask:
     levels, and custom_in_stock                      stock       STOCK_ZERO_PERCENT         allow_zero
     products: drafts of items that are not for       shown       MISSING_PRODUCTS_PERCENT   allow_hiding
     sale, deleted or orphaned; those that leave a
-    sales channel, or are sold from stock only
+    sales channel, or are sold from stock only;
+    their last picture, description, subtitle
     ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
     rows of Product Collection, of a category        -           half of them               allow_empty
     rows of Expiring Items before their day          clearance   three quarters            allow_empty
 
-Never taken away are pictures (they are added only), collections (a product moves to another one, and an Item Group
+Never taken away are pictures that others added, collections (a product moves to another one, and an Item Group
 without items keeps its own), variants, and what staff entered; the homepage follows from what staff tick and from the
 list. What ends by its own date, such as a promotion, is no loss: it ends in Medusa whether a run comes or not.
 

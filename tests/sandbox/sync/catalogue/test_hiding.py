@@ -120,3 +120,23 @@ def test_a_wrong_erp_whose_deletions_are_not_recorded_hides_no_product(
         erp.store.delete("Website Item", name)
     assert f"of 30 {HIDDEN}" in runner.job(ORPHANS).failure("orphaned_products").description
     assert visible(medusa) == 21
+
+
+def test_thirty_of_thirty_keep_their_descriptions_until_somebody_allows_it(
+    items: list[str], erp: ErpServer, medusa: MedusaServer, runner: Runner
+) -> None:
+    """A column that an import emptied is no wish of the shop."""
+
+    def described() -> int:
+        query = {"limit": 99, "fields": "id,description"}
+        return sum(bool(row["description"]) for row in medusa.admin("GET", "/admin/products", params=query)["products"])
+
+    for name in items:
+        erp.store.set("Website Item", name, web_long_description=None, web_item_name=f"New {name}")
+    run = updates(runner)
+    assert f"30 of 30 {HIDDEN}, or lose a text" in run.failure("medusa_product_updates").description
+    assert described() == 30
+    titles = {row["title"] for row in medusa.admin("GET", "/admin/products", params={"limit": 99})["products"]}
+    assert {f"New {name}" for name in items} <= titles, "what takes nothing away was sent"
+    assert updates(runner, allow_hiding=True).success
+    assert described() == 0
