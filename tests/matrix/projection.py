@@ -135,7 +135,7 @@ class _View:
             "options": [
                 [option["title"], [value["value"] for value in option["values"]]] for option in product["options"]
             ],
-            "metadata": {**(product["metadata"] or {}), **dict.fromkeys(("erp_hash", "erp_thumbnail"), ...)},
+            "metadata": _notes(product["metadata"] or {}),
             "variants": sorted((self._variant(one) for one in variants), key=_text),
         }
 
@@ -229,3 +229,9 @@ class _View:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _notes(metadata: Document) -> dict[str, Any]:
+    """Return what the run noted on a product. Hashes hold ids, and addresses of uploads, which differ each time."""
+    pictures = {"erp_pictures": len(metadata["erp_pictures"])} if "erp_pictures" in metadata else {}
+    return {**metadata, **dict.fromkeys(("erp_hash", "erp_thumbnail"), ...), **pictures}

@@ -17,7 +17,7 @@ Shown = Mapping[str, Mapping[str, Collection[str]]]
 
 PROMISE = re.compile(
     r"\b(?:next|every|each) (?:run|night|export|tick)\b|\bmends?\b|\bby itself\b|\bundone\b"
-    r"|\b(?:corrects|clears|creates?|made|makes|sends?|sent|tried|tries|starts?|runs?|retr(?:y|ies|ied))\b[^.;]{0,40}"
+    r"|\b(?:corrects|clears|creates?|made|makes|sends?|sent|tried|tries|starts?|runs?|retr(?:y|ies|ied))\b[^.;,]{0,40}"
     r" again\b",
     re.IGNORECASE,
 )
