@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,36 +163,66 @@ def _is_ours(port: int, instance: "dg.DagsterInstance") -> bool:
 
 
 def _what_to_try(home: Path) -> str:
-    """What there is to see and to break, with the addresses and keys of this start."""
+    """What there is to see and to break, by addresses and keys of this start. Each line can be copied as it is."""
     from erp_medusa_sandbox.server import ensure_running
 
     shop = ensure_running(home / "sandbox")
-    erp = f"-H 'Authorization: token {shop.erpnext_api_key}:{shop.erpnext_api_secret}'"
-    medusa = f"-u '{shop.medusa_api_key}:'"
-    customer = f"'x-publishable-api-key: {shop.medusa_publishable_key}'"
+    key = f"token {shop.erpnext_api_key}:{shop.erpnext_api_secret}"
+    item, website_item, picture, price, rate = _an_item(shop.erpnext_url, key)
+    customer = f"curl -g -H 'x-publishable-api-key: {shop.medusa_publishable_key}'"
     json = "-H 'Content-Type: application/json'"
+    erp, change = f"curl -g -H 'Authorization: {key}'", f"curl -g -X PUT -H 'Authorization: {key}' {json} -d"
     command = f"{Path(sys.executable).with_name('erp-medusa')}"
     with_status = '{"action": "status", "status": 503}'
     return f"""
 Both servers, with the keys of this shop, which is in {home / "sandbox"}:
-    ERPNext  curl -g {erp} '{shop.erpnext_url}/api/resource/Website%20Item?limit_page_length=3'
-    Medusa   curl -g {medusa} '{shop.medusa_url}/admin/products?limit=1'
+    ERPNext  {erp} '{shop.erpnext_url}/api/resource/Website%20Item?limit_page_length=3'
+    Medusa   curl -g -u '{shop.medusa_api_key}:' '{shop.medusa_url}/admin/products?limit=1'
     the shop as customers see it
-             curl -g -H {customer} '{shop.medusa_url}/store/products?limit=1'
+             {customer} '{shop.medusa_url}/store/products?limit=1'
 
 Commands see this shop in its folder (cd {home}):
     {command} status               what runs, what is red, what waits
-    {command} doctor               the schedules are off and no receiver of alerts is set: a demo has none
-    {command} explain ITEM         one item from both sides
+    {command} explain {item}    one item from both sides
+    {command} doctor               what is missing, and how to fix it
 
-Break something and watch it heal:
-    1. Another price: set price_list_rate of an Item Price to 99, and {command} sync its ITEM.
-       curl -g -X PUT {erp} {json} -d '{{"price_list_rate": 99}}' '{shop.erpnext_url}/api/resource/Item%20Price/NAME'
-       With 0 it is rejected: nothing_rejected of medusa_prices names item, list and reason. Set a rate again.
-    2. Stop Medusa: curl -X POST {json} -d '{with_status}' {shop.medusa_url}/__sandbox__/faults
-       Materialize a batch of medusa_stock: it is red. {command} status says why.
-       Heal it: curl -X DELETE {shop.medusa_url}/__sandbox__/faults
+What doctor finds here was planted, so that you see it, or is a demo's: anyone can list Email OTP (planted); there is
+no Server Script, so ids are written by saving; the site's time zone is not SCHEDULE_TIMEZONE; the schedules are off.
+
+Break something and watch it heal. After each change: {command} sync {item}
+    1. Another price:
+       {change} '{{"price_list_rate": 99}}' '{shop.erpnext_url}/api/resource/Item%20Price/{price}'
+    2. A price that is rejected, with item, list and reason. The one before it stays in the shop:
+       {change} '{{"price_list_rate": 0}}' '{shop.erpnext_url}/api/resource/Item%20Price/{price}'
+       The way out is a rate:
+       {change} '{{"price_list_rate": {rate}}}' '{shop.erpnext_url}/api/resource/Item%20Price/{price}'
+    3. A picture that is rejected: its file is not there.
+       {change} '{{"website_image": "/files/gone.jpg"}}' '{shop.erpnext_url}/api/resource/Website%20Item/{website_item}'
+       The way out is a file that exists:
+       {change} '{{"website_image": "{picture}"}}' '{shop.erpnext_url}/api/resource/Website%20Item/{website_item}'
+    4. Stop Medusa:
+       curl -X POST {json} -d '{with_status}' {shop.medusa_url}/__sandbox__/faults
+       Materialize a batch of medusa_stock in the UI: it is red. {command} status says why.
+       Heal it:
+       curl -X DELETE {shop.medusa_url}/__sandbox__/faults
        Then {command} again, or turn the sensor retry_failed_partitions on, and the batch is green."""
+
+
+def _an_item(url: str, key: str) -> tuple[str, str, str, str, float]:
+    """One that is sold: its code, its Website Item, that one's picture, its Item Price and the rate."""
+    import requests
+
+    from erp_medusa_pipelines.settings import load_settings
+
+    def first(doctype: str, fields: list[str], **filters: object) -> Mapping[str, Any]:
+        query = {"fields": dumps(fields), "filters": dumps(filters), "order_by": "name asc", "limit_page_length": 1}
+        found = requests.get(f"{url}/api/resource/{doctype}", query, headers={"Authorization": key}, timeout=30)
+        return found.json()["data"][0]
+
+    item = first("Website Item", ["name", "item_code", "website_image"], published=1)
+    of_item = {"item_code": item["item_code"], "price_list": load_settings().erpnext_price_list}
+    price = first("Item Price", ["name", "price_list_rate"], **of_item)
+    return item["item_code"], item["name"], item["website_image"], price["name"], price["price_list_rate"]
 
 
 def _url(port: int) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from erp_medusa_pipelines import demo
-from erp_medusa_sandbox.server import running
+from erp_medusa_sandbox.server import running, stop
 
 UI = "import time; time.sleep(60)"
 """A `dg dev` that works."""
@@ -126,6 +126,19 @@ def test_its_exit_code_is_that_of_the_night(
     said = capsys.readouterr().out
     assert "SANDBOX" in said
     assert "400" in said
+
+
+@pytest.mark.slow
+def test_each_line_that_it_prints_to_be_tried_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("USE_SANDBOX", "true")
+    try:
+        lines = [line[line.index("curl") :] for line in demo._what_to_try(tmp_path).splitlines() if "curl " in line]
+        # Medusa is healed by the last one.
+        assert len(lines) == 10
+        for line in lines:
+            subprocess.run(["sh", "-c", f"{line} --fail --silent --show-error"], check=True, stdout=subprocess.DEVNULL)
+    finally:
+        stop(tmp_path / "sandbox")
 
 
 def test_ctrl_c_ends_the_ui_that_stays_open(
