@@ -253,6 +253,8 @@ class ImageSync(WebsiteItemSync):
             found = [source for source in sources[owner["name"]] if not _is_later(source, listed)]
             files = [file.name for source in found for file in source.new_files]
             self.report.advance(len(listed) - len(files))
+            # Of no picture of the item any more: nothing to do for them, and what was found adds up.
+            self.report.count("unchanged", len(listed) - len(files))
             product = products.get(owner["medusa_id"])
             if product is None or not is_own(owner, product):
                 # medusa_products corrects the ids; until then the images wait.
