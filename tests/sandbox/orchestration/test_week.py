@@ -8,6 +8,8 @@ import pytest
 from tests.suites.week import *  # noqa: F403
 from tests.support.operations import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance_home(tmp_path: Path, shop_env: pytest.MonkeyPatch) -> Path:
