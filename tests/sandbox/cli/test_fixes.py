@@ -1,6 +1,7 @@
 """What `erp-medusa doctor` says to do about a finding is done here, and the finding is gone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_each_fix_clears_its_finding(
 ) -> None:
     catalogue = Catalogue(erp.store)
     group = catalogue.group("Gloves", medusa_id="pcol_gone")
-    ids = {"medusa_id": "prod_gone", "medusa_variant_id": "variant_gone"}
+    ids: dict[str, Any] = {"medusa_id": "prod_gone", "medusa_variant_id": "variant_gone"}
     for number in range(2):
         catalogue.item(group, code=f"SKU-{number}", **ids)
     erp.store.insert("Currency", name="OMR", currency_name="OMR")
@@ -75,4 +76,5 @@ def test_each_fix_clears_its_finding(
     after = erp_medusa("doctor")
     left = [row for row in after.data["findings"] if row["level"] in ("warn", "fail")]
     assert [row for row in left if (row["area"], row["name"]) in fixes] == []
-    assert not erp.store.get("Item Price", price)["medusa_id"]
+    (row,) = erp.store.rows("Item Price", name=price)
+    assert not row["medusa_id"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ class Feed:
         now = str(self.client.now().replace(tzinfo=None) + timedelta(seconds=1))
         self.server.store.insert(doctype, **fields, creation=now, modified=now)
 
-    def item(self, **fields: object) -> str:
+    def item(self, **fields: Any) -> str:
         """Add an item that has not changed for long."""
         name = self.catalogue.item(self.group, **fields)
         self.old("Website Item", name)
