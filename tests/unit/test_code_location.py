@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 LOAD = """
 import socket, sys
-
-pytestmark = pytest.mark.slow
 
 def refuse(*arguments, **options):
     raise AssertionError("the network was used while loading")

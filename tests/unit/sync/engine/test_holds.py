@@ -27,6 +27,7 @@ PLACES: dict[str, set[str]] = {
     "catalogue/product_updates.py _deliver": {BY_ITS_TEXT},
     "catalogue/products.py _without_taken": {ELSEWHERE},
     "catalogue/product_updates.py _with_free_keys": {ELSEWHERE},
+    "catalogue/product_updates.py _note_shared": {ELSEWHERE},
     "catalogue/product_updates.py _resolve": {BY_ITS_TEXT},
     # --- a status or an id alone: nothing of the document that could be wrong
     "catalogue/publication.py run": {"lies_elsewhere"},
