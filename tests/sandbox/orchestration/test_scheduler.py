@@ -23,7 +23,7 @@ from dagster._scheduler.scheduler import launch_scheduled_runs
 from erp_medusa_pipelines.orchestration.crontab import EVERY_MINUTE, times_after
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CODE = ModuleTarget("erp_medusa_pipelines.definitions", "defs", working_directory=None, location_name="shop")
 EVENING = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
