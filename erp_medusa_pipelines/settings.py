@@ -5,42 +5,36 @@ docs/settings.md are made from it). Does not belong here: opening connections, o
 """
 
 import os
-import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
+
+from erp_medusa_pipelines.setting_types import (
+    FIELD_POLICIES,
+    FieldPolicies,
+    FieldPolicy,
+    FramesUrl,
+    Key,
+    OrphanPolicy,
+    Owner,
+    PublishWhen,
+    ServerUrl,
+    ShopName,
+    Times,
+    TopSellerCategories,
+    ZoneName,
+)
 
 CONNECTION_VARIABLES = ("ERPNEXT_URL", "ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY")
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names the variable and what to do."""
-
-
-def _server_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://erp.example.com")
-    if parts.username or parts.password:
-        raise ValueError("must not hold a user or password: they would end up in logs")
-    if parts.query or parts.fragment:
-        raise ValueError("must be an address without '?' or '#'")
-    return value.rstrip("/")
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("must be a time zone name such as Asia/Muscat") from error
-    return value
 
 
 QUOTATION_EMAIL_SECONDS_IN_ALL = 55
@@ -52,85 +46,6 @@ TOP_SELLER_CATEGORIES = {
     "Infection Control": "infection_control_items",
     "Medical Laboratory IVD": "medical_laboratory_ivd_items",
 }
-
-
-FieldPolicy = Literal["overwrite", "keep", "until_erp_changes"]
-OrphanPolicy = Literal["draft", "report"]
-PublishWhen = Literal["created", "complete"]
-
-FIELD_POLICIES: dict[str, FieldPolicy] = {
-    **dict.fromkeys(
-        (
-            "sku", "barcode", "item_code", "status", "collection", "sales_channel", "shipping_profile",
-            "allow_backorder",
-        ),
-        "overwrite",
-    ),
-    **dict.fromkeys(
-        (
-            "title", "subtitle", "description", "thumbnail", "origin_country", "uom", "brand", "ranking",
-            "specifications", "image_alt", "discountable", "manage_inventory", "variant_title",
-        ),
-        "until_erp_changes",
-    ),
-}  # fmt: skip
-"""What becomes of a field of a product that somebody changed in Medusa, by default."""
-
-
-def _field_policies(value: dict[str, FieldPolicy]) -> dict[str, FieldPolicy]:
-    unknown = sorted(set(value) - set(FIELD_POLICIES))
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)}: not among {', '.join(FIELD_POLICIES)}")
-    return value
-
-
-def _categories(value: dict[str, str]) -> dict[str, str]:
-    if not value or not all(name.strip() and table.strip() for name, table in value.items()):
-        raise ValueError('must name at least one category, such as {"Dental": "dental_items"}')
-    if len(set(value.values())) < len(value):
-        raise ValueError("must give every category a child table of its own")
-    return value
-
-
-def _key(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be one word of ASCII letters, digits and signs: was it copied whole, and nothing else?")
-    return value
-
-
-def _frames_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("s3", "postgresql") or not parts.hostname:
-        raise ValueError("must be s3://bucket/prefix or the address of a PostgreSQL database")
-    if parts.scheme == "s3" and (parts.password or parts.query):
-        raise ValueError(
-            "must not hold keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
-        )
-    return value
-
-
-def _shop(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
-        raise ValueError("must be a word of small letters, digits and underscores, such as muscat")
-    return value
-
-
-def _owner(value: str) -> str:
-    if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
-        raise ValueError("must be an e-mail address or team:name")
-    return value
-
-
-FieldPolicies = Annotated[dict[str, FieldPolicy], AfterValidator(_field_policies)]
-TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
-ServerUrl = Annotated[str, AfterValidator(_server_url)]
-Key = Annotated[SecretStr, AfterValidator(_key)]
-Times = Annotated[int, Field(ge=1)]
-FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
-ShopName = Annotated[str, AfterValidator(_shop)]
-Owner = Annotated[str, AfterValidator(_owner)]
-ZoneName = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Settings(BaseSettings):

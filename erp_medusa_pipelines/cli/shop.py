@@ -16,7 +16,8 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import SANDBOX_NOTICE, Shop, open_erpnext_as, open_shop
-from erp_medusa_pipelines.settings import ServerUrl, Settings, load_settings
+from erp_medusa_pipelines.setting_types import ServerUrl
+from erp_medusa_pipelines.settings import Settings, load_settings
 
 PATIENCE = {"http_connect_timeout": 5.0, "http_read_timeout": 30.0, "http_attempts": 2}
 """Time-outs of commands that only read; commands that write use those of the runs."""

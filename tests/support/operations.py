@@ -28,7 +28,6 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration import follow_changes, retries
 from erp_medusa_pipelines.orchestration.problems import found, sensor
 from tests.support.runs import JobRun, Runner
@@ -78,6 +77,9 @@ class Daemon:
     @cached_property
     def repository(self) -> dg.RepositoryDefinition:
         """As the code server has it: loaded once, with the settings of that moment."""
+        # Imported late: the module reads the environment, which the fixtures have set up by now.
+        from erp_medusa_pipelines.definitions import build_defs
+
         return build_defs().get_repository_def()
 
     def sensor(self, name: str) -> tuple[Sequence[dg.RunRequest], str]:

@@ -17,7 +17,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.settings import OrphanPolicy
+from erp_medusa_pipelines.setting_types import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss

@@ -10,7 +10,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.settings import FieldPolicy
+from erp_medusa_pipelines.setting_types import FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.arrangement import THUMBNAIL_KEY, Placed, arrange, recorded
 from erp_medusa_pipelines.sync.catalogue.images import is_placed, placed_at
 from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from erp_medusa_pipelines.settings import PublishWhen
+from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.shop.names import clean_name

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erp_medusa_pipelines.settings import FieldPolicy
+from erp_medusa_pipelines.setting_types import FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
     IMAGE_KEY,

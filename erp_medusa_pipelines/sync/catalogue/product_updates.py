@@ -11,7 +11,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
-from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
+from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of

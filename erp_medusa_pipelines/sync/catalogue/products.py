@@ -16,7 +16,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, TAKEN, is_any
-from erp_medusa_pipelines.settings import FIELD_POLICIES, PublishWhen
+from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (

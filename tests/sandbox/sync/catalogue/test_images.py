@@ -3,11 +3,16 @@
 import re
 
 from erp_medusa_sandbox.faults import Fault
+from tests.suites.image_troubles import ImageTroublesSuite
 from tests.suites.images import ImagesSuite, photos
 from tests.support.photos import Photos
 from tests.support.servers import ErpServer
 
-__all__ = ["TestImages", "photos"]
+__all__ = ["TestImageTroubles", "TestImages", "photos"]
+
+
+class TestImageTroubles(ImageTroublesSuite):
+    pass
 
 
 class TestImages(ImagesSuite):

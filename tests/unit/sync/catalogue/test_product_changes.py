@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.settings import FIELD_POLICIES, FieldPolicy
+from erp_medusa_pipelines.setting_types import FIELD_POLICIES, FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY, Placement, create_body
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
     SENT_KEY,
