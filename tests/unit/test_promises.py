@@ -46,7 +46,7 @@ PROMISES: Shown = {
     "sandbox/cli/test_setup.py": {
         "test_a_setup_that_was_broken_off_is_gone_on_with": ("it goes on from what is done",),
     },
-    "suites/images.py": {
+    "suites/image_troubles.py": {
         "test_an_erp_that_goes_away_leaves_every_file_for_the_retry": (
             "what fails temporarily waits for the next night",
         ),
