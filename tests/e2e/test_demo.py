@@ -10,16 +10,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
+import requests
 
-from dev.deployment import ROOT, Deployment, free_port, wait_for
+from dev.deployment import ROOT, free_port, wait_for
+from erp_medusa_pipelines.local_dagster import FIRST_PORT
 
 DEMO = (sys.executable, "-m", "erp_medusa_pipelines.demo")
-TIMEOUT = 600
 
 
 @contextmanager
@@ -39,23 +41,49 @@ def started(home: Path, *arguments: str, port: int | None = None) -> Iterator[su
 
 
 @contextmanager
-def answering_on(port: int, deployment: Deployment) -> Iterator[None]:
-    """Another installation's webserver on this port: every connection is passed on to it."""
+def somebodys_dagster(home: Path) -> Iterator[int]:
+    """The webserver of another installation, which has run nothing yet. Yields its port."""
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    port = free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "--empty-workspace", "-p", str(port)]
+    with subprocess.Popen(
+        command,
+        cwd=home,
+        env={**os.environ, "DAGSTER_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_for("somebody's webserver", lambda: _answers(port))
+            yield port
+        finally:
+            process.terminate()
+
+
+def _answers(port: int) -> bool:
+    with suppress(requests.RequestException):
+        return requests.get(f"http://127.0.0.1:{port}/server_info", timeout=10).ok
+    return False
+
+
+@contextmanager
+def answering_on(port: int, other: int) -> Iterator[None]:
+    """What listens on the `other` port on this one too: every connection is passed on to it."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()
-        threading.Thread(target=_pass_all_on, args=(listener, deployment), daemon=True).start()
+        threading.Thread(target=_pass_all_on, args=(listener, other), daemon=True).start()
         yield
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _pass_all_on(listener: socket.socket, deployment: Deployment) -> None:
-    target = ("127.0.0.1", int(deployment.url.rsplit(":", 1)[1]))
+def _pass_all_on(listener: socket.socket, other: int) -> None:
     with suppress(OSError):
         while True:
             near, _ = listener.accept()
-            far = socket.create_connection(target)
+            far = socket.create_connection(("127.0.0.1", other))
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
 
@@ -84,6 +112,35 @@ def words_of(home: Path) -> set[str]:
         with suppress(psutil.NoSuchProcess):
             words.update(process.cmdline())
     return words
+
+
+@pytest.mark.timeout(600)  # On a busy machine: Dagster starts three times.
+def test_the_demo_launches_its_runs_in_an_installation_of_its_own(tmp_path: Path) -> None:
+    """The first port is somebody else's, and so is the second one as soon as the demo has chosen it."""
+    home, others = tmp_path / "demo", tmp_path / "other"
+    with ExitStack() as stack:
+        other = stack.enter_context(somebodys_dagster(others))
+        with suppress(OSError):  # Then somebody else has it already.
+            stack.enter_context(answering_on(FIRST_PORT, other))
+        process = stack.enter_context(started(home))
+        assert process.stdout
+        starts = (line for line in process.stdout if line.startswith(("Starting", "Port")))
+        port = int(next(starts).split()[4].rstrip(";"))
+        assert port != FIRST_PORT
+        stack.enter_context(answering_on(port, other))
+        assert next(starts) == f"Port {port} was taken meanwhile.\n"
+        own = int(next(starts).split()[4].rstrip(";"))
+        assert own not in (FIRST_PORT, port)
+        next(line for line in process.stdout if " of 6 runs" in line)
+        assert [len(runs_of(each)) for each in (home, others)] == [6, 0]
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+    wait_for("the end of all processes", lambda: not processes_of(home), seconds=10)
+
+
+def runs_of(home: Path) -> list[dg.DagsterRun]:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        return list(instance.get_runs())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
