@@ -114,7 +114,7 @@ def words_of(home: Path) -> set[str]:
     return words
 
 
-@pytest.mark.timeout(600)  # On a busy machine: Dagster starts three times.
+@pytest.mark.timeout(600)  # On a busy machine: Dagster starts three times, and the night of the demo begins.
 def test_the_demo_launches_its_runs_in_an_installation_of_its_own(tmp_path: Path) -> None:
     """The first port is somebody else's, and so is the second one as soon as the demo has chosen it."""
     home, others = tmp_path / "demo", tmp_path / "other"
@@ -143,7 +143,7 @@ def runs_of(home: Path) -> list[dg.DagsterRun]:
         return list(instance.get_runs())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])  # SIGTERM: the test above.
 def test_a_demo_that_is_ended_half_way_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     home = tmp_path / "demo"
     with started(home, port=free_port()) as process:
