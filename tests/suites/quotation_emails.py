@@ -291,8 +291,9 @@ class MailSuite:
         outbox.add()
         outbox.erp.faults.add(Fault("drop_before", path=SEND_NOW, times=1))
         run = runs.job(JOB)
-        assert run.success
-        assert (run.metadata(ASSET)["in_doubt"], outbox.calls()) == (1, 1)
+        assert not run.success
+        assert "whether ERPNext still sends it is not known" in run.reasons()[0]
+        assert outbox.calls() == 1
         assert "none of them is due" in (reason_to_skip(TASK, runs.instance) or "")
         runs.job(JOB)
         assert outbox.calls() == 1, "sent again although nobody knew how the first call ended"
@@ -300,6 +301,18 @@ class MailSuite:
         monkeypatch.setattr("erp_medusa_pipelines.sync.minute.email_queue.as_text", lambda _: "2199-01-01 00:00:00")
         assert runs.job(JOB).metadata(ASSET)["sent"] == 1
         assert len(outbox.sink.recipients) == 1
+
+    def test_a_site_whose_proxy_answers_for_it_is_red_and_asked_for_few_mails(
+        self, outbox: Outbox, runs: Runner
+    ) -> None:
+        for _ in range(5):
+            outbox.add()
+        outbox.erp.faults.add(Fault("status", path=SEND_NOW, status=503, json={}))
+        run = runs.job(JOB)
+        assert not run.success
+        assert "temporarily unavailable" in run.reasons()[0]
+        assert outbox.calls() == 3
+        assert "none of the last mails went out" in (reason_to_skip(TASK, runs.instance) or "")
 
     def test_a_run_that_dies_between_call_and_look_repeats_no_call(
         self, outbox: Outbox, runs: Runner, monkeypatch: pytest.MonkeyPatch
