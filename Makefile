@@ -22,6 +22,9 @@ HOME_DIR := .dagster
 dev sandbox-stop: export DAGSTER_HOME := $(CURDIR)/$(HOME_DIR)
 
 # Not even an accidental skip passes for a success.
+# An image that sets it would have every process of a test compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
 .PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean

@@ -6,6 +6,7 @@ import pytest
 
 from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
@@ -120,7 +121,7 @@ class BindingsSuite:
         self, catalogue: Catalogue, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
     ) -> None:
         shop_env.setenv("EXPORT_BATCHES", "4")
-        runner = Runner()
+        runner = quick_runner()
         names = catalogue.items(40, catalogue.group("Files"))
         batches = [f"batch_{number}" for number in range(4)]
         assert all(runner.assets(EXPORT, batch).success for batch in batches)

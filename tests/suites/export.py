@@ -13,6 +13,7 @@ import requests
 
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
@@ -130,7 +131,7 @@ class ExportSuite:
     ) -> None:
         shop_env.setenv("EXPORT_BATCHES", "3")
         names = catalogue.items(24, catalogue.group("Masks"))
-        runner = Runner()
+        runner = quick_runner()
         written = [runner.assets(EXPORT, f"batch_{n}").metadata("medusa_products")["written"] for n in range(3)]
         assert sum(written) == 24
         assert min(written) > 0

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 
 HOMEPAGE = "Active Homepage Landing"
@@ -93,7 +94,7 @@ def site_runner(site: Site, kept_documents: None, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ERPNEXT_API_SECRET", site.secret)
     monkeypatch.setenv("MEDUSA_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("MEDUSA_API_KEY", "unused")
-    return Runner()
+    return quick_runner()
 
 
 class MerchandisingSuite:

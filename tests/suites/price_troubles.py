@@ -5,6 +5,7 @@ import pytest
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.prices import ENTRIES_ROUTE, EXPORT, JOB, LISTS_ROUTE, started
+from tests.support.plain_runs import quick_runner
 from tests.support.priced_shop import PricedShop
 from tests.support.runs import Runner
 
@@ -112,7 +113,7 @@ class PriceTroublesSuite:
     def test_a_few_items_without_a_price_are_no_mass_loss(self, shop: PricedShop, shop_env: pytest.MonkeyPatch) -> None:
         """A batch that loses all of its prices is judged over the whole shop."""
         shop_env.setenv("EXPORT_BATCHES", "2")
-        runner = Runner()
+        runner = quick_runner()
         batches: dict[str, dict[str, str]] = {"batch_0": {}, "batch_1": {}}
         for _ in range(12):
             item = shop.item()
@@ -131,6 +132,6 @@ class PriceTroublesSuite:
         shop.price(shop.item(), 10)
         assert runner.job(EXPORT, "batch_0").success
         shop_env.setenv("ERPNEXT_PRICE_LIST", "Standart Selling")
-        run = started(Runner())
+        run = started(quick_runner())
         assert not run.success
         assert "Price List Standart Selling does not exist" in run.failure_text("medusa_prices")

@@ -9,6 +9,7 @@ import pytest
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.plain_runs import quick_runner
 from tests.support.priced_shop import ZONE, PricedShop
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -178,15 +179,15 @@ class PricesSuite:
         items = [shop.item() for _ in range(8)]
         for number, item in enumerate(items):
             shop.price(item, 2.125 + number)
-        assert Runner().job(EXPORT, "batch_0").success
+        assert quick_runner().job(EXPORT, "batch_0").success
         assert sorted(shop.sizes().values()) == [2, 3, 3]
         assert {kept["metadata"]["part"] for kept in shop.lists()} == {1, 2, 3}
         newer = [shop.item() for _ in range(2)]
         shop.price(newer[0], 9.75)
-        assert Runner().job(EXPORT, "batch_0").success
+        assert quick_runner().job(EXPORT, "batch_0").success
         assert sorted(shop.sizes().values()) == [3, 3, 3]
         shop.price(newer[1], 9.875)
-        assert Runner().job(EXPORT, "batch_0").success
+        assert quick_runner().job(EXPORT, "batch_0").success
         assert sorted(shop.sizes().values()) == [1, 3, 3, 3]
         assert [shop.shown(item) for item in items] == [2.125 + number for number in range(8)]
         assert [shop.shown(item) for item in newer] == [9.75, 9.875]
@@ -366,7 +367,7 @@ class PricesSuite:
             shop.price(item, 4.5)
         assert runner.job(EXPORT, "batch_0").success
         shop_env.setenv("EXPORT_BATCHES", "2")
-        wider = Runner()
+        wider = quick_runner()
         for _ in range(2):
             assert wider.job(JOB, "batch_0").success
             assert wider.job(JOB, "batch_1").success

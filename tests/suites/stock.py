@@ -9,6 +9,7 @@ import pytest
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.support.catalogue import Catalogue
+from tests.support.plain_runs import quick_runner
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
@@ -232,7 +233,7 @@ class StockSuite:
         self, shop: StockedShop, shop_env: pytest.MonkeyPatch
     ) -> None:
         shop_env.setenv("STOCK_ZERO_PERCENT", "40")
-        runner = Runner()
+        runner = quick_runner()
         items = [shop.item(bins={"Main": 5}) for _ in range(24)]
         assert runner.job(EXPORT, "batch_0").success
         for item in items[:4]:
@@ -262,7 +263,7 @@ class StockSuite:
         self, shop: StockedShop, shop_env: pytest.MonkeyPatch
     ) -> None:
         shop_env.setenv("EXPORT_BATCHES", "2")
-        runner = Runner()
+        runner = quick_runner()
         batches: dict[str, list[str]] = {"batch_0": [], "batch_1": []}
         for _ in range(12):
             item = shop.item(bins={"Main": 5})
@@ -281,7 +282,7 @@ class StockSuite:
         made = medusa.admin("POST", "/admin/stock-locations", json={"name": f"Sohar {shop.catalogue.tag}"})
         sohar = made["stock_location"]["id"]
         shop_env.setenv("WAREHOUSE_STOCK_LOCATIONS", json.dumps({shop.places["Sohar"]: sohar}))
-        runner = Runner()
+        runner = quick_runner()
         both = shop.item("All", {"Main": 3, "Transit": 1, "Sohar": 5})
         muscat = shop.item("Muscat", {"Main": 3, "Sohar": 5})
         assert runner.job(EXPORT, "batch_0").success
@@ -299,7 +300,7 @@ class StockSuite:
         old, own = (one["stock_location"]["id"] for one in made)
         shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", old)
         items = [shop.item(bins={"Main": 5}) for _ in range(3)]
-        told = Runner().job(EXPORT, "batch_0")
+        told = quick_runner().job(EXPORT, "batch_0")
         assert told.success
         assert old in told.metadata("medusa_stock")["locations_not_sold_from"]
         for item in items:
@@ -307,12 +308,12 @@ class StockSuite:
             level = {"location_id": own, "stocked_quantity": 2}
             medusa.admin("POST", f"/admin/inventory-items/{item_id}/location-levels", json=level)
         shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", medusa.stock_location_id)
-        moved = started(Runner())
+        moved = started(quick_runner())
         assert moved.success
         assert old in moved.metadata("medusa_stock")["locations_no_longer_used"]
         assert [shop.levels(item) for item in items] == [{medusa.stock_location_id: 5, old: 0, own: 2}] * 3
         shop.forget()
-        assert started(Runner()).success
+        assert started(quick_runner()).success
         assert shop.writes() == []
 
     @pytest.mark.parametrize(
@@ -327,11 +328,11 @@ class StockSuite:
         self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, mapping: str, words: str
     ) -> None:
         item = shop.item(bins={"Main": 3})
-        assert Runner().job(EXPORT, "batch_0").success
+        assert quick_runner().job(EXPORT, "batch_0").success
         shop.bin(item, "Main", 4)
         known = mapping.replace("LOCATION", medusa.stock_location_id).replace("Sohar", str(shop.places["Sohar"]))
         shop_env.setenv("WAREHOUSE_STOCK_LOCATIONS", known)
-        run = started(Runner())
+        run = started(quick_runner())
         assert not run.success
         assert words in run.failure_text("medusa_stock")
         assert shop.stocked(item) == 3
