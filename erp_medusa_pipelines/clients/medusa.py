@@ -28,6 +28,7 @@ refuses headers of more than 16 kB with an empty 431."""
 
 UPLOADS = "/admin/uploads"
 PRODUCTS_BATCH = "/admin/products/batch"
+INVENTORY_WORKFLOW = "/admin/workflows-executions/update-inventory-items-workflow/run"
 
 MOST_VALUES = 900
 """Values per look-up. Medusa reads the first 1,000 parameters of an address and ignores the others without a word."""
@@ -237,10 +238,13 @@ class MedusaClient:
         body = {"input": {"variantPrices": prices, "previousVariantIds": []}}
         self.send("POST", "/admin/workflows-executions/upsert-variant-prices/run", body, gives="acknowledgement")
 
-    def update_inventory_item(self, item_id: str, body: Mapping[str, Any]) -> None:
-        """Update some fields of one inventory item. Its sku does not follow its variant's by itself."""
-        path = f"/admin/inventory-items/{item_id}?fields=id"
-        self.send("POST", path, dict(body), gives="inventory_item", repeatable=True)
+    def update_inventory_items(self, updates: Sequence[Mapping[str, Any]]) -> None:
+        """Update some fields of inventory items {id, ...}, all or nothing. Their skus do not follow their variants'.
+
+        There is no batch route; this is the workflow that the route for one of them runs.
+        """
+        body = {"input": {"updates": [dict(one) for one in updates]}}
+        self.send("POST", INVENTORY_WORKFLOW, body, gives="acknowledgement", repeatable=True)
 
     def upload(self, uploads: Sequence[tuple[str, bytes, str]]) -> list[Row]:
         """Store files (name, content, MIME type); returns {id, url} in the same order. Names must be ASCII.

@@ -114,7 +114,7 @@ class MedusaInventory:
 
     def give_sku(self, item_id: str, sku: str) -> str:
         """Give an inventory item the sku of its variant, and return its id."""
-        self._medusa.update_inventory_item(item_id, {"sku": sku})
+        self._medusa.update_inventory_items([{"id": item_id, "sku": sku}])
         return item_id
 
     def stock_variant(self, variant: Mapping[str, Any]) -> str:

@@ -45,7 +45,9 @@ KEY_TAKEN = _text(
     "variant_update_duplicate_barcode",
 )
 INVENTORY_TAKEN = _text(
-    r"^Inventory item with sku: (?P<value>.*), already exists", "inventory_item_update_duplicate_sku"
+    r"^Inventory item with sku: (?P<value>.*), already exists",
+    "inventory_item_update_duplicate_sku",
+    "inventory_items_workflow_taken",
 )
 NO_SUCH_ENTITY = _text(
     r"\brelationship (?P<field>\w+): (?P<value>\S+), but such entity does not exist",

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from erp_medusa_sandbox.medusa.errors import METADATA, fields, invalid, not_found
 from erp_medusa_sandbox.medusa.http import Resource, json_body
 from erp_medusa_sandbox.medusa.store import MedusaStore, new_id
-from erp_medusa_sandbox.medusa.variants import set_base_prices
+from erp_medusa_sandbox.medusa.variants import refuse_known_item, set_base_prices
 from erp_medusa_sandbox.steps import step_done
 
 _RUN = fields({"input": METADATA, "transaction_id": METADATA})
@@ -37,7 +37,25 @@ def _upsert_variant_prices(store: MedusaStore, given: dict[str, Any]) -> None:
         set_base_prices(store, changed, one["prices"])
 
 
-_WORKFLOWS = {"upsert-variant-prices": _upsert_variant_prices}
+def _update_inventory_items(store: MedusaStore, given: dict[str, Any]) -> None:
+    """Change inventory items, all or none: a sku that another one has now is refused, even if that one gives it up."""
+    updates = given.get("updates", [])
+    for one in updates:
+        item = store.get("inventory_item", one["id"])
+        if item is None:
+            raise not_found(f'InventoryItem with id "{one["id"]}" not found')
+        if one.get("sku") != item["sku"]:
+            refuse_known_item(store, one.get("sku"))
+    for one in updates:
+        item = store.get("inventory_item", one["id"])
+        store.put("inventory_item", {**(item or {}), **one, "updated_at": store.now()})
+    step_done("inventory items")
+
+
+_WORKFLOWS = {
+    "upsert-variant-prices": _upsert_variant_prices,
+    "update-inventory-items-workflow": _update_inventory_items,
+}
 
 
 class Workflows(Resource):

@@ -65,6 +65,7 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
                 (r"/admin/workflows-executions/upsert-variant-prices/run", self._price_sets),
+                (r"/admin/workflows-executions/update-inventory-items-workflow/run", self._inventory_items),
                 # Last: most lists of Medusa's are written to in the same way.
                 (r"/admin/([a-z-]+)(?:/(\w+))?", self._document),
             )
@@ -245,6 +246,11 @@ class PlannedMedusa(ReadingMedusa):
         if identifier:
             return {"inventory_item": self._change(identifier, body)}
         return {"inventory_item": {"id": self._stocked(body.get("sku"), None)}}
+
+    def _inventory_items(self, _method: str, body: Body) -> Row:
+        for one in body["input"]["updates"]:
+            self._change(one["id"], one)
+        return {}
 
     def _document(self, method: str, body: Body, plural: str, identifier: str | None) -> Row:
         """Answer a write to a list that needs no care of its own, such as customers or stock locations."""

@@ -81,6 +81,13 @@ def _inventory_item(_method: str, body: Body, answer: Body, known: Known, identi
     yield Change("Medusa", "update" if identifier else "create", "inventory item", key, dict(body), name)
 
 
+def _inventory_items(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
+    for one in body["input"]["updates"]:
+        values = {field: value for field, value in one.items() if field != "id"}
+        name = str(one.get("sku") or known.name(one["id"]))
+        yield Change("Medusa", "update", "inventory item", one["id"], values, name)
+
+
 def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
     for action in ("create", "update", "delete"):
         for level in body.get(action) or ():
@@ -168,6 +175,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/inventory-items/location-levels/batch", _levels),
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
         (r"/admin/workflows-executions/upsert-variant-prices/run", _price_sets),
+        (r"/admin/workflows-executions/update-inventory-items-workflow/run", _inventory_items),
         (r"/admin/([a-z-]+)(?:/(\w+))?", _document),
     )
 )

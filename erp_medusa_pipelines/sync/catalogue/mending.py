@@ -76,7 +76,7 @@ class Mender:
         self._each(halves, Part.VARIANT, self._create_variant)
         self._add_price_sets([half for half in halves if Part.PRICE_SET in half.lacks])
         self._each(halves, Part.INVENTORY, self._stock)
-        self._each(halves, Part.INVENTORY_SKU, self._rename_inventory)
+        self._together([half for half in halves if Part.INVENTORY_SKU in half.lacks], self._rename_inventory)
         return self._errors
 
     # --- many at once -----------------------------------------------------------------------------------------
@@ -123,6 +123,14 @@ class Mender:
         rows = self._medusa.find("/admin/product-variants", "variants", "id", ids, "id,prices.id")
         return [ids[row["id"]] for row in rows if row.get("prices") is None]
 
+    def _rename_inventory(self, group: Sequence[Half]) -> None:
+        updates = [
+            {"id": half.variant["inventory_items"][0]["inventory_item_id"], "sku": half.item_code}
+            for half in group
+            if half.variant
+        ]
+        self._medusa.update_inventory_items(updates)
+
     # --- one by one -------------------------------------------------------------------------------------------
 
     def _each(self, halves: Iterable[Half], part: Part, mend: Callable[[Half], None]) -> None:
@@ -157,11 +165,6 @@ class Mender:
         if half.variant:
             variant = {**half.variant, "product_id": half.product["id"]}
             MedusaInventory(self._medusa).stock_variant(variant)
-
-    def _rename_inventory(self, half: Half) -> None:
-        if half.variant:
-            item_id = half.variant["inventory_items"][0]["inventory_item_id"]
-            self._medusa.update_inventory_item(item_id, {"sku": half.item_code})
 
 
 def _cannot_be_priced(half: Half, error: ApiError) -> PermanentError:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
@@ -128,7 +128,7 @@ class ProductUpdates(WebsiteItemSync):
 
         Raises AccessError; any other failure goes into the report.
         """
-        self._keys = UniqueKeys(self.reader, self.medusa)
+        self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
         names = list(self.reader.names(self.batch, filters=BOUND))
         self._pictures = PictureChanges(self.erp, self.medusa, self.policies["thumbnail"], names, force=self.force)
         self.report.count("found", len(names))
@@ -285,16 +285,10 @@ class ProductUpdates(WebsiteItemSync):
         """Free the new keys of these items. Returns the reasons why not, by Website Item and field."""
         claims = self._keys.claim([one.item for one in moving if one.changes.keys() & {"sku", "barcode"}])
         preparations = {"sku": self._keys.rename_inventory, "manage_inventory": self._keys.restock}
-        for one in moving:
-            for name, prepare in preparations.items():
-                if name not in one.changes or name in claims.refused[one.name]:
-                    continue
-                try:
-                    prepare(one.item)
-                except AccessError:
-                    raise
-                except PermanentError as error:
-                    claims.refused[one.name][name] = error.reason
+        for key, prepare in preparations.items():
+            ready = [one.item for one in moving if key in one.changes and key not in claims.refused[one.name]]
+            for name, reason in prepare(ready).items():
+                claims.refused[name][key] = reason
         return claims.refused
 
     def _left_out(self, one: Update, refused: Mapping[str, str], lies: Lies) -> Update:

@@ -89,7 +89,7 @@ class ProductExport(WebsiteItemSync):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._adopter = Adopter(self.medusa, self.placement, self.options.chunk)
-        self._keys = UniqueKeys(self.reader, self.medusa)
+        self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
 
     def run(self) -> SyncReport:
         """Export the batch. Raises AccessError when a key or a right is missing; reports any other failure."""

@@ -78,7 +78,7 @@ def test_a_write_that_something_else_answers_is_not_taken_for_done(medusa: Medus
     medusa.faults.add(Fault("status", method="POST", status=200, json={"status": "ok"}))
     for write in (
         lambda: client.update_variant("prod_1", "variant_1", {"sku": "x"}),
-        lambda: client.update_inventory_item("iitem_1", {"sku": "x"}),
+        lambda: client.update_inventory_items([{"id": "iitem_1", "sku": "x"}]),
         lambda: client.update_collection("pcol_1", {"title": "x"}),
         lambda: client.batch_products(update=[{"id": "prod_1"}], fields="id"),
         lambda: client.upload([("a.png", b"x", "image/png")]),

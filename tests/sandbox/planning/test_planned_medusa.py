@@ -87,7 +87,7 @@ def test_a_sku_that_is_taken_away_is_free(
     (item,) = medusa.admin("GET", "/admin/inventory-items?sku=S-1")["inventory_items"]
 
     def calls(client: MedusaClient) -> list[Any]:
-        client.update_inventory_item(item["id"], {"sku": "S-2"})
+        client.update_inventory_items([{"id": item["id"], "sku": "S-2"}])
         client.update_variant(product["id"], variant["id"], {"sku": "S-2"})
         return [[row["id"] for row in client.variants_by_sku([sku], "id,sku")] for sku in ("S-1", "S-2")] + [
             [row["id"] for row in client.inventory_items_by_sku([sku], "id,sku")] for sku in ("S-1", "S-2")

@@ -54,6 +54,7 @@ ANY_ROWS = {
 RANDOM_VALUES = {
     "products_create_symbols_only_title": {"handle"},
     "halfmade_price_set_workflow": {"transactionId"},
+    "inventory_items_workflow_freed": {"transactionId"},
 }
 # Keys by which rows of a list are recognised, however they are ordered.
 NATURAL = [

@@ -352,5 +352,9 @@ SCENARIO: list[str | Callable[[Replay], None]] = [
         "halfmade_price_set_workflow_after",
         "halfmade_price_set_workflow_again",
         "halfmade_price_set_workflow_unknown",
+        "inventory_items_workflow_one",
+        "inventory_items_workflow_two",
+        "inventory_items_workflow_taken",
+        "inventory_items_workflow_freed",
     ],
 ]

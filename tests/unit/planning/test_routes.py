@@ -53,7 +53,7 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("add_option", client.add_option("prod_1", "Default", ["Default"])),
         ("give_price_sets", client.give_price_sets([("variant_1", "prod_1")])),
         ("update_variant", client.update_variant("prod_1", "variant_1", {"sku": None})),
-        ("update_inventory_item", client.update_inventory_item("iitem_1", {"sku": None})),
+        ("update_inventory_items", client.update_inventory_items([{"id": "iitem_1", "sku": None}])),
         ("note_on_location", inventory.note_on_location("sloc_1", {"a": 1})),
         ("upload", client.upload([("a.png", b"x", "image/png")])),
         ("create_list", prices.create_list({"title": "L", "metadata": {}, "prices": [ENTRY]})),
