@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from erp_medusa_pipelines.cli.frame import sentence
+from erp_medusa_pipelines.cli.home import refuse_foreign_home
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.settings import Settings, load_settings, variable_name
@@ -44,7 +46,15 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, session_time_zone, silent_daemons
 
     yield _code()
-    with dg.DagsterInstance.get() as instance:
+    try:
+        refuse_foreign_home()
+        opened = dg.DagsterInstance.get()
+    # Whatever keeps its storage from being opened: with it, nothing runs.
+    except Exception as error:  # noqa: BLE001
+        fix = "correct what it names; webserver, daemon and code server need it as well"
+        yield Finding(AREA, "instance", Level.FAIL, f"it cannot be opened: {sentence(error)}", NOTHING_RUNS, fix)
+        return
+    with opened as instance:
         yield from _instance_file(installation.shortcomings(instance))
         yield _daemon(silent_daemons(instance))
         yield from _database(session_time_zone(instance))

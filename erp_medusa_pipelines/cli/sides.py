@@ -1,15 +1,12 @@
 """Both sides of a take-over: Frappe over REST, this installation over its webserver.
 
-Belongs here: turning the calls of switch.py into requests, and the journal. Does not belong here: their order.
+Belongs here: turning the calls of switch.py into requests. Does not belong here: their order, and the record of it
+(journal.py).
 """
 
-import json
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi, Installation
@@ -182,55 +179,3 @@ class GoneSide:
 
 def _schedule(task: str) -> str:
     return f"{task}_schedule"
-
-
-@dataclass(frozen=True)
-class Journal:
-    """A journal of switches, one line of JSON each, beside Dagster's own files.
-
-    Safety does not depend on it: Frappe's rows decide which side runs a task. It records which rows were stopped before
-    the first take-over, so that a hand-back leaves those stopped.
-    """
-
-    path: Path
-
-    @classmethod
-    def here(cls) -> "Journal":
-        """Return the journal's path: in DAGSTER_HOME, else in .dagster."""
-        return cls(Path(os.environ.get("DAGSTER_HOME") or ".dagster") / "erp-medusa-switch.jsonl")
-
-    def note(self, **entry: object) -> None:
-        """Append a line and flush it to disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **entry}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def entries(self) -> Iterable[dict[str, object]]:
-        """Return the complete lines, oldest first; a truncated last line is ignored."""
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
-
-    def begin_take_over(self, jobs: Sequence[FrappeJob]) -> None:
-        """Record which rows are stopped already, unless an unfinished take-over stopped some of them itself."""
-        if not self._in_our_hands():
-            self.note(event="take-over", stopped_before=sorted(job.name for job in jobs if job.stopped))
-
-    def stopped_before(self) -> frozenset[str]:
-        """Return rows that were stopped before the take-over in force; empty without a journal."""
-        names: object = ()
-        for entry in self.entries():
-            names = entry.get("stopped_before", names) if entry.get("event") == "take-over" else names
-        kept = frozenset(str(name) for name in names) if isinstance(names, list) else frozenset()
-        # All were stopped: the app never ran here, and handing back means that it should.
-        return kept if len(kept) < len(METHODS) else frozenset()
-
-    def _in_our_hands(self) -> bool:
-        events = [entry.get("event") for entry in self.entries() if entry.get("event") in ("take-over", "handed back")]
-        return bool(events) and events[-1] == "take-over"

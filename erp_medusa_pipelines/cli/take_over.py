@@ -5,10 +5,10 @@ Belongs here: both commands and their output. The order is in switch.py, the req
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,16 +16,20 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi
-from erp_medusa_pipelines.cli.dagster_side import the_instance
-from erp_medusa_pipelines.cli.frame import command
-from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
+from erp_medusa_pipelines.cli.dagster_side import instance_if_any, the_instance
+from erp_medusa_pipelines.cli.frame import command, sentence
+from erp_medusa_pipelines.cli.journal import Journal
+from erp_medusa_pipelines.cli.output import Answer, ExitCode, say_once, stderr, table
 from erp_medusa_pipelines.cli.shop import connect_to_switch
-from erp_medusa_pipelines.cli.sides import FrappeSide, GoneSide, Journal, OurSide
+from erp_medusa_pipelines.cli.sides import FrappeSide, GoneSide, OurSide
 from erp_medusa_pipelines.cli.switch import Event, Switch
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import mail_senders, save_hooks
 from erp_medusa_pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 ON_ONE_MACHINE = "http://127.0.0.1:3000"
 
@@ -94,11 +98,11 @@ def _sides(
     from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force, times_after
 
     settings = load_settings()
-    with connect_to_switch(settings) as erp:
+    with connect_to_switch(settings) as erp, _storage(may_be_gone=only_frappe) as instance:
         frappe = FrappeSide(erp)
         frappe.check()
         address = url or settings.dagster_ui_url or ON_ONE_MACHINE
-        ours = GoneSide() if only_frappe else _our_side(address, settings)
+        ours = GoneSide() if only_frappe or instance is None else _our_side(address, settings, instance)
         if to_us and isinstance(ours, OurSide):
             ours.check()
         switch = Switch(
@@ -110,14 +114,28 @@ def _sides(
             time.sleep,
             timedelta(seconds=wait),
         )
-        yield erp, frappe, switch, Journal.here()
+        yield erp, frappe, switch, Journal(instance)
 
 
-def _our_side(address: str, settings: Settings) -> OurSide:
+@contextmanager
+def _storage(*, may_be_gone: bool) -> Iterator["dg.DagsterInstance | None"]:
+    """The installation's instance; None where it `may_be_gone` and is not set or cannot be reached."""
+    with ExitStack() as opened:
+        instance = None
+        try:
+            instance = opened.enter_context(instance_if_any() if may_be_gone else the_instance())
+        # Whatever keeps it from being opened: that is what the command is for.
+        except Exception as error:
+            if not may_be_gone:
+                raise
+            say_once(f"Its storage cannot be read, so no job is left stopped: {sentence(error)}")
+        yield instance
+
+
+def _our_side(address: str, settings: Settings, instance: "dg.DagsterInstance") -> OurSide:
     """The installation of DAGSTER_HOME and of this shop, and no other that happens to answer there."""
     ours = OurSide(DagsterApi(address, shop=settings.shop_name))
-    with the_instance() as instance:
-        ours.check_is_ours(instance, None if settings.uses_sandbox else settings.erpnext_url)
+    ours.check_is_ours(instance, None if settings.uses_sandbox else settings.erpnext_url)
     return ours
 
 

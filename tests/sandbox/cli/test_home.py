@@ -1,11 +1,14 @@
 """What a command does first: it finds its installation, and names variables that nothing reads."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from erp_medusa_pipelines.cli import home as module
-from tests.sandbox.cli.conftest import Command
+from erp_medusa_pipelines.cli.installation import examine_installation
+from erp_medusa_pipelines.readiness.findings import Level
+from tests.sandbox.cli.conftest import ROOT, Command
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +57,25 @@ def test_a_home_in_the_env_file_counts_and_a_relative_one_is_made_absolute(
     shop_env.setenv("DAGSTER_HOME", "here")
     module.settle_home()
     assert module.os.environ["DAGSTER_HOME"] == str(folder / "here")
+
+
+def test_the_address_of_the_database_is_read_from_a_secret_as_the_services_read_it(
+    shop_env: pytest.MonkeyPatch, erp_medusa: Command, folder: Path
+) -> None:
+    """As `docker compose exec` starts it: without the image's entrypoint, which reads the files for the services."""
+    for name in ("ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_API_KEY"):
+        shop_env.delenv(name)
+    shutil.copy(ROOT / "deploy" / "dagster.yaml", folder)
+    shop_env.setenv("DAGSTER_HOME", str(folder))
+    shop_env.setenv("DAGSTER_POSTGRES_URL", "")
+    shop_env.setenv("PGTZ", "")
+    told = erp_medusa("status")
+    assert told.code == 2
+    assert f"{folder / 'dagster.yaml'} takes DAGSTER_POSTGRES_URL from the environment" in told.data["error"]
+    assert told.data["error"].endswith("a file dagster_postgres_url of the folder that SECRETS_DIR names")
+    found = {finding.name: finding for finding in examine_installation(None)}["instance"]
+    assert (found.level, "takes DAGSTER_POSTGRES_URL from" in found.found) == (Level.FAIL, True)
+    (folder / "dagster_postgres_url").write_text("postgresql://nobody:password@127.0.0.1:9/none\n", encoding="utf-8")
+    shop_env.setenv("SECRETS_DIR", str(folder))
+    module.refuse_foreign_home()
+    assert module.os.environ["DAGSTER_POSTGRES_URL"] == "postgresql://nobody:password@127.0.0.1:9/none"

@@ -22,13 +22,15 @@ from starlette.routing import Route
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi
 from erp_medusa_pipelines.cli.frame import CommandError
-from erp_medusa_pipelines.cli.sides import FrappeSide, Journal
+from erp_medusa_pipelines.cli.journal import EARLIER_FILE, KEY, Journal
+from erp_medusa_pipelines.cli.sides import FrappeSide
 from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.readiness.frappe_app import APP, frappe_jobs
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 from erp_medusa_sandbox.server import running
-from tests.sandbox.cli.conftest import Command
+from tests.sandbox.cli.conftest import ROOT, Command
 from tests.support.operations import our_instance
 from tests.support.servers import ErpServer
 
@@ -74,15 +76,17 @@ def dagster(served: Dagster, shop_env: pytest.MonkeyPatch) -> Iterator[Dagster]:
     shop_env.setenv("DAGSTER_UI_URL", served.url)
     shop_env.setenv("DAGSTER_HOME", served.instance.root_directory)
     yield served
-    Journal.here().path.unlink(missing_ok=True)
+    state.save(served.instance, KEY, {})
     api = DagsterApi(served.url)
-    state = api.installation()
-    for name, one in state.schedules.items():
+    now = api.installation()
+    for name, one in now.schedules.items():
         if one.on:
-            api.turn_schedule(state, name, on=False)
-    if state.sensors[RETRIES].on:
-        api.turn_sensor(state, RETRIES, on=False)
+            api.turn_schedule(now, name, on=False)
+    if now.sensors[RETRIES].on:
+        api.turn_sensor(now, RETRIES, on=False)
     served.instance.wipe_daemon_heartbeats()
+    for run in served.instance.get_runs():
+        served.instance.delete_run(run.run_id)
 
 
 @pytest.fixture
@@ -325,16 +329,37 @@ def test_a_key_that_may_not_read_logs_waits_for_nothing(
         assert not FrappeSide(shop.erp).is_going_on(job)
 
 
-def test_the_journal_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "home" / "switch.jsonl")
-    assert journal.stopped_before() == frozenset()
-    journal.note(event="take-over", stopped_before=["api.expire_otps"])
-    with journal.path.open("a", encoding="utf-8") as file:
-        file.write('{"at": "2026-')
-    assert journal.stopped_before() == {"api.expire_otps"}
+def test_an_earlier_versions_journal_counts_and_one_that_was_cut_off_too(
+    dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command
+) -> None:
+    """The file in DAGSTER_HOME. Nothing is written there any more: in the image it is read-only."""
+    home = Path(dagster.instance.root_directory)
+    file = home / EARLIER_FILE
+    assert Journal(dagster.instance).stopped_before() == frozenset()
+    file.write_text('{"event": "take-over", "stopped_before": ["api.expire_otps"]}\n{"at": "2026-', encoding="utf-8")
+    before = file.read_text(encoding="utf-8"), sorted(path.name for path in home.iterdir())
+    for name in app_jobs:
+        erp.store.set(JOB, name, stopped=1)
+    try:
+        assert erp_medusa("hand-back").code == 0
+        assert (file.read_text(encoding="utf-8"), sorted(path.name for path in home.iterdir())) == before
+    finally:
+        file.unlink()
+    assert stopped(erp) == ["api.expire_otps"]
+    assert [entry["event"] for entry in state.load(dagster.instance, KEY)["entries"]][-1] == "handed back"
 
 
-def test_an_app_that_never_ran_is_handed_back_whole(tmp_path: Path, app_jobs: list[str]) -> None:
-    journal = Journal(tmp_path / "switch.jsonl")
+def test_an_app_that_never_ran_is_handed_back_whole(dagster: Dagster, app_jobs: list[str]) -> None:
+    journal = Journal(dagster.instance)
     journal.note(event="take-over", stopped_before=app_jobs)
     assert journal.stopped_before() == frozenset()
+
+
+def test_frappes_jobs_start_again_where_the_storage_is_gone(
+    erp: ErpServer, app_jobs: list[str], erp_medusa: Command, home: Path, shop_env: pytest.MonkeyPatch
+) -> None:
+    for name in app_jobs:
+        erp.store.set(JOB, name, stopped=1)
+    (home / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
+    told = erp_medusa("hand-back", "--only-frappe")
+    assert (told.code, stopped(erp)) == (0, [])
