@@ -3,11 +3,12 @@
 They share the database, as those of a real installation do, and nothing else. The settings come from the environment.
 """
 
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,31 @@ import pytest
 from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
 
 ROOT = Path(__file__).resolve().parents[2]
-MATERIALIZE = """
-import sys
-import dagster as dg
-from erp_medusa_pipelines.definitions import defs
+# Each process is forked from one that has imported everything and opened nothing: most of a start is imports.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["erp_medusa_pipelines.definitions"])
 
-batch, *assets = sys.argv[1:]
-job = defs.resolve_implicit_global_asset_job_def()
-with dg.DagsterInstance.get() as instance:
-    result = job.execute_in_process(
-        asset_selection=[dg.AssetKey(asset) for asset in assets],
-        partition_key=batch or None,
-        instance=instance,
-        raise_on_error=False,
-    )
-print(result.run_id)
-sys.exit(not result.success)
-"""
+
+def _materialize(
+    answer: Connection, folder: Path, environment: dict[str, str], batch: str, assets: Sequence[str]
+) -> None:
+    """The process of one run: everything relative and everything in DAGSTER_HOME is its own."""
+    os.chdir(folder / "work")
+    os.environ.clear()
+    os.environ.update(environment)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 2)
+    from erp_medusa_pipelines.definitions import build_defs
+
+    job = build_defs().resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            partition_key=batch or None,
+            instance=instance,
+            raise_on_error=False,
+        )
+    answer.send((result.success, result.run_id))
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,21 @@ class Machines:
     def materialize(self, *assets: str, batch: str = "") -> Done:
         """Run these assets on the next machine."""
         machine = self._machine()
-        environment = {**os.environ, "DAGSTER_HOME": str(machine / "home"), "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", MATERIALIZE, batch, *assets],
-            cwd=machine / "work", env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.stdout, done.stderr
+        environment = {**os.environ, "DAGSTER_HOME": str(machine / "home")}
+        ours, theirs = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(target=_materialize, args=(theirs, machine, environment, batch, assets))
+        process.start()
+        theirs.close()
+        try:
+            success, run_id = ours.recv()
+        except EOFError:
+            raise AssertionError((machine / "log").read_text()) from None
+        finally:
+            process.join()
         left = [path.name for path in (machine / "work").iterdir()]
+        log = (machine / "log").read_text()[-4000:]
         shutil.rmtree(machine)
-        return Done(done.returncode == 0, done.stdout.strip(), left, done.stderr[-4000:])
+        return Done(success, run_id, left, log)
 
     def failure(self, run_id: str) -> RunFailure:
         """Return why the run failed."""
