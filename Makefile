@@ -84,7 +84,7 @@ machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STE
 matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, an hour)
 	@MATRIX_ALL=$(ALL) $(PYTEST) -n 2 tests/matrix
 
-test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20)
+test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20 and nginx)
 	@$(PYTEST) tests/live
 
 # Installations mostly wait for ticks, so three share two cores. conftest.py starts first what takes longest.
