@@ -22,6 +22,7 @@ from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.planning.drift import Difference, differences
+from erp_medusa_pipelines.planning.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
@@ -83,6 +84,14 @@ class Sale:
         return f"A customer can{why}."
 
 
+@dataclass(frozen=True)
+class Reasons:
+    """What the item's price and quantity are made of in ERPNext."""
+
+    price: PriceUsed | None = None
+    quantity: Sequence[QuantityParts] = ()
+
+
 @dataclass
 class Past:
     """What the installation knows, as plain values. Empty without DAGSTER_HOME."""
@@ -112,17 +121,21 @@ def explain(item: Named) -> Answer:
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
-    removed, sale = [], Sale()
+    removed, sale, reasons = [], Sale(), Reasons()
     if not plan.problems:
         with connect(patient=False, settings=settings) as shop:
             removed = [asdict(one) for one in removed_pictures(shop.erp, shop.medusa, items=(sides.name,))]
             sale = _sale(shop, sides, batch)
+            names = {row["id"]: row["name"] for row in MedusaInventory(shop.medusa).locations()}
+            reasons = Reasons(price_used(shop, sides.name), quantity_parts(shop, sides.name, names))
     why = _why(sides, batch, plan, found)
     data = {
         "website_item": sides.name,
         "can_be_bought": sale.is_possible,
         "cannot_be_bought": list(sale.reasons),
         "why": why,
+        "price": reasons.price and asdict(reasons.price),
+        "quantity": [asdict(one) for one in reasons.quantity],
         "batch": batch,
         "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
         "medusa": {"products": sides.products, "prices": sides.entries, "stock": sides.levels},
@@ -135,7 +148,7 @@ def explain(item: Named) -> Answer:
     }
     open_ones = found or plan.rejects or past.held or sale.is_wrong
     code = ExitCode.CANNOT_TELL if plan.problems else ExitCode.TO_DO if open_ones else ExitCode.FINE
-    return Answer(data, _shown(sides, settings, sale, why, plan, found, past, removed), code)
+    return Answer(data, _shown(sides, settings, sale, reasons, why, plan, found, past, removed), code)
 
 
 def _sides(shop: Shop, name: str) -> Sides:
@@ -247,6 +260,7 @@ def _shown(
     sides: Sides,
     settings: Settings,
     sale: Sale,
+    reasons: Reasons,
     why: str,
     plan: "Plan",
     found: Sequence[Difference],
@@ -257,6 +271,8 @@ def _shown(
     shown: list[RenderableType] = [
         Text(f"Website Item {sides.name}, {batch}", style="bold"),
         Text(f"{sale} {why}".strip(), style="green" if sale.is_possible and not (found or plan.rejects) else "yellow"),
+        *([Text(f"Price: {reasons.price}")] if reasons.price else []),
+        *(Text(f"Quantity: {one}") for one in reasons.quantity),
         table("ERPNext", ("field", "value"), [(key, _text(value)) for key, value in sides.item.items()]),
         _rows("Item Prices", PRICE_FIELDS, sides.prices),
         _rows("Bins", ("warehouse", "actual_qty", "reserved_qty"), sides.bins),

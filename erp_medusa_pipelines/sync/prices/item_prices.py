@@ -121,6 +121,17 @@ def without_price(
     return {name: reason for name, reason in found.items() if reason}
 
 
+def price_today(erp: ErpNextClient, price_list: str, website_item: str) -> tuple[PriceRow, str] | None:
+    """Return the Item Price that ERPNext uses for a Website Item today, and the unit that it is sold in."""
+    rows = erp.rows_in(WEBSITE_ITEM, list(ITEM_FIELDS), [website_item])
+    today = erp.clock().date()
+    for item in (_priced_item(row, today) for row in rows if row["item_code"]):
+        row = in_force(read_prices(erp, price_list, [item])[item.item_code].rows, today)
+        if row is not None:
+            return row, item.stock_uom
+    return None
+
+
 def _why_none(prices: ItemPrices, price_list: str, rule: AmountRule, currency: str, today: date) -> str | None:
     row = in_force(prices.rows, today)
     if row is None:

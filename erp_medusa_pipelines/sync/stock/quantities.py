@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
-from erp_medusa_pipelines.sync.stock.on_hand import OnHand, of_bundle, with_safety
+from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, of_bundle, with_safety
 from erp_medusa_pipelines.sync.stock.taken import expired, ordered
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
@@ -50,6 +50,8 @@ class Found:
     """Website Items without a quantity, as services: any number can be sold."""
     unknown_warehouses: dict[str, str] = field(default_factory=dict)
     """Warehouse by Website Item whose warehouse does not exist. Nothing is known of its quantity."""
+    parts: dict[str, dict[str, tuple[float, Places]]] = field(default_factory=dict)
+    """(pieces in each bundle, quantities by location) of the stocked parts, by item code, by Website Item."""
     unsellable: dict[str, str] = field(default_factory=dict)
     """Reason by Website Item, of bundles that cannot be sold because of a part."""
     without_warehouse: int = 0
@@ -64,14 +66,16 @@ class QuantityReader:
         self._warehouses = warehouses
         self._rule = rule
 
-    def read(self, items: Mapping[str, StockItem]) -> Found:
-        """Return what can be sold of these items, by Website Item name."""
+    def read(self, items: Mapping[str, StockItem], warehouse_of: Mapping[str, str]) -> Found:
+        """Return what can be sold of these items, by Website Item name.
+
+        `warehouse_of` is the whole shop's, by item code: the parts of a bundle may be in other batches.
+        """
         found = Found()
         today = self._erp.clock().date()
         services = {item.item_code for item in items.values() if not item.is_stocked}
         bundles = read_bundles(self._erp, sorted(services), today)
         wanted: list[tuple[Key, str]] = []
-        warehouse_of = {item.item_code: item.warehouse for item in items.values()}
         for name, item in items.items():
             parts = bundles.get(item.item_code, [])
             if not item.is_stocked and not has_stock(parts):
@@ -84,7 +88,8 @@ class QuantityReader:
         sums = self._sums(found, wanted, {code for code, item in _by_code(items) if item.has_batches}, bundles)
         for name in found.bundles:
             if name not in found.unsellable:
-                found.on_hand[name] = _packed(found.bundles[name], name, sums)
+                found.parts[name] = _stocked(found.bundles[name], name, sums)
+                found.on_hand[name] = of_bundle(found.parts[name])
         for name, item in items.items():
             if name not in found.bundles and (name, item.item_code) in sums:
                 found.on_hand[name] = with_safety(sums[name, item.item_code], self._safety(item))
@@ -179,9 +184,8 @@ def _by_code(items: Mapping[str, StockItem]) -> list[tuple[str, StockItem]]:
     return [(item.item_code, item) for item in items.values()]
 
 
-def _packed(parts: Iterable[Part], name: str, sums: Mapping[Key, dict[str, OnHand]]) -> dict[str, OnHand]:
-    """Return how many of a bundle its parts allow. A part that lies nowhere allows none."""
-    stocked = {
-        part.item_code: (part.quantity, sums.get((name, part.item_code), {})) for part in parts if part.is_stocked
-    }
-    return of_bundle(stocked)
+def _stocked(
+    parts: Iterable[Part], name: str, sums: Mapping[Key, dict[str, OnHand]]
+) -> dict[str, tuple[float, Places]]:
+    """Return the stocked parts of a bundle. One that lies nowhere has no quantity at any location."""
+    return {part.item_code: (part.quantity, sums.get((name, part.item_code), {})) for part in parts if part.is_stocked}

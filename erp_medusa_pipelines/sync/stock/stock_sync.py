@@ -75,11 +75,11 @@ class StockSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError, and PermanentError for wrong settings."""
-        items, variants = self._read_items()
+        items, variants, places = self._read_items()
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
-            counting = pool.submit(self._on_hand, items)
+            counting = pool.submit(self._on_hand, items, places)
             pages = ahead(batched(self.inventory.stocked(skus, len(variants)) if skus else (), ROWS_COMPARED))
             first = next(pages, [])
             quantities = counting.result()
@@ -99,16 +99,18 @@ class StockSync(BatchSync):
             sending.close()
         return self.report
 
-    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str]]:
-        """Return the batch's Website Items by name, and the whole shop's variants of stocked Items by item code."""
+    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str], dict[str, str]]:
+        """Return the batch's Website Items by name, and by item code all stocked variants and all warehouses."""
         items: dict[str, StockItem] = {}
         variants: dict[str, str] = {}
+        places: dict[str, str] = {}
         for item in stock_items(self.erp):
+            places[item.item_code] = item.warehouse
             if item.variant_id and item.is_stocked:
                 variants[item.item_code] = item.variant_id
             if item.item_code and self.batch.contains(item.name):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
-        return items, variants
+        return items, variants, places
 
     def _kits(self, items: Mapping[str, StockItem], variants: Mapping[str, str], quantities: Found) -> frozenset[str]:
         """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
@@ -123,7 +125,7 @@ class StockSync(BatchSync):
 
     # --- quantities in ERPNext --------------------------------------------------------------------------------
 
-    def _on_hand(self, items: Mapping[str, StockItem]) -> Found:
+    def _on_hand(self, items: Mapping[str, StockItem], places: Mapping[str, str]) -> Found:
         """Return what ERPNext knows of these items; those of unknown quantity are reported."""
         try:
             warehouses = Warehouses(
@@ -135,7 +137,7 @@ class StockSync(BatchSync):
         except KeyError as error:
             text = f"{LOCATIONS}: there is no Warehouse {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
-        found = QuantityReader(self.erp, warehouses, self.rule).read(items)
+        found = QuantityReader(self.erp, warehouses, self.rule).read(items, places)
         self.report.count("without_warehouse", found.without_warehouse)
         self.report.count("not_stocked", len(found.not_stocked))
         for name, warehouse in found.unknown_warehouses.items():
@@ -208,8 +210,8 @@ class StockSync(BatchSync):
     def _loss_in_shop(self) -> Loss:
         """Count over all batches, with a report that is thrown away."""
         shop = replace(self, scope=whole_shop(self.scope), foreign=frozenset(), low_stock=[])
-        items, variants = shop._read_items()
-        quantities = shop._on_hand(items)
+        items, variants, places = shop._read_items()
+        quantities = shop._on_hand(items, places)
         loss = shop._loss_of_flags(items, quantities, shop._flags(items, quantities))
         skus = [item.item_code for item in items.values() if item.variant_id]
         pages = batched(self.inventory.stocked(skus, len(variants)), ROWS_COMPARED)

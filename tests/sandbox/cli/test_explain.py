@@ -1,7 +1,9 @@
 """explain: one item from both sides, with the reason in one sentence."""
 
 import pytest
+from typer.testing import CliRunner
 
+from erp_medusa_pipelines.cli.main import app
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import Shop
 from tests.support.catalogue import Catalogue
@@ -101,3 +103,22 @@ def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> Non
     told = erp_medusa("explain", "WEB-NOBODY")
     assert told.code == 1
     assert "no Website Item" in told.data["error"]
+
+
+def test_the_number_and_the_price_are_given_with_their_parts(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
+    name = shop.item(rate=12.5, quantity=30)
+    code, (price,) = shop.catalogue.row(name)["item_code"], erp.store.rows("Item Price")
+    (place,) = [row["warehouse"] for row in erp.store.rows("Bin", item_code=code)]
+    erp.store.order(code, place, 29)
+    erp_medusa("sync", name)
+    told = erp_medusa("explain", name)
+    (quantity,) = told.data["quantity"]
+    parts = ("actual", "expired", "reserved", "safety", "for_sale")
+    assert [quantity[part] for part in parts] == [30, 0, 29, 0, 1]
+    assert told.data["price"] == {
+        "item_price": price["name"], "price_list": "Standard Selling", "rate": "12.5", "currency": "OMR",
+        "unit": "Nos", "is_of_template": False,
+    }  # fmt: skip
+    shown = " ".join(CliRunner().invoke(app, ["explain", name], env={"COLUMNS": "200"}).stdout.split())
+    assert "30 actual - 0 expired - 29 reserved elsewhere - 0 safety stock = 1 for sale" in shown
+    assert f"Price: 12.5 OMR per Nos: Item Price {price['name']} in Standard Selling" in shown
