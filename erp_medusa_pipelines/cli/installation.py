@@ -43,6 +43,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     import dagster as dg
 
     from erp_medusa_pipelines.orchestration import installation
+    from erp_medusa_pipelines.orchestration.copies import copy_of
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, session_time_zone, silent_daemons
 
     yield _code()
@@ -57,6 +58,8 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     with opened as instance:
         yield from _instance_file(installation.shortcomings(instance))
         yield _daemon(silent_daemons(instance))
+        if copy := copy_of(instance):
+            yield Finding(AREA, "copy", Level.FAIL, str(copy), NOTHING_RUNS, copy.what_to_do)
         yield from _database(session_time_zone(instance))
         found = instigators(instance)
         on = {stored.name for stored in found if stored.on}

@@ -49,7 +49,7 @@ class Red:
 def status() -> Answer:
     """Show on one screen what runs, what is red and what waits. Reads the installation of DAGSTER_HOME, no server.
 
-    The exit code is 1 when something is red or the daemon does not run.
+    The exit code is 1 when something is red, the daemon does not run, or the installation is a copy of another one.
 
     Examples:
 
@@ -57,9 +57,11 @@ def status() -> Answer:
     - `erp-medusa status --json | jq '.red[].reason'`
     """
     settings = load_settings()
+    from erp_medusa_pipelines.orchestration.copies import copy_of
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, silent_daemons
 
     with the_instance() as instance:
+        copy = copy_of(instance)
         active = active_now(instance)
         red = red_now(instance, settings)
         silent = silent_daemons(instance)
@@ -75,9 +77,11 @@ def status() -> Answer:
         "silent_daemons": silent,
         "on": on,
         "schedules_off": off,
+        "copy": f"{copy}; {copy.what_to_do}" if copy else "",
     }
     shown = [*_runs("Running", running), *_runs("Waiting", waiting), *_red(red), *_who(silent, on, off)]
-    return Answer(data, shown, ExitCode.TO_DO if red or silent else ExitCode.FINE)
+    shown += [Text(str(data["copy"]), style="yellow")] if copy else []
+    return Answer(data, shown, ExitCode.TO_DO if red or silent or copy else ExitCode.FINE)
 
 
 def active_now(instance: "dg.DagsterInstance") -> list[Active]:

@@ -154,6 +154,37 @@ def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
     ]
 
 
+def anything_is_on(instance: dg.DagsterInstance) -> list[str]:
+    """Names of schedules and sensors that are on, of every shop."""
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    states = instance.all_instigator_state()
+    return sorted(stored.instigator_name for stored in states if stored.status != InstigatorStatus.STOPPED)
+
+
+def turn_all_off(instance: dg.DagsterInstance) -> None:
+    """Stop every schedule and sensor, of every shop."""
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    for stored in instance.all_instigator_state():
+        if stored.status != InstigatorStatus.STOPPED:
+            instance.update_instigator_state(stored.with_status(InstigatorStatus.STOPPED))
+
+
+def cancel_what_waits(instance: dg.DagsterInstance, text: str) -> int:
+    """Cancel runs that were not started yet and backfills that would make more. Returns how many."""
+    from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
+    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+    runs = instance.get_runs(dg.RunsFilter(statuses=waiting))
+    for run in runs:
+        instance.report_run_canceled(run, message=text)
+    backfills = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    for backfill in backfills:
+        instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+    return len(runs) + len(backfills)
+
+
 def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
     """Names of assets in a backfill that is going on; its runs may not all exist yet."""
     from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
@@ -361,6 +392,22 @@ def session_time_zone(instance: dg.DagsterInstance) -> str | None:
 
     with _index(instance) as connection:
         return str(connection.execute(sa.text("SHOW timezone")).scalar())
+
+
+def storage_place(instance: dg.DagsterInstance) -> str | None:
+    """What tells the instance's storage from every copy of it; None where nothing does.
+
+    Of a database its server's own number and its name, of SQLite the file's number, which moving it does not change.
+    """
+    import sqlalchemy as sa
+
+    storage: Any = instance.run_storage
+    if getattr(instance.event_log_storage, "postgres_url", None):
+        with _index(instance) as connection:
+            number = "SELECT system_identifier || '/' || current_database() FROM pg_control_system()"
+            return str(connection.execute(sa.text(number)).scalar())
+    file = sa.make_url(getattr(storage, "_conn_string", None) or "sqlite://").database
+    return f"file/{Path(file).stat().st_ino}" if file and Path(file).is_file() else None
 
 
 def silent_code_servers(workspace: Path) -> Iterator[tuple[str, str]]:

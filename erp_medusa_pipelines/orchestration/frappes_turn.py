@@ -11,7 +11,7 @@ nothing before it has an answer, and without one it fails and is retried. A skip
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,8 +56,10 @@ def frappes_turn(task: Task, instance: dg.DagsterInstance, slot: datetime) -> st
         return None
 
 
-def refuse_beside_frappe(record: dg.RunRecord, settings: Settings) -> None:
+def refuse_beside_frappe(record: dg.RunRecord, settings: Settings, tasks: Sequence[Task] = ()) -> None:
     """Raise PermanentError where Frappe does the run's task. Raises what the client raises if ERPNext does not answer.
+
+    `tasks` are those whose work the run does, where it is not a run of their own.
 
     Asked by runs that waited, and by those that were started without an answer. What a person starts while Frappe does
     the task goes ahead, because trying it by hand comes before a take-over; unless Frappe got the job back after that.
@@ -68,7 +70,7 @@ def refuse_beside_frappe(record: dg.RunRecord, settings: Settings) -> None:
         return
     by_hand = not any(tag in run.tags for tag in AUTOMATIC_TAGS)
     with open_erpnext(settings, HttpOptions()) as erp:
-        for task in (task for task in tasks_of(run) if task.in_app):
+        for task in (task for task in tasks or tasks_of(run) if task.in_app):
             for job in frappe_jobs(erp, task.name):
                 changed = datetime.fromisoformat(job.modified or job.creation).replace(tzinfo=erp.time_zone)
                 if job.stopped or (by_hand and changed < created) or not scheduler_is_on(erp):

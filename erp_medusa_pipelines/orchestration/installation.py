@@ -6,13 +6,13 @@ them. They belong to the asset `installation`, which is never materialized. Does
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.copies import copy_of
 from erp_medusa_pipelines.orchestration.dagster_internals import (
     DefaultRunLauncher,
     classes_in_force,
@@ -101,13 +101,15 @@ def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
 
 
 def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
-    forgotten, on = forgotten_schedules(instance), _schedules_in_force(instance)
-    facts: Mapping[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
+    forgotten, on, copy = forgotten_schedules(instance), _schedules_in_force(instance), copy_of(instance)
+    facts: dict[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
+    if copy:
+        facts |= {"copy": str(copy), "what_to_do": copy.what_to_do}
     records = [dg.TableRecord(_row(instance, task, on=task.name in on)) for task in TASKS]
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(ASSET),
         check_name=SCHEDULES_ON,
-        passed=not forgotten,
+        passed=not (forgotten or copy),
         severity=dg.AssetCheckSeverity.WARN,
         description=_SCHEDULES_TEXT,
         metadata={**facts, "tasks": dg.MetadataValue.table(records)},
@@ -161,7 +163,7 @@ def report_installation(instance: dg.DagsterInstance) -> None:
 def _report(instance: dg.DagsterInstance) -> None:
     missing = shortcomings(instance)
     # Enough to notice a change, and cheap: every tick of the sensors calls it.
-    seen = [sorted(missing), forgotten_schedules(instance)]
+    seen = [sorted(missing), forgotten_schedules(instance), copy_of(instance) is not None]
     before = state.load(instance, KEY)
     now = datetime.now(UTC)
     if before.get("seen") == seen and now - datetime.fromisoformat(before["at"]) < AT_LEAST_EVERY:

@@ -13,7 +13,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.orchestration.frappes_turn import refuse_beside_frappe
 from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.jobs import queue_tags
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
@@ -96,6 +98,12 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
 
         settings, history = load_settings(), History.beside(context.instance)
         log = history.log_of(context.run_id, settings.history_days) if history else None
+        record = context.instance.get_run_record_by_id(context.run_id)
+        try:
+            if record:
+                refuse_beside_frappe(record, settings, [EXPORT])
+        except PermanentError as error:
+            raise dg.Failure(str(error), metadata={PERMANENT: True}, allow_retries=False) from error
         try:
             # Deleted ones cannot be looked up.
             parts = {name: [Part(part) for part in some] for name, some in config.parts.items()}

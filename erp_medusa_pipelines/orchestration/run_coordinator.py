@@ -9,6 +9,7 @@ import os
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.copies import quiet_a_copy
 from erp_medusa_pipelines.orchestration.dagster_internals import (
     BACKFILL_ID_TAG,
     MAX_RUNTIME_SECONDS_TAG,
@@ -41,6 +42,11 @@ CHECK_SECONDS = 300
 
 class TaskRunCoordinator(QueuedRunCoordinator):
     """Dagster's queued coordinator, which applies the crontab's rules to runs of any origin."""
+
+    def register_instance(self, instance: dg.DagsterInstance) -> None:
+        """Take the instance. Every Dagster process does this before it starts anything: a copy is turned off here."""
+        super().register_instance(instance)
+        quiet_a_copy(instance)
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Queue the run, or end it at once with the reason if an earlier run does the same work."""

@@ -17,11 +17,13 @@ import sqlalchemy as sa
 from dev.deployment import ROOT, private_postgres, wait_for
 from dev.postgres import find_programs, free_port
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.copies import copy_of
 
 pytestmark = pytest.mark.slow
 
 CADDY = Path(sys.executable).with_name("caddy")
 COMPOSE = ROOT / "deploy" / "compose"
+PASSWORD = "s3c@/ret:x"  # pragma: allowlist secret
 ACCOUNT = ("operator", "a-long-password")
 
 
@@ -119,7 +121,8 @@ def test_an_instance_comes_back_whole_from_its_backup(tmp_path: Path, monkeypatc
         monkeypatch.setenv("DAGSTER_POSTGRES_URL", url)
         backup = tmp_path / "instance.dump"
         with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-            kept = instance.add_run(dg.DagsterRun(job_name="kept"))
+            assert instance.run_coordinator, "as webserver and daemon have it: the storage notes where it is"
+            kept = instance.add_run(dg.DagsterRun(job_name="kept", status=dg.DagsterRunStatus.SUCCESS))
             instance.report_runless_asset_event(dg.AssetMaterialization("medusa_products", partition="batch_0"))
             state.save(instance, "rejects/medusa_products", {"WEB-1": "held back"})
             done = script("backup", url, backup)
@@ -148,3 +151,38 @@ def test_an_instance_comes_back_whole_from_its_backup(tmp_path: Path, monkeypatc
             assert instance.get_run_by_id(later.run_id) is None
             assert instance.get_materialized_partitions(dg.AssetKey("medusa_products")) == {"batch_0"}
             assert state.load(instance, "rejects/medusa_products") == {"WEB-1": "held back"}
+            assert instance.run_coordinator
+            assert copy_of(instance) is None, "it is where it was"
+        with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(sa.text(f"CREATE ROLE plain LOGIN PASSWORD '{PASSWORD}'"))
+            connection.execute(sa.text("CREATE DATABASE elsewhere OWNER plain"))
+        place = sa.make_url(url).set(database="elsewhere", username="plain", password=PASSWORD)
+        elsewhere = place.render_as_string(hide_password=False)
+        done = script("restore", elsewhere, backup)
+        assert done.returncode == 0, done.stderr
+        monkeypatch.setenv("DAGSTER_POSTGRES_URL", elsewhere)
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            assert instance.run_coordinator
+            assert copy_of(instance), "it says so, and all is off: tests/sandbox/orchestration/test_copies.py"
+
+
+@pytest.mark.parametrize(("name", "program"), [("backup", "pg_dump"), ("restore", "psql"), ("restore", "pg_restore")])
+def test_no_password_is_in_a_command_line(name: str, program: str, tmp_path: Path) -> None:
+    """Everybody on the machine can read those. In an address, %40 is an @."""
+    for each in ("pg_dump", "pg_restore", "psql"):
+        said = f'echo "$* $PGPASSWORD" >"{tmp_path}/{each}.said"; [ {each} != pg_dump ] || touch "{tmp_path}/file.part"'
+        (tmp_path / each).write_text(f"#!/bin/sh\n{said}\ncat >/dev/null\n", encoding="utf-8")
+        (tmp_path / each).chmod(0o755)
+    (tmp_path / "file").touch()
+    url = "postgresql://dagster:s3c%40%2Fret:x@db.example:5432/shop?sslmode=require"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DATABASE_URL": url}
+    command = [str(COMPOSE / name), str(tmp_path / "file")]
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
+    arguments, password = (tmp_path / f"{program}.said").read_text(encoding="utf-8").rsplit(maxsplit=1)
+    assert "s3c" not in arguments
+    assert password == PASSWORD
+    if program != "pg_restore":  # It writes a script, and connects to nothing.
+        assert "--dbname=postgresql://dagster@db.example:5432/shop?sslmode=require" in arguments
+    bad = {**environment, "DATABASE_URL": "postgresql://db.example/shop?user=x&password=y"}
+    refused = subprocess.run(command, env=bad, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "before the @" in refused.stderr) == (2, True)

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration.follow_changes import CHANGES_TAG, SENSOR, changes_waiting
+from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG
 from erp_medusa_pipelines.orchestration.problems.found import problems
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_sandbox.faults import Fault
@@ -175,6 +176,22 @@ def test_a_saved_price_list_starts_the_prices_of_all_batches(staff: Staff) -> No
 def test_a_saved_item_group_brings_the_collections_alone(staff: Staff) -> None:
     staff.client.update("Item Group", staff.group, {"image": ""})
     assert staff.follow().asset_selection == [dg.AssetKey("medusa_collections")]
+
+
+def test_what_waited_while_frappe_got_the_export_back_does_nothing(staff: Staff) -> None:
+    """As after `hand-back --only-frappe`: a batch was at work, the run waited in the queue behind it."""
+    name = staff.names[0]
+    before = staff.title(name)
+    staff.retitle(name, "Another title")
+    (request,) = staff.tick()
+    staff.erp.store.set("System Settings", "", enable_scheduler=1)
+    job = {"method": f"medusa_integration.api.{EXPORT}", "frequency": "Cron", "cron_format": "0 1 * * *", "stopped": 0}
+    staff.erp.store.insert("Scheduled Job Type", name=f"api.{EXPORT}", **job)
+    tags = {**request.tags, ASK_TAG: "yes", "dagster/sensor_name": SENSOR}
+    run = staff.daemon.run(request.with_replaced_attrs(tags=tags))
+    assert not run.success
+    assert f"Frappe's scheduler does {EXPORT}" in run.failure_text("export_items")
+    assert staff.title(name) == before
 
 
 def test_while_frappe_does_the_export_nothing_starts_and_nothing_is_forgotten(staff: Staff) -> None:
