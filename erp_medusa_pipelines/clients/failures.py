@@ -193,6 +193,16 @@ def is_blocked(error: ApiError) -> bool:
     return isinstance(error, ForeignAnswerError) or is_unknown_route(error.service, error.status, error.exc_type)
 
 
+def may_be_about_its_values(error: ApiError) -> bool:
+    """Return whether a look-up was refused by a firewall, a page or a missing right: perhaps for what it asks for.
+
+    Which right ERPNext misses it says itself.
+    """
+    if isinstance(error, AccessError):
+        return error.status == 403 and error.service == "Medusa"
+    return isinstance(error, ForeignAnswerError)
+
+
 def is_gone(error: ApiError) -> bool:
     """Return whether the server itself says that there is no such document; a page with 404 says nothing of it."""
     return error.status == 404 and error.exc_type is not None

@@ -169,6 +169,11 @@ class MedusaClient:
         else:
             self.http.part(answer, "created", where)
 
+    def check_reading(self, path: str) -> None:
+        """Ask a list route for any one row. Raises ApiError when that is not answered either."""
+        page = self.http.request("GET", path, params={"limit": 1, "fields": "id"}, attempts=1)
+        self.http.part(page, "count", f"GET {path}")
+
     def refused_alone(self, error: ApiError) -> bool:
         """Return whether a write was stopped for what is in it, since a harmless one gets through.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import PermanentError
+from erp_medusa_pipelines.clients.failures import ForeignAnswerError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 from erp_medusa_pipelines.settings import variable_name
 
@@ -61,7 +61,14 @@ class MedusaInventory:
         path, plural = "/admin/inventory-items", "inventory_items"
         if 2 * len(skus) >= max(of, ITEMS_PER_PAGE):
             return self._medusa.all_of(path, plural, ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
-        return self._medusa.find(path, plural, "sku", skus, ITEM_FIELDS)
+        return self._found_or_all(path, plural, skus)
+
+    def _found_or_all(self, path: str, plural: str, skus: Sequence[str]) -> Iterator[Row]:
+        try:
+            yield from self._medusa.find(path, plural, "sku", skus, ITEM_FIELDS)
+        except ForeignAnswerError:
+            # A firewall may refuse a sku in an address; pages of all name none.
+            yield from self._medusa.all_of(path, plural, ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
 
     def variants_by_id(self, ids: Iterable[str]) -> list[Row]:
         """Variants with their inventory items and levels."""

@@ -9,9 +9,9 @@ bindings.py.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -26,6 +26,8 @@ from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import Reject
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MENDED = "mended"
 """Kind and fingerprint of a refusal to make a product whole: every run tries again."""
@@ -76,15 +78,29 @@ class BindingRepair(WebsiteItemSync):
         found = Findings()
         for rows in self._bindings.bound(self.batch):
             bound.update(row["name"] for row in rows)
-            found.add(self._bindings.judge(rows, whole=True))
-        wrong = [*found.copied, *found.missing]
-        own = self._own_ids(wrong)
-        self._refuse_the_wrong_medusa([row for row in found.missing if row["name"] not in own], bound)
+            for _, findings in self._read(rows, lambda some: self._bindings.judge(some, whole=True)):
+                found.add(findings)
+        own: dict[str, dict[str, str]] = {}
+        wrong: list[Row] = []
+        for some, ids in self._read([*found.copied, *found.missing], self._own_ids):
+            own |= ids
+            wrong += some
+        known = {row["name"] for row in wrong}
+        missing = [row for row in found.missing if row["name"] in known and row["name"] not in own]
+        self._refuse_the_wrong_medusa(missing, bound)
         self._rename(found.renamed)
         self._rebind([row for row in wrong if row["name"] in own], own)
         self._release([row for row in wrong if row["name"] not in own])
         rebound = [{**row, **own[row["name"]]} for row in wrong if row["name"] in own]
         self._mend(found.halves + (self._bindings.judge(rebound, whole=True).halves if rebound else []))
+
+    def _read(self, rows: Sequence[Row], read: Callable[[Sequence[Row]], T]) -> Iterator[tuple[Sequence[Row], T]]:
+        """Yield what is read of these rows; one that cannot be looked up is rejected. Raises TransientError."""
+
+        def leave(_rows: Sequence[Row], error: TransientError) -> None:
+            raise error
+
+        return self.looked_up(rows, read, lambda row: row["name"], leave=leave)
 
     def _own_ids(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         """Return the ids of products that name these Website Items, for instance after a restored backup of ERPNext."""

@@ -173,7 +173,7 @@ class ImageSync(WebsiteItemSync):
         try:
             owners = self._owners()
         except TransientError as error:
-            self._failed(error)
+            self.failed(error)
             self._leave_files_of(self._names, error)
             return
         self._wait([file for name in self._names if name not in owners for file in self._names[name]])
@@ -187,7 +187,7 @@ class ImageSync(WebsiteItemSync):
             try:
                 found = self._with_new_pictures(some)
             except TransientError as error:
-                self._failed(error)
+                self.failed(error)
                 self.report.defer(WEBSITE_ITEM, some[0]["name"], error)
                 continue
             yield found
@@ -227,7 +227,7 @@ class ImageSync(WebsiteItemSync):
         try:
             work = self._read(owners)
         except TransientError as error:
-            self._failed(error)
+            self.failed(error)
             self._leave_files_of([owner["name"] for owner in owners], error)
             return
         for group in chunks(
@@ -344,7 +344,7 @@ class ImageSync(WebsiteItemSync):
         except TransientError as error:
             # After a 500 the server is up and may have failed on this one file.
             if error.status != 500:
-                self._failed(error)
+                self.failed(error)
             self._leave(picture, error)
         else:
             self.erp_breaker.passed()
@@ -424,7 +424,7 @@ class ImageSync(WebsiteItemSync):
             self.erp_breaker.passed()
         passing = {name: error for name, error in outcome.failed.items() if isinstance(error, TransientError)}
         if passing:
-            self._failed(next(iter(passing.values())))
+            self.failed(next(iter(passing.values())))
         for name, error in outcome.failed.items():
             if name in passing:
                 self.defer([name], passing[name])
@@ -463,10 +463,6 @@ class ImageSync(WebsiteItemSync):
 
     def _leave_files_of(self, website_items: Iterable[str], error: TransientError) -> None:
         self.defer([file for name in website_items for file in self._names.get(name, ())], error)
-
-    def _failed(self, error: TransientError) -> None:
-        breaker = self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker
-        breaker.failed(error)
 
     def _judge_medusa(self, delivery: Delivery[Any], sent: int) -> None:
         """Tell one bad file from a failing Medusa: Medusa is at fault when it fails on each of several files."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
@@ -39,6 +39,9 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
+
+KEYS = frozenset({"sku", "barcode", "manage_inventory"})
+"""Fields that take a look at other products before they are sent."""
 
 PICTURES = ("images", "thumbnail")
 """Fields of a product that PictureChanges changes."""
@@ -146,12 +149,12 @@ class ProductUpdates(WebsiteItemSync):
         return self.report
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
-        try:
-            pairs = self._with_products(window)
-            pictures = self._pictures.changes(pairs)
-        except TransientError as error:
-            self._failed([item.name for item in window], error)
-            return
+        for some, products in self.looked_up(window, self._products, lambda item: item.name):
+            pairs = self._pairs(some, products)
+            for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name):
+                yield from self._differences_of(part, pictures)
+
+    def _differences_of(self, pairs: Sequence[Pair], pictures: Mapping[str, Row]) -> Iterator[Update]:
         differing: list[Update] = []
         for item, product in pairs:
             one = self._difference(item, product, pictures.get(item.name))
@@ -181,7 +184,8 @@ class ProductUpdates(WebsiteItemSync):
         shop = replace(self, scope=whole_shop(self.scope), kept=[], hiding=[], _last=[], _shown=set())
         shop._pictures = self._pictures
         for window in shop.items(list(shop.reader.names(shop.batch, filters=BOUND))):
-            differing = [shop._difference(item, product, None) for item, product in shop._with_products(window)]
+            pairs = shop._pairs(window, shop._products(window))
+            differing = [shop._difference(item, product, None) for item, product in pairs]
             hiding = shop._hiding(differing)
             shop.hiding += [one for one in differing if one.name in hiding]
         if shop.outage:
@@ -221,10 +225,13 @@ class ProductUpdates(WebsiteItemSync):
 
     # --- reading and comparing ------------------------------------------------------------------------------------
 
-    def _with_products(self, window: Sequence[WebsiteItem]) -> list[Pair]:
-        """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
+    def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
+        """Return the products of these Website Items by their ids."""
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
-        products = {product["id"]: product for product in found}
+        return {product["id"]: product for product in found}
+
+    def _pairs(self, window: Sequence[WebsiteItem], products: Mapping[str, Row]) -> list[Pair]:
+        """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
         for item in window:
             if is_shared(product := products.get(item.row["medusa_id"])):
                 self._note_shared(item, product or {})
@@ -269,17 +276,25 @@ class ProductUpdates(WebsiteItemSync):
 
         A key that another product has by right is left out: the rest of its item does not wait for it.
         """
-        moving = [one for one in differing if one.changes.keys() & {"sku", "barcode", "manage_inventory"}]
-        refused: Mapping[str, Mapping[str, str]] = {}
-        try:
-            if moving:
-                refused = self._prepare(moving)
-        except TransientError as error:
-            names = {one.name for one in moving}
-            self._failed(sorted(names), error)
-            differing = [one for one in differing if one.name not in names]
+        moving = [one for one in differing if one.changes.keys() & KEYS]
+        refused: dict[str, Mapping[str, str]] = {}
+        left: set[str] = set()
+
+        def refuse(one: Update, error: ApiError) -> None:
+            refused[one.name] = dict.fromkeys(KEYS, f"cannot be looked up: {error.reason}")
+
+        def leave(some: Sequence[Update], error: TransientError) -> None:
+            names = [one.name for one in some]
+            left.update(names)
+            self.failed(error)
+            self.defer(names, error)
+
+        if moving:
+            for _, claims in self.looked_up(moving, self._prepare, lambda one: one.name, refuse=refuse, leave=leave):
+                refused |= claims
         for one in differing:
-            yield self._left_out(one, refused.get(one.name, {}), Lies.ELSEWHERE)
+            if one.name not in left:
+                yield self._left_out(one, refused.get(one.name, {}), Lies.ELSEWHERE)
 
     def _prepare(self, moving: Sequence[Update]) -> dict[str, dict[str, str]]:
         """Free the new keys of these items. Returns the reasons why not, by Website Item and field."""
@@ -324,10 +339,6 @@ class ProductUpdates(WebsiteItemSync):
             else:
                 self.report.advance(1)
         return remaining, rejected
-
-    def _failed(self, names: Sequence[str], error: TransientError) -> None:
-        self.failed(error)
-        self.defer(names, error)
 
     def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")

@@ -109,12 +109,15 @@ class ProductExport(WebsiteItemSync):
 
     def _export_window(self, window: Sequence[WebsiteItem], creating: Stage) -> None:
         candidates = [candidate for item in window if (candidate := self._candidate(item))]
-        try:
-            known = self._adopter.by_external_id(candidate.item for candidate in candidates)
-        except TransientError as error:
-            self.medusa_breaker.failed(error)
-            self.defer((candidate.name for candidate in candidates), error)
-            return
+        for some, known in self.looked_up(candidates, self._known, lambda one: one.name):
+            self._export_known(some, known, creating)
+
+    def _known(self, candidates: Sequence[Candidate]) -> dict[str, dict[str, Any]]:
+        return self._adopter.by_external_id(candidate.item for candidate in candidates)
+
+    def _export_known(
+        self, candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]], creating: Stage
+    ) -> None:
         adopted = [candidate for candidate in candidates if candidate.name in known]
         if adopted:
             creating.submit(self._adopt, adopted, known)

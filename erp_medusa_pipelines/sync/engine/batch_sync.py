@@ -13,11 +13,11 @@ from typing import ClassVar, Protocol, TypeVar
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
-from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError, may_be_about_its_values
 from erp_medusa_pipelines.clients.medusa import PRODUCTS_BATCH, MedusaClient
 from erp_medusa_pipelines.clients.refusals import numbered_fields
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
-from erp_medusa_pipelines.sync.engine.delivery import Resolution, deliver
+from erp_medusa_pipelines.sync.engine.delivery import MOST_BLOCKED, Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Breaker
@@ -55,6 +55,11 @@ class Sendable(Protocol):
 S = TypeVar("S", bound=Sendable)
 D = TypeVar("D")
 """A document as its reader gives it."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+LOOK_UP = "look-up"
+"""Kind of a reject of a document that something in between lets nobody look up."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class BatchSync:
         self.options = self.scope.options
         self.erp_breaker = Breaker()
         self.medusa_breaker = Breaker()
+        self._refused_look_ups = 0
         self._lock = threading.Lock()
 
     @property
@@ -110,16 +116,73 @@ class BatchSync:
             if self.outage:
                 self.defer(some, self.outage)
                 continue
-            try:
-                items = read(some)
-            except TransientError as error:
-                self.erp_breaker.failed(error)
-                self.defer(some, error)
-                continue
-            self.erp_breaker.passed()
-            # Those deleted meanwhile need nothing.
-            self.report.advance(len(some) - len(items))
-            yield items
+            for part, items in self.looked_up(some, read, str):
+                self.erp_breaker.passed()
+                # Those deleted meanwhile need nothing.
+                self.report.advance(len(part) - len(items))
+                yield items
+
+    # --- look-ups that a firewall refuses -------------------------------------------------------------------------
+
+    def looked_up(
+        self,
+        items: Sequence[T],
+        look_up: Callable[[Sequence[T]], R],
+        name_of: Callable[[T], str],
+        *,
+        refuse: Callable[[T, ApiError], None] | None = None,
+        leave: Callable[[Sequence[T], TransientError], None] | None = None,
+    ) -> Iterator[tuple[Sequence[T], R]]:
+        """Yield what `look_up` says of these items: of all, or of parts where something refuses it for one of them.
+
+        An item that is refused alone, while others get through, goes to `refuse` (by default it is rejected). Those
+        that cannot be looked up now go to `leave` (by default they are left for a retry). Raises AccessError.
+        """
+        try:
+            found = look_up(items)
+        except ApiError as error:
+            lets_through = self.lets_others_through(error)
+            if lets_through and len(items) > 1:
+                half = len(items) // 2
+                for part in (items[:half], items[half:]):
+                    yield from self.looked_up(part, look_up, name_of, refuse=refuse, leave=leave)
+            elif lets_through:
+                self._refused_look_ups += 1
+                (refuse or self._reject_look_up(name_of))(items[0], error)
+            elif isinstance(error, TransientError):
+                (leave or self._leave_look_up(name_of))(items, error)
+            else:
+                raise
+            return
+        yield items, found
+
+    def lets_others_through(self, error: ApiError) -> bool:
+        """Return whether a read was refused for what it asks for, since a harmless one gets through."""
+        if not may_be_about_its_values(error) or self._refused_look_ups >= MOST_BLOCKED:
+            return False
+        try:
+            if error.service == self.erp.http.service:
+                self.erp.ping()
+            else:
+                self.medusa.check_reading(error.where.removeprefix("GET "))
+        except ApiError:
+            return False
+        return True
+
+    def _reject_look_up(self, name_of: Callable[[T], str]) -> Callable[[T, ApiError], None]:
+        def refuse(one: T, error: ApiError) -> None:
+            self.reject(name_of(one), "", f"cannot be looked up: {error.reason}", lies=Lies.ELSEWHERE, kind=LOOK_UP)
+
+        return refuse
+
+    def _leave_look_up(self, name_of: Callable[[T], str]) -> Callable[[Sequence[T], TransientError], None]:
+        def leave(items: Sequence[T], error: TransientError) -> None:
+            self.failed(error)
+            self.defer(map(name_of, items), error)
+
+        return leave
+
+    # --- documents that are held ----------------------------------------------------------------------------------
 
     def held(self, name: str, fingerprint: str, kind: str = "", *, doctype: str = "") -> bool:
         """Whether the document is held until it changes, and has not; it is reported again, not sent.

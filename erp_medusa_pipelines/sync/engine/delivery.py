@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     ApiError,
+    ForeignAnswerError,
     PayloadTooLargeError,
     PermanentError,
     TransientError,
@@ -134,7 +135,7 @@ class _Sender(Generic[T]):
         try:
             settled = self._resolve(error, group) if self._resolve else None
         except TransientError as lookup_error:
-            self._put_off(group, lookup_error)
+            self._not_looked_up(group, lookup_error)
             return
         if settled is not None:
             remaining, rejected = settled
@@ -143,6 +144,17 @@ class _Sender(Generic[T]):
                 self._group(remaining, recovered=False)
             return
         self._split(group, error)
+
+    def _not_looked_up(self, group: list[T], error: TransientError) -> None:
+        """Handle a refused group of which a look-up failed. A firewall may have refused that for one item's value."""
+        if not isinstance(error, ForeignAnswerError) or self._check_way is None:
+            self._put_off(group, error)
+        elif self._is_closed(group, error):
+            return
+        elif len(group) > 1:
+            self._halves(group)
+        else:
+            self._delivery.rejected.append((group[0], error))
 
     def _split(self, group: list[T], error: ApiError) -> None:
         """Split a refused group in two and send both parts."""

@@ -16,9 +16,9 @@ from typing import ClassVar
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.clients.failures import ApiError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.batch_sync import LOOK_UP, BatchSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -44,7 +44,7 @@ WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
 
-ReadTogether = tuple[list[PricedItem], Mapping[str, ItemPrices] | None]
+ReadTogether = tuple[Sequence[PricedItem], Mapping[str, ItemPrices] | None]
 """Items whose prices were read in one request, and these by item_code; None when they could not be read."""
 
 
@@ -115,19 +115,29 @@ class PriceSync(BatchSync):
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
+            unknown: list[PricedItem] = []
+
+            def refuse(item: PricedItem, error: ApiError, unknown: list[PricedItem] = unknown) -> None:
+                reason = f"the prices of {item.item_code} cannot be looked up: {error.reason}"
+                self.withhold(item.name, "", reason, lies=Lies.ELSEWHERE, kind=LOOK_UP, doctype=WEBSITE_ITEM)
+                unknown.append(item)
+
+            def leave(items: Sequence[PricedItem], error: TransientError, unknown: list[PricedItem] = unknown) -> None:
+                self.failed(error)
+                for item in items:
+                    self.report.defer(WEBSITE_ITEM, item.name, error)
+                unknown += items
+
             if self.outage is None:
-                try:
-                    yield some, read_prices(self.erp, self.price_list, some)
-                    continue
-                except TransientError as failure:
-                    self.erp_breaker.failed(failure)
-                    error = failure
+                yield from self.looked_up(some, self._read_prices, lambda item: item.name, refuse=refuse, leave=leave)
             else:
-                error = self.outage
-            for item in some:
-                self.report.defer(WEBSITE_ITEM, item.name, error)
+                leave(some, self.outage)
             # Their entries in Medusa stay unchanged.
-            yield some, None
+            if unknown:
+                yield unknown, None
+
+    def _read_prices(self, items: Sequence[PricedItem]) -> Mapping[str, ItemPrices]:
+        return read_prices(self.erp, self.price_list, items)
 
     def _plan(
         self,

@@ -259,3 +259,13 @@ def test_an_option_is_added_by_the_route_of_an_older_medusa(medusa: MedusaServer
     medusa.faults.add(Fault("status", "POST", rf"{path}\?", status=200, json={"product": {"id": made["id"]}}))
     client.add_option(made["id"], "Size", ["Small"])
     assert [seen.path for seen in medusa.faults.requests][-2:] == [f"{path}/batch", path]
+
+
+def test_a_sku_that_a_firewall_refuses_in_an_address_is_found_among_all(
+    medusa: MedusaServer, client: MedusaClient
+) -> None:
+    for sku in ("GOOD", "DROP-TABLE"):
+        medusa.admin("POST", "/admin/inventory-items", json={"sku": sku})
+    medusa.faults.add(way.firewall(method="GET", path="sku=DROP"))
+    found = MedusaInventory(client).stocked(["GOOD", "DROP-TABLE"], 100_000)
+    assert {row["sku"] for row in found} == {"GOOD", "DROP-TABLE"}

@@ -191,3 +191,103 @@ def test_a_look_up_that_fails_while_a_refusal_is_read_puts_off_its_chunk_only(
     again = runner.assets(PRODUCTS, "batch_0")
     assert set(on_sale(medusa)) >= {*names} - {names[12]}
     assert again.success
+
+
+@pytest.mark.parametrize("status", [200, 302, 403])
+@pytest.mark.parametrize("where", ["medusa", "erp"])
+def test_a_firewall_that_refuses_one_look_up_costs_one_item(
+    shop: PricedShop, erp: ErpServer, medusa: MedusaServer, runner: Runner, status: int, where: str
+) -> None:
+    """What it refuses is the item's name, in an address or in the body of a list that is asked for with POST."""
+    names = [shop.item() for _ in range(12)]
+    for name in names:
+        shop.price(name, 5)
+    refused, others = names[7], {*names} - {names[7]}
+    server = medusa if where == "medusa" else erp
+    server.faults.add(way.firewall(status, method="GET", path=refused))
+    server.faults.add(way.firewall(status, method="POST", path="get_list", body=refused))
+    for _ in range(2):
+        night = runner.assets(NIGHT, "batch_0")
+        assert night.success, night.reasons()
+        assert set(on_sale(medusa)) == others
+        assert all(shop.shown(name) == 5 for name in others)
+        reasons = rejected(night, "medusa_products")
+        assert list(reasons) == [refused]
+        assert "cannot be looked up" in reasons[refused]
+    server.faults.heal()
+    assert runner.assets(NIGHT, "batch_0").success
+    assert set(on_sale(medusa)) == set(names)
+    assert shop.shown(refused) == 5
+
+
+def test_a_refused_look_up_of_a_key_keeps_nothing_else_of_its_item_back(
+    shop: PricedShop, medusa: MedusaServer, runner: Runner
+) -> None:
+    names = [shop.item() for _ in range(8)]
+    assert runner.assets(PRODUCTS, "batch_0").success
+    store = shop.catalogue.store
+    for number, name in enumerate(names):
+        store.rename_item(shop.catalogue.row(name)["item_code"], f"NEW-{number}")
+    store.set("Website Item", names[2], published=0)
+    store.set("Website Item", names[3], web_item_name="Better title")
+    medusa.faults.add(way.firewall(method="GET", path="(NEW-2|NEW-3)"))
+    night = runner.assets(PRODUCTS, "batch_0")
+    assert night.success
+    assert sorted(rejected(night, "medusa_product_updates")) == [names[2], names[3]]
+    shown = on_sale(medusa)
+    assert set(shown) == {*names} - {names[2]}
+    assert shown[names[3]] == "Better title"
+    medusa.faults.heal()
+    night = runner.assets(PRODUCTS, "batch_0")
+    assert night.check("medusa_product_updates").passed
+    skus = {row["sku"] for row in medusa.admin("GET", "/admin/product-variants?fields=sku&limit=100")["variants"]}
+    assert skus == {f"NEW-{number}" for number in range(8)}
+
+
+def test_a_look_up_that_is_refused_while_a_refusal_is_read_costs_one_item(
+    erp: ErpServer, medusa: MedusaServer, runner: Runner
+) -> None:
+    catalogue = Catalogue(erp.store)
+    names = catalogue.items(12, catalogue.group("Gloves"))
+    code = catalogue.row(names[5])["item_code"]
+    hand_made = {"title": "By hand", "handle": "by-hand", "options": [{"title": "Size", "values": ["S"]}]}
+    variant = {"title": "S", "sku": code, "options": {"Size": "S"}, "prices": []}
+    medusa.admin("POST", "/admin/products", json={**hand_made, "variants": [variant]})
+    catalogue.store.rename_item(catalogue.row(names[2])["item_code"], "BAD-2")
+    medusa.faults.add(way.firewall(method="GET", path="BAD-2"))
+    night = runner.assets(PRODUCTS, "batch_0")
+    assert night.success, night.reasons()
+    assert {*names} - {names[2], names[5]} <= set(on_sale(medusa))
+    medusa.faults.heal()
+    assert runner.assets(PRODUCTS, "batch_0").success
+    assert set(names) - {names[5]} <= set(on_sale(medusa))
+
+
+def test_a_closed_way_of_look_ups_is_no_documents_fault(shop: PricedShop, medusa: MedusaServer, runner: Runner) -> None:
+    """Any look-up by a value is refused, also of items that were never refused alone: soon it is the way."""
+    names = [shop.item() for _ in range(60)]
+    medusa.faults.add(way.firewall(method="GET", path="external_id=WEB"))
+    medusa.faults.forget_requests()
+    assert not runner.assets(PRODUCTS, "batch_0").success
+    assert len(medusa.faults.requests) < 400
+    assert on_sale(medusa) == {}
+    medusa.faults.heal()
+    assert runner.assets(PRODUCTS, "batch_0").success
+    assert set(on_sale(medusa)) == set(names)
+
+
+def test_a_right_to_read_is_judged_by_what_else_the_key_may_read(
+    shop: PricedShop, medusa: MedusaServer, runner: Runner
+) -> None:
+    names = [shop.item() for _ in range(6)]
+    forbidden = {"type": "forbidden", "message": "Forbidden"}
+    medusa.faults.add(Fault("status", method="GET", path=names[1], status=403, json=forbidden))
+    night = runner.assets(PRODUCTS, "batch_0")
+    assert night.success
+    assert list(rejected(night, "medusa_products")) == [names[1]]
+    medusa.faults.heal()
+    shop.item()
+    medusa.faults.add(Fault("status", method="GET", path=r"/admin/products\?", status=403, json=forbidden))
+    night = runner.assets(PRODUCTS, "batch_0")
+    assert not night.success
+    assert "check the user's roles and the key" in night.failure_text("medusa_products")

@@ -50,6 +50,9 @@ PLACES: dict[str, set[str]] = {
     "minute/otps.py _note": {OWN},
     # --- the engine: ids that ERPNext refuses to store, and documents on which alone a server fails
     "engine/batch_sync.py note_written": {ELSEWHERE},
+    # --- look-ups that something in between refuses
+    "engine/batch_sync.py refuse": {ELSEWHERE},
+    "prices/price_sync.py refuse": {ELSEWHERE},
     "engine/batch_sync.py _failed_alone": {ELSEWHERE},
 }
 
