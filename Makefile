@@ -84,8 +84,9 @@ machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STE
 matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, an hour)
 	@MATRIX_ALL=$(ALL) $(PYTEST) -n 2 tests/matrix
 
+# Two tests at once, each worker in a shop of its own. Where the environment names a server there is only one.
 test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20 and nginx)
-	@$(PYTEST) tests/live
+	@$(PYTEST) --durations=15 $(if $(MEDUSA_URL)$(ERPNEXT_URL),,-n 2 --dist worksteal) tests/live
 
 # Installations mostly wait for ticks, so three share two cores. conftest.py starts first what takes longest.
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)

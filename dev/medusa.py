@@ -5,6 +5,7 @@
     python dev/medusa.py down     end it, keep its data        kill   SIGKILL Medusa alone, as a crash would
     python dev/medusa.py status   say what is running          env    print the settings again
     python dev/medusa.py reset    end it and throw its data away
+    python dev/medusa.py beside   while it runs, a second one with an empty shop of its own, until stdin is closed
 
 Belongs here: the packages, the processes and the shop that a test expects to find. PostgreSQL itself: postgres.py.
 Everything created at run time is in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
@@ -24,7 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,9 +229,9 @@ def _choose_port(state: State) -> None:
         state.port = free_port(state.port)
 
 
-def _start(state: State, cluster: Cluster, database: str) -> None:
-    with LOG.open("a") as output:
-        process = subprocess.Popen(  # noqa: S603
+def _serve(state: State, cluster: Cluster, database: str, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("a") as output:
+        return subprocess.Popen(  # noqa: S603
             [_node(), CLI, "start", "-H", "127.0.0.1", "-p", str(state.port)],
             cwd=RUNTIME,
             env=_variables(state, cluster, database),
@@ -240,16 +241,27 @@ def _start(state: State, cluster: Cluster, database: str) -> None:
             # Neither Ctrl-C in this terminal nor its end reaches the server.
             start_new_session=True,
         )
+
+
+def _start(state: State, cluster: Cluster, database: str) -> None:
+    process = _serve(state, cluster, database, LOG)
     start_time = _start_time(process.pid)
     state.process = (process.pid, start_time) if start_time else None
     state.save()
+    try:
+        _await_health(state, process, LOG)
+    except MedusaError:
+        _stop(state)
+        raise
+
+
+def _await_health(state: State, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + BOOT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if _healthy(state):
             return
         time.sleep(0.1)
-    _stop(state)
-    raise MedusaError(f"Medusa did not start within {BOOT_SECONDS} s, or ended at once.\n{_tail(LOG)}")
+    raise MedusaError(f"Medusa did not start within {BOOT_SECONDS} s, or ended at once.\n{_tail(log)}")
 
 
 def _healthy(state: State) -> bool:
@@ -454,6 +466,27 @@ def env(_state: State) -> None:
     print(ENV.read_text(), end="")
 
 
+def beside() -> None:
+    """Serve an empty shop of its own in the same PostgreSQL until stdin is closed. Nothing of it stays."""
+    state = State.load()
+    if not running(state):
+        raise MedusaError("The first Medusa is not running: python dev/medusa.py up")
+    other, cluster = replace(state, port=free_port(None), process=None), _cluster(state)
+    database, log = f"medusa_{other.port}", RUNTIME / f"medusa-{other.port}.log"
+    with _locked():
+        cluster.create_database(database, template=SEED_DATABASE)
+    process = _serve(other, cluster, database, log)
+    try:
+        _await_health(other, process, log)
+        print(f"{other.environment()}MEDUSA_DATABASE_URL={cluster.url(database)}\n", flush=True)
+        sys.stdin.read()
+    finally:
+        process.kill()
+        process.wait()
+        cluster.drop_database(database)
+        log.unlink()
+
+
 COMMANDS: dict[str, Callable[[State], None]] = {
     "up": up,
     "start": up,
@@ -482,11 +515,14 @@ def _locked() -> Iterator[None]:
 def main() -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=COMMANDS)
-    command = COMMANDS[parser.parse_args().command]
+    parser.add_argument("command", choices=[*COMMANDS, "beside"])
+    command = parser.parse_args().command
     try:
+        if command == "beside":
+            beside()
+            return 0
         with _locked():
-            command(State.load())
+            COMMANDS[command](State.load())
     except (MedusaError, PostgresError) as error:
         say(str(error))
         return 1

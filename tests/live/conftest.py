@@ -2,13 +2,18 @@
 
 The ERPNext is the one that ERPNEXT_URL names, else the embedded one. Belongs here: fixtures shared by the live tests.
 Not here: test data - each test makes its own, under a unique prefix, because the shop may be in use by others.
+
+Two tests at once need two shops: the price lists of a shop are one test's at a time. The first worker has the project's
+own Medusa, each other one a Medusa beside it.
 """
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -24,6 +29,8 @@ HERE = Path(__file__).parent
 SCRIPT = HERE.parents[1] / "dev" / "medusa.py"
 # The first start installs Medusa's packages inside the first test that asks for the server.
 FIRST_START_SECONDS = 900
+FIRST_WORKER = "gw0"
+DATABASE = "MEDUSA_DATABASE_URL"
 
 
 @dataclass(frozen=True)
@@ -98,15 +105,50 @@ def medusa_server() -> Iterator[MedusaServer]:
     """The Medusa of the environment if MEDUSA_URL is set, else the project's own, left as it was found."""
     if os.environ.get("MEDUSA_URL"):
         yield MedusaServer.from_lines([f"{name}={value}" for name, value in os.environ.items()])
-        return
+    elif os.environ.get("PYTEST_XDIST_WORKER", FIRST_WORKER) == FIRST_WORKER:
+        with own_medusa() as lines:
+            yield MedusaServer.from_lines(lines)
+    else:
+        with medusa_beside() as lines, pytest.MonkeyPatch.context() as patch:
+            patch.setenv(DATABASE, dict(line.split("=", 1) for line in lines)[DATABASE])
+            yield MedusaServer.from_lines(lines)
+
+
+@contextmanager
+def own_medusa() -> Iterator[list[str]]:
+    """The project's own Medusa, stopped afterwards unless it ran before. Yields its settings."""
     was_running = _script("status").returncode == 0
     started = _script("up")
     if started.returncode != 0:
         pytest.fail(f"The project's own Medusa did not start.\n{started.stderr}", pytrace=False)
-    yield MedusaServer.from_lines(started.stdout.splitlines())
+    yield started.stdout.splitlines()
     if not was_running:
         stopped = _script("down")
         assert stopped.returncode == 0, stopped.stderr
+
+
+@contextmanager
+def medusa_beside() -> Iterator[list[str]]:
+    """One more Medusa, with an empty shop. Yields its settings."""
+    command = [sys.executable, str(SCRIPT), "beside"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        # An empty line is the end of the settings.
+        lines = list(takewhile(str, (line.strip() for line in process.stdout)))
+        if not lines:
+            pytest.fail("A second Medusa did not start: see above.", pytrace=False)
+        yield lines
+        process.stdin.close()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the project's own Medusa for all workers, and stop it after the last one."""
+    is_first_of_many = session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput")
+    if is_first_of_many and not os.environ.get("MEDUSA_URL"):
+        until_the_end = ExitStack()
+        until_the_end.enter_context(own_medusa())
+        session.config.add_cleanup(until_the_end.close)
 
 
 @pytest.fixture
