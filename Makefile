@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 READY := .make/ready
+PACKAGES := -c constraints.txt -e '.[dev]' --config-settings editable_mode=compat
 
 # The first interpreter of a supported version that can make virtual environments. Override: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -39,7 +40,10 @@ $(READY): pyproject.toml constraints.txt
 	or name one: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV) (first time: a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' --config-settings editable_mode=compat
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(PY) $(PACKAGES) || { \
+	echo "uv did not get the packages (it does not read pip's settings): pip tries"; \
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PACKAGES); }
 	@mkdir -p .make && touch $@
 
 $(HOME_DIR)/dagster.yaml: dagster.yaml
