@@ -4,6 +4,7 @@ Belongs here: routes and shapes that the tasks need, and the limits of addresses
 to send or when (sync/). Prices and inventory routes are beside the products' because they share the batch shape.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -39,6 +40,9 @@ PRODUCT_FIELDS = (
 )
 
 
+_ID = re.compile(r"\w{1,100}")
+
+
 class MedusaClient:
     """One Medusa backend, spoken to with a secret API key."""
 
@@ -65,7 +69,7 @@ class MedusaClient:
         Each request is sent when the rows of the one before are taken. Every answer is checked against what was asked:
         some list routes ignore filters they do not know and return everything, which must never be taken for matches.
         """
-        wanted = {value for value in values if value}
+        wanted = {value for value in values if value and (key != "id" or _is_id(value))}
         named = fields if key in fields.split(",") else f"{key},{fields}"
         fixed = {"fields": named, "order": "id", **(more or {})}
         waiting = list(_chunks_by_length(sorted(wanted), key, self._room_for_values(path, fixed)))
@@ -299,6 +303,11 @@ class MedusaClient:
         if len(rows) == 1:
             return rows[0]["id"]
         raise PermanentError(self.http.service, f"GET {path}", f"set {variable}: the shop's {thing} are: {names}")
+
+
+def _is_id(value: object) -> bool:
+    """Return whether Medusa may have given this id: a field of ERPNext may hold any text."""
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
 
 
 def _chunks_by_length(values: Sequence[str], key: str, budget: int) -> Iterator[list[str]]:

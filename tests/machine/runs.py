@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.checks import NOTHING_LEFT
 from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS, task_named
@@ -31,9 +32,11 @@ def _work(task: str) -> dg.JobDefinition:
     definitions, assets = _definitions(), ASSETS[task]
     work = [definitions.resolve_assets_def(key) for key in assets]
     everything = definitions.resolve_implicit_global_asset_job_def()
-    return everything.get_subset(
-        asset_selection=set(assets), asset_check_selection={key for asset in work for key in asset.check_keys}
-    )
+    checks = {key for asset in work for key in asset.check_keys}
+    # What a run leaves for a retry fails it in a step of its own.
+    known = definitions.resolve_asset_graph().asset_check_keys
+    checks |= {dg.AssetCheckKey(key, NOTHING_LEFT) for key in assets} & known
+    return everything.get_subset(asset_selection=set(assets), asset_check_selection=checks)
 
 
 class NightRunner(PlainRunner):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from erp_medusa_sandbox.faults import Fault, SeenRequest
-from tests.matrix.judge import EVERYTHING, fail_with, is_refusal, still_wrong, undisturbed
+from tests.matrix.judge import EVERYTHING, REASON, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
 from tests.matrix.shop import SCENARIOS, Shop, Snapshot
 from tests.support.runs import JobRun
@@ -24,9 +24,6 @@ LONGEST_RUN = 30.0
 
 SAMPLE = 5
 """Pairs of a call and a fault tried of each task where not all are."""
-
-REASON = re.compile("ERPNext|Medusa|documents failed temporarily.*: .+")
-"""What a failure must tell: the server, or the first document with its reason."""
 
 ID = re.compile(r"\b(prod|variant|plist|price|pcol|iitem|sloc|sc|sp|reg)_[0-9A-Z]{20,}")
 PAGE = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"

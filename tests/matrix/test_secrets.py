@@ -10,14 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._serdes import serialize_value
@@ -175,9 +173,9 @@ def test_planted_secrets_are_found_nowhere(
         shown += [str(event) for event in runner.job(TOP_SELLERS).result.all_events]
         monkeypatch.delenv("FRAMES_URL")
         daemon.turn_on_sensor("alerts")
-        with pytest.raises(dg.Failure) as undelivered:
-            daemon.sensor("alerts")
-        shown += traceback.format_exception(undelivered.value)
+        undelivered = daemon.sensor("alerts")[1]
+        assert "receiver 1 of 1 in ALERT_URLS" in undelivered
+        shown.append(undelivered)
         registry = CollectorRegistry()
         registry.register(Metrics(instance))
         shown.append(generate_latest(registry).decode())

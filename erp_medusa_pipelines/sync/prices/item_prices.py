@@ -88,8 +88,8 @@ def _priced_item(row: Mapping[str, Any], today: date) -> PricedItem:
         row["name"],
         row["item_code"],
         row["item_stock_uom"] or row["stock_uom"] or "",
-        row["medusa_variant_id"] or "",
-        template=row["item_variant_of"] or "",
+        str(row["medusa_variant_id"] or ""),
+        template=str(row["item_variant_of"] or ""),
         is_for_sale=for_sale.reason_against(row, today) is None,
     )
 

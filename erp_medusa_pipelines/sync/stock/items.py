@@ -9,6 +9,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.numbers import number
 
 ITEMS_PER_REQUEST = 2000
 FIELDS = (
@@ -50,14 +51,14 @@ def stock_items(erp: ErpNextClient) -> list[StockItem]:
         StockItem(
             row["name"],
             row["item_code"] or "",
-            row["medusa_variant_id"] or "",
+            str(row["medusa_variant_id"] or ""),
             row["website_warehouse"] or templates.get(row["item_variant_of"]) or "",
-            int(row["custom_threshold_qty"] or 0),
+            int(number(row["custom_threshold_qty"])),
             int(bool(row["custom_in_stock"])),
             # An Item that does not exist is counted as before: its Bins may still be there.
             is_stocked=row["item_is_stock_item"] != 0,
             has_batches=bool(row["item_has_batch_no"]),
-            safety_stock=row["item_safety_stock"] or 0.0,
+            safety_stock=number(row["item_safety_stock"]),
         )
         for row in rows
         if row["medusa_variant_id"] or not row["item_has_variants"]

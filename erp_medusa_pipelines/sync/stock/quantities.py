@@ -13,6 +13,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.numbers import number
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
 from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, of_bundle, with_safety
@@ -167,8 +168,8 @@ class QuantityReader:
             for row in self._erp.get_list(
                 "Bin", ["item_code", "warehouse", *columns], filters=[["item_code", "in", some]]
             ):
-                reserved = sum(row[column] or 0.0 for column in columns[1:])
-                rows.append((row["item_code"], row["warehouse"], row["actual_qty"] or 0.0, 0.0, reserved, 0.0))
+                reserved = sum(number(row[column]) for column in columns[1:])
+                rows.append((row["item_code"], row["warehouse"], number(row["actual_qty"]), 0.0, reserved, 0.0))
         frame = pd.DataFrame(rows, columns=pd.Index(["item_code", "warehouse", *COLUMNS]))
         return frame.astype(dict.fromkeys(COLUMNS, "float64"))
 

@@ -1,13 +1,13 @@
 """Failed means failed now: what is green again is not red, and what is red says which batch and why."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
-from erp_medusa_pipelines.orchestration.failed_parts import failed_lately, read_state
+from erp_medusa_pipelines.orchestration.failed_parts import FailedState, failed_lately, read_state
 from erp_medusa_pipelines.orchestration.retries import SENSOR
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
@@ -101,6 +101,20 @@ def test_a_mark_goes_although_the_retry_does_not_evaluate_its_check(daemon: Daem
     daemon.created(EXPORT, "batch_1", status=dg.DagsterRunStatus.CANCELED)
     daemon.sensor(SENSOR)
     assert mark(daemon, "medusa_products", "nothing_rejected") == before
+
+
+def test_a_task_of_every_minute_asks_the_storage_for_its_own_assets_alone(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    def noting(instance: dg.DagsterInstance, batches: Collection[str], assets: Iterable[str]) -> FailedState:
+        asked.update(assets)
+        return read_state(instance, batches, assets)
+
+    monkeypatch.setattr("erp_medusa_pipelines.orchestration.checks.read_state", noting)
+    assert daemon.runner.job("expire_otps").success
+    assert asked == {"expired_otps"}
 
 
 def test_the_check_alone_is_not_green_while_the_work_is_left(daemon: Daemon, medusa: MedusaServer) -> None:

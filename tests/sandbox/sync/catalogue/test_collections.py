@@ -95,3 +95,14 @@ def test_an_id_that_cannot_be_kept_in_erpnext_is_kept_by_the_next_run(
     assert again.metadata(ASSET)["written"] == 0, "the collections are there"
     assert bound(erp) == set(groups)
     assert owners(medusa) == sorted(groups)
+
+
+@pytest.mark.usefixtures("groups")
+def test_a_medusa_that_is_too_old_fails_the_run_in_one_sentence(medusa: MedusaServer, runner: Runner) -> None:
+    said = {"type": "invalid_data", "message": "Invalid request: Unrecognized fields: 'external_id'"}
+    medusa.faults.add(Fault("status", "GET", r"/admin/collections\?.*external_id", status=400, json=said))
+    run = runner.asset(ASSET)
+    assert not run.success
+    assert "this Medusa is older than 2.14, whose collections have no external_id: upgrade it" in run.reasons()[0]
+    medusa.faults.heal()
+    assert owners(medusa) == []
