@@ -1,11 +1,14 @@
 """Fixtures that every suite shares. Which Medusa `medusa` is, tests/sandbox and tests/live say themselves."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from hypothesis import settings
+from sqlalchemy import Engine, event
 
 from tests.support.migrations import read_migrations_once
 from tests.support.runs import Runner
@@ -16,6 +19,13 @@ settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
 
 read_migrations_once()
+
+
+@event.listens_for(Engine, "connect")
+def without_waiting_for_the_disk(connection: Any, _record: Any) -> None:
+    """Instances of tests outlive their processes, not the machine: a seventh of a run is waiting for SQLite's fsync."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture(autouse=True)
