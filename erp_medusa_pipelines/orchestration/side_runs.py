@@ -17,7 +17,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interr
 from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
-from erp_medusa_pipelines.sync.engine.brake import GUARDS, memory_key, memory_keys
+from erp_medusa_pipelines.sync.engine.brake import GUARDS, kept_keys
 from erp_medusa_pipelines.tasks import Task
 
 NOT_COUNTED = frozenset({"requests", "seconds", "items_per_second"})
@@ -148,7 +148,7 @@ def _copy_losses(
     """Copy what the brakes remember of losses: all of it, or one batch's, as runs of other batches note theirs."""
     if source is None or target is None:
         return
-    every = [key for guard in GUARDS for key in ([memory_key(guard, batch)] if batch else memory_keys(guard))]
+    every = [key for guard in GUARDS for key in kept_keys(guard, batch)]
     there, here = state.LossStore(source), state.LossStore(target)
     found, old = there.load(every), here.load(every)
     for key, value in found.items():

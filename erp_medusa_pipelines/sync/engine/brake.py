@@ -25,14 +25,17 @@ list. What ends by its own date, such as a promotion, is no loss: it ends in Med
 
 A batch is a sample of the shop. What it would lose is judged together with what was lost in the last days, and where
 that comes near the limit, the whole shop is counted and decides. So a loss cannot go through in slices, batch by batch
-or night by night: what was stopped is counted anew each night, and what went through is remembered.
+or night by night: what was stopped is counted anew each night, and what went through is remembered. Nor is it hidden
+by what is gained meanwhile, in this batch or in another one: losses are compared with what was there the day before.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from erp_medusa_pipelines.sync.engine.batches import batch_keys
 
 FEW = 10
 """So many losses in the whole shop are no mass loss, unless they are most of it."""
@@ -61,11 +64,19 @@ class Loss:
 
     lost: dict[str, str] = field(default_factory=dict)
     had: set[str] = field(default_factory=set)
+    gained: set[str] = field(default_factory=set)
+    """What the run adds: it makes no loss smaller."""
+
+    @property
+    def left(self) -> int:
+        """Return how many there are after the run."""
+        return len((self.had | self.gained) - self.lost.keys())
 
     def add(self, other: "Loss") -> None:
         """Add the losses of other documents."""
         self.lost.update(other.lost)
         self.had.update(other.had)
+        self.gained.update(other.gained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +124,22 @@ class NoStore:
         """Keep nothing."""
 
 
+SMALL = 20
+"""A shop that had less the day before is only being set up: what it had says nothing."""
+
+
+class Before(NamedTuple):
+    """How many things the last runs of earlier days left: those of the batch, and of the whole shop."""
+
+    own: int
+    shop: int
+
+
 GUARDS = ("prices", "stock", "shown", "missing")
 """Names of those that remember."""
 
 MOST_BATCHES = 256
+_BATCHES = ("", *batch_keys(MOST_BATCHES))
 
 
 @dataclass
@@ -137,7 +160,7 @@ class Memory:
         """Remember these losses of the batch, and forget what it has again."""
         own = memory_key(self.guard, self.batch)
         days = self._in_days(self.store.load([own]).get(own, {}))
-        for identifier in loss.had:
+        for identifier in loss.had | loss.gained:
             days.pop(digest_of(identifier), None)
         days |= dict.fromkeys(map(digest_of, loss.lost), self.today.isoformat())
         self.store.save(own, _by_day(days))
@@ -147,6 +170,36 @@ class Memory:
         own = memory_key(self.guard, self.batch)
         if self.store.load([own]).get(own):
             self.store.save(own, {})
+
+    def before(self, batches: int) -> Before | None:
+        """Return what the last runs of earlier days left, or of how many a loss was stopped that nobody decided on.
+
+        None where not every batch has a run of the last days, or where there was next to nothing.
+        """
+        names = batch_keys(batches) if self.batch and batches > 1 else [self.batch]
+        found = self.store.load([left_key(self.guard, name) for name in names])
+        last = {name: self._last(found.get(left_key(self.guard, name), {}), batches) for name in names}
+        known = [one[0] for one in last.values() if one]
+        shop = [sum(known)] if len(known) == len(names) and sum(known) >= SMALL else []
+        count, _, *stopped = last[self.batch] or [0, 0]
+        return Before(count, min([*shop, *stopped])) if last[self.batch] and shop + stopped else None
+
+    def _last(self, days: Mapping[str, Sequence[int]], batches: int) -> Sequence[int] | None:
+        """Return the newest entry before today, or that of today if a loss was stopped."""
+        first, today = (self.today - REMEMBERED).isoformat(), self.today.isoformat()
+        for day in sorted(days)[::-1]:
+            _, of, *stopped = days[day]
+            if first < day and of == batches and (day < today or (stopped and day == today)):
+                return days[day]
+        return None
+
+    def note_left(self, count: int, batches: int, *, stopped: int | None = None) -> None:
+        """Remember how many the batch has after today's run, and of how many in the shop a loss was `stopped`."""
+        own, first = left_key(self.guard, self.batch), (self.today - REMEMBERED).isoformat()
+        days = {day: kept for day, kept in self.store.load([own]).get(own, {}).items() if day > first}
+        self.store.save(
+            own, {**days, self.today.isoformat(): [count, batches, *([] if stopped is None else [stopped])]}
+        )
 
     def _in_days(self, days: Mapping[str, Iterable[str]]) -> dict[str, str]:
         """Return {digest: day} of the days that count."""
@@ -167,8 +220,18 @@ def memory_key(guard: str, batch: str) -> str:
 
 
 def memory_keys(guard: str) -> list[str]:
-    """Return the keys of all that a guard may remember."""
-    return [memory_key(guard, batch) for batch in ("", *(f"batch_{index}" for index in range(MOST_BATCHES)))]
+    """Return the keys of all losses that a guard may remember."""
+    return [memory_key(guard, batch) for batch in _BATCHES]
+
+
+def left_key(guard: str, batch: str) -> str:
+    """Return the key under which a guard remembers how many things the runs of a batch left."""
+    return f"left/{guard}/{batch}"
+
+
+def kept_keys(guard: str, batch: str | None = None) -> list[str]:
+    """Return the keys of all that a guard may keep, of one batch or of all."""
+    return [key(guard, one) for one in ([batch] if batch else _BATCHES) for key in (memory_key, left_key)]
 
 
 def digest_of(identifier: str) -> str:
@@ -202,29 +265,48 @@ class Guard:
         """
         if self.allowed or self.limit.percent == ALL:
             self.memory.forget()
+            self._note_left(loss.left)
             return None
         if not loss.lost:
+            self._note_left(loss.left)
             return None
-        recent = self.memory.recent()
-        if self._may_be_too_much(loss, recent):
+        recent, before = self.memory.recent(), self._before()
+        if self._may_be_too_much(loss, recent, before):
             shop = in_shop()
             lost = loss.lost if self.named else {**shop.lost, **loss.lost}
             had = shop.had | loss.had
             gone = recent - {digest_of(one) for one in had} if recent else recent
-            if self.limit.exceeds(len(lost) + len(gone), len(had) + len(gone)):
-                return self._error(lost, len(gone), len(had) + len(gone))
+            # What this run or another one of the night has added makes no loss smaller.
+            of = len(had - loss.gained - shop.gained)
+            if before is not None and before.shop < of:
+                of = max(before.shop, len(lost))
+            if self.limit.exceeds(len(lost) + len(gone), of + len(gone)):
+                # Nor does it tomorrow, while nobody has decided.
+                self._note_left(before.own if before else len(loss.had - loss.gained), stopped=of)
+                return self._error(lost, len(gone), of + len(gone))
         self.memory.note(loss)
+        self._note_left(loss.left)
         return None
 
-    def _may_be_too_much(self, loss: Loss, recent: Collection[str]) -> bool:
+    def _before(self) -> Before | None:
+        return None if self.named else self.memory.before(self.batches)
+
+    def _note_left(self, count: int, stopped: int | None = None) -> None:
+        if not self.named:
+            self.memory.note_left(count, self.batches, stopped=stopped)
+
+    def _may_be_too_much(self, loss: Loss, recent: Collection[str], before: Before | None) -> bool:
         most = len(loss.lost) + len(recent)
         if self.named:
             return most > FEW
         if self.batches == 1 and most <= FEWEST:
             return False
+        had = len(loss.had - loss.gained)
+        of_shop = had * self.batches
+        if before is not None:
+            had, of_shop = min(had, before.own), min(of_shop, before.shop)
         # Batches are equal samples of a shop.
-        share, of_shop = len(loss.had) * self.limit.percent, len(loss.had) * self.batches * self.limit.percent
-        return len(loss.lost) * 100 > share or most * 100 * NEAR > of_shop
+        return len(loss.lost) * 100 > had * self.limit.percent or most * 100 * NEAR > of_shop * self.limit.percent
 
     def _error(self, lost: Mapping[str, str], before: int, of: int) -> MassLossError:
         limit = self.limit

@@ -50,6 +50,8 @@ class Losses:
         plan.shown |= {entry.currency for entry in replaced if entry.is_live}
         had = plan.had_price or bool(plan.shown)
         self._add(plan.variant_id, item_code, plan.stale, replaced, had=had, loses=plan.loses_price)
+        if plan.stays_shown and not had:
+            self.loss.gained.add(plan.variant_id)
 
     def add_unwanted(self, entries: Entries) -> None:
         """Note entries of items that are no longer exported, and of variants that are gone."""
@@ -75,7 +77,8 @@ def without_hidden(loss: Loss, medusa: MedusaClient) -> Loss:
     """Return these losses without variants that no customer sees: their product is a draft, or gone."""
     shown = medusa.shown_variants(loss.lost) if loss.lost else set()
     hidden = loss.lost.keys() - shown
-    return Loss({each: name for each, name in loss.lost.items() if each in shown}, loss.had - hidden)
+    lost = {each: name for each, name in loss.lost.items() if each in shown}
+    return Loss(lost, loss.had - hidden, loss.gained)
 
 
 @dataclass(frozen=True)

@@ -179,9 +179,10 @@ class StockSync(BatchSync):
                 self.report.count(what, number)
             unchanged += plan.counts["unchanged"]
             levels += plan.write
-            # What is restocked is lost no more.
-            if plan.before > 0 or plan.after > 0:
+            if plan.before > 0:
                 loss.had.add(name)
+            elif plan.after > 0:
+                loss.gained.add(name)
             if plan.sells_out:
                 loss.lost[name] = name
         # The total is known only now.

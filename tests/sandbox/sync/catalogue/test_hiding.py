@@ -1,9 +1,11 @@
 """Runs that would hide many products from customers, for whatever reason."""
 
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 
+from erp_medusa_pipelines.sync.engine import brake
 from tests.support.catalogue import Catalogue
 from tests.support.nights import BATCHES
 from tests.support.runs import JobRun, Runner
@@ -14,10 +16,14 @@ HIDDEN = "products would be hidden from customers"
 
 
 @pytest.fixture
-def items(erp: ErpServer, shop_env: Any, runner: Runner) -> list[str]:
+def catalogue(erp: ErpServer) -> Catalogue:
+    return Catalogue(erp.store)
+
+
+@pytest.fixture
+def items(catalogue: Catalogue, shop_env: Any, runner: Runner) -> list[str]:
     """Thirty exported items, in one batch."""
     shop_env.setenv("EXPORT_BATCHES", "1")
-    catalogue = Catalogue(erp.store)
     made = catalogue.items(30, catalogue.group("Shown"))
     assert runner.assets(["medusa_collections", "medusa_products"], "batch_0").success
     return made
@@ -140,3 +146,32 @@ def test_thirty_of_thirty_keep_their_descriptions_until_somebody_allows_it(
     assert {f"New {name}" for name in items} <= titles, "what takes nothing away was sent"
     assert updates(runner, allow_hiding=True).success
     assert described() == 0
+
+
+class Yesterday(datetime):
+    """The clock of a run of the night before."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Yesterday":
+        return cls.fromtimestamp(datetime.now(tz).timestamp(), tz) - timedelta(days=1)
+
+
+def test_a_catalogue_that_is_imported_in_the_same_night_hides_no_loss(
+    items: list[str],
+    catalogue: Catalogue,
+    erp: ErpServer,
+    medusa: MedusaServer,
+    runner: Runner,
+    shop_env: pytest.MonkeyPatch,
+) -> None:
+    """20 of 130 would be few; of what customers saw the day before they are most."""
+    with shop_env.context() as patch:
+        patch.setattr(brake, "datetime", Yesterday)
+        assert updates(runner).success
+    catalogue.items(100, catalogue.group("Imported"))
+    unpublish(erp, items[:20])
+    for _try in range(2):
+        assert runner.asset("medusa_products", "batch_0").success
+        run = updates(runner)
+        assert f"20 of 30 {HIDDEN}" in run.failure("medusa_product_updates").description
+        assert visible(medusa) == 130

@@ -127,3 +127,18 @@ def test_losses_in_slices_are_counted_together(shop: PricedShop, runner: Runner)
         assert run.success == passes
         assert passes or f"{8 * night + 8} of 60 items would lose their only price, 8 of them" in text_of(run)
     assert [shop.shown(item) for item in items] == [*[None] * 8, *[10] * 52]
+
+
+def test_first_prices_of_other_items_hide_no_loss(shop: PricedShop, runner: Runner) -> None:
+    items = exported(shop, runner)
+    others = [shop.item() for _ in range(60)]
+    assert runner.job(EXPORT, "batch_0").success
+    for row in shop.erp.store.rows("Item Price"):
+        shop.erp.store.delete("Item Price", row["name"])
+    for item in others:
+        shop.price(item, 3, since=-1)
+    for _night in range(2):
+        run = started(runner)
+        assert not run.success
+        assert "12 of 12 items would lose their only price" in text_of(run)
+    assert [shop.shown(item) for item in (*items, *others)] == [*[10] * 12, *[3] * 60]

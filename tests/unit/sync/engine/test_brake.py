@@ -88,3 +88,56 @@ def test_of_named_documents_a_few_go_through_and_many_are_judged_by_the_shop() -
     refused = guard(Kept(), named=True).refusal(loss(0, 11, of=11), lambda: loss(0, 11, of=20))
     assert "11 of 20" in str(refused)
     assert guard(Kept(), named=True).refusal(loss(0, 11, of=11), lambda: loss(0, 50)) is None
+
+
+def numbers(first: int, last: int) -> set[str]:
+    return set(map(str, range(first, last)))
+
+
+def test_what_a_run_adds_makes_its_own_loss_no_smaller() -> None:
+    """The gains are counted by themselves, or are among what the shop shows by now."""
+    of_batch = Loss({str(number): "" for number in range(12)}, numbers(0, 12), numbers(100, 200))
+    refused = guard(Kept()).refusal(of_batch, lambda: Loss(of_batch.lost, numbers(0, 12) | numbers(100, 200)))
+    assert "12 of 12 items" in str(refused)
+
+
+def test_what_was_added_since_the_day_before_makes_no_loss_smaller_however_often_it_is_tried() -> None:
+    store = Kept()
+    for batch in ("batch_0", "batch_1"):
+        of_batch = numbers(0, 20) if batch == "batch_0" else numbers(20, 40)
+        assert guard(store, batch, day=1, batches=2).refusal(Loss({}, of_batch), no_count) is None
+    # A catalogue is imported in the same night, into both batches; what was there before is to go.
+    gone = {str(number): f"ITEM-{number}" for number in range(12)}
+    shop = Loss(gone, numbers(0, 200))
+    for day in range(2, 20):
+        assert guard(store, "batch_1", day=day, batches=2).refusal(Loss({}, numbers(20, 140)), no_count) is None
+        refused = guard(store, "batch_0", day=day, batches=2).refusal(Loss(gone, numbers(0, 100)), lambda: shop)
+        assert "12 of 40 items" in str(refused)
+    allowed = guard(store, "batch_0", day=20, batches=2, allowed=True)
+    assert allowed.refusal(Loss(gone, numbers(0, 100)), no_count) is None
+    # Somebody has decided: what the shop has by now is what counts.
+    later = Loss({str(number): "" for number in range(12, 24)}, numbers(12, 100))
+    shop = Loss(later.lost, numbers(12, 200))
+    assert guard(store, "batch_0", day=21, batches=2).refusal(later, lambda: shop) is None
+
+
+def test_a_shop_that_has_grown_may_lose_as_much_as_one_of_its_size_on_the_next_day() -> None:
+    store = Kept()
+    assert guard(store, day=1).refusal(Loss({}, numbers(0, 30)), no_count) is None
+    assert guard(store, day=2).refusal(Loss({}, numbers(0, 100)), no_count) is None
+    lost = Loss({str(number): "" for number in range(15)}, numbers(0, 100))
+    assert guard(store, day=3).refusal(lost, lambda: lost) is None
+
+
+def test_a_few_items_of_the_first_days_say_nothing() -> None:
+    store = Kept()
+    assert guard(store, day=1).refusal(Loss({}, numbers(0, 5)), no_count) is None
+    lost = Loss({str(number): "" for number in range(15)}, numbers(0, 1000))
+    assert guard(store, day=2).refusal(lost, lambda: lost) is None
+
+
+def test_another_number_of_batches_is_another_count() -> None:
+    store = Kept()
+    assert guard(store, day=1, batches=4).refusal(Loss({}, numbers(0, 30)), no_count) is None
+    lost = Loss({str(number): "" for number in range(15)}, numbers(0, 100))
+    assert guard(store, day=2).refusal(lost, lambda: lost) is None
