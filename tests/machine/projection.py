@@ -1,4 +1,4 @@
-"""What Medusa must show according to ERPNext now, and what it does show.
+"""What a customer must be able to buy according to ERPNext now, and what the Store API offers.
 
 Belongs here: reading both and describing the differences. Does not belong here: their causes (world.py).
 """
@@ -7,60 +7,69 @@ import math
 from typing import Any
 
 from tests.machine.world import WAREHOUSE, World
-from tests.support.catalogue import PRICE_LIST
 
-FIELDS = (
-    "id,title,status,external_id,collection.title,images.url,sales_channels.id,"
-    "variants.id,variants.sku,variants.barcode,variants.inventory_items.inventory_item_id,"
-    "variants.inventory_items.inventory.sku,variants.inventory_items.inventory.location_levels.*"
+SEEN = (
+    "id,external_id,title,collection.title,images.url,variants.id,variants.sku,*variants.calculated_price,"
+    "+variants.inventory_quantity"
 )
+"""What a customer sees."""
+BEHIND = (
+    "id,status,external_id,variants.id,variants.sku,variants.barcode,variants.inventory_items.inventory_item_id,"
+    "variants.inventory_items.inventory.sku"
+)
+"""What must be right behind it."""
 
 
 def differences(world: World) -> list[str]:
-    """Return all differences; empty when Medusa equals the projection of ERPNext."""
+    """Return all differences; empty when customers can buy what ERPNext would sell, and nothing else."""
     found: list[str] = []
-    shown = _products(world)
-    owners: dict[str, list[dict[str, Any]]] = {}
-    for product in shown:
-        owners.setdefault(product["external_id"] or "", []).append(product)
+    query = {"region_id": world.medusa.region_id, "fields": SEEN, "limit": 1000}
+    offered: dict[str, list[dict[str, Any]]] = {}
+    for product in world.medusa.store("GET", "/store/products", params=query).json()["products"]:
+        offered.setdefault(product["external_id"] or product["id"], []).append(product)
+    behind = {
+        product["id"]: product
+        for product in world.medusa.admin("GET", "/admin/products", params={"fields": BEHIND, "limit": 10_000})[
+            "products"
+        ]
+    }
+    taken = {variant["barcode"] for one in world.by_hand() for variant in one["variants"]}
     published = world.names(published=1)
     for name in published:
-        products = owners.get(name, [])
+        products = offered.get(name, [])
         if len(products) != 1:
-            found.append(f"{name} has {len(products)} products: {[(p['id'], p['status']) for p in products]}")
+            found.append(f"{name} is offered {len(products)} times")
             continue
-        found += [f"{name}: {text}" for text in _one(world, name, products[0])]
+        found += [f"{name}: {text}" for text in _one(world, name, products[0], behind[products[0]["id"]], taken)]
+    found += [f"{name} is offered, and not published" for name in offered if name not in published]
+    made = [product["external_id"] for product in behind.values() if product["external_id"] in published]
+    found += [f"{name} has several products" for name in {each for each in made if made.count(each) > 1}]
     ids = [world.row(name)["medusa_id"] for name in world.names() if world.row(name)["medusa_id"]]
     found += [f"product {one} is claimed by several Website Items" for one in {i for i in ids if ids.count(i) > 1}]
-    for product in shown:
-        if product["status"] == "published" and product["external_id"] not in published:
-            found.append(f"product {product['id']} of {product['external_id']!r} is still published")
+    found += [f"{name}: the mark of staff is gone" for name in world.marks - world.marked() if name in world.names()]
     return found
 
 
-def _products(world: World) -> list[dict[str, Any]]:
-    return world.medusa.admin("GET", "/admin/products", params={"fields": FIELDS, "limit": 10_000})["products"]
-
-
-def _one(world: World, name: str, product: dict[str, Any]) -> list[str]:
+def _one(world: World, name: str, product: dict[str, Any], behind: dict[str, Any], taken: set[str | None]) -> list[str]:
     row = world.row(name)
-    texts = []
-    if len(product["variants"]) != 1:
-        return [f"product {product['id']} has {len(product['variants'])} variants"]
-    (variant,) = product["variants"]
-    group = row["item_group"]
+    if len(behind["variants"]) != 1:
+        return [f"product {product['id']} has {len(behind['variants'])} variants"]
+    (seen,), (variant,) = product["variants"], behind["variants"]
+    price, links = seen["calculated_price"], variant["inventory_items"]
+    barcode = _barcode(world, row["item_code"])
     expected = {
-        "status": ("published", product["status"]),
         "medusa_id": (product["id"], row["medusa_id"]),
         "medusa_variant_id": (variant["id"], row["medusa_variant_id"]),
         "sku": (row["item_code"], variant["sku"]),
-        "barcode": (_barcode(world, row["item_code"]), variant["barcode"]),
-        "collection": (group, (product["collection"] or {}).get("title")),
-        "price": (_price(world, row["item_code"]), _shown_price(world, product["id"])),
+        "collection": (row["item_group"], (product["collection"] or {}).get("title")),
+        "price": (_price(world, row["item_code"]), price and price["calculated_amount"]),
+        "pieces": (_pieces(world, row["item_code"]), seen["inventory_quantity"]),
         "pictures": _pictures(world, name, len(product["images"])),
-        **_stock(world, row["item_code"], variant),
+        "inventory sku": ([row["item_code"]], [link["inventory"]["sku"] for link in links]),
     }
-    texts += [
+    if barcode not in taken:
+        expected["barcode"] = (barcode, variant["barcode"])
+    texts = [
         f"{key}: should be {wanted!r}, is {there!r}" for key, (wanted, there) in expected.items() if wanted != there
     ]
     if product["title"] not in _titles(world, name, product["id"]):
@@ -69,10 +78,10 @@ def _one(world: World, name: str, product: dict[str, Any]) -> list[str]:
 
 
 def _titles(world: World, name: str, product_id: str) -> set[str]:
-    """A title typed in Medusa stays until ERPNext's changes."""
+    """A title typed in Medusa stays until ERPNext's changes, unless ERPNext's always counts."""
     title = world.row(name)["web_item_name"]
     edit = world.edits.get(product_id)
-    if edit and edit.erp_title == title:
+    if world.keeps_titles and edit and edit.erp_title == title:
         return {title, edit.title}
     return {title}
 
@@ -83,17 +92,8 @@ def _barcode(world: World, code: str) -> str | None:
 
 
 def _price(world: World, code: str) -> float | None:
-    rows = world.erp.store.rows("Item Price", item_code=code, price_list=PRICE_LIST)
+    rows = world.erp.store.rows("Item Price", item_code=code, price_list=world.price_list)
     return rows[0]["price_list_rate"] if rows else None
-
-
-def _shown_price(world: World, product_id: str) -> float | None:
-    params = {"region_id": world.medusa.region_id, "fields": "id,*variants.calculated_price"}
-    answer = world.medusa.store("GET", f"/store/products/{product_id}", params=params)
-    if answer.status_code != 200:
-        return None
-    calculated = answer.json()["product"]["variants"][0]["calculated_price"]
-    return calculated["calculated_amount"] if calculated else None
 
 
 def _pictures(world: World, name: str, shown: int) -> tuple[int, int]:
@@ -102,13 +102,6 @@ def _pictures(world: World, name: str, shown: int) -> tuple[int, int]:
     return (shown if now <= shown <= ever else now), shown
 
 
-def _stock(world: World, code: str, variant: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _pieces(world: World, code: str) -> int:
     rows = world.erp.store.rows("Bin", item_code=code, warehouse=WAREHOUSE)
-    quantity = max(0, math.floor(sum(row["actual_qty"] for row in rows)))
-    links = variant["inventory_items"]
-    levels = [level for link in links for level in link["inventory"]["location_levels"]]
-    return {
-        "inventory items": (1, len(links)),
-        "inventory sku": ([code], [link["inventory"]["sku"] for link in links]),
-        "stock": ([quantity], [level["stocked_quantity"] for level in levels]),
-    }
+    return max(0, math.floor(sum(row["actual_qty"] for row in rows)))

@@ -19,15 +19,18 @@ ASSETS = {task.name: [dg.AssetKey(name) for name in task.assets] for task in TAS
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-@cache
 def _definitions() -> dg.Definitions:
+    return _definitions_of(load_settings().export_batches)
+
+
+@cache
+def _definitions_of(_batches: int) -> dg.Definitions:
     # Imported late: the module reads the environment. Servers are looked up when a run opens them.
     from erp_medusa_pipelines.definitions import build_defs
 
     return build_defs()
 
 
-@cache
 def _work(task: str) -> dg.JobDefinition:
     definitions, assets = _definitions(), ASSETS[task]
     work = [definitions.resolve_assets_def(key) for key in assets]

@@ -35,4 +35,4 @@ def open_world(
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
-        yield World(erp, medusa, store, runs())
+        yield World(erp, medusa, store, runs(), patch)

@@ -1,4 +1,4 @@
-"""A shop's year in any order: whatever happened, some nights later Medusa equals ERPNext and nothing is written.
+"""A shop's year in any order: some nights later customers can buy what ERPNext sells, and nothing is written any more.
 
 Each example is a random sequence of what staff, admins, backups and failing networks do, with runs of any task for any
 batch in between. MACHINE_EXAMPLES and MACHINE_STEPS make it longer (`make machine`).
@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from erp_medusa_sandbox import way
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import Document
 from tests.machine.projection import differences
 from tests.machine.servers import open_world
-from tests.machine.world import BATCHES, NIGHT, World
+from tests.machine.world import BATCHES, CLINICS, NIGHT, World
+from tests.support.catalogue import PRICE_LIST
 
 NIGHTS_TO_SETTLE = 4
 RANDOMLY = "MACHINE_EXAMPLES" in os.environ
@@ -29,10 +31,15 @@ EXAMPLES = max(2, int(os.environ.get("MACHINE_EXAMPLES", "0")) // SEEDS)
 STEPS = int(os.environ.get("MACHINE_STEPS", "25"))
 
 groups = st.integers(0, 2)
-batches = st.sampled_from(BATCHES)
+batches = st.integers(0, len(BATCHES) - 1)
 choice = st.integers(0, 10_000)
 rates = st.sampled_from([0.005, 1.25, 12.345, 290.744])
 quantities = st.sampled_from([-2.0, 0.0, 0.5, 3.0, 23.0])
+
+
+def tight(**requests: Any) -> Fault:
+    """A proxy that takes next to nothing: 413."""
+    return way.largest_body(1500, **requests)
 
 
 class ShopMachine(RuleBasedStateMachine):
@@ -59,6 +66,9 @@ class ShopMachine(RuleBasedStateMachine):
         names = self.world.exported()
         return names[number % len(names)]
 
+    def batch(self, number: int) -> str:
+        return self.world.batches[number % len(self.world.batches)]
+
     @property
     def has_items(self) -> bool:
         return bool(self.world.names())
@@ -71,6 +81,7 @@ class ShopMachine(RuleBasedStateMachine):
 
     @initialize()
     def open_with_three_items(self) -> None:
+        self.world.furnish()
         for number in range(3):
             self.world.add_item(number, rate=1.5 + number, quantity=5, picture=number == 0)
 
@@ -149,6 +160,29 @@ class ShopMachine(RuleBasedStateMachine):
     def move_barcode(self, number: int) -> None:
         self.world.move_barcode(self.any_item(number), self.any_item(number + 1))
 
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def mark_for_clearance(self, number: int) -> None:
+        self.world.mark_for_clearance(self.any_item(number))
+
+    # --- settings that change between two nights ----------------------------------------------------------------
+
+    @rule(name=st.sampled_from([PRICE_LIST, CLINICS]))
+    def set_price_list(self, name: str) -> None:
+        self.world.set_price_list(name)
+
+    @rule(number=st.integers(1, 2))
+    def set_batches(self, number: int) -> None:
+        self.world.set_batches(number)
+
+    @rule(north=st.booleans())
+    def set_location(self, north: bool) -> None:
+        self.world.set_location(north)
+
+    @rule(keeps=st.booleans())
+    def set_title_policy(self, keeps: bool) -> None:
+        self.world.set_title_policy(keeps)
+
     # --- admins in Medusa -------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.has_exported)
@@ -165,6 +199,15 @@ class ShopMachine(RuleBasedStateMachine):
     @rule(number=choice)
     def set_sku_in_medusa(self, number: int) -> None:
         self.world.set_sku_in_medusa(self.exported_item(number))
+
+    @precondition(lambda self: self.has_items)
+    @rule(number=choice)
+    def make_by_hand(self, number: int) -> None:
+        self.world.make_by_hand(self.any_item(number))
+
+    @rule()
+    def remove_by_hand(self) -> None:
+        self.world.remove_by_hand()
 
     @precondition(lambda self: self.has_exported)
     @rule(number=choice)
@@ -197,13 +240,35 @@ class ShopMachine(RuleBasedStateMachine):
     # --- runs -------------------------------------------------------------------------------------------------
 
     @rule(job=st.sampled_from(NIGHT), batch=batches)
-    def run(self, job: str, batch: str) -> None:
-        assert self.world.planned_run(job, batch) == []
+    def run(self, job: str, batch: int) -> None:
+        assert self.world.planned_run(job, self.batch(batch)) == []
 
     @rule(job=st.sampled_from(NIGHT), batch=batches, requests=st.integers(0, 25))
-    def power_cut(self, job: str, batch: str, requests: int) -> None:
+    def power_cut(self, job: str, batch: int, requests: int) -> None:
         with self.world.power_cut(requests):
-            self.world.run(job, batch)
+            self.world.run(job, self.batch(batch))
+
+    @rule(
+        job=st.sampled_from(NIGHT),
+        batch=batches,
+        server=st.sampled_from(["medusa", "erp"]),
+        method=st.sampled_from([None, "GET", "POST"]),
+        answer=st.sampled_from([*way.CLOSED, way.answer_withheld, way.reset_before_headers, tight]),
+        skip=st.integers(0, 15),
+        times=st.integers(1, 6) | st.none(),
+    )
+    def something_in_between(
+        self,
+        job: str,
+        batch: int,
+        server: str,
+        method: str | None,
+        answer: Any,
+        skip: int,
+        times: int | None,
+    ) -> None:
+        with self.world.trouble(answer(method=method, skip=skip, times=times), on=server):
+            self.world.run(job, self.batch(batch))
 
     @rule(
         job=st.sampled_from(NIGHT),
@@ -215,11 +280,11 @@ class ShopMachine(RuleBasedStateMachine):
         times=st.integers(1, 6),
     )
     def trouble(
-        self, job: str, batch: str, server: str, method: str | None, action: Any, skip: int, times: int
+        self, job: str, batch: int, server: str, method: str | None, action: Any, skip: int, times: int
     ) -> None:
         fault = Fault(action, method=method, skip=skip, times=times, status=503)
         with self.world.trouble(fault, on=server):
-            self.world.run(job, batch)
+            self.world.run(job, self.batch(batch))
 
     # --- and in the end ---------------------------------------------------------------------------------------
 

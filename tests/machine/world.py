@@ -4,6 +4,7 @@ Belongs here: the actions of both sides. Does not belong here: their order (test
 result (projection.py).
 """
 
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -34,6 +35,9 @@ EXPORT = "export_items_and_images_custom"
 PRICES = "sync_missing_prices_to_medusa"
 STOCK = "update_webitem_stock"
 ORPHANS = "find_orphaned_products"
+CLEARANCE = "fetch_clearance_items"
+CLINICS = "Clinics"
+EXPIRING, CLEARANCE_ROW = "Expiring Items", "Expiring Items Table"
 NIGHT = (STOCK, PRICES, EXPORT)
 IDS = ("medusa_id", "medusa_variant_id")
 PERCENT = "MISSING_PRODUCTS_PERCENT"
@@ -58,9 +62,15 @@ class World:
     """The actions. Website Items are named by their document names."""
 
     def __init__(
-        self, erp: ErpServer, medusa: MedusaServer, medusa_store: MedusaStore, runner: NightRunner | QuietRunner
+        self,
+        erp: ErpServer,
+        medusa: MedusaServer,
+        medusa_store: MedusaStore,
+        runner: NightRunner | QuietRunner,
+        environment: pytest.MonkeyPatch,
     ) -> None:
         self.erp = erp
+        self.environment = environment
         self.medusa = medusa
         self.medusa_store = medusa_store
         self.runner = runner
@@ -81,6 +91,45 @@ class World:
         erp.store.insert(
             "Warehouse", name=WAREHOUSE, warehouse_name="Main", parent_warehouse=None, lft=1, rgt=2, is_group=0
         )
+        self.price_list = PRICE_LIST
+        self.batches = BATCHES
+        self.keeps_titles = True
+        """Whether a title typed in Medusa stays until ERPNext's changes."""
+        self.marks: set[str] = set()
+        """Website Items that staff put on clearance."""
+        self.north = ""
+        """A second stock location."""
+
+    def furnish(self) -> None:
+        """Add what settings and staff may turn to: a second price list, a second location, clearance."""
+        store = self.erp.store
+        store.insert("Price List", name=CLINICS, price_list_name=CLINICS, enabled=1, selling=1, currency="OMR")
+        store.insert(EXPIRING, modified="2026-01-01 00:00:00.000000")
+        store.insert("Homepage Landing", name="Active Homepage Landing")
+        location = self.medusa.admin("POST", "/admin/stock-locations", json={"name": "North"})["stock_location"]
+        self.north = location["id"]
+        channel = {"add": [self.medusa.sales_channel_id]}
+        self.medusa.admin("POST", f"/admin/stock-locations/{self.north}/sales-channels", json=channel)
+
+    # --- settings -------------------------------------------------------------------------------------------
+
+    def set_price_list(self, name: str) -> None:
+        """From now on customers are asked the prices of this list."""
+        self.price_list = name
+        self.environment.setenv("ERPNEXT_PRICE_LIST", name)
+
+    def set_batches(self, number: int) -> None:
+        self.batches = BATCHES[:number]
+        self.environment.setenv("EXPORT_BATCHES", str(number))
+
+    def set_location(self, north: bool) -> None:
+        """The warehouse's stock is at the one location of Medusa, or at the other."""
+        places = {WAREHOUSE: self.north} if north else {}
+        self.environment.setenv("WAREHOUSE_STOCK_LOCATIONS", json.dumps(places))
+
+    def set_title_policy(self, keeps: bool) -> None:
+        self.keeps_titles = keeps
+        self.environment.setenv("FIELD_POLICIES", json.dumps({} if keeps else {"title": "overwrite"}))
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -133,16 +182,27 @@ class World:
     def set_price(self, name: str, rate: float) -> None:
         """The one standing price of the item."""
         code = self.row(name)["item_code"]
-        rows = self.erp.store.rows("Item Price", item_code=code, price_list=PRICE_LIST)
+        rows = self.erp.store.rows("Item Price", item_code=code, price_list=self.price_list)
         if rows:
             self.save("Item Price", rows[0]["name"], price_list_rate=rate)
             return
-        values = {"item_code": code, "price_list": PRICE_LIST, "uom": "Nos", "currency": "OMR", "selling": 1}
+        values = {"item_code": code, "price_list": self.price_list, "uom": "Nos", "currency": "OMR", "selling": 1}
         self.erp.store.insert("Item Price", name=f"price-{next(self.numbers):05d}", price_list_rate=rate, **values)
 
     def drop_price(self, name: str) -> None:
         for row in self.erp.store.rows("Item Price", item_code=self.row(name)["item_code"]):
             self.erp.store.delete("Item Price", row["name"])
+
+    def mark_for_clearance(self, name: str) -> None:
+        """A row of Expiring Items without a date, which shows the item."""
+        self.marks.add(name)
+        row = {"parent": EXPIRING, "parenttype": EXPIRING, "parentfield": "expiring_items"}
+        number = len(self.erp.store.rows(CLEARANCE_ROW)) + 1
+        self.erp.store.insert(CLEARANCE_ROW, website_item=name, show=1, idx=number, **row)
+
+    def marked(self) -> set[str]:
+        """Website Items whose row of staff is there."""
+        return {row["website_item"] for row in self.erp.store.rows(CLEARANCE_ROW) if row["show"]}
 
     def set_stock(self, name: str, quantity: float) -> None:
         code = self.row(name)["item_code"]
@@ -226,9 +286,11 @@ class World:
         for code in {sender, receiver}:
             for row in store.rows("Item Barcode", parent=code):
                 store.delete("Item Barcode", row["name"])
-        barcode = moved[0] if moved else f"BAR{next(self.numbers):07d}"
-        place = {"parent": receiver, "parenttype": "Item", "parentfield": "barcodes", "idx": 1}
-        store.insert("Item Barcode", name=f"bar-{next(self.numbers):05d}", barcode=barcode, **place)
+        self._give_barcode(receiver, moved[0] if moved else f"BAR{next(self.numbers):07d}")
+
+    def _give_barcode(self, code: str, barcode: str) -> None:
+        place = {"parent": code, "parenttype": "Item", "parentfield": "barcodes", "idx": 1}
+        self.erp.store.insert("Item Barcode", name=f"bar-{next(self.numbers):05d}", barcode=barcode, **place)
 
     def _erp(self, method: str, path: str, **options: Any) -> None:
         headers = {"Authorization": f"token {self.erp.key}:{self.erp.secret}", "Accept": "application/json"}
@@ -251,6 +313,28 @@ class World:
         row = self.row(name)
         path = f"/admin/products/{row['medusa_id']}/variants/{row['medusa_variant_id']}"
         self.medusa.admin("POST", path, json={"sku": f"BY-HAND-{next(self.numbers)}"})
+
+    def make_by_hand(self, name: str) -> None:
+        """A product of an admin's own has the barcode that the Item gets in ERPNext afterwards."""
+        number = next(self.numbers)
+        barcode = f"HAND{number:07d}"
+        variant = {"title": "One", "sku": f"HAND-{number}", "barcode": barcode, "options": {"Kind": "One"}}
+        body = {"title": f"Hand-made {number}", "options": [{"title": "Kind", "values": ["One"]}]}
+        self.medusa.admin("POST", "/admin/products", json={**body, "variants": [{**variant, "prices": []}]})
+        code = self.row(name)["item_code"]
+        for row in self.erp.store.rows("Item Barcode", parent=code):
+            self.erp.store.delete("Item Barcode", row["name"])
+        self._give_barcode(code, barcode)
+
+    def remove_by_hand(self) -> None:
+        """The admin deletes what was made by hand."""
+        for product in self.by_hand():
+            self.medusa.admin("DELETE", f"/admin/products/{product['id']}")
+
+    def by_hand(self) -> list[dict[str, Any]]:
+        query = {"fields": "id,title,external_id,variants.barcode", "limit": 1000}
+        found = self.medusa.admin("GET", "/admin/products", params=query)["products"]
+        return [one for one in found if not one["external_id"] and one["title"].startswith("Hand-made")]
 
     def delete_in_medusa(self, name: str) -> None:
         self.medusa.admin("DELETE", f"/admin/products/{self.row(name)['medusa_id']}")
@@ -276,6 +360,7 @@ class World:
     def restore_erp(self, backup: sqlite3.Connection) -> None:
         with self.erp.store.lock:
             backup.backup(self.erp.store._db)
+        self.marks = self.marked()
 
     def back_up_medusa(self) -> dict[str, dict[str, Document]]:
         # Documents are replaced, never changed in place.
@@ -324,12 +409,14 @@ class World:
         return run
 
     def night(self) -> list[JobRun]:
-        """Run all batches of the export, which includes prices and stock, and the search for orphans."""
-        return [*(self.meant_run(EXPORT, batch) for batch in BATCHES), self.meant_run(ORPHANS, None)]
+        """Run all batches of the export, which includes prices and stock, and what is for the whole shop."""
+        exports = [self.meant_run(EXPORT, batch) for batch in self.batches]
+        others = (ORPHANS, *([CLEARANCE] if self.north else []))
+        return [*exports, *(self.meant_run(task, None) for task in others)]
 
     def planned_night(self) -> list[str]:
         """Run the same, each run planned right before. Return where one did something else than planned."""
-        runs = [*((EXPORT, batch) for batch in BATCHES), (ORPHANS, None)]
+        runs = [*((EXPORT, batch) for batch in self.batches), (ORPHANS, None)]
         return [wrong for job, batch in runs for wrong in self.planned_run(job, batch)]
 
     @contextmanager
