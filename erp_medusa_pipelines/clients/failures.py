@@ -29,8 +29,8 @@ from urllib3.exceptions import SSLError as Urllib3SSLError
 from erp_medusa_pipelines.clients.origin import foreign_reason, is_own_refusal, is_unknown_route
 from erp_medusa_pipelines.clients.rights import role_for
 
-OLDEST_MEDUSA = "2.14"
-"""The oldest Medusa that works."""
+OLDEST_MEDUSA = "2.17"
+"""The oldest Medusa that works: 2.16 takes handles in any script, 2.17 adds options to products that lost theirs."""
 
 Verdict = Literal["retry", "rate_limited", "permanent", "access", "too_large", "foreign"]
 

@@ -18,7 +18,6 @@ from erp_medusa_pipelines.clients.failures import (
     is_blocked,
 )
 from erp_medusa_pipelines.clients.http import HttpClient
-from erp_medusa_pipelines.clients.origin import is_unknown_route
 from erp_medusa_pipelines.settings import variable_name
 
 Row = dict[str, Any]
@@ -226,17 +225,10 @@ class MedusaClient:
     def add_option(self, product_id: str, title: str, values: Sequence[str]) -> None:
         """Add an option to one product; variants that exist keep what they have.
 
-        Exclusive: otherwise Medusa makes it one for all products, and refuses the next one of this title. Before 2.17
-        every option belonged to one product, and had a route that is gone since.
+        Exclusive: otherwise Medusa makes it one for all products, and refuses the next one of this title.
         """
-        option, path = {"title": title, "values": list(values)}, f"/admin/products/{product_id}/options"
-        try:
-            body = {"add": [{**option, "is_exclusive": True}]}
-            self.send("POST", f"{path}/batch?fields=id", body, gives="product")
-        except ApiError as error:
-            if not is_unknown_route(error.service, error.status, error.exc_type):
-                raise
-            self.send("POST", f"{path}?fields=id", option, gives="product")
+        body = {"add": [{"title": title, "values": list(values), "is_exclusive": True}]}
+        self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body, gives="product")
 
     def give_price_sets(self, variants: Sequence[tuple[str, str]]) -> None:
         """Give price sets, without prices, to variants (variant, its product) that have none, all or nothing.

@@ -94,6 +94,7 @@ class Products(Resource):
             Route(one, self._get_one, methods=["GET"]),
             Route(one, self._update_one, methods=["POST"]),
             Route(one, self._delete_one, methods=["DELETE"]),
+            Route("/admin/product-options", self._list_options, methods=["GET"]),
             Route(f"{one}/options/batch", self._batch_options, methods=["POST"]),
             Route("/admin/product-variants", self._list_all_variants, methods=["GET"]),
             Route(variants, self._add_variant, methods=["POST"]),
@@ -146,6 +147,13 @@ class Products(Resource):
         with self.store.transaction():
             delete_product(self.store, request.path_params["id"])
         return deleted(request.path_params["id"], "product")
+
+    async def _list_options(self, request: Request) -> Response:
+        """Their ids alone, which is all that is asked for."""
+        limit = int(request.query_params.get("limit", "50"))
+        ids = sorted({option["id"] for product in self.store.all("product") for option in product["options"]})
+        listed = [{"id": identifier} for identifier in ids[:limit]]
+        return JSONResponse({"product_options": listed, "count": len(ids), "offset": 0, "limit": limit})
 
     async def _batch_options(self, request: Request) -> Response:
         given = await json_body(request, OPTION_BATCH)

@@ -44,7 +44,7 @@ def medusa_1() -> Starlette:
 def test_both_servers_are_reached_and_their_versions_told(erp_medusa: Command) -> None:
     told = erp_medusa("doctor")
     assert told.finding("ERPNext", "version")["found"] == "15"
-    assert told.finding("Medusa", "version")["found"] == "2.14 or newer"
+    assert told.finding("Medusa", "version")["found"] == "2.17 or newer"
     assert told.finding("ERPNext", "key")["level"] == "ok"
 
 
@@ -78,8 +78,18 @@ def test_a_medusa_that_is_too_old_is_refused_in_one_sentence(erp_medusa: Command
     assert told.code == 1
     version = told.finding("Medusa", "version")
     assert version["level"] == "fail"
-    assert version["found"].startswith("this Medusa is older than 2.14")
-    assert version["fix"] == "use Medusa 2.14 or newer"
+    assert version["found"].startswith("this Medusa is older than 2.17")
+    assert version["fix"] == "use Medusa 2.17 or newer"
+
+
+def test_a_medusa_without_product_options_is_too_old(erp_medusa: Command, medusa: MedusaServer) -> None:
+    page = "<!DOCTYPE html><html><body><pre>Cannot GET /admin/product-options</pre></body></html>"
+    medusa.faults.add(Fault("status", "GET", "/admin/product-options", status=404, text=page))
+    told = erp_medusa("doctor")
+    assert told.code == 1
+    version = told.finding("Medusa", "version")
+    assert (version["level"], version["fix"]) == ("fail", "use Medusa 2.17 or newer")
+    assert version["found"].startswith("this Medusa is older than 2.17")
 
 
 def test_the_longest_address_is_tried(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:

@@ -247,25 +247,3 @@ def test_a_batch_that_is_half_of_the_shop_reads_its_stock_in_pages_unless_it_is_
     assert {"SKU 1", "SKU 3"} <= found.keys()
     assert all(links[0]["variant_id"].startswith("variant_") for links in found.values())
     assert ("sku=" in medusa.faults.requests[-1].query) is by_sku
-
-
-def test_an_option_is_added_by_the_route_of_an_older_medusa(medusa: MedusaServer, client: MedusaClient) -> None:
-    create(client, range(1))
-    (made,) = client.products_by("external_id", ["WEB/0 صنف"], "id")
-    path = f"/admin/products/{made['id']}/options"
-    page = f"<!DOCTYPE html><html><body><pre>Cannot POST {path}/batch</pre></body></html>"
-    medusa.faults.add(Fault("status", "POST", f"{path}/batch", status=404, text=page))
-    # Before 2.17.
-    medusa.faults.add(Fault("status", "POST", rf"{path}\?", status=200, json={"product": {"id": made["id"]}}))
-    client.add_option(made["id"], "Size", ["Small"])
-    assert [seen.path for seen in medusa.faults.requests][-2:] == [f"{path}/batch", path]
-
-
-def test_a_sku_that_a_firewall_refuses_in_an_address_is_found_among_all(
-    medusa: MedusaServer, client: MedusaClient
-) -> None:
-    for sku in ("GOOD", "DROP-TABLE"):
-        medusa.admin("POST", "/admin/inventory-items", json={"sku": sku})
-    medusa.faults.add(way.firewall(method="GET", path="sku=DROP"))
-    found = MedusaInventory(client).stocked(["GOOD", "DROP-TABLE"], 100_000)
-    assert {row["sku"] for row in found} == {"GOOD", "DROP-TABLE"}

@@ -103,6 +103,6 @@ def test_a_medusa_that_is_too_old_fails_the_run_in_one_sentence(medusa: MedusaSe
     medusa.faults.add(Fault("status", "GET", r"/admin/collections\?.*external_id", status=400, json=said))
     run = runner.asset(ASSET)
     assert not run.success
-    assert "this Medusa is older than 2.14, whose collections have no external_id: upgrade it" in run.reasons()[0]
+    assert "this Medusa is older than 2.17, whose collections have no external_id: upgrade it" in run.reasons()[0]
     medusa.faults.heal()
     assert owners(medusa) == []
