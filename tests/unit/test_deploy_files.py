@@ -1,6 +1,7 @@
 """The files of deploy/: accepted by the schemas of what reads them, and in agreement with each other."""
 
 import configparser
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from dev.helm_values import SHOPS, VALUES, deployments, instance_file, read_values, workspace_file
 from dev.sbom import shipped_extras
 from erp_medusa_pipelines.assets.links import LOCATION
+from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +24,7 @@ BIN = Path(sys.executable).parent
 PRODUCTION = DEPLOY / "dagster.yaml"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+URL = "postgresql://dagster:it%27s@127.0.0.1/dagster"  # pragma: allowlist secret
 OURS = ("code", "webserver", "daemon", "migrate")
 
 
@@ -175,6 +179,83 @@ def test_a_unit_restarts_and_can_write_its_own_folder_alone(path: Path) -> None:
     assert service["User"] == "pipelines"
     assert service["StateDirectory"] == "erp-medusa-pipelines"
     assert "dagster_postgres_url" in service["ExecStart"], "the address is read from a file, not from the unit"
+
+
+FAKE = """#!/bin/sh
+echo "$0 $*" >"$SAID"
+env >>"$SAID"
+pwd >>"$SAID"
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The folders of the section on systemd, below another root, with programs that say what they were given."""
+    etc, programs = tmp_path / "etc/erp-medusa-pipelines", tmp_path / "opt/erp-medusa-pipelines/bin"
+    for folder in (etc / "secrets", programs, tmp_path / "var/lib/erp-medusa-pipelines"):
+        folder.mkdir(parents=True)
+    settings = """# a comment\nERPNEXT_URL=https://erp.example.com\nSHOP='two words'\n\nEXECUTION_LIMITS={"x": 1}"""
+    (etc / "settings.env").write_text(settings, encoding="utf-8")
+    (etc / "secrets" / "dagster_postgres_url").write_text(f"{URL}\n", encoding="utf-8")
+    (etc / "secrets" / "alert_urls").touch()
+    for name in ("dagster", "dagster-webserver", "dagster-daemon", "erp-medusa"):
+        (programs / name).write_text(FAKE, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    return tmp_path
+
+
+def on_that_machine(machine: Path, script: str, *arguments: str, **variables: str) -> tuple[str, dict[str, str], str]:
+    """Run the script below that root: the command line of the program that it ends in, its variables, its folder."""
+    for folder in ("/etc/", "/var/lib/", "/opt/"):
+        script = script.replace(f"{folder}erp-medusa", f"{machine}{folder}erp-medusa")
+    environment = {"PATH": "/usr/bin:/bin", "SAID": str(machine / "said"), **variables}
+    subprocess.run(["/bin/sh", "-c", script, "sh", *arguments], env=environment, check=True, cwd="/")
+    line, *rest = (machine / "said").read_text(encoding="utf-8").splitlines()
+    return line, dict(each.split("=", 1) for each in rest[:-1]), rest[-1]
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_units_line_starts_its_program_with_the_address_in_the_environment(path: Path, machine: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]  # names of options have capitals
+    unit.read(path)
+    secrets = "/etc/erp-medusa-pipelines/secrets"
+    # As systemd reads the line: %d is the folder of credentials, $$ a dollar, quotes are the shell's.
+    line = unit["Service"]["ExecStart"].replace("%d", secrets).replace("$$", "$")
+    shell, option, script = shlex.split(line)
+    assert (shell, option) == ("/bin/sh", "-c")
+    command, variables, _ = on_that_machine(machine, script)
+    assert command.split()[0].startswith(str(machine / "opt/erp-medusa-pipelines/bin/dagster"))
+    assert (URL in command, variables["DAGSTER_POSTGRES_URL"]) == (False, URL)
+
+
+def test_the_command_under_systemd_has_what_the_units_have(machine: Path) -> None:
+    text = (DEPLOY / "systemd" / "erp-medusa-pipelines").read_text(encoding="utf-8")
+    as_them = "setpriv --reuid=pipelines --regid=pipelines --init-groups "
+    assert as_them in text, "not as root"
+    command, variables, folder = on_that_machine(machine, text.replace(as_them, ""), "sync", "WEB-ITM 1", KEY="kept")
+    assert command.endswith("/bin/erp-medusa sync WEB-ITM 1")
+    assert folder == variables["DAGSTER_HOME"] == str(machine / "var/lib/erp-medusa-pipelines")
+    assert {name: variables.get(name) for name in ("ERPNEXT_URL", "SHOP", "EXECUTION_LIMITS", "ALERT_URLS", "KEY")} == {
+        "ERPNEXT_URL": "https://erp.example.com",
+        "SHOP": "two words",
+        "EXECUTION_LIMITS": '{"x": 1}',
+        "ALERT_URLS": "",
+        "KEY": "kept",
+    }
+    assert variables["DAGSTER_POSTGRES_URL"] == URL
+
+
+def test_the_page_says_how_to_start_each_command_wherever_it_runs() -> None:
+    page = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    section = page.split("## The command `erp-medusa`")[1].split("\n## ")[0]
+    for name in (command.name or "" for command in get_command(app).commands.values()):  # pyright: ignore
+        assert name in section, name
+    services = read(COMPOSE)["services"]
+    assert "docker compose exec code " in section
+    assert {"inside", "outside"} <= set(services["code"]["networks"]), "it reaches both servers, and the webserver"
+    assert "http://webserver:3000" in section
+    assert "webserver" in services
 
 
 def test_there_is_a_unit_for_each_process() -> None:
