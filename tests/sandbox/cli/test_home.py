@@ -75,9 +75,8 @@ def test_the_address_of_the_database_is_read_from_a_secret_as_the_services_read_
     assert told.data["error"].endswith("a file dagster_postgres_url of the folder that SECRETS_DIR names")
     found = {finding.name: finding for finding in examine_installation(None)}["instance"]
     assert (found.level, "takes DAGSTER_POSTGRES_URL from" in found.found) == (Level.FAIL, True)
-    (folder / "dagster_postgres_url").write_text(
-        "postgresql://nobody:password@127.0.0.1:9/none\n", encoding="utf-8"
-    )  # pragma: allowlist secret
+    url = "postgresql://nobody:password@127.0.0.1:9/none"  # pragma: allowlist secret
+    (folder / "dagster_postgres_url").write_text(f"{url}\n", encoding="utf-8")
     shop_env.setenv("SECRETS_DIR", str(folder))
     module.refuse_foreign_home()
-    assert module.os.environ["DAGSTER_POSTGRES_URL"] == "postgresql://nobody:password@127.0.0.1:9/none"
+    assert module.os.environ["DAGSTER_POSTGRES_URL"] == url
