@@ -99,13 +99,16 @@ class Image:
 
     def start(self, *command: str, secrets: Path, log: Path, **environment: str) -> subprocess.Popen[bytes]:
         """A process as the engine starts it; a process-id and a mount space of its own, the machine's network."""
+        return self.execute("/usr/local/bin/entrypoint", *command, secrets=secrets, log=log, **environment)
+
+    def execute(self, *command: str, secrets: Path, log: Path, **environment: str) -> subprocess.Popen[bytes]:
+        """A process as the engine's `exec` starts it beside the first one: without the entrypoint."""
         variables = [f"{name}={value}" for name, value in {**self.environment, **environment}.items()]
-        arguments = ["/usr/local/bin/entrypoint", *command]
         with log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603
                 [
                     *("unshare", "--mount", "--pid", "--fork"),
-                    *("sh", "-c", START, "sh", *variables, *arguments),
+                    *("sh", "-c", START, "sh", *variables, *command),
                 ],
                 env={"PATH": os.environ["PATH"], "ROOT_FS": str(self.files), "SECRETS": str(secrets)},
                 stdin=subprocess.DEVNULL,

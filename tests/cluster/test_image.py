@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,25 @@ def test_a_read_only_container_for_each_role_serves_and_runs_a_task(
             # An engine asks again as well: on a busy machine one answer may come too late.
             wait_for(f"the health check of the {role}", lambda role=role: health_of(role) == 0, 120)
         assert found.ended(found.launch("fetch_clearance_items"), 240).status == "SUCCESS"
+
+        def erp_medusa(*command: str) -> dict[str, Any]:
+            """As `docker compose exec code erp-medusa`: beside the services, without what the entrypoint sets."""
+            log = tmp_path / f"{command[0]}.log"
+            # Progress and errors go to the same file, so the answer is what begins with the first brace.
+            process = image.execute("erp-medusa", *command, "--json", secrets=secrets, log=log, **environment)
+            code, said = process.wait(300), log.read_text(encoding="utf-8")
+            assert code in (0, 1), said
+            return json.loads(said[said.index("{") :])
+
+        assert erp_medusa("status")["red"] == []
+        findings = erp_medusa("doctor")["findings"]
+        assert {row["level"] for row in findings if row["name"] in ("dagster.yaml", "code", "daemon")} == {"ok"}
+        assert erp_medusa("plan", "export_items_and_images_custom", "--batch", "0")
+        # Not a take-over, whose schedules would start runs beside the one below.
+        schedule = "add_top_selling_items_to_collection_schedule"
+        found.turn_on_schedule(schedule)
+        erp_medusa("hand-back", "--dagster-url", f"http://127.0.0.1:{web}")
+        assert found.instigator(schedule)["status"] == "STOPPED"
         # As `docker stop` does. Each answer is slow, and the run takes longer than Dagster by itself waits for it.
         found.break_medusa(action="latency", seconds=4, path="/admin")
         run_id = found.launch("export_items_and_images_custom", "batch_0")
