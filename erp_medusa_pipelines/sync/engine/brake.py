@@ -274,10 +274,11 @@ class Guard:
         if self._may_be_too_much(loss, recent, before):
             shop = in_shop()
             lost = loss.lost if self.named else {**shop.lost, **loss.lost}
-            had = shop.had | loss.had
+            gained = shop.gained | loss.gained
+            had = shop.had | loss.had | gained
             gone = recent - {digest_of(one) for one in had} if recent else recent
-            # What this run or another one of the night has added makes no loss smaller.
-            of = len(had - loss.gained - shop.gained)
+            # What this run or another one of the night has added makes no loss smaller; what came back is no addition.
+            of = len(had - {one for one in gained if digest_of(one) not in recent})
             if before is not None and before.shop < of:
                 of = max(before.shop, len(lost))
             if self.limit.exceeds(len(lost) + len(gone), of + len(gone)):
