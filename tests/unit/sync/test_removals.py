@@ -39,6 +39,7 @@ TAKES_NOTHING = {
     ("catalogue/publication.py", "_send", "batch_products"): "publishes products",
     ("catalogue/binding_repair.py", "_send", "batch_products"): "names the owner of a product",
     ("catalogue/mending.py", "_update_products", "batch_products"): "makes a product whole",
+    ("catalogue/unique_keys.py", "_update_products", "batch_products"): "frees keys that another item gets",
     ("minute/otps.py", "_delete_old", "delete"): "codes that no longer open anything",
 }
 
