@@ -83,8 +83,11 @@ def _add(found: Changes, watched: Watched, before: Position, rows: Sequence[Row]
     new = [row for row in rows if row["name"] in times and before.seen.get(row["name"]) != times[row["name"]]]
     if len(new) > most:
         found.too_many.append(watched.doctype)
-        # The header that tells the time has whole seconds; whoever works on all items begins after this moment.
-        found.positions[watched.doctype] = Position(since=_text(now + timedelta(seconds=1)))
+        # Whoever works on all items begins after this moment. The header that tells the time has whole seconds, and
+        # a busy server repeats an old one.
+        newest = max(_time(time) for time in times.values())
+        after = max(now + timedelta(seconds=1), newest + timedelta(microseconds=1))
+        found.positions[watched.doctype] = Position(since=_text(after))
         return
     newest = min([now, max(_time(time) for time in times.values())]) if times else now
     since = max(_time(before.since), newest - OVERLAP)
