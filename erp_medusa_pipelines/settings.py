@@ -5,7 +5,9 @@ docs/settings.md are made from it). Does not belong here: opening connections, o
 """
 
 import os
+from collections.abc import Hashable
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -405,6 +407,16 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
     folder = os.environ.get(FOLDER_OF_SECRETS) or ""
     secrets = folder if os.path.isdir(folder) else None
+    files = [Path(env_file)] if env_file else []
+    files += sorted(Path(folder).iterdir()) if secrets else []
+    texts = tuple((path.name, path.read_bytes()) for path in files if path.is_file())
+    return _settings_from(env_file, secrets, frozenset(os.environ.items()), texts)
+
+
+# Reading them takes as long as ten requests, and every asset of a run asks.
+@lru_cache(maxsize=2)
+def _settings_from(env_file: str | Path | None, secrets: str | None, *_sources: Hashable) -> Settings:
+    """Read the settings from these sources; `_sources` holds what decides whether anything has changed."""
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets)  # pyright: ignore[reportCallIssue]  # of pydantic-settings
     except ValidationError as error:
