@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ test: $(READY) ## Unit tests, and the tasks against the embedded servers
 
 test-all: $(READY) ## The same with what takes long: processes that are killed, databases, a shop's year in random order
 	@$(PYTEST) $(SPREAD) $(ALL_TESTS)
+
+test-ci: $(READY) ## What every change has to pass: make test and the state machine; .ci/nightly runs the rest
+	@$(PYTEST) $(SPREAD) -m "not slow" $(ALL_TESTS)
 
 coverage: $(READY) ## All of it, every task through Dagster, with coverage of statements and branches, which must not fall
 	@RUNS=dagster $(PYTEST) $(SPREAD) --cov --cov-report=term --cov-report=json:.make/coverage.json $(ALL_TESTS)

@@ -1,11 +1,11 @@
-"""No test is left out: every folder belongs to a target that CI runs, and `make test-all` runs all of its own."""
+"""No test is left out: every folder belongs to a target that CI runs, and every night all of its tests."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text()
-CHOOSES = re.compile(r"(?:^| )(?:-m(?! pytest)|-k|--deselect|--ignore|--ignore-glob|--lf|--sw)(?:[ =]|$)")
+CHOOSES = re.compile(r"(?:^| )(?:-m(?! pytest| dev\.)|-k|--deselect|--ignore|--ignore-glob|--lf|--sw)(?:[ =]|$)")
 """Options of pytest that leave tests out."""
 
 
@@ -32,13 +32,16 @@ def stages(script: str) -> set[str]:
     return {*re.findall(r"make --no-print-directory ([\w-]+)", text), *looped}
 
 
-def test_ci_runs_everything_and_make_test_is_a_part_of_it() -> None:
-    assert {"test-all", "test-live", "test-e2e"} <= stages("run")
-    assert not CHOOSES.search(recipe("test-all"))
-    assert paths("test") <= paths("test-all")
-    # The only thing that the quick command leaves out of its folders.
-    assert CHOOSES.findall(recipe("test")) == [" -m "]
-    assert '-m "not slow"' in recipe("test")
+def test_ci_runs_everything_every_night_and_all_but_the_slow_for_every_change() -> None:
+    assert {"test-ci", "test-live", "test-e2e"} <= stages("run")
+    assert "coverage" in stages("nightly")
+    assert paths("test") <= paths("test-ci") == paths("test-all") == paths("coverage")
+    for target in ("test-all", "coverage"):
+        assert not CHOOSES.search(recipe(target))
+    # The only thing that the quicker commands leave out of their folders.
+    for target in ("test", "test-ci"):
+        assert CHOOSES.findall(recipe(target)) == [" -m "]
+        assert '-m "not slow"' in recipe(target)
 
 
 def test_every_folder_of_tests_belongs_to_a_target_that_ci_runs() -> None:
