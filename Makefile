@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,7 +97,10 @@ test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a re
 
 # Installations mostly wait for ticks, so three share two cores. conftest.py starts first what takes longest.
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)
-	@$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder tests/e2e
+	@$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --durations=15 tests/e2e
+
+test-e2e-ci: $(READY) ## The same without what is marked slow, which .ci/nightly runs
+	@$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --durations=15 -m "not slow" tests/e2e
 
 test-celery: $(READY) ## Runs on two Celery workers, one of them killed (needs redis-server)
 	@$(PYTEST) tests/cluster/test_celery.py

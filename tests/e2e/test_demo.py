@@ -114,6 +114,7 @@ def words_of(home: Path) -> set[str]:
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # On a busy machine: Dagster starts three times, and the night of the demo begins.
 def test_the_demo_launches_its_runs_in_an_installation_of_its_own(tmp_path: Path) -> None:
     """The first port is somebody else's, and so is the second one as soon as the demo has chosen it."""

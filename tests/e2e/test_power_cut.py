@@ -8,6 +8,8 @@ import pytest
 from dev.deployment import Deployment, deployed, private_postgres, wait_for
 from tests.support.products import external_ids
 
+pytestmark = pytest.mark.slow
+
 JOB = "export_items_and_images_custom"
 SENSOR = "retry_failed_partitions"
 BATCH = "batch_0"

@@ -14,6 +14,8 @@ from dev.deployment import Deployment, deployed, private_postgres, wait_for
 from dev.mail_sink import LOOPBACK, MailSink, mail_sink
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
+pytestmark = pytest.mark.slow
+
 ALL = (*TASKS, *HOUSEKEEPING)
 EACH_MINUTE = json.dumps({task.name: "* * * * *" for task in ALL})
 BATCHES = 4

@@ -24,6 +24,8 @@ from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import first_due
 from erp_medusa_pipelines.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 240
 NAMES = {task.name for task in TASKS}
 OF_THE_APP = {task.name for task in TASKS if task.in_app}

@@ -33,13 +33,14 @@ def stages(script: str) -> set[str]:
 
 
 def test_ci_runs_everything_every_night_and_all_but_the_slow_for_every_change() -> None:
-    assert {"test-ci", "test-live", "test-e2e"} <= stages("run")
-    assert "coverage" in stages("nightly")
+    assert {"test-ci", "test-live", "test-e2e-ci"} <= stages("run")
+    assert {"coverage", "test-e2e"} <= stages("nightly")
     assert paths("test") <= paths("test-ci") == paths("test-all") == paths("coverage")
-    for target in ("test-all", "coverage"):
+    assert paths("test-e2e-ci") == paths("test-e2e")
+    for target in ("test-all", "coverage", "test-live", "test-e2e"):
         assert not CHOOSES.search(recipe(target))
     # The only thing that the quicker commands leave out of their folders.
-    for target in ("test", "test-ci"):
+    for target in ("test", "test-ci", "test-e2e-ci"):
         assert CHOOSES.findall(recipe(target)) == [" -m "]
         assert '-m "not slow"' in recipe(target)
 
