@@ -7,7 +7,7 @@
     python dev/medusa.py reset    end it and throw its data away
     python dev/medusa.py beside   while it runs, a second one with an empty shop of its own, until stdin is closed
 
-Belongs here: the packages, the processes and the shop that a test expects to find. PostgreSQL itself: postgres.py.
+Belongs here: the packages, the processes and the databases. The shop in them: medusa_shop.py; PostgreSQL: postgres.py.
 Everything created at run time is in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
 """
 
@@ -27,10 +27,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import requests
+from medusa_shop import ADMIN_EMAIL, MedusaError, seed_shop
 from postgres import Cluster, PostgresError, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,16 +52,11 @@ DATABASE = "medusa"
 SEED_DATABASE = "medusa_seed"
 UNFINISHED_SEED = "medusa_seed_unfinished"
 
-ADMIN_EMAIL = "admin@example.com"
 BOOT_SECONDS = 120
 STOP_SECONDS = 20
 CLOCK_TOLERANCE_SECONDS = 2
 
 STOPPED_EXIT_CODE = 3
-
-
-class MedusaError(Exception):
-    """Medusa cannot be installed, started or set up; the text is for people."""
 
 
 @dataclass
@@ -283,71 +278,7 @@ def _stop(state: State, first: signal.Signals = signal.SIGTERM) -> None:
     state.save()
 
 
-# --- The shop -------------------------------------------------------------------------------------------------------
-
-
-class Admin:
-    """The few Admin API calls needed to set up the shop."""
-
-    def __init__(self, state: State) -> None:
-        self.url = state.url
-        self.session = requests.Session()
-        login = {"email": ADMIN_EMAIL, "password": state.admin_password}
-        self.session.headers["Authorization"] = f"Bearer {self.post('/auth/user/emailpass', login)['token']}"
-
-    def get(self, path: str) -> Any:
-        """Ask for a resource."""
-        return self._json(self.session.get(self.url + path, timeout=60))
-
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Create or change a resource."""
-        return self._json(self.session.post(self.url + path, json=body, timeout=60))
-
-    def _json(self, response: requests.Response) -> Any:
-        if not response.ok:
-            request = response.request
-            raise MedusaError(f"{request.method} {request.path_url} -> {response.status_code}: {response.text[:500]}")
-        return response.json()
-
-
-def seed_shop(state: State) -> dict[str, str]:
-    """Set up an Omani shop that can fill a cart: keys, currencies, region, stock location, shipping profile."""
-    admin = Admin(state)
-    # Medusa makes the store, its sales channel and a publishable key for that channel at its first start.
-    store = admin.get("/admin/stores")["stores"][0]
-    channel = store["default_sales_channel_id"]
-    publishable = admin.get("/admin/api-keys?type=publishable")["api_keys"][0]
-    secret = admin.post("/admin/api-keys", {"title": "Pipelines", "type": "secret"})["api_key"]
-
-    codes = ("omr", "usd", "eur")
-    currencies = [{"currency_code": code, "is_default": code == "omr"} for code in codes]
-    admin.post(f"/admin/stores/{store['id']}", {"supported_currencies": currencies})
-    region = admin.post(
-        "/admin/regions",
-        {
-            "name": "Oman",
-            "currency_code": "omr",
-            "countries": ["om"],
-            "payment_providers": ["pp_system_default"],
-        },
-    )["region"]
-    location = admin.post(
-        "/admin/stock-locations",
-        {"name": "Muscat", "address": {"address_1": "Warehouse", "city": "Muscat", "country_code": "om"}},
-    )["stock_location"]
-    # Without this link no cart of the channel accepts an item.
-    admin.post(f"/admin/stock-locations/{location['id']}/sales-channels", {"add": [channel]})
-    defaults = {"default_region_id": region["id"], "default_location_id": location["id"]}
-    admin.post(f"/admin/stores/{store['id']}", defaults)
-    if not admin.get("/admin/shipping-profiles?type=default")["shipping_profiles"]:
-        admin.post("/admin/shipping-profiles", {"name": "Default", "type": "default"})
-    return {
-        "MEDUSA_API_KEY": secret["token"],
-        "MEDUSA_PUBLISHABLE_KEY": publishable["token"],
-        "MEDUSA_SALES_CHANNEL_ID": channel,
-        "MEDUSA_STOCK_LOCATION_ID": location["id"],
-        "MEDUSA_REGION_ID": region["id"],
-    }
+# --- The databases --------------------------------------------------------------------------------------------------
 
 
 def _migrate(state: State, cluster: Cluster, database: str) -> None:
@@ -379,7 +310,7 @@ def _ensure_seed(state: State, cluster: Cluster) -> None:
     )
     _start(state, cluster, UNFINISHED_SEED)
     try:
-        state.shop = seed_shop(state)
+        state.shop = seed_shop(state.url, state.admin_password)
     finally:
         _stop(state)
     state.migrated_by = _packages_hash()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from erp_medusa_pipelines.cli.frame import CommandError
-from erp_medusa_pipelines.cli.home import refuse_foreign_home
+from erp_medusa_pipelines.cli.home import enter_home
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -32,7 +32,7 @@ def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
     if not os.environ.get("DAGSTER_HOME"):
         yield None
         return
-    refuse_foreign_home()
+    enter_home()
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:

@@ -38,11 +38,10 @@ def settle_home() -> None:
     os.environ[NAME] = str(home)
 
 
-def refuse_foreign_home() -> None:
-    """Raise CommandError if the dagster.yaml in DAGSTER_HOME is another project's, or names a variable that is not set.
+def enter_home() -> None:
+    """Make ready to open the installation in DAGSTER_HOME: its dagster.yaml is ours, and its variables are set.
 
-    Its variables may be files of SECRETS_DIR. Those who start the services read them in a shell script; a command that
-    is started beside it, as by `docker compose exec`, finds them here.
+    Raises CommandError with what to correct.
     """
     file = Path(os.environ[NAME]) / "dagster.yaml"
     text = file.read_text(encoding="utf-8", errors="replace")
@@ -51,15 +50,26 @@ def refuse_foreign_home() -> None:
             f"{file} is not this project's: name the folder of your installation in {NAME}, or copy the project's"
             " dagster.yaml there"
         )
-    folder, in_file = os.environ.get(FOLDER_OF_SECRETS), dotenv_values(".env")
     for name in dict.fromkeys(VARIABLE.findall(text)):
-        secret = Path(folder or "/nowhere") / name.lower()
-        value = in_file.get(name) or (secret.read_text(encoding="utf-8").strip() if secret.is_file() else "")
-        if not os.environ.get(name) and not value:
-            raise CommandError(
-                f"{file} takes {name} from the environment, and it is not set: set it, or put it into a file"
-                f" {name.lower()} of the folder that {FOLDER_OF_SECRETS} names"
-            )
-        os.environ[name] = os.environ.get(name) or value
+        if not os.environ.get(name):
+            os.environ[name] = _variable(name, file)
     # Dagster reads the times that its database session wrote as UTC.
     os.environ.setdefault("PGTZ", "UTC")
+
+
+def _variable(name: str, file: Path) -> str:
+    """Return a variable that is not in the environment, from .env or a file of SECRETS_DIR.
+
+    Those who start the services read these files in a shell script; a command that is started beside them, as by
+    `docker compose exec`, finds them here.
+    """
+    if value := dotenv_values(".env").get(name):
+        return value
+    folder = os.environ.get(FOLDER_OF_SECRETS)
+    secret = Path(folder) / name.lower() if folder else None
+    if secret and secret.is_file() and (value := secret.read_text(encoding="utf-8").strip()):
+        return value
+    raise CommandError(
+        f"{file} takes {name} from the environment, and it is not set: set it, or put it into a file"
+        f" {name.lower()} of the folder that {FOLDER_OF_SECRETS} names"
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from erp_medusa_pipelines.cli.frame import sentence
-from erp_medusa_pipelines.cli.home import refuse_foreign_home
+from erp_medusa_pipelines.cli.home import enter_home
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.settings import Settings, load_settings, variable_name
@@ -48,7 +48,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
 
     yield _code()
     try:
-        refuse_foreign_home()
+        enter_home()
         opened = dg.DagsterInstance.get()
     # Whatever keeps its storage from being opened: with it, nothing runs.
     except Exception as error:  # noqa: BLE001

@@ -15,10 +15,10 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import (
-    anything_is_on,
     cancel_what_waits,
     read_values,
     storage_place,
+    switched_on,
     turn_all_off,
     write_values,
 )
@@ -66,7 +66,7 @@ def quiet_a_copy(instance: dg.DagsterInstance) -> None:
 def copy_of(instance: dg.DagsterInstance) -> Copy | None:
     """Return that the installation is a copy, until somebody turns something on."""
     kept = _kept(instance)
-    return Copy(**kept["copy"]) if kept.get("copy") and not anything_is_on(instance) else None
+    return Copy(**kept["copy"]) if kept.get("copy") and not switched_on(instance) else None
 
 
 def _quiet_a_copy(instance: dg.DagsterInstance) -> None:
@@ -76,7 +76,7 @@ def _quiet_a_copy(instance: dg.DagsterInstance) -> None:
     if kept:
         # Noted before anything is turned off: where that is interrupted, the next start goes on from here.
         before = kept.get("copy") if kept.get("place") is None else None
-        copy = Copy(_now(), _union(before["was_on"] if before else (), anything_is_on(instance)), 0)
+        copy = Copy(_now(), _union(before["was_on"] if before else (), switched_on(instance)), 0)
         _keep(instance, None, copy)
         turn_all_off(instance)
         copy = Copy(copy.at, copy.was_on, cancel_what_waits(instance, CANCELED))

@@ -154,7 +154,7 @@ def instigators(instance: dg.DagsterInstance) -> list[Instigator]:
     ]
 
 
-def anything_is_on(instance: dg.DagsterInstance) -> list[str]:
+def switched_on(instance: dg.DagsterInstance) -> list[str]:
     """Names of schedules and sensors that are on, of every shop."""
     from dagster._core.scheduler.instigation import InstigatorStatus
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings, misspelt
@@ -56,6 +57,28 @@ def test_with_all_servers_it_does_not(environment: pytest.MonkeyPatch) -> None:
     assert settings.erpnext_url == "https://erp.example.com"
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings.model_dump())
+
+
+def test_a_change_of_the_environment_or_of_a_file_is_seen_at_once(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are kept between readings."""
+    secrets, file = tmp_path / "secrets", tmp_path / ".env"
+    secrets.mkdir()
+    environment.setenv("SECRETS_DIR", str(secrets))
+    for name in {*SERVERS} - {"MEDUSA_API_KEY"}:
+        environment.setenv(name, SERVERS[name])
+    for batches in (2, 3):
+        file.write_text(f"EXPORT_BATCHES={batches}\n")
+        (secrets / "medusa_api_key").write_text(f"sk_{batches}")
+        settings = load_settings(file)
+        assert (settings.export_batches, settings.medusa_api_key) == (batches, SecretStr(f"sk_{batches}"))
+        assert load_settings(file) is settings
+    environment.setenv("EXPORT_BATCHES", "5")
+    assert load_settings(file).export_batches == 5
+    file.unlink()
+    environment.delenv("EXPORT_BATCHES")
+    assert load_settings(file).export_batches == 4
 
 
 @pytest.mark.parametrize("missing", CONNECTION_VARIABLES)

@@ -122,3 +122,18 @@ def test_the_number_and_the_price_are_given_with_their_parts(erp_medusa: Command
     shown = " ".join(CliRunner().invoke(app, ["explain", name], env={"COLUMNS": "200"}).stdout.split())
     assert "30 actual - 0 expired - 29 reserved elsewhere - 0 safety stock = 1 for sale" in shown
     assert f"Price: 12.5 OMR per Nos: Item Price {price['name']} in Standard Selling" in shown
+
+
+def test_the_number_of_a_bundle_is_given_with_that_of_each_part(
+    erp_medusa: Command, shop: Shop, erp: ErpServer
+) -> None:
+    part = shop.item(quantity=10)
+    code = shop.catalogue.row(part)["item_code"]
+    bundle = shop.item(quantity=0, item={"is_stock_item": 0})
+    own = shop.catalogue.row(bundle)["item_code"]
+    erp.store.insert("Product Bundle", name=own, new_item_code=own, items=[{"item_code": code, "qty": 4}])
+    told = erp_medusa("explain", bundle).data["quantity"]
+    assert [(one["item_code"], one["in_each_bundle"], one["for_sale"]) for one in told] == [
+        (code, 4, 10),
+        (own, None, 2),
+    ]

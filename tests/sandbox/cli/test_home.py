@@ -78,5 +78,5 @@ def test_the_address_of_the_database_is_read_from_a_secret_as_the_services_read_
     url = "postgresql://nobody:password@127.0.0.1:9/none"  # pragma: allowlist secret
     (folder / "dagster_postgres_url").write_text(f"{url}\n", encoding="utf-8")
     shop_env.setenv("SECRETS_DIR", str(folder))
-    module.refuse_foreign_home()
+    module.enter_home()
     assert module.os.environ["DAGSTER_POSTGRES_URL"] == url

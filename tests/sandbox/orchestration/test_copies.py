@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration.copies import copy_of
-from erp_medusa_pipelines.orchestration.dagster_internals import anything_is_on
+from erp_medusa_pipelines.orchestration.dagster_internals import switched_on
 from tests.sandbox.cli.conftest import Command, erp_medusa  # noqa: F401  # a fixture
 from tests.support.operations import our_daemon
 
@@ -40,10 +40,10 @@ def test_a_copy_of_the_folder_starts_with_everything_off_until_somebody_turns_it
     original, home = tmp_path / "original", tmp_path / "copy"
     at_work(original)
     with started(original) as instance:
-        assert (anything_is_on(instance), copy_of(instance)) == ([SCHEDULE, RETRIES], None)
+        assert (switched_on(instance), copy_of(instance)) == ([SCHEDULE, RETRIES], None)
     shutil.copytree(original, home)
     with started(home) as instance:
-        assert anything_is_on(instance) == []
+        assert switched_on(instance) == []
         states = sorted(run.status.value for run in instance.get_runs())
         assert states == ["CANCELED", "STARTED"], "the daemon ends the other one for want of a heartbeat"
     shop_env.setenv("DAGSTER_HOME", str(home))
@@ -54,7 +54,7 @@ def test_a_copy_of_the_folder_starts_with_everything_off_until_somebody_turns_it
     finding = erp_medusa("doctor").finding("Dagster", "copy")
     assert (finding["level"], "1 waiting runs" in finding["found"]) == ("fail", True)
     with started(original) as instance:
-        assert anything_is_on(instance) == [SCHEDULE, RETRIES], "the original is as it was"
+        assert switched_on(instance) == [SCHEDULE, RETRIES], "the original is as it was"
     with our_daemon(home) as daemon:
         daemon.turn_on_sensor(RETRIES)
         assert copy_of(daemon.instance) is None, "it is an installation of its own now"
@@ -66,7 +66,7 @@ def test_an_installation_that_is_moved_within_its_disk_or_started_again_stays_as
     at_work(tmp_path / "before")
     (tmp_path / "before").rename(tmp_path / "after")
     with started(tmp_path / "after") as instance:
-        assert anything_is_on(instance) == [SCHEDULE, RETRIES]
+        assert switched_on(instance) == [SCHEDULE, RETRIES]
 
 
 def test_what_was_interrupted_half_way_is_finished_by_the_next_start(

@@ -199,6 +199,19 @@ def test_more_rows_than_were_asked_for_are_counted_and_not_read_again(feed: Feed
     assert feed.ask(most=3).too_many == []
 
 
+def test_a_busy_server_whose_clock_stands_still_does_not_make_them_too_many_again(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [feed.item() for _ in range(4)]
+    feed.ask()
+    earlier = feed.client.now() - timedelta(seconds=5)
+    for name in names:
+        feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    monkeypatch.setattr(feed.client, "clock", lambda: earlier)
+    assert feed.ask(most=3).too_many == ["Website Item"]
+    assert feed.ask(most=3).too_many == []
+
+
 def test_a_doctype_that_may_not_be_read_is_named_and_the_others_are_read(feed: Feed) -> None:
     name = feed.item()
     feed.ask()
