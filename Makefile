@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing into $(VENV) (first time: a minute or two)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(PY) $(PACKAGES) || { \
+	@$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(PY) $(PACKAGES) || { \
 	echo "uv did not get the packages (it does not read pip's settings): pip tries"; \
 	$(PY) -m pip install --quiet --disable-pip-version-check $(PACKAGES); }
 	@mkdir -p .make && touch $@

@@ -128,6 +128,15 @@ SMALL = 20
 """A shop that had less the day before is only being set up: what it had says nothing."""
 
 
+class Left(NamedTuple):
+    """How many things a batch had after a run, among how many batches; stored as a list."""
+
+    things: int
+    batches: int
+    stopped: int | None = None
+    """Of how many things in the shop a loss was stopped that nobody has decided on."""
+
+
 class Before(NamedTuple):
     """How many things the last runs of earlier days left: those of the batch, and of the whole shop."""
 
@@ -179,27 +188,30 @@ class Memory:
         names = batch_keys(batches) if self.batch and batches > 1 else [self.batch]
         found = self.store.load([left_key(self.guard, name) for name in names])
         last = {name: self._last(found.get(left_key(self.guard, name), {}), batches) for name in names}
-        known = [one[0] for one in last.values() if one]
-        shop = [sum(known)] if len(known) == len(names) and sum(known) >= SMALL else []
-        count, _, *stopped = last[self.batch] or [0, 0]
-        return Before(count, min([*shop, *stopped])) if last[self.batch] and shop + stopped else None
+        own = last[self.batch]
+        if own is None:
+            return None
+        shop = [] if own.stopped is None else [own.stopped]
+        total = sum(one.things for one in last.values() if one)
+        if all(last.values()) and total >= SMALL:
+            shop.append(total)
+        return Before(own.things, min(shop)) if shop else None
 
-    def _last(self, days: Mapping[str, Sequence[int]], batches: int) -> Sequence[int] | None:
+    def _last(self, days: Mapping[str, Sequence[Any]], batches: int) -> Left | None:
         """Return the newest entry before today, or that of today if a loss was stopped."""
         first, today = (self.today - REMEMBERED).isoformat(), self.today.isoformat()
-        for day in sorted(days)[::-1]:
-            _, of, *stopped = days[day]
-            if first < day and of == batches and (day < today or (stopped and day == today)):
-                return days[day]
+        for day in sorted(days, reverse=True):
+            left = Left(*days[day])
+            counts = day < today or (day == today and left.stopped is not None)
+            if first < day and counts and left.batches == batches:
+                return left
         return None
 
     def note_left(self, count: int, batches: int, *, stopped: int | None = None) -> None:
         """Remember how many the batch has after today's run, and of how many in the shop a loss was `stopped`."""
         own, first = left_key(self.guard, self.batch), (self.today - REMEMBERED).isoformat()
         days = {day: kept for day, kept in self.store.load([own]).get(own, {}).items() if day > first}
-        self.store.save(
-            own, {**days, self.today.isoformat(): [count, batches, *([] if stopped is None else [stopped])]}
-        )
+        self.store.save(own, {**days, self.today.isoformat(): [*Left(count, batches, stopped)]})
 
     def _in_days(self, days: Mapping[str, Iterable[str]]) -> dict[str, str]:
         """Return {digest: day} of the days that count."""
