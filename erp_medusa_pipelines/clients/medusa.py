@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from erp_medusa_pipelines.clients.failures import (
+    OLDEST_MEDUSA,
     AccessError,
     ApiError,
     PayloadTooLargeError,
@@ -18,6 +19,7 @@ from erp_medusa_pipelines.clients.failures import (
     is_blocked,
 )
 from erp_medusa_pipelines.clients.http import HttpClient
+from erp_medusa_pipelines.clients.origin import is_unknown_route
 from erp_medusa_pipelines.settings import variable_name
 
 Row = dict[str, Any]
@@ -176,6 +178,17 @@ class MedusaClient:
         """Ask a list route for any one row. Raises ApiError when that is not answered either."""
         page = self.http.request("GET", path, params={"limit": 1, "fields": "id"}, attempts=1)
         self.http.part(page, "count", f"GET {path}")
+
+    def refuse_old(self) -> None:
+        """Raise AccessError when Medusa is older than OLDEST_MEDUSA. It does not say its version; its routes do."""
+        where = "/admin/product-options"
+        try:
+            self.http.request("GET", where, params={"limit": 1, "fields": "id"})
+        except PermanentError as error:
+            if not is_unknown_route(error.service, error.status, error.exc_type):
+                raise
+            said = f"this Medusa is older than {OLDEST_MEDUSA}, it has no product options of its own: upgrade it"
+            raise AccessError(error.service, error.where, said, status=error.status) from error
 
     def refused_alone(self, error: ApiError) -> bool:
         """Return whether a write was stopped for what is in it, since a harmless one gets through.

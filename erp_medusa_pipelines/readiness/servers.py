@@ -7,7 +7,6 @@ and what the tasks need of each server.
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.clients.failures import OLDEST_MEDUSA, AccessError, ApiError, PermanentError
-from erp_medusa_pipelines.clients.origin import is_unknown_route
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
@@ -95,16 +94,14 @@ def _medusa_version(shop: Shop) -> Finding:
     try:
         query = {"external_id[]": "-", "limit": 1, "fields": "id"}
         shop.medusa.http.request("GET", "/admin/collections", params=query)
-        shop.medusa.http.request("GET", "/admin/product-options", params={"limit": 1, "fields": "id"})
     except AccessError as error:
         means = "collections cannot be found again, so no product can be sent"
         return Finding("Medusa", "version", Level.FAIL, error.reason, means, fix)
-    except PermanentError as error:
-        if not is_unknown_route(error.service, error.status, error.exc_type):
-            raise
+    try:
+        shop.medusa.refuse_old()
+    except AccessError as error:
         means = "handles that are not in Latin letters may be refused, and a lost option cannot be added again"
-        said = f"this Medusa is older than {OLDEST_MEDUSA}: it has no product options of its own"
-        return Finding("Medusa", "version", Level.FAIL, said, means, fix)
+        return Finding("Medusa", "version", Level.FAIL, error.reason, means, fix)
     return Finding("Medusa", "version", Level.OK, f"{OLDEST_MEDUSA} or newer")
 
 

@@ -1,7 +1,7 @@
 """Keys planted in every setting that holds one, and servers that answer with them: they are found nowhere afterwards.
 
 Looked into: the terminal, the log, exceptions, all files of the installation (event log, runs, history, compute logs),
-metrics, and what a code server tells the webserver of the definitions.
+metrics, what a code server tells the webserver of the definitions, and what the webserver answers to GraphQL.
 """
 
 import base64
@@ -11,18 +11,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._serdes import serialize_value
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 from typer.testing import CliRunner
 
+from dev.deployment import wait_for
+from dev.postgres import free_port
 from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.metrics import Metrics
@@ -55,6 +59,31 @@ COMMANDS = (
     ("log",),
     ("take-over", "--wait", "1"),
 )
+ENTRIES = """metadataEntries { label description ... on TextMetadataEntry { text }
+  ... on MarkdownMetadataEntry { mdStr } ... on JsonMetadataEntry { jsonString } ... on UrlMetadataEntry { url }
+  ... on TableMetadataEntry { table { records } } }"""
+ERROR = "error { message className stack errorChain { error { message className stack } } }"
+QUESTIONS = {
+    "runs": f"""{{ runsOrError {{ ... on Runs {{ results {{ runId jobName runConfigYaml tags {{ key value }}
+      eventConnection {{ events {{ __typename ... on MessageEvent {{ message stepKey }} ... on ErrorEvent {{ {ERROR} }}
+        ... on DisplayableEvent {{ label description {ENTRIES} }}
+        ... on AssetCheckEvaluationEvent {{ evaluation {{ description {ENTRIES} }} }} }} }} }} }} }} }}""",
+    "definitions": f"""{{ workspaceOrError {{ ... on Workspace {{ locationEntries {{ name
+      displayMetadata {{ key value }} locationOrLoadError {{ __typename
+      ... on PythonError {{ message stack }} ... on RepositoryLocation {{
+        environmentPath repositories {{ displayMetadata {{ key value }} assetNodes {{ description {ENTRIES} }}
+          jobs {{ name description }} schedules {{ name description scheduleState {{
+            ticks {{ skipReason {ERROR} }} }} }}
+          sensors {{ name description sensorState {{ typeSpecificData {{ ... on SensorData {{ lastCursor }} }}
+            ticks {{ skipReason cursor {ERROR} }} }} }} }} }} }} }} }} }} }}""",
+    "instance": """{ instance { info daemonHealth { allDaemonStatuses { lastHeartbeatErrors { message stack } } } }
+      }""",
+    "assets": f"""{{ assetsOrError {{ ... on AssetConnection {{ nodes {{ key {{ path }}
+      assetMaterializations(limit: 50) {{ description {ENTRIES} }} }} }} }} }}""",
+}
+LOGS = """query($key: [String!]!) { capturedLogs(logKey: $key) { stdout stderr } }"""
+"""What the UI asks for where it shows anything that a task or a server said."""
+
 pytestmark = pytest.mark.timeout(0)
 ECHO = "Authorization: @echo@"
 SAMPLE = 6
@@ -181,6 +210,7 @@ def test_planted_secrets_are_found_nowhere(
         shown.append(generate_latest(registry).decode())
         shown.append(serialize_value(RepositorySnap.from_def(daemon.repository)))
     _in_a_process(planted)
+    shown += _graphql(planted)
     terminal = capfd.readouterr()
     shown += [terminal.out, terminal.err, caplog.text]
     leaks = {f"shown, {text[:300]}": found for text in shown if (found := planted.found_in(text))}
@@ -207,6 +237,36 @@ def _in_a_process(planted: Planted) -> None:
     print(done.stdout, done.stderr)
     planted.world.medusa.faults.heal()
     assert done.returncode != 0
+
+
+def _graphql(planted: Planted) -> list[str]:
+    """What a webserver answers of this installation: runs, definitions, the instance, assets, compute logs."""
+    port = free_port()
+    command = ["-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen([Path(sys.executable).parent / "dagster-webserver", *command], cwd=ROOT)
+    address = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(query: str, **variables: Any) -> str:
+        answer = requests.post(address, json={"query": query, "variables": variables}, timeout=120)
+        assert "errors" not in answer.json(), answer.json()["errors"]
+        return answer.text
+
+    def is_up() -> bool:
+        with suppress(requests.ConnectionError):
+            return "RepositoryLocation" in ask(QUESTIONS["definitions"])
+        return False
+
+    try:
+        wait_for("the webserver", is_up)
+        answers = [ask(query) for query in QUESTIONS.values()]
+        logs = [path for path in planted.home.rglob("*.err") if path.stat().st_size]
+        answers += [ask(LOGS, key=[path.parent.parent.name, "compute_logs", path.stem]) for path in logs]
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert ECHO.split()[0] in answers[0], "no run shows what a server answered"
+    assert any("STEP_FAILURE" in one or "medusa_products" in one for one in answers[len(QUESTIONS) :]), "no compute log"
+    return answers
 
 
 def test_a_secret_is_not_in_any_repr(planted: Planted) -> None:

@@ -352,6 +352,22 @@ class ExportSuite:
         assert "check MEDUSA_API_KEY" in text
         assert "sk_not_the_key" not in text
 
+    def test_before_the_first_product_a_medusa_that_is_too_old_is_refused_in_one_sentence(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        names = catalogue.items(2, catalogue.group("Scales"))
+        page = "<!DOCTYPE html><html><body><pre>Cannot GET /admin/product-options</pre></body></html>"
+        medusa.faults.add(Fault("status", "GET", "/admin/product-options", status=404, text=page))
+        run = runner.assets(EXPORT, "batch_0")
+        assert not run.success
+        assert "this Medusa is older than 2.17, it has no product options of its own: upgrade it" in run.failure_text(
+            "medusa_products"
+        )
+        assert products(medusa, names) == {}
+        medusa.faults.heal()
+        assert runner.assets(EXPORT, "batch_0").success
+        assert sorted(products(medusa, names)) == names
+
     def test_no_secret_reaches_the_event_log(
         self, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
     ) -> None:
