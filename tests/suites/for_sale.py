@@ -295,6 +295,27 @@ class ForSaleSuite:
         assert market.night(runner).success
         assert market.writes() == []
 
+    def test_a_bundle_whose_item_is_renamed_keeps_its_parts(self, market: Market, runner: Runner) -> None:
+        """The Product Bundle keeps its name, the Item's old code."""
+        part = market.offer(price=4, stock=7)
+        bundle = market.bundle({part: 2}, price=30)
+        market.erp.store.rename_item(market.code(bundle), f"RENAMED-{market.catalogue.tag}")
+        for _ in range(2):
+            assert market.night(runner).success
+        assert market.on_sale(bundle) == (30, 3)
+
+    def test_a_part_whose_own_bundle_is_not_in_use_is_a_service(self, market: Market, runner: Runner) -> None:
+        part = market.offer(price=4, stock=7)
+        service = market.bundle({part: 1}, price=2)
+        item = market.offer(price=9, item={"is_stock_item": 0})
+        outer = market.code(item)
+        market.erp.store.force("Product Bundle", market.code(service), disabled=1)
+        rows = [{"item_code": market.code(part), "qty": 1}, {"item_code": market.code(service), "qty": 1}]
+        market.erp.store.insert("Product Bundle", name=outer, new_item_code=outer, items=rows)
+        for _ in range(2):
+            assert market.night(runner).success
+        assert market.on_sale(item) == (9, 7)
+
     def test_a_bundle_of_parts_that_are_not_in_the_shop_has_the_number_that_erpnext_has(
         self, market: Market, runner: Runner
     ) -> None:

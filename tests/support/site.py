@@ -15,7 +15,13 @@ from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.shop.seed import add_file
 
-ITEM_LINKS = {"Website Item": "item_code", "Item Price": "item_code", "Bin": "item_code", "Item Barcode": "parent"}
+ITEM_LINKS = (
+    ("Website Item", "item_code"), ("Website Item", "variant_of"), ("Item", "variant_of"), ("Item Price", "item_code"),
+    ("Bin", "item_code"), ("Item Barcode", "parent"), ("Batch", "item"), ("Sales Order Item", "item_code"),
+    ("Packed Item", "item_code"), ("Packed Item", "parent_item"), ("Product Bundle", "new_item_code"),
+    ("Product Bundle Item", "item_code"), ("Serial and Batch Bundle", "item_code"), ("Stock Ledger Entry", "item_code"),
+)  # fmt: skip
+"""Where ERPNext writes a renamed Item's new code."""
 
 
 class Site(Protocol):
@@ -119,7 +125,7 @@ class EmbeddedSite(ErpStore):
     def rename_item(self, code: str, new: str) -> None:
         """Change the code in every row that has it."""
         self.execute('UPDATE "tabItem" SET name = ?, item_code = ? WHERE name = ?', (new, new, code))
-        for doctype, column in ITEM_LINKS.items():
+        for doctype, column in ITEM_LINKS:
             for row in self.rows(doctype, **{column: code}):
                 self.set(doctype, row["name"], **{column: new})
 

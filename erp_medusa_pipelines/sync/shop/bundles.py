@@ -9,6 +9,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.shop.for_sale import end_of_life
 
 BUNDLE = "Product Bundle"
+IN_USE = [["disabled", "=", 0]]
 PART_FIELDS = [
     "parent", "item_code", "qty", "item_code.is_stock_item as part_is_stock_item",
     "item_code.disabled as part_disabled", "item_code.end_of_life as part_end_of_life",
@@ -31,19 +32,21 @@ def read_bundles(erp: ErpNextClient, item_codes: Iterable[str], today: date) -> 
 
     No request without item codes, and none for parts without bundles.
     """
-    known = erp.rows_in(BUNDLE, ["new_item_code"], item_codes, key="new_item_code", filters=[["disabled", "=", 0]])
-    bundles: dict[str, dict[str, Part]] = {row["new_item_code"]: {} for row in known}
+    known = erp.rows_in(BUNDLE, ["name", "new_item_code"], item_codes, key="new_item_code", filters=IN_USE)
+    # A bundle keeps its name where its Item is renamed.
+    code_of = {row["name"]: row["new_item_code"] for row in known}
+    bundles: dict[str, dict[str, Part]] = {code: {} for code in code_of.values()}
     rows = erp.rows_in(
         "Product Bundle Item",
         PART_FIELDS,
-        sorted(bundles),
+        sorted(code_of),
         key="parent",
         # Columns that are read, or MariaDB would not know whether the row's or the Item's is meant.
         order_by="parent asc, item_code asc",
         parent=BUNDLE,
     )
     for row in rows:
-        parts = bundles.get(row["parent"])
+        parts = bundles.get(code_of.get(row["parent"], ""))
         if parts is not None and row["item_code"]:
             part = _part(row, today)
             before = parts.get(part.item_code)
@@ -69,9 +72,9 @@ def _part(row: Mapping[str, Any], today: date) -> Part:
 
 
 def _without_nesting(erp: ErpNextClient, bundles: Mapping[str, Mapping[str, Part]]) -> dict[str, list[Part]]:
-    """Mark parts that are bundles themselves: ERPNext does not unpack them."""
+    """Mark parts that are bundles in use themselves: ERPNext does not unpack them."""
     services = {part.item_code for parts in bundles.values() for part in parts.values() if not part.is_stocked}
-    rows = erp.rows_in(BUNDLE, ["new_item_code"], sorted(services), key="new_item_code")
+    rows = erp.rows_in(BUNDLE, ["new_item_code"], sorted(services), key="new_item_code", filters=IN_USE)
     nested = {row["new_item_code"] for row in rows}
     return {
         code: [

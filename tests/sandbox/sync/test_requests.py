@@ -107,7 +107,7 @@ class Meter:
     def recode(self, expression: str) -> None:
         """Give each Item the code that this SQL makes of its `code`, as renaming them all does."""
         store = self.erp.store
-        for table, column in [("Item", "name"), ("Item", "item_code"), *ITEM_LINKS.items()]:
+        for table, column in [("Item", "name"), ("Item", "item_code"), *ITEM_LINKS]:
             new = expression.replace("code", f'"{column}"')
             # Codes are unique at any moment.
             store.execute(f'UPDATE "tab{table}" SET "{column}" = \'new \' || ({new})')  # noqa: S608
