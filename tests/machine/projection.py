@@ -1,16 +1,17 @@
 """What a customer must be able to buy according to ERPNext now, and what the Store API offers.
 
-Belongs here: reading both and describing the differences. Does not belong here: their causes (world.py).
+Belongs here: reading both and describing the differences. Does not belong here: their causes (world.py), or ERPNext's
+rules (erp_rules.py).
 """
 
-import math
 from typing import Any
 
-from tests.machine.world import WAREHOUSE, World
+from tests.machine import erp_rules
+from tests.machine.world import World
 
 SEEN = (
     "id,external_id,title,collection.title,images.url,variants.id,variants.sku,*variants.calculated_price,"
-    "+variants.inventory_quantity"
+    "variants.manage_inventory,+variants.inventory_quantity"
 )
 """What a customer sees."""
 BEHIND = (
@@ -33,16 +34,16 @@ def differences(world: World) -> list[str]:
             "products"
         ]
     }
-    taken = {variant["barcode"] for one in world.by_hand() for variant in one["variants"]}
-    published = world.names(published=1)
-    for name in published:
+    taken = {variant[key] for one in world.by_hand() for variant in one["variants"] for key in ("barcode", "sku")}
+    sold = [name for name in world.names() if erp_rules.is_sold(world, name)]
+    for name in sold:
         products = offered.get(name, [])
         if len(products) != 1:
             found.append(f"{name} is offered {len(products)} times")
             continue
         found += [f"{name}: {text}" for text in _one(world, name, products[0], behind[products[0]["id"]], taken)]
-    found += [f"{name} is offered, and not published" for name in offered if name not in published]
-    made = [product["external_id"] for product in behind.values() if product["external_id"] in published]
+    found += [f"{name} is offered, and not for sale" for name in offered if name not in sold]
+    made = [product["external_id"] for product in behind.values() if product["external_id"] in sold]
     found += [f"{name} has several products" for name in {each for each in made if made.count(each) > 1}]
     ids = [world.row(name)["medusa_id"] for name in world.names() if world.row(name)["medusa_id"]]
     found += [f"product {one} is claimed by several Website Items" for one in {i for i in ids if ids.count(i) > 1}]
@@ -55,18 +56,20 @@ def _one(world: World, name: str, product: dict[str, Any], behind: dict[str, Any
     if len(behind["variants"]) != 1:
         return [f"product {product['id']} has {len(behind['variants'])} variants"]
     (seen,), (variant,) = product["variants"], behind["variants"]
-    price, links = seen["calculated_price"], variant["inventory_items"]
-    barcode = _barcode(world, row["item_code"])
+    price, barcode = seen["calculated_price"], _barcode(world, row["item_code"])
+    pieces = erp_rules.pieces(world, name)
     expected = {
         "medusa_id": (product["id"], row["medusa_id"]),
         "medusa_variant_id": (variant["id"], row["medusa_variant_id"]),
-        "sku": (row["item_code"], variant["sku"]),
         "collection": (row["item_group"], (product["collection"] or {}).get("title")),
-        "price": (_price(world, row["item_code"]), price and price["calculated_amount"]),
-        "pieces": (_pieces(world, row["item_code"]), seen["inventory_quantity"]),
+        "price": (erp_rules.price(world, name), price and price["calculated_amount"]),
+        "pieces": (pieces, seen["inventory_quantity"] if seen["manage_inventory"] else None),
+        "custom_in_stock": (int(pieces is None or pieces > 0), row["custom_in_stock"]),
         "pictures": _pictures(world, name, len(product["images"])),
-        "inventory sku": ([row["item_code"]], [link["inventory"]["sku"] for link in links]),
     }
+    if row["item_code"] not in taken:
+        expected["sku"] = (row["item_code"], variant["sku"])
+        expected["inventory skus"] = _inventory(world, name, pieces, variant["inventory_items"])
     if barcode not in taken:
         expected["barcode"] = (barcode, variant["barcode"])
     texts = [
@@ -91,17 +94,16 @@ def _barcode(world: World, code: str) -> str | None:
     return rows[0]["barcode"] if rows else None
 
 
-def _price(world: World, code: str) -> float | None:
-    rows = world.erp.store.rows("Item Price", item_code=code, price_list=world.price_list)
-    return rows[0]["price_list_rate"] if rows else None
-
-
 def _pictures(world: World, name: str, shown: int) -> tuple[int, int]:
     """Pictures are never removed: those of an item that was deleted or restored meanwhile may stay."""
     now, ever = world.pictures(name)
     return (shown if now <= shown <= ever else now), shown
 
 
-def _pieces(world: World, code: str) -> int:
-    rows = world.erp.store.rows("Bin", item_code=code, warehouse=WAREHOUSE)
-    return max(0, math.floor(sum(row["actual_qty"] for row in rows)))
+def _inventory(world: World, name: str, pieces: int | None, links: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """A bundle is linked to its parts' inventory items or to one of its own; what is not stocked may keep one."""
+    there = sorted(link["inventory"]["sku"] for link in links)
+    own = [world.row(name)["item_code"]]
+    parts = erp_rules.parts_in_stock(world, name)
+    fits = there == own or (pieces is None and not there) or (bool(parts) and there == parts)
+    return (there if fits else parts or own), there

@@ -23,6 +23,7 @@ from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.shop.images import image
 from erp_medusa_sandbox.shop.seed import add_file
 from tests.machine.runs import NightRunner, QuietRunner
+from tests.machine.trade import Trade
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.plans import unlike
 from tests.support.runs import JobRun
@@ -79,6 +80,7 @@ class World:
         self.catalogue.tag = "shop"
         self.catalogue.install_server_script()
         self.numbers = count(1)
+        self.trade = Trade(erp.store, WAREHOUSE, self.numbers)
         self.edits: dict[str, Edit] = {}
         """By product: another Website Item for the same Item takes its product over, with what was typed there."""
         self.attached: Counter[str] = Counter()
@@ -252,7 +254,10 @@ class World:
         self.codes_moved = True
         self.delete(name)
         again = f"{name.split('+')[0]}+{next(self.numbers)}"
-        kept = ("item_code", "item_name", "item_group", "web_item_name", "published", "stock_uom", "website_warehouse")
+        kept = (
+            "item_code", "item_name", "item_group", "web_item_name", "published", "stock_uom", "website_warehouse",
+            "has_variants", "variant_of",
+        )  # fmt: skip
         self.erp.store.insert("Website Item", name=again, **{key: row[key] for key in kept})
         return again
 
@@ -269,14 +274,40 @@ class World:
 
     def _move_code(self, old: str, new: str) -> None:
         self.codes_moved = True
-        store = self.erp.store
-        with store.transaction():
-            store.execute('UPDATE "tabItem" SET name = ? WHERE name = ?', (new, old))
-            for barcode in store.rows("Item Barcode", parent=old):
-                store.set("Item Barcode", barcode["name"], parent=new)
-            for doctype in ("Website Item", "Item Price", "Bin"):
-                for row in store.rows(doctype, item_code=old):
-                    store.set(doctype, row["name"], item_code=new)
+        with self.erp.store.transaction():
+            self.erp.store.rename_item(old, new)
+
+    def disable(self, name: str, disabled: bool, in_desk: bool) -> None:
+        """By an import, or by a save in the desk, which unpublishes and publishes its Website Item."""
+        code = self.row(name)["item_code"]
+        if in_desk:
+            self.save("Item", code, disabled=int(disabled))
+        else:
+            self.erp.store.set("Item", code, disabled=int(disabled))
+
+    def add_template(self, group: int, *, own_price: bool, own_warehouse: bool) -> None:
+        """A template, with two variants of which the second may have everything from it."""
+        template = self.add_item(group, rate=4.25, quantity=None, picture=False)
+        code = self.row(template)["item_code"]
+        self.set_template(template, True)
+        for price, warehouse in ((True, True), (own_price, own_warehouse)):
+            variant = self.add_item(group, rate=4.5 if price else None, quantity=5, picture=False)
+            place = {} if warehouse else {"website_warehouse": None}
+            self.erp.store.set("Item", self.row(variant)["item_code"], variant_of=code)
+            self.erp.store.set("Website Item", variant, variant_of=code, **place)
+
+    def set_template(self, name: str, is_template: bool) -> None:
+        """An Item that has no variants becomes a template, or one is none any more."""
+        row = self.row(name)
+        if is_template or not self.erp.store.rows("Item", variant_of=row["item_code"]):
+            self.erp.store.set("Item", row["item_code"], has_variants=int(is_template))
+            self.erp.store.set("Website Item", name, has_variants=int(is_template))
+
+    def bundle(self, name: str, parts: dict[str, float]) -> None:
+        """A set of other Website Items' Items; no variant becomes one."""
+        codes = {self.row(part)["item_code"]: quantity for part, quantity in parts.items() if part != name}
+        if codes and not self.row(name)["variant_of"]:
+            self.trade.bundle(self.row(name)["item_code"], codes)
 
     def move_barcode(self, one: str, other: str) -> None:
         """Item `other` gets the barcode that `one` has (or a new one); no two Items have the same."""
@@ -318,13 +349,30 @@ class World:
         """A product of an admin's own has the barcode that the Item gets in ERPNext afterwards."""
         number = next(self.numbers)
         barcode = f"HAND{number:07d}"
-        variant = {"title": "One", "sku": f"HAND-{number}", "barcode": barcode, "options": {"Kind": "One"}}
-        body = {"title": f"Hand-made {number}", "options": [{"title": "Kind", "values": ["One"]}]}
-        self.medusa.admin("POST", "/admin/products", json={**body, "variants": [{**variant, "prices": []}]})
+        self._make_by_hand(number, sku=f"HAND-{number}", barcode=barcode)
         code = self.row(name)["item_code"]
         for row in self.erp.store.rows("Item Barcode", parent=code):
             self.erp.store.delete("Item Barcode", row["name"])
         self._give_barcode(code, barcode)
+
+    def _make_by_hand(self, number: int, **keys: str) -> None:
+        variant = {"title": "One", "options": {"Kind": "One"}, "prices": [], **keys}
+        body = {"title": f"Hand-made {number}", "options": [{"title": "Kind", "values": ["One"]}]}
+        self.medusa.admin("POST", "/admin/products", json={**body, "variants": [variant]})
+
+    def take_sku(self, name: str) -> None:
+        """A product of an admin's own has the code that the Item is renamed to afterwards."""
+        number = next(self.numbers)
+        code = f"TAKEN-{number}-{self.catalogue.tag}"
+        self._make_by_hand(number, sku=code)
+        self._move_code(self.row(name)["item_code"], code)
+
+    def free_sku(self) -> None:
+        """The admin gives what was made by hand other skus."""
+        for product in self.by_hand():
+            for variant in product["variants"]:
+                path = f"/admin/products/{product['id']}/variants/{variant['id']}"
+                self.medusa.admin("POST", path, json={"sku": f"HAND-{next(self.numbers)}"})
 
     def remove_by_hand(self) -> None:
         """The admin deletes what was made by hand."""
@@ -332,7 +380,7 @@ class World:
             self.medusa.admin("DELETE", f"/admin/products/{product['id']}")
 
     def by_hand(self) -> list[dict[str, Any]]:
-        query = {"fields": "id,title,external_id,variants.barcode", "limit": 1000}
+        query = {"fields": "id,title,external_id,variants.id,variants.sku,variants.barcode", "limit": 1000}
         found = self.medusa.admin("GET", "/admin/products", params=query)["products"]
         return [one for one in found if not one["external_id"] and one["title"].startswith("Hand-made")]
 

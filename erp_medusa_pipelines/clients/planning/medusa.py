@@ -173,15 +173,18 @@ class PlannedMedusa(ReadingMedusa):
         return {"created": created, "updated": updated}
 
     def _refuse_taken_keys(self, products: Iterable[Body]) -> None:
-        """Refuse as Medusa does: sku and handle are unique, and the sku of inventory items without variant."""
-        skus, handles, own_items = set(), set(), set()
+        """Refuse as Medusa does: sku, barcode and handle are unique, and the sku of inventory items without variant."""
+        skus, barcodes, handles, own_items = set(), set(), set(), set()
         for product in products:
             handles.add(product.get("handle") or "")
             for variant in product.get("variants") or ():
                 skus.add(variant.get("sku") or "")
+                barcodes.add(variant.get("barcode") or "")
                 own_items |= {variant.get("sku")} if not variant.get("inventory_items") else set()
         taken = [("Product with handle", row["handle"]) for row in self.products_by("handle", handles, "id,handle")]
         taken += [("Product variant with sku", row["sku"]) for row in self.variants_by_sku(skus, "id,sku")]
+        found = self.find("/admin/product-variants", "variants", "barcode", barcodes, "id,barcode")
+        taken += [("Product variant with barcode", row["barcode"]) for row in found]
         if not taken:
             items = self.inventory_items_by_sku(own_items - {None}, "id,sku")
             taken = [("Inventory item with sku", row["sku"]) for row in items]

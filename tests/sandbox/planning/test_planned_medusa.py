@@ -23,9 +23,12 @@ PRODUCT = {
     "options": [{"title": "Default", "values": ["Default"]}],
     "metadata": {"kept": "yes"},
     "variants": [
-        {"title": "Default", "sku": "S-1", "prices": [], "manage_inventory": True, "options": {"Default": "Default"}}
+        {
+            "title": "Default", "sku": "S-1", "barcode": "B-1", "prices": [], "manage_inventory": True,
+            "options": {"Default": "Default"},
+        }
     ],
-}
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -100,7 +103,11 @@ def test_a_sku_that_is_taken_away_is_free(
     ("changed", "what"),
     [
         ({"handle": "other"}, "Product variant with sku: S-1"),
-        ({"variants": [{**PRODUCT["variants"][0], "sku": "S-9"}]}, "Product with handle"),
+        ({"variants": [{**PRODUCT["variants"][0], "sku": "S-9", "barcode": "B-9"}]}, "Product with handle"),
+        (
+            {"handle": "other", "variants": [{**PRODUCT["variants"][0], "sku": "S-9"}]},
+            "Product variant with barcode: B-1",
+        ),
     ],
 )
 def test_a_key_that_is_taken_is_refused(
