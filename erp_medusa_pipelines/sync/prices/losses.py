@@ -16,7 +16,7 @@ from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.entries import Entries, shown_prices
 from erp_medusa_pipelines.sync.prices.item_prices import ITEMS_PER_REQUEST, ItemPrices, priced_items, read_prices
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.plan import Entry, ItemPlan, plan_item
+from erp_medusa_pipelines.sync.prices.plan import Entry, ItemPlan, Today, plan_item
 
 
 def price_limit(percent: int, setting: str) -> Limit:
@@ -38,11 +38,13 @@ def price_limit(percent: int, setting: str) -> Limit:
 class Losses:
     """What one run would take away.
 
-    `stale` are the entries to remove, by variant (None: the variant is gone), `replaced` those of replaced lists.
+    `stale` are the entries to remove, by variant (None: the variant is gone), `replaced` those of replaced lists;
+    `today` is what customers are to be asked now instead, by variant.
     """
 
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     replaced: dict[str | None, list[Entry]] = field(default_factory=dict)
+    today: dict[str | None, Today] = field(default_factory=dict)
     loss: Loss = field(default_factory=Loss)
 
     def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry]) -> None:
@@ -50,6 +52,8 @@ class Losses:
         plan.shown |= {entry.currency for entry in replaced if entry.is_live}
         had = plan.had_price or bool(plan.shown)
         self._add(plan.variant_id, item_code, plan.stale, replaced, had=had, loses=plan.loses_price)
+        if plan.today and (plan.stale or replaced):
+            self.today[plan.variant_id] = plan.today
         if plan.stays_shown and not had:
             self.loss.gained.add(plan.variant_id)
 

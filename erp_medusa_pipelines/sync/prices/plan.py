@@ -97,6 +97,19 @@ class Refused:
     field: str
 
 
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The price that customers are to be asked now: its window, currency and amount."""
+
+    window: Window
+    currency: str
+    amount: Decimal
+
+    def is_undercut_by(self, entry: Entry) -> bool:
+        """Return whether customers would be asked the entry's amount instead: Medusa asks the lowest in force."""
+        return entry.is_live and entry.currency == self.currency and entry.amount < self.amount
+
+
 @dataclass(slots=True)
 class ItemPlan:
     """What must be done for one item."""
@@ -108,6 +121,7 @@ class ItemPlan:
     shown: set[str] = field(default_factory=set)
     """Currencies in which customers are asked a price now; `stays_shown`: in which they are after the run."""
     stays_shown: set[str] = field(default_factory=set)
+    today: Today | None = None
     create: list[tuple[Window, Wanted]] = field(default_factory=list)
     change: list[tuple[str, Wanted]] = field(default_factory=list)
     """(price list, entry)."""
@@ -170,6 +184,7 @@ def plan_item(
             placed.add(row.name)
             if is_live(segment.window):
                 plan.stays_shown.add(row.currency)
+                plan.today = Today(segment.window, row.currency, amounts[row.name])
             there = by_place.pop((segment.window, row.currency), [])
             _place(plan, segment, amounts[row.name], ids, there)
         else:

@@ -4,7 +4,8 @@ Belongs here: the order of the work, and the brake. plan.py decides what must be
 
 New entries come first, then changed ones. Unwanted entries are removed last, and only where the new entries for their
 days all exist: one that is refused, held or left for a retry replaces nothing. So an interrupted run leaves no item
-without a price: at worst an old entry exists beside its successor until the next run.
+without a price: at worst an old entry exists beside its successor until the next run. An old entry that is lower than
+today's new one would be asked instead of it: it does not wait for an entry of other days.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -176,7 +177,8 @@ class PriceSync(BatchSync):
         def going(found: Mapping[str | None, Sequence[Entry]]) -> Iterator[Entry]:
             for variant_id, stale in found.items():
                 if variant_id not in kept:
-                    yield from (one for one in stale if not variant_id or sender.is_replaced(variant_id, one.spans))
+                    today = losses.today.get(variant_id)
+                    yield from (one for one in stale if not variant_id or sender.is_replaced(variant_id, one, today))
 
         removals.remove(going(losses.stale))
         removals.delete_empty_lists(entries.sizes)

@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.quarantine import lies_of
 from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.plan import IdChange, ItemPlan, Wanted
+from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, Today, Wanted
 from erp_medusa_pipelines.sync.prices.windows import Window
 
 
@@ -93,10 +93,15 @@ class EntrySender:
         """Cancel what has not started."""
         self._stage.close()
 
-    def is_replaced(self, variant_id: str, spans: Window | None) -> bool:
-        """Return whether Medusa has the variant's prices for these days: none of them is missing, refused or held."""
+    def is_replaced(self, variant_id: str, entry: Entry, today: Today | None) -> bool:
+        """Return whether an old entry must go: Medusa has the new ones for all of its days, none is refused or held.
+
+        Or it has the one for today, which the old entry would hide.
+        """
         missing = self._missing.get(variant_id, ())
-        return not any(spans is None or window.overlaps(spans) for window in missing)
+        if today and today.window not in missing and today.is_undercut_by(entry):
+            return True
+        return not any(entry.spans is None or window.overlaps(entry.spans) for window in missing)
 
     @cached_property
     def _missing(self) -> Mapping[str, Sequence[Window]]:
