@@ -4,6 +4,7 @@ Belongs here: the shop before its first night, what changes before its second, a
 must hold in the end (projection.py).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,7 @@ from sqlalchemy import delete, insert, select
 
 from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_sandbox.medusa.store import Document
-from tests.machine.runs import QuietRunner
+from tests.machine.runs import NightRunner, QuietRunner
 from tests.machine.servers import open_world
 from tests.machine.world import BATCHES, EXPORT, ORPHANS, PRICES, STOCK, World
 from tests.suites.otps import Passwords
@@ -197,7 +198,8 @@ class Shop:
 def small_shop() -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
     """The shop and the states in which its tasks start."""
     with ExitStack() as stack:
-        world = stack.enter_context(open_world(SETTINGS, QuietRunner))
+        runs = QuietRunner if os.environ.get("RUNS") == "dagster" else NightRunner
+        world = stack.enter_context(open_world(SETTINGS, runs))
         shop = Shop(world, stack.enter_context(mail_sink()))
         shop.open()
         states = {FIRST: shop.keep()}

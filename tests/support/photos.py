@@ -14,6 +14,7 @@ from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 
 UPLOADS = r"/admin/uploads"
+PICTURE_FIELDS = "id,thumbnail,images.id,images.url,images.rank"
 
 
 class Photos:
@@ -90,9 +91,11 @@ class Photos:
         return run.metadata("medusa_product_updates")["updated"]
 
     def product(self, item: str) -> dict[str, Any]:
-        product_id = self.catalogue.row(item)["medusa_id"]
-        params = {"fields": "id,thumbnail,images.id,images.url,images.rank"}
-        product = self.medusa.admin("GET", f"/admin/products/{product_id}", params=params)["product"]
+        """The product as a customer sees it."""
+        path = f"/store/products/{self.catalogue.row(item)['medusa_id']}"
+        answer = self.medusa.store("GET", path, params={"fields": PICTURE_FIELDS})
+        assert answer.status_code == 200, f"{item} is not in the shop: {answer.text}"
+        product = answer.json()["product"]
         product["images"].sort(key=lambda shown: shown["rank"])
         return product
 
