@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -200,6 +200,9 @@ bench-sensors: $(READY) ## Measure the ticks of both sensors where 256 batches h
 
 bench-nights: $(READY) ## Simulate the nights of shops of up to a million items
 	@$(PY) -m bench.nights
+
+bench-quiet-night: $(READY) ## Measure a night without changes (REFERENCE=another checkout)
+	@$(PY) -m bench.quiet_night $(if $(REFERENCE),--reference $(REFERENCE))
 
 bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed time for each request
 	@$(PY) -m bench.workers

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -58,11 +59,13 @@ def open_shop(
     plan: ChangeLog | None = None,
     record: ChangeLog | None = None,
     items: frozenset[str] = frozenset(),
+    facts: dict[str, Any] | None = None,
 ) -> Iterator[Shop]:
     """Both clients for these settings; starts the sandbox when they ask for it. Raises SettingsError.
 
     With `plan` both servers are only read, and what would be written is noted in it. With `record` they are written to,
-    and what was is noted. `items` limits the work to some Website Items.
+    and what was is noted. `items` limits the work to some Website Items. `facts` holds what earlier clients
+    of the same run have learnt of the servers and does not change while it works, see HttpClient.once.
     """
     options = HttpOptions(
         connect_timeout=settings.http_connect_timeout,
@@ -72,10 +75,9 @@ def open_shop(
     servers = _servers(settings)
     medusa_key = servers.medusa_key.get_secret_value()
     kind = HttpClient if plan is None else ReadOnlyHttpClient
-    medusa_http = kind(
-        "Medusa", servers.medusa_url, {"Authorization": f"Basic {medusa_key}"}, secrets=(medusa_key,), options=options
-    )
-    erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind)
+    header = {"Authorization": f"Basic {medusa_key}"}
+    medusa_http = kind("Medusa", servers.medusa_url, header, secrets=(medusa_key,), options=options, facts=facts)
+    erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind, facts)
     reads = {"page_size": settings.erpnext_page_size, "read_chunk": settings.erpnext_read_chunk}
     writes = {"chunk": settings.erpnext_write_chunk, "fast_chunk": settings.erpnext_fast_write_chunk}
     try:
@@ -163,11 +165,17 @@ def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> Erp
 
 
 def _erpnext_http(
-    url: str, key: SecretStr, secret: SecretStr, options: HttpOptions, kind: type[HttpClient] = HttpClient
+    url: str,
+    key: SecretStr,
+    secret: SecretStr,
+    options: HttpOptions,
+    kind: type[HttpClient] = HttpClient,
+    facts: dict[str, Any] | None = None,
 ) -> HttpClient:
     pair = key.get_secret_value(), secret.get_secret_value()
     token = ":".join(pair)
-    return kind("ERPNext", url, {"Authorization": f"token {token}"}, secrets=(token, *pair), options=options)
+    header = {"Authorization": f"token {token}"}
+    return kind("ERPNext", url, header, secrets=(token, *pair), options=options, facts=facts)
 
 
 def sandbox_directory(settings: Settings) -> Path:

@@ -53,6 +53,9 @@ class ErpNextClient:
     @cached_property
     def major_version(self) -> int:
         """Frappe's major version, e.g. 15; decides the dialect of aggregates."""
+        return self.http.once("version", self._ask_version)
+
+    def _ask_version(self) -> int:
         versions = self.call("frappe.utils.change_log.get_versions", method="GET")
         try:
             return int(str(versions["frappe"]["version"]).split(".", 1)[0])
@@ -64,6 +67,9 @@ class ErpNextClient:
     @cached_property
     def time_zone(self) -> ZoneInfo:
         """The site's time zone (System Settings)."""
+        return self.http.once("time zone", self._ask_time_zone)
+
+    def _ask_time_zone(self) -> ZoneInfo:
         answer = self.call("frappe.client.get_time_zone", method="GET")
         try:
             return ZoneInfo(answer["time_zone"])

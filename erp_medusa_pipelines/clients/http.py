@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -100,6 +100,9 @@ def stop_all() -> None:
         client.abort()
 
 
+Answer = TypeVar("Answer")
+
+
 class HttpClient:
     """One server. Thread-safe: up to `options.connections` requests at once share pooled connections.
 
@@ -115,11 +118,13 @@ class HttpClient:
         secrets: Iterable[str] = (),
         options: HttpOptions = HttpOptions(),
         sleep: Callable[[float], None] | None = None,
+        facts: dict[str, Any] | None = None,
     ) -> None:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self.redact = Redactor(secrets)
         self.counts: Counter[str] = Counter()
+        self._facts = {} if facts is None else facts
         self._options = options
         self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
@@ -153,6 +158,16 @@ class HttpClient:
     def requests_sent(self) -> int:
         """Requests sent so far, retries included."""
         return self.counts["requests"]
+
+    def once(self, what: str, ask: Callable[[], Answer]) -> Answer:
+        """Return what `ask` returned the first time: a fact of this server that does not change while a run works.
+
+        Clients that were given the same `facts` ask once together.
+        """
+        key = f"{self.service} {what}"
+        if key not in self._facts:
+            self._facts[key] = ask()
+        return self._facts[key]
 
     @property
     def server_clock(self) -> datetime | None:

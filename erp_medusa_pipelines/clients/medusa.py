@@ -286,15 +286,20 @@ class MedusaClient:
 
     def shipping_profile_id(self, configured: str | None) -> str | None:
         """The configured shipping profile, checked; else the shop's default; None where a shop ships nothing."""
+        path, plural = "/admin/shipping-profiles", "shipping_profiles"
         if configured:
-            path, field = "/admin/shipping-profiles", "medusa_shipping_profile_id"
-            return self._the_one(path, "shipping_profiles", configured, field)
+            return self._the_one(path, plural, configured, "medusa_shipping_profile_id")
+        return self.http.once(plural, lambda: self._default_of(path, plural))
+
+    def _default_of(self, path: str, plural: str) -> str | None:
         query = {"type": "default", "fields": "id", "limit": 1}
-        path = "/admin/shipping-profiles"
-        profiles = self.http.part(self.http.request("GET", path, params=query), "shipping_profiles", f"GET {path}")
-        return profiles[0]["id"] if profiles else None
+        rows = self.http.part(self.http.request("GET", path, params=query), plural, f"GET {path}")
+        return rows[0]["id"] if rows else None
 
     def _the_one(self, path: str, plural: str, configured: str | None, setting: str) -> str:
+        return self.http.once(f"{plural} {configured}", lambda: self._checked(path, plural, configured, setting))
+
+    def _checked(self, path: str, plural: str, configured: str | None, setting: str) -> str:
         variable = variable_name(setting)
         rows = list(self.all_of(path, plural, "id,name"))
         thing = plural.replace("_", " ")

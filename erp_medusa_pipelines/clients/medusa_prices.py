@@ -32,6 +32,9 @@ class MedusaPrices:
 
     def currencies(self) -> dict[str, int]:
         """Decimal digits of the currencies that the store supports, by code in capitals as ERPNext writes it."""
+        return self._http.once("currencies", self._ask_currencies)
+
+    def _ask_currencies(self) -> dict[str, int]:
         fields = "id,supported_currencies.currency_code,supported_currencies.currency.decimal_digits"
         return {
             each["currency_code"].upper(): int(each["currency"]["decimal_digits"])
@@ -41,6 +44,9 @@ class MedusaPrices:
 
     def currency_sold_in(self) -> str:
         """Currency of the store's default region, in capitals as ERPNext writes it; without one, its default one."""
+        return self._http.once("currency sold in", self._ask_currency_sold_in)
+
+    def _ask_currency_sold_in(self) -> str:
         fields = "id,default_region_id,supported_currencies.currency_code,supported_currencies.is_default"
         [store, *_] = self._medusa.all_of("/admin/stores", "stores", fields)
         wanted = [store["default_region_id"] or ""]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -22,6 +23,7 @@ class ShopConnection(dg.ConfigurableResource):
     _run: dg.DagsterRun | None = PrivateAttr(default=None)
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
     _turn_is_ours: bool = PrivateAttr(default=False)
+    _facts: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
@@ -49,12 +51,12 @@ class ShopConnection(dg.ConfigurableResource):
         self._ask_whose_turn(settings)
         history = History.beside(self._instance) if self._instance and self._run else None
         if history is None or self._run is None:
-            with open_shop(settings) as shop:
+            with open_shop(settings, facts=self._facts) as shop:
                 yield shop
             return
         log = history.log_of(self._run.run_id, settings.history_days)
         try:
-            with open_shop(settings, record=log) as shop:
+            with open_shop(settings, record=log, facts=self._facts) as shop:
                 yield shop
         finally:
             log.flush()
