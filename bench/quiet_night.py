@@ -83,8 +83,10 @@ def nights(code: Path, items: int, count: int) -> list[dict[str, Cost]]:
         }
         (Path(home) / "dagster.yaml").write_text((code / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
         command = [sys.executable, __file__, NIGHT]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, env=environment, cwd=code, text=True, **pipes) as process:
+        with subprocess.Popen(
+            command, env=environment, cwd=code, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
             assert process.stdin
             assert process.stdout
             found = []
