@@ -315,6 +315,12 @@ class MedusaClient:
         raise PermanentError(self.http.service, f"GET {path}", f"set {variable}: the shop's {thing} are: {names}")
 
 
+def metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document's metadata. People can edit it, so any value may be of any type."""
+    found = row.get("metadata")
+    return found if isinstance(found, Mapping) else {}
+
+
 def _is_id(value: object) -> bool:
     """Return whether Medusa may have given this id: a field of ERPNext may hold any text."""
     return isinstance(value, str) and bool(_ID.fullmatch(value))

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import Row
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_planned
 from erp_medusa_pipelines.connections import Shop
 
@@ -150,7 +150,7 @@ def _fields(change: Change, current: Row) -> Iterator[tuple[str, str, str]]:
         return
     for field, value in change.values.items():
         if field == "metadata" and isinstance(value, Mapping):
-            before = current.get("metadata") or {}
+            before = metadata_of(current)
             yield from ((f"metadata.{key}", _text(before.get(key)), _text(one)) for key, one in value.items())
         elif field == "variants" and current:
             yield from _variant_fields(value, {variant["id"]: variant for variant in current.get("variants") or ()})

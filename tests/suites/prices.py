@@ -213,10 +213,15 @@ class PricesSuite:
             {"metadata": {"batch": "all"}},
             {"metadata": {"batch": "7/1"}},
             {"metadata": {"part": "two"}},
+            {"metadata": {"part": "9" * 5000}},
+            {"metadata": {"part": {"a": [1]}, "batch": ["0/1"]}},
+            {"metadata": {"erp_price_list": {"a": 1}}},
+            {"metadata": {"valid_from": ["2026-01-01"]}},
+            {"metadata": {"valid_upto": "0000-00-00"}},
             {"metadata": None},
             {"title": "Spring", "starts_at": "2031-01-01T00:00:00.000Z"},
         ],
-        ids=str,
+        ids=lambda edit: str(edit)[:60],
     )
     def test_whatever_somebody_makes_of_a_list_customers_are_asked_the_present_price(
         self, edit: dict[str, Any], shop: PricedShop, runner: Runner

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.sync.catalogue.bindings import is_shared
 from erp_medusa_pipelines.sync.catalogue.mending import Half, Mender, wait_until_settled
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, handle
@@ -174,7 +174,7 @@ def _other_code(item: WebsiteItem, product: Product) -> str | None:
 
     A name alone is no proof: a restored ERPNext gives the names of lost documents to new ones.
     """
-    noted = (product["metadata"] or {}).get("item_code")
+    noted = metadata_of(product).get("item_code")
     codes = [code for code in (noted, *(variant["sku"] for variant in product["variants"])) if isinstance(code, str)]
     same = item.item_code.casefold()
     return None if not codes or any(code.casefold() == same for code in codes) else codes[0]

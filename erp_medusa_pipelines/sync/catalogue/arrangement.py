@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.sync.catalogue.image_files import is_upload
 from erp_medusa_pipelines.sync.catalogue.product_bodies import short_hash
 
@@ -38,7 +39,7 @@ class Placed:
 
 def recorded(product: Product) -> dict[str, str]:
     """Return {picture in ERPNext: image in Medusa}. People can edit metadata, so anything may be there."""
-    entries = (product["metadata"] or {}).get(PICTURES_KEY)
+    entries = metadata_of(product).get(PICTURES_KEY)
     pairs = (entry.split(":") for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ()
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
@@ -77,7 +78,7 @@ def arrange(
     kept = {key: image for key, image in record.items() if image in {short_hash(url) for url in wanted}}
     now = {each.key: short_hash(each.url) if each.url else _AWAY for each in pictures}
     entries = [f"{key}:{image}" for key, image in (now if urls else {**now, **kept}).items()]
-    if entries != ((product["metadata"] or {}).get(PICTURES_KEY) or []):
+    if entries != (metadata_of(product).get(PICTURES_KEY) or []):
         body["metadata"] = {**body.get("metadata", {}), PICTURES_KEY: entries or ""}
     return body
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -153,6 +153,6 @@ class CanBeBought:
         return self._priced
 
     def _of_another(self, price_list: Row) -> bool:
-        label = (price_list["metadata"] or {}).get("batch")
+        label = metadata_of(price_list).get("batch")
         same_count = isinstance(label, str) and label.endswith(f"/{self.batch.count}")
         return same_count and label != self.batch.label

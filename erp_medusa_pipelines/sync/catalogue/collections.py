@@ -22,7 +22,7 @@ from erp_medusa_pipelines.clients.failures import (
     TransientError,
     is_blocked,
 )
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -155,7 +155,7 @@ def _owned(
     free = [one for one in collections if one["external_id"] not in names]
     signs: tuple[tuple[Callable[[Group], str], Mapping[str, Mapping[str, Any]]], ...] = (
         (lambda group: group["name"], _first_by(lambda one: one["external_id"], collections)),
-        (lambda group: group["name"], _first_by(lambda one: (one["metadata"] or {}).get("item_group"), free)),
+        (lambda group: group["name"], _first_by(lambda one: metadata_of(one).get("item_group"), free)),
         (lambda group: group["medusa_id"] or "", _first_by(lambda one: one["id"], free)),
         (
             lambda group: handles[group["name"]],
@@ -174,11 +174,12 @@ def _owned(
 
 
 def _first_by(
-    key_of: Callable[[Mapping[str, Any]], str | None], collections: Sequence[Mapping[str, Any]]
+    key_of: Callable[[Mapping[str, Any]], Any], collections: Sequence[Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for collection in collections:
-        if key := key_of(collection):
+        key = key_of(collection)
+        if key and isinstance(key, str):
             found.setdefault(key, collection)
     return found
 
@@ -205,7 +206,7 @@ def _sync_one(one: Plan, medusa: MedusaClient, report: SyncReport) -> str:
         made = _create(medusa, {**body, "handle": one.handle}, one.group)
         report.count("written")
         return made["id"]
-    stored = existing["metadata"] or {}
+    stored = metadata_of(existing)
     same = (
         existing["title"] == body["title"]
         and existing["external_id"] == body["external_id"]

@@ -16,7 +16,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
@@ -121,7 +121,7 @@ class OrphanedProducts:
         return [
             {key: product[key] for key in ("id", "title", "status", "external_id")}
             for product in self.medusa.all_of("/admin/products", "products", fields)
-            if product["external_id"] and HASH_KEY in (product["metadata"] or {})
+            if product["external_id"] and HASH_KEY in metadata_of(product)
         ]
 
     def _confirmed(self, orphans: Sequence[Orphan]) -> list[Orphan]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.arrangement import THUMBNAIL_KEY, Placed, arrange, recorded
 from erp_medusa_pipelines.sync.catalogue.images import is_placed, placed_at
@@ -76,7 +76,7 @@ class PictureChanges:
             return False
         if self._force or (self._policy == "overwrite" and _was_replaced(product)):
             return True
-        return self._policy != "keep" and image_fingerprint(item) != (product["metadata"] or {}).get(IMAGE_KEY)
+        return self._policy != "keep" and image_fingerprint(item) != metadata_of(product).get(IMAGE_KEY)
 
 
 def _is_changed(product: Mapping[str, Any], sources: Sequence[Source]) -> bool:
@@ -86,5 +86,5 @@ def _is_changed(product: Mapping[str, Any], sources: Sequence[Source]) -> bool:
 
 def _was_replaced(product: Mapping[str, Any]) -> bool:
     """Return whether the thumbnail differs from the one that was set last; False when none was recorded."""
-    noted = (product["metadata"] or {}).get(THUMBNAIL_KEY)
+    noted = metadata_of(product).get(THUMBNAIL_KEY)
     return bool(noted) and noted != short_hash(product["thumbnail"] or "")

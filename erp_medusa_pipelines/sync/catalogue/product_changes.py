@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.setting_types import FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
@@ -86,7 +87,7 @@ def told_values(item: WebsiteItem, collection_id: str | None, placement: Placeme
 
 def current_values(product: Row, variant: Row) -> Values:
     """Return Medusa's values of the product, under the same names."""
-    metadata = product["metadata"] or {}
+    metadata = metadata_of(product)
     return {
         **{name: product[name] for name in PRODUCT_FIELDS},
         **{name: metadata.get(name) for name in METADATA_FIELDS},
@@ -112,7 +113,7 @@ def compare(
     changes: Values = {}
     kept: dict[str, tuple[Any, Any]] = {}
     is_noted = metadata.get(HASH_KEY) == fingerprint
-    sent = metadata.get(SENT_KEY) or {}
+    sent = _hashes(metadata)
     for name, value in told.items():
         if _same(value, current[name]):
             continue
@@ -131,9 +132,15 @@ def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Poli
     return {HASH_KEY: fingerprint, IMAGE_KEY: image_fingerprint(item), SENT_KEY: hashes}
 
 
+def _hashes(metadata: Row) -> Row:
+    """Return what the metadata says was sent; anything else that somebody put there says nothing."""
+    sent = metadata.get(SENT_KEY)
+    return sent if isinstance(sent, Mapping) else {}
+
+
 def notes_without(notes: Values, names: Collection[str]) -> Values:
     """Return the record of what is sent when these fields are not: each of them counts as changed until it is."""
-    sent = notes.get(SENT_KEY) or {}
+    sent = _hashes(notes)
     if not set(names) & sent.keys():
         return notes
     others = {name: value for name, value in sent.items() if name not in names}
@@ -148,7 +155,7 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
     """
     changes = comparison.changes
     body: Values = {name: changes[name] for name in PRODUCT_FIELDS if name in changes}
-    stored = product["metadata"] or {}
+    stored = metadata_of(product)
     notes = {key: value for key, value in comparison.notes.items() if stored.get(key) != value}
     metadata = {name: changes[name] for name in METADATA_FIELDS if name in changes} | notes
     variant = {key: changes[name] for name, key in VARIANT_FIELDS.items() if name in changes}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
@@ -345,7 +346,7 @@ class ProductUpdates(WebsiteItemSync):
         told = told_values(item, self._collection(item), self.placement, status)
         variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
         current = current_values(product, variant)
-        metadata = product["metadata"] or {}
+        metadata = metadata_of(product)
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 
     def _collection(self, item: WebsiteItem) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, TAKEN, is_any
 from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
@@ -71,7 +72,7 @@ def _may_be_adopted(candidate: Candidate, product: Mapping[str, Any]) -> bool:
     """Return whether the product is this item's, or nobody's: the same handle alone makes it no item's own."""
     if product["external_id"]:
         return product["external_id"] == candidate.name
-    is_ours = HASH_KEY in (product["metadata"] or {})
+    is_ours = HASH_KEY in metadata_of(product)
     return is_ours or not product["variants"] or _has_sku(candidate, product)
 
 
@@ -218,7 +219,7 @@ class ProductExport(WebsiteItemSync):
 
     def _without_lost_owners(self, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the products with exported ones unbound whose Website Item no longer exists."""
-        ours = {name: one for name, one in known.items() if one["external_id"] and HASH_KEY in (one["metadata"] or {})}
+        ours = {name: one for name, one in known.items() if one["external_id"] and HASH_KEY in metadata_of(one)}
         existing = existing_website_items(self.erp, {one["external_id"] for one in ours.values()})
         return {
             name: {**one, "external_id": None} if name in ours and one["external_id"] not in existing else one

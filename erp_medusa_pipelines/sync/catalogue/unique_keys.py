@@ -15,7 +15,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, WebsiteItemReader
@@ -190,7 +190,7 @@ class UniqueKeys:
     def _is_outdated(one: Holding, product: Row, owner: WebsiteItem | None) -> bool:
         """Return whether the holder must get another key, or is an exported product whose Website Item is gone."""
         if owner is None:
-            return HASH_KEY in (product["metadata"] or {})
+            return HASH_KEY in metadata_of(product)
         own_variant = owner.row["medusa_variant_id"]
         return keys_of(owner)[one.key] != one.value and own_variant in (None, "", one.variant["id"])
 

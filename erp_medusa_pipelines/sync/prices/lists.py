@@ -24,6 +24,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import same_name
@@ -38,6 +39,7 @@ DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are un
 
 
 _LABEL = re.compile(r"(\d{1,6})/(\d{1,6})")
+_PART = re.compile(r"\d{1,6}")
 
 
 class UnreadableListError(Exception):
@@ -208,12 +210,12 @@ class PriceLists:
 
 def _is_ours(row: Mapping[str, Any]) -> bool:
     """Return whether the export made a list, whatever somebody has changed of it since."""
-    metadata = _metadata_of(row)
+    metadata = metadata_of(row)
     return OWNER_KEY in metadata or {"batch", "part"} <= metadata.keys() or row["description"] == DESCRIPTION
 
 
 def _owner_of(row: Mapping[str, Any]) -> str:
-    owner = _metadata_of(row).get(OWNER_KEY)
+    owner = metadata_of(row).get(OWNER_KEY)
     if not owner or not isinstance(owner, str):
         raise UnreadableListError(f"its metadata has no {OWNER_KEY}")
     return owner
@@ -226,25 +228,21 @@ def _kept(row: Mapping[str, Any]) -> KeptList:
     if _count_of(label) == 0:
         raise UnreadableListError("its metadata names no batch")
     window = Window(_day_of(row, "valid_from"), first_day_after(_day_of(row, "valid_upto")))
-    part = str(_metadata_of(row).get("part") or 1)
-    return KeptList(row["id"], window, label, int(part) if part.isdecimal() else 1, row)
+    part = str(metadata_of(row).get("part") or 1)
+    return KeptList(row["id"], window, label, int(part) if _PART.fullmatch(part) else 1, row)
 
 
 def _day_of(row: Mapping[str, Any], key: str) -> date | None:
-    text = _metadata_of(row).get(key)
+    text = metadata_of(row).get(key)
     try:
         return date.fromisoformat(text) if text else None
     except (TypeError, ValueError):
         raise UnreadableListError(f"its metadata has no date in {key}: {text!r}") from None
 
 
-def _metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return row["metadata"] if isinstance(row["metadata"], Mapping) else {}
-
-
 def _batch_of(row: Mapping[str, Any]) -> str:
     """Return the batch's label; one that names no batch of any number of batches becomes 0/0, which is all of them."""
-    label = _LABEL.fullmatch(str(_metadata_of(row).get("batch") or ""))
+    label = _LABEL.fullmatch(str(metadata_of(row).get("batch") or ""))
     index, count = map(int, label.groups()) if label else (0, 0)
     return f"{index}/{count}" if index < count else "0/0"
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 
@@ -46,9 +47,9 @@ def find_locations(
     rows = {row["id"]: row for row in inventory.locations()}
     inventory.refuse_unknown(by_warehouse.values(), rows.values(), "warehouse_stock_locations")
     used = {default, *by_warehouse.values()}
-    marked = {each for each, row in rows.items() if MARK in (row["metadata"] or {})}
+    marked = {each for each, row in rows.items() if MARK in metadata_of(row)}
     for each in sorted(used - marked):
-        inventory.note_on_location(each, {**(rows[each]["metadata"] or {}), MARK: True})
+        inventory.note_on_location(each, {**metadata_of(rows[each]), MARK: True})
     channels = {each: {one["id"] for one in rows[each].get("sales_channels") or () if one} for each in used}
     unsold = {each for each in used if not channels[each] or (channel and channel not in channels[each])}
     found = StockLocations(
