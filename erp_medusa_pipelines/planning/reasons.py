@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.item_prices import price_today
 from erp_medusa_pipelines.sync.stock.items import stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places
@@ -81,7 +82,7 @@ def quantity_parts(shop: Shop, website_item: str, locations: Mapping[str, str]) 
     reader = QuantityReader(shop.erp, warehouses, StockRule(settings.stock_quantity, settings.safety_stock))
     found = reader.read(
         {item.name: item for item in items if item.name == website_item},
-        {item.item_code: item.warehouse for item in items},
+        ByName((item.item_code, item.warehouse) for item in items),
     )
     code = next((item.item_code for item in items if item.name == website_item), website_item)
     parts: Sequence[tuple[str, float | None, Places]] = [

@@ -9,6 +9,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.names import folded, same_name
 
 PICTURE_FIELDS = (
     "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
@@ -30,12 +31,13 @@ def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()
     for row in rows:
         _take(row, {"website_image": row["item_image"], "website_image_alt": None})
         template = row["item_variant_of"]
-        if template and template != row["item_code"] and any(_is_empty(row[name]) for name in wanted):
-            incomplete.setdefault(template, []).append(row)
+        if template and not same_name(template, row["item_code"]) and any(_is_empty(row[name]) for name in wanted):
+            incomplete.setdefault(folded(template), []).append(row)
     fields = ["name", "item_code", *PICTURE_FIELDS, *texts]
-    for template in erp.rows_in(WEBSITE_ITEM, fields, sorted(incomplete), key="item_code"):
+    wanted_templates = sorted({rows[0]["item_variant_of"] for rows in incomplete.values()})
+    for template in erp.rows_in(WEBSITE_ITEM, fields, wanted_templates, key="item_code"):
         _take(template, {"website_image": template["item_image"], "website_image_alt": None})
-        for row in incomplete.get(template["item_code"], ()):
+        for row in incomplete.get(folded(template["item_code"]), ()):
             _take(row, template)
             for name in ("slideshow", *texts):
                 if _is_empty(row[name]):

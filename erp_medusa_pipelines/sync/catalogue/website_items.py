@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, TEXT_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 
@@ -80,11 +81,10 @@ class WebsiteItemReader:
         rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
         fall_back(self._erp, rows, TEXT_FIELDS)
         codes = [row["item_code"] for row in rows if row["item_code"]]
-        barcodes: dict[str, str] = {}
-        for child in self._erp.rows_in(
+        barcodes = self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
-        ):
-            barcodes.setdefault(child["parent"], child["barcode"] and str(child["barcode"]))
+        )
+        barcode_of = ByName((child["parent"], child["barcode"] and str(child["barcode"])) for child in barcodes)
         today = self._erp.clock().date()
         without_stock = [row["item_code"] for row in rows if row["item_code"] and not row["item_is_stock_item"]]
         bundles = read_bundles(self._erp, without_stock, today)
@@ -103,8 +103,8 @@ class WebsiteItemReader:
             WebsiteItem(
                 row=row,
                 specifications=tuple(specifications[row["name"]]),
-                country_code=self._country_codes.get(row["country_of_origin"] or ""),
-                barcode=barcodes.get(row["item_code"]),
+                country_code=self._country_codes.find(row["country_of_origin"] or ""),
+                barcode=barcode_of.find(row["item_code"] or ""),
                 not_for_sale=for_sale.reason_against(row, today),
                 is_bundle=row["item_code"] in bundles,
                 is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
@@ -113,9 +113,10 @@ class WebsiteItemReader:
         ]
 
     @cached_property
-    def _country_codes(self) -> dict[str, str]:
+    def _country_codes(self) -> ByName[str]:
         """Return ISO 3166 codes by ERPNext's country names."""
-        return {row["name"]: row["code"].lower() for row in self._erp.rows("Country", ["name", "code"]) if row["code"]}
+        rows = self._erp.rows("Country", ["name", "code"])
+        return ByName((row["name"], row["code"].lower()) for row in rows if row["code"])
 
 
 def _with_texts(row: dict[str, Any]) -> dict[str, Any]:

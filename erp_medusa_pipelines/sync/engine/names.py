@@ -18,6 +18,8 @@ _UNSEEN = ("Mn", "Me", "Cf", "Cc")
 
 def folded(name: str) -> str:
     """Return a text that is the same for all names which the database takes for equal."""
+    if name.isascii() and name.isprintable():
+        return name.lower().rstrip(" ")
     letters = unicodedata.normalize("NFKD", name)
     seen = "".join(char for char in letters if unicodedata.category(char) not in _UNSEEN)
     return seen.casefold().translate(_ALIKE).rstrip(" ")
@@ -39,6 +41,9 @@ class ByName(Generic[V]):
     def find(self, name: str) -> V | None:
         """Return the value of a name, or None."""
         return self._values.get(folded(name))
+
+    def __contains__(self, name: str) -> bool:
+        return folded(name) in self._values
 
     def values(self) -> list[V]:
         """Return all values, in the order in which they came."""

@@ -26,6 +26,7 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.refusals import NOT_FOUND
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
 
@@ -109,23 +110,26 @@ def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]
     Expired batches cannot be sold, so they are not clearance stock.
     """
     until = today + timedelta(days=days)
-    batches = erp.rows(
-        "Batch",
-        ["name", "item", "expiry_date", "batch_qty"],
-        filters=[
-            ["expiry_date", "between", [today.isoformat(), until.isoformat()]],
-            ["batch_qty", ">", 0],
-            ["disabled", "=", 0],
-        ],
+    batches = list(
+        erp.rows(
+            "Batch",
+            ["name", "item", "expiry_date", "batch_qty"],
+            filters=[
+                ["expiry_date", "between", [today.isoformat(), until.isoformat()]],
+                ["batch_qty", ">", 0],
+                ["disabled", "=", 0],
+            ],
+        )
     )
     earliest: dict[str, date] = {}
     quantities: dict[str, float] = {}
     for batch in batches:
-        code, expiry = batch["item"], date.fromisoformat(str(batch["expiry_date"])[:10])
+        code, expiry = folded(batch["item"]), date.fromisoformat(str(batch["expiry_date"])[:10])
         earliest[code] = min(expiry, earliest.get(code, expiry))
         quantities[code] = quantities.get(code, 0.0) + batch["batch_qty"]
-    items = listed_items(erp, earliest, key="item_code").values()
-    found = [Expiring(item, earliest[item.item_code], quantities[item.item_code]) for item in items]
+    items = listed_items(erp, (batch["item"] for batch in batches), key="item_code").values()
+    by_code = ((item, folded(item.item_code)) for item in items)
+    found = [Expiring(item, earliest[code], quantities[code]) for item, code in by_code if code in earliest]
     return sorted(found, key=lambda one: (one.expiry_date, one.item.name))
 
 
@@ -146,15 +150,16 @@ def write_expiring_items(
     before: set[str] = set()
 
     def change(document: Row) -> dict[str, Any]:
-        current = document.get("expiring_items") or []
-        by_staff = [row for row in current if row.get("website_item") and not row.get("expiry_date")]
+        there = document.get("expiring_items") or []
+        by_staff = [row for row in there if row.get("website_item") and not row.get("expiry_date")]
         marked.clear()
         marked.update(listed_items(erp, (row["website_item"] for row in by_staff)))
+        current = _as_named(there, [*marked, *(one.item.name for one in expiring)])
         before.clear()
         before.update(row.get("website_item") or "" for row in current)
         wanted[:] = _wanted_rows(current, expiring, marked)
         guard.refuse(_leaving(current, wanted, datetime.now(UTC).date()))
-        return {} if _same_rows(current, wanted) else {"expiring_items": wanted}
+        return {} if _same_rows(there, wanted) else {"expiring_items": wanted}
 
     # The app looks up the homepage while it saves the list.
     with _homepage_expected():
@@ -168,6 +173,15 @@ def write_expiring_items(
     known = {one.item.name: one for one in expiring}
     report.count("resting", sum(not (marked.get(name) or known[name].item).is_sold for name in listed))
     return [_listed(row, known.get(row["website_item"]), marked.get(row["website_item"]), today) for row in wanted]
+
+
+def _as_named(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
+    """Return rows that name these Website Items as they are spelled, whatever an import wrote."""
+    spelled = ByName((name, name) for name in names)
+    return [
+        {**row, "website_item": spelled.find(named) or named} if (named := row.get("website_item")) else row
+        for row in rows
+    ]
 
 
 def _leaving(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]], day: date) -> Loss:
@@ -251,8 +265,10 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
     rows = erp.get_single(LIST).get("expiring_items") or []
     ticked = [row["website_item"] for row in rows if row.get("show") and row.get("website_item")]
     items = listed_items(erp, ticked)
-    shown = [items[name] for name in dict.fromkeys(ticked) if name in items and items[name].is_sold]
-    resting = set(ticked) - {item.name for item in shown}
+    found = ByName(items.items())
+    asked = {folded(name): found.find(name) for name in ticked}
+    shown = [item for item in asked.values() if item and item.is_sold]
+    resting = {*map(folded, ticked)} - {folded(item.name) for item in shown}
     deals: list[Deal] = []
 
     def change(document: Row) -> dict[str, Any]:
@@ -263,11 +279,11 @@ def write_homepage(erp: ErpNextClient, report: SyncReport) -> list[Deal]:
         if [_deal_key(row) for row in current] != [_deal_key(row) for row in wanted]:
             values["best_deals"] = wanted
         clearance = document.get("clearance_items") or []
-        there = {row.get("website_item") for row in clearance}
-        missing = [{"website_item": item.name} for item in shown if item.name not in there]
+        there = {folded(row.get("website_item") or "") for row in clearance}
+        missing = [{"website_item": item.name} for item in shown if folded(item.name) not in there]
         if missing or there & resting:
             # Rows whose `show` brings them back; others by hand, which nothing would bring back, stay.
-            kept = [row for row in clearance if row.get("website_item") not in resting]
+            kept = [row for row in clearance if folded(row.get("website_item") or "") not in resting]
             values["clearance_items"] = [*kept, *missing]
         return values
 
@@ -310,9 +326,11 @@ def merged_deals(current: Sequence[Row], shown: Sequence[Listed]) -> list[dict[s
 
     An item that staff added is not listed a second time.
     """
-    by_staff = {row.get("website_item") for row in current if not is_own(row)}
+    by_staff = {folded(row.get("website_item") or "") for row in current if not is_own(row)}
     own_rows = [
-        {"website_item": item.name, "url": _picture(item) + DEAL_MARK} for item in shown if item.name not in by_staff
+        {"website_item": item.name, "url": _picture(item) + DEAL_MARK}
+        for item in shown
+        if folded(item.name) not in by_staff
     ]
     waiting = iter(reused_rows([row for row in current if is_own(row)], own_rows, "website_item"))
     merged: list[dict[str, Any]] = []

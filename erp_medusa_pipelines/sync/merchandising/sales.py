@@ -22,6 +22,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
+from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.stages import ahead
 from erp_medusa_pipelines.sync.merchandising.dtypes import SALES_DTYPES
 
@@ -56,12 +57,14 @@ class Sales:
     windows: int = 0
     _units: dict[str, int] = field(default_factory=dict)
     _lines: dict[str, int] = field(default_factory=dict)
+    _spelled: dict[str, str] = field(default_factory=dict)
 
     def add(self, item_code: str | None, quantity: float | None, lines: int = 1) -> None:
         """Add lines of one item. Lines without an Item are ignored."""
         if item_code:
-            self._units[item_code] = self._units.get(item_code, 0) + round((quantity or 0) * _UNITS)
-            self._lines[item_code] = self._lines.get(item_code, 0) + lines
+            code = self._spelled.setdefault(folded(item_code), item_code)
+            self._units[code] = self._units.get(code, 0) + round((quantity or 0) * _UNITS)
+            self._lines[code] = self._lines.get(code, 0) + lines
 
     @property
     def lines(self) -> int:

@@ -14,6 +14,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.brake import Limit, MassLossError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
@@ -38,14 +39,14 @@ class CategoryError(SettingsError):
 
 def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
     """Return what the ranking needs to know of these items, with ITEM_DTYPES; items deleted since are missing."""
-    wanted = set(item_codes)
+    wanted = ByName((code, code) for code in item_codes)
     today = erp.clock().date()
     pages = erp.rows("Website Item", ["name", *for_sale.FIELDS], filters=[["published", "=", 1]], page_size=10_000)
-    published = {row["item_code"] for row in pages if for_sale.reason_against(row, today) is None}
+    published = {folded(row["item_code"]) for row in pages if for_sale.reason_against(row, today) is None}
     rows = [
-        (row["name"], row["item_name"] or "", row["item_group"] or "", bool(row["disabled"]), row["name"] in published)
+        (sold, row["item_name"] or "", row["item_group"] or "", bool(row["disabled"]), folded(sold) in published)
         for row in erp.rows("Item", ["name", "item_name", "item_group", "disabled"], page_size=10_000)
-        if row["name"] in wanted
+        if (sold := wanted.find(row["name"]))
     ]
     return pd.DataFrame(rows, columns=list(ITEM_DTYPES)).astype(ITEM_DTYPES)
 

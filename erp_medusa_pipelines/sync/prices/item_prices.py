@@ -16,7 +16,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
-from erp_medusa_pipelines.sync.engine.names import same_name
+from erp_medusa_pipelines.sync.engine.names import folded, same_name
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
 from erp_medusa_pipelines.sync.shop import for_sale
@@ -103,7 +103,7 @@ def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]
     filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", codes]]
     by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
-        by_code[row["item_code"]].append(row)
+        by_code[folded(row["item_code"])].append(row)
     return {item.item_code: _item_prices(item, by_code) for item in items}
 
 
@@ -144,8 +144,8 @@ def _why_none(prices: ItemPrices, price_list: str, rule: AmountRule, currency: s
 
 
 def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]]]) -> ItemPrices:
-    own = by_code.get(item.item_code, ())
-    rows = [*own, *(by_code.get(item.template, ()) if item.template != item.item_code else ())]
+    own = by_code.get(folded(item.item_code), ())
+    rows = [*own, *(by_code.get(folded(item.template), ()) if not same_name(item.template, item.item_code) else ())]
     ours, others = [], []
     for number, row in enumerate(rows):
         # A row for another unit or for packs is not the price of a single piece.

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.shop.for_sale import end_of_life
 
 BUNDLE = "Product Bundle"
@@ -32,25 +33,26 @@ def read_bundles(erp: ErpNextClient, item_codes: Iterable[str], today: date) -> 
 
     No request without item codes, and none for parts without bundles.
     """
-    known = erp.rows_in(BUNDLE, ["name", "new_item_code"], item_codes, key="new_item_code", filters=IN_USE)
+    asked = ByName((code, code) for code in item_codes)
+    known = erp.rows_in(BUNDLE, ["name", "new_item_code"], asked.values(), key="new_item_code", filters=IN_USE)
     # A bundle keeps its name where its Item is renamed.
-    code_of = {row["name"]: row["new_item_code"] for row in known}
+    code_of = ByName((row["name"], asked.find(row["new_item_code"]) or "") for row in known)
     bundles: dict[str, dict[str, Part]] = {code: {} for code in code_of.values()}
     rows = erp.rows_in(
         "Product Bundle Item",
         PART_FIELDS,
-        sorted(code_of),
+        sorted(row["name"] for row in known),
         key="parent",
         # Columns that are read, or MariaDB would not know whether the row's or the Item's is meant.
         order_by="parent asc, item_code asc",
         parent=BUNDLE,
     )
     for row in rows:
-        parts = bundles.get(code_of.get(row["parent"], ""))
+        parts = bundles.get(code_of.find(row["parent"]) or "")
         if parts is not None and row["item_code"]:
-            part = _part(row, today)
-            before = parts.get(part.item_code)
-            parts[part.item_code] = replace(part, quantity=part.quantity + before.quantity) if before else part
+            part, key = _part(row, today), folded(row["item_code"])
+            before = parts.get(key)
+            parts[key] = replace(part, quantity=part.quantity + before.quantity) if before else part
     return _without_nesting(erp, bundles)
 
 
@@ -75,7 +77,7 @@ def _without_nesting(erp: ErpNextClient, bundles: Mapping[str, Mapping[str, Part
     """Mark parts that are bundles in use themselves: ERPNext does not unpack them."""
     services = {part.item_code for parts in bundles.values() for part in parts.values() if not part.is_stocked}
     rows = erp.rows_in(BUNDLE, ["new_item_code"], sorted(services), key="new_item_code", filters=IN_USE)
-    nested = {row["new_item_code"] for row in rows}
+    nested = ByName((row["new_item_code"], True) for row in rows)
     return {
         code: [
             replace(part, against=part.against or f"its part {part.item_code} is a Product Bundle itself")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.numbers import number
 
 ITEMS_PER_REQUEST = 2000
@@ -46,13 +47,13 @@ def stock_items(erp: ErpNextClient) -> list[StockItem]:
     stock: they are left out unless they were exported.
     """
     rows = list(erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000))
-    templates = {row["item_code"]: row["website_warehouse"] for row in rows if row["item_has_variants"]}
+    templates = ByName((row["item_code"] or "", row["website_warehouse"]) for row in rows if row["item_has_variants"])
     return [
         StockItem(
             row["name"],
             row["item_code"] or "",
             str(row["medusa_variant_id"] or ""),
-            row["website_warehouse"] or templates.get(row["item_variant_of"]) or "",
+            row["website_warehouse"] or templates.find(row["item_variant_of"] or "") or "",
             int(number(row["custom_threshold_qty"])),
             int(bool(row["custom_in_stock"])),
             # An Item that does not exist is counted as before: its Bins may still be there.

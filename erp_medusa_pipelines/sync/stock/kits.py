@@ -14,6 +14,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.shop.bundles import Part
 from erp_medusa_pipelines.sync.stock.items import StockItem
@@ -62,15 +63,15 @@ class Kits:
         self._run.report.count("kits", len(kits))
         return frozenset(kits)
 
-    def _parts_in_medusa(self, bundles: Iterable[Bundle]) -> dict[str, str]:
+    def _parts_in_medusa(self, bundles: Iterable[Bundle]) -> ByName[str]:
         """Return the inventory items of the parts by item code: those that stock their own exported variant."""
-        codes = {part.item_code for one in bundles for part in one.parts if part.is_stocked}
-        known = sorted(codes & self._exported.keys())
-        return {
-            row["sku"]: row["id"]
+        codes = ByName((part.item_code, True) for one in bundles for part in one.parts if part.is_stocked)
+        known = sorted(code for code in self._exported if code in codes)
+        return ByName(
+            (row["sku"], row["id"])
             for row in self._inventory.items_by_sku(known)
             if any(link["variant_id"] == self._exported[row["sku"]] for link in row.get("variant_link") or ())
-        }
+        )
 
     def _carry_out(self, item: StockItem, variant: Mapping[str, Any], wanted: Links) -> bool:
         """Return whether the variant is linked to the parts now."""
@@ -115,11 +116,11 @@ class Kits:
         return False
 
 
-def _links(parts: Iterable[Part], items: Mapping[str, str]) -> Links:
+def _links(parts: Iterable[Part], items: ByName[str]) -> Links:
     """Return what a bundle's variant must be linked to; nothing where it must have an inventory item of its own."""
     stocked = [part for part in parts if part.is_stocked or part.against]
     fits = all(
         part.against is None and part.item_code in items and part.quantity >= 1 and part.quantity == int(part.quantity)
         for part in stocked
     )
-    return {items[part.item_code]: int(part.quantity) for part in stocked} if fits else {}
+    return {items.find(part.item_code) or "": int(part.quantity) for part in stocked} if fits else {}

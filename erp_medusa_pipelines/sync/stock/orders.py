@@ -16,6 +16,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.refusals import FIELD_NOT_PERMITTED
+from erp_medusa_pipelines.sync.engine.names import folded
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ def left_to_deliver(erp: ErpNextClient, codes: Collection[str], bundles: Collect
     found: Pairs = defaultdict(float)
     if not codes:
         return found
+    ours, sets = frozenset(map(folded, codes)), frozenset(map(folded, bundles))
     for lines, packed in _open_orders(erp, sorted({*codes, *bundles})):
-        _add(found, lines, packed, frozenset(codes), frozenset(bundles))
+        _add(found, lines, packed, ours, sets)
     return found
 
 
@@ -123,20 +125,23 @@ def _read_alone(erp: ErpNextClient, names: Sequence[str]) -> Iterator[tuple[Sequ
 def _add(
     found: Pairs, lines: Sequence[Row], packed: Sequence[Row], codes: frozenset[str], bundles: frozenset[str]
 ) -> None:
-    """Add what is left to deliver of some orders, as ERPNext counts it into Bin.reserved_qty."""
+    """Add what is left to deliver of some orders, as ERPNext counts it into Bin.reserved_qty.
+
+    `codes` and `bundles` are folded.
+    """
     # (pieces, pieces delivered) by order and bundle: a bundle may be in several lines.
     of_bundles: dict[tuple[str, str], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for row in lines:
         if row["delivered_by_supplier"]:
             continue
-        whole, delivered = row["qty"] or 0.0, row["delivered_qty"] or 0.0
-        if row["item_code"] in bundles:
-            before = of_bundles[row["parent"], row["item_code"]]
-            of_bundles[row["parent"], row["item_code"]] = (before[0] + whole, before[1] + delivered)
-        elif row["item_code"] in codes:
+        whole, delivered, code = row["qty"] or 0.0, row["delivered_qty"] or 0.0, folded(row["item_code"] or "")
+        if code in bundles:
+            before = of_bundles[row["parent"], code]
+            of_bundles[row["parent"], code] = (before[0] + whole, before[1] + delivered)
+        elif code in codes:
             left = (row["stock_qty"] or 0.0) - delivered * (row["conversion_factor"] or 1.0)
             found[row["item_code"], row["warehouse"] or ""] += max(0.0, left)
     for row in packed:
-        whole, delivered = of_bundles[row["parent"], row["parent_item"]]
+        whole, delivered = of_bundles[row["parent"], folded(row["parent_item"] or "")]
         share = max(0.0, 1 - delivered / whole) if whole else 0.0
         found[row["item_code"], row["warehouse"] or ""] += share * (row["qty"] or 0.0)

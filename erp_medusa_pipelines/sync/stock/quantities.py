@@ -7,12 +7,13 @@ Rolling up warehouses is in `warehouses.py`, the sums are in `on_hand.py`.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.numbers import number
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
@@ -67,7 +68,7 @@ class QuantityReader:
         self._warehouses = warehouses
         self._rule = rule
 
-    def read(self, items: Mapping[str, StockItem], warehouse_of: Mapping[str, str]) -> Found:
+    def read(self, items: Mapping[str, StockItem], warehouse_of: ByName[str]) -> Found:
         """Return what can be sold of these items, by Website Item name.
 
         `warehouse_of` is the whole shop's, by item code: the parts of a bundle may be in other batches.
@@ -108,7 +109,7 @@ class QuantityReader:
         return []
 
     def _bundle(
-        self, found: Found, item: StockItem, parts: Iterable[Part], warehouse_of: Mapping[str, str]
+        self, found: Found, item: StockItem, parts: Iterable[Part], warehouse_of: ByName[str]
     ) -> list[tuple[Key, str]]:
         """Return where to look for the parts: in the bundle's own warehouse, else in that of each part."""
         against = next((part.against for part in parts if part.against), None)
@@ -116,7 +117,7 @@ class QuantityReader:
             found.unsellable[item.name] = against
             found.on_hand[item.name] = {}
             return []
-        places = {part.item_code: item.warehouse or warehouse_of.get(part.item_code, "") for part in parts}
+        places = {part.item_code: item.warehouse or warehouse_of.find(part.item_code) or "" for part in parts}
         if item.warehouse and not self._warehouses.find(item.warehouse):
             found.unknown_warehouses[item.name] = item.warehouse
             return []
@@ -137,22 +138,33 @@ class QuantityReader:
     ) -> dict[Key, dict[str, OnHand]]:
         if not wanted:
             return {}
-        codes = sorted({code for (_, code), _ in wanted})
-        bins = self._bins(codes)
+        spelled = {folded(code): code for (_, code), _ in wanted}
+        codes = sorted(spelled.values())
+        bins = self._alike(self._bins(codes))
         found.has_bins = len(bins) > 0
         if self._rule.quantity == "available":
             part_codes = set(codes) - with_batches
             in_batches = sorted(with_batches & set(codes)) + self._batched_parts(found, part_codes)
-            bins = _with(bins, expired(self._erp, in_batches, self._erp.clock().date()))
-            reserved = sorted(set(bins[bins["reserved"] > 0]["item_code"]))
-            bins = _with(bins, ordered(self._erp, reserved, frozenset(bundles)))
+            bins = _with(bins, self._alike(expired(self._erp, in_batches, self._erp.clock().date())))
+            reserved = sorted(spelled[code] for code in set(bins[bins["reserved"] > 0]["item_code"]) & spelled.keys())
+            bins = _with(bins, self._alike(ordered(self._erp, reserved, frozenset(bundles))))
             bins["reserved"] = (bins["reserved"] - bins["ordered"]).clip(lower=0)
-        frame = pd.DataFrame([(f"{name}\0{code}", code, place) for (name, code), place in wanted], columns=KEY)
+        rows = [(f"{name}\0{code}", folded(code), place) for (name, code), place in wanted]
+        frame = pd.DataFrame(rows, columns=KEY)
         sums: dict[Key, dict[str, OnHand]] = defaultdict(dict)
         for (key, location), row in self._warehouses.roll_up(frame, bins, COLUMNS).items():
             name, _, code = key.partition("\0")
             sums[name, code][location] = OnHand(**row)
         return sums
+
+    def _alike(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the sums of a frame (item_code, warehouse) by folded codes, and warehouses as they are spelled."""
+        # Any: pandas types its results as unions that fit no annotation.
+        rows: Any = frame
+        places = {place: self._warehouses.find(place) or place for place in rows["warehouse"].unique()}
+        codes = {code: folded(code) for code in rows["item_code"].unique()}
+        alike = rows.assign(item_code=rows["item_code"].map(codes), warehouse=rows["warehouse"].map(places))
+        return alike.groupby(["item_code", "warehouse"], as_index=False).sum()
 
     def _batched_parts(self, found: Found, codes: set[str]) -> list[str]:
         """Return which parts of bundles have batches; of Website Items it is known."""

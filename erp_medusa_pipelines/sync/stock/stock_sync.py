@@ -18,6 +18,7 @@ from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, whole_shop
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -99,18 +100,17 @@ class StockSync(BatchSync):
             sending.close()
         return self.report
 
-    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str], dict[str, str]]:
+    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str], ByName[str]]:
         """Return the batch's Website Items by name, and by item code all stocked variants and all warehouses."""
         items: dict[str, StockItem] = {}
         variants: dict[str, str] = {}
-        places: dict[str, str] = {}
-        for item in stock_items(self.erp):
-            places[item.item_code] = item.warehouse
+        everybody = stock_items(self.erp)
+        for item in everybody:
             if item.variant_id and item.is_stocked:
                 variants[item.item_code] = item.variant_id
             if item.item_code and self.batch.contains(item.name):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
-        return items, variants, places
+        return items, variants, ByName((item.item_code, item.warehouse) for item in everybody)
 
     def _kits(self, items: Mapping[str, StockItem], variants: Mapping[str, str], quantities: Found) -> frozenset[str]:
         """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
@@ -125,7 +125,7 @@ class StockSync(BatchSync):
 
     # --- quantities in ERPNext --------------------------------------------------------------------------------
 
-    def _on_hand(self, items: Mapping[str, StockItem], places: Mapping[str, str]) -> Found:
+    def _on_hand(self, items: Mapping[str, StockItem], places: ByName[str]) -> Found:
         """Return what ERPNext knows of these items; those of unknown quantity are reported."""
         try:
             warehouses = Warehouses(

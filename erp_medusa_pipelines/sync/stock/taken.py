@@ -14,6 +14,7 @@ import pandas as pd
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
+from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 
 PER_REQUEST = 2000
@@ -30,10 +31,10 @@ def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> pd.DataFra
         # `<` alone also finds batches without a date: Frappe takes NULL for the year 1.
         dated = [["expiry_date", "is", "set"], ["expiry_date", "<", today.isoformat()]]
         rows = erp.get_list("Batch", ["name", "item"], filters=[["item", "in", some], *dated])
-        item_of = {row["name"]: row["item"] for row in rows}
-        for names in batched(sorted(item_of), PER_REQUEST):
+        item_of = {folded(row["name"]): row["item"] for row in rows}
+        for names in batched(sorted(row["name"] for row in rows), PER_REQUEST):
             for batch, warehouse, quantity in _ledger(erp, names):
-                found[item_of[batch], warehouse] += quantity
+                found[item_of.get(folded(batch), ""), warehouse] += quantity
     return _frame({pair: quantity for pair, quantity in found.items() if quantity > 0}, "expired")
 
 

@@ -81,6 +81,21 @@ def test_staffs_flags_and_marks_stay_and_stale_rows_go(trade: Trade, runner: Run
     assert [row["website_item"] for row in trade.homepage("clearance_items")] == ["WEB-a"]
 
 
+def test_links_in_another_spelling_are_the_same_items(trade: Trade, erp: ErpServer, runner: Runner) -> None:
+    for code in ("a", "marked"):
+        trade.item(code)
+    trade.batch("A", 5)
+    trade.list_by_hand(
+        {"website_item": "web-A", "expiry_date": day(trade, 9), "show": 1}, {"website_item": "web-MARKED", "show": 1}
+    )
+    assert runner.job(JOB).success
+    assert trade.expiring() == [("WEB-a", day(trade, 5), 1), ("WEB-marked", None, 1)]
+    assert [row["website_item"] for row in trade.homepage("clearance_items")] == ["WEB-a", "WEB-marked"]
+    erp.faults.forget_requests()
+    assert runner.job(JOB).success
+    assert writes(erp) == []
+
+
 def test_when_nothing_expires_the_old_rows_go(trade: Trade, runner: Runner) -> None:
     trade.item("a")
     trade.list_by_hand({"website_item": "WEB-a", "expiry_date": "2026-01-01", "show": 1})

@@ -267,6 +267,14 @@ def test_a_category_name_is_found_whatever_its_case(trade: Trade, runner: Runner
     assert trade.collection() == [("A", 1.0)]
 
 
+def test_lines_in_another_spelling_are_of_the_same_item(trade: Trade, runner: Runner) -> None:
+    trade.item("abc", "dental")
+    trade.invoice(("abc", 1))
+    trade.invoice(("ABC", 2))
+    assert runner.job(JOB).success
+    assert [count for _, count in trade.collection()] == [3.0]
+
+
 def test_a_category_without_sales_fails_its_check(trade: Trade, runner: Runner) -> None:
     trade.item("A")
     trade.invoice(("A", 1))
