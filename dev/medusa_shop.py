@@ -78,4 +78,6 @@ def seed_shop(url: str, password: str) -> dict[str, str]:
         "MEDUSA_SALES_CHANNEL_ID": channel,
         "MEDUSA_STOCK_LOCATION_ID": location["id"],
         "MEDUSA_REGION_ID": region["id"],
+        "MEDUSA_ADMIN_EMAIL": ADMIN_EMAIL,
+        "MEDUSA_ADMIN_PASSWORD": password,
     }

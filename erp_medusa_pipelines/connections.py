@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
+from erp_medusa_pipelines.clients.login import Login
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.clients.planning.erpnext import PlannedErpNext, PlannedWriter
@@ -73,10 +74,9 @@ def open_shop(
         attempts=settings.http_attempts,
     )
     servers = _servers(settings)
-    medusa_key = servers.medusa_key.get_secret_value()
     kind = HttpClient if plan is None else ReadOnlyHttpClient
-    header = {"Authorization": f"Basic {medusa_key}"}
-    medusa_http = kind("Medusa", servers.medusa_url, header, secrets=(medusa_key,), options=options, facts=facts)
+    facts = {} if facts is None else facts
+    medusa_http = _medusa_http(settings, servers, options, kind, facts)
     erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind, facts)
     reads = {"page_size": settings.erpnext_page_size, "read_chunk": settings.erpnext_read_chunk}
     writes = {"chunk": settings.erpnext_write_chunk, "fast_chunk": settings.erpnext_fast_write_chunk}
@@ -162,6 +162,19 @@ def _sandbox(settings: Settings) -> _Servers:
 def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
     http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
     return ErpNextClient(http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
+
+
+def _medusa_http(
+    settings: Settings, servers: _Servers, options: HttpOptions, kind: type[HttpClient], facts: dict[str, Any]
+) -> HttpClient:
+    """A client with the key, or with an admin's log-in, which is shared by all clients that have the same facts."""
+    email, password = settings.medusa_admin_email, settings.medusa_admin_password
+    if email and password and not settings.uses_sandbox:
+        login, secret, header = facts.setdefault("log-in", Login(email, password)), password.get_secret_value(), {}
+    else:
+        login, secret = None, servers.medusa_key.get_secret_value()
+        header = {"Authorization": f"Basic {secret}"}
+    return kind("Medusa", servers.medusa_url, header, secrets=(secret,), options=options, facts=facts, login=login)
 
 
 def _erpnext_http(

@@ -67,6 +67,10 @@ def shop_env(erp: ErpServer, medusa: MedusaServer, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MEDUSA_API_KEY", medusa.api_key)
     monkeypatch.setenv("MEDUSA_SALES_CHANNEL_ID", medusa.sales_channel_id)
     monkeypatch.setenv("MEDUSA_STOCK_LOCATION_ID", medusa.stock_location_id)
+    if medusa.is_real and medusa.admin_email:
+        # Checking the key anew for each request would be most of a live test's time.
+        monkeypatch.setenv("MEDUSA_ADMIN_EMAIL", medusa.admin_email)
+        monkeypatch.setenv("MEDUSA_ADMIN_PASSWORD", medusa.admin_password)
     monkeypatch.setenv("EXPORT_BATCHES", "1")
     monkeypatch.setattr("erp_medusa_pipelines.clients.http.DEFAULT_SLEEP", lambda _seconds: None)
     return monkeypatch

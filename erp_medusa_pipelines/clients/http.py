@@ -25,6 +25,7 @@ from urllib3.util import Retry
 
 from erp_medusa_pipelines.clients.abortable import AbortableAdapter, limited
 from erp_medusa_pipelines.clients.failures import (
+    AccessError,
     ApiError,
     ForeignAnswerError,
     PermanentError,
@@ -33,6 +34,7 @@ from erp_medusa_pipelines.clients.failures import (
     judge_answer,
     judge_exception,
 )
+from erp_medusa_pipelines.clients.login import LOGIN, Login
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +79,14 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.hide_addresses = False
-        forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
-        self._known = sorted(forms, key=len, reverse=True)
+        self._known: tuple[str, ...] = ()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Redact this secret as well."""
+        forms = {*self._known, secret, quote(secret, safe="")} - {""}
+        self._known = tuple(sorted(forms, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         """Return the text with all known secrets redacted."""
@@ -119,11 +127,13 @@ class HttpClient:
         options: HttpOptions = HttpOptions(),
         sleep: Callable[[float], None] | None = None,
         facts: dict[str, Any] | None = None,
+        login: Login | None = None,
     ) -> None:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self.redact = Redactor(secrets)
         self.counts: Counter[str] = Counter()
+        self._login = login
         self._facts = {} if facts is None else facts
         self._options = options
         self._sleep = sleep or DEFAULT_SLEEP
@@ -265,7 +275,7 @@ class HttpClient:
 
     def _answer(self, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
         timeout = options["timeout"][1]
-        response = self._in_time(where, timeout, lambda: self._send_once(method, path, where, options))
+        response = self._in_time(where, timeout, lambda: self._send(method, path, where, options))
         if not parse:
             return response
         try:
@@ -287,7 +297,7 @@ class HttpClient:
         return self._in_time(where, timeout, lambda: self._body_at_once(path, where, options, limit))
 
     def _body_at_once(self, path: str, where: str, options: dict[str, Any], limit: int) -> bytes:
-        with self._send_once("GET", path, where, options) as response:
+        with self._send("GET", path, where, options) as response:
             content = bytearray()
             content_type = response.headers.get("Content-Type", "")
             try:
@@ -305,6 +315,36 @@ class HttpClient:
             except requests.RequestException as error:
                 raise self._clean(judge_exception(self.service, where, error)) from None
             return bytes(content)
+
+    def _send(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
+        """Send; where somebody has to log in, once more with a new token if the server does not accept the last one."""
+        if self._login is None:
+            return self._send_once(method, path, where, options)
+        token = self._login.token(self._log_in)
+        try:
+            return self._send_once(method, path, where, _with_token(options, token))
+        except AccessError as error:
+            if error.status != 401:
+                raise
+        token = self._login.token(self._log_in, stale=token)
+        return self._send_once(method, path, where, _with_token(options, token))
+
+    def _log_in(self, login: Login) -> str:
+        where, timeout = f"POST {LOGIN}", (self._options.connect_timeout, self._options.read_timeout)
+        credentials = {"email": login.email, "password": login.password.get_secret_value()}
+        try:
+            answer = self._send_once("POST", LOGIN, where, {"json": credentials, "timeout": timeout})
+        except AccessError as error:
+            if error.status != 401:
+                raise
+            reason = "e-mail or password not accepted: check MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD"
+            raise AccessError(self.service, where, reason, status=401, exc_type=error.exc_type) from None
+        try:
+            token = str(self.part(answer.json(), "token", where))
+        except ValueError:
+            raise self.foreign(where, answer.text[:2000]) from None
+        self.redact.add(token)
+        return token
 
     def _send_once(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
         if not path.startswith("/"):
@@ -369,6 +409,10 @@ class HttpClient:
     def _origin(self) -> str:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+
+def _with_token(options: dict[str, Any], token: str) -> dict[str, Any]:
+    return {**options, "headers": {**(options.get("headers") or {}), "Authorization": f"Bearer {token}"}}
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

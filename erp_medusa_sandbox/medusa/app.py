@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import logging
+from collections.abc import Collection
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,6 +26,7 @@ from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_erro
 from erp_medusa_sandbox.medusa.http import Resource
 from erp_medusa_sandbox.medusa.inventory_items import InventoryItems
 from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
+from erp_medusa_sandbox.medusa.login import Admin
 from erp_medusa_sandbox.medusa.price_lists import PriceLists
 from erp_medusa_sandbox.medusa.product_routes import Products
 from erp_medusa_sandbox.medusa.reservations import Reservations
@@ -59,33 +61,39 @@ _KEY_AS_BEARER = (
 )
 
 
-def create_app(store: MedusaStore, *, api_key: str, public_url: str | None = None) -> Starlette:
+def create_app(
+    store: MedusaStore, *, api_key: str, public_url: str | None = None, admin: Admin | None = None
+) -> Starlette:
     """Make the application.
 
     Args:
         store: its documents.
         api_key: the one secret key that the Admin API takes.
+        admin: who may log in instead.
         public_url: what the urls of uploads begin with; without it, the address that was called.
     """
+    admin = admin or Admin()
     app = Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
             *(route for resource in _RESOURCES for route in resource(store).routes()),
+            *admin.routes(),
             *Uploads(store, Files(store), public_url).routes(),
         ],
         exception_handlers={MedusaError: _medusa_error, HTTPException: _http_error},
     )
-    app.add_middleware(_Gate, store=store, api_key=api_key)
+    app.add_middleware(_Gate, store=store, api_key=api_key, tokens=admin.tokens)
     return app
 
 
 class _Gate:
     """Keys and sizes, before routing, and the headers that every answer carries."""
 
-    def __init__(self, app: ASGIApp, store: MedusaStore, api_key: str) -> None:
+    def __init__(self, app: ASGIApp, store: MedusaStore, api_key: str, tokens: Collection[str]) -> None:
         self._app = app
         self._store = store
         self._api_key = api_key
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -119,6 +127,8 @@ class _Gate:
             scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and credentials.startswith("sk_"):
                 return JSONResponse({"message": _KEY_AS_BEARER}, status_code=401)
+            if scheme.lower() == "bearer" and credentials in self._tokens:
+                return None
             if scheme.lower() != "basic" or self._api_key not in _readings(credentials):
                 return JSONResponse({"message": "Unauthorized"}, status_code=401)
         return None

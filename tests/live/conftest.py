@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from itertools import takewhile
 from pathlib import Path
 
@@ -43,17 +43,20 @@ class MedusaServer:
     sales_channel_id: str
     stock_location_id: str
     region_id: str
+    admin_email: str = ""
+    admin_password: str = field(default="", repr=False)
 
     @classmethod
     def from_lines(cls, lines: list[str]) -> "MedusaServer":
         variables = dict(line.split("=", 1) for line in lines if "=" in line)
         names = {f"MEDUSA_{each.name.upper()}": each.name for each in fields(cls)}
-        missing = [variable for variable in names if not variables.get(variable)]
+        needed = [f"MEDUSA_{each.name.upper()}" for each in fields(cls) if each.default is MISSING]
+        missing = [variable for variable in needed if not variables.get(variable)]
         if missing:
             pytest.fail(
                 f"MEDUSA_URL names a Medusa to test against; set these too: {', '.join(missing)}", pytrace=False
             )
-        return cls(**{name: variables[variable] for variable, name in names.items()})
+        return cls(**{name: variables[variable] for variable, name in names.items() if variables.get(variable)})
 
 
 LONGEST = ("test_week", "test_halfmade", "test_nginx")

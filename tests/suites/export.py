@@ -345,12 +345,39 @@ class ExportSuite:
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:
         catalogue.items(2, catalogue.group("Beds"))
+        for name in ("MEDUSA_ADMIN_EMAIL", "MEDUSA_ADMIN_PASSWORD"):
+            shop_env.delenv(name, raising=False)
         shop_env.setenv("MEDUSA_API_KEY", "sk_not_the_key")
         run = runner.assets(EXPORT, "batch_0")
         assert not run.success
         text = run.failure_text("medusa_collections")
         assert "check MEDUSA_API_KEY" in text
         assert "sk_not_the_key" not in text
+        shop_env.setenv("MEDUSA_API_KEY", medusa.api_key)
+        assert runner.assets(EXPORT, "batch_0").success
+
+    def test_an_admins_log_in_is_used_instead_of_the_key_and_renewed(
+        self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        if not medusa.admin_email:
+            pytest.fail("set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD, an admin's of the Medusa under test")
+        names = catalogue.items(2, catalogue.group("Lamps"))
+        shop_env.setenv("MEDUSA_API_KEY", "sk_not_the_key")
+        shop_env.setenv("MEDUSA_ADMIN_EMAIL", medusa.admin_email)
+        shop_env.setenv("MEDUSA_ADMIN_PASSWORD", f"not {medusa.admin_password}")
+        run = runner.assets(EXPORT, "batch_0")
+        assert not run.success
+        text = run.failure_text("medusa_collections")
+        assert "check MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD" in text
+        assert medusa.admin_password not in text
+        shop_env.setenv("MEDUSA_ADMIN_PASSWORD", medusa.admin_password)
+        # A token that has expired in the middle of the run.
+        medusa.faults.add(Fault("status", "POST", BATCH_ROUTE, status=401, json={"message": "Unauthorized"}, times=1))
+        medusa.faults.forget_requests()
+        assert runner.assets(EXPORT, "batch_0").success
+        assert sorted(products(medusa, names)) == names
+        logins = [seen for seen in medusa.faults.requests if seen.path.startswith("/auth/")]
+        assert len(logins) == 2, "once for the whole run, and once more"
 
     def test_before_the_first_product_a_medusa_that_is_too_old_is_refused_in_one_sentence(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
