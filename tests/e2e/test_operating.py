@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.deployment import Deployment, wait_for
+from erp_medusa_pipelines.tasks import task_named
 from tests.support.browser import Operator
 
 JOB = "export_items_and_images_custom"
@@ -111,6 +112,25 @@ def test_failed_batches_are_backfilled_by_hand(production: Deployment, ui: Opera
     of_backfill = [run for run in production.runs() if any(tag["key"] == "dagster/backfill" for tag in run["tags"])]
     batches = [tag["value"] for run in of_backfill for tag in run["tags"] if tag["key"] == "batch"]
     assert sorted(batches) == ["batch_2", "batch_3"]
+
+
+def test_a_red_batch_is_run_again_as_a_whole_from_its_jobs_page(production: Deployment, ui: Operator) -> None:
+    """What docs/operating.md says: of a batch that failed early, no asset stays behind."""
+    assets = [name for name in task_named(JOB).assets if production.batches(name)]
+    assert len(assets) > 5
+    production.break_medusa(**OFFLINE)
+    assert production.ended(production.launch(JOB, "batch_1")).status == "FAILURE"
+    wait_for("batch_1 to be red", lambda: is_red(production, "batch_1"))
+    production.heal()
+    ui.run_batch(JOB, "batch_1")
+    from_ui = [{"key": "dagster/from_ui", "value": "true"}, {"key": "dagster/partition", "value": "batch_1"}]
+    (run,) = wait_for("the run", lambda: production.runs(tags=from_ui))
+    ended = production.ended(run["runId"])
+    assert ended.status == "SUCCESS", ended.messages
+    assert {name: "batch_1" in production.partitions(name)["green"] for name in assets} == dict.fromkeys(assets, True)
+    assert production.checks("medusa_products")["nothing_left"] == "SUCCEEDED"
+    ui.open_asset("medusa_publication", "partitions")
+    ui.sees("Failed (0)")
 
 
 def test_a_backfill_that_meets_a_running_batch_waits_and_completes(production: Deployment) -> None:

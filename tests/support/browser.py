@@ -52,6 +52,17 @@ class Operator:
         expect(launch).to_be_enabled()
         launch.click()
 
+    def run_batch(self, job: str, batch: str) -> None:
+        """A whole batch of a task, from the page of its job."""
+        self._page.goto(f"{self._url}/locations/erp_medusa_pipelines/jobs/{job}")
+        self._page.get_by_role("button", name="Materialize all").first.click()
+        self._page.get_by_text("Select a partition or create one").click()
+        self._page.get_by_placeholder("Filter partitions").fill(batch)
+        self._page.get_by_title(batch).first.click()
+        # The list lies over the button until its section is closed.
+        self._page.get_by_text("Partition selection").click()
+        self._page.get_by_role("button", name="Launch 1 run").click()
+
     def sees(self, text: str) -> None:
         expect(self._page.get_by_text(text).first).to_be_visible()
 
