@@ -12,6 +12,7 @@ from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
+from tests.support.writes import medusa_writes
 
 UPLOADS = r"/admin/uploads"
 PICTURE_FIELDS = "id,thumbnail,images.id,images.url,images.rank"
@@ -104,7 +105,7 @@ class Photos:
         return [fetched(entry["url"]) for entry in self.product(item)["images"]]
 
     def writes(self) -> list[SeenRequest]:
-        return [seen for seen in self.medusa.faults.requests if seen.method != "GET"]
+        return medusa_writes(self.medusa)
 
     def uploads(self) -> int:
         return len([seen for seen in self.writes() if re.search(UPLOADS, seen.path)])
