@@ -119,7 +119,7 @@ class MedusaClient:
 
     def shown_variants(self, ids: Iterable[str]) -> set[str]:
         """Return which of these variants belong to a published product."""
-        found = self.find("/admin/product-variants", "variants", "id", ids, "id,product.status")
+        found = self.find("/admin/product-variants", "variants", "id", ids, "id,product.id,product.status")
         return {row["id"] for row in found if (row["product"] or {}).get("status") == "published"}
 
     def inventory_items_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:

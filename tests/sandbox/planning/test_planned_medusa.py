@@ -164,6 +164,21 @@ def test_a_new_price_list_is_there_with_its_entries(same: Callable[..., Any], pr
     assert same(calls) == [[one], [one, [2, "usd", variant["id"]]], ["active"], ["draft"]]
 
 
+def test_variants_of_a_product_that_becomes_a_draft_are_not_shown(
+    same: Callable[..., Any], product: dict[str, Any], medusa: MedusaServer
+) -> None:
+    (variant,) = product["variants"]
+    medusa.admin("POST", f"/admin/products/{product['id']}", json={"status": "published"})
+    medusa.faults.forget_requests()
+
+    def calls(client: MedusaClient) -> list[Any]:
+        before = sorted(client.shown_variants([variant["id"]]))
+        client.batch_products(update=[{"id": product["id"], "status": "draft"}], fields="id")
+        return [before, sorted(client.shown_variants([variant["id"]]))]
+
+    assert same(calls) == [[variant["id"]], []]
+
+
 def test_entries_of_a_list_that_medusa_has_are_planned_too(
     same: Callable[..., Any], product: dict[str, Any], medusa: MedusaServer
 ) -> None:
