@@ -79,10 +79,13 @@ FIELD_EXISTS = _text(
 )
 NOT_FOUND = _text(r"^(?P<document>.+) not found$", "lists.json: unknown doc", "put_errors_names.json: PUT missing doc")
 
+_FIELD = re.compile(r"\bfield '([^']*)'", re.IGNORECASE)
+_PLACES = ("create", "update")
+
 TABLE = {name: row for name, row in globals().items() if isinstance(row, Refusal)}
 
-ABOUT_A_VALUE = (FIELD_MISSING, VALUE_OUTSIDE, WRONG_TYPE, BAD_HANDLE, NO_TITLE)
-"""Nothing but another value of the document ends these. All else may be about something else."""
+ABOUT_A_VALUE = (FIELD_MISSING, VALUE_OUTSIDE, WRONG_TYPE)
+"""Nothing but another value ends these, of the field that is named. All else may be about something else."""
 
 TAKEN = (HANDLE_TAKEN, KEY_TAKEN, INVENTORY_TAKEN)
 """Another document of Medusa has a key that must be unique."""
@@ -91,6 +94,21 @@ TAKEN = (HANDLE_TAKEN, KEY_TAKEN, INVENTORY_TAKEN)
 def is_any(reason: str, rows: tuple[Refusal, ...]) -> bool:
     """Return whether the reason of an error is one of these texts."""
     return any(row.search(reason) for row in rows)
+
+
+def fields_of_values(reason: str) -> frozenset[str]:
+    """Return the fields of which a refusal says that their value will not do, such as "title" or "variants.sku".
+
+    Empty for another refusal. Places in the call are left out of the names.
+    """
+    if BAD_HANDLE.search(reason):
+        return frozenset({"handle"})
+    if NO_TITLE.search(reason):
+        return frozenset({"title"})
+    if not is_any(reason, ABOUT_A_VALUE):
+        return frozenset()
+    paths = (path.split(", ") for path in _FIELD.findall(reason))
+    return frozenset(".".join(part for part in path if part not in _PLACES and not part.isdecimal()) for path in paths)
 
 
 def variants_without_price_set(reason: str) -> frozenset[str]:

@@ -122,7 +122,7 @@ class PlannedMedusa(ReadingMedusa):
             kept = [self._laid_over(entry) for entry in laid["prices"] or () if entry["id"] not in self._gone]
             laid = {**laid, "prices": [*kept, *self._new_entries(laid["id"])]}
         if isinstance(product := laid.get("product"), Mapping) and product.get("id") in self._changed:
-            laid = {**laid, "product": self._laid_over(product)}
+            laid = {**laid, "product": self._laid_over(dict(product))}
         variants = laid.get("variants")
         if variants and any(variant["id"] in self._changed for variant in variants):
             laid = {**laid, "variants": [self._laid_over(variant) for variant in variants]}

@@ -44,7 +44,7 @@ from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source
 from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
-from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
+from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage
 
@@ -404,7 +404,8 @@ class ImageSync(WebsiteItemSync):
                         self._leave(picture, error)
                     else:
                         reason = f"Medusa rejected the product's images: {error.reason}"
-                        self._refuse(picture, reason, lies_of(error))
+                        # Of all the product's pictures: any of them may be the one.
+                        self._refuse(picture, reason, Lies.ELSEWHERE)
         self._note([picture for one in work if one.product["id"] not in missed for picture in one.placed])
 
     def _send_updates(self, group: Sequence[ProductImages]) -> None:

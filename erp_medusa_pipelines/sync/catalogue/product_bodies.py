@@ -61,6 +61,14 @@ def variant_fields(item: WebsiteItem) -> dict[str, Any]:
     }
 
 
+FINGERPRINTED = frozenset(
+    {"title", "subtitle", "description", "handle", "origin_country", "variants.title", "variants.sku"}
+    | {"variants.barcode", "variants.manage_inventory", "variants.allow_backorder"}
+    | {f"metadata.{name}" for name in METADATA_FIELDS}
+)
+"""Fields of a new product whose values follow from what the fingerprint covers."""
+
+
 def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
     """Return a hash of everything that Medusa would be sent for the item."""
     told = [product_fields(item, collection_id), variant_fields(item)]

@@ -12,6 +12,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.refusals import fields_of_values
 from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
@@ -35,7 +36,7 @@ from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
 from erp_medusa_pipelines.sync.engine.brake import Loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 
@@ -207,7 +208,7 @@ class ProductUpdates(WebsiteItemSync):
             self._deliver(chunk)
 
     def _deliver(self, chunk: Sequence[Update]) -> None:
-        self.send_chunk(chunk, self._send, lies=lies_of, resolve=self._resolve)
+        self.send_chunk(chunk, self._send, lies=lies_elsewhere, resolve=self._resolve)
 
     def _chunks(self, updates: Iterable[Update]) -> Iterator[list[Update]]:
         size = self.options
@@ -328,9 +329,9 @@ class ProductUpdates(WebsiteItemSync):
         for number, one in enumerate(group):
             fields = named.get(number, {})
             if ALL not in fields:
-                left = self._left_out(one, fields, lies_of(error))
+                left = self._left_out(one, fields, lies_of(*fields_of_values(error.reason))(error))
             elif "status" in one.changes and len(one.changes) > 1:
-                self.withhold(one.name, one.fingerprint, error.reason, lies=lies_of(error))
+                self.withhold(one.name, one.fingerprint, error.reason, lies=Lies.ELSEWHERE)
                 left = one.status_alone
             else:
                 rejected.append((one, error))

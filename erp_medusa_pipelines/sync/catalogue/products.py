@@ -21,6 +21,7 @@ from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
+    FINGERPRINTED,
     HASH_KEY,
     Placement,
     create_body,
@@ -161,7 +162,7 @@ class ProductExport(WebsiteItemSync):
     # --- create -----------------------------------------------------------------------------------------------
 
     def _create(self, chunk: list[Candidate]) -> None:
-        self.send_chunk(chunk, self._send, lies=lies_of, resolve=self._resolve, recover=self._recover)
+        self.send_chunk(chunk, self._send, lies=lies_of(*FINGERPRINTED), resolve=self._resolve, recover=self._recover)
 
     def _send(self, group: Sequence[Candidate]) -> None:
         answer = self.medusa.batch_products(create=[candidate.body for candidate in group], fields=CREATED_FIELDS)

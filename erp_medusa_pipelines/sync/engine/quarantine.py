@@ -5,14 +5,14 @@ Belongs here: the two kinds of holds, and the stored format. Does not belong her
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError
-from erp_medusa_pipelines.clients.refusals import ABOUT_A_VALUE, is_any
+from erp_medusa_pipelines.clients.refusals import fields_of_values
 
 MOST_FAILURES = 3
 """So often a document fails alone, while the server takes others, before it counts as rejected."""
@@ -36,10 +36,18 @@ class Lies(Enum):
     """In another document, a setting, a file on a disk, a proxy: it may have ended, so every run tries again."""
 
 
-def lies_of(error: ApiError) -> Lies:
-    """Return where the reason of a server's refusal lies: elsewhere, unless its text is known to be about a value."""
-    known = error.status == 400 and is_any(error.reason, ABOUT_A_VALUE)
-    return Lies.IN_THE_DOCUMENT if known else Lies.ELSEWHERE
+def lies_of(*own: str) -> Callable[[ApiError], Lies]:
+    """Return what judges where the reason of a server's refusal lies, for documents whose fingerprint covers `own`.
+
+    It lies elsewhere, unless its text is known to be about values, and each is the value of one of these fields. The
+    others are a setting's or another document's, or a plugin of the shop asks for them.
+    """
+
+    def judge(error: ApiError) -> Lies:
+        named = fields_of_values(error.reason) if error.status == 400 else frozenset[str]()
+        return Lies.IN_THE_DOCUMENT if named and named <= {*own} else Lies.ELSEWHERE
+
+    return judge
 
 
 def lies_elsewhere(_error: ApiError) -> Lies:

@@ -62,7 +62,8 @@ class Sales:
     def add(self, item_code: str | None, quantity: float | None, lines: int = 1) -> None:
         """Add lines of one item. Lines without an Item are ignored."""
         if item_code:
-            code = self._spelled.setdefault(folded(item_code), item_code)
+            code = folded(item_code)
+            self._spelled[code] = min(item_code, self._spelled.get(code, item_code))
             self._units[code] = self._units.get(code, 0) + round((quantity or 0) * _UNITS)
             self._lines[code] = self._lines.get(code, 0) + lines
 
@@ -73,9 +74,9 @@ class Sales:
 
     def table(self) -> pd.DataFrame:
         """Return the sums as a frame with SALES_DTYPES."""
-        codes = sorted(self._units)
+        codes = sorted(self._units, key=lambda code: self._spelled[code])
         columns = {
-            "item_code": codes,
+            "item_code": [self._spelled[code] for code in codes],
             "sales_qty": [self._units[code] / _UNITS for code in codes],
             "lines": [self._lines[code] for code in codes],
         }

@@ -139,7 +139,7 @@ class EntrySender:
         self._run.send_chunk(
             chunk,
             partial(self._send_new, target),
-            lies=lies_of,
+            lies=lies_of("amount", "prices.amount"),
             resolve=self._without_variant,
             recover=partial(self._recover, target),
             route=batch_route(target.list_id) if target.list_id else PRICE_LISTS,
@@ -191,7 +191,9 @@ class EntrySender:
 
     def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
         send = partial(self._send_changed, list_id)
-        self._run.send_chunk(chunk, send, lies=lies_of, resolve=self._without_variant, route=batch_route(list_id))
+        self._run.send_chunk(
+            chunk, send, lies=lies_of("amount"), resolve=self._without_variant, route=batch_route(list_id)
+        )
 
     def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:
         try:

@@ -39,6 +39,48 @@ def test_a_level_that_medusa_refused_is_written_again(priced: Shop, runner: Runn
     assert priced.stocked.stocked(name) == 3
 
 
+OF_NO_DOCUMENT = [
+    "Invalid request: Field 'create, 0, additional_data' is required; Field 'update, 0, additional_data' is required",
+    "Invalid request: Expected type: 'string' for field 'create, 0, shipping_profile_id', got: 'number'",
+    "Invalid request: Value for field 'update, 0, images, 1, url' too long, expected at most: '255' characters",
+    "Invalid request: Expected type: 'date' for field 'ends_at', got: 'string'",
+]
+"""Refusals of a value that is a setting's, another document's, or asked for by a plugin of the shop's own."""
+
+
+@pytest.mark.parametrize("message", OF_NO_DOCUMENT)
+@pytest.mark.parametrize(
+    ("route", "asset", "body"),
+    [
+        (PRODUCTS, "medusa_products", None),
+        (PRODUCTS, "medusa_images", '"images"'),
+        (PRODUCTS, "medusa_product_updates", None),
+        (LISTS, "medusa_prices", None),
+    ],
+)
+def test_a_value_that_is_not_the_documents_own_is_tried_again_every_night(
+    route: str, asset: str, body: str | None, message: str, priced: Shop, runner: Runner, medusa: MedusaServer
+) -> None:
+    """Settings, plugins and other documents change; the document that was refused for them does not."""
+    name = priced.whole()
+    if asset == "medusa_product_updates":
+        assert runner.job(EXPORT, "batch_0").success
+        priced.catalogue.store.set("Website Item", name, web_item_name="Another")
+        priced.photos.add(name)
+    refused = {"status": 400, "json": {"type": "invalid_data", "message": message}}
+    medusa.faults.add(Fault("status", method="POST", path=route, body=body, **refused))
+    for _ in range(2):
+        assert runner.job(EXPORT, "batch_0").rejects(asset)
+    medusa.faults.heal()
+    runs = [runner.job(EXPORT, "batch_0") for _ in range(2)]
+    assert all(run.success for run in runs)
+    assert runs[-1].check(asset).passed
+    assert priced.priced.shown(name) == 1.5
+    (product,) = medusa.admin("GET", "/admin/products", params={"fields": "title,images.url"})["products"]
+    assert len(product["images"]) == (2 if asset == "medusa_product_updates" else 1)
+    assert (product["title"] == "Another") == (asset == "medusa_product_updates")
+
+
 def test_a_product_that_medusa_kept_on_sale_is_hidden_by_the_next_night(
     priced: Shop, runner: Runner, medusa: MedusaServer
 ) -> None:

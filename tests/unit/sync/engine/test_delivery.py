@@ -203,7 +203,7 @@ def test_what_a_firewall_refuses_alone_is_rejected_alone(number: int, status: in
         assert sorted(server.delivered) == sorted(set(range(number)) - {bad})
         assert (delivery.failed, delivery.alone, delivery.server_down) == ([], [], None)
         assert len(server.calls) <= 1 + 2 * math.log2(number)
-        assert lies_of(delivery.rejected[0][1]) is Lies.ELSEWHERE, "it is tried again every night"
+        assert lies_of("title")(delivery.rejected[0][1]) is Lies.ELSEWHERE, "it is tried again every night"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 100])
