@@ -169,10 +169,15 @@ def takers(names: Sequence[str], config: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _assets(batches: int) -> dict[str, dg.AssetsDefinition]:
-    """All assets by name, each after those that it builds on."""
+    """All assets by name, each after those that it builds on, and of several that might come next as Dagster has them."""
     found = {each.key.path[-1]: each for each in find_assets(batches_definition(batches))}
     graph = {name: {key.path[-1] for key in each.dependency_keys} for name, each in found.items()}
-    return {name: found[name] for name in TopologicalSorter(graph).static_order() if name in found}
+    sorter, ordered = TopologicalSorter(graph), list[str]()
+    sorter.prepare()
+    while ready := sorted(sorter.get_ready()):
+        ordered += ready
+        sorter.done(*ready)
+    return {name: found[name] for name in ordered if name in found}
 
 
 def _call(

@@ -23,6 +23,9 @@ _ENTRIES = re.compile(r"/admin/price-lists/(\w+)/prices")
 PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iitem_"}
 """Id prefixes by list."""
 
+STOCKED = "id,sku,location_levels.location_id,location_levels.stocked_quantity,location_levels.reserved_quantity"
+"""What readers of a variant ask of its inventory items."""
+
 UNSAID_OF_PRODUCT: Mapping[str, Any] = {
     **dict.fromkeys(("subtitle", "description", "handle", "thumbnail", "metadata", "collection_id", "origin_country")),
     "status": "draft",
@@ -50,6 +53,10 @@ class PlannedMedusa(ReadingMedusa):
         self._gone: set[str] = set()
         self._entries: dict[str, list[Row]] = {}
         """New entries of price lists that Medusa has."""
+        self._links: dict[str, dict[str, int]] = {}
+        """Pieces by inventory item, by variant: 0 where the variant is stocked by it no longer."""
+        self._detached: set[str] = set()
+        """Variants that Medusa takes every inventory item from, because it does not manage them any more."""
         self._routes: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
             (re.compile(pattern), answer)
             for pattern, answer in (
@@ -113,7 +120,7 @@ class PlannedMedusa(ReadingMedusa):
 
     def _new(self, plural: str) -> list[Row]:
         """Return copies, because readers modify rows."""
-        return [dict(row) for row in self._made.get(plural, {}).values()]
+        return [self._relinked(dict(row)) for row in self._made.get(plural, {}).values()]
 
     def _laid_over(self, row: Row) -> Row:
         changed = self._changed.get(row["id"])
@@ -126,7 +133,71 @@ class PlannedMedusa(ReadingMedusa):
         variants = laid.get("variants")
         if variants and any(variant["id"] in self._changed for variant in variants):
             laid = {**laid, "variants": [self._laid_over(variant) for variant in variants]}
-        return laid
+        return self._relinked(laid)
+
+    def _relinked(self, row: Row) -> Row:
+        """Return a variant, or an inventory item, with what the plan has linked to it and taken from it."""
+        if row["id"] in self._links or row["id"] in self._detached:
+            row = {**row, **({"inventory_items": self._stocked_by(row)} if "inventory_items" in row else {})}
+        elif row.get("inventory_items"):
+            row = {**row, "inventory_items": [self._link_laid_over(link) for link in row["inventory_items"]]}
+        for key, name in (("variant_link", "variant_id"), ("variants", "id")):
+            if key in row and (pieces := self._pieces_of(row["id"])):
+                kept = [one for one in row[key] or () if pieces.get(one[name], 1)]
+                there = {one[name] for one in kept}
+                row = {
+                    **row,
+                    key: [*kept, *({name: one} for one, number in pieces.items() if number and one not in there)],
+                }
+        return row
+
+    def _stocked_by(self, variant: Row) -> list[Row]:
+        there = () if variant["id"] in self._detached else variant["inventory_items"] or ()
+        pieces = self._links.get(variant["id"], {})
+        found = [
+            self._link_laid_over(
+                {**link, "required_quantity": pieces.get(link["inventory_item_id"]) or link.get("required_quantity", 1)}
+            )
+            for link in there
+            if pieces.get(link["inventory_item_id"], 1)
+        ]
+        known = {link["inventory_item_id"] for link in there}
+        new = {one: number for one, number in pieces.items() if number and one not in known}
+        items = (
+            self._made.get("inventory_items", {})
+            | {
+                row["id"]: row
+                for row in super().find(
+                    "/admin/inventory-items",
+                    "inventory_items",
+                    "id",
+                    [one for one in new if not is_planned(one)],
+                    STOCKED,
+                )
+            }
+            if new
+            else {}
+        )
+        return [
+            *found,
+            *(
+                {"inventory_item_id": one, "required_quantity": number, "inventory": items.get(one)}
+                for one, number in new.items()
+            ),
+        ]
+
+    def _link_laid_over(self, link: Row) -> Row:
+        inventory, changed = link.get("inventory"), self._changed.get(link["inventory_item_id"], {})
+        return (
+            {**link, "inventory": {**inventory, **{key: changed[key] for key in changed if key in inventory}}}
+            if inventory
+            else link
+        )
+
+    def _pieces_of(self, inventory_item_id: str) -> dict[str, int]:
+        """Return the planned pieces by variant of what is linked to this inventory item, or is no longer."""
+        found = {one: pieces[inventory_item_id] for one, pieces in self._links.items() if inventory_item_id in pieces}
+        return {**dict.fromkeys(self._detached - found.keys(), 0), **found}
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -172,6 +243,8 @@ class PlannedMedusa(ReadingMedusa):
         self._refuse_taken_keys(body.get("create") or ())
         created = [self._product(product) for product in body.get("create") or ()]
         updated = [self._change(product["id"], product) for product in body.get("update") or ()]
+        for variant in (one for product in body.get("update") or () for one in product.get("variants") or ()):
+            self._change_variant(variant["id"], variant)
         return {"created": created, "updated": updated}
 
     def _refuse_taken_keys(self, products: Iterable[Body]) -> None:
@@ -232,8 +305,14 @@ class PlannedMedusa(ReadingMedusa):
         return {"product": {"id": product_id, "variants": [variant]}}
 
     def _updated_variant(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
-        self._change(variant_id, body)
+        self._change_variant(variant_id, body)
         return {}
+
+    def _change_variant(self, variant_id: str, body: Body) -> None:
+        if body.get("manage_inventory") is False:
+            self._detached.add(variant_id)
+            self._links.pop(variant_id, None)
+        self._change(variant_id, body)
 
     def _options(self, _method: str, _body: Body, _product_id: str) -> Row:
         return {}
@@ -241,10 +320,14 @@ class PlannedMedusa(ReadingMedusa):
     def _price_sets(self, _method: str, _body: Body) -> Row:
         return {}
 
-    def _link(self, _method: str, _body: Body, _product_id: str, _variant_id: str) -> Row:
+    def _link(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
+        self._links.setdefault(variant_id, {})[body["inventory_item_id"]] = body["required_quantity"]
         return {}
 
-    def _relink(self, _method: str, _body: Body, _product_id: str) -> Row:
+    def _relink(self, _method: str, body: Body, _product_id: str) -> Row:
+        for one in (*body["create"], *body["update"], *body["delete"]):
+            pieces = self._links.setdefault(one["variant_id"], {})
+            pieces[one["inventory_item_id"]] = one.get("required_quantity", 0)
         return {"created": [], "updated": [], "deleted": []}
 
     def _inventory_item(self, _method: str, body: Body, identifier: str | None) -> Row:
