@@ -169,7 +169,7 @@ def takers(names: Sequence[str], config: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _assets(batches: int) -> dict[str, dg.AssetsDefinition]:
-    """All assets by name, each after those that it builds on, and of several that might come next as Dagster has them."""
+    """All assets by name, in the order of a run of Dagster's: each level of what can come next, by name."""
     found = {each.key.path[-1]: each for each in find_assets(batches_definition(batches))}
     graph = {name: {key.path[-1] for key in each.dependency_keys} for name, each in found.items()}
     sorter, ordered = TopologicalSorter(graph), list[str]()
