@@ -24,6 +24,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, is_blocked, is_gone
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -112,11 +113,14 @@ class PriceLists:
             text = f"somebody changed price list {list_id} in Medusa: {why}; {then}"
             report.reject(Reject(DOCTYPE, self._price_list, text))
         for kept in self.lists:
-            if changes := self._differences(kept):
-                self._prices.update_list(kept.id, changes)
-                report.count("updated")
+            changes = self._differences(kept)
+            try:
+                if changes:
+                    self._prices.update_list(kept.id, changes)
+            except PermanentError as error:
+                self.refused(report, kept.id, "put right", error)
             else:
-                report.count("unchanged")
+                report.count("updated" if changes else "unchanged")
 
     def meant_for(self, batch: Batch, window: Window) -> list[KeptList]:
         """Return the lists to which new entries of a window may be added."""
@@ -171,6 +175,17 @@ class PriceLists:
         """Return the replaced lists that may hold entries of the batch's items, as `of_batch` does."""
         own = batch.label
         return [row for row in self.replaced if _batch_of(row) == own or _count_of(_batch_of(row)) != batch.count]
+
+    def refused(self, report: SyncReport, list_id: str, what: str, error: PermanentError) -> None:
+        """Report that Medusa refuses to do something with one list; the others do not wait for it.
+
+        Every run tries again. Raises the error where it concerns all of them.
+        """
+        if isinstance(error, AccessError) and not is_blocked(error):
+            raise error
+        if not is_gone(error):  # else another run, or somebody, deleted it
+            text = f"price list {list_id} cannot be {what}: {error.reason}"
+            report.reject(Reject(DOCTYPE, self._price_list, text))
 
     def retire(self, list_id: str) -> None:
         """Make a draft of a replaced list. Call it once the new entries exist: the lower of two prices wins."""

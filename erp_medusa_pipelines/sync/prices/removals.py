@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError, is_gone
+from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -46,9 +46,9 @@ class Removals:
                 self._run.report.count("removed", len(ids))
                 return
             except PermanentError as refused:
-                if is_gone(refused):
-                    return  # the list is gone, and its entries with it
-                raise
+                # With a list that is gone its entries are.
+                self._lists.refused(self._run.report, list_id, "freed of old entries", refused)
+                return
             except TransientError as failure:
                 self._run.medusa_breaker.failed(failure)
                 error = failure
@@ -63,11 +63,24 @@ class Removals:
         for row in self._lists.replaced_of(self._run.batch):
             going = by_list[row["id"]]
             if len(going) == sizes[row["id"]]:
-                self._lists.retire(row["id"])
-                retired += 1
+                retired += self._retire(row["id"])
             else:
                 self.remove(going)
         self._run.report.count("lists_retired", retired)
+
+    def _retire(self, list_id: str) -> bool:
+        if self._run.outage:
+            return False
+        try:
+            self._lists.retire(list_id)
+        except PermanentError as error:
+            self._lists.refused(self._run.report, list_id, "made a draft", error)
+        except TransientError as error:
+            self._run.medusa_breaker.failed(error)
+            self._run.report.defer(DOCTYPE, f"{self._price_list}: replaced list {list_id}", error)
+        else:
+            return True
+        return False
 
     def delete_empty_lists(self, sizes: Counter[str]) -> None:
         """Delete the batch's lists that were empty when the run began and still are."""
@@ -77,8 +90,7 @@ class Removals:
             try:
                 self._run.report.count("lists_removed", self._lists.delete_empty(kept))
             except PermanentError as error:
-                if not is_gone(error):  # another run deleted it first
-                    raise
+                self._lists.refused(self._run.report, kept.id, "deleted, although it is empty", error)
             except TransientError as error:
                 self._run.medusa_breaker.failed(error)
                 self._run.report.defer(DOCTYPE, f"{self._price_list}: empty list {kept.id}", error)
