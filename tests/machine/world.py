@@ -375,8 +375,11 @@ class World:
         """The admin gives what was made by hand other skus."""
         for product in self.by_hand():
             for variant in product["variants"]:
-                path = f"/admin/products/{product['id']}/variants/{variant['id']}"
-                self.medusa.admin("POST", path, json={"sku": f"HAND-{next(self.numbers)}"})
+                sku = {"sku": f"HAND-{next(self.numbers)}"}
+                self.medusa.admin("POST", f"/admin/products/{product['id']}/variants/{variant['id']}", json=sku)
+                # Medusa does not change this with the variant's.
+                for link in (self.medusa_store.get("variant", variant["id"]) or {}).get("inventory_links") or ():
+                    self.medusa.admin("POST", f"/admin/inventory-items/{link['inventory_item_id']}", json=sku)
 
     def remove_by_hand(self) -> None:
         """The admin deletes what was made by hand."""

@@ -213,6 +213,9 @@ def _by_value(items: Iterable[WebsiteItem], key: str) -> dict[str, list[WebsiteI
 
 def _refusal(one: Holding, product: Row) -> str:
     owner = f" of Website Item {product['external_id']}" if product["external_id"] else ""
+    # Medusa leaves it there when somebody changes the sku of the variant.
+    item = f"inventory item {one.inventory_item_id} of " if one.inventory_item_id else ""
     return (
-        f"{one.key} {one.value} is already used by product {product['id']}{owner}: change it there, or correct the Item"
+        f"{one.key} {one.value} is already used by {item}product {product['id']}{owner}: change it there, or correct"
+        " the Item"
     )
