@@ -5,7 +5,7 @@ removals.py).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -34,12 +34,18 @@ class Entries:
 
 
 def read_entries(
-    prices: MedusaPrices, lists: PriceLists, batch: Batch, own: Collection[str], others: Collection[str]
+    prices: MedusaPrices,
+    lists: PriceLists,
+    batch: Batch,
+    own: Collection[str],
+    others: Collection[str],
+    unpriced: Callable[[Collection[str]], Collection[str]],
 ) -> Entries:
     """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches.
 
     `others` are the variants of the other batches' items. One of those in a list of this batch, whose Website Item was
-    renamed, is left out until the lists of its new batch show its price.
+    renamed, is left out until the lists of its new batch show its price, or ERPNext has none: `unpriced` returns which
+    of some variants have none.
     """
     found, own = Entries(), frozenset(own)
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
@@ -47,6 +53,7 @@ def read_entries(
     bodies = {list_id: kept.body for list_id, kept in kept_lists.items()}
     labels = {list_id: kept.batch for list_id, kept in kept_lists.items()}
     moved: ByVariant = defaultdict(list)
+    replaced: ByVariant = defaultdict(list)
     for list_id, variant_id, entry in _read(prices, lists, bodies, windows):
         found.sizes[list_id] += 1
         # A run of a few items ignores the entries of others.
@@ -54,18 +61,29 @@ def read_entries(
             found.by_variant[variant_id].append(entry)
         elif labels[list_id] == batch.label and not batch.items:
             (moved if variant_id in others else found.by_variant)[variant_id].append(entry)
-    if moved:
-        shown = _shown(prices, lists, {kept.id: kept.body for kept in lists.lists if kept.id not in kept_lists}, moved)
-        for variant_id, entries in moved.items():
-            leaving = [replace(each, is_live=False) for each in entries if (variant_id, each.currency) in shown]
-            if leaving:
-                found.by_variant[variant_id] += leaving
     if not batch.items:
         for list_id, variant_id, entry in _read(prices, lists, {row["id"]: row for row in lists.replaced_of(batch)}):
             found.sizes[list_id] += 1
-            if variant_id not in others:
-                found.replaced[variant_id].append(entry)
+            (replaced if variant_id in others else found.replaced)[variant_id].append(entry)
+    if moved or replaced:
+        bodies = {kept.id: kept.body for kept in lists.lists if kept.id not in kept_lists}
+        variants = {each for each in moved.keys() | replaced.keys() if each}
+        shown = _shown(prices, lists, bodies, variants)
+        without = frozenset(unpriced(variants - {variant_id for variant_id, _ in shown}))
+        _take_along(moved, found.by_variant, shown, without)
+        _take_along(replaced, found.replaced, shown, without)
     return found
+
+
+def _take_along(
+    left: ByVariant, into: ByVariant, shown: Collection[tuple[str | None, str]], without: Collection[str | None]
+) -> None:
+    """Add what moved items left and nobody wants any more. What is shown elsewhere is no loss."""
+    for variant_id, entries in left.items():
+        if variant_id in without:
+            into[variant_id] += entries
+        elif now := [replace(each, is_live=False) for each in entries if (variant_id, each.currency) in shown]:
+            into[variant_id] += now
 
 
 def shown_prices(prices: MedusaPrices, lists: PriceLists) -> dict[str, set[str]]:

@@ -8,9 +8,11 @@ without a price: at worst an old entry exists beside its successor until the nex
 today's new one would be asked instead of it: it does not wait for an entry of other days.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import ClassVar
 
@@ -40,6 +42,9 @@ from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, without_
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
+from erp_medusa_pipelines.sync.prices.windows import cut, left_over
+
+log = logging.getLogger(__name__)
 
 WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
@@ -79,7 +84,8 @@ class PriceSync(BatchSync):
             others = {item.variant_id for item in everybody if item.variant_id} - own
             # Medusa's answers about prices have only the ids of variants.
             self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
-            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own, others)
+            unpriced = partial(self._unpriced, everybody)
+            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own, others, unpriced)
             windows = ahead(self._windows(exported))
             first = list(islice(windows, 1))
             loading.result()
@@ -136,6 +142,17 @@ class PriceSync(BatchSync):
             # Their entries in Medusa stay unchanged.
             if unknown:
                 yield unknown, None
+
+    def _unpriced(self, everybody: Sequence[PricedItem], variants: Collection[str]) -> set[str]:
+        """Return those of other batches' variants for which ERPNext has no price, now or later."""
+        items = [item for item in everybody if item.variant_id in variants]
+        try:
+            prices = self._read_prices(items) if items else {}
+        except ApiError as error:
+            log.warning("%d items that moved to other batches keep their prices: %s", len(items), error.reason)
+            return set()
+        rows = {item.variant_id: prices[item.item_code].rows for item in items}
+        return {variant_id for variant_id, each in rows.items() if not left_over(cut(each), self.lists.today)}
 
     def _read_prices(self, items: Sequence[PricedItem]) -> Mapping[str, ItemPrices]:
         return read_prices(self.erp, self.price_list, items)
