@@ -84,8 +84,8 @@ coverage: $(READY) ## All of it, every task through Dagster, with coverage of st
 	@RUNS=dagster $(PYTEST) $(SPREAD) --cov --cov-report=term --cov-report=json:.make/coverage.json $(ALL_TESTS)
 	@$(PY) -m dev.branch_coverage .make/coverage.json
 
-machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25)
-	@MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
+machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STEPS=25; SEED= repeats one)
+	@$(if $(SEED),MACHINE_SEED=$(SEED)) MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
 
 # Two files at once: each worker opens one shop and tries one thing after the other on it.
 matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, an hour)
