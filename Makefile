@@ -157,7 +157,7 @@ env-example: $(READY) ## Write .env.example and docs/settings.md from the settin
 	@$(PY) dev/env_example.py
 	@$(PY) dev/settings_doc.py
 
-docs: $(READY) ## Write the tables of tasks, assets and rights into the pages that show them
+docs: $(READY) ## Write the tables of tasks, assets, fields and rights into the pages that show them
 	@$(PY) dev/task_docs.py
 
 server-script: $(READY) ## Write the table of what may be written into the Server Script's text

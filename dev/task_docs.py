@@ -1,8 +1,10 @@
-"""Write the tables of tasks, assets and rights into the pages that show them; `--check` only says what is out of date.
+"""Write the tables of tasks, assets, fields and rights into their pages; `--check` only says what is out of date.
 
-Belongs here: the form of those tables. Tasks and rights are defined in `tasks.py`, what an asset writes beside it.
+Belongs here: the form of those tables. Tasks and rights are defined in `tasks.py`, what an asset writes beside it, a
+product's fields in `product_fields.py`.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -61,6 +63,20 @@ def written() -> str:
     return table(("asset", "ERPNext", "Medusa"), rows)
 
 
+def fields() -> str:
+    """Return every field of a product: where it is, what it is made of, and what becomes of a change in Medusa."""
+    from erp_medusa_pipelines.product_fields import FIELDS, How
+
+    heads = ("field", "in Medusa", "made from", "where ERPNext has nothing", "policy")
+    rows = []
+    for field in FIELDS:
+        sources = ", ".join(f"`{column.partition(' as ')[0]}`" for column in field.columns)
+        constant = f" `{json.dumps(field.constant)}`" if field.how == How.ALWAYS else ""
+        made = f"{sources}: {field.how}" if sources else f"{field.how}{constant}"
+        rows.append((f"`{field.name}`", f"`{field.path}`", made, field.empty, field.policy or "–"))
+    return table(heads, rows)
+
+
 def rights() -> str:
     """Return every right that the tasks need, by DocType."""
     from erp_medusa_pipelines.readiness import needs
@@ -78,6 +94,7 @@ def rights() -> str:
 BLOCKS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "tasks": (tasks, ("README.md", "docs/tasks.md")),
     "written": (written, ("docs/tasks.md",)),
+    "fields": (fields, ("docs/tasks.md",)),
     "rights": (rights, ("docs/cli.md",)),
 }
 """By the name in a page's comment: what makes the table, and the pages that have it."""

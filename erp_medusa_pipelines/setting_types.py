@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, FieldPolicy
+
 
 def _server_url(value: str) -> str:
     parts = urlsplit(value)
@@ -30,27 +32,8 @@ def _time_zone(value: str) -> str:
     return value
 
 
-FieldPolicy = Literal["overwrite", "keep", "until_erp_changes"]
 OrphanPolicy = Literal["draft", "report"]
 PublishWhen = Literal["created", "complete"]
-
-FIELD_POLICIES: dict[str, FieldPolicy] = {
-    **dict.fromkeys(
-        (
-            "sku", "barcode", "item_code", "status", "collection", "sales_channel", "shipping_profile",
-            "allow_backorder",
-        ),
-        "overwrite",
-    ),
-    **dict.fromkeys(
-        (
-            "title", "subtitle", "description", "thumbnail", "origin_country", "uom", "brand", "ranking",
-            "specifications", "image_alt", "discountable", "manage_inventory", "variant_title",
-        ),
-        "until_erp_changes",
-    ),
-}  # fmt: skip
-"""What becomes of a field of a product that somebody changed in Medusa, by default."""
 
 
 def _field_policies(value: dict[str, FieldPolicy]) -> dict[str, FieldPolicy]:

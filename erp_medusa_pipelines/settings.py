@@ -16,10 +16,9 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, FieldPolicy
 from erp_medusa_pipelines.setting_types import (
-    FIELD_POLICIES,
     FieldPolicies,
-    FieldPolicy,
     FramesUrl,
     Key,
     OrphanPolicy,
@@ -130,9 +129,8 @@ class Settings(BaseSettings):
         description=(
             'What becomes of fields that somebody changed in Medusa, as JSON: {"title": "keep"}. "overwrite" restores'
             ' the ERP\'s value each night, "until_erp_changes" lets Medusa\'s stand until the ERP\'s changes, "keep"'
-            " sends a field only when the product is created. Defaults: texts, thumbnail and details stay until the"
-            " ERP changes; sku, barcode, item_code, status, collection, sales_channel, shipping_profile and"
-            " allow_backorder are overwritten"
+            " sends a field only when the product is created. Names and defaults: docs/tasks.md, Fields of a"
+            " product"
         ),
     )
     orphaned_products: OrphanPolicy = Field(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erp_medusa_pipelines.planning.rows import PlanRow
+from erp_medusa_pipelines.product_fields import IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.arrangement import PICTURES_KEY, THUMBNAIL_KEY
-from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
 from erp_medusa_pipelines.sync.catalogue.product_changes import SENT_KEY
 
 Sort = Literal["missing", "orphaned", "differing"]

@@ -15,16 +15,13 @@ from erp_medusa_pipelines.clients.erpnext import Row
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_planned
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.product_fields import SHOWN
 
 NEW = "(new)"
 """Placeholder for an id that a server will assign."""
 
 SINGLES = frozenset({"Product Collection", "Expiring Items"})
-PRODUCT_FIELDS = (
-    "id,external_id,title,subtitle,description,handle,status,thumbnail,origin_country,discountable,collection_id,metadata,"
-    "images.url,sales_channels.id,shipping_profile.id,variants.id,variants.sku,variants.title,variants.barcode,"
-    "variants.manage_inventory,variants.allow_backorder"
-)
+PRODUCT_FIELDS = f"{SHOWN},handle,images.url"
 COLLECTION_FIELDS = "id,title,handle,external_id,metadata"
 
 

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.medusa import Row
 from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog, is_planned
 from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of, singular_of
 from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
+from erp_medusa_pipelines.product_fields import unsaid
 
 Body = Mapping[str, Any]
 
@@ -26,18 +27,8 @@ PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iit
 STOCKED = "id,sku,location_levels.location_id,location_levels.stocked_quantity,location_levels.reserved_quantity"
 """What readers of a variant ask of its inventory items."""
 
-UNSAID_OF_PRODUCT: Mapping[str, Any] = {
-    **dict.fromkeys(("subtitle", "description", "handle", "thumbnail", "metadata", "collection_id", "origin_country")),
-    "status": "draft",
-    "discountable": True,
-}
-UNSAID_OF_VARIANT: Mapping[str, Any] = {
-    "sku": None,
-    "barcode": None,
-    "manage_inventory": True,
-    "allow_backorder": False,
-    "prices": [],
-}
+UNSAID_OF_PRODUCT: Mapping[str, Any] = {"handle": None, "metadata": None, **unsaid("product", "picture")}
+UNSAID_OF_VARIANT: Mapping[str, Any] = {**unsaid("variant"), "prices": []}
 UNSAID_OF_LIST: Mapping[str, Any] = {"rules_count": 0, **dict.fromkeys(("metadata", "starts_at", "ends_at"))}
 """Medusa's defaults for fields that a new product, variant or price list leaves out."""
 

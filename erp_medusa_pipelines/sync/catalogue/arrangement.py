@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.image_files import is_upload
-from erp_medusa_pipelines.sync.catalogue.product_bodies import short_hash
 
 PICTURES_KEY = "erp_pictures"
 """Key in the product's metadata: one "picture in ERPNext:image in Medusa" for each of ours, as short hashes."""

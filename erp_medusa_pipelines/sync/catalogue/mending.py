@@ -15,7 +15,8 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
-from erp_medusa_pipelines.sync.catalogue.product_bodies import OPTION, Placement, create_variant_body
+from erp_medusa_pipelines.product_fields import OPTION
+from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_variant_body
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.catalogue.whole import Part, Row, made_at
 from erp_medusa_pipelines.sync.engine.delivery import deliver

@@ -10,11 +10,11 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
-from erp_medusa_pipelines.setting_types import FieldPolicy
+from erp_medusa_pipelines.product_fields import IMAGE_KEY, FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.arrangement import THUMBNAIL_KEY, Placed, arrange, recorded
+from erp_medusa_pipelines.sync.catalogue.fields import image_fingerprint, short_hash
 from erp_medusa_pipelines.sync.catalogue.images import is_placed, placed_at
 from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source
-from erp_medusa_pipelines.sync.catalogue.product_bodies import IMAGE_KEY, image_fingerprint, short_hash
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 IMAGE_FIELDS = "thumbnail,metadata,images.id,images.url,images.rank"

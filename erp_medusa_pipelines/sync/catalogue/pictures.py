@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.image_files import ImageFile, attached_images, by_content, encoded, is_remote
-from erp_medusa_pipelines.sync.catalogue.product_bodies import short_hash
 
 ITEMS_PER_REQUEST = 2000
 SLIDESHOW = "Website Slideshow"

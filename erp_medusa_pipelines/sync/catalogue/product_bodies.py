@@ -1,6 +1,7 @@
 """From Website Items to request bodies for Medusa.
 
-Belongs here: the mapping, as pure functions. Does not belong here: reading or sending.
+Belongs here: bodies, handles and the fingerprint, as pure functions. Does not belong here: single values (fields.py),
+reading or sending.
 """
 
 import hashlib
@@ -12,67 +13,34 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from erp_medusa_pipelines.product_fields import FIELDS, OPTION
 from erp_medusa_pipelines.setting_types import PublishWhen
-from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+from erp_medusa_pipelines.sync.catalogue.fields import OF_THE_DOCUMENT, Values, erp_values, shaped
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.shop.names import clean_name
 
-OPTION = "Default"
 HASH_KEY = "erp_hash"
 """Key in the product's metadata: the fingerprint of what was sent last. Every product that has it is ours."""
 
 WITHDRAWN = "withdrawn"
 """Value under HASH_KEY of a product whose Website Item is gone. It equals no fingerprint, in case the item returns."""
 
-IMAGE_KEY = "erp_image"
-"""Key in the product's metadata: hash of the Website Item's own image, which the thumbnail follows."""
-
-METADATA_FIELDS = ("item_code", "uom", "brand", "ranking", "specifications", "image_alt")
-METADATA_KEYS = (*METADATA_FIELDS, IMAGE_KEY)
-
 _SLUG_BREAKS = re.compile(r"-{2,}")
 _LONGEST_SLUG = 80
 
 
-def product_fields(item: WebsiteItem, collection_id: str | None) -> dict[str, Any]:
-    """Return the product's own fields, the same for create and update. Empty texts are None, which clears them."""
-    row = item.row
-    return {
-        "title": clean_name(row["web_item_name"]) or item.item_code,
-        "subtitle": plain_text(row["short_description"]) or None,
-        "description": plain_text(row["web_long_description"]) or None,
-        "status": "draft" if item.not_for_sale else "published",
-        "external_id": item.name,
-        "collection_id": collection_id,
-        "origin_country": item.country_code,
-        "discountable": True,
-        "metadata": _metadata(item),
-    }
-
-
-def variant_fields(item: WebsiteItem) -> dict[str, Any]:
-    """Return the fields of the one variant, the same for create and update."""
-    return {
-        "title": OPTION,
-        "sku": item.item_code,
-        "barcode": item.barcode,
-        "manage_inventory": item.is_stocked,
-        "allow_backorder": bool(item.row["on_backorder"]),
-    }
-
-
 FINGERPRINTED = frozenset(
-    {"title", "subtitle", "description", "handle", "origin_country", "variants.title", "variants.sku"}
-    | {"variants.barcode", "variants.manage_inventory", "variants.allow_backorder"}
-    | {f"metadata.{name}" for name in METADATA_FIELDS}
+    {"handle", *(field.path for field in FIELDS if field.policy and field.how in OF_THE_DOCUMENT)}
 )
 """Fields of a new product whose values follow from what the fingerprint covers."""
 
 
 def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
     """Return a hash of everything that Medusa would be sent for the item."""
-    told = [product_fields(item, collection_id), variant_fields(item)]
-    text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    product, metadata, variant = shaped({**erp_values(item), "collection": collection_id})
+    text = json.dumps(
+        [{**product, "metadata": metadata}, variant], sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
 
@@ -94,6 +62,17 @@ class Placement:
     shipping_profile_id: str | None
 
 
+def values_of(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
+    """Return the value of every field of the item's product, but its pictures; None or "" where there is none."""
+    return {
+        **erp_values(item),
+        "status": status,
+        "collection": collection_id,
+        "sales_channel": [placement.sales_channel_id],
+        "shipping_profile": placement.shipping_profile_id or None,
+    }
+
+
 def create_body(
     item: WebsiteItem, collection_id: str | None, placement: Placement, notes: Mapping[str, Any], status: str
 ) -> dict[str, Any]:
@@ -101,17 +80,13 @@ def create_body(
 
     `notes` is metadata that records what was sent.
     """
-    fields = {key: value for key, value in product_fields(item, collection_id).items() if value is not None}
-    metadata = {key: value for key, value in {**fields["metadata"], **notes}.items() if value != ""}
+    product, metadata, _ = shaped(values_of(item, collection_id, placement, status))
     return {
-        **fields,
-        "status": status,
+        **{key: value for key, value in product.items() if value is not None},
         "handle": handle(item),
-        "metadata": metadata,
+        "metadata": {key: value for key, value in {**metadata, **notes}.items() if value != ""},
         "options": [{"title": OPTION, "values": [OPTION]}],
         "variants": [create_variant_body(item)],
-        "sales_channels": [{"id": placement.sales_channel_id}],
-        **({"shipping_profile_id": placement.shipping_profile_id} if placement.shipping_profile_id else {}),
     }
 
 
@@ -122,22 +97,11 @@ def create_variant_body(
 
     `options` are values of a product's own options; a product that we create has the one option.
     """
-    fields = {key: value for key, value in variant_fields(item).items() if value is not None}
+    fields = {key: value for key, value in shaped(erp_values(item)).variant.items() if value is not None}
     body: dict[str, Any] = {**fields, "options": dict(options or {OPTION: OPTION}), "prices": []}
     if inventory_item_id:
         body["inventory_items"] = [{"inventory_item_id": inventory_item_id, "required_quantity": 1}]
     return body
-
-
-def image_fingerprint(item: WebsiteItem) -> str:
-    """Return a hash of the item's image path: metadata is public in the shop, and the path may be private."""
-    path = item.row["website_image"]
-    return short_hash(path) if path else ""
-
-
-def short_hash(text: str) -> str:
-    """Return an eight-character hash of a text."""
-    return f"{crc32(text.encode('utf-8')):08x}"
 
 
 def handle(item: WebsiteItem) -> str:
@@ -162,22 +126,3 @@ def slug(text: str) -> str:
         if not unicodedata.category(char).startswith("M")
     )
     return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")
-
-
-def _metadata(item: WebsiteItem) -> dict[str, Any]:
-    """Return values for all of METADATA_KEYS; an empty text deletes the key when Medusa merges metadata."""
-    row = item.row
-    specifications = [
-        {"label": clean_name(label), "description": plain_text(description)}
-        for label, description in item.specifications
-    ]
-    return {
-        "item_code": item.item_code,
-        "uom": clean_name(row["stock_uom"]),
-        "brand": clean_name(row["brand"]),
-        "ranking": row["ranking"] or 0,
-        "specifications": specifications or "",
-        # Medusa drops the `alt` of an image.
-        "image_alt": clean_name(row["website_image_alt"]),
-        IMAGE_KEY: image_fingerprint(item),
-    }

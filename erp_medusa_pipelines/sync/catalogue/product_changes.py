@@ -1,6 +1,6 @@
 """Decide what to change on a product: compare ERP and Medusa field by field, by policy.
 
-Belongs here: the comparison, as pure functions. The ERP's values come from product_bodies.py, reading and sending in
+Belongs here: the comparison, as pure functions. Both sides' values come from fields.py, reading and sending in
 product_updates.py.
 
 The product's metadata records what was sent last, so that a second installation knows it too: one fingerprint of
@@ -13,17 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import metadata_of
-from erp_medusa_pipelines.setting_types import FieldPolicy
-from erp_medusa_pipelines.sync.catalogue.product_bodies import (
-    HASH_KEY,
-    IMAGE_KEY,
-    METADATA_FIELDS,
-    Placement,
-    image_fingerprint,
-    product_fields,
-    short_hash,
-    variant_fields,
-)
+from erp_medusa_pipelines.product_fields import FIELDS, IMAGE_KEY, Empty, FieldPolicy
+from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, image_fingerprint, shaped, short_hash
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, values_of
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 SENT_KEY = "erp_sent"
@@ -32,18 +24,6 @@ SENT_KEY = "erp_sent"
 WITHOUT = "without "
 """Before the fingerprint of a product that Medusa did not take whole: it equals that of no Website Item."""
 
-PRODUCT_FIELDS = ("title", "subtitle", "description", "status", "origin_country", "discountable")
-VARIANT_FIELDS = {
-    "variant_title": "title",
-    "sku": "sku",
-    "barcode": "barcode",
-    "manage_inventory": "manage_inventory",
-    "allow_backorder": "allow_backorder",
-}
-"""Medusa's field names by the names in FIELD_POLICIES."""
-
-Row = Mapping[str, Any]
-Values = dict[str, Any]
 Policies = Mapping[str, FieldPolicy]
 
 
@@ -69,33 +49,12 @@ class Comparison:
 
 
 def told_values(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
-    """Return the ERP's values of the item. Values that it does not have are left out, and clear nothing."""
-    fields, variant = product_fields(item, collection_id), variant_fields(item)
-    values = {
-        **{name: fields[name] for name in PRODUCT_FIELDS},
-        **{name: fields["metadata"][name] for name in METADATA_FIELDS},
-        **{name: variant[key] for name, key in VARIANT_FIELDS.items()},
-        "status": status,
-        "sales_channel": [placement.sales_channel_id],
-    }
-    if collection_id:
-        values["collection"] = collection_id
-    if placement.shipping_profile_id:
-        values["shipping_profile"] = placement.shipping_profile_id
-    return values
-
-
-def current_values(product: Row, variant: Row) -> Values:
-    """Return Medusa's values of the product, under the same names."""
-    metadata = metadata_of(product)
+    """Return the ERP's values of the fields that have a policy. A link that it does not have clears nothing."""
+    values = values_of(item, collection_id, placement, status)
     return {
-        **{name: product[name] for name in PRODUCT_FIELDS},
-        **{name: metadata.get(name) for name in METADATA_FIELDS},
-        **{name: variant[key] for name, key in VARIANT_FIELDS.items()},
-        "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
-        "collection": product["collection_id"],
-        # A link without a row has no key in Medusa's answers.
-        "shipping_profile": (product.get("shipping_profile") or {}).get("id"),
+        field.name: values[field.name]
+        for field in FIELDS
+        if field.policy and field.name in values and (values[field.name] or field.empty != Empty.STAYS)
     }
 
 
@@ -153,21 +112,11 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
     The handle stays, as the product's address in the shop. Variants are sent only if they differ, and then all of
     them, because Medusa deletes variants that an update leaves out.
     """
-    changes = comparison.changes
-    body: Values = {name: changes[name] for name in PRODUCT_FIELDS if name in changes}
+    body, metadata, variant = shaped(comparison.changes)
     stored = metadata_of(product)
     notes = {key: value for key, value in comparison.notes.items() if stored.get(key) != value}
-    metadata = {name: changes[name] for name in METADATA_FIELDS if name in changes} | notes
-    variant = {key: changes[name] for name, key in VARIANT_FIELDS.items() if name in changes}
-    if "collection" in changes:
-        body["collection_id"] = changes["collection"]
-    if "sales_channel" in changes:
-        body["sales_channels"] = [{"id": channel} for channel in changes["sales_channel"]]
-    if "shipping_profile" in changes:
-        body["shipping_profile_id"] = changes["shipping_profile"]
-    if metadata:
-        # Medusa merges metadata; only an empty text removes a key.
-        body["metadata"] = metadata
+    if metadata or notes:
+        body["metadata"] = metadata | notes
     if variant:
         body["variants"] = [
             {"id": each["id"], **(variant if each["id"] == variant_id else {})} for each in product["variants"]

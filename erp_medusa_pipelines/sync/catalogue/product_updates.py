@@ -13,16 +13,16 @@ from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, Tran
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.refusals import fields_of_values
-from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, SHOWN
+from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
+from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Comparison,
     Policies,
-    Row,
     compare,
-    current_values,
     field_hash,
     told_values,
     update_body,
@@ -47,12 +47,6 @@ KEYS = frozenset({"sku", "barcode", "manage_inventory"})
 
 PICTURES = ("images", "thumbnail")
 """Fields of a product that PictureChanges changes."""
-
-COMPARED_FIELDS = (
-    "id,external_id,title,subtitle,description,status,thumbnail,collection_id,origin_country,discountable,metadata,"
-    "sales_channels.id,shipping_profile.id,variants.id,variants.title,variants.sku,variants.barcode,"
-    "variants.manage_inventory,variants.allow_backorder"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +223,7 @@ class ProductUpdates(WebsiteItemSync):
 
     def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return the products of these Website Items by their ids."""
-        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), COMPARED_FIELDS)
+        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), SHOWN)
         return {product["id"]: product for product in found}
 
     def _pairs(self, window: Sequence[WebsiteItem], products: Mapping[str, Row]) -> list[Pair]:
@@ -346,7 +340,7 @@ class ProductUpdates(WebsiteItemSync):
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
         told = told_values(item, self._collection(item), self.placement, status)
         variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
-        current = current_values(product, variant)
+        current = medusa_values(product, variant)
         metadata = metadata_of(product)
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 

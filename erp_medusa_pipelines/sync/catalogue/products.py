@@ -17,9 +17,11 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, TAKEN, is_any
-from erp_medusa_pipelines.setting_types import FIELD_POLICIES, PublishWhen
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES
+from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
+from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     FINGERPRINTED,
     HASH_KEY,
@@ -28,7 +30,6 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     create_variant_body,
     fingerprint_of,
     handle,
-    short_hash,
     status_of,
 )
 from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, notes_without, sent_notes, told_values

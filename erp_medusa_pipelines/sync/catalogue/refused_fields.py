@@ -9,23 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erp_medusa_pipelines.clients.refusals import INVENTORY_TAKEN, KEY_TAKEN, NO_SUCH_ENTITY, numbered_fields
-from erp_medusa_pipelines.sync.catalogue.product_changes import METADATA_FIELDS, PRODUCT_FIELDS, VARIANT_FIELDS
+from erp_medusa_pipelines.product_fields import FIELDS
 
 ALL = ""
 """Stands for every field of a product that a refusal names without naming a field which is sent."""
 
-_VARIANT_FIELDS = {key: name for name, key in VARIANT_FIELDS.items()}
-_LINKS = {
-    "collection_id": "collection",
-    "sales_channels": "sales_channel",
-    "sales_channel_id": "sales_channel",
-    "shipping_profile_id": "shipping_profile",
-}
-_MEDUSA_NAMES = {
-    **{name: name for name in (*PRODUCT_FIELDS, *METADATA_FIELDS, "thumbnail")},
-    **{key: name for key, name in _VARIANT_FIELDS.items() if key != "title"},
-    **_LINKS,
-}
+_VARIANT_FIELDS = {field.key: field.name for field in FIELDS if field.place == "variant" and field.policy}
+_OTHERS = {field.key: field.name for field in FIELDS if field.place != "variant" and field.policy}
+_MEDUSA_NAMES = {**_VARIANT_FIELDS, **_OTHERS, "sales_channel_id": "sales_channel"}
+"""Names in the table by those of Medusa's refusals, which say less than a path: a title is the product's."""
 
 Changes = Mapping[str, Any]
 """{field, as FIELD_POLICIES names it: value to send}."""
@@ -59,7 +51,7 @@ def _by_value(reason: str, group: Sequence[Changes]) -> list[tuple[int, str, str
     elif match := INVENTORY_TAKEN.search(reason):
         wanted = [("sku", match["value"]), ("manage_inventory", True)]
     elif match := NO_SUCH_ENTITY.search(reason):
-        wanted = [(_LINKS.get(match["field"].lower(), ALL), match["value"])]
+        wanted = [(_MEDUSA_NAMES.get(match["field"].lower(), ALL), match["value"])]
     else:
         return []
     return [

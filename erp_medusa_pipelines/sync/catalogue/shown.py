@@ -7,6 +7,7 @@ be hidden (product_changes.py, withdrawals.py, orphans.py), or whether so many m
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from erp_medusa_pipelines.product_fields import FIELDS, How
 from erp_medusa_pipelines.sync.engine.brake import Limit
 
 HIDING = frozenset({"status", "sales_channel", "manage_inventory", "allow_backorder"})
@@ -28,7 +29,7 @@ def shown_limit(percent: int, setting: str) -> Limit:
     )
 
 
-CONTENT = ("subtitle", "description", "thumbnail")
+CONTENT = [field.name for field in FIELDS if field.how in (How.TEXT, How.PICTURE) and field.place != "metadata"]
 """Fields that customers see, and that an update can empty."""
 
 

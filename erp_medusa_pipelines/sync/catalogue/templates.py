@@ -9,13 +9,13 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.product_fields import key_of
 from erp_medusa_pipelines.sync.engine.names import folded, same_name
 
 PICTURE_FIELDS = (
     "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
     "item_code.variant_of as item_variant_of",
 )  # fmt: skip
-TEXT_FIELDS = ("short_description", "web_long_description")
 
 Row = dict[str, Any]
 
@@ -26,7 +26,8 @@ def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()
     The picture comes from the item, then its Item, then its template. One request per `read_chunk` templates, and none
     where no variant leaves anything empty.
     """
-    wanted = ("website_image", "slideshow", *texts)
+    filled = ("slideshow", *map(key_of, texts))
+    wanted = ("website_image", *filled)
     incomplete: dict[str, list[Row]] = {}
     for row in rows:
         _take(row, {"website_image": row["item_image"], "website_image_alt": None})
@@ -39,7 +40,7 @@ def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()
         _take(template, {"website_image": template["item_image"], "website_image_alt": None})
         for row in incomplete.get(folded(template["item_code"]), ()):
             _take(row, template)
-            for name in ("slideshow", *texts):
+            for name in filled:
                 if _is_empty(row[name]):
                     row[name] = template[name]
 

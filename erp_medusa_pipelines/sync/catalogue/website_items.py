@@ -1,6 +1,6 @@
 """Website Items as the tasks need them: the row, its specifications, and fields of its Item.
 
-Belongs here: reading from ERPNext in few requests. Does not belong here: what Medusa is sent (product_bodies.py).
+Belongs here: reading from ERPNext in few requests. Does not belong here: how a field is made of it (fields.py).
 """
 
 from collections import defaultdict
@@ -11,22 +11,20 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
-from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, TEXT_FIELDS, fall_back
+from erp_medusa_pipelines.product_fields import How, columns, key_of
+from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 
-FIELDS = (
-    "name", "modified", "medusa_id", "medusa_variant_id", "item_group", "web_item_name", "short_description",
-    "web_long_description", "brand", "stock_uom", "ranking", "on_backorder", *PICTURE_FIELDS,
-    "item_code.country_of_origin as country_of_origin", *for_sale.FIELDS,
-)  # fmt: skip
+FIELDS = tuple(
+    dict.fromkeys(("name", "modified", "medusa_id", "medusa_variant_id", *columns(), *PICTURE_FIELDS, *for_sale.FIELDS))
+)
+"""What is read of a Website Item: its ids, the fields of its product, and what is decided by."""
 
-_TEXTS = (
-    "item_group", "web_item_name", "short_description", "web_long_description", "brand", "stock_uom", "website_image",
-    "website_image_alt", "slideshow", "item_image", "country_of_origin",
-)  # fmt: skip
+_TEXTUAL = frozenset({How.NAME, How.NAME_OR_CODE, How.TEXT, How.COLLECTION, How.COUNTRY, How.IMAGE})
+_TEXTS = (*map(key_of, columns(_TEXTUAL)), "slideshow", "item_image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class WebsiteItemReader:
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
-        fall_back(self._erp, rows, TEXT_FIELDS)
+        fall_back(self._erp, rows, columns({How.TEXT}))
         codes = [row["item_code"] for row in rows if row["item_code"]]
         barcodes = self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"

@@ -92,7 +92,7 @@ def test_every_setting_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tasks.md", "docs/cli.md"])
-def test_the_tables_of_tasks_assets_and_rights_are_the_code_s(page: str) -> None:
+def test_the_tables_of_tasks_assets_fields_and_rights_are_the_code_s(page: str) -> None:
     current = text(ROOT / page)
     assert with_tables(page, current) == current, "run `make docs`"
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from erp_medusa_pipelines.product_fields import IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.arrangement import PICTURES_KEY, THUMBNAIL_KEY
-from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
 from erp_medusa_pipelines.sync.catalogue.product_changes import SENT_KEY
 from erp_medusa_sandbox.shop.images import image
 from tests.suites.export import EXPORT, catalogue, products

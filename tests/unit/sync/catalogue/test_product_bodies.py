@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erp_medusa_pipelines.product_fields import IMAGE_KEY
+from erp_medusa_pipelines.sync.catalogue.fields import erp_values
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
-    IMAGE_KEY,
-    METADATA_KEYS,
     Placement,
     create_body,
     create_variant_body,
     fingerprint_of,
     handle,
-    product_fields,
     slug,
 )
 from erp_medusa_pipelines.sync.catalogue.website_items import FIELDS, WebsiteItem
@@ -92,11 +91,10 @@ def test_what_is_empty_is_left_out_of_a_new_product() -> None:
     for key in ("subtitle", "description", "collection_id", "origin_country", "shipping_profile_id"):
         assert key not in created
     assert "barcode" not in created["variants"][0]
-    assert set(product_fields(bare, None)["metadata"]) == set(METADATA_KEYS)
 
 
 def test_an_unpublished_item_is_a_draft() -> None:
-    assert product_fields(item(published=0), None)["status"] == "draft"
+    assert erp_values(item(published=0))["status"] == "draft"
 
 
 def test_a_private_image_is_marked_and_its_path_not_told() -> None:

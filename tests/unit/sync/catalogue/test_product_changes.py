@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.setting_types import FIELD_POLICIES, FieldPolicy
-from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, IMAGE_KEY, Placement, create_body
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, IMAGE_KEY, FieldPolicy
+from erp_medusa_pipelines.sync.catalogue.fields import medusa_values
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, create_body
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
     SENT_KEY,
     Comparison,
     compare,
-    current_values,
     sent_notes,
     told_values,
     update_body,
@@ -39,7 +39,7 @@ def product_of(of: WebsiteItem, fingerprint: str = "f") -> dict[str, Any]:
 def compared(
     of: WebsiteItem, product: dict[str, Any], fingerprint: str = "f", *, force: bool = False, **policies: FieldPolicy
 ) -> Comparison:
-    current = current_values(product, product["variants"][0])
+    current = medusa_values(product, product["variants"][0])
     chosen: dict[str, FieldPolicy] = {**FIELD_POLICIES, **policies}
     return compare(of, told(of), current, product["metadata"], fingerprint, chosen, force=force)
 

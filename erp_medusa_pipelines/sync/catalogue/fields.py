@@ -1,0 +1,108 @@
+"""Values of a product's fields (product_fields.py): what ERPNext says of a Website Item, and what Medusa has.
+
+Belongs here: how a value is made, and the shape in which Medusa takes it and shows it, as pure functions. Does not
+belong here: what is sent (product_bodies.py, product_changes.py).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.product_fields import FIELDS, Empty, How, ProductField, key_of
+from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.shop.names import clean_name
+
+Row = Mapping[str, Any]
+Values = dict[str, Any]
+"""Values under the names of the table."""
+
+_EMPTY = {Empty.NEVER: None, Empty.CLEARED: None, Empty.STAYS: None, Empty.REMOVED: "", Empty.ZERO: 0}
+"""What Medusa is sent for it. Medusa merges metadata: only an empty text removes a key."""
+
+_MADE: Mapping[How, Callable[[WebsiteItem, ProductField], Any]] = {
+    How.NAME: lambda item, field: clean_name(_column(item, field)) or _EMPTY[field.empty],
+    How.NAME_OR_CODE: lambda item, field: clean_name(_column(item, field)) or item.item_code,
+    How.TEXT: lambda item, field: plain_text(_column(item, field)) or _EMPTY[field.empty],
+    How.NUMBER: lambda item, field: _column(item, field) or _EMPTY[field.empty],
+    How.YES_NO: lambda item, field: bool(_column(item, field)),
+    How.ALWAYS: lambda _item, field: field.constant,
+    How.ITEM_CODE: lambda item, _field: item.item_code,
+    How.WEBSITE_ITEM: lambda item, _field: item.name,
+    How.FOR_SALE: lambda item, _field: "draft" if item.not_for_sale else "published",
+    How.COUNTRY: lambda item, _field: item.country_code,
+    How.SPECIFICATIONS: lambda item, field: _specifications(item) or _EMPTY[field.empty],
+    How.IMAGE: lambda item, _field: image_fingerprint(item),
+    How.BARCODE: lambda item, _field: item.barcode,
+    How.STOCKED: lambda item, _field: item.is_stocked,
+}
+"""How the values are made that follow from the Website Item alone. The others are those of the run."""
+
+OF_THE_DOCUMENT = _MADE.keys() - {How.ALWAYS, How.FOR_SALE}
+"""Those of which a value can be wrong in the document itself."""
+
+# Looked up once: a night makes the values of every item.
+_OF_THE_ITEM = tuple((field.name, _MADE[field.how], field) for field in FIELDS if field.how in _MADE)
+_COLUMNS = {field.name: key_of(field.columns[0]) for field in FIELDS if field.columns}
+_KEYS = tuple((field.name, field.place, field.key) for field in FIELDS)
+
+
+class Shape(NamedTuple):
+    """Values as Medusa takes them, in the three parts of a product."""
+
+    product: Values
+    metadata: Values
+    variant: Values
+
+
+def erp_values(item: WebsiteItem) -> Values:
+    """Return what ERPNext says of the item."""
+    return {name: made(item, field) for name, made, field in _OF_THE_ITEM}
+
+
+def medusa_values(product: Row, variant: Row) -> Values:
+    """Return what Medusa has of a product (SHOWN) and its variant: the fields that have a policy, but no pictures."""
+    metadata, parts = metadata_of(product), {"product": product, "variant": variant}
+    compared = [field for field in FIELDS if field.policy]
+    return {
+        **{field.name: parts[field.place][field.key] for field in compared if field.place in parts},
+        **{field.name: metadata.get(field.key) for field in compared if field.place == "metadata"},
+        "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
+        # A link without a row has no key in Medusa's answers.
+        "shipping_profile": (product.get("shipping_profile") or {}).get("id"),
+    }
+
+
+def shaped(values: Mapping[str, Any]) -> Shape:
+    """Return the values in Medusa's shape."""
+    shape = Shape({}, {}, {})
+    parts = {"metadata": shape.metadata, "variant": shape.variant}
+    for name, place, key in _KEYS:
+        if name in values:
+            value = values[name]
+            linked = [{"id": one} for one in value] if place == "link" and isinstance(value, list) else value
+            parts.get(place, shape.product)[key] = linked
+    return shape
+
+
+def image_fingerprint(item: WebsiteItem) -> str:
+    """Return a hash of the item's image path: metadata is public in the shop, and the path may be private."""
+    path = item.row["website_image"]
+    return short_hash(path) if path else ""
+
+
+def short_hash(text: str) -> str:
+    """Return an eight-character hash of a text."""
+    return f"{crc32(text.encode('utf-8')):08x}"
+
+
+def _column(item: WebsiteItem, field: ProductField) -> Any:
+    return item.row[_COLUMNS[field.name]]
+
+
+def _specifications(item: WebsiteItem) -> list[dict[str, str]]:
+    return [
+        {"label": clean_name(label), "description": plain_text(description)}
+        for label, description in item.specifications
+    ]
