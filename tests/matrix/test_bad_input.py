@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from erp_medusa_pipelines.product_fields import columns, key_of
 from tests.machine.world import EXPORT
 from tests.matrix.judge import EVERYTHING, REASON, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
@@ -30,23 +31,12 @@ from tests.support.runs import JobRun
 EXAMPLES = 250 if EVERYTHING else 8
 VICTIM, CODE = "WEB-shop-0000", "ITM/0-shop"
 ITEM = [
-    "web_item_name",
-    "short_description",
-    "web_long_description",
-    "brand",
-    "stock_uom",
-    "ranking",
-    "on_backorder",
-    "website_image",
-    "item_group",
+    *(key_of(column) for column in columns() if column not in ("name", "item_code")),
     "modified",
     "website_warehouse",
     "custom_in_stock",
     "custom_threshold_qty",
-    "country_of_origin",
-    "published",
     "slideshow",
-    "website_image_alt",
     "medusa_id",
     "medusa_variant_id",
     # Of its Item.

@@ -82,4 +82,6 @@ def test_there_is_no_way_to_make_a_value_that_no_field_needs() -> None:
 
 
 def test_an_upgrade_finds_its_products_unchanged() -> None:
+    """A new field, or another value of one, has every product compared anew and its notes written once."""
+    assert fingerprint_of(item(), "pcol_1") == "f702aea17e5fb788ecc86697258e2c14"
     assert fingerprint_of(full(), "pcol_1") == "5ea08be01049f54519fa734b9203947f"

@@ -126,8 +126,6 @@ def test_the_fingerprint_changes_with_what_is_told(change: dict[str, Any]) -> No
 def test_the_fingerprint_does_not_change_with_what_is_not_told() -> None:
     saved = item(modified="2030-01-01 00:00:00", medusa_id="prod_9", medusa_variant_id="variant_9")
     assert fingerprint_of(saved, "pcol_1") == fingerprint_of(item(), "pcol_1")
-    # The same mapping must find the same products unchanged after an upgrade; a new one sends all of them once.
-    assert fingerprint_of(item(), "pcol_1") == "f702aea17e5fb788ecc86697258e2c14"
 
 
 @pytest.mark.parametrize(
