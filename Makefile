@@ -88,7 +88,7 @@ machine: $(READY) ## A shop's year in random order, many times (EXAMPLES=400 STE
 	@$(if $(SEED),MACHINE_SEED=$(SEED)) MACHINE_EXAMPLES=$(or $(EXAMPLES),400) MACHINE_STEPS=$(or $(STEPS),25) $(PYTEST) tests/machine
 
 # Two files at once: each worker opens one shop and tries one thing after the other on it.
-matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, an hour)
+matrix: $(READY) ## Kill runs and servers at any moment, break any call, any field: a sample (ALL=1: everything, two hours)
 	@MATRIX_ALL=$(ALL) $(PYTEST) -n 2 tests/matrix
 
 # Two tests at once, each worker in a shop of its own. Where the environment names a server there is only one.

@@ -81,7 +81,7 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
     from erp_medusa_pipelines.sync.prices.amounts import AmountRule
     from erp_medusa_pipelines.sync.prices.item_prices import without_price
 
-    settings, medusa, now = shop.settings, shop.medusa, shop.erp.now()
+    settings, medusa, now = shop.settings, shop.medusa, shop.erp.clock()
 
     def unpriced(names: Sequence[str], currency: str) -> dict[str, str]:
         rule = AmountRule(MedusaPrices(medusa).currencies(), settings.prices_allow_zero)

@@ -139,7 +139,6 @@ class HttpClient:
         self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
         self._lock = threading.Lock()
-        self._dated: tuple[datetime, float] | None = None
         self._session = requests.Session()
         # Frappe sets session cookies on token requests; sending them back would mix two kinds of login.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -182,9 +181,10 @@ class HttpClient:
     @property
     def server_clock(self) -> datetime | None:
         """The server's time now (UTC), counted on from the Date header of its last answer; None before the first."""
-        if self._dated is None:
+        dated = self._facts.get(f"{self.service} clock")
+        if dated is None:
             return None
-        date, at = self._dated
+        date, at = dated
         return date + timedelta(seconds=time.monotonic() - at)
 
     def pause(self, seconds: float) -> None:
@@ -385,7 +385,8 @@ class HttpClient:
             if header:
                 moment = parsedate_to_datetime(header)
                 # "-0000" is UTC as well, but parsed as if it had no zone.
-                self._dated = (moment if moment.tzinfo else moment.replace(tzinfo=UTC), time.monotonic())
+                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                self._facts[f"{self.service} clock"] = (moment, time.monotonic())
         except ValueError:
             log.warning("%s sent an unreadable Date header: %r", self.service, header)
 

@@ -282,7 +282,19 @@ class MedusaClient:
 
     def stock_location_id(self, configured: str | None) -> str:
         """Return the configured stock location, checked; without one, the only one that exists."""
-        return self._the_one("/admin/stock-locations", "stock_locations", configured, "medusa_stock_location_id")
+        return self._chosen(
+            "GET /admin/stock-locations",
+            "stock locations",
+            self.stock_locations(),
+            configured,
+            "medusa_stock_location_id",
+        )
+
+    def stock_locations(self) -> list[Row]:
+        """All stock locations {id, name, metadata, sales_channels: [{id}]}."""
+        fields = "id,name,metadata,sales_channels.id"
+        path = "/admin/stock-locations"
+        return self.http.once(path, lambda: list(self.all_of(path, "stock_locations", fields)))
 
     def shipping_profile_id(self, configured: str | None) -> str | None:
         """The configured shipping profile, checked; else the shop's default; None where a shop ships nothing."""
@@ -297,22 +309,21 @@ class MedusaClient:
         return rows[0]["id"] if rows else None
 
     def _the_one(self, path: str, plural: str, configured: str | None, setting: str) -> str:
-        return self.http.once(f"{plural} {configured}", lambda: self._checked(path, plural, configured, setting))
+        rows = self.http.once(path, lambda: list(self.all_of(path, plural, "id,name")))
+        return self._chosen(f"GET {path}", plural.replace("_", " "), rows, configured, setting)
 
-    def _checked(self, path: str, plural: str, configured: str | None, setting: str) -> str:
+    def _chosen(self, where: str, things: str, rows: Sequence[Row], configured: str | None, setting: str) -> str:
         variable = variable_name(setting)
-        rows = list(self.all_of(path, plural, "id,name"))
-        thing = plural.replace("_", " ")
         names = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
         if configured:
             if any(row["id"] == configured for row in rows):
                 return configured
             raise PermanentError(
-                self.http.service, f"GET {path}", f"{variable}={configured} does not exist; there are: {names}"
+                self.http.service, where, f"{variable}={configured} does not exist; there are: {names}"
             )
         if len(rows) == 1:
             return rows[0]["id"]
-        raise PermanentError(self.http.service, f"GET {path}", f"set {variable}: the shop's {thing} are: {names}")
+        raise PermanentError(self.http.service, where, f"set {variable}: the shop's {things} are: {names}")
 
 
 def metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,8 +31,7 @@ class MedusaInventory:
 
     def locations(self) -> list[Row]:
         """All stock locations {id, name, metadata, sales_channels: [{id}]}."""
-        fields = "id,name,metadata,sales_channels.id"
-        return list(self._medusa.all_of("/admin/stock-locations", "stock_locations", fields))
+        return self._medusa.stock_locations()
 
     def note_on_location(self, location_id: str, metadata: Mapping[str, Any]) -> None:
         """Set metadata of a stock location; other keys stay."""

@@ -14,6 +14,10 @@ from typing import Any
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
 LIST_FIELDS = "id,description,status,type,starts_at,ends_at,rules_count,metadata"
+STORE_FIELDS = (
+    "id,default_region_id,supported_currencies.currency_code,supported_currencies.is_default,"
+    "supported_currencies.currency.decimal_digits"
+)
 ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
@@ -32,13 +36,9 @@ class MedusaPrices:
 
     def currencies(self) -> dict[str, int]:
         """Decimal digits of the currencies that the store supports, by code in capitals as ERPNext writes it."""
-        return self._http.once("currencies", self._ask_currencies)
-
-    def _ask_currencies(self) -> dict[str, int]:
-        fields = "id,supported_currencies.currency_code,supported_currencies.currency.decimal_digits"
         return {
             each["currency_code"].upper(): int(each["currency"]["decimal_digits"])
-            for store in self._medusa.all_of("/admin/stores", "stores", fields)
+            for store in self._stores()
             for each in store["supported_currencies"]
         }
 
@@ -47,13 +47,15 @@ class MedusaPrices:
         return self._http.once("currency sold in", self._ask_currency_sold_in)
 
     def _ask_currency_sold_in(self) -> str:
-        fields = "id,default_region_id,supported_currencies.currency_code,supported_currencies.is_default"
-        [store, *_] = self._medusa.all_of("/admin/stores", "stores", fields)
+        [store, *_] = self._stores()
         wanted = [store["default_region_id"] or ""]
         for region in self._medusa.find("/admin/regions", "regions", "id", wanted, "id,currency_code"):
             return region["currency_code"].upper()
         defaults = (one["currency_code"] for one in store["supported_currencies"] if one["is_default"])
         return next(defaults, "").upper()
+
+    def _stores(self) -> list[Row]:
+        return self._http.once("stores", lambda: list(self._medusa.all_of("/admin/stores", "stores", STORE_FIELDS)))
 
     def now(self) -> datetime:
         """Medusa's clock, by which it decides which list is in force."""

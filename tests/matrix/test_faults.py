@@ -18,7 +18,7 @@ from tests.matrix.projection import state, unlike
 from tests.matrix.shop import SCENARIOS, Shop, Snapshot
 from tests.support.runs import JobRun
 
-READ_TIMEOUT = 1.0
+READ_TIMEOUT = 0.6
 LONGEST_RUN = 30.0
 """Seconds in which a run of the small shop must end, whatever happens to one of its calls."""
 

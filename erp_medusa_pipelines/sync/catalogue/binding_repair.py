@@ -75,11 +75,14 @@ class BindingRepair(WebsiteItemSync):
         """Check the whole batch first: a wrong Medusa must be noticed before the first id is changed."""
         self._bindings = Bindings(self.erp, self.medusa)
         bound: set[str] = set()
-        found = Findings()
+        found, judged = Findings(), 0
         for rows in self._bindings.bound(self.batch):
             bound.update(row["name"] for row in rows)
-            for _, findings in self._read(rows, lambda some: self._bindings.judge(some, whole=True)):
+            for some, findings in self._read(rows, lambda some: self._bindings.judge(some, whole=True)):
                 found.add(findings)
+                judged += len(some)
+        if judged == len(bound) and not found.copied:
+            self._bindings.know_none_foreign(self.batch)
         own: dict[str, dict[str, str]] = {}
         wrong: list[Row] = []
         for some, ids in self._read([*found.copied, *found.missing], self._own_ids):

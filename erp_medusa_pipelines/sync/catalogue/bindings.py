@@ -162,7 +162,18 @@ class Bindings:
         Nothing may be sent for them until `medusa_products` has corrected their ids. Ids that Medusa does not have
         do no harm: Medusa refuses a call for them, and the sync reports it.
         """
+        return self._erp.http.once(_foreign_in(batch), lambda: self._ask_foreign(batch))
+
+    def know_none_foreign(self, batch: Batch) -> None:
+        """Note for the rest of the run that no id of the batch belongs to another Website Item."""
+        self._erp.http.once(_foreign_in(batch), frozenset)
+
+    def _ask_foreign(self, batch: Batch) -> frozenset[str]:
         found = Findings()
         for rows in self.bound(batch):
             found.add(self.judge(rows))
         return frozenset(row["name"] for row in found.copied)
+
+
+def _foreign_in(batch: Batch) -> str:
+    return f"ids of others in {batch.label} {hash(batch.items)}"

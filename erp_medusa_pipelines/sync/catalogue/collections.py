@@ -51,7 +51,8 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
 
 def collection_ids(erp: ErpNextClient) -> ByName[str]:
     """Return collection ids by Item Group name, from the Item Groups."""
-    rows = erp.rows(DOCTYPE, ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
+    filters = [["medusa_id", "is", "set"]]
+    rows = erp.http.once("collection ids", lambda: list(erp.rows(DOCTYPE, ["name", "medusa_id"], filters=filters)))
     return ByName((row["name"], row["medusa_id"]) for row in rows)
 
 
