@@ -214,7 +214,7 @@ class PublicationSuite:
         assert not run.success
         assert [whole_shop.status(name) for name in (bad, good, bare)] == ["draft", "published", "draft"]
         later = datetime.now(UTC) + WAITS_FOR_PICTURE
-        shop_env.setattr(ErpNextClient, "now", lambda erp: later.astimezone(erp.time_zone))
+        shop_env.setattr(ErpNextClient, "clock", lambda erp: later.astimezone(erp.time_zone))
         runner.job(EXPORT, "batch_0")
         # Nobody attached a picture to the last one: somebody has to.
         assert [whole_shop.status(name) for name in (bad, good, bare)] == ["published", "published", "draft"]
