@@ -11,7 +11,7 @@ from erp_medusa_sandbox.shop.images import image
 from tests.support.catalogue import Catalogue
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
-from tests.support.site import AnyErp
+from tests.support.site import AnyErp, EmbeddedSite
 from tests.support.writes import medusa_writes
 
 UPLOADS = r"/admin/uploads"
@@ -49,6 +49,16 @@ class Photos:
             content = unique_image(name.rpartition(".")[2])
         creation = f"2026-01-01 00:00:{self._made:02d}.000000"
         return self.store.attach(item, name, content, **{"creation": creation, **values})
+
+    def choose(self, item: str, file: str) -> None:
+        """Make an attached picture the website image. Frappe then attaches it once more, for the field."""
+        address = self.file(file)["file_url"]
+        self.store.set("Website Item", item, website_image=address)
+        if isinstance(self.store, EmbeddedSite):
+            keys = ("file_name", "file_url", "file_type", "content_hash", "file_size")
+            same = {key: self.file(file)[key] for key in keys} | {"attached_to_field": "website_image"}
+            whose = {"attached_to_doctype": "Website Item", "attached_to_name": item}
+            self.store.insert("File", name=f"field-{file}", creation="2026-01-02 00:00:00.000000", **same, **whose)
 
     def file(self, name: str) -> dict[str, Any]:
         row = self.store.get("File", name)
@@ -88,7 +98,7 @@ class Photos:
     def updated(self) -> int:
         """Products that the update of changed ones updates."""
         run = self.runner.asset("medusa_product_updates", "batch_0")
-        assert run.success
+        assert run.success, run.reasons()
         return run.metadata("medusa_product_updates")["updated"]
 
     def product(self, item: str) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def recorded(product: Product) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
+def was_shown(product: Product, key: str) -> bool:
+    """Return whether a picture is recorded, and not as one that somebody removed in Medusa."""
+    return recorded(product).get(key, _AWAY) != _AWAY
+
+
 def recorded_url(product: Product, key: str) -> str | None:
     """Return the address at which the product (with `images`) shows a recorded picture, or None."""
     image = recorded(product).get(key)

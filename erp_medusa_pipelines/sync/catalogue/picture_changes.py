@@ -11,7 +11,13 @@ from typing import Any
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.product_fields import IMAGE_KEY, FieldPolicy
-from erp_medusa_pipelines.sync.catalogue.arrangement import THUMBNAIL_KEY, Placed, arrange, recorded
+from erp_medusa_pipelines.sync.catalogue.arrangement import (
+    THUMBNAIL_KEY,
+    Placed,
+    arrange,
+    recorded,
+    was_shown,
+)
 from erp_medusa_pipelines.sync.catalogue.fields import image_fingerprint, short_hash
 from erp_medusa_pipelines.sync.catalogue.images import is_placed, placed_at
 from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source
@@ -61,7 +67,7 @@ class PictureChanges:
             placed = [
                 Placed(source.key, placed_at(product, source), source.is_main)
                 for source in sources[name]
-                if is_placed(product, source)
+                if _has(product, source)
             ]
             bodies[name] = arrange(
                 product,
@@ -81,7 +87,15 @@ class PictureChanges:
 
 def _is_changed(product: Mapping[str, Any], sources: Sequence[Source]) -> bool:
     """Return whether ERPNext's pictures, as far as they were uploaded, are others than those recorded."""
-    return [source.key for source in sources if is_placed(product, source)] != list(recorded(product))
+    return [source.key for source in sources if _has(product, source)] != list(recorded(product))
+
+
+def _has(product: Mapping[str, Any], source: Source) -> bool:
+    """Return whether the product has the picture, also where Frappe has just made one more File of it.
+
+    It does so for a picture that is attached already and becomes the website image; medusa_images notes its id later.
+    """
+    return is_placed(product, source) or was_shown(product, source.key)
 
 
 def _was_replaced(product: Mapping[str, Any]) -> bool:
