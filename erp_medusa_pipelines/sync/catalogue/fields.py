@@ -10,9 +10,8 @@ from zlib import crc32
 
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.product_fields import FIELDS, Empty, How, ProductField, key_of
-from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from erp_medusa_pipelines.sync.shop.names import clean_name
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]

@@ -1,8 +1,17 @@
-"""HTML of Frappe's Text Editor as plain text. The conversion itself is inscriptis'."""
+"""Text for people: names as they were typed, and HTML of Frappe's Text Editor as plain text.
+
+Frappe stores `Luer <Slip> & Lock` as `Luer &lt;Slip&gt; &amp; Lock`. The conversion of HTML itself is inscriptis'.
+"""
 
 import html
 import re
 
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|mark|ol|p|pre|s|script|small|span|strike|strong|style"
+    r"|sub|sup|table|tbody|td|th|tr|u|ul)(?:\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+_SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#[xX]0*26);?")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
@@ -13,6 +22,16 @@ _WITHOUT_END = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "in
 
 DEEPEST = 200
 """Elements inside each other. libxml2 drops what lies deeper than 255, and all that follows."""
+
+
+def clean_name(stored: str | None) -> str:
+    """Return a name for people: entities decoded, HTML tags removed, white space collapsed and trimmed.
+
+    Only tags that are stored as such are markup; brackets that somebody typed are stored as entities and stay.
+    """
+    if not stored:
+        return ""
+    return _SPACES.sub(" ", html.unescape(_TAG.sub(" ", str(stored)))).strip()
 
 
 def plain_text(markup: str | None) -> str:

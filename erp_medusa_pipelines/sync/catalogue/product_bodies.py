@@ -16,8 +16,8 @@ from zlib import crc32
 from erp_medusa_pipelines.product_fields import FIELDS, OPTION
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import OF_THE_DOCUMENT, Values, erp_values, shaped
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from erp_medusa_pipelines.sync.shop.names import clean_name
 
 HASH_KEY = "erp_hash"
 """Key in the product's metadata: the fingerprint of what was sent last. Every product that has it is ours."""

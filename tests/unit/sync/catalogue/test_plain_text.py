@@ -1,10 +1,10 @@
-"""Descriptions as ERPNext's editor stores them, as the shop shows them."""
+"""Names and descriptions as ERPNext stores them, as the shop shows them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_medusa_pipelines.sync.catalogue.plain_text import plain_text
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,21 @@ def test_no_input_breaks_it_and_nothing_dangles(html: str) -> None:
 def test_text_inside_many_elements_is_kept_with_what_follows(depth: int) -> None:
     html = "<div>" * depth + "deep &amp; <b>bold</b>" + "</div>" * depth + "<p>after</p>"
     assert plain_text(html).split() == ["deep", "&", "bold", "after"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [
+        (None, ""),
+        ("Syringe 5 ml", "Syringe 5 ml"),
+        ("Luer &lt;Slip&gt; &amp; Lock", "Luer <Slip> & Lock"),
+        ("  Gloves\u00a0 (blue)\n", "Gloves (blue)"),
+        ("<b>Gloves</b> &amp; <span style='color: red'>masks</span>", "Gloves & masks"),
+        ("Luer <Slip>", "Luer <Slip>"),
+        ("a < b > c", "a < b > c"),
+        ("&lt;b&gt; stays as typed", "<b> stays as typed"),
+        ("قفاز &quot;نيتريل&quot;", 'قفاز "نيتريل"'),
+    ],
+)
+def test_a_name_is_decoded_and_trimmed(stored: str | None, name: str) -> None:
+    assert clean_name(stored) == name

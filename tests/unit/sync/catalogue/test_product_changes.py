@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.product_fields import FIELD_POLICIES, IMAGE_KEY, FieldPolicy
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, IMAGE_KEY, FieldPolicy, unsaid
 from erp_medusa_pipelines.sync.catalogue.fields import medusa_values
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, create_body
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
@@ -31,8 +31,8 @@ def product_of(of: WebsiteItem, fingerprint: str = "f") -> dict[str, Any]:
     body = create_body(of, "pcol_1", PLACEMENT, notes, "published")
     variant = {key: value for key, value in body["variants"][0].items() if key not in ("options", "prices")}
     return {
-        "subtitle": None, "description": None, "origin_country": None, **body, "id": "prod_1",
-        "shipping_profile": {"id": "sp_1"}, "variants": [{"id": "variant_1", "barcode": None, **variant}],
+        **unsaid("product"), **body, "id": "prod_1",
+        "shipping_profile": {"id": "sp_1"}, "variants": [{**unsaid("variant"), **variant, "id": "variant_1"}],
     }  # fmt: skip
 
 
