@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from json import loads
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -279,7 +280,7 @@ class HttpClient:
         if not parse:
             return response
         try:
-            return response.json()
+            return _parsed(response)
         except ValueError:
             content_type = response.headers.get("Content-Type", "")
             if response.content and content_type.startswith("application/json"):
@@ -340,7 +341,7 @@ class HttpClient:
             reason = "e-mail or password not accepted: check MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD"
             raise AccessError(self.service, where, reason, status=401, exc_type=error.exc_type) from None
         try:
-            token = str(self.part(answer.json(), "token", where))
+            token = str(self.part(_parsed(answer), "token", where))
         except ValueError:
             raise self.foreign(where, answer.text[:2000]) from None
         self.redact.add(token)
@@ -431,8 +432,13 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
+def _parsed(response: requests.Response) -> Any:
+    """The JSON body. requests would read it as Latin-1 where a proxy calls it text without a charset."""
+    return loads(response.content)
+
+
 def _body(response: requests.Response) -> Any:
     try:
-        return response.json()
+        return _parsed(response)
     except ValueError:
         return response.text[:2000]

@@ -487,3 +487,11 @@ def test_what_waits_for_an_answer_ends_with_the_process_and_is_not_sent_again(se
         with pytest.raises(http.StoppedError, match="GET /x is not sent"):
             waiting.result(5)
     assert client.requests_sent == 1
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/json; charset=latin-1"])
+def test_letters_of_any_script_are_read_as_they_are_whatever_a_proxy_calls_the_answer(content_type: str) -> None:
+    """They were read as Latin-1, and an Item with an Arabic code had no Bin."""
+    body = '{"item_code": "صنف-4"}'.encode()
+    with served(lambda _: Response(body, headers={"Content-Type": content_type})) as server:
+        assert HttpClient("ERPNext", server.url, {}).request("GET", "/x") == {"item_code": "صنف-4"}
