@@ -16,6 +16,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
+from erp_medusa_pipelines.sync.engine.numbers import number
 
 DOCTYPE = "Email Queue"
 UNSENT = ("Not Sent", "Partially Sent")
@@ -35,7 +36,7 @@ class Mail:
     creation: str
     modified: str
     status: str
-    priority: int
+    priority: float
     send_after: str | None
 
     @property
@@ -144,8 +145,8 @@ def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mail(row: Mapping[str, Any]) -> Mail:
     values = {name: row[name] for name in FIELDS}
-    return Mail(**{**values, "priority": row["priority"] or 0})
+    return Mail(**{**values, "priority": number(row["priority"])})
 
 
-def _turn(mail: Mail) -> tuple[int, str, str]:
+def _turn(mail: Mail) -> tuple[float, str, str]:
     return (-mail.priority, mail.creation, mail.name)
