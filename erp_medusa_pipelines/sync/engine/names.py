@@ -7,7 +7,7 @@ would call it unknown. Belongs here: the comparison. Does not belong here: what 
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -16,8 +16,13 @@ _ALIKE = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", 
 _UNSEEN = ("Mn", "Me", "Cf", "Cc")
 
 
-def folded(name: str) -> str:
-    """Return a text that is the same for all names which the database takes for equal."""
+def folded(name: Any) -> str:
+    """Return a text that is the same for all names which the database takes for equal.
+
+    A link that is no text, as a damaged row may have, is no name of anything.
+    """
+    if not isinstance(name, str):
+        return f"\0{name}"
     if name.isascii() and name.isprintable():
         return name.lower().rstrip(" ")
     letters = unicodedata.normalize("NFKD", name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.nested_set import placed
 
 DOCTYPE = "Item Group"
 
@@ -24,10 +25,13 @@ class GroupSpan:
 
 
 class ItemGroupTree:
-    """All Item Groups of a site. Names are compared as the database does."""
+    """All Item Groups of a site. Names are compared as the database does.
+
+    Raises PermanentError where one has no place in the tree.
+    """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        spans = (GroupSpan(row["name"], int(row["lft"]), int(row["rgt"])) for row in rows)
+        spans = (GroupSpan(row["name"], row["lft"], row["rgt"]) for row in placed(DOCTYPE, rows))
         self._spans = ByName((span.name, span) for span in spans)
 
     @classmethod

@@ -10,6 +10,7 @@ import pandas as pd
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.nested_set import placed
 from erp_medusa_pipelines.sync.engine.numbers import number
 
 ITEMS_PER_REQUEST = 2000
@@ -67,5 +68,6 @@ def stock_items(erp: ErpNextClient) -> list[StockItem]:
 
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:
-    """Return every Warehouse, with the columns TREE."""
-    return pd.DataFrame(erp.rows("Warehouse", TREE, page_size=10_000), columns=pd.Index(TREE))
+    """Return every Warehouse, with the columns TREE. Raises PermanentError where one has no place in the tree."""
+    rows = placed("Warehouse", erp.rows("Warehouse", TREE, page_size=10_000))
+    return pd.DataFrame(rows, columns=pd.Index(TREE))

@@ -13,7 +13,7 @@ ASKS = ("guard.refusal(", "guard.refuse(", "_shrinks(")
 ASKED_IN = {
     # Prices
     ("prices/removals.py", "_delete", "delete"): "prices/price_sync.py",
-    ("prices/removals.py", "retire_replaced", "retire"): "prices/price_sync.py",
+    ("prices/removals.py", "_retire", "retire"): "prices/price_sync.py",
     ("prices/lists.py", "retire", "update_list"): "prices/price_sync.py",
     ("prices/lists.py", "retire", "draft"): "prices/price_sync.py",
     # Stock
