@@ -179,6 +179,10 @@ class HttpClient:
             self._facts[key] = ask()
         return self._facts[key]
 
+    def forget(self, what: str) -> None:
+        """Ask again for what `once` keeps."""
+        self._facts.pop(f"{self.service} {what}", None)
+
     @property
     def server_clock(self) -> datetime | None:
         """The server's time now (UTC), counted on from the Date header of its last answer; None before the first."""

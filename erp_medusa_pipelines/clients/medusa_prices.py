@@ -7,6 +7,7 @@ lowest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
 SOLD_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
 PRICE_LISTS = "/admin/price-lists"
+LISTS = "price lists"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
 
@@ -61,9 +63,18 @@ class MedusaPrices:
         """Medusa's clock, by which it decides which list is in force."""
         return self._http.server_clock or datetime.now(UTC)
 
-    def lists(self) -> Iterator[Row]:
-        """Every price list, without its entries. Metadata cannot be filtered by."""
-        return self._medusa.all_of(PRICE_LISTS, "price_lists", LIST_FIELDS)
+    def lists(self) -> list[Row]:
+        """Every price list, without its entries. Metadata cannot be filtered by. Asked again after one was changed."""
+        return self._http.once(LISTS, lambda: list(self._medusa.all_of(PRICE_LISTS, "price_lists", LIST_FIELDS)))
+
+    @contextmanager
+    def _changing_lists(self) -> Iterator[None]:
+        """Around a change: whatever its answer is, and whoever asks meanwhile, lists are asked for anew."""
+        self._http.forget(LISTS)
+        try:
+            yield
+        finally:
+            self._http.forget(LISTS)
 
     def create_list(self, body: Mapping[str, Any]) -> tuple[str, list[Row]]:
         """Create one list with the entries in its `prices`, all or nothing: its id, and the entries in any order.
@@ -73,17 +84,20 @@ class MedusaPrices:
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
         path = f"{PRICE_LISTS}?fields=id,{MADE_ENTRIES}"
-        made = self._medusa.send("POST", path, dict(body), gives="price_list")["price_list"]
+        with self._changing_lists():
+            made = self._medusa.send("POST", path, dict(body), gives="price_list")["price_list"]
         return made["id"], list(_entries_below(made))
 
     def update_list(self, list_id: str, body: Mapping[str, Any]) -> None:
         """Change a list; its entries stay."""
         path = f"{PRICE_LISTS}/{list_id}"
-        self._medusa.send("POST", path, dict(body), gives="price_list", repeatable=True)
+        with self._changing_lists():
+            self._medusa.send("POST", path, dict(body), gives="price_list", repeatable=True)
 
     def delete_empty_list(self, list_id: str) -> None:
         """Delete a list that has no entries. Never one that has: that takes minutes and blocks the shop meanwhile."""
-        self._medusa.send("DELETE", f"{PRICE_LISTS}/{list_id}", gives="deleted")
+        with self._changing_lists():
+            self._medusa.send("DELETE", f"{PRICE_LISTS}/{list_id}", gives="deleted")
 
     def count(self, list_id: str) -> int:
         """How many entries a list has."""
