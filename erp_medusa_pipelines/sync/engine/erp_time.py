@@ -11,6 +11,14 @@ def as_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def is_moment(text: str) -> bool:
+    """Return whether a text is a time as Frappe stores one."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
+
+
 def seconds_since(text: str, now: datetime) -> float:
     """Return the seconds from a stored time to `now` (in the site's zone)."""
     return (now.replace(tzinfo=None) - datetime.fromisoformat(text)).total_seconds()

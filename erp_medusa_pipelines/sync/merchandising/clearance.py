@@ -27,7 +27,8 @@ from erp_medusa_pipelines.clients.refusals import NOT_FOUND
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
-from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.numbers import number
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.shop import for_sale
 
 LIST, HOMEPAGE = "Expiring Items", "Homepage Landing"
@@ -104,10 +105,10 @@ def listed_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name"
     }
 
 
-def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]:
+def expiring_items(erp: ErpNextClient, today: date, days: int, report: SyncReport) -> list[Expiring]:
     """Return items, sold or not, with a batch in stock that expires from today to `days` from now; the earliest counts.
 
-    Expired batches cannot be sold, so they are not clearance stock.
+    Expired batches cannot be sold, so they are not clearance stock. A batch whose date cannot be read is rejected.
     """
     until = today + timedelta(days=days)
     batches = list(
@@ -124,13 +125,24 @@ def expiring_items(erp: ErpNextClient, today: date, days: int) -> list[Expiring]
     earliest: dict[str, date] = {}
     quantities: dict[str, float] = {}
     for batch in batches:
-        code, expiry = folded(batch["item"]), date.fromisoformat(str(batch["expiry_date"])[:10])
+        code, expiry = folded(batch["item"]), _date(batch["expiry_date"])
+        if expiry is None:
+            reason = f"its expiry date {batch['expiry_date']!r:.40} is no date: correct it in the Batch"
+            report.reject(Reject("Batch", batch["name"], reason, "expiry_date"))
+            continue
         earliest[code] = min(expiry, earliest.get(code, expiry))
-        quantities[code] = quantities.get(code, 0.0) + batch["batch_qty"]
+        quantities[code] = quantities.get(code, 0.0) + number(batch["batch_qty"])
     items = listed_items(erp, (batch["item"] for batch in batches), key="item_code").values()
     by_code = ((item, folded(item.item_code)) for item in items)
     found = [Expiring(item, earliest[code], quantities[code]) for item, code in by_code if code in earliest]
     return sorted(found, key=lambda one: (one.expiry_date, one.item.name))
+
+
+def _date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
 
 
 # --- Expiring Items -------------------------------------------------------------------------------------------
@@ -144,7 +156,7 @@ def write_expiring_items(
     Raises MassLossError when most of the rows would go before their day.
     """
     guard = Guard(LEAVING, Memory(LEAVING.name), allowed=allow_empty)
-    expiring = expiring_items(erp, today, days)
+    expiring = expiring_items(erp, today, days, report)
     wanted: list[dict[str, Any]] = []
     marked: dict[str, Listed] = {}
     before: set[str] = set()

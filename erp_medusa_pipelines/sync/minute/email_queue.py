@@ -14,7 +14,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.engine.erp_time import as_text, seconds_since, shifted
+from erp_medusa_pipelines.sync.engine.erp_time import as_text, is_moment, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
 from erp_medusa_pipelines.sync.engine.numbers import number
 
@@ -37,7 +37,7 @@ class Mail:
     modified: str
     status: str
     priority: float
-    send_after: str | None
+    send_after: str
 
     @property
     def is_unsent(self) -> bool:
@@ -134,8 +134,8 @@ def in_turn(mails: Iterable[Mail], memory: Memory) -> list[Mail]:
 
 
 def oldest_seconds(mails: Iterable[Mail], now: datetime) -> float:
-    """Return the age of the oldest mail."""
-    return max((seconds_since(mail.creation, now) for mail in mails), default=0.0)
+    """Return the age of the oldest mail, as far as they say when they were made."""
+    return max((seconds_since(mail.creation, now) for mail in mails if is_moment(mail.creation)), default=0.0)
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,8 @@ def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mail(row: Mapping[str, Any]) -> Mail:
-    values = {name: row[name] for name in FIELDS}
+    """Return the row with texts where a damaged one may have anything else."""
+    values = {name: str(row[name] or "") for name in FIELDS}
     return Mail(**{**values, "priority": number(row["priority"])})
 
 
