@@ -12,7 +12,7 @@ from erp_medusa_pipelines.sync.minute.email_queue import FOR_GOOD, Hold, Mail, M
 from erp_medusa_pipelines.sync.minute.quotation_emails import is_refused_mail
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=ZoneInfo("Asia/Muscat"))
-MAIL = Mail("a", "2026-11-22 11:00:00.000001", "2026-11-22 11:30:00.000001", "Not Sent", 1, None)
+MAIL = Mail("a", "2026-11-22 11:00:00.000001", "2026-11-22 11:30:00.000001", "Not Sent", 1, "")
 HOLD = Hold(MAIL.modified, "2026-11-22 12:00:01", 1, "refused")
 
 
