@@ -66,7 +66,7 @@ def open_shop(
 
     With `plan` both servers are only read, and what would be written is noted in it. With `record` they are written to,
     and what was is noted. `items` limits the work to some Website Items. `facts` holds what earlier clients
-    of the same run have learnt of the servers and does not change while it works, see HttpClient.once.
+    of the same run have learnt of the servers, see HttpClient.once.
     """
     options = HttpOptions(
         connect_timeout=settings.http_connect_timeout,

@@ -5,6 +5,7 @@ or the meaning of failures (failures.py). Retrying itself is tenacity's, pooling
 """
 
 import logging
+import math
 import re
 import threading
 import time
@@ -38,6 +39,9 @@ from erp_medusa_pipelines.clients.failures import (
 from erp_medusa_pipelines.clients.login import LOGIN, Login
 
 log = logging.getLogger(__name__)
+
+FACTS_HOLD = 600.0
+"""Seconds. The assets of a short run share what they learn; one of hours does not go by what it learnt at its start."""
 
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
@@ -86,6 +90,8 @@ class Redactor:
 
     def add(self, secret: str) -> None:
         """Redact this secret as well."""
+        if secret in self._known:
+            return
         forms = {*self._known, secret, quote(secret, safe="")} - {""}
         self._known = tuple(sorted(forms, key=len, reverse=True))
 
@@ -170,14 +176,16 @@ class HttpClient:
         return self.counts["requests"]
 
     def once(self, what: str, ask: Callable[[], Answer]) -> Answer:
-        """Return what `ask` returned the first time: a fact of this server that does not change while a run works.
+        """Return what `ask` returned last, if that is no longer ago than FACTS_HOLD: for what seldom changes.
 
         Clients that were given the same `facts` ask once together.
         """
         key = f"{self.service} {what}"
-        if key not in self._facts:
-            self._facts[key] = ask()
-        return self._facts[key]
+        answer, at = self._facts.get(key, (None, -math.inf))
+        if time.monotonic() - at > FACTS_HOLD:
+            answer = ask()
+            self._facts[key] = (answer, time.monotonic())
+        return answer
 
     def forget(self, what: str) -> None:
         """Ask again for what `once` keeps."""
@@ -327,12 +335,17 @@ class HttpClient:
             return self._send_once(method, path, where, options)
         token = self._login.token(self._log_in)
         try:
-            return self._send_once(method, path, where, _with_token(options, token))
+            return self._send_with(token, method, path, where, options)
         except AccessError as error:
             if error.status != 401:
                 raise
-        token = self._login.token(self._log_in, stale=token)
-        return self._send_once(method, path, where, _with_token(options, token))
+        return self._send_with(self._login.token(self._log_in, stale=token), method, path, where, options)
+
+    def _send_with(self, token: str, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
+        # Another client of the run may have logged in.
+        self.redact.add(token)
+        headers = {**(options.get("headers") or {}), "Authorization": f"Bearer {token}"}
+        return self._send_once(method, path, where, {**options, "headers": headers})
 
     def _log_in(self, login: Login) -> str:
         where, timeout = f"POST {LOGIN}", (self._options.connect_timeout, self._options.read_timeout)
@@ -348,7 +361,6 @@ class HttpClient:
             token = str(self.part(_parsed(answer), "token", where))
         except ValueError:
             raise self.foreign(where, answer.text[:2000]) from None
-        self.redact.add(token)
         return token
 
     def _send_once(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
@@ -415,10 +427,6 @@ class HttpClient:
     def _origin(self) -> str:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
-
-
-def _with_token(options: dict[str, Any], token: str) -> dict[str, Any]:
-    return {**options, "headers": {**(options.get("headers") or {}), "Authorization": f"Bearer {token}"}}
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -181,9 +181,11 @@ class MedusaClient:
 
     def refuse_old(self) -> None:
         """Raise AccessError when Medusa is older than OLDEST_MEDUSA. It does not say its version; its routes do."""
-        where = "/admin/product-options"
+        self.http.once("product options", self._ask_for_options)
+
+    def _ask_for_options(self) -> None:
         try:
-            self.http.request("GET", where, params={"limit": 1, "fields": "id"})
+            self.http.request("GET", "/admin/product-options", params={"limit": 1, "fields": "id"})
         except PermanentError as error:
             if not is_unknown_route(error.service, error.status, error.exc_type):
                 raise

@@ -79,6 +79,8 @@ def medusa_answers(shop: Shop) -> Iterator[Finding]:
         http.request("GET", "/admin/stores", params={"limit": 1, "fields": "id"})
     except AccessError as error:
         fix = "create a secret API key in Medusa (Settings, Secret API Keys) and set MEDUSA_API_KEY"
+        if shop.settings.medusa_admin_email:
+            fix = "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user, or neither to use the key"
         yield Finding("Medusa", "key", Level.FAIL, error.reason, "no product can be sent", fix)
         return
     yield _medusa_version(shop)

@@ -7,6 +7,7 @@ metrics, what a code server tells the webserver of the definitions, and what the
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from dev.postgres import free_port
 from erp_medusa_pipelines.cli.main import app
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.metrics import Metrics
-from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_sandbox.faults import Fault, FaultInjector
 from tests.machine.servers import open_world
 from tests.machine.world import EXPORT, ORPHANS, PRICES, STOCK, World
@@ -85,6 +86,8 @@ LOGS = """query($key: [String!]!) { capturedLogs(logKey: $key) { stdout stderr }
 """What the UI asks for where it shows anything that a task or a server said."""
 
 pytestmark = pytest.mark.timeout(0)
+TOKEN = re.compile(rb"eyJ[\w-]{60,}")
+"""Of a log-in."""
 ECHO = "Authorization: @echo@"
 SAMPLE = 6
 """Ways to fail that are tried where not all are."""
@@ -97,6 +100,7 @@ class Planted:
     world: World
     home: Path
     secrets: tuple[str, ...]
+    log_in: tuple[str, str]
 
     def found_in(self, text: str | bytes) -> list[str]:
         """The secrets in a text, in any form that they travel in."""
@@ -104,7 +108,8 @@ class Planted:
         forms = {
             (s, form) for s in self.secrets for form in (s, quote(s, safe=""), base64.b64encode(s.encode()).decode())
         }
-        return sorted({secret for secret, form in forms if form.encode() in raw})
+        tokens = {"a token"} if TOKEN.search(raw) else set()
+        return sorted({secret for secret, form in forms if form.encode() in raw} | tokens)
 
 
 @pytest.fixture
@@ -120,9 +125,12 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted
         passwords = ("planted-alert-password", "planted-frames-password", *(PLANTED[key] for key in COMMAND_KEYS))
         for server in (world.medusa, world.erp):
             _echoing(server.faults)
-        yield Planted(world, home, (ERP_SECRET, world.medusa.api_key, *passwords))
+        medusa = world.medusa
+        secrets = (ERP_SECRET, medusa.api_key, medusa.admin_password, *passwords)
+        yield Planted(world, home, secrets, (medusa.admin_email, medusa.admin_password))
 
 
+LOG_IN = ("MEDUSA_ADMIN_EMAIL", "MEDUSA_ADMIN_PASSWORD")
 COMMAND_KEYS = ("ADMIN_API_KEY", "ADMIN_API_SECRET")
 
 
@@ -194,6 +202,9 @@ def test_planted_secrets_are_found_nowhere(
             injector = (planted.world.medusa if server == "medusa" else planted.world.erp).faults
             injector.add(fault(**where))
             task = TASKS[number % len(TASKS)]
+            # Half of them as an admin who logs in.
+            for name, value in zip(LOG_IN, planted.log_in, strict=True):
+                monkeypatch.setenv(name, value) if number % 2 else monkeypatch.delenv(name, raising=False)
             run = runner.job(task, "batch_0" if task in (EXPORT, PRICES, STOCK) else None)
             shown += [str(event) for event in run.result.all_events]
             shown.append(_command(COMMANDS[number % len(COMMANDS)]))
@@ -267,6 +278,12 @@ def _graphql(planted: Planted) -> list[str]:
     assert ECHO.split()[0] in answers[0], "no run shows what a server answered"
     assert any("STEP_FAILURE" in one or "medusa_products" in one for one in answers[len(QUESTIONS) :]), "no compute log"
     return answers
+
+
+def test_every_setting_that_holds_a_secret_is_planted() -> None:
+    secret = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    servers = {"ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_API_KEY", *LOG_IN}
+    assert secret <= {*PLANTED, *servers}
 
 
 def test_a_secret_is_not_in_any_repr(planted: Planted) -> None:

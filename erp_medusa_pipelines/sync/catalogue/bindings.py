@@ -165,7 +165,8 @@ class Bindings:
         return self._erp.http.once(_foreign_in(batch), lambda: self._ask_foreign(batch))
 
     def know_none_foreign(self, batch: Batch) -> None:
-        """Note for the rest of the run that no id of the batch belongs to another Website Item."""
+        """Note for the next minutes that no id of the batch belongs to another Website Item."""
+        self._erp.http.forget(_foreign_in(batch))
         self._erp.http.once(_foreign_in(batch), frozenset)
 
     def _ask_foreign(self, batch: Batch) -> frozenset[str]:

@@ -88,7 +88,6 @@ class ProductExport(WebsiteItemSync):
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
     _writing: Stage = field(init=False)
-    _medusa_is_new_enough: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -126,10 +125,9 @@ class ProductExport(WebsiteItemSync):
         if adopted:
             creating.submit(self._adopt, adopted, known)
         fresh = [candidate for candidate in candidates if candidate.name not in known]
-        if fresh and not self._medusa_is_new_enough:
+        if fresh:
             # Before the first product: an old Medusa would take some and refuse others, for no reason that it can name.
             self.medusa.refuse_old()
-            self._medusa_is_new_enough = True
         for chunk in chunks(
             fresh,
             lambda candidate: json_bytes(candidate.body),

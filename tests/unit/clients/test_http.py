@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -27,7 +28,8 @@ from erp_medusa_pipelines.clients.failures import (
     RateLimitedError,
     TransientError,
 )
-from erp_medusa_pipelines.clients.http import LONGEST_WAIT, HttpClient, HttpOptions, Redactor
+from erp_medusa_pipelines.clients.http import FACTS_HOLD, LONGEST_WAIT, HttpClient, HttpOptions, Redactor
+from erp_medusa_pipelines.clients.login import LOGIN, Login
 from erp_medusa_sandbox.faults import Fault, FaultInjector
 from erp_medusa_sandbox.server import running
 
@@ -495,3 +497,37 @@ def test_letters_of_any_script_are_read_as_they_are_whatever_a_proxy_calls_the_a
     body = '{"item_code": "صنف-4"}'.encode()
     with served(lambda _: Response(body, headers={"Content-Type": content_type})) as server:
         assert HttpClient("ERPNext", server.url, {}).request("GET", "/x") == {"item_code": "صنف-4"}
+
+
+def test_a_token_that_another_client_of_the_run_got_is_not_shown_either() -> None:
+    token = "abcdefgh-the-token"  # pragma: allowlist secret
+
+    def answer(request: Request) -> Response:
+        if request.url.path == LOGIN:
+            return JSONResponse({"token": token})
+        return JSONResponse({"type": "invalid_data", "message": f"no good: {token}"}, status_code=400)
+
+    with served(answer) as server:
+        login = Login("admin@shop.example", SecretStr("password"))
+        for _ in range(2):
+            with pytest.raises(PermanentError, match=r"no good: \*\*\*") as caught:
+                HttpClient("Medusa", server.url, {}, login=login).request("GET", "/admin/products")
+            assert token not in f"{caught.value} {caught.value!r}"
+        assert [one.url.path for one in server.seen].count(LOGIN) == 1
+
+
+def test_clients_of_one_run_ask_once_together_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts: dict[str, Any] = {}
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(1)
+        return len(asked)
+
+    def learnt() -> int:
+        return HttpClient("Medusa", "http://127.0.0.1:9", {}, facts=facts).once("stores", ask)
+
+    assert [learnt(), learnt()] == [1, 1]
+    now = http.time.monotonic()
+    monkeypatch.setattr(http.time, "monotonic", lambda: now + FACTS_HOLD + 1)
+    assert learnt() == 2, "what a run of hours learnt at its start counts no more"

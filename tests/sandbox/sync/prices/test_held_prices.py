@@ -20,13 +20,19 @@ def refuse(shop: PricedShop, reason: str, path: str = f"{LISTS_ROUTE}|{ENTRIES_R
     shop.medusa.faults.add(Fault("status", method="POST", path=path, status=400, json=body))
 
 
+def offered(shop: PricedShop, number: int) -> list[str]:
+    """Items whose price is 10."""
+    items = [shop.item() for _ in range(number)]
+    for item in items:
+        shop.price(item, 10)
+    return items
+
+
 @pytest.mark.parametrize("reason", [ABOUT_THE_VALUE, ABOUT_ELSEWHERE])
 def test_prices_that_move_to_other_batches_and_are_refused_stay_where_they_are(
     shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch, reason: str
 ) -> None:
-    items = [shop.item() for _ in range(6)]
-    for item in items:
-        shop.price(item, 10)
+    items = offered(shop, 6)
     assert runner.job(EXPORT, "batch_0").success
     shop_env.setenv("EXPORT_BATCHES", "2")
     refuse(shop, reason)
@@ -41,9 +47,8 @@ def test_prices_that_move_to_other_batches_and_are_refused_stay_where_they_are(
 def test_another_price_list_whose_prices_are_refused_leaves_the_old_ones(
     shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    items = [shop.item() for _ in range(3)]
+    items = offered(shop, 3)
     for item in items:
-        shop.price(item, 10)
         shop.price(item, 12, price_list="Retail")
     assert runner.job(EXPORT, "batch_0").success
     shop.erp.store.insert("Price List", name="Retail", price_list_name="Retail", enabled=1, selling=1, currency="OMR")
