@@ -133,6 +133,11 @@ NO_PROMISES = (
 """Texts that only sound so: what a run would do, and what people may do."""
 
 FIXES: Shown = {
+    "sandbox/cli/test_doctor.py": {
+        "test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none": (
+            "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user",
+        ),
+    },
     "sandbox/cli/test_fixes.py": {
         "test_each_fix_clears_its_finding": (
             "correct TOP_SELLER_CATEGORIES",

@@ -283,3 +283,22 @@ def test_a_variable_with_two_values_is_named_without_them(
     assert settings["level"] == "warn"
     assert settings["found"] == "ERPNEXT_API_SECRET: not the same in the environment and in .env"
     assert "of-another-site" not in str(told.data)
+
+
+def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, medusa: MedusaServer
+) -> None:
+    shop_env.setenv("MEDUSA_ADMIN_EMAIL", medusa.admin_email)
+    shop_env.setenv("MEDUSA_ADMIN_PASSWORD", "wrong-password-of-nobody")
+    told = erp_medusa("doctor")
+    found = told.finding("Medusa", "key")
+    assert (told.code, found["level"]) == (1, "fail")
+    assert (
+        found["fix"] == "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user, or neither to use the key"
+    )
+    assert "wrong-password-of-nobody" not in str(told.data)
+    shop_env.setenv("MEDUSA_ADMIN_PASSWORD", medusa.admin_password)
+    assert erp_medusa("doctor").finding("Medusa", "key")["level"] == "ok"
+    shop_env.delenv("MEDUSA_ADMIN_EMAIL")
+    shop_env.delenv("MEDUSA_ADMIN_PASSWORD")
+    assert erp_medusa("doctor").finding("Medusa", "key")["level"] == "ok"
