@@ -36,7 +36,7 @@ from erp_medusa_pipelines.clients.failures import (
     judge_answer,
     judge_exception,
 )
-from erp_medusa_pipelines.clients.login import LOGIN, Login
+from erp_medusa_pipelines.clients.login import ADMIN, LOGIN, Login
 
 log = logging.getLogger(__name__)
 
@@ -331,7 +331,7 @@ class HttpClient:
 
     def _send(self, method: str, path: str, where: str, options: dict[str, Any]) -> requests.Response:
         """Send; where somebody has to log in, once more with a new token if the server does not accept the last one."""
-        if self._login is None:
+        if self._login is None or not path.startswith(ADMIN):
             return self._send_once(method, path, where, options)
         token = self._login.token(self._log_in)
         try:

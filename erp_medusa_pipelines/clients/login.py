@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 LOGIN = "/auth/user/emailpass"
+ADMIN = "/admin/"
+"""What a log-in is for. Whether Medusa is up at all is asked without one."""
 
 
 @dataclass

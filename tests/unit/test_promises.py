@@ -133,11 +133,6 @@ NO_PROMISES = (
 """Texts that only sound so: what a run would do, and what people may do."""
 
 FIXES: Shown = {
-    "sandbox/cli/test_doctor.py": {
-        "test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none": (
-            "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user",
-        ),
-    },
     "sandbox/cli/test_fixes.py": {
         "test_each_fix_clears_its_finding": (
             "correct TOP_SELLER_CATEGORIES",
@@ -169,6 +164,9 @@ FIXES: Shown = {
             "use ERPNext",
         ),
         "test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count": ("set SCHEDULE_TIMEZONE",),
+        "test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none": (
+            "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user",
+        ),
         "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
         "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),
     },
