@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from erp_medusa_sandbox.medusa.carts import Carts
 from erp_medusa_sandbox.medusa.categories import Categories
 from erp_medusa_sandbox.medusa.collections import Collections
+from erp_medusa_sandbox.medusa.customers import Customers
 from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_error
 from erp_medusa_sandbox.medusa.http import Resource
 from erp_medusa_sandbox.medusa.inventory_items import InventoryItems
@@ -50,6 +51,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     Reservations,
     PriceLists,
     SalesChannels,
+    Customers,
     Settings,
     Workflows,
     Storefront,

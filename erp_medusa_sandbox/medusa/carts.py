@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.calculated_prices import calculated_price
+from erp_medusa_sandbox.medusa.customers import customer_of, customer_with, groups_of, new_customer
 from erp_medusa_sandbox.medusa.errors import (
     METADATA,
     STRING,
@@ -94,7 +95,7 @@ KINDS["cart"] = Kind(
     relations={
         "items": ("line_item", referring("line_item", "cart_id")),
         "region": ("region", linked("region", "region_id")),
-        "customer": ("customer", kept("customer")),
+        "customer": ("customer", linked("customer", "customer_id")),
         "shipping_address": ("address", kept("shipping_address")),
         "billing_address": ("address", missing),
         "shipping_methods": ("address", empty),
@@ -139,7 +140,6 @@ KINDS["line_item"] = Kind(
         "product": ("product", linked("product", "product_id")),
     },
 )
-KINDS["customer"] = Kind(star=("id", "email"), relations={"groups": ("address", empty)})
 KINDS["address"] = Kind(
     star=(
         "id",
@@ -169,8 +169,9 @@ _CART_FIELDS = (
     "*shipping_address",
     "*billing_address",
     "*credit_lines",
-    "*customer",
-    "*customer.groups",
+    "customer.id",
+    "customer.email",
+    "customer.groups.id",
     "region.id",
     "region.name",
     "region.currency_code",
@@ -195,7 +196,8 @@ class Carts(Resource):
         given = await json_body(request, _NEW_CART)
         region = self.store.get("region", given.get("region_id")) or self.store.all("region")[0]
         with self.store.transaction():
-            cart = self.store.put("cart", _new_cart(self.store, region, given))
+            customer = customer_of(request, self.store)
+            cart = self.store.put("cart", _new_cart(self.store, region, given, customer))
             for item in given.get("items", []):
                 _add_item(self.store, cart, item)
         return self._answer(request, cart)
@@ -220,13 +222,18 @@ class Carts(Resource):
         return JSONResponse({"cart": shown(request, self.store, "cart", cart, _CART_FIELDS)})
 
 
-def _new_cart(store: MedusaStore, region: Document, given: Document) -> Document:
+def _new_cart(store: MedusaStore, region: Document, given: Document, customer: Document | None) -> Document:
     address = {"id": new_id("caaddr"), "country_code": region["countries"][0]["iso_2"]}
-    customer = {"id": new_id("cus"), "email": given["email"]} if given.get("email") else None
+    email = customer["email"] if customer else given.get("email")
+    if customer is None and email:
+        # Whoever gives an address is a customer without an account.
+        customer = customer_with(store, email, has_account=False) or new_customer(
+            store, {"email": email}, has_account=False
+        )
     return store.stamped(
         "cart",
         currency_code=region["currency_code"],
-        email=given.get("email"),
+        email=email,
         locale=None,
         region_id=region["id"],
         completed_at=None,
@@ -234,7 +241,6 @@ def _new_cart(store: MedusaStore, region: Document, given: Document) -> Document
         sales_channel_id=given.get("sales_channel_id") or store.all("sales_channel")[0]["id"],
         shipping_address_id=address["id"],
         customer_id=customer["id"] if customer else None,
-        customer=customer,
         shipping_address=address,
     )
 
@@ -248,11 +254,14 @@ def _add_item(store: MedusaStore, cart: Document, given: Document) -> None:
     same = next((item for item in _items(store, cart) if item["variant_id"] == variant["id"]), None)
     wanted = given["quantity"] + (same["quantity"] if same else 0)
     _check_stock(store, cart, variant, wanted)
-    price = calculated_price(store, variant, cart["currency_code"], {"region_id": cart["region_id"]})
+    rules = {"region_id": cart["region_id"], "customer.groups.id": groups_of(store, cart["customer_id"])}
+    price = calculated_price(store, variant, cart["currency_code"], rules, wanted)
     if price is None:
         raise invalid(f"Variants with IDs {variant['id']} do not have a price")
     if same is not None:
-        store.put("line_item", {**same, "quantity": js_number(wanted), "updated_at": store.now()})
+        # The price follows the quantity.
+        changed = {"quantity": js_number(wanted), "unit_price": price["calculated_amount"], "updated_at": store.now()}
+        store.put("line_item", {**same, **changed})
         return
     store.put("line_item", _new_item(store, cart, variant, product, given, price["calculated_amount"]))
 

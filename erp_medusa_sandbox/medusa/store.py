@@ -33,6 +33,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "inventory_level": ("inventory_item_id",),
     "price": ("price_set_id", "price_list_id"),
     "line_item": ("cart_id",),
+    "customer": ("email",),
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CURRENCIES = (("omr", "OMR", 3, "Omani Rial"), ("usd", "$", 2, "US Dollar"), ("eur", "€", 2, "Euro"))

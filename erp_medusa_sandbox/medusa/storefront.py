@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.calculated_prices import calculated_price
+from erp_medusa_sandbox.medusa.customers import customer_of, groups_of
 from erp_medusa_sandbox.medusa.errors import MedusaError, invalid, not_found
 from erp_medusa_sandbox.medusa.fields import Context, Tree, select
 from erp_medusa_sandbox.medusa.http import Resource, shown
@@ -82,7 +83,9 @@ class Storefront(Resource):
         region = self.store.get("region", text(query, "region_id"))
         if region is None:
             raise invalid("Missing required pricing context to calculate prices - region_id")
-        rules = {"region_id": region["id"]}
+        customer = customer_of(request, self.store)
+        groups = groups_of(self.store, customer["id"] if customer else None)
+        rules = {"region_id": region["id"], "customer.groups.id": groups}
         currency = region["currency_code"]
         return {"calculated_price": lambda store, variant: calculated_price(store, variant, currency, rules)}
 

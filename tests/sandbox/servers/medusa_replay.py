@@ -25,7 +25,7 @@ from erp_medusa_sandbox.medusa.store import MedusaStore
 PAIRS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "contract/medusa").glob("*.json")}
 KEY = "sk_" + "5a" * 32
 ID = re.compile(
-    r"\b(?:prod|variant|opt|optval|img|price|pset|plist|pcol|pcat|iitem|ilev|pvitem|sloc|sc|sp|reg|store|cart|cali|caaddr|cus)"
+    r"\b(?:prod|variant|opt|optval|img|price|pset|plist|pcol|pcat|iitem|ilev|pvitem|sloc|sc|sp|reg|store|cart|cali|caaddr|cus|cusgroup)"
     r"_01M8[0-9A-HJKMNP-TV-Z]{22}\b"
 )
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -55,6 +55,9 @@ RANDOM_VALUES = {
     "products_create_symbols_only_title": {"handle"},
     "halfmade_price_set_workflow": {"transactionId"},
     "inventory_items_workflow_freed": {"transactionId"},
+    # Whose key made it was taken out of the recording.
+    "customer_create_admin": {"created_by"},
+    "customer_group_create": {"created_by"},
 }
 # Keys by which rows of a list are recognised, however they are ordered.
 NATURAL = [

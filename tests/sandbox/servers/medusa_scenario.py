@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.sandbox.servers.medusa_replay import Replay
 from tests.sandbox.servers.medusa_steps import (
     a_collection_to_delete,
+    a_customer_with_an_account,
     a_medusa_killed_in_a_batch,
     a_product_deleted_again,
     a_product_with_two_variants,
@@ -356,5 +357,18 @@ SCENARIO: list[str | Callable[[Replay], None]] = [
         "inventory_items_workflow_two",
         "inventory_items_workflow_taken",
         "inventory_items_workflow_freed",
+    ],
+    "customer_create_admin",
+    "customer_create_admin_duplicate",
+    a_customer_with_an_account,
+    *[
+        "customer_group_create",
+        "customer_group_create_duplicate",
+        "customer_group_customers_add",
+        "customer_group_customers_add_again",
+        "customer_group_customers_add_unknown",
+        "customer_groups_filter_name",
+        "customers_filter_email",
+        "customers_by_group",
     ],
 ]

@@ -195,3 +195,14 @@ def products_half_made(replay: Replay) -> None:
         replay.store.put("variant", {**variant, "price_set_id": None})
         replay.ids[variant_id] = variant["id"]
         replay.ids[item_id] = variant["inventory_links"][0]["inventory_item_id"]
+
+
+def a_customer_with_an_account(replay: Replay) -> None:
+    """As the store's pages make one: an identity, and with its token the customer."""
+    headers, email = {"x-publishable-api-key": replay.store.publishable_key}, "buyer@example.com"
+    credentials = {"email": email, "password": "correct horse"}  # pragma: allowlist secret
+    register = f"{replay.url}/auth/customer/emailpass/register"
+    token = requests.post(register, json=credentials, headers=headers, timeout=10).json()["token"]
+    headers["authorization"] = f"Bearer {token}"
+    made = requests.post(f"{replay.url}/store/customers", json={"email": email}, headers=headers, timeout=10).json()
+    replay.ids["cus_01M85QM7Z127PATP6CXCK0GWVY"] = made["customer"]["id"]
