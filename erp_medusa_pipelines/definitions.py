@@ -12,22 +12,22 @@ from erp_medusa_pipelines.assets.discovery import find_assets
 from erp_medusa_pipelines.assets.doctypes import doctype_assets
 from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links
-from erp_medusa_pipelines.orchestration.checks import build_check
-from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force
-from erp_medusa_pipelines.orchestration.follow_changes import FOLLOWED, build_changes_sensor
+from erp_medusa_pipelines.orchestration.checks.freshness import with_freshness
+from erp_medusa_pipelines.orchestration.checks.installation import INSTALLATION_CHECKS, installation
+from erp_medusa_pipelines.orchestration.checks.left_failed import build_check
+from erp_medusa_pipelines.orchestration.checks.shop import shop_is_ready
 from erp_medusa_pipelines.orchestration.frames import FRAMES, build_frames
-from erp_medusa_pipelines.orchestration.freshness import with_freshness
-from erp_medusa_pipelines.orchestration.installation import INSTALLATION_CHECKS, installation
 from erp_medusa_pipelines.orchestration.jobs import build_job
-from erp_medusa_pipelines.orchestration.limits import limit_of, reset_execution_limit
 from erp_medusa_pipelines.orchestration.partitions import batches_definition, batches_in_force
-from erp_medusa_pipelines.orchestration.plan_jobs import build_plan_job, build_sync_job
-from erp_medusa_pipelines.orchestration.problems.sensor import build_alert_sensor
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.orchestration.retention import build_prune_job
-from erp_medusa_pipelines.orchestration.retries import build_retry_sensor
-from erp_medusa_pipelines.orchestration.schedules import build_schedule
-from erp_medusa_pipelines.orchestration.shop_check import shop_is_ready
+from erp_medusa_pipelines.orchestration.runs.plan_jobs import build_plan_job, build_sync_job
+from erp_medusa_pipelines.orchestration.runs.retention import build_prune_job
+from erp_medusa_pipelines.orchestration.schedules.build import build_schedule
+from erp_medusa_pipelines.orchestration.schedules.crontab import housekeeping_in_force, tasks_in_force
+from erp_medusa_pipelines.orchestration.schedules.execution_limits import limit_of, reset_execution_limit
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import FOLLOWED, build_changes_sensor
+from erp_medusa_pipelines.orchestration.sensors.problems.sensor import build_alert_sensor
+from erp_medusa_pipelines.orchestration.sensors.retries import build_retry_sensor
 from erp_medusa_pipelines.orchestration.shops import for_this_shop, shop_name
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncRun
-from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE
+from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE
 from erp_medusa_pipelines.sync.catalogue.product_updates import KeptDifference
 
 CHECK = "medusa_equals_erp"

@@ -10,10 +10,10 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.checks import NOTHING_LEFT
+from erp_medusa_pipelines.orchestration.checks.left_failed import NOTHING_LEFT
 from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished, unfinished_attempts
-from erp_medusa_pipelines.orchestration.run_failures import BUILD_ON_IT, read_failure
-from erp_medusa_pipelines.orchestration.runs import only_batch_of
+from erp_medusa_pipelines.orchestration.runs.failures import BUILD_ON_IT, read_failure
+from erp_medusa_pipelines.orchestration.runs.work import only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_key
 
 LEFT_OVER = "left_over"

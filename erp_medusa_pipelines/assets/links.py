@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctypes_read
-from erp_medusa_pipelines.orchestration.plan_jobs import PLAN_JOB
+from erp_medusa_pipelines.orchestration.runs.plan_jobs import PLAN_JOB
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import TASKS

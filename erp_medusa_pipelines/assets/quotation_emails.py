@@ -10,8 +10,8 @@ from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
-from erp_medusa_pipelines.orchestration.gates import memory_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory

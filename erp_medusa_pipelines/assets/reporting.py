@@ -22,12 +22,12 @@ from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
+from erp_medusa_pipelines.orchestration.checks.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
-from erp_medusa_pipelines.orchestration.runs import first_batch_of, only_batch_of
+from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AFTER
+from erp_medusa_pipelines.orchestration.runs.time_limit import time_limit
+from erp_medusa_pipelines.orchestration.runs.work import first_batch_of, only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_name
-from erp_medusa_pipelines.orchestration.time_limit import time_limit
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key

@@ -21,7 +21,7 @@ from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT, task_named
 
 if TYPE_CHECKING:
-    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 
 COLOURS = {"missing": "green", "orphaned": "red", "differing": "yellow"}
 

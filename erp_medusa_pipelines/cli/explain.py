@@ -30,7 +30,7 @@ from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
-    from erp_medusa_pipelines.orchestration.planned_runs import Plan
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan
 
 Named = Annotated[str, typer.Argument(help="A Website Item, by name or item_code.")]
 
@@ -112,7 +112,7 @@ def explain(item: Named) -> Answer:
     - `erp-medusa explain WEB-ITM-0001`
     - `erp-medusa explain ITM-0001 --json`
     """
-    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
@@ -218,7 +218,7 @@ def _past(batch: str, documents: Sequence[str]) -> Past:
         if instance is None:
             return Past()
         from erp_medusa_pipelines.orchestration.history import History
-        from erp_medusa_pipelines.orchestration.item_history import held_documents, last_runs
+        from erp_medusa_pipelines.orchestration.runs.item_history import held_documents, last_runs
 
         history = History.beside(instance)
         entries = history.of(list(documents), limit=NEWEST) if history else []

@@ -1,7 +1,7 @@
 """What the doctor says about this Dagster installation: instance file, daemon, schedules.
 
 Belongs here: asking the instance of DAGSTER_HOME. Does not belong here: both servers (readiness/), and the same facts
-as asset checks in the UI (orchestration/installation.py).
+as asset checks in the UI (orchestration/checks/installation.py).
 """
 
 import os
@@ -42,7 +42,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     # Imported late: Dagster takes seconds to load.
     import dagster as dg
 
-    from erp_medusa_pipelines.orchestration import installation
+    from erp_medusa_pipelines.orchestration.checks import installation
     from erp_medusa_pipelines.orchestration.copies import copy_of
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, session_time_zone, silent_daemons
 
@@ -141,7 +141,7 @@ def _database(zone: str | None) -> Iterator[Finding]:
 
 def _receivers() -> Iterator[Finding]:
     """Try the addresses of ALERT_URLS without sending anything."""
-    from erp_medusa_pipelines.orchestration.problems.receivers import receivers
+    from erp_medusa_pipelines.orchestration.sensors.problems.receivers import receivers
 
     for receiver in receivers(load_settings()):
         problem = receiver.unreachable()

@@ -1,6 +1,6 @@
 """`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
 
-Belongs here: the commands, and a plan as tables and as a file. Planning itself is in orchestration/planned_runs.py.
+Belongs here: the commands, and a plan as tables and as a file. Planning itself: orchestration/runs/planned_runs.py.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 if TYPE_CHECKING:
     import dagster as dg
 
-    from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope
 
 MOST_ROWS = 200
 """A longer table is cut on the screen; --json and --out have all rows."""
@@ -111,7 +111,7 @@ def apply(plan: PlanFile) -> Answer:
     digest, known = _read(plan)
     if any(items for _task, _batches, items in known):
         raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
-    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 
     settings = load_settings()
     tell_sandbox(settings)
@@ -170,7 +170,7 @@ def _task(name: str) -> Task:
 
 def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
     """Return the scope that the options give. Raises CommandError for a batch or an item that does not exist."""
-    from erp_medusa_pipelines.orchestration.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 
     wrong = [number for number in batches if not 0 <= number < settings.export_batches]
     if wrong:
@@ -210,7 +210,7 @@ def _silent_syncs() -> Iterator[None]:
 def _plan(
     code: "dg.Definitions", settings: Settings, task: Task, scope: "Scope", instance: "dg.DagsterInstance | None"
 ) -> "Plan":
-    from erp_medusa_pipelines.orchestration.planned_runs import plan_task
+    from erp_medusa_pipelines.orchestration.runs.planned_runs import plan_task
 
     return plan_task(code, settings, task, scope, instance=instance)
 
@@ -219,8 +219,8 @@ def carry_out(code: "dg.Definitions", task: Task, batch: str | None, instance: "
     """Run the task for the batch in this process, unless another run is in the way. Returns what `applied` shows."""
     from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
     from erp_medusa_pipelines.orchestration.jobs import batch_tags
-    from erp_medusa_pipelines.orchestration.run_failures import read_failure
-    from erp_medusa_pipelines.orchestration.side_runs import QUIET
+    from erp_medusa_pipelines.orchestration.runs.failures import read_failure
+    from erp_medusa_pipelines.orchestration.runs.side_runs import QUIET
 
     # Again, just before: the daemon may have started one while earlier batches ran.
     if busy := _busy(instance, task, batch):
@@ -241,8 +241,8 @@ def carry_out(code: "dg.Definitions", task: Task, batch: str | None, instance: "
 
 def _busy(instance: "dg.DagsterInstance", task: Task, batch: str | None) -> str:
     """Return which run is in the way: one that does the same work, or works on the same batch."""
-    from erp_medusa_pipelines.orchestration.item_runs import BusyError, refuse_busy
-    from erp_medusa_pipelines.orchestration.runs import active_partitions
+    from erp_medusa_pipelines.orchestration.runs.item_runs import BusyError, refuse_busy
+    from erp_medusa_pipelines.orchestration.runs.work import active_partitions
 
     if busy := active_partitions(instance, task, [batch]):
         return f"{task.name} is already running (run {busy[batch]}): try again when that run has ended"

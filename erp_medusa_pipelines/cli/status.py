@@ -86,7 +86,7 @@ def status() -> Answer:
 
 def active_now(instance: "dg.DagsterInstance") -> list[Active]:
     """Return the runs of this shop that have not ended, oldest first."""
-    from erp_medusa_pipelines.orchestration.runs import active_runs, first_batch_of
+    from erp_medusa_pipelines.orchestration.runs.work import active_runs, first_batch_of
     from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
 
     return [
@@ -103,9 +103,9 @@ def active_now(instance: "dg.DagsterInstance") -> list[Active]:
 
 def red_now(instance: "dg.DagsterInstance", settings: Settings) -> list[Red]:
     """Return every task or batch that is left failed, with its reason."""
-    from erp_medusa_pipelines.orchestration.failed_parts import read_state
     from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-    from erp_medusa_pipelines.orchestration.run_failures import read_failure
+    from erp_medusa_pipelines.orchestration.runs.failed_parts import read_state
+    from erp_medusa_pipelines.orchestration.runs.failures import read_failure
 
     return [
         Red(

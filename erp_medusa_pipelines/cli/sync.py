@@ -37,9 +37,9 @@ def sync(items: Items, allow_losses: AllowLosses = False) -> Answer:
     with connect(patient=False, settings=settings) as shop:
         names = website_items(shop.erp, items)
     from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
-    from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
-    from erp_medusa_pipelines.orchestration.run_failures import read_failure
-    from erp_medusa_pipelines.orchestration.side_runs import QUIET
+    from erp_medusa_pipelines.orchestration.runs.failures import read_failure
+    from erp_medusa_pipelines.orchestration.runs.plan_jobs import SYNC_JOB
+    from erp_medusa_pipelines.orchestration.runs.side_runs import QUIET
 
     with the_instance() as instance:
         job = definitions(settings).resolve_job_def(SYNC_JOB)

@@ -95,7 +95,7 @@ def _sides(
 ) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
     """Connect to both sides, and check them before anything is switched."""
     # Imported late: Dagster takes seconds to load.
-    from erp_medusa_pipelines.orchestration.crontab import housekeeping_in_force, tasks_in_force, times_after
+    from erp_medusa_pipelines.orchestration.schedules.crontab import housekeeping_in_force, tasks_in_force, times_after
 
     settings = load_settings()
     with connect_to_switch(settings) as erp, _storage(may_be_gone=only_frappe) as instance:

@@ -13,9 +13,9 @@ import dagster as dg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from erp_medusa_pipelines.orchestration.follow_changes import changes_waiting
-from erp_medusa_pipelines.orchestration.rejects import NUMBER, read_rejects
-from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.checks.rejects import NUMBER, read_rejects
+from erp_medusa_pipelines.orchestration.runs.work import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_name, shop_of, shop_tags
 from erp_medusa_pipelines.tasks import TASKS, owner_task
 

@@ -8,9 +8,9 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from erp_medusa_pipelines.connections import Shop, open_shop
-from erp_medusa_pipelines.orchestration.frappes_turn import refuse_beside_frappe
-from erp_medusa_pipelines.orchestration.installation import report_installation
-from erp_medusa_pipelines.orchestration.sign_of_life import signs_of_life
+from erp_medusa_pipelines.orchestration.checks.installation import report_installation
+from erp_medusa_pipelines.orchestration.runs.heartbeat import signs_of_life
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.settings import Settings, load_settings
 
 

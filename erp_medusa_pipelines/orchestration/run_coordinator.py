@@ -19,7 +19,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     report_canceled,
 )
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG, queue_tags, run_tags
-from erp_medusa_pipelines.orchestration.runs import (
+from erp_medusa_pipelines.orchestration.runs.work import (
     ATTEMPT_TAG,
     DUPLICATE_OF_TAG,
     REFUSED_TAG,

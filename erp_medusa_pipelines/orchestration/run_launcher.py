@@ -16,7 +16,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     RunLauncher,
     WorkerStatus,
 )
-from erp_medusa_pipelines.orchestration.sign_of_life import PATIENCE_SECONDS, Watcher, last_sign, shows_signs
+from erp_medusa_pipelines.orchestration.runs.heartbeat import PATIENCE_SECONDS, Watcher, last_sign, shows_signs
 
 
 class Watching(RunLauncher):

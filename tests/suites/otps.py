@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.plain_runs import quick_runner

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 
 from dev.mail_sink import MailSink, mail_sink
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault

@@ -18,9 +18,12 @@ from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster_shared.error import SerializableErrorInfo
 
 from dev.webhook import Webhook, webhook
-from erp_medusa_pipelines.orchestration import gates, installation, retries, run_failures
-from erp_medusa_pipelines.orchestration.problems import found, outbox, sensor
-from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG
+from erp_medusa_pipelines.orchestration.checks import installation
+from erp_medusa_pipelines.orchestration.runs import failures as run_failures
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG
+from erp_medusa_pipelines.orchestration.schedules import gates
+from erp_medusa_pipelines.orchestration.sensors import retries
+from erp_medusa_pipelines.orchestration.sensors.problems import found, outbox, sensor
 from erp_medusa_pipelines.tasks import task_named
 from tests.support.operations import Daemon
 from tests.support.runs import Runner

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
+from erp_medusa_pipelines.orchestration.runs.failures import RunFailure, read_failure
 
 ROOT = Path(__file__).resolve().parents[2]
 # Each process is forked from one that has imported everything and opened nothing: most of a start is imports.

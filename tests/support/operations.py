@@ -28,8 +28,8 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from erp_medusa_pipelines.orchestration import follow_changes, retries
-from erp_medusa_pipelines.orchestration.problems import found, sensor
+from erp_medusa_pipelines.orchestration.sensors import follow_changes, retries
+from erp_medusa_pipelines.orchestration.sensors.problems import found, sensor
 from tests.support.runs import JobRun, Runner
 
 ROOT = Path(__file__).resolve().parents[2]

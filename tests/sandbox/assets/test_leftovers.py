@@ -7,8 +7,8 @@ import pytest
 
 from erp_medusa_pipelines.assets.leftovers import GOES_ON, build_leftover_checks
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.failed_parts import read_state
-from erp_medusa_pipelines.orchestration.retries import outlook, retry_requests
+from erp_medusa_pipelines.orchestration.runs.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.sensors.retries import outlook, retry_requests
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.engine.quarantine import MOST_FAILURES
 from erp_medusa_sandbox.faults import Fault

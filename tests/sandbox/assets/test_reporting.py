@@ -11,8 +11,8 @@ import pytest
 
 from erp_medusa_pipelines.assets import reporting
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.rejects import read_rejects
-from erp_medusa_pipelines.orchestration.run_failures import PERMANENT, RETRY_AFTER
+from erp_medusa_pipelines.orchestration.checks.rejects import read_rejects
+from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AFTER
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine

@@ -10,9 +10,9 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.metrics import Metrics, queues
-from erp_medusa_pipelines.orchestration.runs import active_runs
+from erp_medusa_pipelines.orchestration.runs.work import active_runs
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import TASKS, task_named
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop

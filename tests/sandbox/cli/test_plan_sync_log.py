@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_medusa_pipelines.cli.main import app
-from erp_medusa_pipelines.orchestration import item_runs
-from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
-from erp_medusa_pipelines.orchestration.rejects import quarantine_key
+from erp_medusa_pipelines.orchestration.checks.rejects import quarantine_key
+from erp_medusa_pipelines.orchestration.runs import item_runs
+from erp_medusa_pipelines.orchestration.runs.plan_jobs import SYNC_JOB
 from erp_medusa_pipelines.orchestration.state import load, save
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault

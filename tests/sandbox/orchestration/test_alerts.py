@@ -8,7 +8,7 @@ import pytest
 
 from dev.mail_sink import mail_sink
 from dev.webhook import Webhook, webhook
-from erp_medusa_pipelines.orchestration import retries
+from erp_medusa_pipelines.orchestration.sensors import retries
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon

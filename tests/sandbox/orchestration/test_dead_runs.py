@@ -13,7 +13,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from erp_medusa_pipelines.orchestration import run_launcher
-from erp_medusa_pipelines.orchestration.sign_of_life import Watcher, last_sign, leave_sign, signs_of_life
+from erp_medusa_pipelines.orchestration.runs.heartbeat import Watcher, last_sign, leave_sign, signs_of_life
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 

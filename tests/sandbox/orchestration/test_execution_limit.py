@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.retention import prune
+from erp_medusa_pipelines.orchestration.runs.retention import prune
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 

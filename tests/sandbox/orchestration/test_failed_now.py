@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
-from erp_medusa_pipelines.orchestration.failed_parts import FailedState, failed_lately, read_state
-from erp_medusa_pipelines.orchestration.retries import SENSOR
+from erp_medusa_pipelines.orchestration.runs.failed_parts import FailedState, failed_lately, read_state
+from erp_medusa_pipelines.orchestration.sensors.retries import SENSOR
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Daemon, our_daemon
@@ -112,7 +112,7 @@ def test_a_task_of_every_minute_asks_the_storage_for_its_own_assets_alone(
         asked.update(assets)
         return read_state(instance, batches, assets)
 
-    monkeypatch.setattr("erp_medusa_pipelines.orchestration.checks.read_state", noting)
+    monkeypatch.setattr("erp_medusa_pipelines.orchestration.checks.left_failed.read_state", noting)
     assert daemon.runner.job("expire_otps").success
     assert asked == {"expired_otps"}
 

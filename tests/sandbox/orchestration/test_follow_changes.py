@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.follow_changes import CHANGES_TAG, SENSOR, changes_waiting
-from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG
-from erp_medusa_pipelines.orchestration.problems.found import problems
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import CHANGES_TAG, SENSOR, changes_waiting
+from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue

@@ -13,7 +13,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.freshness import FreshnessDaemon
 
-from erp_medusa_pipelines.orchestration.problems.found import problems
+from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.settings import load_settings
 from tests.support.operations import Daemon
 from tests.support.runs import Runner

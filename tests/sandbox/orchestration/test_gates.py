@@ -20,8 +20,8 @@ from dagster._core.test_utils import create_run_for_test
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration import gates
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.schedules import gates
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.sync.engine.gate import Answer
 from erp_medusa_pipelines.tasks import SHORT, TASKS, Task
 from erp_medusa_sandbox.faults import Fault

@@ -8,10 +8,11 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.orchestration import installation, state
-from erp_medusa_pipelines.orchestration.frappes_turn import JOBS_KEY, jobs_of_frappe
-from erp_medusa_pipelines.orchestration.installation import ASSET, report_installation
-from erp_medusa_pipelines.orchestration.limits import stop_schedule
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.checks import installation
+from erp_medusa_pipelines.orchestration.checks.installation import ASSET, report_installation
+from erp_medusa_pipelines.orchestration.schedules.execution_limits import stop_schedule
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import JOBS_KEY, jobs_of_frappe
 from erp_medusa_pipelines.readiness.frappe_app import mail_senders
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS

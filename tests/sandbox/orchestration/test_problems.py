@@ -16,11 +16,12 @@ from dagster_shared.error import SerializableErrorInfo
 from dev.deployment import wait_for
 from dev.mail_sink import mail_sink
 from dev.webhook import Webhook, webhook
-from erp_medusa_pipelines.orchestration import frappes_turn, gates, state
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
-from erp_medusa_pipelines.orchestration.problems import outbox
-from erp_medusa_pipelines.orchestration.problems.receivers import receivers
-from erp_medusa_pipelines.orchestration.problems.sensor import EARLIER_OUTBOX, EARLIER_RECORD
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.schedules import frappe_scheduler, gates
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.sensors.problems import outbox
+from erp_medusa_pipelines.orchestration.sensors.problems.receivers import receivers
+from erp_medusa_pipelines.orchestration.sensors.problems.sensor import EARLIER_OUTBOX, EARLIER_RECORD
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
@@ -363,7 +364,7 @@ def test_a_job_that_frappe_got_back_is_told_and_so_is_its_end(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after `bench migrate`, which makes a job anew, not stopped, when its cron line has changed."""
-    monkeypatch.setattr(frappes_turn, "SECONDS_BETWEEN_QUESTIONS", 0.0)
+    monkeypatch.setattr(frappe_scheduler, "SECONDS_BETWEEN_QUESTIONS", 0.0)
     erp.store.set("System Settings", "", enable_scheduler=1)
     row = {"method": "medusa_integration.api.fetch_clearance_items", "frequency": "Cron", "cron_format": "0 1 * * *"}
     erp.store.insert("Scheduled Job Type", name="clearance", stopped=1, **row)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.retention import prune, pruned_jobs
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.orchestration.runs.retention import prune, pruned_jobs
+from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue

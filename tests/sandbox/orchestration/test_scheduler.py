@@ -20,7 +20,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from erp_medusa_pipelines.orchestration.crontab import EVERY_MINUTE, times_after
+from erp_medusa_pipelines.orchestration.schedules.crontab import EVERY_MINUTE, times_after
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from erp_medusa_pipelines.cli.switch import FOLLOWS, RETRIES, Switch
-from erp_medusa_pipelines.orchestration.crontab import times_after
+from erp_medusa_pipelines.orchestration.schedules.crontab import times_after
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import cron_line, first_due, reason_to_leave
 from erp_medusa_pipelines.tasks import TASKS, task_named

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from erp_medusa_pipelines.orchestration.problems.problem import MOST_PARTS, Known, Message, Problem, compare
+from erp_medusa_pipelines.orchestration.sensors.problems.problem import MOST_PARTS, Known, Message, Problem, compare
 
 NOW = datetime(2026, 11, 29, 5, 0, tzinfo=UTC)
 PATIENCE = timedelta(minutes=15)

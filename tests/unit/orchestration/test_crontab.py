@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 import pytest
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.crontab import tasks_in_force
+from erp_medusa_pipelines.orchestration.schedules.crontab import tasks_in_force
 from erp_medusa_pipelines.settings import Settings, SettingsError
 from erp_medusa_pipelines.tasks import TASKS, Task
 

@@ -6,8 +6,8 @@ import pytest
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.crontab import longest_gap, tasks_in_force
-from erp_medusa_pipelines.orchestration.freshness import window as longest_age
+from erp_medusa_pipelines.orchestration.checks.freshness import window as longest_age
+from erp_medusa_pipelines.orchestration.schedules.crontab import longest_gap, tasks_in_force
 from erp_medusa_pipelines.settings import Settings
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dev.server_script import install_server_script
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import ASSET, DOCTYPE, JOB, TASK, OtpSuite, Passwords, before_call, passwords, runs
 from tests.support.runs import Runner

@@ -13,7 +13,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import delete_output
 from erp_medusa_pipelines.orchestration.jobs import run_tags
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG
+from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG
 from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task

@@ -21,8 +21,8 @@ from uuid import uuid4
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.problems.problem import Message
-from erp_medusa_pipelines.orchestration.problems.receivers import DeliveryError, Receiver
+from erp_medusa_pipelines.orchestration.sensors.problems.problem import Message
+from erp_medusa_pipelines.orchestration.sensors.problems.receivers import DeliveryError, Receiver
 
 WAIT_SECONDS = 8.0
 """How long a tick waits for its deliveries. What takes longer is delivered all the same; a later tick counts it."""

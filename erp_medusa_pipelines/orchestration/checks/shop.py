@@ -6,7 +6,7 @@ belong here: what is checked (readiness/).
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.installation import ASSET
+from erp_medusa_pipelines.orchestration.checks.installation import ASSET
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.readiness.doctor import examine_shop

@@ -23,9 +23,9 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.failed_parts import read_state
-from erp_medusa_pipelines.orchestration.freshness import SIGN_OF_LIFE
-from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.orchestration.checks.freshness import SIGN_OF_LIFE
+from erp_medusa_pipelines.orchestration.runs.failed_parts import read_state
+from erp_medusa_pipelines.orchestration.runs.failures import read_failure
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate

@@ -16,15 +16,15 @@ from itertools import dropwhile
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.checks import report_checks
+from erp_medusa_pipelines.orchestration.checks.installation import report_installation
+from erp_medusa_pipelines.orchestration.checks.left_failed import report_checks
 from erp_medusa_pipelines.orchestration.dagster_internals import assets_of_runs, backfilled_assets, check_keys
-from erp_medusa_pipelines.orchestration.failed_parts import FailedPart, read_state
-from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG, frappes_turn
-from erp_medusa_pipelines.orchestration.installation import report_installation
 from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-from erp_medusa_pipelines.orchestration.run_failures import RunFailure, read_failure
-from erp_medusa_pipelines.orchestration.runs import ATTEMPT_TAG, RETRY_OF_TAG
+from erp_medusa_pipelines.orchestration.runs.failed_parts import FailedPart, read_state
+from erp_medusa_pipelines.orchestration.runs.failures import RunFailure, read_failure
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, RETRY_OF_TAG
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG, reason_left_to_frappe
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import task_named
@@ -143,7 +143,7 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
         report_installation(context.instance)
         backfilled = backfilled_assets(context.instance) if now.failed else frozenset()
         # Hundreds of batches may have failed of one task: ERPNext is asked once.
-        turn_of = cache(lambda name: frappes_turn(task_named(name), context.instance, _now()))
+        turn_of = cache(lambda name: reason_left_to_frappe(task_named(name), context.instance, _now()))
         due, reasons = [], []
         for part in now.failed:
             view = outlook(context.instance, part, settings)

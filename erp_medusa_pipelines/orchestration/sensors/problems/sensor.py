@@ -14,12 +14,12 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.checks.installation import report_installation
 from erp_medusa_pipelines.orchestration.dagster_internals import check_keys
-from erp_medusa_pipelines.orchestration.installation import report_installation
-from erp_medusa_pipelines.orchestration.problems.found import SENSOR, problems
-from erp_medusa_pipelines.orchestration.problems.outbox import Waiting, address, deliver
-from erp_medusa_pipelines.orchestration.problems.problem import Known, Message, compare
-from erp_medusa_pipelines.orchestration.problems.receivers import receivers
+from erp_medusa_pipelines.orchestration.sensors.problems.found import SENSOR, problems
+from erp_medusa_pipelines.orchestration.sensors.problems.outbox import Waiting, address, deliver
+from erp_medusa_pipelines.orchestration.sensors.problems.problem import Known, Message, compare
+from erp_medusa_pipelines.orchestration.sensors.problems.receivers import receivers
 from erp_medusa_pipelines.settings import load_settings
 
 SECONDS_BETWEEN_TICKS = 30

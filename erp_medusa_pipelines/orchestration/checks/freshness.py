@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.crontab import longest_gap
+from erp_medusa_pipelines.orchestration.schedules.crontab import longest_gap
 from erp_medusa_pipelines.tasks import Task, owner_task
 
 GRACE = timedelta(hours=1)

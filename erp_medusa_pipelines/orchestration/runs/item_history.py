@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.checks.rejects import quarantine_key
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
-from erp_medusa_pipelines.orchestration.rejects import quarantine_key
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, tasks_of
+from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG, tasks_of
 from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.tasks import TASKS

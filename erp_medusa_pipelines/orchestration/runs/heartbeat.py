@@ -20,7 +20,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.runs import first_batch_of, tasks_of
+from erp_medusa_pipelines.orchestration.runs.work import first_batch_of, tasks_of
 from erp_medusa_pipelines.orchestration.shops import shop_of
 
 SECONDS_BETWEEN_SIGNS = 10.0

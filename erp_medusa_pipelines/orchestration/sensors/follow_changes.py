@@ -22,13 +22,13 @@ from pydantic import BaseModel
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import MAX_RUNTIME_SECONDS_TAG
-from erp_medusa_pipelines.orchestration.frappes_turn import frappes_turn
-from erp_medusa_pipelines.orchestration.gates import ask
-from erp_medusa_pipelines.orchestration.item_runs import MOST_ITEMS, busy_batches
 from erp_medusa_pipelines.orchestration.jobs import queue_tags, run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-from erp_medusa_pipelines.orchestration.plan_jobs import SYNC_JOB
-from erp_medusa_pipelines.orchestration.run_failures import read_failure
+from erp_medusa_pipelines.orchestration.runs.failures import read_failure
+from erp_medusa_pipelines.orchestration.runs.item_runs import MOST_ITEMS, busy_batches
+from erp_medusa_pipelines.orchestration.runs.plan_jobs import SYNC_JOB
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import reason_left_to_frappe
+from erp_medusa_pipelines.orchestration.schedules.gates import ask
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.changes.concerned import concerned_items, groups_changed, price_list_changed
@@ -140,7 +140,7 @@ class _Tick:
         self._leave_many_to_batches()
         batches, items = self._batches_to_start(), self._items_to_start()
         found = [*self._batch_runs(batches), *self._collection_run(), *self._item_run(items)]
-        turn = frappes_turn(EXPORT, self.instance, _now()) if found else ""
+        turn = reason_left_to_frappe(EXPORT, self.instance, _now()) if found else ""
         if turn != "":
             self.reasons.append(turn or "ERPNext did not say in time whether Frappe's scheduler does the export")
             found = []

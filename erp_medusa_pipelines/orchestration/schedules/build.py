@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG, frappes_turn
-from erp_medusa_pipelines.orchestration.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.jobs import run_tags
-from erp_medusa_pipelines.orchestration.limits import RESET_JOB, ExecutionLimit, stop_schedule
-from erp_medusa_pipelines.orchestration.runs import active_partitions
+from erp_medusa_pipelines.orchestration.runs.work import active_partitions
+from erp_medusa_pipelines.orchestration.schedules.execution_limits import RESET_JOB, ExecutionLimit, stop_schedule
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG, reason_left_to_frappe
+from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import Task
 
 
@@ -50,7 +50,7 @@ def build_schedule(
             yield dg.SkipReason(f"{task.name} is still running: {', '.join(sorted(set(active.values())))}")
             return
         reason = reason_to_skip(task, instance)
-        turn = "" if reason else frappes_turn(task, instance, moment)
+        turn = "" if reason else reason_left_to_frappe(task, instance, moment)
         if reason or turn:
             yield dg.SkipReason(reason or turn)
             return

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.frappes_turn import ASK_TAG
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG
 from erp_medusa_sandbox.faults import Fault
 from tests.support.operations import Clock, Daemon, our_daemon
 from tests.support.servers import ErpServer

@@ -22,8 +22,8 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
-from erp_medusa_pipelines.orchestration.gates import ask
-from erp_medusa_pipelines.orchestration.runs import tasks_of
+from erp_medusa_pipelines.orchestration.runs.work import tasks_of
+from erp_medusa_pipelines.orchestration.schedules.gates import ask
 from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, running_senders, scheduler_is_on
 from erp_medusa_pipelines.readiness.turns import reason_to_leave
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -44,7 +44,7 @@ JOBS_KEY = "turns/frappe"
 _log = logging.getLogger(__name__)
 
 
-def frappes_turn(task: Task, instance: dg.DagsterInstance, slot: datetime) -> str | None:
+def reason_left_to_frappe(task: Task, instance: dg.DagsterInstance, slot: datetime) -> str | None:
     """Return why Frappe does this slot of the task, "" if we do, None without an answer. Never raises."""
     if not task.in_app:
         return ""

@@ -19,9 +19,9 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     instance_setting,
     instigators,
 )
-from erp_medusa_pipelines.orchestration.frappes_turn import left_to_frappe
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import left_to_frappe
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task, last_own_asset
 

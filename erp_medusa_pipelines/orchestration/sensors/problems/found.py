@@ -5,21 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration import checks, rejects, retries
-from erp_medusa_pipelines.orchestration.crontab import tasks_in_force
+from erp_medusa_pipelines.orchestration.checks import left_failed as checks
+from erp_medusa_pipelines.orchestration.checks import rejects
+from erp_medusa_pipelines.orchestration.checks.freshness import window
 from erp_medusa_pipelines.orchestration.dagster_internals import instigators, overdue_assets, verdicts
-from erp_medusa_pipelines.orchestration.failed_parts import failed_lately, read_state
-from erp_medusa_pipelines.orchestration.follow_changes import SENSOR as CHANGES_SENSOR
-from erp_medusa_pipelines.orchestration.follow_changes import changes_waiting
-from erp_medusa_pipelines.orchestration.frappes_turn import jobs_of_frappe
-from erp_medusa_pipelines.orchestration.freshness import window
-from erp_medusa_pipelines.orchestration.gates import gate_trouble
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
-from erp_medusa_pipelines.orchestration.problems.outbox import silent_receivers
-from erp_medusa_pipelines.orchestration.problems.problem import Problem
-from erp_medusa_pipelines.orchestration.problems.receivers import Receiver
-from erp_medusa_pipelines.orchestration.run_failures import read_failure
-from erp_medusa_pipelines.orchestration.runs import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.runs.failed_parts import failed_lately, read_state
+from erp_medusa_pipelines.orchestration.runs.failures import read_failure
+from erp_medusa_pipelines.orchestration.runs.work import active_runs, tasks_of
+from erp_medusa_pipelines.orchestration.schedules.crontab import tasks_in_force
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import jobs_of_frappe
+from erp_medusa_pipelines.orchestration.schedules.gates import gate_trouble
+from erp_medusa_pipelines.orchestration.sensors import retries
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import SENSOR as CHANGES_SENSOR
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
+from erp_medusa_pipelines.orchestration.sensors.problems.outbox import silent_receivers
+from erp_medusa_pipelines.orchestration.sensors.problems.problem import Problem
+from erp_medusa_pipelines.orchestration.sensors.problems.receivers import Receiver
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of, shop_tags
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, owner_task

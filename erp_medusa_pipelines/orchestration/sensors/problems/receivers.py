@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.orchestration.problems.problem import Kind, Message
+from erp_medusa_pipelines.orchestration.sensors.problems.problem import Kind, Message
 from erp_medusa_pipelines.settings import Settings, SettingsError
 
 ERROR_LOG = "error_log"

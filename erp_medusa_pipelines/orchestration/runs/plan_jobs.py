@@ -15,11 +15,11 @@ from pydantic import Field
 
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.orchestration.frappes_turn import refuse_beside_frappe
-from erp_medusa_pipelines.orchestration.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.jobs import queue_tags
-from erp_medusa_pipelines.orchestration.planned_runs import Plan, Scope, plan_task
-from erp_medusa_pipelines.orchestration.run_failures import PERMANENT
+from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT
+from erp_medusa_pipelines.orchestration.runs.item_runs import BusyError, sync_items
+from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.planning.items import website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.changes.watched import Part

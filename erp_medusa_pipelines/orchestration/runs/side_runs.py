@@ -13,8 +13,8 @@ import dagster as dg
 
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
-from erp_medusa_pipelines.orchestration.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.sync.engine.brake import GUARDS, kept_keys

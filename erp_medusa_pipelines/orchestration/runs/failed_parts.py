@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import attempts, unfinished_attempts
-from erp_medusa_pipelines.orchestration.runs import DUPLICATE_OF_TAG, first_batch_of, run_records, tasks_of
+from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG, first_batch_of, run_records, tasks_of
 from erp_medusa_pipelines.tasks import TASKS, Task, owner_task, task_named
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED

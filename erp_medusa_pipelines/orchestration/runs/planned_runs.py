@@ -11,7 +11,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.orchestration.side_runs import SideRun
+from erp_medusa_pipelines.orchestration.runs.side_runs import SideRun
 from erp_medusa_pipelines.planning.rows import PlanRow, describe, digest
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.batches import batch_keys, batch_of_name

@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import Verdict, verdicts
-from erp_medusa_pipelines.orchestration.failed_parts import FAILURE, FailedPart, FailedState, read_state
-from erp_medusa_pipelines.orchestration.run_failures import read_failure
-from erp_medusa_pipelines.orchestration.runs import partition_of
+from erp_medusa_pipelines.orchestration.runs.failed_parts import FAILURE, FailedPart, FailedState, read_state
+from erp_medusa_pipelines.orchestration.runs.failures import read_failure
+from erp_medusa_pipelines.orchestration.runs.work import partition_of
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.tasks import TASKS, Task, last_own_asset
 
