@@ -41,6 +41,8 @@ CONFIGURATION = "medusa-config.js"
 RUNTIME = ROOT / ".medusa"
 CLI = RUNTIME / "node_modules" / "@medusajs" / "cli" / "cli.js"
 INSTALLED = RUNTIME / "node_modules" / ".installed"
+PLUGIN = ROOT / "medusa_plugin"
+PLUGIN_INSTALLED = RUNTIME / "node_modules" / ".plugin_installed"
 STATE = RUNTIME / "state.json"
 ENV = RUNTIME / "env"
 LOG = RUNTIME / "medusa.log"
@@ -66,6 +68,7 @@ class State:
     database_password: str = field(default_factory=lambda: secrets.token_hex(24))
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(24))
     cookie_secret: str = field(default_factory=lambda: secrets.token_hex(24))
+    plugin_secret: str = field(default_factory=lambda: secrets.token_hex(24))
     admin_password: str = field(default_factory=lambda: secrets.token_hex(24))
     database_port: int | None = None
     port: int | None = None
@@ -98,7 +101,10 @@ class State:
 
     def environment(self) -> str:
         """Return the settings as lines of an .env file."""
-        return "".join(f"{name}={value}\n" for name, value in {"MEDUSA_URL": self.url, **self.shop}.items())
+        return "".join(
+            f"{name}={value}\n"
+            for name, value in {"MEDUSA_URL": self.url, **self.shop, "MEDUSA_PLUGIN_SECRET": self.plugin_secret}.items()
+        )
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -140,18 +146,26 @@ def _packages_hash() -> str:
     return hashlib.sha256(b"".join((PACKAGES / name).read_bytes() for name in PACKAGE_FILES)).hexdigest()
 
 
-def install() -> None:
-    """Install the packages of the lock file unless they are already installed."""
+def install() -> bool:
+    """Install the packages of the lock file and our plugin unless they are. Returns whether the plugin is another."""
     _node()
     for name in (*PACKAGE_FILES, CONFIGURATION):
         shutil.copy(PACKAGES / name, RUNTIME)
-    if INSTALLED.exists() and INSTALLED.read_text() == _packages_hash():
-        return
-    say("Installing Medusa's packages (a minute or two, once) ...")
+    if not (INSTALLED.exists() and INSTALLED.read_text() == _packages_hash()):
+        say("Installing Medusa's packages (a minute or two, once) ...")
+        _npm("ci", failed="the registry may be out of reach, or the disk full")
+        INSTALLED.write_text(_packages_hash())
+    if not (PLUGIN_INSTALLED.exists() and PLUGIN_INSTALLED.read_text() == _plugin_hash()):
+        _install_plugin()
+        return True
+    return False
+
+
+def _npm(*arguments: str, failed: str) -> None:
     log = RUNTIME / "npm.log"
     with log.open("w") as output:
-        done = subprocess.run(
-            ["npm", "ci"],  # noqa: S607 (found on the PATH by _node)
+        done = subprocess.run(  # noqa: S603
+            ["npm", *arguments],  # noqa: S607 (found on the PATH by _node)
             cwd=RUNTIME,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -159,8 +173,23 @@ def install() -> None:
             check=False,
         )
     if done.returncode != 0:
-        raise MedusaError(f"`npm ci` failed: the registry may be out of reach, or the disk full.\n{_tail(log)}")
-    INSTALLED.write_text(_packages_hash())
+        raise MedusaError(f"`npm {arguments[0]}` failed: {failed}.\n{_tail(log)}")
+
+
+def _plugin_hash() -> str:
+    files = sorted(path for path in PLUGIN.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _install_plugin() -> None:
+    """Install our plugin from its tarball, as a shop does."""
+    say("Installing the plugin ...")
+    for old in RUNTIME.glob("medusa-plugin-*.tgz"):
+        old.unlink()
+    _npm("pack", str(PLUGIN), failed="medusa_plugin/package.json is damaged")
+    (tarball,) = RUNTIME.glob("medusa-plugin-*.tgz")
+    _npm("install", "--no-save", "--no-audit", f"./{tarball.name}", failed="the plugin's package is damaged")
+    PLUGIN_INSTALLED.write_text(_plugin_hash())
 
 
 # --- Processes ------------------------------------------------------------------------------------------------------
@@ -195,6 +224,7 @@ def _variables(state: State, cluster: Cluster, database: str) -> dict[str, str]:
         "MEDUSA_URL": state.url,
         "JWT_SECRET": state.jwt_secret,
         "COOKIE_SECRET": state.cookie_secret,
+        "MEDUSA_PLUGIN_SECRET": state.plugin_secret,
     }
 
 
@@ -331,10 +361,10 @@ def up(state: State, empty_shop: bool = False) -> None:
         _choose_port(state)
     # Before the first start, so that no data can outlive the password that opens it.
     state.save()
-    install()
+    new_plugin = install()
     cluster = _cluster(state)
     cluster.start()
-    if cluster.port != state.database_port or empty_shop or state.migrated_by != _packages_hash():
+    if cluster.port != state.database_port or empty_shop or state.migrated_by != _packages_hash() or new_plugin:
         # A Medusa that still runs holds the old database, or the old packages.
         _stop(state)
     state.database_port = cluster.port

@@ -248,6 +248,7 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     from erp_medusa_sandbox.erpnext import app as erpnext
     from erp_medusa_sandbox.erpnext.store import ErpStore
     from erp_medusa_sandbox.medusa import app as medusa
+    from erp_medusa_sandbox.medusa.plugin import PluginOptions
     from erp_medusa_sandbox.medusa.store import MedusaStore
     from erp_medusa_sandbox.shop import seed as shop
 
@@ -262,7 +263,7 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     medusa_store = MedusaStore(state_dir / "medusa.sqlite")
     medusa_store.publishable_key = keys["medusa_publishable_key"]
     erp_app = erpnext.create_app(erp_store, api_key=keys["erpnext_api_key"], api_secret=keys["erpnext_api_secret"])
-    medusa_app = medusa.create_app(medusa_store, api_key=keys["medusa_api_key"])
+    medusa_app = medusa.create_app(medusa_store, api_key=keys["medusa_api_key"], plugin=PluginOptions())
     return FaultInjector(erp_app, name="erpnext"), FaultInjector(medusa_app, name="medusa")
 
 

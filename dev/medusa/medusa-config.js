@@ -2,7 +2,7 @@
 // start to start (database, address, secrets) from the environment that dev/medusa.py sets.
 const { defineConfig } = require("@medusajs/framework/utils")
 
-const { DATABASE_URL, MEDUSA_URL, JWT_SECRET, COOKIE_SECRET } = process.env
+const { DATABASE_URL, MEDUSA_URL, JWT_SECRET, COOKIE_SECRET, MEDUSA_PLUGIN_SECRET } = process.env
 
 module.exports = defineConfig({
   admin: { disable: true },
@@ -18,6 +18,7 @@ module.exports = defineConfig({
       cookieSecret: COOKIE_SECRET,
     },
   },
+  plugins: [{ resolve: "medusa-plugin-erp-pipelines", options: { secret: MEDUSA_PLUGIN_SECRET } }],
   modules: [
     {
       resolve: "@medusajs/medusa/file",

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from erp_medusa_sandbox.medusa.carts import Carts
 from erp_medusa_sandbox.medusa.categories import Categories
+from erp_medusa_sandbox.medusa.checkout import Checkout
 from erp_medusa_sandbox.medusa.collections import Collections
 from erp_medusa_sandbox.medusa.customers import Customers
 from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_error
@@ -28,6 +29,7 @@ from erp_medusa_sandbox.medusa.http import Resource
 from erp_medusa_sandbox.medusa.inventory_items import InventoryItems
 from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
 from erp_medusa_sandbox.medusa.login import Admin
+from erp_medusa_sandbox.medusa.plugin import Plugin, PluginOptions
 from erp_medusa_sandbox.medusa.price_lists import PriceLists
 from erp_medusa_sandbox.medusa.product_routes import Products
 from erp_medusa_sandbox.medusa.reservations import Reservations
@@ -56,6 +58,8 @@ _RESOURCES: tuple[type[Resource], ...] = (
     Workflows,
     Storefront,
     Carts,
+    Checkout,
+    Customers,
 )
 _KEY_AS_BEARER = (
     "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication "
@@ -64,7 +68,12 @@ _KEY_AS_BEARER = (
 
 
 def create_app(
-    store: MedusaStore, *, api_key: str, public_url: str | None = None, admin: Admin | None = None
+    store: MedusaStore,
+    *,
+    api_key: str,
+    public_url: str | None = None,
+    admin: Admin | None = None,
+    plugin: PluginOptions | None = None,
 ) -> Starlette:
     """Make the application.
 
@@ -72,6 +81,7 @@ def create_app(
         store: its documents.
         api_key: the one secret key that the Admin API takes.
         admin: who may log in instead.
+        plugin: the options of our own plugin, where it is installed.
         public_url: what the urls of uploads begin with; without it, the address that was called.
     """
     admin = admin or Admin()
@@ -81,6 +91,7 @@ def create_app(
             *(route for resource in _RESOURCES for route in resource(store).routes()),
             *admin.routes(),
             *Uploads(store, Files(store), public_url).routes(),
+            *(Plugin(store, plugin).routes() if plugin else ()),
         ],
         exception_handlers={MedusaError: _medusa_error, HTTPException: _http_error},
     )

@@ -34,6 +34,9 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "price": ("price_set_id", "price_list_id"),
     "line_item": ("cart_id",),
     "customer": ("email",),
+    "cart": ("customer_id",),
+    "order": ("customer_id",),
+    "payment_collection": ("cart_id",),
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CURRENCIES = (("omr", "OMR", 3, "Omani Rial"), ("usd", "$", 2, "US Dollar"), ("eur", "€", 2, "Euro"))

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from erp_medusa_sandbox.medusa.carts import update_cart
 from erp_medusa_sandbox.medusa.errors import METADATA, fields, invalid, not_found
 from erp_medusa_sandbox.medusa.http import Resource, json_body
 from erp_medusa_sandbox.medusa.store import MedusaStore, new_id
@@ -52,7 +53,15 @@ def _update_inventory_items(store: MedusaStore, given: dict[str, Any]) -> None:
     step_done("inventory items")
 
 
+def _update_cart(store: MedusaStore, given: dict[str, Any]) -> None:
+    cart = store.get("cart", given.get("id"))
+    if cart is None:
+        raise not_found(f"Cart id not found: {given.get('id')}")
+    update_cart(store, cart, given)
+
+
 _WORKFLOWS = {
+    "update-cart": _update_cart,
     "upsert-variant-prices": _upsert_variant_prices,
     "update-inventory-items-workflow": _update_inventory_items,
 }

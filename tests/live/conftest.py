@@ -45,6 +45,7 @@ class MedusaServer:
     region_id: str
     admin_email: str = ""
     admin_password: str = field(default="", repr=False)
+    plugin_secret: str = field(default="", repr=False)
 
     @classmethod
     def from_lines(cls, lines: list[str]) -> "MedusaServer":

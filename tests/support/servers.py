@@ -13,6 +13,7 @@ from erp_medusa_sandbox.erpnext.users import User, add_user
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.medusa.app import create_app as create_medusa
 from erp_medusa_sandbox.medusa.login import Admin
+from erp_medusa_sandbox.medusa.plugin import PluginOptions
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.server import running
 from tests.support.proxy import proxy_app
@@ -20,6 +21,7 @@ from tests.support.site import AnyErp, EmbeddedSite
 
 ERP_KEY = "test-key"
 ERP_SECRET = "test-secret-of-the-erp"
+PLUGIN_SECRET = "test-secret-of-the-plugin"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class MedusaServer:
     region_id: str = ""
     admin_email: str = ""
     admin_password: str = field(default="", repr=False)
+    plugin_secret: str = field(default="", repr=False)
     is_real: bool = False
 
     def admin(self, method: str, path: str, **options: Any) -> Any:
@@ -108,14 +111,18 @@ def use_erpnext(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def embedded_medusa(api_key: str = "sk_" + "0" * 64, store: MedusaStore | None = None) -> Iterator[MedusaServer]:
-    """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location.
+def embedded_medusa(
+    api_key: str = "sk_" + "0" * 64,
+    store: MedusaStore | None = None,
+    plugin: PluginOptions | None = PluginOptions(secret=PLUGIN_SECRET),  # noqa: B008 - it cannot be changed
+) -> Iterator[MedusaServer]:
+    """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location; with our plugin.
 
     A test that looks into its store brings the store; it is closed in either case.
     """
     store = store or MedusaStore(None)
     admin = Admin()
-    app = FaultInjector(create_medusa(store, api_key=api_key, admin=admin), "medusa")
+    app = FaultInjector(create_medusa(store, api_key=api_key, admin=admin, plugin=plugin), "medusa")
     with running(app) as url:
         yield MedusaServer(
             url,
@@ -127,6 +134,7 @@ def embedded_medusa(api_key: str = "sk_" + "0" * 64, store: MedusaStore | None =
             region_id=store.ids("region")[0],
             admin_email=admin.email,
             admin_password=admin.password,
+            plugin_secret=plugin.secret if plugin else "",
         )
     store.close()
 
