@@ -59,7 +59,6 @@ _RESOURCES: tuple[type[Resource], ...] = (
     Storefront,
     Carts,
     Checkout,
-    Customers,
 )
 _KEY_AS_BEARER = (
     "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication "

@@ -1,6 +1,6 @@
 """Carts of the embedded Medusa.
 
-Belongs here: everything below `/store/carts`, and the guests that carts make. Paying for one belongs to `checkout.py`.
+Belongs here: everything below `/store/carts`. Paying for one belongs to `checkout.py`.
 """
 
 from __future__ import annotations
@@ -97,11 +97,7 @@ KINDS["cart"] = Kind(
     relations={
         "items": ("line_item", referring("line_item", "cart_id")),
         "region": ("region", linked("region", "region_id")),
-<<<<<<< HEAD
         "customer": ("customer", linked("customer", "customer_id")),
-=======
-        "customer": ("cart_customer", linked("customer", "customer_id")),
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
         "shipping_address": ("address", kept("shipping_address")),
         "billing_address": ("address", missing),
         "shipping_methods": ("address", empty),
@@ -146,10 +142,6 @@ KINDS["line_item"] = Kind(
         "product": ("product", linked("product", "product_id")),
     },
 )
-<<<<<<< HEAD
-=======
-KINDS["cart_customer"] = Kind(star=("id", "email"), relations={"groups": ("address", empty)})
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
 KINDS["address"] = Kind(
     star=(
         "id",
@@ -242,35 +234,20 @@ class Carts(Resource):
 
 def _new_cart(store: MedusaStore, region: Document, given: Document, customer: Document | None) -> Document:
     address = {"id": new_id("caaddr"), "country_code": region["countries"][0]["iso_2"]}
-<<<<<<< HEAD
     email = customer["email"] if customer else given.get("email")
     if customer is None and email:
-        # Whoever gives an address is a customer without an account.
-        customer = customer_with(store, email, has_account=False) or new_customer(
-            store, {"email": email}, has_account=False
-        )
+        customer = _guest(store, email)
     return store.stamped(
         "cart",
         currency_code=region["currency_code"],
         email=email,
-        locale=None,
-=======
-    return store.stamped(
-        "cart",
-        currency_code=region["currency_code"],
-        email=given.get("email"),
         locale=given.get("locale"),
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
         region_id=region["id"],
         completed_at=None,
         metadata=given.get("metadata"),
         sales_channel_id=given.get("sales_channel_id") or store.all("sales_channel")[0]["id"],
         shipping_address_id=address["id"],
-<<<<<<< HEAD
         customer_id=customer["id"] if customer else None,
-=======
-        customer_id=customer_of(store, given.get("email")),
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
         shipping_address=address,
     )
 
@@ -281,25 +258,15 @@ def update_cart(store: MedusaStore, cart: Document, given: Document) -> Document
     if "metadata" in given:
         changes["metadata"] = merged_metadata(cart["metadata"], given["metadata"])
     if given.get("email"):
-        changes["customer_id"] = customer_of(store, given["email"])
+        changes["customer_id"] = _guest(store, given["email"])["id"]
     return store.put("cart", {**cart, **changes, "updated_at": store.now()})
 
 
-def customer_of(store: MedusaStore, email: str | None) -> str | None:
-    """Return the id of the guest with this address, who is made by the first cart that names it."""
-    if not email:
-        return None
+def _guest(store: MedusaStore, email: str) -> Document:
+    """Whoever gives an address is a customer without an account; Medusa keeps its address in small letters."""
     address = email.lower()
-    guests = [each for each in store.find("customer", "email", [address]) if not each["has_account"]]
-    return (guests[0] if guests else store.put("customer", new_customer(store, address)))["id"]
-
-
-def new_customer(store: MedusaStore, email: str | None, **values: object) -> Document:
-    """Make a customer, not stored yet; without more it is a guest."""
-    names = dict.fromkeys(("company_name", "first_name", "last_name", "phone"))
-    return store.stamped(
-        "cus", **{"email": email, "has_account": False, **names, "metadata": None, "created_by": None, **values}
-    )
+    known = customer_with(store, address, has_account=False)
+    return known or new_customer(store, {"email": address}, has_account=False)
 
 
 def _add_item(store: MedusaStore, cart: Document, given: Document) -> None:

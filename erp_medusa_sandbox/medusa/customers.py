@@ -1,29 +1,19 @@
-<<<<<<< HEAD
 """Customers of the embedded Medusa, their groups, and how they log in to the store.
 
 Belongs here: `/admin/customers`, `/admin/customer-groups`, `/auth/customer` and `/store/customers`. What a customer is
 asked to pay is chosen in `calculated_prices.py`.
-=======
-"""Customers of the embedded Medusa: everybody who left an address, with an account or as a guest.
-
-Belongs here: `/admin/customers`. Guests are made by their carts (`carts.py`).
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
 """
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import secrets
 
-=======
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-<<<<<<< HEAD
 from erp_medusa_sandbox.medusa.errors import METADATA, STRING, TEXT, MedusaError, array, fields, invalid, not_found
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind, empty
+from erp_medusa_sandbox.medusa.fields import KINDS, Kind, empty, referring
 from erp_medusa_sandbox.medusa.http import Resource, deleted, json_body, merged_metadata, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, Value, page, values_of
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
@@ -42,7 +32,12 @@ def _members(store: MedusaStore, group: Document) -> list[Document | None]:
 
 KINDS["customer"] = Kind(
     star=("id", "email", "has_account", *_DETAILS, "created_by", *_DATES),
-    relations={"groups": ("customer_group", _groups), "addresses": ("address", empty)},
+    relations={
+        "groups": ("customer_group", _groups),
+        "addresses": ("address", empty),
+        "carts": ("cart", referring("cart", "customer_id")),
+        "orders": ("order", referring("order", "customer_id")),
+    },
 )
 KINDS["customer_group"] = Kind(
     star=("id", "name", "metadata", "created_by", *_DATES),
@@ -59,19 +54,26 @@ def _has_account(_store: MedusaStore, customer: Document, value: Value) -> bool:
     return str(customer["has_account"]).lower() in values_of(value)
 
 
+def _by_id(_store: MedusaStore, customer: Document, value: Value) -> bool:
+    if isinstance(value, dict) and "$gt" in value:
+        return customer["id"] > value["$gt"]
+    return customer["id"] in values_of(value)
+
+
 _CUSTOMERS = ListRoute(
     table="customer",
     plural="customers",
     defaults=("*",),
-    equals=("id", "email", "first_name", "last_name"),
+    equals=("email", "first_name", "last_name"),
     search=("email", "first_name", "last_name", "company_name", "phone"),
-    filters={"groups": _in_groups, "has_account": _has_account},
+    filters={"id": _by_id, "groups": _in_groups, "has_account": _has_account},
 )
 _CUSTOMER_GROUPS = ListRoute(
     table="customer_group", plural="customer_groups", defaults=("*",), equals=("id", "name"), search=("name",)
 )
 _CUSTOMER_SHAPE = {"email": STRING, **dict.fromkeys(_DETAILS, TEXT), "metadata": METADATA}
 _NEW_CUSTOMER = fields(_CUSTOMER_SHAPE, required=("email",))
+_CHANGED_CUSTOMER = fields(_CUSTOMER_SHAPE)
 _GROUP_SHAPE = {"name": STRING, "metadata": METADATA}
 _NEW_GROUP = fields(_GROUP_SHAPE, required=("name",))
 _CHANGED_GROUP = fields(_GROUP_SHAPE)
@@ -121,6 +123,7 @@ class Customers(Resource):
             Route(customers, self._list_customers, methods=["GET"]),
             Route(customers, self._create_customer, methods=["POST"]),
             Route(f"{customers}/{{id}}", self._get_customer, methods=["GET"]),
+            Route(f"{customers}/{{id}}", self._update_customer, methods=["POST"]),
             Route(groups, self._list_groups, methods=["GET"]),
             Route(groups, self._create_group, methods=["POST"]),
             Route(f"{groups}/{{id}}", self._update_group, methods=["POST"]),
@@ -141,93 +144,24 @@ class Customers(Resource):
         return self._answer(request, customer)
 
     async def _get_customer(self, request: Request) -> Response:
-=======
-from erp_medusa_sandbox.medusa.carts import new_customer
-from erp_medusa_sandbox.medusa.errors import METADATA, STRING, TEXT, fields, invalid, not_found
-from erp_medusa_sandbox.medusa.fields import KINDS, Kind, empty, referring
-from erp_medusa_sandbox.medusa.http import Resource, json_body, merged_metadata, shown
-from erp_medusa_sandbox.medusa.lists import ListRoute, Value, page, values_of
-from erp_medusa_sandbox.medusa.store import Document, MedusaStore
+        return self._answer(request, self._known_customer(request))
 
-_NAMES = ("company_name", "first_name", "last_name", "phone")
-_DATES = ("created_at", "updated_at", "deleted_at")
-KINDS["customer"] = Kind(
-    star=("id", "email", "has_account", *_NAMES, "metadata", "created_by", *_DATES),
-    relations={
-        "carts": ("cart", referring("cart", "customer_id")),
-        "orders": ("order", referring("order", "customer_id")),
-        "groups": ("address", empty),
-        "addresses": ("address", empty),
-    },
-)
-_CHANGE_SHAPE = {**dict.fromkeys(_NAMES, TEXT), "metadata": METADATA}
-_NEW = fields({"email": STRING, **_CHANGE_SHAPE}, required=("email",))
-_CHANGE = fields({"email": TEXT, **_CHANGE_SHAPE})
-_FIELDS = ("*", "*addresses")
-
-
-def _by_id(_store: MedusaStore, customer: Document, value: Value) -> bool:
-    if isinstance(value, dict) and "$gt" in value:
-        return customer["id"] > value["$gt"]
-    return customer["id"] in values_of(value)
-
-
-_LIST = ListRoute(
-    table="customer",
-    plural="customers",
-    defaults=_FIELDS,
-    equals=("email", "has_account", *_NAMES),
-    search=("email", *_NAMES),
-    filters={"id": _by_id},
-    parameters=("groups",),
-)
-
-
-class Customers(Resource):
-    """Handlers of `/admin/customers`."""
-
-    def routes(self) -> list[Route]:
-        """List the routes, each with its handler."""
-        return [
-            Route("/admin/customers", self._list, methods=["GET"]),
-            Route("/admin/customers", self._create, methods=["POST"]),
-            Route("/admin/customers/{id}", self._get, methods=["GET"]),
-            Route("/admin/customers/{id}", self._update, methods=["POST"]),
-        ]
-
-    async def _list(self, request: Request) -> Response:
-        return page(request, _LIST, self.store)
-
-    async def _create(self, request: Request) -> Response:
-        """Make a customer as staff do: without an account, and one of those per address."""
-        given = await json_body(request, _NEW)
-        if any(not one["has_account"] for one in self.store.find("customer", "email", [given["email"].lower()])):
-            raise invalid(f"Customer with email: {given['email']}, has_account: false, already exists.")
-        with self.store.transaction():
-            values = {**given, "email": given["email"].lower()}
-            customer = self.store.put("customer", new_customer(self.store, None, **values))
-        return self._answer(request, customer)
-
-    async def _get(self, request: Request) -> Response:
-        return self._answer(request, self._known(request))
-
-    async def _update(self, request: Request) -> Response:
-        given = await json_body(request, _CHANGE)
-        customer = self._known(request)
+    async def _update_customer(self, request: Request) -> Response:
+        given = await json_body(request, _CHANGED_CUSTOMER)
+        customer = self._known_customer(request)
+        changed = {**customer, **given, "updated_at": self.store.now()}
         if "metadata" in given:
-            given = {**given, "metadata": merged_metadata(customer["metadata"], given["metadata"])}
+            changed["metadata"] = merged_metadata(customer["metadata"], given["metadata"])
         with self.store.transaction():
-            customer = self.store.put("customer", {**customer, **given, "updated_at": self.store.now()})
-        return self._answer(request, customer)
+            self.store.put("customer", changed)
+        return self._answer(request, changed)
 
-    def _known(self, request: Request) -> Document:
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
+    def _known_customer(self, request: Request) -> Document:
         identifier = request.path_params["id"]
         customer = self.store.get("customer", identifier)
         if customer is None:
             raise not_found(f"Customer with id: {identifier} was not found")
-<<<<<<< HEAD
-        return self._answer(request, customer)
+        return customer
 
     def _answer(self, request: Request, customer: Document) -> Response:
         return JSONResponse({"customer": shown(request, self.store, "customer", customer, ("*",))})
@@ -331,9 +265,3 @@ class Customers(Resource):
         token = f"eyJ{secrets.token_urlsafe(48)}"
         self.store.put("session", {"id": token, "email": email, "customer_id": customer_id})
         return token
-=======
-        return customer
-
-    def _answer(self, request: Request, customer: Document) -> Response:
-        return JSONResponse({"customer": shown(request, self.store, "customer", customer, _FIELDS)})
->>>>>>> 48d2ad4 (A plugin for Medusa lists and deletes carts, which no stock route does, and serves the link that ends all mails)
