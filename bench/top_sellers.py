@@ -27,7 +27,7 @@ from typing import Any
 import dagster as dg
 import requests
 
-from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from erp_medusa_pipelines.setting_sections import TOP_SELLER_CATEGORIES
 
 JOB = "add_top_selling_items_to_collection"
 MOST = 20

@@ -1,7 +1,7 @@
 """Write `.env.example` from the settings table, or with `--check` say whether it is out of date.
 
 Belongs here: the form of the example file. Names, defaults and descriptions
-are defined in `erp_medusa_pipelines.settings` and nowhere else.
+are defined in `erp_medusa_pipelines.setting_sections` and nowhere else.
 """
 
 import argparse
@@ -10,18 +10,18 @@ import sys
 import textwrap
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.settings import SECTIONS, Settings, variable_name
 
 TARGET = Path(__file__).resolve().parents[1] / ".env.example"
 
 HEADER = """\
 # Every setting. Copy this file to .env and fill in what you need; variables of the environment win over .env.
 # A line that stays commented keeps the default shown. The embedded sandbox is used only where USE_SANDBOX=true.
-# Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand.
+# Written by `make env-example` from erp_medusa_pipelines/setting_sections.py; do not edit by hand.
 """
 
 
@@ -44,14 +44,23 @@ def default(field: FieldInfo) -> str:
 def render() -> str:
     """Return the text of the whole file."""
     parts = [HEADER]
-    for name, field in Settings.model_fields.items():
-        if not field.description:
-            raise SystemExit(f"The setting {name} has no description: add one in erp_medusa_pipelines/settings.py")
-        comment = textwrap.fill(
-            " ".join(field.description.split()), width=110, initial_indent="# ", subsequent_indent="# "
-        )
-        parts.append(f"{comment}\n#{variable_name(name)}={default(field)}\n")
+    for section in SECTIONS:
+        title, meaning = heading(section)
+        parts.append(f"# ----- {title} -----\n# {meaning}\n")
+        for name, field in section.model_fields.items():
+            if not field.description:
+                raise SystemExit(f"The setting {name} has no description: add one in setting_sections.py")
+            comment = textwrap.fill(
+                " ".join(field.description.split()), width=110, initial_indent="# ", subsequent_indent="# "
+            )
+            parts.append(f"{comment}\n#{variable_name(name)}={default(field)}\n")
     return "\n".join(parts)
+
+
+def heading(section: type[BaseModel]) -> tuple[str, str]:
+    """Return a section's title and the sentence below it."""
+    title, _, meaning = (section.__doc__ or "").partition(": ")
+    return title, meaning[:1].upper() + meaning[1:]
 
 
 def main() -> int:

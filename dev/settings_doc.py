@@ -1,13 +1,13 @@
 """Write docs/settings.md from the settings table, or with `--check` say whether it is out of date.
 
-Belongs here: the form of that page. The settings themselves are defined in `erp_medusa_pipelines.settings`.
+Belongs here: the form of that page. The settings themselves are defined in `erp_medusa_pipelines.setting_sections`.
 """
 
 import sys
 from pathlib import Path
 
-from dev.env_example import default
-from erp_medusa_pipelines.settings import Settings, variable_name
+from dev.env_example import default, heading
+from erp_medusa_pipelines.settings import SECTIONS, variable_name
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 
@@ -24,21 +24,23 @@ without one the daemon starts its own anew about every minute.
 Secrets never appear in a log, an event or an error message. A wrong value stops the code location with a message that
 names the variable.
 
-<!-- Written by `make env-example` from erp_medusa_pipelines/settings.py; do not edit by hand. -->
-
-| variable | default | meaning |
-| --- | --- | --- |
+<!-- Written by `make env-example` from erp_medusa_pipelines/setting_sections.py; do not edit by hand. -->
 """
+
+COLUMNS = "| variable | default | meaning |\n| --- | --- | --- |\n"
 
 
 def render() -> str:
     """Return the text of the page."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        value = default(field)
-        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
-        rows.append(f"| `{variable_name(name)}` | {f'`{value}`' if value else ''} | {meaning} |\n")
-    return HEADER + "".join(rows)
+    parts = [HEADER]
+    for section in SECTIONS:
+        title, below = heading(section)
+        parts.append(f"\n## {title}\n\n{below}\n\n{COLUMNS}")
+        for name, field in section.model_fields.items():
+            value = default(field)
+            meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+            parts.append(f"| `{variable_name(name)}` | {f'`{value}`' if value else ''} | {meaning} |\n")
+    return "".join(parts)
 
 
 def main() -> int:

@@ -1,0 +1,382 @@
+"""The settings, a class per section of `.env.example` and docs/settings.md.
+
+A section's docstring is its heading and, after the colon, the line below it. `settings.py` puts the sections together.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from erp_medusa_pipelines.setting_types import (
+    FieldPolicies,
+    FramesUrl,
+    Key,
+    OrphanPolicy,
+    Owner,
+    PublishWhen,
+    ServerUrl,
+    ShopName,
+    Times,
+    TopSellerCategories,
+    ZoneName,
+)
+
+TOP_SELLER_CATEGORIES = {
+    "Dental": "dental_items",
+    "Medical": "medical_items",
+    "Infection Control": "infection_control_items",
+    "Medical Laboratory IVD": "medical_laboratory_ivd_items",
+}
+
+
+class Servers(BaseSettings):
+    """Required: both servers. All five, or USE_SANDBOX=true alone."""
+
+    erpnext_url: ServerUrl | None = Field(None, description="Address of ERPNext, e.g. https://erp.example.com")
+    erpnext_api_key: Key | None = Field(None, description="API key of the ERPNext user that the pipelines act as")
+    erpnext_api_secret: Key | None = Field(None, description="API secret of that user")
+    medusa_url: ServerUrl | None = Field(
+        None, description="Address of the Medusa backend, e.g. https://api.example.com"
+    )
+    medusa_api_key: Key | None = Field(None, description="Secret API key of Medusa (sk_...)")
+
+
+class Shop(BaseSettings):
+    """Shop: which part of Medusa is filled, and which prices are shown."""
+
+    medusa_sales_channel_id: str | None = Field(
+        None, description="Sales channel that products are put into; optional if the shop has only one"
+    )
+    medusa_shipping_profile_id: str | None = Field(
+        None, description="Shipping profile of all products; defaults to the shop's default profile"
+    )
+    medusa_stock_location_id: str | None = Field(
+        None, description="Stock location whose levels are kept; optional if the shop has only one"
+    )
+    warehouse_stock_locations: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Stock locations of warehouses and all below them, as JSON: {"Muscat - ST": "sloc_..."}.'
+            " Other warehouses count for MEDUSA_STOCK_LOCATION_ID"
+        ),
+    )
+    erpnext_price_list: str = Field(
+        "Standard Selling", min_length=1, description="Price List whose Item Prices the shop shows"
+    )
+    medusa_admin_email: str | None = Field(
+        None,
+        description=(
+            "Optional, with MEDUSA_ADMIN_PASSWORD: an admin of Medusa, in whose name the pipelines log in instead of"
+            " using the key. Medusa spends some 50 ms of CPU on checking a key, in each request, and 8 ms on a token"
+        ),
+    )
+    medusa_admin_password: SecretStr | None = Field(None, description="Password of MEDUSA_ADMIN_EMAIL")
+
+
+class Schedules(BaseSettings):
+    """Schedules: when tasks run, and in how many parts."""
+
+    schedule_timezone: ZoneName = Field(
+        "UTC", description="Time zone of the schedules' clock times; set it to the time zone of the ERPNext site"
+    )
+    schedules: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Cron lines that differ from the crontab (docs/tasks.md), as JSON: {"update_webitem_stock": "0 */6 * * *"}.'
+            " They are read in SCHEDULE_TIMEZONE"
+        ),
+    )
+    execution_limits: dict[str, Times] = Field(
+        default_factory=dict,
+        description=(
+            'How often a schedule may start its task before it is stopped for good, as JSON: {"expire_otps": 100}.'
+            " Tasks that are not named have no limit"
+        ),
+    )
+    export_batches: int = Field(
+        4, ge=1, le=256, description="Number of batches (partitions) that Website Items are divided into"
+    )
+    changes_interval: int = Field(
+        30, ge=5, le=3600, description="Seconds between two questions of the sensor `follow_changes` what changed"
+    )
+
+
+class Catalogue(BaseSettings):
+    """Catalogue: what is sent, who wins, when a product goes live."""
+
+    field_policies: FieldPolicies = Field(
+        default_factory=dict,
+        description=(
+            'What becomes of fields that somebody changed in Medusa, as JSON: {"title": "keep"}. "overwrite" restores'
+            ' the ERP\'s value each night, "until_erp_changes" lets Medusa\'s stand until the ERP\'s changes, "keep"'
+            " sends a field only when the product is created. Names and defaults: docs/tasks.md, Fields of a"
+            " product"
+        ),
+    )
+    publish_when: PublishWhen = Field(
+        "created",
+        description=(
+            "When products are published: `created`, or `complete`: once they have a picture, a price and stock."
+            " They stay published after that"
+        ),
+    )
+    orphaned_products: OrphanPolicy = Field(
+        "draft",
+        description=(
+            "What becomes of products of the export that no Website Item owns any more: `draft` hides them, `report`"
+            " leaves them as they are; either way a check lists them"
+        ),
+    )
+    prices_allow_zero: bool = Field(
+        False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
+    )
+    stock_quantity: Literal["available", "actual"] = Field(
+        "available",
+        description=(
+            "What is sold of an item: available is the stock less expired batches, orders from elsewhere and safety"
+            " stock, from warehouses that goods are sold from; actual is all that lies in the warehouses"
+        ),
+    )
+    safety_stock: float = Field(
+        0,
+        ge=0,
+        description="Pieces of each item that are not sold, where its Item has no safety stock of its own",
+    )
+    image_max_bytes: int = Field(
+        5 * 1024 * 1024, ge=1024, description="Largest image file that is uploaded to Medusa; larger ones are rejected"
+    )
+
+
+class Merchandising(BaseSettings):
+    """Best sellers and clearance: what is ranked and listed."""
+
+    top_seller_categories: TopSellerCategories = Field(
+        default_factory=lambda: dict(TOP_SELLER_CATEGORIES),
+        description=(
+            "Categories whose best sellers are shown: Item Group (with all its descendants) to the child table of"
+            " Product Collection, as JSON"
+        ),
+    )
+    top_seller_count: int = Field(20, ge=1, le=500, description="Best sellers shown per category")
+    top_seller_days: int | None = Field(
+        None, ge=1, le=36500, description="Count only sales from the last N days; default: all sales"
+    )
+    top_seller_quantity: Literal["qty", "stock_qty"] = Field(
+        "qty",
+        description="What is counted of an invoice line: qty as sold (a box is 1), or stock_qty (a box of 100 is 100)",
+    )
+    top_seller_include_hidden: bool = Field(
+        False, description="Rank items too that are disabled or not published on the website"
+    )
+    clearance_days: int = Field(
+        60, ge=0, le=3650, description="Batches that expire within N days are listed for clearance"
+    )
+
+
+class Minute(BaseSettings):
+    """Mails and passwords: the two tasks that run every minute."""
+
+    quotation_emails_per_run: int = Field(200, ge=1, le=5000, description="Quotation mails that one run sends at most")
+    quotation_email_attempts: int = Field(
+        6, ge=1, le=50, description="Failed attempts after which a mail is given up; ERPNext itself gives up after four"
+    )
+    quotation_email_retry_minutes: float = Field(
+        5.0, gt=0, description="Minutes before a mail that failed is tried again; doubled with every attempt"
+    )
+    quotation_email_stuck_minutes: float = Field(
+        15.0, gt=0, description="Minutes in `Sending` after which a mail is reported as stuck"
+    )
+    otp_retention_days: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Days after which Expired and Verified one-time passwords are deleted, never those of registered addresses"
+            " (logged_in); empty keeps all"
+        ),
+    )
+
+
+class SafetyLimits(BaseSettings):
+    """Safety limits: how much one night may take away before it stops and asks."""
+
+    missing_products_percent: int = Field(
+        20,
+        ge=0,
+        le=100,
+        description=(
+            "Safety limit, in percent. If more of the exported products are missing in Medusa, or more of the"
+            " published ones would be hidden within seven days (and more than 10, or half of a small shop), the run"
+            " stops without writing: `.env` may point at the wrong server"
+        ),
+    )
+    price_removal_percent: int = Field(
+        20,
+        ge=0,
+        le=100,
+        description=(
+            "Safety limit, in percent. If more of the priced items would lose their price within seven days (and more"
+            " than 10, or half of a small shop), those prices stay and the run fails"
+        ),
+    )
+    stock_zero_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description=(
+            "Safety limit, in percent. If more of the items in stock would be sold out within seven days (and more"
+            " than 10, or half of a small shop), their levels stay and the run fails"
+        ),
+    )
+    alike_rejects_percent: int = Field(
+        5,
+        ge=0,
+        le=100,
+        description=(
+            "Safety limit, in percent. If more of a batch (and more than 10) is refused for the same reason, the run"
+            " fails"
+        ),
+    )
+
+
+class Operation(BaseSettings):
+    """Retries, alerts and records: what happens after a failure, who hears of it, what is kept."""
+
+    retry_delay_seconds: int = Field(
+        60, ge=1, le=86400, description="Seconds before a failed partition is tried again; doubled with every attempt"
+    )
+    retry_attempts: int = Field(6, ge=0, le=20, description="How often a failed partition is tried again")
+    alert_urls: SecretStr | None = Field(
+        None,
+        description=(
+            "Where alerts go: addresses in the form of Apprise, separated by spaces - mailtos://, slack://, msteams://,"
+            " json:// for a webhook (https://github.com/caronc/apprise/wiki)"
+        ),
+    )
+    silent_server_alert_minutes: float = Field(
+        15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"
+    )
+    changes_alert_minutes: int = Field(
+        15, ge=1, description="Minutes after which a followed change that is not in Medusa yet causes an alert"
+    )
+    error_log_in_erp: bool = Field(
+        False, description="Write final failures to ERPNext's Error Log too, where desk users look for them"
+    )
+    dagster_ui_url: ServerUrl | None = Field(
+        None, description="Address of the Dagster UI, for links in alerts, e.g. https://dagster.example.com"
+    )
+    asset_owners: list[Owner] = Field(
+        default_factory=list,
+        description='Owners shown on every asset, as JSON: ["team:shop", "erp@example.com"]',
+    )
+    runbook_url: ServerUrl | None = Field(None, description="Address of your runbook, linked on every asset")
+    keep_minute_runs_days: int = Field(
+        7,
+        ge=1,
+        le=3650,
+        description="Days after which runs of tasks that run every minute are deleted, failed ones too",
+    )
+    history_days: int = Field(
+        90, ge=1, le=3650, description="Days that the history of changes is kept, document by document"
+    )
+
+
+class Deployment(BaseSettings):
+    """Deployment: several machines, Kubernetes, several shops, the embedded sandbox."""
+
+    frames_url: FramesUrl | None = Field(
+        None,
+        description=(
+            "Where sales_by_item and top_selling_items are stored: s3://bucket/prefix, or postgresql://... as"
+            " DAGSTER_POSTGRES_URL has it; empty: files below DAGSTER_HOME, for one machine alone"
+        ),
+    )
+    kubernetes_resources: dict[str, dict[str, dict[str, str]]] = Field(
+        default_factory=dict,
+        description=(
+            "On Kubernetes: what the pod of a run may use, by queue, as JSON:"
+            ' {"long": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}}'
+        ),
+    )
+    shop_name: ShopName | None = Field(
+        None,
+        description=(
+            "Where one Dagster serves several shops: the name of this one, by which assets, pools and runs are told"
+            " apart; the code location has the same name. Do not change it later"
+        ),
+    )
+    use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
+    sandbox_dir: Path | None = Field(
+        None,
+        description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",
+    )
+
+
+class Tuning(BaseSettings):
+    """Tuning: leave these alone unless docs/scaling.md or an error message names one."""
+
+    erpnext_page_size: int = Field(2000, ge=1, le=20000, description="Rows per page when a DocType is read")
+    erpnext_read_chunk: int = Field(400, ge=1, le=2000, description="Documents per request when details are read")
+    erpnext_write_chunk: int = Field(
+        20, ge=1, le=100, description="Documents per bulk_update; each one is a full save inside one ERPNext request"
+    )
+    erpnext_fast_write_chunk: int = Field(
+        200, ge=1, le=1000, description="Rows per call of the installed Server Script that writes ids without saves"
+    )
+    medusa_chunk: int = Field(100, ge=1, le=500, description="Products per batch call to Medusa")
+    medusa_chunk_bytes: int = Field(
+        1_500_000, ge=10_000, le=2_000_000, description="Bytes per batch call; Medusa refuses bodies over 2 MiB"
+    )
+    medusa_parallel_calls: int = Field(
+        2,
+        ge=1,
+        le=8,
+        description="Batch calls in flight; Medusa computes in one thread, more than two add only delay",
+    )
+    # Medusa takes 100 kB where a list is made with its entries; an entry has up to 105 bytes.
+    medusa_price_chunk: int = Field(
+        500, ge=1, le=900, description="Prices per call to Medusa, and per Medusa price list"
+    )
+    medusa_level_chunk: int = Field(1000, ge=1, le=2000, description="Stock levels per batch call to Medusa")
+    sales_window: int = Field(
+        200_000,
+        ge=1000,
+        le=5_000_000,
+        description="Invoice lines that ERPNext is asked to sum per request; it gives up after 120 s",
+    )
+    changes_at_most: int = Field(
+        200, ge=1, le=200, description="Changed items that `follow_changes` brings by themselves; more start batches"
+    )
+    gate_timeout: float = Field(
+        5.0, gt=0, le=30, description="Seconds in which ERPNext must say whether a minute task has work; else no run"
+    )
+    http_connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for a connection")
+    http_read_timeout: float = Field(
+        130.0, gt=0, le=600, description="Seconds to wait for an answer; above the 120 s after which ERPNext gives up"
+    )
+    http_attempts: int = Field(4, ge=1, le=10, description="Attempts per request on transient failures")
+    quotation_email_parallel: int = Field(
+        3, ge=1, le=8, description="Mails sent at the same time; each one keeps a worker of ERPNext busy"
+    )
+    quotation_email_seconds: float = Field(
+        30.0, gt=0, le=50, description="Seconds after which a run starts no further mail; the next tick continues"
+    )
+    quotation_email_timeout: float = Field(
+        20.0, gt=0, le=50, description="Seconds to wait for ERPNext to hand over one mail; with the above within 60"
+    )
+    quotation_email_doubt_seconds: float = Field(
+        150.0,
+        ge=0,
+        description=(
+            "Seconds that a mail is left alone after a call without an answer; above the 120 s that ERPNext may go on"
+        ),
+    )
+    quotation_email_pause_minutes: float = Field(
+        10.0, gt=0, description="Minutes between tries while the site sends nothing at all"
+    )
+    otps_per_run: int = Field(5000, ge=1, description="One-time passwords that one run expires at most")
+    otp_write_chunk: int = Field(
+        100, ge=1, le=500, description="One-time passwords per bulk_update; their saves are light"
+    )
+    otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")
