@@ -33,6 +33,7 @@ from bench.erp_process import erp_process
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, create_body, fingerprint_of
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
@@ -104,11 +105,11 @@ def export(opened: Shop) -> tuple[int, float, int]:
 def export_products(opened: Shop) -> tuple[int, float, int]:
     """(items, seconds, requests) of the products and their ids: all batches, two at a time as the queue allows."""
     before, began = opened.requests_sent, time.perf_counter()
-    placement, collections = placement_of(opened), collection_ids(opened.erp)
+    placement, filing = placement_of(opened), Filing(collection_ids(opened.erp))
 
     def one(index: int) -> SyncReport:
         own = scope_of(opened, Batch(index, BATCHES))
-        return ProductExport(own, writer=opened.writer, collections=collections, placement=placement).run()
+        return ProductExport(own, writer=opened.writer, filing=filing, placement=placement).run()
 
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(one, range(BATCHES)))
@@ -124,13 +125,13 @@ def second_run(opened: Shop) -> tuple[int, float, int, int]:
     posts = opened.medusa.http.counts["POST"]
     _, seconds, sent = export(opened)
     before, began = opened.requests_sent, time.perf_counter()
-    collections = collection_ids(opened.erp)
+    filing = Filing(collection_ids(opened.erp))
     unchanged = 0
     for index in range(BATCHES):
         batch = Batch(index, BATCHES)
         own = scope_of(opened, batch)
         ImageSync(own, writer=opened.writer, image_max_bytes=opened.settings.image_max_bytes).run()
-        updates = ProductUpdates(scope_of(opened, batch), collections=collections, placement=placement_of(opened))
+        updates = ProductUpdates(scope_of(opened, batch), filing=filing, placement=placement_of(opened))
         unchanged += updates.run().counts["unchanged"]
     seconds += time.perf_counter() - began
     return unchanged, seconds, sent + opened.requests_sent - before, opened.medusa.http.counts["POST"] - posts
@@ -151,7 +152,7 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
         erp.update("Website Item", bad["name"], {"item_group": "Elsewhere"})
         own = scope_of(opened, Batch(0, 1, frozenset(names)), chunk=100)
         before = opened.medusa.http.counts["POST"]
-        report = ProductExport(own, writer=opened.writer, collections=collection_ids(erp), placement=placement).run()
+        report = ProductExport(own, writer=opened.writer, filing=Filing(collection_ids(erp)), placement=placement).run()
         rejects = [f"{reject.name}: {reject.reason}" for reject in report.rejects]
         return report.counts["written"], rejects, opened.medusa.http.counts["POST"] - before
 
@@ -159,15 +160,13 @@ def one_bad(medusa: dict[str, str], exported: int) -> tuple[int, list[str], int]
 def bodies(opened: Shop) -> list[dict[str, Any]]:
     """Build the bodies that the export would send for these items, with new keys each time."""
     reader, salt = WebsiteItemReader(opened.erp), uuid4().hex[:6]
-    placement, collections = placement_of(opened), collection_ids(opened.erp)
+    placement, filing = placement_of(opened), Filing(collection_ids(opened.erp))
     made = []
     names = list(reader.names(Batch(0, 1), filters=PUBLISHED))
     for start in range(0, len(names), 400):
         for item in reader.read(names[start : start + 400]):
-            collection_id = collections.find(item.row["item_group"] or "")
-            body = create_body(
-                item, collection_id, placement, {HASH_KEY: fingerprint_of(item, collection_id)}, "published"
-            )
+            filed = filing.of(item)
+            body = create_body(item, filed, placement, {HASH_KEY: fingerprint_of(item, filed)}, "published")
             body["external_id"] += salt
             body["handle"] += f"-{salt}"
             body["variants"][0]["sku"] += salt

@@ -31,6 +31,7 @@ class How(StrEnum):
     WEBSITE_ITEM = "the Website Item's"
     FOR_SALE = "`published` while ERPNext sells it (see `PUBLISH_WHEN`), else `draft`"
     COLLECTION = "the collection of the Item Group"
+    CATEGORIES = "with `CATEGORIES`: the categories of it and of `website_item_groups`, besides those of others"
     COUNTRY = "the country's code"
     SPECIFICATIONS = "labels and plain texts of the table of Website Specifications"
     IMAGE = "a hash, which the thumbnail follows"
@@ -104,6 +105,7 @@ FIELDS = (
     ProductField("status", "product", "overwrite", How.FOR_SALE, ("published",), unsaid="draft"),
     ProductField("external_id", "product", None, How.WEBSITE_ITEM, ("name",)),
     ProductField("collection", "product", "overwrite", How.COLLECTION, ("item_group",), Empty.STAYS, "collection_id"),
+    ProductField("categories", "link", "overwrite", How.CATEGORIES, ("item_group",), Empty.CLEARED),
     ProductField("origin_country", "product", _UNTIL, How.COUNTRY, (_COUNTRY,), Empty.CLEARED),
     ProductField("discountable", "product", _UNTIL, How.ALWAYS, constant=True, unsaid=True),
     ProductField("thumbnail", "picture", _UNTIL, How.PICTURE),
@@ -126,8 +128,11 @@ FIELDS = (
 FIELD_POLICIES: dict[str, FieldPolicy] = {field.name: field.policy for field in FIELDS if field.policy}
 """What becomes of a field of a product that somebody changed in Medusa, by default."""
 
-SHOWN = ",".join(dict.fromkeys(("id", *(field.asked for field in FIELDS), "variants.id")))
-"""What Medusa is asked for to see all of them."""
+SHOWN = ",".join(
+    dict.fromkeys(("id", *(field.asked for field in FIELDS if field.how != How.CATEGORIES), "variants.id"))
+)
+"""What Medusa is asked for to see all of them, but the categories, which not every shop has."""
+CATEGORIES_SHOWN = "categories.id"
 
 
 def columns(hows: Collection[How] = How) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from erp_medusa_pipelines.setting_types import (
+    CategoriesOf,
     FieldPolicies,
     FramesUrl,
     Key,
@@ -127,6 +128,14 @@ class Catalogue(BaseSettings):
         description=(
             "What becomes of products of the export that no Website Item owns any more: `draft` hides them, `report`"
             " leaves them as they are; either way a check lists them"
+        ),
+    )
+    categories: CategoriesOf = Field(
+        "off",
+        description=(
+            "Which Item Groups become product categories of Medusa, as a tree: `website`, those with Show in Website;"
+            " `used`, those that hold published Website Items, and all above them; or `off`. Collections stay as they"
+            " are"
         ),
     )
     prices_allow_zero: bool = Field(

@@ -34,6 +34,7 @@ def _time_zone(value: str) -> str:
 
 OrphanPolicy = Literal["draft", "report"]
 PublishWhen = Literal["created", "complete"]
+CategoriesOf = Literal["off", "website", "used"]
 
 
 def _field_policies(value: dict[str, FieldPolicy]) -> dict[str, FieldPolicy]:

@@ -80,6 +80,7 @@ TASKS: tuple[Task, ...] = (
         partitioned=True,
         assets=(
             "medusa_collections",
+            "medusa_categories",
             "medusa_products",
             "medusa_images",
             "medusa_product_updates",

@@ -1,7 +1,7 @@
-"""The catalogue export: Item Groups, products, images, changes. Four thin assets over sync/.
+"""The catalogue export: Item Groups, products, images, changes. Five thin assets over sync/.
 
-medusa_collections --> medusa_products[batch] --> medusa_images[batch]
-                                            '--> medusa_product_updates[batch]
+medusa_collections, medusa_categories --> medusa_products[batch] --> medusa_images[batch]
+                                                               '--> medusa_product_updates[batch]
 """
 
 import dagster as dg
@@ -17,7 +17,10 @@ from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair, missing_limit
-from erp_medusa_pipelines.sync.catalogue.collections import collection_ids, sync_collections
+from erp_medusa_pipelines.sync.catalogue.categories import CategorySync, hidden_limit
+from erp_medusa_pipelines.sync.catalogue.category_pictures import CategoryPictures
+from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
+from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
@@ -85,6 +88,38 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @dg.asset(
         group_name=GROUP,
         metadata=writes(
+            medusa="product categories: name, description, handle, parent, rank, external_id, metadata, is_active",
+            admin_page="categories",
+        ),
+        kinds=KINDS,
+        tags=GOES_ON,
+        # As with the collections, which are not read or written here: later runs find the work done.
+        pool=pool("medusa_categories"),
+        deps=[doctype("Item Group"), doctype("Website Item")],
+        check_specs=[check_spec("medusa_categories")],
+        description=(
+            "With CATEGORIES: one Medusa category per Item Group that is shown, in ERPNext's tree and order; those of"
+            " groups that are gone are hidden."
+        ),
+    )
+    def medusa_categories(
+        context: dg.AssetExecutionContext, config: HidingConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, "Item Group") as run:
+            which, stopped = run.shop.settings.categories, None
+            if which != "off":
+                limit = hidden_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
+                pictures = CategoryPictures(
+                    run.shop.erp, run.shop.medusa, run.report, run.shop.settings.image_max_bytes
+                )
+                guard = run.guard(limit, allowed=config.allow_hiding)
+                sync = CategorySync(run.shop.erp, run.shop.medusa, run.report, which, guard, pictures)
+                stopped = sync.run()
+            return run.result(stopped=stopped)
+
+    @dg.asset(
+        group_name=GROUP,
+        metadata=writes(
             erpnext="Website Item: medusa_id, medusa_variant_id",
             medusa="products with one variant each: external_id = Website Item, sku = item_code; never a price",
             admin_page="products",
@@ -93,7 +128,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         tags=GOES_ON,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
-        deps=[medusa_collections, doctype("Website Item"), doctype("Item")],
+        deps=[medusa_collections, medusa_categories, doctype("Website Item"), doctype("Item")],
         check_specs=[check_spec("medusa_products")],
         description=(
             "Published Website Items without medusa_id, created as Medusa products with one variant;"
@@ -111,7 +146,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             export = ProductExport(
                 run.scope,
                 writer=run.shop.writer,
-                collections=collection_ids(run.shop.erp),
+                filing=_filing(run),
                 placement=_placement(run),
                 policies=run.shop.settings.policies,
                 publish_when=run.shop.settings.publish_when,
@@ -170,7 +205,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         with sync_run(context, shop, config, "Website Item") as run:
             updates = ProductUpdates(
                 run.scope,
-                collections=collection_ids(run.shop.erp),
+                filing=_filing(run),
                 placement=_placement(run),
                 policies=run.shop.settings.policies,
                 publish_when=run.shop.settings.publish_when,
@@ -182,12 +217,17 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             result = run.result(stopped=stopped, outage=updates.outage is not None)
             return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
 
-    return [medusa_collections, medusa_products, medusa_images, medusa_product_updates]
+    return [medusa_collections, medusa_categories, medusa_products, medusa_images, medusa_product_updates]
 
 
 def hiding_limit(settings: Settings) -> Limit:
     """Return how many products the tasks of a shop may hide together."""
     return shown_limit(settings.missing_products_percent, MISSING_PERCENT)
+
+
+def _filing(run: SyncRun) -> Filing:
+    """Return the collections and categories that products are filed under."""
+    return read_filing(run.shop.erp, run.shop.medusa, run.shop.settings.categories)
 
 
 def _placement(run: SyncRun) -> Placement:

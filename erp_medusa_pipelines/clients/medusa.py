@@ -29,6 +29,7 @@ LONGEST_REQUEST_LINE = 7_400
 refuses headers of more than 16 kB with an empty 431."""
 
 UPLOADS = "/admin/uploads"
+CATEGORIES = "/admin/product-categories"
 PRODUCTS_BATCH = "/admin/products/batch"
 INVENTORY_WORKFLOW = "/admin/workflows-executions/update-inventory-items-workflow/run"
 
@@ -148,6 +149,11 @@ class MedusaClient:
         """All collections: id, title, handle, external_id, metadata."""
         return list(self.all_of("/admin/collections", "collections", "id,title,handle,external_id,metadata"))
 
+    def categories(self) -> list[Row]:
+        """All product categories, with their place in the tree."""
+        fields = "id,name,description,handle,external_id,metadata,is_active,rank,parent_category_id"
+        return list(self.all_of(CATEGORIES, "product_categories", fields))
+
     # --- writes -----------------------------------------------------------------------------------------------
 
     def send(self, method: str, path: str, body: Any = None, *, gives: str, repeatable: bool | None = None) -> Any:
@@ -215,6 +221,15 @@ class MedusaClient:
         """Update one collection; metadata is merged."""
         path = f"/admin/collections/{collection_id}"
         return self.send("POST", path, dict(body), gives="collection", repeatable=True)["collection"]
+
+    def create_category(self, body: Mapping[str, Any]) -> Row:
+        """Create one category (there is no batch route). Handles are unique; without `is_active` nobody sees it."""
+        return self.send("POST", CATEGORIES, dict(body), gives="product_category")["product_category"]
+
+    def update_category(self, category_id: str, body: Mapping[str, Any]) -> Row:
+        """Update one category. Its siblings make room for a new rank; nothing keeps it from being put below itself."""
+        path = f"{CATEGORIES}/{category_id}"
+        return self.send("POST", path, dict(body), gives="product_category", repeatable=True)["product_category"]
 
     def batch_products(
         self, *, create: Sequence[Mapping[str, Any]] = (), update: Sequence[Mapping[str, Any]] = (), fields: str

@@ -26,6 +26,7 @@ _WHAT = {
     "inventory item": "stock",
     "price list": "price list",
     "collection": "collection",
+    "product category": "category",
     "variant": "variant",
 }
 _NOTES = frozenset(f"metadata.{key}" for key in (HASH_KEY, IMAGE_KEY, SENT_KEY, THUMBNAIL_KEY, PICTURES_KEY))

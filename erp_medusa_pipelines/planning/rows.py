@@ -15,13 +15,13 @@ from erp_medusa_pipelines.clients.erpnext import Row
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_planned
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.product_fields import SHOWN
+from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, SHOWN
 
 NEW = "(new)"
 """Placeholder for an id that a server will assign."""
 
 SINGLES = frozenset({"Product Collection", "Expiring Items"})
-PRODUCT_FIELDS = f"{SHOWN},handle,images.url"
+PRODUCT_FIELDS = f"{SHOWN},{CATEGORIES_SHOWN},handle,images.url"
 COLLECTION_FIELDS = "id,title,handle,external_id,metadata"
 
 
@@ -108,16 +108,34 @@ def _medusa_rows(medusa: MedusaClient, changes: Sequence[Change]) -> Iterator[Pl
     products = {row["id"]: row for row in medusa.products_by("id", _updated(own, "product"), PRODUCT_FIELDS)}
     ids = _updated(own, "collection")
     found = medusa.find("/admin/collections", "collections", "id", ids, COLLECTION_FIELDS)
-    collections = {row["id"]: row for row in found}
+    documents = {row["id"]: row for row in found}
+    if any(change.kind == "product category" or "categories" in change.values for change in own):
+        documents |= {row["id"]: row for row in medusa.categories()}
+    names = {key: row["name"] for key, row in documents.items() if "name" in row}
+    names |= {change.key: change.name for change in own if change.kind == "product category"}
     # Prices are read with only the ids of their variants.
     nameless = {change.name for change in own if change.name.startswith("variant_")}
     variants = medusa.find("/admin/product-variants", "variants", "id", nameless, "id,sku")
     skus = {row["id"]: row["sku"] for row in variants}
     for change in own:
         named = replace(change, name=skus.get(change.name) or change.name)
-        if now := collections.get(change.key):
+        if now := documents.get(change.key):
             named = replace(named, before={field: now.get(field) for field in change.values})
-        yield from _flat(named, products.get(change.key, {}))
+        yield from _flat(_with_categories(named, names), _with_names(products.get(change.key, {}), names))
+
+
+def _with_categories(change: Change, names: Mapping[str, str]) -> Change:
+    """Return the change of a product with the names of categories in place of their ids; of another one, as it is."""
+    if change.kind == "product category" and names.get(change.key):
+        return replace(change, name=names[change.key])
+    return replace(change, values=_with_names(change.values, names)) if "categories" in change.values else change
+
+
+def _with_names(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    found = row.get("categories")
+    if not found:
+        return dict(row)
+    return {**row, "categories": sorted(names.get(one["id"], one["id"]) for one in found if one)}
 
 
 def _updated(changes: Iterable[Change], kind: str) -> list[str]:

@@ -35,6 +35,7 @@ OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (
 OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
+    (medusa_shop.AREA, medusa_shop.categories_have_groups),
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
+from erp_medusa_pipelines.sync.catalogue.category_tree import wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import used_groups
 
 AREA = "Medusa shop"
@@ -117,3 +119,25 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
         yield Finding(AREA, "collection ids", Level.WARN, found, "their new products get no collection", fix)
     else:
         yield Finding(AREA, "collection ids", Level.OK, f"{len(groups)} Item Groups name their collection")
+
+
+def categories_have_groups(shop: Shop) -> Iterator[Finding]:
+    """Check that the Item Groups that CATEGORIES names are a tree, and that there are any."""
+    which = shop.settings.categories
+    if which == "off":
+        return
+    try:
+        groups = read_groups(shop.erp)
+        tree = wanted_tree(groups, wanted_groups(shop.erp, groups, which))
+    except PermanentError:
+        return  # Already said among the rights or the fields.
+    if tree.circles:
+        found = f"{len(tree.circles)} Item Groups lie below themselves ({', '.join(tree.circles[:5])})"
+        fix = "give one of them another parent_item_group"
+        yield Finding(AREA, "categories", Level.WARN, found, "they stay as they are in Medusa", fix)
+    elif not tree.nodes:
+        found = f"CATEGORIES={which}, and no Item Group is meant by that"
+        fix = "tick Show in Website in the Item Groups of the shop, or set CATEGORIES=used"
+        yield Finding(AREA, "categories", Level.WARN, found, "the shop has no categories", fix)
+    else:
+        yield Finding(AREA, "categories", Level.OK, f"{len(tree.nodes)} of {len(groups)} Item Groups")

@@ -22,6 +22,7 @@ from erp_medusa_sandbox.medusa.product_shapes import (
     PRODUCT_FIELDS,
     VARIANT_BATCH,
     VARIANT_FIELDS,
+    by_category,
 )
 from erp_medusa_sandbox.medusa.products import add_options, create_products, delete_product, update_products
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
@@ -67,6 +68,7 @@ _PRODUCTS = ListRoute(
         "variants": _by_variant,
         "sales_channel_id": _by_sales_channel,
         "price_list_id": _by_price_list,
+        "category_id": by_category,
     },
     arrays=("status",),
     strict=False,

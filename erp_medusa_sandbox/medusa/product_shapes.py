@@ -34,6 +34,7 @@ from erp_medusa_sandbox.medusa.fields import (
     referring,
 )
 from erp_medusa_sandbox.medusa.http import js_number
+from erp_medusa_sandbox.medusa.lists import Value, values_of
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
 DATES = ("created_at", "updated_at", "deleted_at")
@@ -160,6 +161,11 @@ def _channels(store: MedusaStore, product: Document) -> list[Document | None]:
 
 def _categories(store: MedusaStore, product: Document) -> list[Document | None]:
     return [one for one in (store.get("category", i) for i in product["category_ids"]) if one is not None]
+
+
+def by_category(_store: MedusaStore, product: Document, wanted: Value) -> bool:
+    """Return whether a product passes the filter `category_id`."""
+    return not set(values_of(wanted)).isdisjoint(product["category_ids"])
 
 
 def _product_of(store: MedusaStore, document: Document) -> Document | None:

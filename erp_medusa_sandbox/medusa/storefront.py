@@ -11,12 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from erp_medusa_sandbox.medusa.calculated_prices import calculated_price
+from erp_medusa_sandbox.medusa.categories import is_shown
 from erp_medusa_sandbox.medusa.customers import customer_of, groups_of
 from erp_medusa_sandbox.medusa.errors import MedusaError, invalid, not_found
 from erp_medusa_sandbox.medusa.fields import Context, Tree, select
 from erp_medusa_sandbox.medusa.http import Resource, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, page, parse_query, refuse_unknown, text
-from erp_medusa_sandbox.medusa.product_shapes import PRODUCT_FIELDS
+from erp_medusa_sandbox.medusa.product_shapes import PRODUCT_FIELDS, by_category
 from erp_medusa_sandbox.medusa.settings import REGION_FIELDS
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
@@ -27,6 +28,7 @@ _PRODUCTS = ListRoute(
     defaults=_PRODUCT_FIELDS,
     equals=("id", "handle", "external_id", "collection_id", "title", "is_giftcard"),
     search=("title", "subtitle", "description", "handle"),
+    filters={"category_id": by_category},
     parameters=("region_id", "country_code", "province", "cart_id", "sales_channel_id"),
 )
 _REGIONS = ListRoute("region", "regions", REGION_FIELDS, 50, ("id", "name", "currency_code"))
@@ -65,7 +67,11 @@ class Storefront(Resource):
         if product is None or product["status"] != "published":
             raise not_found(f"Product with id: {request.path_params['id']} was not found")
         return JSONResponse(
-            {"product": shown(request, self.store, "product", product, _PRODUCT_FIELDS, self._pricing(request))}
+            {
+                "product": shown(
+                    request, self.store, "product", self._shown(product), _PRODUCT_FIELDS, self._pricing(request)
+                )
+            }
         )
 
     async def _list_regions(self, request: Request) -> Response:
@@ -73,7 +79,12 @@ class Storefront(Resource):
 
     def _published(self) -> list[Document]:
         """With a single sales channel Medusa does not filter by it."""
-        return [product for product in self.store.all("product") if product["status"] == "published"]
+        return [self._shown(product) for product in self.store.all("product") if product["status"] == "published"]
+
+    def _shown(self, product: Document) -> Document:
+        """Return the product without the categories that customers do not see."""
+        found = (self.store.get("category", one) for one in product["category_ids"])
+        return {**product, "category_ids": [one["id"] for one in found if one and is_shown(one)]}
 
     def _pricing(self, request: Request) -> Context:
         query = parse_query(request.url.query)

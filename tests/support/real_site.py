@@ -105,6 +105,12 @@ class RealSite:
         self._send("POST", "/api/method/frappe.client.rename_doc", json=body)
         self._made = [("Item", new) if made == ("Item", code) else made for made in self._made]
 
+    def rename_group(self, name: str, new: str) -> None:
+        """Rename an Item Group, as the desk does."""
+        body = {"doctype": "Item Group", "old_name": name, "new_name": new, "merge": 0}
+        self._send("POST", "/api/method/frappe.client.rename_doc", json=body)
+        self._made = [("Item Group", new) if made == ("Item Group", name) else made for made in self._made]
+
     def book(self, code: str, warehouse: str, quantity: float) -> None:
         """Submit a Stock Entry over the difference."""
         found = self.rows("Bin", item_code=code, warehouse=warehouse)

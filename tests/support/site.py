@@ -23,6 +23,12 @@ ITEM_LINKS = (
 )  # fmt: skip
 """Where ERPNext writes a renamed Item's new code."""
 
+GROUP_LINKS = (
+    ("Item Group", "parent_item_group"), ("Item", "item_group"), ("Website Item", "item_group"),
+    ("Website Item Group", "item_group"),
+)  # fmt: skip
+"""Where it writes a renamed Item Group's new name."""
+
 
 class Site(Protocol):
     """Documents of a site, as its staff make, change and look at them."""
@@ -61,6 +67,10 @@ class Site(Protocol):
 
     def rename_item(self, code: str, new: str) -> None:
         """Rename an Item: everything that links to it follows."""
+        ...
+
+    def rename_group(self, name: str, new: str) -> None:
+        """Rename an Item Group: what links to it follows, and a Comment tells of it."""
         ...
 
     def book(self, code: str, warehouse: str, quantity: float) -> None:
@@ -128,6 +138,16 @@ class EmbeddedSite(ErpStore):
         for doctype, column in ITEM_LINKS:
             for row in self.rows(doctype, **{column: code}):
                 self.set(doctype, row["name"], **{column: new})
+
+    def rename_group(self, name: str, new: str) -> None:
+        """Change the name in every row that has it."""
+        self.execute('UPDATE "tabItem Group" SET name = ?, item_group_name = ? WHERE name = ?', (new, new, name))
+        for doctype, column in GROUP_LINKS:
+            for row in self.rows(doctype, **{column: name}):
+                self.set(doctype, row["name"], **{column: new})
+        content = f"renamed from <strong>{name}</strong> to <strong>{new}</strong>"
+        told = {"comment_type": "Edit", "reference_doctype": "Item Group", "reference_name": new, "content": content}
+        self.insert("Comment", name=uuid4().hex[:10], creation=_now(), modified=_now(), **told)
 
     def book(self, code: str, warehouse: str, quantity: float) -> None:
         """Write the Bin."""

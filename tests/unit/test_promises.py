@@ -144,6 +144,10 @@ FIXES: Shown = {
             "run export_items_and_images_custom",
             "materialize medusa_collections",
         ),
+        "test_item_groups_that_are_no_tree_or_not_shown_are_told_until_they_are_put_right": (
+            "tick Show in Website",
+            "give one of them another parent_item_group",
+        ),
     },
     "sandbox/cli/test_setup.py": {
         "test_doctor_fix_makes_what_can_be_made_and_gives_the_user_the_role": (

@@ -52,6 +52,7 @@ class PlannedMedusa(ReadingMedusa):
             (re.compile(pattern), answer)
             for pattern, answer in (
                 (r"/admin/collections(?:/(\w+))?", self._collection),
+                (r"/admin/product-categories(?:/(\w+))?", self._category),
                 (r"/admin/products/batch", self._products),
                 (r"/admin/products/(\w+)/options/batch", self._options),
                 (r"/admin/products/(\w+)/variants", self._variant),
@@ -229,6 +230,13 @@ class PlannedMedusa(ReadingMedusa):
             return {"collection": self._change(identifier, body)}
         row = {"handle": None, "external_id": None, "metadata": None, **body}
         return {"collection": self._make("collections", "pcol", row)}
+
+    def _category(self, _method: str, body: Body, identifier: str | None) -> Row:
+        if identifier:
+            return {"product_category": self._change(identifier, body)}
+        # Where it is among its siblings is known only once they are there.
+        last = {"rank": len(self._made.get("product_categories", {})), "description": "", "parent_category_id": None}
+        return {"product_category": self._make("product_categories", "pcat", {**last, "metadata": None, **body})}
 
     def _products(self, _method: str, body: Body) -> Row:
         self._refuse_taken_keys(body.get("create") or ())

@@ -44,7 +44,7 @@ CHANGES_TAG = "erp_medusa_pipelines/changes"
 
 STATE_KEY = "changes"
 PRICES = task_named("sync_missing_prices_to_medusa")
-COLLECTIONS = "medusa_collections"
+COLLECTIONS, CATEGORIES = "medusa_collections", "medusa_categories"
 STOCK = task_named("update_webitem_stock")
 TASK_OF = {"Bin": STOCK, "Batch": STOCK, "Sales Order": STOCK, "Item Price": PRICES}
 """DocTypes of which so many rows changed that batches are started: the task that does them. Others: the export."""
@@ -252,7 +252,8 @@ class _Tick:
     def _collection_run(self) -> Iterator[dg.RunRequest]:
         if self.memory.groups:
             key = f"{self.memory.requested}/{COLLECTIONS}"
-            selection = [asset_key(COLLECTIONS)]
+            names = [COLLECTIONS, CATEGORIES] if self.settings.categories != "off" else [COLLECTIONS]
+            selection = [asset_key(name) for name in names]
             yield dg.RunRequest(job_name=EXPORT.name, asset_selection=selection, run_key=key, tags=run_tags(EXPORT))
 
     def _item_run(self, items: Mapping[str, Waiting]) -> Iterator[dg.RunRequest]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
@@ -95,12 +95,29 @@ def sync_collections(
     return ids
 
 
-def used_groups(erp: ErpNextClient, items: frozenset[str] = frozenset()) -> list[str]:
-    """Return the names of Item Groups that hold Website Items; with `items`, those that hold one of these."""
+def used_groups(
+    erp: ErpNextClient, items: frozenset[str] = frozenset(), *, filters: Filters = (), further: bool = False
+) -> list[str]:
+    """Return the names of Item Groups that hold Website Items; with `items`, those that hold one of these.
+
+    With `further` also those that Website Items are shown in besides their own.
+    """
     if items:
         used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")
     else:
-        used = erp.get_list("Website Item", ["item_group"], group_by="item_group", order_by="item_group asc")
+        used = erp.get_list(
+            "Website Item", ["item_group"], filters=filters, group_by="item_group", order_by="item_group asc"
+        )
+    if further:
+        of_items = [["parenttype", "=", "Website Item"]]
+        used += erp.get_list(
+            "Website Item Group",
+            ["item_group"],
+            filters=of_items,
+            parent="Website Item",
+            group_by="item_group",
+            order_by="item_group asc",
+        )
     return ByName((row["item_group"], row["item_group"]) for row in used if row["item_group"]).values()
 
 
@@ -114,7 +131,10 @@ class Plan:
 
 
 def plan(
-    groups: Sequence[Group], collections: Sequence[Mapping[str, Any]], existing_groups: frozenset[str] = frozenset()
+    groups: Sequence[Group],
+    collections: Sequence[Mapping[str, Any]],
+    existing_groups: frozenset[str] = frozenset(),
+    handle_of: Callable[[Group], str] = lambda group: group_handle(group["name"]),
 ) -> list[Plan]:
     """Match groups and collections before anything is written: no collection or handle goes to two groups.
 
@@ -122,7 +142,7 @@ def plan(
     group that has its id, else to the one with the same handle. The id proves nothing if the collection names another
     group that exists (`existing_groups`): the desk copies ids along with an Item Group.
     """
-    handles = {group["name"]: group_handle(group["name"]) for group in groups}
+    handles = {group["name"]: handle_of(group) for group in groups}
     owned = _owned(groups, collections, existing_groups, handles)
     taken = {collection["handle"] for collection in collections}
     next_number: dict[str, Iterator[int]] = defaultdict(lambda: count(2))

@@ -67,6 +67,7 @@ def medusa_values(product: Row, variant: Row) -> Values:
     return {
         **{field.name: parts[field.place][field.key] for field in compared if field.place in parts},
         **{field.name: metadata.get(field.key) for field in compared if field.place == "metadata"},
+        "categories": sorted(category["id"] for category in product.get("categories") or ()),
         "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
         # A link without a row has no key in Medusa's answers.
         "shipping_profile": (product.get("shipping_profile") or {}).get("id"),

@@ -35,9 +35,9 @@ FINGERPRINTED = frozenset(
 """Fields of a new product whose values follow from what the fingerprint covers."""
 
 
-def fingerprint_of(item: WebsiteItem, collection_id: str | None) -> str:
-    """Return a hash of everything that Medusa would be sent for the item."""
-    product, metadata, variant = shaped({**erp_values(item), "collection": collection_id})
+def fingerprint_of(item: WebsiteItem, filed: Values) -> str:
+    """Return a hash of everything that Medusa would be sent for the item. `filed`: collection and categories."""
+    product, metadata, variant = shaped({**erp_values(item), **filed})
     text = json.dumps(
         [{**product, "metadata": metadata}, variant], sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
@@ -62,25 +62,25 @@ class Placement:
     shipping_profile_id: str | None
 
 
-def values_of(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
+def values_of(item: WebsiteItem, filed: Values, placement: Placement, status: str) -> Values:
     """Return the value of every field of the item's product, but its pictures; None or "" where there is none."""
     return {
         **erp_values(item),
         "status": status,
-        "collection": collection_id,
+        **filed,
         "sales_channel": [placement.sales_channel_id],
         "shipping_profile": placement.shipping_profile_id or None,
     }
 
 
 def create_body(
-    item: WebsiteItem, collection_id: str | None, placement: Placement, notes: Mapping[str, Any], status: str
+    item: WebsiteItem, filed: Values, placement: Placement, notes: Mapping[str, Any], status: str
 ) -> dict[str, Any]:
     """Return the body of one product for POST /admin/products/batch, `create`, without prices, which have a task.
 
     `notes` is metadata that records what was sent.
     """
-    product, metadata, _ = shaped(values_of(item, collection_id, placement, status))
+    product, metadata, _ = shaped(values_of(item, filed, placement, status))
     return {
         **{key: value for key, value in product.items() if value is not None},
         "handle": handle(item),

@@ -48,9 +48,9 @@ class Comparison:
         return Comparison(left, self.kept, notes_without(self.notes, names))
 
 
-def told_values(item: WebsiteItem, collection_id: str | None, placement: Placement, status: str) -> Values:
+def told_values(item: WebsiteItem, filed: Values, placement: Placement, status: str) -> Values:
     """Return the ERP's values of the fields that have a policy. A link that it does not have clears nothing."""
-    values = values_of(item, collection_id, placement, status)
+    values = values_of(item, filed, placement, status)
     return {
         field.name: values[field.name]
         for field in FIELDS

@@ -13,10 +13,11 @@ from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, Tran
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.refusals import fields_of_values
-from erp_medusa_pipelines.product_fields import FIELD_POLICIES, SHOWN
+from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES, SHOWN
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values
+from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
@@ -35,7 +36,6 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
 from erp_medusa_pipelines.sync.engine.brake import Loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
-from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -107,9 +107,9 @@ class KeptDifference:
 
 @dataclass(kw_only=True)
 class ProductUpdates(WebsiteItemSync):
-    """One run of the updates for one batch. `collections` holds collection ids by Item Group name."""
+    """One run of the updates for one batch. `filing` holds the ids that products are filed under."""
 
-    collections: ByName[str]
+    filing: Filing
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
@@ -121,6 +121,10 @@ class ProductUpdates(WebsiteItemSync):
     _last: list[Update] = field(default_factory=list)
     """The last call, which has room for those in `hiding`."""
     _shown: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reader.with_groups = self.filing.categories is not None
 
     def run(self) -> SyncReport:
         """Update the batch, but for the last call, which `send_hiding` sends.
@@ -223,7 +227,8 @@ class ProductUpdates(WebsiteItemSync):
 
     def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return the products of these Website Items by their ids."""
-        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), SHOWN)
+        shown = f"{SHOWN},{CATEGORIES_SHOWN}" if self.filing.categories else SHOWN
+        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), shown)
         return {product["id"]: product for product in found}
 
     def _pairs(self, window: Sequence[WebsiteItem], products: Mapping[str, Row]) -> list[Pair]:
@@ -246,10 +251,11 @@ class ProductUpdates(WebsiteItemSync):
                 f"{item.not_for_sale}, but product {product['id']} sells other variants as well and was not made by the"
                 f" export: delete the variant with sku {item.item_code} in Medusa"
             )
-            self.withhold(item.name, fingerprint_of(item, None), reason, "status", lies=Lies.ELSEWHERE, kind="shared")
+            fingerprint = fingerprint_of(item, self.filing.of(item))
+            self.withhold(item.name, fingerprint, reason, "status", lies=Lies.ELSEWHERE, kind="shared")
 
     def _difference(self, item: WebsiteItem, product: Row, pictures: Row | None) -> Update:
-        fingerprint = fingerprint_of(item, self._collection(item))
+        fingerprint = fingerprint_of(item, self.filing.of(item))
         comparison = self._compare(item, product, fingerprint)
         for name, (erp, medusa) in comparison.kept.items():
             self.kept.append(KeptDifference(item.name, name, erp, medusa))
@@ -338,14 +344,13 @@ class ProductUpdates(WebsiteItemSync):
 
     def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
-        told = told_values(item, self._collection(item), self.placement, status)
+        told = told_values(item, self.filing.of(item), self.placement, status)
         variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
         current = medusa_values(product, variant)
+        if self.filing.categories:
+            told["categories"] = self.filing.categories.with_others(told["categories"], current["categories"])
         metadata = metadata_of(product)
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
-
-    def _collection(self, item: WebsiteItem) -> str | None:
-        return self.collections.find(item.row["item_group"] or "")
 
     def _send(self, group: Sequence[Update]) -> None:
         self.medusa.batch_products(update=[update.body for update in group], fields="id")

@@ -22,6 +22,7 @@ from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.adoption import Adopter, Binding
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
+from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     FINGERPRINTED,
     HASH_KEY,
@@ -38,7 +39,6 @@ from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSyn
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
-from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
@@ -80,10 +80,10 @@ def _may_be_adopted(candidate: Candidate, product: Mapping[str, Any]) -> bool:
 
 @dataclass(kw_only=True)
 class ProductExport(WebsiteItemSync):
-    """One run of the export for one batch. `collections` holds collection ids by Item Group name."""
+    """One run of the export for one batch. `filing` holds the ids that products are filed under."""
 
     writer: ErpNextWriter
-    collections: ByName[str]
+    filing: Filing
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
@@ -91,6 +91,7 @@ class ProductExport(WebsiteItemSync):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.reader.with_groups = self.filing.categories is not None
         self._adopter = Adopter(self.medusa, self.placement, self.options.chunk)
         self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
 
@@ -146,8 +147,8 @@ class ProductExport(WebsiteItemSync):
             self.report.count("not_for_sale")
             self.report.advance(1)
             return None
-        collection_id = self.collections.find(item.row["item_group"] or "")
-        fingerprint = fingerprint_of(item, collection_id)
+        filed = self.filing.of(item)
+        fingerprint = fingerprint_of(item, filed)
         if self.held(item.name, fingerprint):
             return None
         if not item.item_code:
@@ -155,8 +156,8 @@ class ProductExport(WebsiteItemSync):
             self.reject(item.name, fingerprint, reason, "item_code", lies=Lies.IN_THE_DOCUMENT)
             return None
         status = status_of(item, self.publish_when, is_live=False)
-        notes = sent_notes(item, told_values(item, collection_id, self.placement, status), fingerprint, self.policies)
-        return Candidate(item, create_body(item, collection_id, self.placement, notes, status), fingerprint)
+        notes = sent_notes(item, told_values(item, filed, self.placement, status), fingerprint, self.policies)
+        return Candidate(item, create_body(item, filed, self.placement, notes, status), fingerprint)
 
     # --- create -----------------------------------------------------------------------------------------------
 

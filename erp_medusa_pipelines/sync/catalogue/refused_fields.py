@@ -16,7 +16,8 @@ ALL = ""
 
 _VARIANT_FIELDS = {field.key: field.name for field in FIELDS if field.place == "variant" and field.policy}
 _OTHERS = {field.key: field.name for field in FIELDS if field.place != "variant" and field.policy}
-_MEDUSA_NAMES = {**_VARIANT_FIELDS, **_OTHERS, "sales_channel_id": "sales_channel"}
+_LINKED = {"sales_channel_id": "sales_channel", "product_category_id": "categories"}
+_MEDUSA_NAMES = {**_VARIANT_FIELDS, **_OTHERS, **_LINKED}
 """Names in the table by those of Medusa's refusals, which say less than a path: a title is the product's."""
 
 Changes = Mapping[str, Any]
@@ -58,5 +59,9 @@ def _by_value(reason: str, group: Sequence[Changes]) -> list[tuple[int, str, str
         (number, field, reason)
         for field, value in wanted
         for number, changes in enumerate(group)
-        if field in changes and (changes[field] == value or changes[field] == [value])
+        if field in changes and _is_or_has(changes[field], value)
     ]
+
+
+def _is_or_has(sent: Any, value: Any) -> bool:
+    return sent == value or (isinstance(sent, list) and value in sent)

@@ -4,7 +4,7 @@ Belongs here: reading from ERPNext in few requests. Does not belong here: how a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,8 @@ class WebsiteItem:
     """Whether there is a quantity of it: not of a service."""
     is_bundle: bool = False
     """Whether its Item is a Product Bundle."""
+    further_groups: tuple[str, ...] = ()
+    """Item Groups that it is shown in besides its own, where the reader was asked for them."""
 
     @property
     def name(self) -> str:
@@ -67,6 +69,8 @@ class WebsiteItemReader:
 
     def __init__(self, erp: ErpNextClient) -> None:
         self._erp = erp
+        self.with_groups = False
+        """Whether to read the further Item Groups too, in one more request."""
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
@@ -97,6 +101,7 @@ class WebsiteItemReader:
             parent=WEBSITE_ITEM,
         ):
             specifications[child["parent"]].append((str(child["label"] or ""), str(child["description"] or "")))
+        further = self._further_groups(rows)
         return [
             WebsiteItem(
                 row=row,
@@ -106,9 +111,24 @@ class WebsiteItemReader:
                 not_for_sale=for_sale.reason_against(row, today),
                 is_bundle=row["item_code"] in bundles,
                 is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
+                further_groups=tuple(further[row["name"]]),
             )
             for row in rows
         ]
+
+    def _further_groups(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for child in self._erp.rows_in(
+            "Website Item Group",
+            ["parent", "item_group"],
+            [row["name"] for row in rows] if self.with_groups else (),
+            key="parent",
+            filters=[["parenttype", "=", WEBSITE_ITEM]],
+            order_by="parent asc, idx asc",
+            parent=WEBSITE_ITEM,
+        ):
+            found[child["parent"]].append(str(child["item_group"] or ""))
+        return found
 
     @cached_property
     def _country_codes(self) -> ByName[str]:

@@ -15,6 +15,7 @@ These ask:
     sale, deleted or orphaned; those that leave a
     sales channel, or are sold from stock only;
     their last picture, description, subtitle
+    categories of Item Groups that are gone          categories   MISSING_PRODUCTS_PERCENT   allow_hiding
     ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
     rows of Product Collection, of a category        -           half of them               allow_empty
     rows of Expiring Items before their day          clearance   three quarters            allow_empty
@@ -144,7 +145,7 @@ class Before(NamedTuple):
     shop: int
 
 
-GUARDS = ("prices", "stock", "shown", "missing")
+GUARDS = ("prices", "stock", "shown", "missing", "categories")
 """Names of those that remember."""
 
 MOST_BATCHES = 256

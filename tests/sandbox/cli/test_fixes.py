@@ -78,3 +78,29 @@ def test_each_fix_clears_its_finding(
     assert [row for row in left if (row["area"], row["name"]) in fixes] == []
     (row,) = erp.store.rows("Item Price", name=price)
     assert not row["medusa_id"]
+
+
+def test_item_groups_that_are_no_tree_or_not_shown_are_told_until_they_are_put_right(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("CATEGORIES", "website")
+    catalogue = Catalogue(erp.store)
+    above = catalogue.group("Gloves")
+    below = catalogue.group("Nitrile", parent=above)
+
+    def found() -> tuple[str, str, str]:
+        row = erp_medusa("doctor").finding("Medusa shop", "categories")
+        return row["level"], row["found"], row["fix"]
+
+    level, said, fix = found()
+    assert (level, said) == ("warn", "CATEGORIES=website, and no Item Group is meant by that")
+    assert "tick Show in Website" in fix
+    for group in (above, below):
+        erp.store.set("Item Group", group, show_in_website=1)
+    assert found()[0] == "ok"
+    erp.store.set("Item Group", above, parent_item_group=below)
+    level, said, fix = found()
+    assert (level, said.startswith("2 Item Groups lie below themselves")) == ("warn", True)
+    assert "give one of them another parent_item_group" in fix
+    erp.store.set("Item Group", above, parent_item_group=catalogue.root)
+    assert found() == ("ok", "2 of 3 Item Groups", "")

@@ -79,6 +79,25 @@ def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
     assert unlike(again, runner.job(EXPORT, "batch_0")) == []
 
 
+def test_categories_are_planned_by_their_names_before_they_are_switched_on(
+    shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    name = shop.item()
+    assert runner.job(EXPORT, "batch_0").success
+    group = shop.catalogue.row(name)["item_group"]
+    erp.store.set("Item Group", group, show_in_website=1)
+    medusa.faults.forget_requests()
+    shop_env.setenv("CATEGORIES", "website")
+    planned = plan(runner)
+    assert medusa_writes(medusa) == []
+    made = {row.field: row.new for row in planned.rows if row.kind == "product category"}
+    assert (made["name"], made["is_active"]) == (group, "true")
+    moved = [(row.document, row.old, row.new) for row in planned.rows if row.field == "categories"]
+    assert moved == [(name, "[]", f'["{group}"]')]
+    assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
+    assert plan(runner).rows == []
+
+
 def test_a_first_night_that_publishes_what_is_complete_can_be_planned(
     shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from tests.sandbox.servers.medusa_steps import (
     a_product_deleted_again,
     a_product_with_two_variants,
     a_product_without_prices,
+    a_tree_of_categories,
     known_from_the_start,
     many_collections,
     prices_for_the_store,
@@ -20,6 +21,7 @@ from tests.sandbox.servers.medusa_steps import (
     the_base_price_by_its_id,
     the_catalogue,
     the_draft_list_becomes_active,
+    the_same_after_it_was_moved_to_the_root,
 )
 
 SCENARIO: list[str | Callable[[Replay], None]] = [
@@ -370,5 +372,26 @@ SCENARIO: list[str | Callable[[Replay], None]] = [
         "customer_groups_filter_name",
         "customers_filter_email",
         "customers_by_group",
+    ],
+    a_tree_of_categories,
+    *[
+        "categories_create_batch_route",
+        "categories_delete_with_children",
+        "categories_rank_change",
+        "categories_move",
+        "categories_update_inactive",
+        "category_products_add",
+        "category_products_add_again",
+        "category_products_add_unknown",
+        "category_products_remove_not_in",
+        "products_batch_update_categories",
+        "products_batch_update_categories_empty",
+        "categories_move_to_root",
+    ],
+    the_same_after_it_was_moved_to_the_root,
+    *[
+        "categories_move_after_root",
+        "categories_create_default_is_active",
+        "categories_delete_leaf",
     ],
 ]

@@ -14,6 +14,7 @@ from tests.sandbox.servers.medusa_replay import Replay
 RETAIL = "plist_01M80BME0A1S8BXKKPJJPSE03B"
 COLLECTION = "pcol_01M80B8242A8Y9T22WKSCG17YM"
 CHANNEL = "sc_01M80AZ0ZZK6YNMMAV3Q7Z250F"
+BOOKS, KIDS = "pcat_01M85QGBA5K18WDJ0ZAF30GB47", "pcat_01M85QGBC1P33BDTH477FA5YMR"
 
 
 def known_from_the_start(replay: Replay) -> None:
@@ -206,3 +207,26 @@ def a_customer_with_an_account(replay: Replay) -> None:
     headers["authorization"] = f"Bearer {token}"
     made = requests.post(f"{replay.url}/store/customers", json={"email": email}, headers=headers, timeout=10).json()
     replay.ids["cus_01M85QM7Z127PATP6CXCK0GWVY"] = made["customer"]["id"]
+
+
+def a_tree_of_categories(replay: Replay) -> None:
+    """Books above Kids, with Comics, and Novels; beside it Toys: all that there is."""
+    for category in reversed(replay.store.all("category")):
+        assert replay.send("DELETE", f"/admin/product-categories/{category['id']}").status_code == 200
+
+    def made(recorded: str, name: str, parent: str | None = None) -> None:
+        above = {"parent_category_id": replay.ids[parent]} if parent else {}
+        answer = replay.made("/admin/product-categories", {"name": name, "is_active": True, **above})
+        replay.ids[recorded] = answer["product_category"]["id"]
+
+    made(BOOKS, "Books")
+    made(KIDS, "Kids", BOOKS)
+    made("pcat_01M85QGBDQK4QSAW5VEX41QVSB", "Comics", KIDS)
+    made("pcat_01M85QGBFH1AEAKDERY98XGGNT", "Novels", BOOKS)
+    made("pcat_01M85QGBH7AREAW1BDESR0G2B1", "Toys")
+    replay.ids["prod_01M85QGCFN4VXEJ2NWVT2B6ME1"] = replay.store.all("product")[0]["id"]
+
+
+def the_same_after_it_was_moved_to_the_root(replay: Replay) -> None:
+    replay.ids["pcat_01M85QJ40DVPMVB778ZDB7VDS4"] = replay.ids[KIDS]
+    replay.ids["pcat_01M85QJ446WDY6ZBGCW135PS77"] = replay.ids[BOOKS]

@@ -47,6 +47,10 @@ BUDGET = {
     "delete": Cost(18, 1),
     "collections": Cost(9, 1),
     "collections again": Cost(6, 0),
+    "categories": Cost(12, 1),
+    "categories again": Cost(8, 0),
+    "into categories": Cost(26, 1),
+    "in categories": Cost(24, 0),
     "pictures": Cost(12, 3),
     "best sellers": Cost(26, 1),
     "clearance": Cost(16, 2),
@@ -54,7 +58,7 @@ BUDGET = {
 """The most for up to 100 documents. Each further hundred may write as much, and costs HUNDRED requests more."""
 
 HUNDRED = 10
-EACH = {"collections": Cost(1, 1), "pictures": Cost(2, 1)}
+EACH = {"collections": Cost(1, 1), "categories": Cost(1, 1), "pictures": Cost(2, 1)}
 """What each document costs by itself, where the servers offer nothing else."""
 
 
@@ -172,6 +176,23 @@ def test_what_has_no_batch_route_costs_no_more_than_itself(
     meter.run("create", "medusa_products")
     meter.each(meter.shop.photos.add)
     meter.run("pictures", "medusa_images")
+    assert too_dear(meter.costs, number) == {}
+
+
+@pytest.mark.parametrize("number", SIZES)
+def test_categories_cost_a_call_each_and_products_go_into_them_in_chunks(
+    number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    meter = Meter(Shop(erp, medusa, runner), erp, runner, 0)
+    shown = [meter.catalogue.group(f"Group {each}", show_in_website=1) for each in range(number)]
+    meter.names = [meter.catalogue.item(group) for group in shown]
+    meter.run("collections", "medusa_collections")
+    meter.run("create", "medusa_products")
+    shop_env.setenv("CATEGORIES", "website")
+    meter.run("categories", "medusa_categories")
+    meter.run("categories again", "medusa_categories")
+    meter.run("into categories", *CHANGES)
+    meter.run("in categories", *CHANGES)
     assert too_dear(meter.costs, number) == {}
 
 

@@ -11,7 +11,7 @@ from erp_medusa_pipelines.orchestration.jobs import run_tags
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, last_own_asset, owner_task
 
-EXPORT = "medusa_collections medusa_products medusa_images medusa_product_updates"
+EXPORT = "medusa_collections medusa_categories medusa_products medusa_images medusa_product_updates"
 
 # job: cron line, queue, seconds, execution limit, runs per tick, assets
 CRONTAB = {

@@ -12,10 +12,11 @@ from erp_medusa_pipelines.sync.catalogue.fields import Shape, shaped
 from erp_medusa_pipelines.sync.catalogue.product_bodies import create_body, fingerprint_of
 from erp_medusa_pipelines.sync.catalogue.product_changes import update_body
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from tests.unit.sync.catalogue.test_product_bodies import PLACEMENT, item
+from tests.unit.sync.catalogue.test_product_bodies import FILED, PLACEMENT, item
 from tests.unit.sync.catalogue.test_product_changes import compared, product_of
 
 TASKS = Path(__file__).parents[4] / "docs" / "tasks.md"
+IN_CATEGORIES = {**FILED, "categories": ["pcat_1"]}
 WITHOUT_POLICY = {"external_id", IMAGE_KEY}
 """The product's identity, and a note of the export: nobody is asked what becomes of them."""
 
@@ -41,27 +42,31 @@ def test_a_field_is_read_from_erpnext_and_asked_of_medusa(field: ProductField) -
 
 @each_sent
 def test_a_field_is_sent_with_a_new_product(field: ProductField) -> None:
-    assert part_of(create_body(full(), "pcol_1", PLACEMENT, {}, "published"), field).get(field.key) not in (None, "")
+    assert part_of(create_body(full(), IN_CATEGORIES, PLACEMENT, {}, "published"), field).get(field.key) not in (
+        None,
+        "",
+    )
 
 
 @each_sent
 def test_a_field_counts_for_the_fingerprint_and_a_setting_does_not(
     field: ProductField, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fingerprint_of(full(), "pcol_1")
+    whole = fingerprint_of(full(), IN_CATEGORIES)
 
     def without(values: dict[str, Any]) -> Shape:
         return shaped({name: value for name, value in values.items() if name != field.name})
 
     monkeypatch.setattr(product_bodies, "shaped", without)
-    assert (fingerprint_of(full(), "pcol_1") == whole) == (field.place == "link")
+    of_run = field.place == "link" and field.name not in IN_CATEGORIES
+    assert (fingerprint_of(full(), IN_CATEGORIES) == whole) == of_run
 
 
 @each_sent
 def test_a_field_that_differs_in_medusa_is_sent_again(field: ProductField) -> None:
-    edited = product_of(full())
+    edited = product_of(full(), IN_CATEGORIES)
     part_of(edited, field)[field.asked.partition(".")[0] if field.place == "link" else field.key] = []
-    found = compared(full(), edited, force=True)
+    found = compared(full(), edited, force=True, filed=IN_CATEGORIES)
     assert set(found.changes) == ({field.name} if field.policy else set())
     assert not field.policy or field.key in part_of(update_body(edited, "variant_1", found), field)
 
@@ -83,5 +88,5 @@ def test_there_is_no_way_to_make_a_value_that_no_field_needs() -> None:
 
 def test_an_upgrade_finds_its_products_unchanged() -> None:
     """A new field, or another value of one, has every product compared anew and its notes written once."""
-    assert fingerprint_of(item(), "pcol_1") == "f702aea17e5fb788ecc86697258e2c14"
-    assert fingerprint_of(full(), "pcol_1") == "5ea08be01049f54519fa734b9203947f"
+    assert fingerprint_of(item(), FILED) == "f702aea17e5fb788ecc86697258e2c14"
+    assert fingerprint_of(full(), FILED) == "5ea08be01049f54519fa734b9203947f"

@@ -20,6 +20,8 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
 )
 from erp_medusa_pipelines.sync.catalogue.website_items import FIELDS, WebsiteItem
 
+FILED: dict[str, Any] = {"collection": "pcol_1"}
+"""What every item is filed under in a shop without categories."""
 PLACEMENT = Placement("sc_1", "sp_1")
 
 
@@ -44,8 +46,8 @@ def item(
 
 
 def test_a_new_product_says_everything_and_has_one_variant() -> None:
-    fingerprint = fingerprint_of(item(barcode="629"), "pcol_1")
-    assert create_body(item(barcode="629"), "pcol_1", PLACEMENT, {HASH_KEY: fingerprint}, "published") == {
+    fingerprint = fingerprint_of(item(barcode="629"), FILED)
+    assert create_body(item(barcode="629"), FILED, PLACEMENT, {HASH_KEY: fingerprint}, "published") == {
         "title": "Syringe قفاز",
         "subtitle": "Short",
         "description": "Long & clear",
@@ -85,7 +87,7 @@ def test_what_is_empty_is_left_out_of_a_new_product() -> None:
         country=None, short_description=None, web_long_description="", brand=None, stock_uom=None, ranking=None,
         web_item_name=None, specifications=(),
     )  # fmt: skip
-    created = create_body(bare, None, Placement("sc_1", None), {HASH_KEY: "m"}, "draft")
+    created = create_body(bare, {"collection": None}, Placement("sc_1", None), {HASH_KEY: "m"}, "draft")
     assert created["title"] == "ITM/1"
     assert created["metadata"] == {"item_code": "ITM/1", "ranking": 0, HASH_KEY: "m"}
     for key in ("subtitle", "description", "collection_id", "origin_country", "shipping_profile_id"):
@@ -98,7 +100,9 @@ def test_an_unpublished_item_is_a_draft() -> None:
 
 
 def test_a_private_image_is_marked_and_its_path_not_told() -> None:
-    body = create_body(item(website_image="/private/files/offer.png"), None, PLACEMENT, {HASH_KEY: "m"}, "draft")
+    body = create_body(
+        item(website_image="/private/files/offer.png"), {"collection": None}, PLACEMENT, {HASH_KEY: "m"}, "draft"
+    )
     assert len(body["metadata"][IMAGE_KEY]) == 8
     assert "offer" not in str(body)
 
@@ -119,13 +123,13 @@ def test_a_variant_may_take_an_inventory_item_over() -> None:
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_the_fingerprint_changes_with_what_is_told(change: dict[str, Any]) -> None:
-    assert fingerprint_of(item(**change), "pcol_1") != fingerprint_of(item(), "pcol_1")
-    assert fingerprint_of(item(), "pcol_2") != fingerprint_of(item(), "pcol_1")
+    assert fingerprint_of(item(**change), FILED) != fingerprint_of(item(), FILED)
+    assert fingerprint_of(item(), {"collection": "pcol_2"}) != fingerprint_of(item(), FILED)
 
 
 def test_the_fingerprint_does_not_change_with_what_is_not_told() -> None:
     saved = item(modified="2030-01-01 00:00:00", medusa_id="prod_9", medusa_variant_id="variant_9")
-    assert fingerprint_of(saved, "pcol_1") == fingerprint_of(item(), "pcol_1")
+    assert fingerprint_of(saved, FILED) == fingerprint_of(item(), FILED)
 
 
 @pytest.mark.parametrize(

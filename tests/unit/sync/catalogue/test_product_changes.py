@@ -16,19 +16,19 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from tests.unit.sync.catalogue.test_product_bodies import item
+from tests.unit.sync.catalogue.test_product_bodies import FILED, item
 
 PLACEMENT = Placement("sc_1", "sp_1")
 
 
-def told(of: WebsiteItem) -> dict[str, Any]:
-    return told_values(of, "pcol_1", PLACEMENT, "published")
+def told(of: WebsiteItem, filed: dict[str, Any] = FILED) -> dict[str, Any]:
+    return told_values(of, filed, PLACEMENT, "published")
 
 
-def product_of(of: WebsiteItem, fingerprint: str = "f") -> dict[str, Any]:
+def product_of(of: WebsiteItem, filed: dict[str, Any] = FILED, fingerprint: str = "f") -> dict[str, Any]:
     """What Medusa answers after the item was created."""
-    notes = sent_notes(of, told(of), fingerprint, FIELD_POLICIES)
-    body = create_body(of, "pcol_1", PLACEMENT, notes, "published")
+    notes = sent_notes(of, told(of, filed), fingerprint, FIELD_POLICIES)
+    body = create_body(of, filed, PLACEMENT, notes, "published")
     variant = {key: value for key, value in body["variants"][0].items() if key not in ("options", "prices")}
     return {
         **unsaid("product"), **body, "id": "prod_1",
@@ -37,11 +37,17 @@ def product_of(of: WebsiteItem, fingerprint: str = "f") -> dict[str, Any]:
 
 
 def compared(
-    of: WebsiteItem, product: dict[str, Any], fingerprint: str = "f", *, force: bool = False, **policies: FieldPolicy
+    of: WebsiteItem,
+    product: dict[str, Any],
+    fingerprint: str = "f",
+    *,
+    force: bool = False,
+    filed: dict[str, Any] = FILED,
+    **policies: FieldPolicy,
 ) -> Comparison:
     current = medusa_values(product, product["variants"][0])
     chosen: dict[str, FieldPolicy] = {**FIELD_POLICIES, **policies}
-    return compare(of, told(of), current, product["metadata"], fingerprint, chosen, force=force)
+    return compare(of, told(of, filed), current, product["metadata"], fingerprint, chosen, force=force)
 
 
 def test_a_product_that_was_just_made_differs_in_nothing() -> None:
@@ -101,7 +107,7 @@ def test_identity_and_state_are_the_erps() -> None:
 
 
 def test_what_the_erp_does_not_know_takes_nothing_away() -> None:
-    values = told_values(item(), None, Placement("sc_1", None), "published")
+    values = told_values(item(), {"collection": None}, Placement("sc_1", None), "published")
     assert not {"collection", "shipping_profile"} & set(values)
 
 

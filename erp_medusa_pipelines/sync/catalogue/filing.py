@@ -1,0 +1,77 @@
+"""Where an item's product is filed in Medusa: its collection, and its categories where the shop has them.
+
+Belongs here: the ids for one item. Making collections and categories is theirs (collections.py, categories.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metadata_of
+from erp_medusa_pipelines.setting_types import CategoriesOf
+from erp_medusa_pipelines.sync.catalogue.categories import GROUP_KEY, is_ours
+from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, collection_ids
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryIds:
+    """The shop's categories: ids of those that are shown, by Item Group; `ours` has the hidden ones as well."""
+
+    shown: ByName[str]
+    ours: frozenset[str]
+    parents: ByName[str]
+    """The group above each Item Group."""
+
+    def of(self, groups: Iterable[str]) -> list[str]:
+        """Return the categories of these Item Groups, sorted; of one that has none, that of the nearest above."""
+        return sorted({found for name in groups if (found := self._nearest(name))})
+
+    def with_others(self, wanted: Iterable[str], current: Iterable[str]) -> list[str]:
+        """Return the wanted ones and, of those that a product is in, what somebody else made."""
+        return sorted({*wanted, *(one for one in current if one not in self.ours)})
+
+    def _nearest(self, group: str) -> str | None:
+        passed: set[str] = set()
+        while group and folded(group) not in passed:
+            if found := self.shown.find(group):
+                return found
+            passed.add(folded(group))
+            group = self.parents.find(group) or ""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """Collections, and categories if the shop has them."""
+
+    collections: ByName[str] = field(default_factory=ByName[str])
+    categories: CategoryIds | None = None
+
+    def of(self, item: WebsiteItem) -> dict[str, Any]:
+        """Return the values of the item's fields `collection` and, where there are any, `categories`."""
+        group = item.row["item_group"] or ""
+        filed: dict[str, Any] = {"collection": self.collections.find(group)}
+        if self.categories:
+            filed["categories"] = self.categories.of([group, *item.further_groups])
+        return filed
+
+
+def read_filing(erp: ErpNextClient, medusa: MedusaClient, which: CategoriesOf) -> Filing:
+    """Read the ids that products are filed under. Without categories in one request, else in three, once a run."""
+    if which == "off":
+        return Filing(collection_ids(erp))
+    return Filing(collection_ids(erp), _category_ids(erp, medusa))
+
+
+def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:
+    found = medusa.http.once(CATEGORIES, medusa.categories)
+    parents = erp.http.once("parents of Item Groups", lambda: list(erp.rows(DOCTYPE, ["name", "parent_item_group"])))
+    ours: list[Mapping[str, Any]] = [one for one in found if is_ours(one)]
+    return CategoryIds(
+        ByName((metadata_of(one)[GROUP_KEY], one["id"]) for one in ours if one["is_active"]),
+        frozenset(one["id"] for one in ours),
+        ByName((row["name"], row["parent_item_group"] or "") for row in parents),
+    )

@@ -1,0 +1,10 @@
+"""Categories of Item Groups, against the embedded Medusa."""
+
+from tests.suites.categories import CategoriesSuite, on, shop
+from tests.suites.export import catalogue
+
+__all__ = ["TestCategories", "catalogue", "on", "shop"]
+
+
+class TestCategories(CategoriesSuite):
+    pass
