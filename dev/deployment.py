@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import psutil
 import requests
@@ -266,6 +267,23 @@ class Deployment:
         """Add a fault to the embedded ERPNext."""
         requests.post(f"{self.shop.erpnext_url}/__sandbox__/faults", json=fault, timeout=10).raise_for_status()
 
+    def save_in_erpnext(self, doctype: str, name: str, **values: Any) -> None:
+        """Save some fields of a document, as staff do."""
+        headers = {"Authorization": f"token {self.shop.erpnext_api_key}:{self.shop.erpnext_api_secret}"}
+        url = f"{self.shop.erpnext_url}/api/resource/{quote(doctype)}/{quote(name)}"
+        requests.put(url, json=values, headers=headers, timeout=30).raise_for_status()
+
+    def store(self, path: str) -> Any:
+        """Ask the Store API, as a customer's browser does."""
+        headers = {"x-publishable-api-key": self.shop.medusa_publishable_key}
+        answer = requests.get(self.shop.medusa_url + path, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def asked_of_medusa(self) -> list[dict[str, str]]:
+        """Requests that the embedded Medusa has seen, {method, path, ...}."""
+        return requests.get(f"{self.shop.medusa_url}/__sandbox__/requests", timeout=10).json()
+
     def heal(self) -> None:
         """Remove all faults."""
         for url in (self.shop.medusa_url, self.shop.erpnext_url):
@@ -416,12 +434,14 @@ def deployed(
     /,
     *,
     postgres_url: str | None = None,
+    logs_in: bool = False,
     **settings: str,
 ) -> Iterator[Deployment]:
     """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.
 
     Addresses, keys and settings stand in `.env`, as with anybody's own servers; with `shop_by_address` in the
-    environment as well, for processes that are started elsewhere.
+    environment as well, for processes that are started elsewhere. With `logs_in` no key of Medusa's is right, and an
+    admin's log-in is.
     """
     shutil.copy(
         instance_file or ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml"), home / "dagster.yaml"
@@ -440,6 +460,8 @@ def deployed(
     with ExitStack() as stack:
         shop = sandbox.ensure_running(home / "sandbox")
         stack.callback(sandbox.stop, home / "sandbox")
+        if logs_in:
+            settings |= {"MEDUSA_API_KEY": "sk_not_the_key", **shop.log_in()}
         if shop_by_address:
             environment |= {**addresses(shop), **settings}
         deployment = Deployment(

@@ -61,6 +61,8 @@ class SandboxAddress:
     medusa_url: str
     medusa_api_key: str
     medusa_publishable_key: str
+    medusa_admin_email: str
+    medusa_admin_password: str
     pid: int
 
     def __repr__(self) -> str:
@@ -70,8 +72,16 @@ class SandboxAddress:
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that point the project at this sandbox."""
-        return {key.upper(): str(value) for key, value in asdict(self).items() if key != "pid"}
+        """Return the settings that point the project at this sandbox, by its keys."""
+        return {
+            key.upper(): str(value)
+            for key, value in asdict(self).items()
+            if key != "pid" and not key.startswith("medusa_admin")
+        }
+
+    def log_in(self) -> dict[str, str]:
+        """Return the settings by which the project logs in at Medusa instead of sending the key."""
+        return {"MEDUSA_ADMIN_EMAIL": self.medusa_admin_email, "MEDUSA_ADMIN_PASSWORD": self.medusa_admin_password}
 
 
 # -- in this process --------------------------------------------------------------------------------------------
@@ -248,6 +258,7 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     from erp_medusa_sandbox.erpnext import app as erpnext
     from erp_medusa_sandbox.erpnext.store import ErpStore
     from erp_medusa_sandbox.medusa import app as medusa
+    from erp_medusa_sandbox.medusa.login import Admin
     from erp_medusa_sandbox.medusa.plugin import PluginOptions
     from erp_medusa_sandbox.medusa.store import MedusaStore
     from erp_medusa_sandbox.shop import seed as shop
@@ -263,7 +274,8 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     medusa_store = MedusaStore(state_dir / "medusa.sqlite")
     medusa_store.publishable_key = keys["medusa_publishable_key"]
     erp_app = erpnext.create_app(erp_store, api_key=keys["erpnext_api_key"], api_secret=keys["erpnext_api_secret"])
-    medusa_app = medusa.create_app(medusa_store, api_key=keys["medusa_api_key"], plugin=PluginOptions())
+    admin = Admin(keys["medusa_admin_email"], keys["medusa_admin_password"])
+    medusa_app = medusa.create_app(medusa_store, api_key=keys["medusa_api_key"], admin=admin, plugin=PluginOptions())
     return FaultInjector(erp_app, name="erpnext"), FaultInjector(medusa_app, name="medusa")
 
 
@@ -336,15 +348,19 @@ def _health_pid(url: str) -> int | None:
 
 
 def _keys(state_dir: Path) -> dict[str, str]:
+    """Return the keys of this folder; what an earlier version of the sandbox did not have is added."""
     path = state_dir / "keys.json"
-    if not path.exists():
-        keys = {
-            "erpnext_api_key": secrets.token_hex(8),
-            "erpnext_api_secret": secrets.token_hex(8),
-            "medusa_api_key": f"sk_{secrets.token_hex(32)}",
-            "medusa_publishable_key": f"pk_{secrets.token_hex(32)}",
-        }
-        _write_private(path, keys)
+    new = {
+        "erpnext_api_key": secrets.token_hex(8),
+        "erpnext_api_secret": secrets.token_hex(8),
+        "medusa_api_key": f"sk_{secrets.token_hex(32)}",
+        "medusa_publishable_key": f"pk_{secrets.token_hex(32)}",
+        "medusa_admin_email": "admin@sandbox.example",
+        "medusa_admin_password": secrets.token_hex(16),
+    }
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    if not new.keys() <= stored.keys():
+        _write_private(path, {**new, **stored})
     return json.loads(path.read_text())
 
 

@@ -5,20 +5,41 @@ Item, those of its variants (which fall back to it), and the bundles that it is 
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.changes.watched import COMMENT, DELETED, ITEM_GROUP, PRICE_LIST, WATCHED, Part
+from erp_medusa_pipelines.sync.engine.names import folded, same_name
 from erp_medusa_pipelines.sync.shop.bundles import BUNDLE
 
 Row = Mapping[str, Any]
-Parts = dict[str, set[Part]]
 
 CODE_FIELDS = {"Item": "name", "Item Price": "item_code", "Bin": "item_code", "Batch": "item", BUNDLE: "new_item_code"}
 """DocTypes whose rows name an Item."""
+
+
+class _Concerned:
+    """Parts by the name of a document, under each spelling that the database takes for the same name."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._parts: dict[str, set[Part]] = {}
+
+    def add(self, name: object, parts: Iterable[Part]) -> None:
+        """Add parts of a document; a link that is empty, or no text, names none."""
+        if isinstance(name, str) and name:
+            self._names.setdefault(folded(name), name)
+            self._parts.setdefault(folded(name), set()).update(parts)
+
+    def of(self, name: str | None) -> frozenset[Part]:
+        """Return the parts of a document."""
+        return frozenset(self._parts.get(folded(name or ""), ()))
+
+    def names(self, parts: Collection[Part] = tuple(Part)) -> list[str]:
+        """Return the documents of which one of these parts is concerned, sorted, each in one spelling."""
+        return sorted(name for key, name in self._names.items() if self._parts[key].intersection(parts))
 
 
 def concerned_items(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]]) -> dict[str, frozenset[Part]]:
@@ -28,27 +49,26 @@ def concerned_items(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]]) -> di
     Raises ApiError.
     """
     part_of = {watched.doctype: watched.part for watched in WATCHED}
-    names: Parts = defaultdict(set)
-    codes: Parts = defaultdict(set)
+    names, codes = _Concerned(), _Concerned()
     for doctype, field in CODE_FIELDS.items():
         for row in rows.get(doctype, ()):
-            codes[row[field] or ""] |= _only(part_of[doctype])
+            codes.add(row[field], _only(part_of[doctype]))
     for row in rows.get(WEBSITE_ITEM, ()):
-        names[row["name"]].add(Part.ITEM)
+        names.add(row["name"], [Part.ITEM])
     for row in rows.get("File", ()):
-        of = names if row["attached_to_doctype"] == WEBSITE_ITEM else codes
-        of[row["attached_to_name"] or ""].add(Part.PICTURES)
+        of = names if same_name(row["attached_to_doctype"], WEBSITE_ITEM) else codes
+        of.add(row["attached_to_name"], [Part.PICTURES])
     for row in rows.get(COMMENT, ()):
-        codes[row["reference_name"] or ""].add(Part.ITEM)
+        codes.add(row["reference_name"], [Part.ITEM])
     for code in _ordered(erp, [row["name"] for row in rows.get("Sales Order", ())]):
-        codes[code].add(Part.STOCK)
+        codes.add(code, [Part.STOCK])
     deleted = _deleted(erp, rows.get(DELETED, ()), codes)
     _add_variants(erp, codes)
     _add_bundles(erp, codes)
     found = _website_items(erp, names, codes)
     for name in deleted:
-        found[name].add(Part.ITEM)
-    return {name: frozenset(parts) for name, parts in found.items()}
+        found[name] = found.get(name, frozenset()) | {Part.ITEM}
+    return found
 
 
 def groups_changed(rows: Mapping[str, Sequence[Row]]) -> bool:
@@ -58,7 +78,7 @@ def groups_changed(rows: Mapping[str, Sequence[Row]]) -> bool:
 
 def price_list_changed(rows: Mapping[str, Sequence[Row]], price_list: str) -> bool:
     """Return whether the Price List of the shop was saved."""
-    return any(row["name"] == price_list for row in rows.get(PRICE_LIST, ()))
+    return any(same_name(row["name"], price_list) for row in rows.get(PRICE_LIST, ()))
 
 
 def _only(part: Part | None) -> set[Part]:
@@ -74,17 +94,17 @@ def _ordered(erp: ErpNextClient, orders: Sequence[str]) -> set[str]:
     return {row["item_code"] for row in lines if row["item_code"]}
 
 
-def _deleted(erp: ErpNextClient, records: Sequence[Row], codes: Parts) -> list[str]:
+def _deleted(erp: ErpNextClient, records: Sequence[Row], codes: _Concerned) -> list[str]:
     """Return the Website Items that were deleted; note the Items of other documents in `codes`."""
     items = [row["deleted_name"] for row in records if row["deleted_doctype"] == WEBSITE_ITEM]
     for row in records:
         if row["deleted_doctype"] == "Item":
-            codes[row["deleted_name"]].add(Part.ITEM)
+            codes.add(row["deleted_name"], [Part.ITEM])
     fields = {"Item Price": ("item_code", Part.PRICES), BUNDLE: ("new_item_code", Part.ITEM)}
     wanted = {row["name"]: row["deleted_doctype"] for row in records if row["deleted_doctype"] in fields}
     for row in erp.rows_in(DELETED, ["name", "data"], wanted):
         field, part = fields[wanted[row["name"]]]
-        codes[_field_of(row["data"], field)].add(part)
+        codes.add(_field_of(row["data"], field), [part])
     return items
 
 
@@ -96,47 +116,37 @@ def _field_of(data: str | None, field: str) -> str:
         return ""
 
 
-def _add_variants(erp: ErpNextClient, codes: Parts) -> None:
+def _add_variants(erp: ErpNextClient, codes: _Concerned) -> None:
     """Add the variants of templates among these Items."""
-    for row in erp.rows_in("Item", ["name", "variant_of"], _named(codes), key="variant_of"):
-        codes[row["name"]] |= codes[row["variant_of"]]
+    for row in erp.rows_in("Item", ["name", "variant_of"], codes.names(), key="variant_of"):
+        codes.add(row["name"], codes.of(row["variant_of"]))
 
 
-def _add_bundles(erp: ErpNextClient, codes: Parts) -> None:
+def _add_bundles(erp: ErpNextClient, codes: _Concerned) -> None:
     """Add the bundles that have one of these Items as a part: how many there are depends on it."""
-    parts = [code for code in _named(codes) if codes[code] & {Part.ITEM, Part.STOCK}]
     rows = erp.rows_in(
         "Product Bundle Item",
         ["parent", "item_code"],
-        parts,
+        codes.names([Part.ITEM, Part.STOCK]),
         key="item_code",
         order_by="parent asc, item_code asc",
         parent=BUNDLE,
     )
     for row in erp.rows_in(BUNDLE, ["new_item_code"], {row["parent"] for row in rows}):
-        codes[row["new_item_code"]].add(Part.STOCK)
+        codes.add(row["new_item_code"], [Part.STOCK])
 
 
-def _website_items(erp: ErpNextClient, names: Parts, codes: Parts) -> Parts:
-    found: Parts = defaultdict(set)
+def _website_items(erp: ErpNextClient, names: _Concerned, codes: _Concerned) -> dict[str, frozenset[Part]]:
     shown = {
-        **_shown(erp, "item_code", _named(codes)),
-        **_shown(erp, "name", _named(names)),
+        **_shown(erp, "item_code", codes.names()),
+        **_shown(erp, "name", names.names()),
     }
-    for name, code in shown.items():
-        parts = names.get(name, set()) | codes.get(code, set())
-        if parts:
-            found[name] = parts
-    return found
+    found = {name: names.of(name) | codes.of(code) for name, code in shown.items()}
+    return {name: parts for name, parts in found.items() if parts}
 
 
-def _shown(erp: ErpNextClient, key: str, values: Iterable[str]) -> dict[str, str]:
+def _shown(erp: ErpNextClient, key: str, wanted: Sequence[str]) -> dict[str, str]:
     """Return item codes by Website Item, of those that are shown or exported."""
-    wanted = sorted(values)
     fields = ["name", "item_code", "published", "medusa_id"]
     rows = erp.rows_in(WEBSITE_ITEM, fields, wanted, key=key)
     return {row["name"]: row["item_code"] or "" for row in rows if row["published"] or row["medusa_id"]}
-
-
-def _named(parts: Parts) -> list[str]:
-    return sorted(name for name in parts if name)

@@ -134,6 +134,38 @@ def test_a_template_concerns_its_variants_and_a_part_the_bundles_that_have_it(fe
     }
 
 
+def test_a_link_in_another_letter_case_is_the_same_item_as_in_the_nights(feed: Feed) -> None:
+    """An import may leave any spelling; ERPNext's database takes them for equal."""
+    plain, template, variant, part, bundle, priced = (feed.item() for _ in range(6))
+    store = feed.server.store
+    code = {name: feed.code(name) for name in (plain, template, variant, part, bundle, priced)}
+    store.set("Item", code[variant], variant_of=code[template].lower())
+    store.insert("Product Bundle", name=code[bundle], new_item_code=code[bundle].lower(), creation=LONG_AGO)
+    feed.old("Product Bundle", code[bundle])
+    store.insert(
+        "Product Bundle Item",
+        parent=code[bundle].lower(), parenttype="Product Bundle", parentfield="items", item_code=code[part].lower(),
+    )  # fmt: skip
+    store.force("Website Item", priced, item_code=code[priced].lower())
+    feed.ask()
+    feed.written("Bin", item_code=code[plain].lower(), warehouse="W", actual_qty=5)
+    feed.written("Bin", item_code=code[part].upper(), warehouse="W", actual_qty=5)
+    for each in (template, priced):
+        feed.staff.insert(
+            "Item Price", {"item_code": code[each], "price_list": PRICE_LIST, "price_list_rate": 5, "uom": "Box"}
+        )
+    picture = {"file_name": "x.png", "attached_to_doctype": "Website Item", "file_url": "/files/x.png"}
+    feed.written("File", **picture, attached_to_name=plain.lower())
+    assert feed.concerned() == {
+        plain: frozenset({Part.STOCK, Part.PICTURES}),
+        template: frozenset({Part.PRICES}),
+        variant: frozenset({Part.PRICES}),
+        part: frozenset({Part.STOCK}),
+        bundle: frozenset({Part.STOCK}),
+        priced: frozenset({Part.PRICES}),
+    }
+
+
 def test_deleted_and_renamed_documents_are_seen(feed: Feed) -> None:
     gone, priced, renamed = feed.item(), feed.item(), feed.item()
     price = feed.staff.insert(
@@ -169,6 +201,7 @@ def test_a_saved_item_group_and_price_list_are_told_apart_from_items(feed: Feed)
     rows = feed.ask().rows
     assert groups_changed(rows)
     assert price_list_changed(rows, PRICE_LIST)
+    assert price_list_changed(rows, PRICE_LIST.upper())
     assert not price_list_changed(rows, "Another")
     assert concerned_items(feed.client, rows) == {}
 
