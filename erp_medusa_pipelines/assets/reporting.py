@@ -21,7 +21,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration import rate_limits, state
 from erp_medusa_pipelines.orchestration.checks.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AFTER
@@ -239,9 +239,22 @@ class SyncRun:
             NUMBER: len(report.rejects),
             "left": len(report.leftovers),
             "requests": self.shop.requests_sent,
+            **self._rate_limits(),
             "seconds": round(seconds, 3),
             "items_per_second": round(finished / seconds, 1) if seconds else 0.0,
         }
+
+    def _rate_limits(self) -> dict[str, int | float]:
+        """Return what is left of the servers' rate limits, and what the run did for them; empty without any."""
+        shown: dict[str, int | float] = {}
+        for http in (self.shop.erp.http, self.shop.medusa.http):
+            if http.rate_limit:
+                name = http.service.lower()
+                shown[f"{name}_rate_limit_left_percent"] = round(100 * http.rate_limit.share, 1)
+                shown[f"{name}_slowed_seconds"] = round(http.seconds_slowed, 1)
+            if http.counts["too_many"]:
+                shown[f"{http.service.lower()}_refused_too_many"] = http.counts["too_many"]
+        return shown
 
     def _metadata(self) -> dict[str, Any]:
         report = self.report
@@ -305,7 +318,11 @@ def sync_run(
         )
         run.load_quarantine(retry_all=config.retry_rejected)
         (context.log.warning if settings.uses_sandbox else context.log.info)("start: %s", shop.target)
-        yield run
+        try:
+            yield run
+        finally:
+            for http in (shop.erp.http, shop.medusa.http):
+                rate_limits.note(context.instance, http)
 
 
 @contextmanager

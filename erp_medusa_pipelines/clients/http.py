@@ -31,12 +31,14 @@ from erp_medusa_pipelines.clients.failures import (
     ApiError,
     ForeignAnswerError,
     PermanentError,
+    RateLimitedError,
     TransientError,
     foreign_answer,
     judge_answer,
     judge_exception,
 )
 from erp_medusa_pipelines.clients.login import ADMIN, LOGIN, Login
+from erp_medusa_pipelines.clients.rate_limit import RateLimit, read_rate_limit
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ FACTS_HOLD = 600.0
 
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
+
+TOO_MANY = 429
+OUR_PART = 0.5
+"""Of what is left of a rate limit, what a run may use: staff and other runs need some, too."""
 
 LONGEST_CALL = 2.0
 """One request and its answer, in read time-outs. A read time-out alone starts anew with every byte."""
@@ -68,12 +74,13 @@ _WIRE_SECRETS = re.compile(r"\b(?:token|basic|bearer)\s+[^\s\"',]+|\b[sp]k_[0-9a
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """Time-outs in seconds; `attempts` counts the first try."""
+    """Time-outs in seconds; `attempts` counts the first try. `keeps_pace`: wait where a rate limit is near."""
 
     connect_timeout: float = 5.0
     read_timeout: float = 130.0
     attempts: int = 4
     connections: int = 8
+    keeps_pace: bool = True
 
 
 class Redactor:
@@ -121,7 +128,8 @@ Answer = TypeVar("Answer")
 class HttpClient:
     """One server. Thread-safe: up to `options.connections` requests at once share pooled connections.
 
-    Raises only `ApiError`s, and StoppedError after `stop_all`. `counts` holds requests by method, and `retries`.
+    Raises only `ApiError`s, and StoppedError after `stop_all`. `counts` holds requests by method, `retries`, and
+    refusals for `too_many` requests.
     """
 
     def __init__(
@@ -146,6 +154,7 @@ class HttpClient:
         self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
         self._lock = threading.Lock()
+        self._slowed = 0.0
         self._session = requests.Session()
         # Frappe sets session cookies on token requests; sending them back would mix two kinds of login.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -190,6 +199,16 @@ class HttpClient:
     def forget(self, what: str) -> None:
         """Ask again for what `once` keeps."""
         self._facts.pop(f"{self.service} {what}", None)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the server said last of its rate limit to any client of the same facts; None where it has none."""
+        return self._facts.get(f"{self.service} rate limit")
+
+    @property
+    def seconds_slowed(self) -> float:
+        """Seconds that requests have waited so that the rate limit is not reached."""
+        return self._slowed
 
     @property
     def server_clock(self) -> datetime | None:
@@ -369,18 +388,23 @@ class HttpClient:
             raise PermanentError(self.service, where, "is not a path on this server: it must begin with /")
         if _STOPPED.is_set():
             raise StoppedError(f"{self.service}: {self.redact(where)} is not sent, the process is ending")
+        self._keep_pace(where)
         with self._lock:
             self.counts["requests"] += 1
             self.counts[method] += 1
         try:
             response = self._session.request(method, self.base_url + path, allow_redirects=False, **options)
             self._note_date(response)
+            self._note_rate_limit(response)
             milliseconds = response.elapsed.total_seconds() * 1000
             log.debug("%s %s: %d in %.0f ms", self.service, self.redact(where), response.status_code, milliseconds)
             if response.status_code < 300:
                 return response
             with response:
                 status, body = response.status_code, _body(response)
+            if status == TOO_MANY:
+                with self._lock:
+                    self.counts["too_many"] += 1
         except requests.RequestException as error:
             # `from None`: the text of a requests exception repeats the address with its query.
             raise self._clean(judge_exception(self.service, where, error)) from None
@@ -395,6 +419,27 @@ class HttpClient:
                 location=response.headers.get("Location", ""),
             )
         )
+
+    def _keep_pace(self, where: str) -> None:
+        """Wait where little of the rate limit is left, so that what is left lasts. Others use it as well.
+
+        Raises RateLimitedError where that is longer than a run may sleep: its work is given back before it is refused.
+        """
+        known = self.rate_limit if self._options.keeps_pace else None
+        pause = known.pause(OUR_PART) if known else 0.0
+        if known is None or not pause:
+            return
+        if pause > LONGEST_WAIT:
+            reason = f"{known}: nothing is sent until then"
+            raise RateLimitedError(self.service, where, reason, retry_after=pause)
+        with self._lock:
+            self._slowed += pause
+        log.info("%s: %s, the next request waits %.1f s", self.service, known, pause)
+        self._sleep(pause)
+
+    def _note_rate_limit(self, response: requests.Response) -> None:
+        if found := read_rate_limit(response.headers):
+            self._facts[f"{self.service} rate limit"] = found
 
     def _note_date(self, response: requests.Response) -> None:
         header = response.headers.get("Date")

@@ -13,6 +13,7 @@ import dagster as dg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from erp_medusa_pipelines.orchestration import rate_limits
 from erp_medusa_pipelines.orchestration.checks.rejects import NUMBER, read_rejects
 from erp_medusa_pipelines.orchestration.runs.work import active_runs, tasks_of
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
@@ -57,6 +58,9 @@ class Metrics(Collector):
         lag = GaugeMetricFamily("erp_medusa_changes_lag_seconds", "How long the oldest followed change has waited")
         lag.add_metric([], (datetime.now(UTC) - waiting[0]).total_seconds() if waiting else 0.0)
         yield lag
+        limits = rate_limits.known(self._instance)
+        left = {name: limits[name].share if name in limits else 1.0 for name in rate_limits.SERVERS}
+        yield _gauge("erp_medusa_rate_limit_left_ratio", "What is left of a server's rate limit", "server", left)
         yield _gauge("erp_medusa_rejects", "Documents that a server refuses now", "asset", rejects)
 
     def describe(self) -> Iterable[Metric]:

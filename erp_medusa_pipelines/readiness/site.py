@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
+from erp_medusa_pipelines.clients.rate_limit import LOW
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 
 AREA = "site"
 MOST_SKEW_SECONDS = 30.0
+RAISE = "raise or remove rate_limit in this site's site_config.json"
 PUBLIC = ("Email OTP", "User", "Customer", "Address", "Email Queue", "Sales Invoice")
 """DocTypes that visitors must not read."""
 
@@ -43,16 +45,20 @@ def clocks_agree(shop: Shop) -> Iterator[Finding]:
 
 
 def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
-    """Check whether the site has a rate limit, from the headers of its answers."""
-    answer = shop.erp.http.request("GET", "/api/method/ping", parse=False)
-    limit = answer.headers.get("X-RateLimit-Limit")
-    if not limit:
+    """Check whether the site, or what stands before Medusa, has a rate limit, and what is left of it."""
+    shop.erp.ping()
+    limits = {http.service: http.rate_limit for http in (shop.erp.http, shop.medusa.http) if http.rate_limit}
+    if not limits:
         yield Finding(AREA, "rate limit", Level.OK, "none")
-        return
-    seconds = int(limit) / 1_000_000
-    means = "the site may throttle a night's work; runs then pause and take longer"
-    fix = "raise or remove rate_limit in this site's site_config.json"
-    yield Finding(AREA, "rate limit", Level.WARN, f"{seconds:g} s of worker time per window", means, fix)
+    for service, limit in limits.items():
+        low = limit.share <= LOW
+        means = (
+            "runs go slower and ticks ask less often, so that it is not reached: a night takes longer"
+            if low
+            else "where less than a fifth of it is left, runs go slower and ticks ask less often"
+        )
+        fix = f"see who else uses it, {RAISE}" if low and service == "ERPNext" else ""
+        yield Finding(AREA, "rate limit", Level.WARN if low else Level.OK, f"{service}: {limit}", means, fix)
 
 
 def mail_can_leave(shop: Shop) -> Iterator[Finding]:

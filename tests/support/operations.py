@@ -28,6 +28,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from erp_medusa_pipelines.orchestration import rate_limits
 from erp_medusa_pipelines.orchestration.sensors import follow_changes, retries
 from erp_medusa_pipelines.orchestration.sensors.problems import found, sensor
 from tests.support.runs import JobRun, Runner
@@ -57,7 +58,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
-        for module in (retries, found, sensor, follow_changes):
+        for module in (retries, found, sensor, follow_changes, rate_limits):
             patch.setattr(module, "_now", self.now)
 
     def now(self) -> datetime:

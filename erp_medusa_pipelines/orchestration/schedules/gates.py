@@ -22,7 +22,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpOptions
 from erp_medusa_pipelines.connections import open_erpnext
-from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration import rate_limits, state
 from erp_medusa_pipelines.orchestration.checks.freshness import SIGN_OF_LIFE
 from erp_medusa_pipelines.orchestration.runs.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.runs.failures import read_failure
@@ -56,7 +56,7 @@ def reason_to_skip(task: Task, instance: dg.DagsterInstance) -> str | None:
         earlier = _asking.get(task.name)
         if earlier and earlier.is_alive():
             raise TimeoutError("ERPNext has still not answered the question of an earlier tick")
-        resting = _rest_after_failures(task, instance)
+        resting = _rest_after_failures(task, instance) or rate_limits.reason_to_rest(instance)
         if resting:
             return f"{task.name}: {resting}"
         memory = state.load(instance, memory_key(task.name))
@@ -121,23 +121,27 @@ def _sign_of_life(task: Task, instance: dg.DagsterInstance, why: str) -> None:
 
 
 def ask(name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], instance: dg.DagsterInstance) -> Answer:
-    """Ask within `gate_timeout`, and cache the site's zone. Raises TimeoutError, or what the question raised."""
-    answer, zone = _ask(name, gate, settings, memory, _zone(instance))
+    """Ask within `gate_timeout`; cache the site's zone, and keep what it says of its rate limit.
+
+    Raises TimeoutError, or what the question raised.
+    """
+    answer, zone = _ask(name, gate, settings, memory, instance)
     if zone:
         state.save(instance, ZONE_KEY, {"zone": zone, "learned": time.time()})
     return answer
 
 
 def _ask(
-    name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], zone: str | None
+    name: str, gate: Gate, settings: Settings, memory: Mapping[str, Any], instance: dg.DagsterInstance
 ) -> tuple[Answer, str | None]:
     """Return the answer, and the site's zone if it was read. Raises TimeoutError after `gate_timeout`."""
     results: SimpleQueue[tuple[Answer, str | None] | Exception] = SimpleQueue()
     opened: list[ErpNextClient] = []
+    zone = _zone(instance)
 
     def work() -> None:
         try:
-            options = HttpOptions(settings.gate_timeout, settings.gate_timeout, attempts=1)
+            options = HttpOptions(settings.gate_timeout, settings.gate_timeout, attempts=1, keeps_pace=False)
             with open_erpnext(settings, options) as erp:
                 opened.append(erp)
                 if zone:
@@ -161,6 +165,8 @@ def _ask(
         raise TimeoutError(text) from None
     # It has answered, though the connection may still be closing.
     _asking.pop(name, None)
+    for erp in opened:
+        rate_limits.note(instance, erp.http, result if isinstance(result, Exception) else None)
     if isinstance(result, Exception):
         raise result
     return result

@@ -20,7 +20,8 @@ import dagster as dg
 from pydantic import BaseModel
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.clients.failures import RateLimitedError
+from erp_medusa_pipelines.orchestration import rate_limits, state
 from erp_medusa_pipelines.orchestration.dagster_internals import MAX_RUNTIME_SECONDS_TAG
 from erp_medusa_pipelines.orchestration.jobs import queue_tags, run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
@@ -177,8 +178,11 @@ class _Tick:
         self.memory.wait_for(again)
 
     def _read(self) -> None:
-        """Ask ERPNext what changed, and add it to what waits."""
+        """Ask ERPNext what changed, and add it to what waits. Near its rate limit it is asked later."""
         memory, settings = self.memory, self.settings
+        if resting := rate_limits.reason_to_rest(self.instance):
+            self.reasons.append(resting)
+            return
         if not memory.positions:
             self.reasons.append("from now on changes are followed; the night brings what changed before")
         answers: list[tuple[Changes, dict[str, frozenset[Part]]]] = []
@@ -188,7 +192,11 @@ class _Tick:
             answers.append((changes, concerned_items(erp, changes.rows)))
             return Answer(False)
 
-        ask(SENSOR, question, settings, {}, self.instance)
+        try:
+            ask(SENSOR, question, settings, {}, self.instance)
+        except RateLimitedError as error:
+            self.reasons.append(str(error))
+            return
         changes, items = answers[-1]
         memory.positions = changes.positions
         memory.wait_for({name: Waiting(parts=sorted(parts), since=self.now) for name, parts in items.items()})

@@ -224,3 +224,26 @@ def test_an_alert_says_that_changes_do_not_arrive(staff: Staff, clock: Clock) ->
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
+
+
+def test_near_erpnexts_rate_limit_it_is_asked_later_and_nothing_is_lost(staff: Staff, clock: Clock) -> None:
+    staff.erp.site(rate_limit={"limit": 0.0001, "window": 600})
+    staff.skipped()
+    staff.erp.site(rate_limit=None)
+    staff.retitle(staff.names[0], "Mask, new")
+    staff.erp.faults.forget_requests()
+    assert "of its rate limit is left for" in staff.skipped()
+    assert staff.erp.faults.requests == []
+    clock.advance(seconds=700)
+    staff.follow()
+    assert staff.title(staff.names[0]) == "Mask, new"
+
+
+def test_a_refusal_for_too_many_requests_is_no_failed_tick(staff: Staff, clock: Clock) -> None:
+    staff.retitle(staff.names[0], "Mask, new")
+    staff.erp.faults.add(Fault("status", status=429, headers={"Retry-After": "120"}, times=1))
+    assert "too many requests" in staff.skipped()
+    assert "0% of its rate limit is left for" in staff.skipped()
+    clock.advance(seconds=130)
+    staff.follow()
+    assert staff.title(staff.names[0]) == "Mask, new"

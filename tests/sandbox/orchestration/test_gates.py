@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -17,9 +17,11 @@ import pytest
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from erp_medusa_pipelines.clients import rate_limit
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration import rate_limits
 from erp_medusa_pipelines.orchestration.schedules import gates
 from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.sync.engine.gate import Answer
@@ -272,3 +274,39 @@ class TestSignsOfLife:
         erp.faults.add(Fault("status", status=503))
         assert reason_to_skip(MINUTE_TASKS[0], instance)
         assert self.delivered(instance, MINUTE_TASKS[0]) == 0
+
+
+class TestRateLimit:
+    """ERPNext says how much of its limit is left, in seconds of worker time; here nearly nothing."""
+
+    @pytest.fixture
+    def site(self, erp: ErpServer, instance: dg.DagsterInstance) -> dg.DagsterInstance:
+        erp.site(rate_limit={"limit": 0.0001, "window": 3600})
+        return instance
+
+    def test_ticks_ask_less_often_before_they_are_refused(self, erp: ErpServer, site: dg.DagsterInstance) -> None:
+        tick(MINUTE_TASKS[0], site)
+        asked = len(erp.faults.requests)
+        answers = [tick(task, site) for task in MINUTE_TASKS for _ in range(3)]
+        assert len(erp.faults.requests) == asked
+        (message,) = answers[-1]
+        assert "of its rate limit is left for" in message
+        assert "it is asked again at" in message
+        assert rate_limits.known(site)["ERPNext"].share < rate_limit.LOW
+
+    def test_the_next_window_begins_anew(self, site: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+        tick(MINUTE_TASKS[0], site)
+        monkeypatch.setattr(rate_limits, "_now", lambda: datetime.now(UTC) + timedelta(hours=2))
+        assert rate_limits.known(site)["ERPNext"].share == 1
+        assert rate_limits.reason_to_rest(site) == ""
+
+    def test_a_refusal_is_waited_for_and_is_no_wrong_key(self, erp: ErpServer, instance: dg.DagsterInstance) -> None:
+        (task, *_) = MINUTE_TASKS
+        erp.faults.add(Fault("status", status=429, headers={"Retry-After": "600"}))
+        (message,) = tick(task, instance)
+        assert "too many requests" in message
+        asked = len(erp.faults.requests)
+        for _ in range(3):
+            (message,) = tick(task, instance)
+            assert "0% of its rate limit is left for" in message
+        assert len(erp.faults.requests) == asked
