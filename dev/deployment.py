@@ -431,10 +431,10 @@ def deployed(
     home: Path,
     instance_file: Path | None = None,
     shop_by_address: bool = False,
+    logs_in: bool = False,
     /,
     *,
     postgres_url: str | None = None,
-    logs_in: bool = False,
     **settings: str,
 ) -> Iterator[Deployment]:
     """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.

@@ -15,7 +15,6 @@ from erp_medusa_pipelines.readiness.findings import Finding, Level
 
 AREA = "site"
 MOST_SKEW_SECONDS = 30.0
-RAISE = "raise or remove rate_limit in this site's site_config.json"
 PUBLIC = ("Email OTP", "User", "Customer", "Address", "Email Queue", "Sales Invoice")
 """DocTypes that visitors must not read."""
 
@@ -57,7 +56,7 @@ def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
             if low
             else "where less than a fifth of it is left, runs go slower and ticks ask less often"
         )
-        fix = f"see who else uses it, {RAISE}" if low and service == "ERPNext" else ""
+        fix = "raise or remove rate_limit in this site's site_config.json" if low and service == "ERPNext" else ""
         yield Finding(AREA, "rate limit", Level.WARN if low else Level.OK, f"{service}: {limit}", means, fix)
 
 

@@ -40,7 +40,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture(scope="session")
 def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Webserver and daemon on SQLite, as `make dev` has them. Their runs log in at Medusa."""
-    with deployed(tmp_path_factory.mktemp("one_machine"), logs_in=True, CHANGES_INTERVAL="5", **QUICK) as deployment:
+    home, settings = tmp_path_factory.mktemp("one_machine"), {**QUICK, "CHANGES_INTERVAL": "5"}
+    with deployed(home, None, False, True, **settings) as deployment:
         yield deployment
 
 
