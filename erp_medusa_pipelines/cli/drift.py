@@ -4,6 +4,7 @@ Belongs here: the command. It reads the plans of the export and of the search fo
 """
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -14,6 +15,7 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import MOST_ROWS, Batch, Item, make_plans, scope_of
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.planning.age import Waiting, waiting_changes
 from erp_medusa_pipelines.planning.drift import ORPHANS_TASK, Difference, counts, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
@@ -32,7 +34,8 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
 
     Writes nothing. What the next export would put right is shown as a difference; so are products that no Website Item
     owns. Fields that FIELD_POLICIES leaves to Medusa are not counted. Pictures that were removed in Medusa are listed
-    apart. The exit code is 1 when anything differs.
+    apart. The oldest change of ERPNext that the shop does not show is named with its age. The exit code is 1 when
+    anything differs.
 
     Examples:
 
@@ -49,19 +52,29 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
     rejects = [dict(row) for plan in plans for row in plan.rejects]
     kept = [dict(row) for plan in plans for row in plan.kept]
     removed: list[RemovedPicture] = []
+    waiting, now = list[Waiting](), datetime.now(UTC)
     if not problems:
         with connect(patient=False, settings=settings) as shop:
             removed = _removed_pictures(shop, settings, scope)
+            waiting = waiting_changes(shop.erp, found)
+            now = shop.erp.clock()
     data = {
         "counts": counts(found),
         "differences": [asdict(one) for one in found],
         "rejects": rejects,
         "kept": kept,
         "removed_pictures": [asdict(one) for one in removed],
+        "waiting": [
+            {**asdict(one), "changed": one.changed.isoformat(), "seconds": one.seconds(now)} for one in waiting
+        ],
         "problems": problems,
     }
     code = ExitCode.CANNOT_TELL if problems else ExitCode.TO_DO if found or rejects else ExitCode.FINE
-    return Answer(data, _shown(found, len(rejects), problems, len(kept), removed), code)
+    shown = _shown(found, len(rejects), problems, len(kept), removed)
+    if waiting:
+        oldest = waiting[0]
+        shown.append(Text(f"The oldest of what the shop does not show: {oldest.website_item}, {oldest.told(now)}."))
+    return Answer(data, shown, code)
 
 
 def _removed_pictures(shop: Shop, settings: Settings, scope: "Scope") -> list[RemovedPicture]:

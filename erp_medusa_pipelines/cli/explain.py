@@ -5,6 +5,7 @@ Belongs here: the command. Changes to come are a plan of this item; past runs ar
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.planning.age import Waiting, waiting_changes
 from erp_medusa_pipelines.planning.drift import Difference, differences
 from erp_medusa_pipelines.planning.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -122,13 +124,15 @@ def explain(item: Named) -> Answer:
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
     removed, sale, reasons = [], Sale(), Reasons()
+    waiting, now = list[Waiting](), datetime.now(UTC)
     if not plan.problems:
         with connect(patient=False, settings=settings) as shop:
             removed = [asdict(one) for one in removed_pictures(shop.erp, shop.medusa, items=(sides.name,))]
             sale = _sale(shop, sides, batch)
+            waiting, now = waiting_changes(shop.erp, found), shop.erp.clock()
             names = {row["id"]: row["name"] for row in MedusaInventory(shop.medusa).locations()}
             reasons = Reasons(price_used(shop, sides.name), quantity_parts(shop, sides.name, names))
-    why = _why(sides, batch, plan, found)
+    why = " ".join([_why(sides, batch, plan, found), *(f"It waits: {waiting[0].told(now)}." for _ in waiting[:1])])
     data = {
         "website_item": sides.name,
         "can_be_bought": sale.is_possible,
@@ -140,6 +144,7 @@ def explain(item: Named) -> Answer:
         "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
         "medusa": {"products": sides.products, "prices": sides.entries, "stock": sides.levels},
         "differences": [asdict(one) for one in found],
+        "waiting_seconds": waiting[0].seconds(now) if waiting else 0.0,
         "rejects": [dict(row) for row in plan.rejects],
         "problems": list(plan.problems),
         "kept": [dict(row) for row in plan.kept],

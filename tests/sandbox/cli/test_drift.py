@@ -1,5 +1,6 @@
 """drift: what differs between both sides is named, and nothing is written."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
+from tests.support.erp_client import client_of
 from tests.support.photos import Photos
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
@@ -115,3 +117,27 @@ def test_a_medusa_that_does_not_answer_is_no_drift(erp_medusa: Command, shop: Sh
     shop.item()
     medusa.faults.add(Fault("status", method="GET", path=r"^/admin/products", status=503))
     assert erp_medusa("drift").code == 2
+
+
+def test_the_oldest_change_that_is_not_in_the_shop_is_named_with_its_age(
+    erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer
+) -> None:
+    old, new, same = exported(shop, runner, 3)
+    code = shop.catalogue.row(old)["item_code"]
+    now = client_of(erp).now().replace(tzinfo=None)
+    hours_ago, minutes_ago, long_ago = (
+        str(now - timedelta(**age)) for age in ({"hours": 5}, {"minutes": 9}, {"days": 9})
+    )
+    for row in erp.store.rows("Website Item"):
+        erp.store.force("Website Item", row["name"], modified=long_ago)
+        erp.store.force("Item", row["item_code"], modified=long_ago)
+    erp.store.force("Bin", erp.store.rows("Bin", item_code=code)[0]["name"], actual_qty=3, modified=hours_ago)
+    erp.store.force("Website Item", new, web_item_name="Another name", modified=minutes_ago)
+    told = erp_medusa("drift")
+    waiting = [(one["website_item"], one["doctype"], round(one["seconds"] / 60)) for one in told.data["waiting"]]
+    assert waiting == [(old, "Bin", 300), (new, "Website Item", 9)]
+    assert erp_medusa("drift", "--item", same).data["waiting"] == []
+    of_one = erp_medusa("explain", new)
+    assert of_one.data["why"].endswith("It waits: its Website Item was changed in ERPNext 9 min ago.")
+    assert 500 < of_one.data["waiting_seconds"] < 700
+    assert erp_medusa("explain", same).data["waiting_seconds"] == 0
