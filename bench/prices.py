@@ -31,6 +31,7 @@ from erp_medusa_pipelines.sync.engine.brake import Guard, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.books import Book
 from erp_medusa_pipelines.sync.prices.item_prices import priced_items
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.losses import price_limit
@@ -65,17 +66,18 @@ def sync(opened: Shop, name: str) -> Row:
     prices = MedusaPrices(opened.medusa)
     rule = AmountRule(prices.currencies())
     zone, today = opened.erp.time_zone, opened.erp.clock().date()
-    PriceLists(prices, price_list, zone, today).reconcile(SyncReport())
+    book = Book(price_list)
+    PriceLists(prices, book, zone, today).reconcile(SyncReport())
 
     def one(index: int) -> SyncReport:
         return PriceSync(
             scope_of(opened, Batch(index, batches)),
             writer=opened.writer,
-            price_list=price_list,
             prices=prices,
-            lists=PriceLists(prices, price_list, zone, today),
+            lists=PriceLists(prices, book, zone, today),
             rule=rule,
             guard=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("prices")),
+            guard_of_more=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("group_prices")),
             entries_per_call=settings.medusa_price_chunk,
         ).run()
 

@@ -77,15 +77,25 @@ def fields() -> str:
     return table(heads, rows)
 
 
+def settings_asking(doctype: str) -> str:
+    """Return the variables of the settings that ask for rights on a DocType."""
+    from erp_medusa_pipelines.settings import variable_name
+    from erp_medusa_pipelines.tasks import TASKS
+
+    names = {name for task in TASKS for name, rights in task.rights_if.items() if doctype in rights}
+    return ", ".join(sorted(map(variable_name, names)))
+
+
 def rights() -> str:
     """Return every right that the tasks need, by DocType."""
     from erp_medusa_pipelines.readiness import needs
 
     kinds: dict[str, list[str]] = {}
-    for right in needs.rights():
-        kinds.setdefault(right.doctype, []).append(right.kind)
+    always = needs.rights_of_role()
     needed_by: dict[str, set[str]] = {}
-    for right in needs.rights():
+    for right in needs.rights(needs.SETTINGS):
+        only = "" if right.doctype in always else f" (with {settings_asking(right.doctype)})"
+        kinds.setdefault(right.doctype, []).append(f"{right.kind}{only}")
         needed_by.setdefault(right.doctype, set()).update(right.tasks)
     rows = ((name, ", ".join(given), ", ".join(sorted(needed_by[name]))) for name, given in kinds.items())
     return table(("DocType", "rights", "tasks"), rows)

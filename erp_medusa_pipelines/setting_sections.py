@@ -141,6 +141,13 @@ class Catalogue(BaseSettings):
     prices_allow_zero: bool = Field(
         False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
     )
+    price_groups: bool = Field(
+        False,
+        description=(
+            "Show customers the prices of their own Price List: that of their Customer, else of their Customer Group"
+            " (default_price_list). Their accounts become members of customer groups in Medusa, by e-mail address"
+        ),
+    )
     stock_quantity: Literal["available", "actual"] = Field(
         "available",
         description=(

@@ -35,6 +35,9 @@ class Task:
     rights: Mapping[str, str] = field(default_factory=dict[str, str])
     """DocType -> rights of the ERPNext user: r(ead), w(rite), c(reate), d(elete). doctor and setup work from them."""
 
+    rights_if: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    """Setting -> rights that are needed besides while it is on."""
+
     writes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """DocType -> fields that are written without a save. The Server Script allows these and no others."""
 
@@ -57,6 +60,8 @@ class Task:
 
 
 _PRICE_RIGHTS = {"Website Item": "r", "Item": "r", "Item Price": "rw", "Price List": "r"}
+_GROUP_RIGHTS = {"Customer Group": "r", "Customer": "r", "Price List": "r"}
+_MEMBER_RIGHTS_IF = {"price_groups": {**_GROUP_RIGHTS, "Contact": "r"}}
 _PRICE_FIELDS = {"Item Price": ("medusa_id", "medusa_price_id")}
 _STOCK_RIGHTS = {
     "Website Item": "rw",
@@ -85,6 +90,7 @@ TASKS: tuple[Task, ...] = (
             "medusa_images",
             "medusa_product_updates",
             # What is exported tonight has its price and its stock tonight.
+            "medusa_customer_groups",
             "medusa_price_lists",
             "medusa_prices",
             "medusa_stock",
@@ -105,6 +111,7 @@ TASKS: tuple[Task, ...] = (
             "Comment": "r",
             "Medusa Configuration": "r",
         },
+        rights_if=_MEMBER_RIGHTS_IF,
         writes={
             "Website Item": ("medusa_id", "medusa_variant_id", "custom_in_stock"),
             "Item Group": ("medusa_id",),
@@ -119,10 +126,21 @@ TASKS: tuple[Task, ...] = (
         # The first night of a big shop writes an id to every Item Price, some 50 a second.
         max_runtime=3600,
         partitioned=True,
-        assets=("medusa_price_lists", "medusa_prices"),
+        assets=("medusa_customer_groups", "medusa_price_lists", "medusa_prices"),
         description="Item Prices become entries of Medusa price lists, with their validity dates.",
         rights=_PRICE_RIGHTS,
+        rights_if=_MEMBER_RIGHTS_IF,
         writes=_PRICE_FIELDS,
+    ),
+    Task(
+        name="sync_customer_groups",
+        cron="*/15 * * * *",
+        queue=DEFAULT,
+        assets=("medusa_customer_groups",),
+        gate="erp_medusa_pipelines.sync.prices.audiences:has_work",
+        in_app=False,
+        description="Customers with a Price List of their own join their group in Medusa (PRICE_GROUPS).",
+        rights_if=_MEMBER_RIGHTS_IF,
     ),
     Task(
         name="update_webitem_stock",

@@ -23,11 +23,14 @@ DESCRIPTIONS = {
     "Sales Invoice": "Submitted invoices and their lines.",
     "Batch": "Batches with their expiry dates.",
     "Email Queue": "Mails that wait to be sent.",
+    "Customer Group": "Groups of customers, with the Price List of each.",
+    "Customer": "Customers, with their group, Price List and addresses.",
     "Email OTP": "One-time passwords of the storefront's sign-in.",
 }
 """What the UI says of a DocType. One that is not here is described by its name."""
 
-DOCTYPES = (*DESCRIPTIONS, *sorted({name for task in TASKS for name in task.rights} - set(DESCRIPTIONS)))
+_NAMED = {name for task in TASKS for rights in (task.rights, *task.rights_if.values()) for name in rights}
+DOCTYPES = (*DESCRIPTIONS, *sorted(_NAMED - set(DESCRIPTIONS)))
 """All that assets may name: the above, and those that a task of tasks.py has a right to."""
 
 

@@ -1,7 +1,7 @@
-"""Prices: one price list per validity window, and their entries. Two thin assets over sync/.
+"""Prices: customer groups, one price list per validity window, and their entries. Three thin assets over sync/.
 
-    medusa_price_lists --.
-medusa_products[batch] --+--> medusa_prices[batch]
+medusa_customer_groups --> medusa_price_lists --.
+                         medusa_products[batch] --+--> medusa_prices[batch]
 """
 
 import dagster as dg
@@ -11,6 +11,7 @@ from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
@@ -18,9 +19,12 @@ from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.audiences import CUSTOMER, Audiences
+from erp_medusa_pipelines.sync.prices.books import Book
+from erp_medusa_pipelines.sync.prices.customer_groups import CustomerGroupSync, books_of, members_limit
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.losses import price_limit
+from erp_medusa_pipelines.sync.prices.losses import group_limit, price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 GROUP = "prices_and_stock"
@@ -40,6 +44,36 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         group_name=GROUP,
+        metadata=writes(medusa="customer groups and their members", admin_page="customer-groups"),
+        kinds=KINDS,
+        tags=GOES_ON,
+        pool=pool("medusa_customer_groups"),
+        deps=[doctype("Customer Group"), doctype("Customer"), doctype("Contact")],
+        check_specs=[check_spec("medusa_customer_groups")],
+        description=(
+            "Customers with a Price List of their own, or of their Customer Group, are members of a group in Medusa"
+            " (PRICE_GROUPS; off: nothing is asked or written)."
+        ),
+    )
+    def medusa_customer_groups(
+        context: dg.AssetExecutionContext, config: PriceConfig, shop: ShopConnection
+    ) -> dg.MaterializeResult:
+        with sync_run(context, shop, config, CUSTOMER) as run:
+            settings = run.shop.settings
+            if not settings.price_groups:
+                return run.result()
+            limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
+            sync = CustomerGroupSync(
+                audiences=Audiences(run.shop.erp, settings.erpnext_price_list),
+                customers=MedusaCustomers(run.shop.medusa),
+                report=run.report,
+                guard=run.guard(limit, allowed=config.allow_removal),
+            )
+            sync.run()
+            return run.result(stopped=sync.losses_stopped)
+
+    @dg.asset(
+        group_name=GROUP,
         metadata=writes(
             medusa="price lists (type override)",
             admin_page="price-lists",
@@ -48,7 +82,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         tags=GOES_ON,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool=pool("medusa_price_lists"),
-        deps=[doctype("Price List"), doctype("Item Price")],
+        deps=[medusa_customer_groups, doctype("Price List"), doctype("Item Price")],
         check_specs=[check_spec("medusa_price_lists")],
         description=(
             "Medusa price lists of the Item Prices, each for one batch and one window of time: corrected where"
@@ -59,7 +93,8 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
-            _lists(run).reconcile(run.report)
+            for lists in _every_book(run):
+                lists.reconcile(run.report)
             return run.result()
 
     @dg.asset(
@@ -86,27 +121,33 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             settings = run.shop.settings
             check_price_list(run.shop.erp, settings.erpnext_price_list)
             prices = MedusaPrices(run.shop.medusa)
+            main, *more = _every_book(run)
+            limit = price_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
             sync = PriceSync(
                 run.scope,
                 writer=run.shop.writer,
-                price_list=settings.erpnext_price_list,
                 prices=prices,
-                lists=_lists(run),
+                lists=main,
+                more=more,
                 rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
-                guard=run.guard(
-                    price_limit(settings.price_removal_percent, variable_name("price_removal_percent")),
-                    allowed=config.allow_removal,
-                ),
+                guard=run.guard(limit, allowed=config.allow_removal),
+                guard_of_more=run.guard(group_limit(limit), allowed=config.allow_removal),
                 entries_per_call=settings.medusa_price_chunk,
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
             return run.result(stopped=sync.losses_stopped, outage=sync.outage is not None)
 
-    return [medusa_price_lists, medusa_prices]
+    return [medusa_customer_groups, medusa_price_lists, medusa_prices]
 
 
-def _lists(run: SyncRun) -> PriceLists:
-    """Build the view of our price lists in Medusa, as of today's date at the ERP."""
-    erp, price_list = run.shop.erp, run.shop.settings.erpnext_price_list
-    return PriceLists(MedusaPrices(run.shop.medusa), price_list, erp.time_zone, erp.clock().date())
+def _every_book(run: SyncRun) -> list[PriceLists]:
+    """Build the views of our price lists in Medusa, as of today's date at the ERP: first everybody's."""
+    shop, settings = run.shop, run.shop.settings
+    more: list[Book] = []
+    if settings.price_groups:
+        audiences = Audiences(shop.erp, settings.erpnext_price_list)
+        more += books_of(audiences.all, MedusaCustomers(shop.medusa).groups() if audiences.all else ())
+    prices, zone, today = MedusaPrices(shop.medusa), shop.erp.time_zone, shop.erp.clock().date()
+    main = PriceLists(prices, Book(settings.erpnext_price_list), zone, today, [book.key for book in more])
+    return [main, *(PriceLists(prices, book, zone, today, None) for book in more)]

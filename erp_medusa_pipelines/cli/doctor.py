@@ -24,6 +24,7 @@ from erp_medusa_pipelines.readiness.doctor import examine_shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob, frappe_jobs
 from erp_medusa_pipelines.readiness.install import Outcome, State, role_of_user, steps_of_site
+from erp_medusa_pipelines.readiness.needs import asked_for
 from erp_medusa_pipelines.readiness.servers import REACHABLE
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta", Level.SKIPPED: "dim"}
@@ -52,9 +53,11 @@ def doctor(fix: Fix = False, strict: Strict = False) -> Answer:
         if not fix or not any(finding.fixable for finding in findings):
             return answer(findings, strict=strict)
         user = shop.erp.user()
+        on = asked_for(shop.settings)
         lacks_rights = any(finding.area == rights.AREA and finding.fixable for finding in findings)
     with connect_as_admin() as erp:
-        steps = [*steps_of_site(erp, update_script=True), *([role_of_user(erp, user)] if lacks_rights else [])]
+        steps = list(steps_of_site(erp, update_script=True, on=on))
+        steps += [role_of_user(erp, user)] if lacks_rights else []
         outcomes = install(steps, dry_run=False)
     # New clients: the old ones remember what the site did not have.
     with connect(patient=False) as shop:

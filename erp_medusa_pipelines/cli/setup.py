@@ -31,6 +31,8 @@ from erp_medusa_pipelines.readiness.install import (
     server_scripts_run,
     steps_of_site,
 )
+from erp_medusa_pipelines.readiness.needs import asked_for
+from erp_medusa_pipelines.settings import load_settings
 
 COLOURS = {State.THERE: "green", State.MADE: "cyan", State.MISSING: "yellow", State.LEFT: "yellow", State.FAILED: "red"}
 
@@ -71,7 +73,8 @@ def setup(
         _check_free(key_file)
     with connect_as_admin() as erp:
         email = user or _default_user(erp)
-        steps = [*steps_of_site(erp, update_script=update_script), new_user(erp, email)]
+        on = asked_for(load_settings())
+        steps = [*steps_of_site(erp, update_script=update_script, on=on), new_user(erp, email)]
         outcomes = install(steps, dry_run=dry_run)
         key = None
         if not dry_run and _is_ours(outcomes) and (new_key or not has_key(erp, email)):

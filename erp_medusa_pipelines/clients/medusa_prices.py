@@ -14,14 +14,18 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 
-LIST_FIELDS = "id,description,status,type,starts_at,ends_at,rules_count,metadata"
+LIST_FIELDS = (
+    "id,description,status,type,starts_at,ends_at,rules_count,metadata,"
+    "price_list_rules.attribute,price_list_rules.value"
+)
+"""The rules come as `rules`: attribute -> values."""
 STORE_FIELDS = (
     "id,default_region_id,supported_currencies.currency_code,supported_currencies.is_default,"
     "supported_currencies.currency.decimal_digits"
 )
-ENTRY_FIELDS = "id,amount,currency_code,price_set.variant.id"
+ENTRY_FIELDS = "id,amount,currency_code,min_quantity,max_quantity,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","))
-MADE_ENTRIES = "prices.id,prices.currency_code,prices.price_set.variant.id"
+MADE_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.max_quantity,prices.price_set.variant.id"
 SOLD_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
 PRICE_LISTS = "/admin/price-lists"
 LISTS = "price lists"
@@ -106,7 +110,7 @@ class MedusaPrices:
         return self._http.part(self._http.request("GET", path, params=query), "count", f"GET {path}")
 
     def entries(self, list_id: str) -> Iterator[Row]:
-        """All entries of a list: id, amount, currency_code, price_set.variant.id."""
+        """All entries of a list: id, amount, currency_code, min_quantity, max_quantity, price_set.variant.id."""
         path = f"{PRICE_LISTS}/{list_id}/prices"
         return self._medusa.all_of(path, "prices", ENTRY_FIELDS, page_size=ENTRIES_PER_PAGE)
 
@@ -132,6 +136,8 @@ class MedusaPrices:
 
     def create(self, list_id: str, entries: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Create entries {variant_id, currency_code, amount}, all or nothing; they come back in any order.
+
+        With min_quantity and max_quantity an entry is for so many pieces.
 
         After a lost answer the error is `ambiguous`: the list must be read to learn what was created.
         """

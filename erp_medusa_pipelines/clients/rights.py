@@ -12,7 +12,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "Medusa Configuration", "Product Collection", "Scheduled Job Type", "System Settings", "Website Item",
     ),
     "Item Manager": ("Batch", "Item Group"),
-    "Sales Master Manager": ("Item Price", "Price List"),
+    "Sales Master Manager": ("Contact", "Customer", "Customer Group", "Item Price", "Price List"),
     "Accounts User": ("Sales Invoice", "Sales Invoice Item"),
     "Stock User": ("Bin", "Stock Ledger Entry", "Warehouse"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ Belongs here: which examinations there are. Does not belong here: what they look
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, rights, servers, site, way
+from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, prices, rights, servers, site, way
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
 
 SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
@@ -36,6 +36,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
+    (prices.AREA, prices.groups_get_their_prices),
 )
 
 

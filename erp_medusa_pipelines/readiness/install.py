@@ -8,7 +8,7 @@ Rights are given through ERPNext's own permission manager. It copies the standar
 DocPerm of one's own, inserted alone, would take the DocType from everybody else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -84,15 +84,15 @@ def _carry_out(step: Step, *, dry_run: bool) -> Outcome:
     return Outcome(step.area, step.name, State.MADE, missing)
 
 
-def steps_of_site(erp: ErpNextClient, *, update_script: bool) -> Iterator[Step]:
-    """Return every step but the user, each after those that it needs."""
+def steps_of_site(erp: ErpNextClient, *, update_script: bool, on: Collection[str] = ()) -> Iterator[Step]:
+    """Return every step but the user, each after those that it needs. `on` are the settings that ask for rights."""
     for doctype, body in needs.DOCTYPES.items():
         yield _doctype(erp, doctype, body)
     yield _homepage(erp)
     for doctype in needs.CUSTOM_FIELDS:
         yield _custom_fields(erp, doctype)
     yield _role(erp)
-    for doctype, letters in needs.rights_of_role().items():
+    for doctype, letters in needs.rights_of_role(on).items():
         if doctype not in needs.GIVEN_TO_ALL:
             yield _rights(erp, doctype, letters)
     for method, text in ((SERVER_SCRIPT_METHOD, server_script_text()), (LISTS_METHOD, lists_script_text())):

@@ -5,12 +5,13 @@ installing, or what the tasks do with it. The rights were tried one by one on ER
 user who has these and no others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.writable import WRITABLE
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS, Task
 
 ROLE = "ERP Medusa Pipelines"
 """The role that the setup creates, with only the rights below."""
@@ -27,6 +28,8 @@ CHILDREN = {
     "Item": "Item Barcode",
     "Website Item": "Item Website Specification",
     "Sales Invoice": "Sales Invoice Item",
+    "Contact": "Contact Email",
+    "Customer": "Portal User",
 }
 """DocType -> a child table that is read as a list. Everybody may list Item; its child tables are for those who may."""
 
@@ -43,21 +46,38 @@ class Right:
     tasks: tuple[str, ...]
 
 
-def rights() -> Iterator[Right]:
-    """Return every right once, by DocType."""
-    for doctype, letters in rights_of_role().items():
+SETTINGS = tuple(dict.fromkeys(name for task in TASKS for name in task.rights_if))
+"""Settings that ask for more rights."""
+
+
+def asked_for(settings: Settings) -> tuple[str, ...]:
+    """Return those of SETTINGS that are on."""
+    return tuple(name for name in SETTINGS if getattr(settings, name))
+
+
+def rights(on: Collection[str] = ()) -> Iterator[Right]:
+    """Return every right once, by DocType; `on` are the SETTINGS that are on."""
+    for doctype, letters in rights_of_role(on).items():
         for letter in letters:
-            tasks = tuple(task.name for task in TASKS if letter in task.rights.get(doctype, ""))
+            tasks = tuple(task.name for task in TASKS if letter in _letters(task, doctype, on))
             yield Right(doctype, KINDS[letter], tasks)
 
 
-def rights_of_role() -> dict[str, str]:
+def rights_of_role(on: Collection[str] = ()) -> dict[str, str]:
     """Return all rights that any task needs, by DocType."""
-    doctypes = sorted({doctype for task in TASKS for doctype in task.rights})
+    doctypes = sorted({doctype for task in TASKS for some in _tables_of(task, on) for doctype in some})
     return {
-        doctype: "".join(letter for letter in KINDS if any(letter in task.rights.get(doctype, "") for task in TASKS))
+        doctype: "".join(letter for letter in KINDS if any(letter in _letters(task, doctype, on) for task in TASKS))
         for doctype in doctypes
     }
+
+
+def _letters(task: Task, doctype: str, on: Collection[str]) -> str:
+    return "".join(some.get(doctype, "") for some in _tables_of(task, on))
+
+
+def _tables_of(task: Task, on: Collection[str]) -> list[Mapping[str, str]]:
+    return [task.rights, *(rights for setting, rights in task.rights_if.items() if setting in on)]
 
 
 def _id_field(label: str, after: str | None = None) -> dict[str, Any]:

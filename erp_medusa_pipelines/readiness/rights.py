@@ -20,7 +20,7 @@ AREA = "rights"
 def user_may_do_the_work(shop: Shop) -> Iterator[Finding]:
     """Yield one finding per DocType: the rights that the tasks need, and those that are missing."""
     by_doctype: dict[str, list[needs.Right]] = defaultdict(list)
-    for right in needs.rights():
+    for right in needs.rights(needs.asked_for(shop.settings)):
         by_doctype[right.doctype].append(right)
     for doctype, rights in by_doctype.items():
         yield _of_doctype(shop.erp, doctype, rights)

@@ -125,6 +125,8 @@ KINDS["price_list"] = Kind(
         "rules",
     ),
     named=("rules_count",),
+    # Rules are asked for as rows and shown as one object.
+    implied={"price_list_rules": ("rules",)},
     relations={"prices": ("price_list_entry", _entries_with_variant)},
     computed={"rules_count": _rules_count},
 )

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from erp_medusa_pipelines.sync.prices.lists import OWNER_KEY
+from erp_medusa_pipelines.sync.prices.books import OWNER_KEY
 from erp_medusa_sandbox.faults import SeenRequest
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.servers import MedusaServer

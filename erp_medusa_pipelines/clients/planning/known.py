@@ -68,7 +68,14 @@ def window_of(price_list: Row) -> str:
     return f"{start} to {end}".strip() if start or end else "always"
 
 
+def named_list(price_list: Row) -> str:
+    """Return what tells one of our lists from others of an item: its window, and whose it is, if not everybody's."""
+    metadata = price_list.get("metadata") or {}
+    whose = f"{metadata.get('erp_price_list')}, " if metadata.get("erp_customers") else ""
+    return f"{whose}{window_of(price_list)}"
+
+
 def _name_of(plural: str, row: Row) -> str | None:
     if plural == "price_lists":
-        return window_of(row) if "metadata" in row else None
+        return named_list(row) if "metadata" in row else None
     return row.get("external_id") or row.get("sku") or row.get("title") or row.get("name")

@@ -29,7 +29,10 @@ STOCKED = "id,sku,location_levels.location_id,location_levels.stocked_quantity,l
 
 UNSAID_OF_PRODUCT: Mapping[str, Any] = {"handle": None, "metadata": None, **unsaid("product", "picture")}
 UNSAID_OF_VARIANT: Mapping[str, Any] = {**unsaid("variant"), "prices": []}
-UNSAID_OF_LIST: Mapping[str, Any] = {"rules_count": 0, **dict.fromkeys(("metadata", "starts_at", "ends_at"))}
+UNSAID_OF_LIST: Mapping[str, Any] = {
+    **{"rules_count": 0, "rules": {}},
+    **dict.fromkeys(("metadata", "starts_at", "ends_at")),
+}
 """Medusa's defaults for fields that a new product, variant or price list leaves out."""
 
 
@@ -61,6 +64,7 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/products/(\w+)/variants/inventory-items/batch", self._relink),
                 (r"/admin/price-lists(?:/(\w+))?", self._price_list),
                 (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
+                (r"/admin/customer-groups/(\w+)/customers", self._members),
                 (r"/admin/inventory-items/location-levels/batch", self._levels),
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
                 (r"/admin/workflows-executions/upsert-variant-prices/run", self._price_sets),
@@ -349,6 +353,9 @@ class PlannedMedusa(ReadingMedusa):
             return {singular: self._change(identifier, body)}
         return {singular: self._make(plural.replace("-", "_"), singular, dict(body))}
 
+    def _members(self, _method: str, _body: Body, _group_id: str) -> Row:
+        return {}
+
     def _levels(self, _method: str, _body: Body) -> Row:
         return {}
 
@@ -356,6 +363,8 @@ class PlannedMedusa(ReadingMedusa):
         if identifier and method == "DELETE":
             self._gone.add(identifier)
             return {}
+        if "rules" in body:
+            body = {**body, "rules_count": len(body["rules"])}
         if identifier:
             return {"price_list": self._change(identifier, body)}
         self._refuse_unknown_variants(f"{method} /admin/price-lists", body.get("prices") or ())
@@ -367,8 +376,9 @@ class PlannedMedusa(ReadingMedusa):
     def _price(self, entry: Body) -> Row:
         variant_id = entry["variant_id"]
         row = {"id": self._log.new_id("price"), "amount": entry["amount"], "currency_code": entry["currency_code"]}
-        for_one = {"min_quantity": None, "rules_count": 0}
-        return {**row, **for_one, "variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
+        pieces = {key: entry.get(key) for key in ("min_quantity", "max_quantity")}
+        of_variant = {"variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
+        return {**row, **pieces, "rules_count": 0, **of_variant}
 
     def _refuse_unknown_variants(self, request: str, entries: Iterable[Body]) -> None:
         """Refuse as Medusa does: a price is for a variant that exists."""

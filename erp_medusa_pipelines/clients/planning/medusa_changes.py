@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from erp_medusa_pipelines.clients.planning.changes import Action, Change
-from erp_medusa_pipelines.clients.planning.known import Known, window_of
+from erp_medusa_pipelines.clients.planning.known import Known, named_list
 
 Body = Mapping[str, Any]
 
@@ -115,8 +115,15 @@ def _document(
     made = answer.get(singular) or {}
     key = identifier or made.get("id") or plural
     action: Action = "delete" if method == "DELETE" else "update" if identifier else "create"
-    name = known.name(key) if identifier else str(body.get("external_id") or body.get("email") or key)
+    named = body.get("external_id") or body.get("email") or body.get("name")
+    name = known.names[key] = known.name(key) if identifier else str(named or key)
     yield Change("Medusa", action, singular.replace("_", " "), key, dict(body), name)
+
+
+def _members(_method: str, body: Body, _answer: Body, known: Known, group_id: str) -> Iterator[Change]:
+    """Yield how many customers come and go; addresses are nobody's business here."""
+    counted = {f"members to {key}": len(body[key]) for key in ("add", "remove") if body.get(key)}
+    yield Change("Medusa", "update", "customer group", group_id, counted, known.name(group_id))
 
 
 def _price_list(method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
@@ -125,7 +132,7 @@ def _price_list(method: str, body: Body, answer: Body, known: Known, identifier:
         yield Change("Medusa", action, "price list", identifier, dict(body), known.name(identifier))
         return
     key = answer["price_list"]["id"]
-    known.names[key] = window_of(body)
+    known.names[key] = named_list(body)
     own = {field: value for field, value in body.items() if field != "prices"}
     yield Change("Medusa", "create", "price list", key, own, str(body.get("title") or key))
     for entry in body.get("prices") or ():
@@ -172,6 +179,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
         (r"/admin/price-lists(?:/(\w+))?", _price_list),
         (r"/admin/price-lists/(\w+)/prices/batch", _prices),
+        (r"/admin/customer-groups/(\w+)/customers", _members),
         (r"/admin/inventory-items/location-levels/batch", _levels),
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
         (r"/admin/workflows-executions/upsert-variant-prices/run", _price_sets),

@@ -10,6 +10,8 @@ These ask:
     -----------------------------------------------  ----------  -------------------------  --------------------------
     entries of price lists, lists of another         prices      PRICE_REMOVAL_PERCENT      allow_removal
     Price List or whose window is over
+    the same of customer groups                      group_prices  PRICE_REMOVAL_PERCENT    allow_removal
+    members of customer groups                       members     PRICE_REMOVAL_PERCENT      allow_removal
     levels, and custom_in_stock                      stock       STOCK_ZERO_PERCENT         allow_zero
     products: drafts of items that are not for       shown       MISSING_PRODUCTS_PERCENT   allow_hiding
     sale, deleted or orphaned; those that leave a
@@ -145,7 +147,7 @@ class Before(NamedTuple):
     shop: int
 
 
-GUARDS = ("prices", "stock", "shown", "missing", "categories")
+GUARDS = ("prices", "group_prices", "members", "stock", "shown", "missing", "categories")
 """Names of those that remember."""
 
 MOST_BATCHES = 256

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of,
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
-from erp_medusa_pipelines.sync.prices.windows import Window
+from erp_medusa_pipelines.sync.prices.windows import Tier, Window
 
 LISTS_READ_AT_ONCE = 10
 """Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
@@ -116,5 +116,6 @@ def _read(
     for some in batched(bodies, LISTS_READ_AT_ONCE):
         for list_id, row in prices.entries_of(some):
             currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
-            entry = Entry(row["id"], list_id, windows.get(list_id), currency, amount, live[list_id], spans.get(list_id))
+            window, spanned = windows.get(list_id), spans.get(list_id)
+            entry = Entry(row["id"], list_id, window, currency, amount, Tier.of(row), live[list_id], spanned)
             yield list_id, entry_variant(row), entry

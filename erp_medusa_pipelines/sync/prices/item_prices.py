@@ -25,8 +25,8 @@ DOCTYPE = "Item Price"
 
 ITEMS_PER_REQUEST = 2000
 FIELDS = (
-    "name", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto", "creation",
-    "modified", "medusa_id", "medusa_price_id",
+    "name", "price_list", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto",
+    "creation", "modified", "medusa_id", "medusa_price_id",
 )  # fmt: skip
 ITEM_FIELDS = (
     "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
@@ -94,17 +94,31 @@ def _priced_item(row: Mapping[str, Any], today: date) -> PricedItem:
     )
 
 
-def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> dict[str, ItemPrices]:
-    """Return the Item Prices without customer of these items, by item_code. One request per ITEMS_PER_REQUEST items.
+PricesByCode = dict[str, ItemPrices]
+"""Of one Price List, by item_code."""
+
+
+def read_prices(erp: ErpNextClient, price_list: str, items: Sequence[PricedItem]) -> PricesByCode:
+    """Return what `read_price_lists` does of one Price List."""
+    return read_price_lists(erp, [price_list], items)[price_list]
+
+
+def read_price_lists(
+    erp: ErpNextClient, price_lists: Sequence[str], items: Sequence[PricedItem]
+) -> dict[str, PricesByCode]:
+    """Return the Item Prices without customer of these items, by Price List. One request for all.
 
     Those of a variant's template follow the variant's own, marked as inherited.
     """
     codes = sorted({code for item in items for code in (item.item_code, item.template) if code})
-    filters = [["price_list", "=", price_list], *FOR_EVERYBODY, ["item_code", "in", codes]]
-    by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in erp.get_list(DOCTYPE, FIELDS, filters=filters):
-        by_code[folded(row["item_code"])].append(row)
-    return {item.item_code: _item_prices(item, by_code) for item in items}
+    of_lists = ["price_list", "=", price_lists[0]] if len(price_lists) == 1 else ["price_list", "in", [*price_lists]]
+    by_list: dict[str, dict[str, list[dict[str, Any]]]] = {folded(name): defaultdict(list) for name in price_lists}
+    for row in erp.get_list(DOCTYPE, FIELDS, filters=[of_lists, *FOR_EVERYBODY, ["item_code", "in", codes]]):
+        # MariaDB may call names alike that folded() tells apart; a single list's rows are all its own.
+        of_list = by_list.get(folded(row["price_list"])) if len(by_list) > 1 else next(iter(by_list.values()))
+        if of_list is not None:
+            of_list[folded(row["item_code"])].append(row)
+    return {name: {item.item_code: _item_prices(item, by_list[folded(name)]) for item in items} for name in price_lists}
 
 
 def without_price(

@@ -8,9 +8,10 @@ conflict. It is created together with its first entries and holds at most the en
 a further list. Medusa reads a whole list to add to it, and deletes more slowly the longer it is: many short lists cost
 a fraction of a long one, and their cost does not grow with the shop.
 
-Every list with our metadata key or our description is ours. Lists of a Price List that is no longer exported are
-`replaced`: their entries go as the new ones are there, and a list of which none must stay becomes a draft. The same
-happens to a list whose metadata somebody changed in Medusa's admin so that it says nothing any more.
+Every list with our metadata key or our description is ours, and belongs to one book (books.py). Lists of a book that
+is no longer in force are `replaced`: their entries go as the new ones are there, and a list of which none must stay
+becomes a draft. The same happens to a list whose metadata somebody changed in Medusa's admin so that it says nothing
+any more. Everybody's book of the shop's own Price List looks after them.
 
 A list never changes its window. Once its start has passed it means the same as a list without a start, so entries
 need not move as days pass. A list whose window is over becomes a draft, and an empty one is deleted.
@@ -18,7 +19,7 @@ need not move as days pass. A list whose window is over becomes a draft, and an 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -28,14 +29,11 @@ from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, i
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.engine.names import same_name
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.prices.books import OWNER_KEY, WHOM_KEY, Book, Key, key_of
 from erp_medusa_pipelines.sync.prices.windows import ONE_DAY, Window, ends_at, first_day_after, starts_at
 
 DOCTYPE = "Price List"
-OWNER_KEY = "erp_price_list"
-"""Metadata key that marks a list as ours; its value is the ERPNext Price List."""
-
 DESCRIPTION = "Kept in step with ERPNext's Item Prices; changes made here are undone by the next run."
 
 
@@ -60,17 +58,25 @@ class KeptList:
 
 
 class PriceLists:
-    """The lists of one ERPNext Price List, as of the last `load`."""
+    """The lists of one book, as of the last `load`.
 
-    def __init__(self, prices: MedusaPrices, price_list: str, zone: ZoneInfo, today: date) -> None:
+    `others` are the keys of the other books in force, for the one book that looks after replaced lists; None for these
+    others.
+    """
+
+    def __init__(
+        self, prices: MedusaPrices, book: Book, zone: ZoneInfo, today: date, others: Collection[Key] | None = ()
+    ) -> None:
         self._prices = prices
-        self._price_list = price_list
+        self.book = book
+        self._price_list = book.price_list
+        self._others = others
         self._zone = zone
         self.today = today
         self._new_parts: Counter[tuple[Batch, Window]] = Counter()
         self.lists: list[KeptList] = []
         self.replaced: list[Mapping[str, Any]] = []
-        """Active lists of ours that are for another ERPNext Price List, or unreadable, as Medusa has them."""
+        """Active lists of ours that are for a book no longer in force, or unreadable, as Medusa has them."""
         self.unreadable: dict[str, str] = {}
         """Why, by the ids of such lists."""
 
@@ -80,7 +86,8 @@ class PriceLists:
         self.unreadable = {}
         self.lists = self._ours(rows)
         known = {kept.id for kept in self.lists}
-        self.replaced = [row for row in rows if row["id"] not in known and row["status"] == "active"]
+        left = (row for row in rows if row["id"] not in known and row["status"] == "active")
+        self.replaced = [row for row in left if self._looks_after(row)]
 
     def is_live(self, row: Mapping[str, Any]) -> bool:
         """Return whether customers are asked the prices of this list (status, starts_at, ends_at) now."""
@@ -139,16 +146,16 @@ class PriceLists:
 
         After a lost answer, use `look_for`.
         """
-        metadata: dict[str, Any] = {OWNER_KEY: self._price_list, "batch": batch.label, "part": part}
+        metadata: dict[str, Any] = {**self.book.metadata, "batch": batch.label, "part": part}
         if window.start:
             metadata["valid_from"] = window.start.isoformat()
         if window.end:
             metadata["valid_upto"] = (window.end - ONE_DAY).isoformat()
         return self._prices.create_list(
             {
-                "title": f"{self._price_list}, {window} ({batch.index + 1} of {batch.count}, {part})",
+                "title": f"{self.book}, {window} ({batch.index + 1} of {batch.count}, {part})",
                 "description": DESCRIPTION,
-                "type": "override",
+                **self.book.body,
                 "status": "active",
                 "starts_at": starts_at(window, self._zone),
                 "ends_at": ends_at(window, self._zone),
@@ -196,13 +203,21 @@ class PriceLists:
     def _ours(self, rows: Iterable[Mapping[str, Any]]) -> list[KeptList]:
         found: list[KeptList] = []
         for row in rows:
+            key = key_of(metadata_of(row))
             try:
-                if same_name(_owner_of(row), self._price_list):
-                    found.append(_kept(row))
+                if key is None and self._others is not None:
+                    raise UnreadableListError(f"its metadata has no {OWNER_KEY}, or no text in {WHOM_KEY}")
+                if key == self.book.key:
+                    found.append(_kept(row, self.book))
             except UnreadableListError as error:
                 if row["status"] == "active":
                     self.unreadable[row["id"]] = str(error)
         return found
+
+    def _looks_after(self, row: Mapping[str, Any]) -> bool:
+        """Return whether this book sees to it that a list which is no longer used is put away."""
+        key = key_of(metadata_of(row))
+        return key == self.book.key or (self._others is not None and key not in self._others)
 
     @staticmethod
     def _is_own(kept: KeptList, batch: Batch) -> bool:
@@ -215,12 +230,16 @@ class PriceLists:
     def _differences(self, kept: KeptList) -> dict[str, Any]:
         """Return what must be corrected: after manual changes, a new time zone of the site, or an ended window."""
         wanted = {
-            "type": "override",
+            "type": self.book.body["type"],
             "status": "draft" if kept.window.is_past(self.today) and not self.is_live(kept.body) else "active",
             "starts_at": starts_at(kept.window, self._zone),
             "ends_at": ends_at(kept.window, self._zone),
         }
-        return {key: value for key, value in wanted.items() if kept.body[key] != value}
+        different = {key: value for key, value in wanted.items() if kept.body[key] != value}
+        rules = self.book.body.get("rules")
+        if rules and _as_sets(rules) != _as_sets(kept.body.get("rules") or {}):
+            different["rules"] = rules
+        return different
 
 
 def _is_ours(row: Mapping[str, Any]) -> bool:
@@ -229,15 +248,13 @@ def _is_ours(row: Mapping[str, Any]) -> bool:
     return OWNER_KEY in metadata or {"batch", "part"} <= metadata.keys() or row["description"] == DESCRIPTION
 
 
-def _owner_of(row: Mapping[str, Any]) -> str:
-    owner = metadata_of(row).get(OWNER_KEY)
-    if not owner or not isinstance(owner, str):
-        raise UnreadableListError(f"its metadata has no {OWNER_KEY}")
-    return owner
+def _as_sets(rules: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return rules whose values are compared in any order: Medusa writes a single one as text."""
+    return {name: {values} if isinstance(values, str) else set(values) for name, values in rules.items()}
 
 
-def _kept(row: Mapping[str, Any]) -> KeptList:
-    if row["rules_count"]:
+def _kept(row: Mapping[str, Any], book: Book) -> KeptList:
+    if row["rules_count"] and not book.rules:
         raise UnreadableListError("it has rules, so that it is not for everybody")
     label = _batch_of(row)
     if _count_of(label) == 0:

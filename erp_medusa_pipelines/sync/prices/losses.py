@@ -5,7 +5,7 @@ Belongs here: counting. Does not belong here: whether so many may be removed (en
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.brake import Limit, Loss
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.books import Book
 from erp_medusa_pipelines.sync.prices.entries import Entries, shown_prices
 from erp_medusa_pipelines.sync.prices.item_prices import ITEMS_PER_REQUEST, ItemPrices, priced_items, read_prices
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -34,6 +35,13 @@ def price_limit(percent: int, setting: str) -> Limit:
     )
 
 
+def group_limit(of_shop: Limit) -> Limit:
+    """Return how many prices of customer groups may go: as many as of the shop's own, counted by themselves."""
+    what = "prices that only some customers are asked would go, and they are asked everybody's"
+    check = "Check the Price Lists of ERPNext's Customer Groups, and that ERPNext's user sees all Item Prices."
+    return replace(of_shop, name="group_prices", what=what, check=check)
+
+
 @dataclass
 class Losses:
     """What one run would take away.
@@ -44,7 +52,7 @@ class Losses:
 
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     replaced: dict[str | None, list[Entry]] = field(default_factory=dict)
-    today: dict[str | None, Today] = field(default_factory=dict)
+    today: dict[str | None, list[Today]] = field(default_factory=dict)
     loss: Loss = field(default_factory=Loss)
 
     def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry]) -> None:
@@ -77,6 +85,16 @@ class Losses:
             self.loss.lost[variant_id] = name
 
 
+def together(losses: Iterable[tuple[Book, Loss]]) -> Loss:
+    """Return the losses of several books as one: the same item counts in each."""
+    found = Loss()
+    for book, loss in losses:
+        lost = {f"{book} {variant_id}": f"{name} in {book}" for variant_id, name in loss.lost.items()}
+        had, gained = ({f"{book} {variant_id}" for variant_id in some} for some in (loss.had, loss.gained))
+        found.add(Loss(lost, had, gained))
+    return found
+
+
 def without_hidden(loss: Loss, medusa: MedusaClient) -> Loss:
     """Return these losses without variants that no customer sees: their product is a draft, or gone."""
     shown = medusa.shown_variants(loss.lost) if loss.lost else set()
@@ -91,7 +109,6 @@ class ShopPrices:
 
     erp: ErpNextClient
     medusa: MedusaClient
-    price_list: str
     prices: MedusaPrices
     lists: PriceLists
     rule: AmountRule
@@ -103,7 +120,7 @@ class ShopPrices:
         codes: dict[str, str] = {}
         exported = [item for item in priced_items(self.erp) if item.variant_id]
         for some in batched(exported, ITEMS_PER_REQUEST):
-            prices = read_prices(self.erp, self.price_list, some)
+            prices = read_prices(self.erp, self.lists.book.price_list, some)
             for item in some:
                 has = prices.get(item.item_code, ItemPrices())
                 plan = plan_item(

@@ -14,7 +14,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.medusa_prices import number_of
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.item_prices import ItemPrices, PricedItem
-from erp_medusa_pipelines.sync.prices.windows import PriceRow, Segment, Window, cut, left_over
+from erp_medusa_pipelines.sync.prices.windows import ANY_NUMBER, PriceRow, Segment, Tier, Window, cut, left_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Entry:
     window: Window | None
     currency: str
     amount: Decimal
+    tier: Tier = ANY_NUMBER
     is_live: bool = True
     """Whether Medusa's customers are asked this price now."""
     spans: Window | None = None
@@ -80,12 +81,15 @@ class Wanted:
     ids: RowIds | None
     """Set when the Item Price gets this entry's id: a row valid in two windows gets the earlier entry's."""
     entry_id: str = ""
+    tier: Tier = ANY_NUMBER
 
     @property
     def body(self) -> dict[str, Any]:
         """Return its part of the request body."""
         common = {"variant_id": self.variant_id, "amount": number_of(self.amount)}
-        return {"id": self.entry_id, **common} if self.entry_id else {**common, "currency_code": self.currency.lower()}
+        if self.entry_id:
+            return {"id": self.entry_id, **common}
+        return {**common, "currency_code": self.currency.lower(), **self.tier.body}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The price that customers are to be asked now: its window, currency and amount."""
+    """A price that customers are to be asked now: its window, currency, amount and pieces."""
 
     window: Window
     currency: str
     amount: Decimal
+    tier: Tier = ANY_NUMBER
 
     def is_undercut_by(self, entry: Entry) -> bool:
         """Return whether customers would be asked the entry's amount instead: Medusa asks the lowest in force."""
-        return entry.is_live and entry.currency == self.currency and entry.amount < self.amount
+        same = entry.is_live and entry.currency == self.currency and entry.tier.overlaps(self.tier)
+        return same and entry.amount < self.amount
 
 
 @dataclass(slots=True)
@@ -121,7 +127,7 @@ class ItemPlan:
     shown: set[str] = field(default_factory=set)
     """Currencies in which customers are asked a price now; `stays_shown`: in which they are after the run."""
     stays_shown: set[str] = field(default_factory=set)
-    today: Today | None = None
+    today: list[Today] = field(default_factory=list)
     create: list[tuple[Window, Wanted]] = field(default_factory=list)
     change: list[tuple[str, Wanted]] = field(default_factory=list)
     """(price list, entry)."""
@@ -156,13 +162,14 @@ def plan_item(
     rule: AmountRule,
     today: date,
     is_live: Callable[[Window], bool] | None = None,
+    keeps_ids: bool = True,
 ) -> ItemPlan:
     """Compare an item's entries in Medusa with its Item Prices, as of `today` at the ERP.
 
-    `is_live` says whether a window is in force in Medusa now.
+    `is_live` says whether a window is in force in Medusa now, `keeps_ids` whether the Item Prices get the entries' ids.
     """
     is_live = is_live or (lambda window: window.remaining(today).start is None)
-    by_place: dict[tuple[Window, str], list[Entry]] = defaultdict(list)
+    by_place: dict[tuple[Window, str, Tier], list[Entry]] = defaultdict(list)
     stale: list[Entry] = []
     shown: set[str] = set()
     for entry in entries:
@@ -171,7 +178,7 @@ def plan_item(
         if entry.window is None:
             stale.append(entry)
         else:
-            by_place[entry.window, entry.currency].append(entry)
+            by_place[entry.window, entry.currency, entry.tier].append(entry)
     plan = ItemPlan(item.variant_id, had_price=bool(by_place), shown=shown, stale=stale)
     segments = left_over(cut(prices.rows), today)
     amounts = _amounts(plan, prices, {segment.row.name for segment in segments}, rule)
@@ -180,16 +187,17 @@ def plan_item(
     for segment in segments:
         row = segment.row
         if row.name in amounts:
-            ids = None if row.inherited or row.name in placed else RowIds.of(row, fingerprint)
+            has_own = keeps_ids and not row.inherited and row.name not in placed
+            ids = RowIds.of(row, fingerprint) if has_own else None
             placed.add(row.name)
             if is_live(segment.window):
                 plan.stays_shown.add(row.currency)
-                plan.today = Today(segment.window, row.currency, amounts[row.name])
-            there = by_place.pop((segment.window, row.currency), [])
+                plan.today.append(Today(segment.window, row.currency, amounts[row.name], segment.tier))
+            there = by_place.pop((segment.window, row.currency, segment.tier), [])
             _place(plan, segment, amounts[row.name], ids, there)
         else:
             plan.unplaced.append(segment.window)
-    for row in (*prices.rows, *prices.others):
+    for row in (*prices.rows, *prices.others) if keeps_ids else ():
         if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)
     if item.is_for_sale and not prices.rows and prices.others:
@@ -225,7 +233,7 @@ def _place(plan: ItemPlan, segment: Segment, amount: Decimal, ids: RowIds | None
     """Plan what gives Medusa exactly one entry of this amount in the segment's window."""
     row = segment.row
     fingerprint = f"{plan.variant_id} {row.currency} {amount}"
-    wanted = Wanted(row.name, fingerprint, plan.variant_id, row.currency, amount, ids)
+    wanted = Wanted(row.name, fingerprint, plan.variant_id, row.currency, amount, ids, tier=segment.tier)
     if not there:
         plan.create.append((segment.window, wanted))
         return

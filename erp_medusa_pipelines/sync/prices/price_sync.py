@@ -9,9 +9,9 @@ today's new one would be asked instead of it: it does not wait for an entry of o
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from typing import ClassVar
@@ -22,23 +22,27 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import ApiError, TransientError
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import LOOK_UP, BatchSync
-from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
+from erp_medusa_pipelines.sync.engine.brake import Guard, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
+from erp_medusa_pipelines.sync.prices.books import Book
 from erp_medusa_pipelines.sync.prices.entries import Entries, read_entries
 from erp_medusa_pipelines.sync.prices.item_prices import (
     DOCTYPE,
     ITEMS_PER_REQUEST,
     ItemPrices,
     PricedItem,
+    PricesByCode,
     priced_items,
+    read_price_lists,
     read_prices,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, without_hidden
+from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, together, without_hidden
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
@@ -50,33 +54,60 @@ WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
 
-ReadTogether = tuple[Sequence[PricedItem], Mapping[str, ItemPrices] | None]
-"""Items whose prices were read in one request, and these by item_code; None when they could not be read."""
+ReadTogether = tuple[Sequence[PricedItem], Mapping[str, PricesByCode] | None]
+"""Items whose prices were read in one request, and these by Price List; None when they could not be read."""
+
+
+@dataclass
+class BookWork:
+    """What one run does for one book."""
+
+    lists: PriceLists
+    entries: Entries
+    sender: EntrySender
+    keeps_ids: bool
+    """Whether the Item Prices get the ids of this book's entries: one book of each Price List."""
+    losses: Losses = field(default_factory=Losses)
+
+    @property
+    def book(self) -> Book:
+        """The book."""
+        return self.lists.book
 
 
 @dataclass(kw_only=True)
 class PriceSync(BatchSync):
-    """One run of the prices for one batch. Counts are entries, or lists."""
+    """One run of the prices for one batch. Counts are entries, or lists.
+
+    `lists` are of everybody's book of the shop's Price List, `more` those of the others.
+    """
 
     doctype: ClassVar[str] = DOCTYPE
 
     writer: ErpNextWriter
-    price_list: str
     prices: MedusaPrices
     lists: PriceLists
+    more: Sequence[PriceLists] = ()
     rule: AmountRule
     guard: Guard
+    guard_of_more: Guard
+    """Of the other books' prices."""
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
     losses_stopped: MassLossError | None = None
     """Set by `run` when too many items would lose their only price: then everything else was done."""
 
+    @property
+    def every_book(self) -> list[PriceLists]:
+        """Return the lists of all books."""
+        return [self.lists, *self.more]
+
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError; any other failure goes into the report."""
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
-            loading = pool.submit(self.lists.load)
+            loading = [pool.submit(lists.load) for lists in self.every_book]
             everybody = list(priced_items(self.erp))
             items = [item for item in everybody if self.batch.contains(item.name)]
             exported = [item for item in items if item.variant_id and item.name not in self.foreign]
@@ -84,41 +115,73 @@ class PriceSync(BatchSync):
             others = {item.variant_id for item in everybody if item.variant_id} - own
             # Medusa's answers about prices have only the ids of variants.
             self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
-            unpriced = partial(self._unpriced, everybody)
-            reading = pool.submit(read_entries, self.prices, self.lists, self.batch, own, others, unpriced)
+            reading = [
+                pool.submit(
+                    read_entries,
+                    self.prices,
+                    lists,
+                    self.batch,
+                    own,
+                    others,
+                    partial(self._unpriced, everybody, lists.book.price_list),
+                )
+                for lists in self.every_book
+            ]
             windows = ahead(self._windows(exported))
             first = list(islice(windows, 1))
-            loading.result()
-            entries = reading.result()
+            for loaded in loading:
+                loaded.result()
+            entries = [each.result() for each in reading]
         self.report.count("waiting", len(items) - len(exported))
         self.report.expect(len(exported))
         self._sync(chain(first, windows), entries)
         return self.report
 
-    def _sync(self, windows: Iterator[ReadTogether], entries: Entries) -> None:
+    def _sync(self, windows: Iterator[ReadTogether], entries: Sequence[Entries]) -> None:
         writing = Stage("write-back", 1, waiting=4)
 
         def keep_ids(changes: Sequence[IdChange]) -> None:
             if changes:
                 writing.submit(self._write_ids, changes)
 
-        sender = EntrySender(
-            self, self.prices, self.lists, entries.sizes, per_call=self.entries_per_call, keep_ids=keep_ids
-        )
-        losses = Losses()
+        works = list(self._works(entries, keep_ids))
         try:
             for items, prices in windows:
                 # Send as soon as there is a full call.
                 for some in batched(items, self.entries_per_call):
-                    keep_ids([change for item in some for change in self._plan(item, prices, entries, sender, losses)])
-                    sender.send_full_calls()
+                    for work in works:
+                        keep_ids([change for item in some for change in self._plan(item, prices, work)])
+                        work.sender.send_full_calls()
                     self.report.passed(len(some))
-            sender.finish()
-            self._remove(losses, entries, sender)
+            for work in works:
+                work.sender.finish()
+            self._remove(works)
             writing.finish()
         finally:
-            sender.close()
+            for work in works:
+                work.sender.close()
             writing.close()
+
+    def _works(self, entries: Sequence[Entries], keep_ids: Callable[[Sequence[IdChange]], None]) -> Iterator[BookWork]:
+        with_ids: set[str] = set()
+        for lists, there in zip(self.every_book, entries, strict=True):
+            sender = EntrySender(
+                self,
+                self.prices,
+                lists,
+                there.sizes,
+                per_call=self.entries_per_call,
+                keep_ids=keep_ids,
+                kind=self._kind(lists.book),
+            )
+            name = folded(lists.book.price_list)
+            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids)
+            with_ids.add(name)
+
+    @staticmethod
+    def _kind(book: Book) -> str:
+        """Return what tells apart the holds of one Item Price in several books; everybody's have none."""
+        return book.whom
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
@@ -143,70 +206,93 @@ class PriceSync(BatchSync):
             if unknown:
                 yield unknown, None
 
-    def _unpriced(self, everybody: Sequence[PricedItem], variants: Collection[str]) -> set[str]:
-        """Return those of other batches' variants for which ERPNext has no price, now or later."""
+    def _unpriced(self, everybody: Sequence[PricedItem], price_list: str, variants: Collection[str]) -> set[str]:
+        """Return those of other batches' variants for which a Price List has no price, now or later."""
         items = [item for item in everybody if item.variant_id in variants]
         try:
-            prices = self._read_prices(items) if items else {}
+            prices = read_prices(self.erp, price_list, items) if items else {}
         except ApiError as error:
             log.warning("%d items that moved to other batches keep their prices: %s", len(items), error.reason)
             return set()
         rows = {item.variant_id: prices[item.item_code].rows for item in items}
         return {variant_id for variant_id, each in rows.items() if not left_over(cut(each), self.lists.today)}
 
-    def _read_prices(self, items: Sequence[PricedItem]) -> Mapping[str, ItemPrices]:
-        return read_prices(self.erp, self.price_list, items)
+    def _read_prices(self, items: Sequence[PricedItem]) -> Mapping[str, PricesByCode]:
+        # Two books may be of the same Price List.
+        names = {folded(lists.book.price_list): lists.book.price_list for lists in reversed(self.every_book)}
+        found = read_price_lists(self.erp, list(names.values()), items)
+        return {folded(name): prices for name, prices in found.items()}
 
-    def _plan(
-        self,
-        item: PricedItem,
-        prices: Mapping[str, ItemPrices] | None,
-        entries: Entries,
-        sender: EntrySender,
-        losses: Losses,
-    ) -> list[IdChange]:
+    def _plan(self, item: PricedItem, prices: Mapping[str, PricesByCode] | None, work: BookWork) -> list[IdChange]:
         """Queue what must be done for an item. Returns the ids that can be written without a call to Medusa."""
+        entries = work.entries
         there, replaced = entries.by_variant.pop(item.variant_id, []), entries.replaced.pop(item.variant_id, [])
         if prices is None:
             return []
-        wanted = prices.get(item.item_code, ItemPrices())
-        plan = plan_item(item, wanted, there, rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window)
-        self._note(plan, item.item_code)
-        sender.add(plan)
-        losses.add(plan, item.item_code, replaced)
+        wanted = prices[folded(work.book.price_list)].get(item.item_code, ItemPrices())
+        lists = work.lists
+        plan = plan_item(
+            item,
+            wanted,
+            there,
+            rule=self.rule,
+            today=lists.today,
+            is_live=lists.is_live_window,
+            keeps_ids=work.keeps_ids,
+        )
+        self._note(plan, item.item_code, work.book)
+        work.sender.add(plan)
+        work.losses.add(plan, item.item_code, replaced)
         return plan.ids
 
-    def _note(self, plan: ItemPlan, item_code: str) -> None:
+    def _note(self, plan: ItemPlan, item_code: str, book: Book) -> None:
         self.report.count("found", plan.found)
         self.report.count("unchanged", plan.unchanged)
         self.report.advance(plan.unchanged)
         for refused in plan.refused:
             # Judged anew by every run: the store's currencies and the settings decide too.
             # The name of an Item Price says nothing to anybody.
-            reason = f"{item_code} in {self.price_list}: {refused.reason}"
-            self.reject(refused.name, reason, reason, refused.field, lies=Lies.ELSEWHERE)
+            reason = f"{item_code} in {book}: {refused.reason}"
+            kind = self._kind(book)
+            self.reject(refused.name, reason, reason, refused.field, lies=Lies.ELSEWHERE, kind=kind)
 
-    def _remove(self, losses: Losses, entries: Entries, sender: EntrySender) -> None:
-        losses.add_unwanted(entries)
-        kept = self._too_many(losses)
-        removals = Removals(self, self.prices, self.lists, self.price_list)
+    def _remove(self, works: Sequence[BookWork]) -> None:
+        for work in works:
+            work.losses.add_unwanted(work.entries)
+        main, *more = works
+        stopped = self.guard.refusal(without_hidden(main.losses.loss, self.medusa), partial(self._whole_shop, main))
+        stopped_more = self._too_many(more) if more else None
+        self.losses_stopped = stopped or stopped_more
+        for work in works:
+            held_back = stopped if work is main else stopped_more
+            self._remove_of(work, work.losses.loss.lost.keys() if held_back else ())
+
+    def _remove_of(self, work: BookWork, kept: Collection[str | None]) -> None:
+        losses, removals = work.losses, Removals(self, self.prices, work.lists)
 
         def going(found: Mapping[str | None, Sequence[Entry]]) -> Iterator[Entry]:
             for variant_id, stale in found.items():
                 if variant_id not in kept:
-                    today = losses.today.get(variant_id)
-                    yield from (one for one in stale if not variant_id or sender.is_replaced(variant_id, one, today))
+                    today = losses.today.get(variant_id, [])
+                    replaced = work.sender.is_replaced
+                    yield from (one for one in stale if not variant_id or replaced(variant_id, one, today))
 
         removals.remove(going(losses.stale))
-        removals.delete_empty_lists(entries.sizes)
+        removals.delete_empty_lists(work.entries.sizes)
         if not (self.report.leftovers or self.batch.items):
-            removals.retire_replaced(going(losses.replaced), entries.sizes)
+            removals.retire_replaced(going(losses.replaced), work.entries.sizes)
 
-    def _too_many(self, losses: Losses) -> Collection[str | None]:
-        """Return the variants that keep their entries because too many items would lose their only price."""
-        shop = ShopPrices(self.erp, self.medusa, self.price_list, self.prices, self.lists, self.rule)
-        self.losses_stopped = self.guard.refusal(without_hidden(losses.loss, self.medusa), shop.loss)
-        return losses.loss.lost.keys() if self.losses_stopped else ()
+    def _too_many(self, works: Sequence[BookWork]) -> MassLossError | None:
+        """Return why too many items would lose a price that some customers are asked, or None."""
+        of_run = [(work.book, without_hidden(work.losses.loss, self.medusa)) for work in works]
+
+        def of_shop() -> Loss:
+            return together((work.book, self._whole_shop(work)) for work in works)
+
+        return self.guard_of_more.refusal(together(of_run), of_shop)
+
+    def _whole_shop(self, work: BookWork) -> Loss:
+        return ShopPrices(self.erp, self.medusa, self.prices, work.lists, self.rule).loss()
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 

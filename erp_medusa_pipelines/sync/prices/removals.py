@@ -21,13 +21,13 @@ DOCTYPE = "Price List"
 
 
 class Removals:
-    """Remove entries and empty lists of one ERPNext Price List."""
+    """Remove entries and empty lists of one book."""
 
-    def __init__(self, run: BatchSync, prices: MedusaPrices, lists: PriceLists, price_list: str) -> None:
+    def __init__(self, run: BatchSync, prices: MedusaPrices, lists: PriceLists) -> None:
         self._run = run
         self._prices = prices
         self._lists = lists
-        self._price_list = price_list
+        self._price_list = str(lists.book)
 
     def remove(self, entries: Iterable[Entry]) -> None:
         """Delete these entries; transient failures are left for a retry."""

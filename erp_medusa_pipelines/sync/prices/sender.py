@@ -19,7 +19,7 @@ from erp_medusa_pipelines.sync.engine.quarantine import lies_of
 from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, Today, Wanted
-from erp_medusa_pipelines.sync.prices.windows import Window
+from erp_medusa_pipelines.sync.prices.windows import Tier, Window
 
 
 @dataclass(slots=True)
@@ -34,7 +34,8 @@ class Target:
 class EntrySender:
     """Collect the entries of many items and send them. `sizes`, the number of entries by list, is updated.
 
-    `keep_ids` is called with the ids of created entries, from several threads.
+    `keep_ids` is called with the ids of created entries, from several threads. `kind` tells apart what is held of one
+    Item Price that has entries for several kinds of customers.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class EntrySender:
         *,
         per_call: int,
         keep_ids: Callable[[Sequence[IdChange]], None],
+        kind: str = "",
     ) -> None:
         self._run = run
         self._prices = prices
@@ -53,6 +55,7 @@ class EntrySender:
         self._sizes = sizes
         self._per_call = per_call
         self._keep_ids = keep_ids
+        self._kind = kind
         self._new: dict[Window, list[Wanted]] = defaultdict(list)
         self._changed: dict[str, list[Wanted]] = defaultdict(list)
         self._awaited: Counter[tuple[str, Window]] = Counter()
@@ -70,10 +73,10 @@ class EntrySender:
             # One that is held is not in Medusa either: what it replaces stays.
             with self._awaited_lock:
                 self._awaited[wanted.variant_id, window] += 1
-            if not self._run.held(wanted.name, wanted.fingerprint):
+            if not self._run.held(wanted.name, wanted.fingerprint, self._kind):
                 self._new[window].append(wanted)
         for list_id, wanted in plan.change:
-            if not self._run.held(wanted.name, wanted.fingerprint):
+            if not self._run.held(wanted.name, wanted.fingerprint, self._kind):
                 self._changed[list_id].append(wanted)
 
     def send_full_calls(self) -> None:
@@ -93,13 +96,13 @@ class EntrySender:
         """Cancel what has not started."""
         self._stage.close()
 
-    def is_replaced(self, variant_id: str, entry: Entry, today: Today | None) -> bool:
+    def is_replaced(self, variant_id: str, entry: Entry, today: Sequence[Today]) -> bool:
         """Return whether an old entry must go: Medusa has the new ones for all of its days, none is refused or held.
 
         Or it has the one for today, which the old entry would hide.
         """
         missing = self._missing.get(variant_id, ())
-        if today and today.window not in missing and today.is_undercut_by(entry):
+        if any(one.window not in missing and one.is_undercut_by(entry) for one in today):
             return True
         return not any(entry.spans is None or window.overlaps(entry.spans) for window in missing)
 
@@ -142,6 +145,7 @@ class EntrySender:
             lies=lies_of("amount", "prices.amount"),
             resolve=self._without_variant,
             recover=partial(self._recover, target),
+            kind=lambda _wanted: self._kind,
             route=batch_route(target.list_id) if target.list_id else PRICE_LISTS,
         )
 
@@ -155,11 +159,11 @@ class EntrySender:
                 created = self._prices.create(target.list_id, bodies)
             except PermanentError as error:
                 raise _list_is_gone(error, target.list_id) from error
-        ids = {(entry_variant(row), row["currency_code"]): row["id"] for row in created}
+        ids = {(entry_variant(row), row["currency_code"], Tier.of(row)): row["id"] for row in created}
         if len(ids) < len(group):
             where = f"price list {target.list_id}"
             raise TransientError("Medusa", where, "the response is incomplete", ambiguous=True)
-        made = [(wanted, ids[wanted.variant_id, wanted.currency.lower()]) for wanted in group]
+        made = [(wanted, ids[wanted.variant_id, wanted.currency.lower(), wanted.tier]) for wanted in group]
         self._created(made, target.window)
 
     def _recover(self, target: Target, group: Sequence[Wanted]) -> list[Wanted]:
@@ -169,10 +173,10 @@ class EntrySender:
         if target.list_id is None:
             return list(group)
         there = {
-            (entry_variant(row), row["currency_code"], decimal_of(row["amount"])): row["id"]
+            (entry_variant(row), row["currency_code"], Tier.of(row), decimal_of(row["amount"])): row["id"]
             for row in self._prices.entries(target.list_id)
         }
-        found = [(one, there.get((one.variant_id, one.currency.lower(), one.amount))) for one in group]
+        found = [(one, there.get((one.variant_id, one.currency.lower(), one.tier, one.amount))) for one in group]
         self._created([(one, entry_id) for one, entry_id in found if entry_id], target.window)
         return [one for one, entry_id in found if entry_id is None]
 
@@ -192,7 +196,12 @@ class EntrySender:
     def _update(self, list_id: str, chunk: Sequence[Wanted]) -> None:
         send = partial(self._send_changed, list_id)
         self._run.send_chunk(
-            chunk, send, lies=lies_of("amount"), resolve=self._without_variant, route=batch_route(list_id)
+            chunk,
+            send,
+            lies=lies_of("amount"),
+            resolve=self._without_variant,
+            kind=lambda _wanted: self._kind,
+            route=batch_route(list_id),
         )
 
     def _send_changed(self, list_id: str, group: Sequence[Wanted]) -> None:

@@ -12,11 +12,12 @@ site's time zone. Medusa's `ends_at` is inclusive and stored in milliseconds, so
 the next begins.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
@@ -74,12 +75,39 @@ class Window:
         return " ".join(part for part in (start, end) if part) or "always"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Tier:
+    """Pieces that a price is for: from `least` up to and including `most`, which 0 leaves open."""
+
+    least: int = 1
+    most: int = 0
+
+    @property
+    def body(self) -> dict[str, int]:
+        """Return what Medusa is told of it; any number of pieces needs no word."""
+        least = {"min_quantity": self.least} if self.least > 1 else {}
+        return {**least, **({"max_quantity": self.most} if self.most else {})}
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Tier":
+        """Return the pieces that an entry of Medusa is for."""
+        return cls(max(int(entry.get("min_quantity") or 1), 1), int(entry.get("max_quantity") or 0))
+
+    def overlaps(self, other: "Tier") -> bool:
+        """Return whether some number of pieces is in both."""
+        return (not self.most or other.least <= self.most) and (not other.most or self.least <= other.most)
+
+
+ANY_NUMBER = Tier()
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A window in which one row is valid."""
+    """A window in which one row is valid, for some numbers of pieces."""
 
     window: Window
     row: PriceRow
+    tier: Tier = ANY_NUMBER
 
 
 def first_day_after(valid_upto: date | None) -> date | None:
@@ -125,7 +153,7 @@ def in_force(rows: Iterable[PriceRow], day: date) -> PriceRow | None:
 def left_over(segments: Iterable[Segment], today: date) -> list[Segment]:
     """Return current and future segments; starts in the past become None."""
     return [
-        Segment(segment.window.remaining(today), segment.row)
+        replace(segment, window=segment.window.remaining(today))
         for segment in segments
         if not segment.window.is_past(today)
     ]

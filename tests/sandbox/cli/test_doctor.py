@@ -302,3 +302,20 @@ def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
     shop_env.delenv("MEDUSA_ADMIN_EMAIL")
     shop_env.delenv("MEDUSA_ADMIN_PASSWORD")
     assert erp_medusa("doctor").finding("Medusa", "key")["level"] == "ok"
+
+
+def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    erp.store.insert("Price List", name="Wholesale", price_list_name="Wholesale", selling=1, currency="OMR")
+    erp.store.insert("Price List", name="Export", price_list_name="Export", selling=1, currency="CHF")
+    erp.store.insert("Price List", name="Buying", price_list_name="Buying", selling=0, currency="OMR")
+    for group, price_list in (("Trade", "Wholesale"), ("Abroad", "Export"), ("Suppliers", "Buying")):
+        erp.store.insert("Customer Group", customer_group_name=group, default_price_list=price_list)
+    assert [row for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"] == []
+    shop_env.setenv("PRICE_GROUPS", "true")
+    told = erp_medusa("doctor")
+    assert "Medusa has no group for it yet" in told.finding("prices", "Trade")["found"]
+    assert "Export is in CHF, and Medusa's regions sell in OMR" in told.finding("prices", "Abroad")["found"]
+    assert "Buying is not for selling" in told.finding("prices", "Suppliers")["found"]
+    assert told.finding("rights", "Contact")["level"] == "ok"

@@ -12,6 +12,7 @@ from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, last_own_asset, owner_task
 
 EXPORT = "medusa_collections medusa_categories medusa_products medusa_images medusa_product_updates"
+PRICES = "medusa_customer_groups medusa_price_lists medusa_prices"
 
 # job: cron line, queue, seconds, execution limit, runs per tick, assets
 CRONTAB = {
@@ -21,9 +22,10 @@ CRONTAB = {
         28800,
         None,
         4,
-        f"{EXPORT} medusa_price_lists medusa_prices medusa_stock medusa_publication",
+        f"{EXPORT} {PRICES} medusa_stock medusa_publication",
     ),
-    "sync_missing_prices_to_medusa": ("0 1 * * *", "default", 3600, None, 4, "medusa_price_lists medusa_prices"),
+    "sync_missing_prices_to_medusa": ("0 1 * * *", "default", 3600, None, 4, PRICES),
+    "sync_customer_groups": ("*/15 * * * *", "default", 300, None, 1, "medusa_customer_groups"),
     "update_webitem_stock": ("0 0 * * *", "long", 1500, None, 4, "medusa_stock"),
     "add_top_selling_items_to_collection": (
         "0 1 * * *",

@@ -1,0 +1,59 @@
+"""Do customers with a Price List of their own get its prices? Only asked where a setting asks for it.
+
+Belongs here: questions about the lists of Customer Groups and Customers. Does not belong here: the shop's own Price
+List (medusa_shop.py), or mending (sync/prices).
+"""
+
+from collections.abc import Iterator
+
+from erp_medusa_pipelines.clients.failures import AccessError
+from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
+from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.prices.audiences import Audiences
+from erp_medusa_pipelines.sync.prices.customer_groups import group_of
+
+AREA = "prices"
+
+
+def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
+    """Check the Price List of each Customer Group and Customer that has one, and the groups in Medusa."""
+    if not shop.settings.price_groups:
+        return
+    try:
+        audiences = Audiences(shop.erp, shop.settings.erpnext_price_list)
+    except AccessError:
+        return  # Reported with the rights already.
+    for one in audiences.unusable:
+        name = one.audience.customer_group
+        fix = "correct default_price_list of the Customer Group, or of its Customers"
+        yield Finding(AREA, name, Level.WARN, one.reason, "these customers are asked everybody's prices", fix)
+    if not audiences.all:
+        text = "no Customer Group and no Customer has a Price List other than the shop's"
+        yield Finding(AREA, "customer groups", Level.OK, text)
+        return
+    lists = {each.price_list for each in audiences.all}
+    rows = shop.erp.rows_in("Price List", ["name", "currency"], lists)
+    currencies = ByName((row["name"], str(row["currency"] or "").upper()) for row in rows)
+    sold = _currencies_sold(shop)
+    made = {key for row in MedusaCustomers(shop.medusa).groups() if (key := group_of(row))}
+    for each in audiences.all:
+        currency = currencies.find(each.price_list)
+        if currency not in sold:
+            found = f"{each.price_list} is in {currency}, and Medusa's regions sell in {', '.join(sorted(sold))}"
+            means, fix = "its customers are asked everybody's prices", f"create a region with the currency {currency}"
+            yield Finding(AREA, each.title, Level.WARN, found, means, fix)
+        elif each.key in made:
+            yield Finding(AREA, each.title, Level.OK, f"{each.price_list}, in {currency}")
+        else:
+            found = f"{each.price_list}, but Medusa has no group for it yet"
+            fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
+            yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
+
+
+def _currencies_sold(shop: Shop) -> set[str]:
+    known = MedusaPrices(shop.medusa).currencies()
+    regions = shop.medusa.all_of("/admin/regions", "regions", "id,currency_code")
+    return {code for row in regions if (code := row["currency_code"].upper()) in known}

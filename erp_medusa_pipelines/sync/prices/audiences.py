@@ -1,0 +1,163 @@
+"""Which customers have other prices than everybody: ERPNext's rule, and reading it.
+
+Belongs here: Customer Groups and Customers with a Price List of their own, and their e-mail addresses. Does not belong
+here: Medusa's groups (customer_groups.py), or what is in the Price Lists.
+
+A Customer's prices are those of its own default_price_list, else of its Customer Group's - the group itself, none above
+it -, else of the shop's Price List. Addresses are never written into a report or a log.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.engine.gate import Answer
+from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
+from erp_medusa_pipelines.sync.prices.books import OWNER_KEY
+
+CUSTOMER, CUSTOMER_GROUP = "Customer", "Customer Group"
+GROUP_KEY = "erp_customer_group"
+"""Metadata key that marks a group of Medusa as ours; its value is the ERPNext Customer Group."""
+
+CUSTOMERS_READ_AT_ONCE = 400
+LIVING = ["disabled", "=", 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The customers of one Customer Group who have the same Price List, which is not the shop's."""
+
+    price_list: str
+    customer_group: str
+    is_of_group: bool = True
+    """False for customers who have the list themselves, and not by their group."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it apart: a Customer Group's own stays the same whatever list the group has."""
+        return "" if self.is_of_group else folded(self.price_list), folded(self.customer_group)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What marks its group in Medusa."""
+        of_list = {} if self.is_of_group else {OWNER_KEY: self.price_list}
+        return {**of_list, GROUP_KEY: self.customer_group}
+
+    @property
+    def title(self) -> str:
+        """The name of its group in Medusa, where names are unique."""
+        return self.customer_group if self.is_of_group else f"{self.customer_group}, {self.price_list}"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A Customer of an audience, and its addresses in small letters."""
+
+    customer: str
+    audience: Audience
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableList:
+    """A Price List that customers have and whose prices the shop cannot show."""
+
+    audience: Audience
+    reason: str
+
+
+def has_work(_erp: ErpNextClient, settings: Settings, _memory: Mapping[str, Any]) -> Answer:
+    """Return whether the shop has groups at all. No request: who logged in since is known to Medusa alone."""
+    return Answer(settings.price_groups, "PRICE_GROUPS is off")
+
+
+class Audiences:
+    """The audiences of one site. `price_list` is the shop's, whose customers are no audience."""
+
+    def __init__(self, erp: ErpNextClient, price_list: str) -> None:
+        self._erp = erp
+        self._price_list = price_list
+        fields = ["name", "default_price_list"]
+        has_list = [["default_price_list", "is", "set"]]
+        self._lists = ByName(
+            (row["name"], row["default_price_list"]) for row in erp.rows(CUSTOMER_GROUP, fields, filters=has_list)
+        )
+        self._groups = [row["name"] for row in erp.rows(CUSTOMER_GROUP, ["name"], filters=has_list)]
+        pairs = erp.get_list(
+            CUSTOMER,
+            ["customer_group", "default_price_list"],
+            filters=[LIVING, *has_list],
+            group_by="customer_group, default_price_list",
+            order_by="customer_group asc, default_price_list asc",
+        )
+        named = [(self._lists.find(group) or "", group) for group in self._groups]
+        named += [(row["default_price_list"], row["customer_group"] or "") for row in pairs]
+        found = {each.key: each for each in (self._audience(*one) for one in named) if each}
+        self.unusable = _unusable(erp, found.values())
+        refused = {one.audience.key for one in self.unusable}
+        self.all = [each for key, each in found.items() if key not in refused]
+        """Every audience whose prices can be shown."""
+
+    def _audience(self, price_list: str, customer_group: str) -> Audience | None:
+        if not price_list or same_name(price_list, self._price_list):
+            return None
+        return Audience(price_list, customer_group, same_name(self._lists.find(customer_group), price_list))
+
+    def members(self) -> Iterator[Member]:
+        """Yield the Customers of the audiences, those without an address too."""
+        known = {each.key: each for each in self.all}
+        if not known:
+            return
+        or_filters = [["default_price_list", "is", "set"], ["customer_group", "in", self._groups]]
+        fields = ["name", "customer_group", "default_price_list", "email_id"]
+        rows = self._erp.rows(CUSTOMER, fields, filters=[LIVING], or_filters=or_filters)
+        for some in batched(rows, CUSTOMERS_READ_AT_ONCE):
+            chosen: list[tuple[Mapping[str, Any], Audience]] = []
+            for row in some:
+                own = row["default_price_list"] or self._lists.find(row["customer_group"] or "") or ""
+                audience = self._audience(own, row["customer_group"] or "")
+                if audience and audience.key in known:
+                    chosen.append((row, audience))
+            addresses = _addresses(self._erp, [row for row, _ in chosen]) if chosen else {}
+            yield from (Member(row["name"], audience, addresses[row["name"]]) for row, audience in chosen)
+
+
+def _unusable(erp: ErpNextClient, audiences: Iterable[Audience]) -> list[UnusableList]:
+    audiences = list(audiences)
+    if not audiences:
+        return []
+    names = {each.price_list for each in audiences}
+    known = ByName((row["name"], row["selling"]) for row in erp.rows_in("Price List", ["name", "selling"], names))
+    reasons = {None: "does not exist", 0: "is not for selling"}
+    return [
+        UnusableList(each, f"its Price List {each.price_list} {reasons[known.find(each.price_list)]}")
+        for each in audiences
+        if known.find(each.price_list) in reasons
+    ]
+
+
+def _addresses(erp: ErpNextClient, rows: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Return the addresses of Customers: their own, those of their Contacts, and of their portal users."""
+    names = [row["name"] for row in rows]
+    found: dict[str, set[str]] = {row["name"]: {row["email_id"] or ""} for row in rows}
+    of_customers = [["link_doctype", "=", CUSTOMER], ["parenttype", "=", "Contact"]]
+    links = erp.rows_in(
+        "Dynamic Link", ["parent", "link_name"], names, key="link_name", filters=of_customers, parent="Contact"
+    )
+    contacts = {row["parent"] for row in links}
+    mails = erp.rows_in("Contact Email", ["parent", "email_id"], contacts, key="parent", parent="Contact")
+    of_contact: dict[str, set[str]] = {}
+    for row in mails:
+        of_contact.setdefault(row["parent"], set()).add(row["email_id"] or "")
+    by_name = ByName((name, found[name]) for name in names)
+    for row in links:
+        if (addresses := by_name.find(row["link_name"])) is not None:
+            addresses |= of_contact.get(row["parent"], set())
+    # The name of a User is its address.
+    for row in erp.rows_in("Portal User", ["parent", "user"], names, key="parent", parent=CUSTOMER):
+        if (addresses := by_name.find(row["parent"])) is not None:
+            addresses.add(row["user"] or "")
+    return {name: frozenset(each.strip().lower() for each in some if "@" in each) for name, some in found.items()}

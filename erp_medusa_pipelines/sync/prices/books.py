@@ -1,0 +1,62 @@
+"""Which sets of prices the shop has: a book is one ERPNext Price List as some customers see it.
+
+Belongs here: what tells books apart, and how Medusa's lists are marked with it. Does not belong here: who the
+customers are (audiences.py), or which lists a book has in Medusa (lists.py).
+
+Medusa asks a price of a list whose rules fit before one of a list without rules, even if it is dearer. So customers of
+a group are asked what their own book has, and what it has not, everybody's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_medusa_pipelines.sync.engine.names import folded
+
+OWNER_KEY = "erp_price_list"
+"""Metadata key that marks a list as ours; its value is the ERPNext Price List."""
+WHOM_KEY = "erp_customers"
+"""Metadata key of the customers that a list is for; everybody's lists have none."""
+
+GROUPS_RULE = "customer.groups.id"
+MEMBERS = "customers whose Price List it is"
+"""Whom a book is for that all customers with that Price List share."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Book:
+    """A Price List as some customers see it. `whom` is "" for everybody's."""
+
+    price_list: str
+    whom: str = ""
+    rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Medusa's rules of its lists: attribute -> values of which one must fit."""
+
+    @property
+    def key(self) -> Key:
+        """What tells it apart."""
+        return folded(self.price_list), self.whom
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What marks its lists in Medusa."""
+        return {OWNER_KEY: self.price_list, **({WHOM_KEY: self.whom} if self.whom else {})}
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What Medusa's lists of this book have in common."""
+        rules = {"rules": {attribute: list(values) for attribute, values in self.rules.items()}} if self.rules else {}
+        return {"type": "override", **rules}
+
+    def __str__(self) -> str:
+        return f"{self.price_list}, for {self.whom}" if self.whom else self.price_list
+
+
+def key_of(metadata: Mapping[str, Any]) -> Key | None:
+    """Return the key of the book that a list of ours was made for, or None if its metadata does not say."""
+    owner, whom = metadata.get(OWNER_KEY), metadata.get(WHOM_KEY) or ""
+    if not owner or not isinstance(owner, str) or not isinstance(whom, str):
+        return None
+    return folded(owner), whom
