@@ -28,6 +28,7 @@ from erp_medusa_pipelines.readiness.needs import asked_for
 from erp_medusa_pipelines.readiness.servers import REACHABLE
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta", Level.SKIPPED: "dim"}
+COLUMNS = ("", "where", "what", "found", "means", "fix")
 
 
 Fix = Annotated[
@@ -93,22 +94,21 @@ def answer(findings: Sequence[Finding], *, strict: bool, outcomes: Sequence[Outc
         code = ExitCode.TO_DO if bad else ExitCode.FINE
     summary = ", ".join(f"{counts[level]} {level}" for level in Level if counts[level])
     worst_last = sorted(findings, key=lambda finding: list(Level).index(finding.level))
-    rows = [(Text(f.level, style=COLOURS[f.level]), f.area, f.name, _words(f)) for f in worst_last]
+    rows = [(Text(f.level, style=COLOURS[f.level]), f.area, f.name, f.found, f.means, _fix(f)) for f in worst_last]
     return Answer(
         {
             "findings": [asdict(finding) for finding in findings],
             "counts": {level: counts[level] for level in Level},
             "fixed": [asdict(outcome) for outcome in outcomes if outcome.state != State.THERE],
         },
-        [*steps_shown(outcomes), table("", ("", "where", "what", "found"), rows), Text(summary)],
+        [
+            *steps_shown(outcomes),
+            table("", ("", "where", "what", "found", "means", "fix"), rows, heading=4),
+            Text(summary),
+        ],
         code,
     )
 
 
-def _words(finding: Finding) -> str:
-    parts = [finding.found]
-    if finding.means:
-        parts.append(f"Means: {finding.means}.")
-    if finding.fix:
-        parts.append(f"Fix: {finding.fix}." + (" erp-medusa setup does it." if finding.fixable else ""))
-    return "\n".join(parts)
+def _fix(finding: Finding) -> str:
+    return finding.fix and f"{finding.fix}{' (erp-medusa setup does it)' if finding.fixable else ''}"

@@ -96,7 +96,7 @@ def _shown(
             (Text(one.sort, style=COLOURS[one.sort]), one.what, one.document, one.field, one.erpnext, one.medusa)
             for one in found[:MOST_ROWS]
         ]
-        shown.append(table("Drift", columns, rows))
+        shown.append(table("Drift", columns, rows, heading=4))
         if len(found) > MOST_ROWS:
             shown.append(Text(f"and {len(found) - MOST_ROWS} more (--json has all)", style="dim"))
         shown.append(Text(", ".join(f"{number} {name}" for name, number in counts(found).items())))
@@ -109,7 +109,7 @@ def _shown(
         shown.append(Text(text, style="dim"))
     if removed:
         rows = [(one.website_item, one.file_name, one.file) for one in removed[:MOST_ROWS]]
-        shown.append(table("Removed in Medusa", ("Website Item", "picture", "File"), rows))
+        shown.append(table("Removed in Medusa", ("Website Item", "picture", "File"), rows, heading=3))
         text = f"Pictures removed in Medusa: {len(removed)}. They stay away until their file is attached again."
         shown.append(Text(text, style="dim"))
     shown += [Text(f"Cannot tell: {problem}", style="red") for problem in problems]

@@ -78,7 +78,7 @@ def _answer(item: str, entries: "Sequence[Entry]", *, known: bool) -> Answer:
             )
             for e in entries
         ]
-        shown.append(table("", columns, rows))
+        shown.append(table("", columns, rows, heading=7))
     else:
         unknown = "" if known else ", and ERPNext has no Website Item with this name or item_code"
         shown.append(Text(f"No run changed anything of {item} in the days that are kept{unknown}."))

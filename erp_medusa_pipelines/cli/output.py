@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+WIDEST = 10_000
+"""Columns in which any table fits, to measure one."""
 
 
 class ExitCode(IntEnum):
@@ -76,20 +82,54 @@ def print_json(data: Mapping[str, Any], exit_code: ExitCode) -> None:
     print(json.dumps({"status": exit_code.name.lower(), **data}, ensure_ascii=False, indent=2, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[RenderableType | None]]) -> Table:
-    """Build a table. Text from a server is shown literally, without rich's markup."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*("" if cell is None else _literal(cell) for cell in row))
-    return made
+Cell = str | Text | None
+Row = Sequence[Cell]
 
 
-def _literal(cell: RenderableType) -> RenderableType:
-    from rich.text import Text
+@dataclass(frozen=True)
+class Records:
+    """Rows for people: a table where it fits the width without breaking a cell, else one block per row.
 
-    return Text(cell) if isinstance(cell, str) else cell
+    A log file has 80 columns, as many terminals do: nine narrow columns there are unreadable. A block starts with the
+    first `heading` cells; each other cell has a line of its own.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    heading: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = self._table()
+        if Measurement.get(console, options.update(max_width=WIDEST), wide).maximum <= options.max_width:
+            yield wide
+            return
+        if self.title:
+            yield Text(self.title, style="bold")
+        for row in self.rows:
+            head = [_literal(cell) for cell in row[: self.heading] if cell not in (None, "")]
+            yield Text("  ").join(head)
+            for name, cell in zip(self.columns[self.heading :], row[self.heading :], strict=True):
+                if cell not in (None, ""):
+                    line = Text.assemble((f"{name}: ", "dim") if name else "", _literal(cell))
+                    yield Padding(line, (0, 0, 0, 4))
+
+    def _table(self) -> Table:
+        made = Table(title=self.title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+        for column in self.columns:
+            made.add_column(column, overflow="fold")
+        for row in self.rows:
+            made.add_row(*map(_literal, row))
+        return made
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, heading: int = 1) -> Records:
+    """Build a table, or blocks under `heading` cells. Text from a server is shown literally, without rich's markup."""
+    return Records(title, columns, rows, heading)
+
+
+def _literal(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text("" if cell is None else str(cell))
 
 
 @contextmanager

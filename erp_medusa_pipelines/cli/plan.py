@@ -149,7 +149,7 @@ def applied(runs: list[dict[str, Any]]) -> Answer:
     """Build the answer of a command that carried out runs."""
     failed = [run for run in runs if not run["success"]]
     rows = [(run["job"], run["batch"] or "", "ok" if run["success"] else "failed", run["run_id"]) for run in runs]
-    shown: list[RenderableType] = [table("Runs", ("task", "batch", "", "run"), rows)]
+    shown: list[RenderableType] = [table("Runs", ("task", "batch", "", "run"), rows, heading=3)]
     shown += [Text(" ".join(filter(None, (run["job"], run["batch"]))) + f": {run['problem']}", "red") for run in failed]
     return Answer({"applied": True, "runs": runs}, shown, ExitCode.TO_DO if failed else ExitCode.FINE)
 
@@ -281,14 +281,14 @@ def _shown(plan: "Plan") -> list[RenderableType]:
     parts: list[RenderableType] = []
     if rows:
         columns = ("system", "kind", "document", "action", "field", "old", "new")
-        parts.append(table(plan.task, columns, rows))
+        parts.append(table(plan.task, columns, rows, heading=5))
         if len(plan.rows) > MOST_ROWS:
             parts.append(Text(f"and {len(plan.rows) - MOST_ROWS} more (--json and --out have all)", style="dim"))
     elif not plan.problems:
         parts.append(Text(f"{plan.task}: nothing to change", style="green"))
     if plan.rejects:
         rejects = [(str(row["document"]), str(row["field"]), str(row["reason"])) for row in plan.rejects]
-        parts.append(table("Would be rejected", ("document", "field", "reason"), rejects))
+        parts.append(table("Would be rejected", ("document", "field", "reason"), rejects, heading=2))
     parts += [Text(f"{plan.task} would fail: {problem}", style="red") for problem in plan.problems]
     documents = Counter(
         f"{row.action} {row.kind}" for row in {(r.action, r.kind, r.document): r for r in plan.rows}.values()

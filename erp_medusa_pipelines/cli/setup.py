@@ -116,7 +116,7 @@ def steps_shown(outcomes: Sequence[Outcome]) -> list[RenderableType]:
     rows = [
         (Text(o.state, style=COLOURS[o.state]), o.area, o.name, o.found) for o in outcomes if o.state != State.THERE
     ]
-    return [table("", ("", "what", "which", "why"), rows)] if rows else []
+    return [table("", ("", "what", "which", "why"), rows, heading=3)] if rows else []
 
 
 def _is_ours(outcomes: Sequence[Outcome]) -> bool:

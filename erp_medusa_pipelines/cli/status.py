@@ -130,7 +130,7 @@ def _red(red: Sequence[Red]) -> list[RenderableType]:
         return [Text("Nothing is left failed.", style="green")]
     rows = [(one.task, one.batch, one.reason, one.run_id[:8]) for one in red]
     again = Text("erp-medusa again runs these once more, each batch as a whole.", style="yellow")
-    return [table("Red", ("task", "batch", "reason", "run"), rows), again]
+    return [table("Red", ("task", "batch", "reason", "run"), rows, heading=2), again]
 
 
 def _who(silent: Sequence[str], on: Sequence[str], off: Sequence[str]) -> list[RenderableType]:

@@ -71,7 +71,7 @@ def _answer(
         shown.append(table("Done", columns, [[row.get(column, "") for column in columns] for row in counts]))
     if rejects:
         rows = [(row["document"], row["field"], row["reason"]) for row in rejects]
-        shown.append(table("Rejected", ("document", "field", "reason"), rows))
+        shown.append(table("Rejected", ("document", "field", "reason"), rows, heading=2))
     if problem:
         shown.append(Text(problem, style="red"))
     shown.append(Text(f"Run {run_id}", style="dim"))
