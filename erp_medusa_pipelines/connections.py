@@ -1,7 +1,4 @@
-"""The one place where settings become clients, and where the embedded sandbox is started when it is asked for.
-
-Belongs here: opening and closing both clients for one run. Does not belong here: what they are used for.
-"""
+"""The one place where settings become clients, and where the embedded sandbox is started when it is asked for."""
 
 import os
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The front door: what Dagster loads.
 
-Belongs here: putting the parts together. Nothing connects or reads the network when this is loaded.
+Putting the parts together. Nothing connects or reads the network when this is loaded.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Dagster on this machine for as long as a command lives: `make dev`, and what the demo starts.
 
-Belongs here: a home that one such Dagster works in at a time, a free port, and an end that leaves no process behind,
-whatever signal asked for it. Does not belong here: what runs in it.
+A home that one such Dagster works in at a time, a free port, and an end that leaves no process behind, whatever signal
+asked for it.
 """
 
 import argparse

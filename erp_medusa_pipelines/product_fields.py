@@ -3,9 +3,8 @@
 That is: what is read of a Website Item, request bodies, comparison and fingerprint (sync/catalogue/), what a plan shows
 of it, what FIELD_POLICIES takes, and the table in docs/tasks.md.
 
-Belongs here: a row for each field that the export sets, and words for what is in a row. Settings read it, so it imports
-nothing of ours. Does not belong here: how a value is made (sync/catalogue/fields.py); prices, stock, and the handle,
-which is the product's address and given once.
+A row for each field that the export sets, and words for what is in a row. Settings read it, so it imports nothing of
+ours.
 """
 
 from collections.abc import Collection

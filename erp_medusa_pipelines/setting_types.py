@@ -1,6 +1,6 @@
 """Types of settings: what a value must be, and what to say of one that is not.
 
-Belongs here: checks of a single value. Names, defaults and limits are in setting_sections.py.
+Checks of a single value. Names, defaults and limits are in setting_sections.py.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The crontab: one row per scheduled task. Jobs, schedules, checks, rights and the tables in the docs are made from it.
 
-Belongs here: what runs when, in which queue, for how long at most, and what it may do in ERPNext. Does not belong
-here: how (assets/, sync/). Webserver and daemon load it: it imports nothing, so a gate is named, not imported.
+What runs when, in which queue, for how long at most, and what it may do in ERPNext. Webserver and daemon load it: it
+imports nothing, so a gate is named, not imported.
 """
 
 from collections.abc import Mapping

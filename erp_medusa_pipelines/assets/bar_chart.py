@@ -1,7 +1,7 @@
 """A small horizontal bar chart as a picture in Markdown, for the UI's metadata.
 
-Belongs here: drawing. The text of an SVG is set by the browser, so Arabic names are shaped and ordered as they should
-be, and the run needs no plotting library with its own fonts.
+The text of an SVG is set by the browser, so Arabic names are shaped and ordered as they should be, and the run needs no
+plotting library with its own fonts.
 """
 
 import base64

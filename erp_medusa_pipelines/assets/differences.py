@@ -1,6 +1,6 @@
 """The check that counts values in Medusa that differ from the ERP and that a field policy lets stand.
 
-Belongs here: its specification and its result over all batches. Does not belong here: comparing (sync/catalogue/).
+Its specification and its result over all batches.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The assets of all tasks, found by their modules: a new task needs no list to be changed.
 
-Belongs here: the rule. A module of this package that shows assets has either `ASSETS`, or `build_assets(batches)` where
-they are partitioned. Modules without either help those that have. Dagster's own load_assets_from_package_module finds
-only assets that exist at import; how many batches there are is known only from the settings.
+A module of this package that shows assets has either `ASSETS`, or `build_assets(batches)` where they are partitioned.
+Modules without either help those that have. Dagster's own load_assets_from_package_module finds only assets that exist
+at import; how many batches there are is known only from the settings.
 """
 
 import importlib

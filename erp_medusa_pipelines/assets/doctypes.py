@@ -1,6 +1,6 @@
 """ERPNext's DocTypes as external assets, so that the UI's lineage begins where the data does.
 
-Belongs here: what the shop uses the DocTypes for. Each asset names those that it reads in `deps`.
+What the shop uses the DocTypes for. Each asset names those that it reads in `deps`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Owners of each asset, what it writes, and links: to the ERP, the store, the runbook and the job that plans it.
-
-Belongs here: addresses from the settings. Does not belong here: links to single documents (reporting.py).
-"""
+"""Owners of each asset, what it writes, and links: to the ERP, the store, the runbook and the job that plans it."""
 
 from collections.abc import Mapping, Sequence
 

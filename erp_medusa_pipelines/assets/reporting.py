@@ -1,6 +1,6 @@
 """From a sync's report to what Dagster shows: numbers, a table of rejects, a check, or a red partition.
 
-Belongs here: the shape of metadata, checks and failures that every sync asset shares. Does not belong here: the work.
+The shape of metadata, checks and failures that every sync asset shares.
 """
 
 import threading

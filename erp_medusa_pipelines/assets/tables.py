@@ -1,7 +1,4 @@
-"""Tables for the UI's metadata.
-
-Belongs here: how rows become a table that the UI shows. Does not belong here: what is in them.
-"""
+"""Tables for the UI's metadata."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

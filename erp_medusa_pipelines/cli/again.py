@@ -1,7 +1,6 @@
 """`erp-medusa again`: what is left failed, once more, and each batch as a whole.
 
-Belongs here: the command. A batch whose first asset failed has several red ones behind it; materializing one of them
-heals that one alone. Does not belong here: what is left failed (status.py), and carrying out a run (plan.py).
+A batch whose first asset failed has several red ones behind it; materializing one of them heals that one alone.
 """
 
 from typing import Annotated

@@ -1,8 +1,8 @@
 """Ctrl-C ends a command within seconds, also while a server takes its time.
 
-Belongs here: what happens beside the main thread, which waits for its workers and they for their answers. What is said
-at the end is in frame.py. Dagster sets a signal handler of its own while a run works, so that none of ours would be
-called; Python tells a file descriptor of every signal whoever handles it.
+What happens beside the main thread, which waits for its workers and they for their answers. What is said at the end is
+in frame.py. Dagster sets a signal handler of its own while a run works, so that none of ours would be called; Python
+tells a file descriptor of every signal whoever handles it.
 """
 
 import signal

@@ -1,7 +1,6 @@
 """A client for a running Dagster installation: its webserver's GraphQL API, which the UI uses too.
 
-Belongs here: the few queries and mutations that commands need, and their error messages. Does not belong here: when
-schedules are turned on or off (switch.py).
+The few queries and mutations that commands need, and their error messages.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What commands need of Dagster: the code location and the installation's instance.
 
-Belongs here: opening them. Dagster takes seconds to load, so commands import it only when they need it.
+Dagster takes seconds to load, so commands import it only when they need it.
 """
 
 import logging

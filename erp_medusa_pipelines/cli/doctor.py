@@ -1,6 +1,6 @@
 """`erp-medusa doctor`: is everything there that the tasks need?
 
-Belongs here: running the checks and showing their findings. The checks are in readiness/.
+Running the checks and showing their findings. The checks are in readiness/.
 """
 
 from collections import Counter

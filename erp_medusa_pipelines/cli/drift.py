@@ -1,6 +1,6 @@
 """`erp-medusa drift`: where the storefront differs from ERPNext now.
 
-Belongs here: the command. It reads the plans of the export and of the search for orphans (planning/drift.py).
+It reads the plans of the export and of the search for orphans (planning/drift.py).
 """
 
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """`erp-medusa explain ITEM`: one item from both sides, and why the shop shows what it shows.
 
-Belongs here: the command. Changes to come are a plan of this item; past runs are read from the installation.
+Changes to come are a plan of this item; past runs are read from the installation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

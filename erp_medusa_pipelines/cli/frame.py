@@ -1,7 +1,6 @@
 """What every command has in common: `--json`, `--debug`, exit codes, and errors in one sentence.
 
-Belongs here: the decorator `command`, which turns exceptions into messages. Does not belong here: what a
-command does, and how answers look (output.py).
+The decorator `command`, which turns exceptions into messages.
 """
 
 import functools

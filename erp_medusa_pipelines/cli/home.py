@@ -1,8 +1,7 @@
 """Which installation a command works in: the folder that DAGSTER_HOME names.
 
-Belongs here: finding it and refusing a wrong one, before anything is made there, and finding the variables that its
-dagster.yaml names. A mistyped name would otherwise become a new and empty installation in which nothing ever ran. Does
-not belong here: opening its instance (dagster_side.py).
+Finding it and refusing a wrong one, before anything is made there, and finding the variables that its dagster.yaml
+names. A mistyped name would otherwise become a new and empty installation in which nothing ever ran.
 """
 
 import os

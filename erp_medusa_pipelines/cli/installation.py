@@ -1,8 +1,4 @@
-"""What the doctor says about this Dagster installation: instance file, daemon, schedules.
-
-Belongs here: asking the instance of DAGSTER_HOME. Does not belong here: both servers (readiness/), and the same facts
-as asset checks in the UI (orchestration/checks/installation.py).
-"""
+"""What the doctor says about this Dagster installation: instance file, daemon, schedules."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Website Items named on the command line.
 
-Belongs here: finding them by name or item_code, and the documents that belong to them.
+Finding them by name or item_code, and the documents that belong to them.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""`erp-medusa log ITEM`: what runs changed of an item, and what was refused.
-
-Belongs here: the command. The history itself: orchestration/history.py.
-"""
+"""`erp-medusa log ITEM`: what runs changed of an item, and what was refused."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

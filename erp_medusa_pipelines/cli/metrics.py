@@ -1,6 +1,6 @@
 """`erp-medusa metrics`: the installation's numbers for Prometheus.
 
-Belongs here: the server, which runs as long as the command. The metrics are in orchestration/metrics.py.
+The server, which runs as long as the command. The metrics are in orchestration/metrics.py.
 """
 
 from typing import Annotated

@@ -1,7 +1,7 @@
 """A command's answer, as tables for people or as one JSON object for programs.
 
-Belongs here: the shape of answers, exit codes, tables, progress. Does not belong here: what a command finds out.
-Answers go to stdout; progress, warnings and errors to stderr, so that `--json` can be piped.
+The shape of answers, exit codes, tables, progress. Answers go to stdout; progress, warnings and errors to stderr, so
+that `--json` can be piped.
 """
 
 import json

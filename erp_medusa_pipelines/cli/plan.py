@@ -1,6 +1,6 @@
 """`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
 
-Belongs here: the commands, and a plan as tables and as a file. Planning itself: orchestration/runs/planned_runs.py.
+The commands, and a plan as tables and as a file. Planning itself: orchestration/runs/planned_runs.py.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """`erp-medusa setup`: create in ERPNext what the tasks need.
 
-Belongs here: the command, and where the new user's key is written. What is created is in readiness/install.py.
+The command, and where the new user's key is written. What is created is in readiness/install.py.
 """
 
 import os

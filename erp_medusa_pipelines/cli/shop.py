@@ -1,6 +1,6 @@
 """How commands connect to the shop: with the settings of the runs, and shorter time-outs.
 
-Belongs here: opening both clients, or ERPNext with an administrator's key. Does not belong here: what is asked of them.
+Opening both clients, or ERPNext with an administrator's key.
 """
 
 import os

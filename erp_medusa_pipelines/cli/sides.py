@@ -1,8 +1,4 @@
-"""Both sides of a take-over: Frappe over REST, this installation over its webserver.
-
-Belongs here: turning the calls of switch.py into requests. Does not belong here: their order, and the record of it
-(journal.py).
-"""
+"""Both sides of a take-over: Frappe over REST, this installation over its webserver."""
 
 import os
 import time

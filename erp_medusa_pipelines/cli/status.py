@@ -1,7 +1,6 @@
 """`erp-medusa status`: one screen of what runs, what is red and what waits.
 
-Belongs here: the command, and what doctor lists of failed batches. Both read the installation's storage and ask neither
-server. Does not belong here: whether the installation is set up well (doctor), and running again (again.py).
+The command, and what doctor lists of failed batches. Both read the installation's storage and ask neither server.
 """
 
 from collections.abc import Sequence

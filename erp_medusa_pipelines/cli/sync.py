@@ -1,6 +1,6 @@
 """`erp-medusa sync ITEM...`: just these items, now.
 
-Belongs here: the command. What it does is the job `sync_items`, which the UI's launchpad has as well.
+What it does is the job `sync_items`, which the UI's launchpad has as well.
 """
 
 from typing import Annotated, Any

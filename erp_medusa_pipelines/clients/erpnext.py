@@ -1,7 +1,7 @@
 """ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock.
 
-Belongs here: how Frappe's REST API behaves, and how to read it safely. Writing many documents is in
-erpnext_writes.py; the meaning of failures in failures.py. Knows no task.
+How Frappe's REST API behaves, and how to read it safely. Writing many documents is in erpnext_writes.py; the meaning of
+failures in failures.py. Knows no task.
 """
 
 import json

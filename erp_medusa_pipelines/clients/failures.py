@@ -1,7 +1,6 @@
 """What an answer or an exception of a server means: retry, rejected, not allowed, too large.
 
-Belongs here: the error types and the one table that tells them apart, with words for people.
-Does not belong here: sending requests (http.py), or what a task does about a failure (sync/).
+The error types and the one table that tells them apart, with words for people.
 
 Sources: ERPNEXT answers 500 both for passing trouble (lock waits, a lost database) and for bad data (a wrong datetime),
 so its `exc_type` decides before the status does. Medusa answers 500 `unknown_error` for some client mistakes as well;

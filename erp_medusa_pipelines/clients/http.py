@@ -1,7 +1,6 @@
 """How requests are sent: pooled sessions, time-outs, retries with jittered backoff, counting, no secrets in messages.
 
-Belongs here: what is the same for every HTTP server. Does not belong here: routes and shapes of ERPNext or Medusa,
-or the meaning of failures (failures.py). Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
+What is the same for every HTTP server. Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Medusa 2 over its Admin API: look-ups by key, batch routes, uploads.
 
-Belongs here: routes and shapes that the tasks need, and the limits of addresses and bodies. Does not belong here: what
-to send or when (sync/). Prices and inventory routes are beside the products' because they share the batch shape.
+Routes and shapes that the tasks need, and the limits of addresses and bodies. Prices and inventory routes are beside
+the products' because they share the batch shape.
 """
 
 import re

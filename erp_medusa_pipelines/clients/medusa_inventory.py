@@ -1,7 +1,4 @@
-"""Inventory of Medusa: the items that variants are stocked by, and their levels at stock locations.
-
-Belongs here: the routes, their shapes and their traps. Does not belong here: how much there is (sync/).
-"""
+"""Inventory of Medusa: the items that variants are stocked by, and their levels at stock locations."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType

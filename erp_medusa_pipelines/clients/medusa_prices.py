@@ -1,7 +1,5 @@
 """Price lists of Medusa and their entries.
 
-Belongs here: the routes, their shapes and their traps. Does not belong here: which price is in force when (sync/).
-
 Creating an entry is not idempotent: the same variant and currency again is a second entry, and the shop shows the
 lowest.
 """

@@ -1,8 +1,7 @@
 """Refusals whose words are known: the one table of texts of documents that code acts on.
 
-Belongs here: the patterns, one row each, with the recorded pairs that show the text. A refusal that is in no row is
-shown in the server's own words. Add a row when a request and its answer were recorded, never from memory. Does not
-belong here: whether an answer is worth a retry, or of something else than the server (failures.py, origin.py).
+The patterns, one row each, with the recorded pairs that show the text. A refusal that is in no row is shown in the
+server's own words. Add a row when a request and its answer were recorded, never from memory.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Links in mails: back to a cart, to a product, and the one that ends all mails.
 
-Belongs here: filling in addresses, and the signature by which a link works without a log-in.
+Filling in addresses, and the signature by which a link works without a log-in.
 """
 
 import base64

@@ -1,7 +1,6 @@
 """Where DataFrames that one asset passes to the next are stored.
 
-Belongs here: choosing Dagster's IO manager by the setting FRAMES_URL, and one for PostgreSQL, which Dagster does not
-have. Does not belong here: the content of frames (assets/), and other state that outlives runs (state.py).
+Choosing Dagster's IO manager by the setting FRAMES_URL, and one for PostgreSQL, which Dagster does not have.
 
 Only assets that pass a frame require this resource, so that an unavailable bucket stops no quotation mail.
 """

@@ -1,7 +1,7 @@
 """The changes and refusals of every run, one row per document and field, in a table beside Dagster's own.
 
-Belongs here: storing and finding the rows. They come from clients/planning/recording.py and assets/reporting.py. Each
-run first deletes old rows, so the table is bounded without a task.
+Storing and finding the rows. They come from clients/planning/recording.py and assets/reporting.py. Each run first
+deletes old rows, so the table is bounded without a task.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The installation in numbers, in the form that Prometheus reads.
 
-Belongs here: which metrics there are, and reading them from the instance. Does not belong here: serving them
-(cli/metrics.py). Runs are processes that end, so none of them is asked: what they left in Dagster's storage is counted.
+Which metrics there are, and reading them from the instance. Runs are processes that end, so none of them is asked: what
+they left in Dagster's storage is counted.
 """
 
 import threading

@@ -1,7 +1,6 @@
 """Several shops in one Dagster: the names by which they are told apart.
 
-Belongs here: the shop of this process (SHOP_NAME) and of a run, and what is named after it: asset keys, pools, tags.
-Does not belong here: what a shop does, and where its servers are: each code location has its own settings.
+The shop of this process (SHOP_NAME) and of a run, and what is named after it: asset keys, pools, tags.
 
 Without SHOP_NAME every name is as it would be without this module. With it, a shop's code location has the shop's name.
 Webserver and daemon work for all shops: they have no SHOP_NAME and read the shop off the run.

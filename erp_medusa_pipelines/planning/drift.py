@@ -1,11 +1,8 @@
-"""Where the storefront differs from ERPNext, derived from the plans of the tasks that would correct it.
-
-Belongs here: what each row of a plan means as a difference. Does not belong here: planning.
-"""
+"""Where the storefront differs from ERPNext, derived from the plans of the tasks that would correct it."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,14 +61,6 @@ def counts(found: Iterable[Difference]) -> dict[str, int]:
         (one.what, one.document) for one in found if one.sort == "differing"
     }
     return dict(sorted(Counter(name for name, _ in documents).items()))
-
-
-def by_document(found: Iterable[Difference]) -> Mapping[str, list[Difference]]:
-    """Return the differences by document."""
-    grouped: dict[str, list[Difference]] = {}
-    for one in found:
-        grouped.setdefault(one.document, []).append(one)
-    return grouped
 
 
 def _made(rows: Iterable[PlanRow]) -> set[str]:

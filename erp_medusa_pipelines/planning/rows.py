@@ -1,7 +1,6 @@
 """The rows of a plan: document, field, old and new value.
 
-Belongs here: comparing planned with current values, and display names. Does not
-belong here: where the changes come from (clients/planning/) or how they are shown (cli/, orchestration/).
+Comparing planned with current values, and display names.
 """
 
 import hashlib

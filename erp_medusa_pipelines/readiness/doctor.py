@@ -1,7 +1,4 @@
-"""All checks of a shop, in the order in which an operator fixes things.
-
-Belongs here: which examinations there are. Does not belong here: what they look at, and how findings are shown.
-"""
+"""All checks of a shop, in the order in which an operator fixes things."""
 
 from collections.abc import Iterator
 

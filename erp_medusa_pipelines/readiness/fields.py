@@ -1,6 +1,6 @@
 """Do the fields and documents exist that the tasks write to?
 
-Belongs here: looking for custom fields, tables and the one homepage. Does not belong here: making them (install.py).
+Looking for custom fields, tables and the one homepage.
 """
 
 from collections.abc import Iterator

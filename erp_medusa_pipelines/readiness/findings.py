@@ -1,7 +1,6 @@
 """The result of a check: one finding per thing checked.
 
-Belongs here: the shape of findings, and running examinations so that one that fails stops no other. Does not belong
-here: what is looked at, and how it is shown.
+The shape of findings, and running examinations so that one that fails stops no other.
 """
 
 from collections.abc import Callable, Iterable, Iterator

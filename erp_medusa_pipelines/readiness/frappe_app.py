@@ -1,7 +1,4 @@
-"""The `medusa_integration` Frappe app, if a site has it: its jobs, its hooks, and what they do beside the tasks.
-
-Belongs here: reading the app's state, and what it means. Does not belong here: switching its jobs off.
-"""
+"""The `medusa_integration` Frappe app, if a site has it: its jobs, its hooks, and what they do beside the tasks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Is the Medusa shop set up for the tasks: channel, stock locations, currencies, regions, products?
 
-Belongs here: questions to Medusa's Admin API, and to both servers about ids. Does not belong here: mending (sync/).
+Questions to Medusa's Admin API, and to both servers about ids.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """May the user of the key do what the tasks do?
 
-Belongs here: asking for every right of needs.py. Lists are read with a limit of 1, other rights asked of
-`has_permission`; `get_count` checks nothing on ERPNext 15. Does not belong here: giving rights (install.py).
+Asking for every right of needs.py. Lists are read with a limit of 1, other rights asked of `has_permission`;
+`get_count` checks nothing on ERPNext 15.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
 """Do both servers answer, have a supported version, and accept the keys?
 
-Belongs here: the first questions of the doctor; nothing else can be asked where they fail. Does not belong here: rights
-and what the tasks need of each server.
+The first questions of the doctor; nothing else can be asked where they fail.
 """
 
 from collections.abc import Iterator

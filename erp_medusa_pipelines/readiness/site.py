@@ -1,7 +1,4 @@
-"""The ERPNext site: its clock, zone, limits, mail, fast writes, and what it shows to visitors.
-
-Belongs here: what is true of the whole site. Does not belong here: the Frappe app and its jobs (frappe_app.py).
-"""
+"""The ERPNext site: its clock, zone, limits, mail, fast writes, and what it shows to visitors."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,6 @@
 """Do the longest requests get through what stands between us and the servers?
 
-Belongs here: limits of proxies, which a short request does not meet. Does not belong here: whether a server answers at
-all (servers.py).
+Limits of proxies, which a short request does not meet.
 """
 
 from collections.abc import Callable, Iterator

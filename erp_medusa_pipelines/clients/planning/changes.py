@@ -1,7 +1,4 @@
-"""What a run changes on the servers, or would change, one row per document.
-
-Belongs here: the rows and how they are collected. Does not belong here: which request changes what (medusa_changes.py).
-"""
+"""What a run changes on the servers, or would change, one row per document."""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""An ERPNext that is only read: saves are recorded, and later reads include them.
-
-Belongs here: the client and the writer of a plan. Does not belong here: what is planned (sync/).
-"""
+"""An ERPNext that is only read: saves are recorded, and later reads include them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any

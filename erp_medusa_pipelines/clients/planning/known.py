@@ -1,7 +1,6 @@
 """What a run has read from Medusa so far: names by id, amounts of price entries, quantities of levels.
 
-Belongs here: a small cache, so that a change has the document's name and old value without a further request. Does not
-belong here: whole documents, which would need the memory of a whole shop.
+A small cache, so that a change has the document's name and old value without a further request.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Which documents a write to Medusa changes.
 
-Belongs here: reading a request and its answer, alike for a plan and for a run.
+Reading a request and its answer, alike for a plan and for a run.
 """
 
 import re

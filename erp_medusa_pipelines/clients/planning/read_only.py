@@ -1,6 +1,6 @@
 """A connection that cannot write, so that a plan certainly writes nothing.
 
-Belongs here: refusing. The clients of a plan handle their writes themselves, so none should ever reach it.
+Refusing. The clients of a plan handle their writes themselves, so none should ever reach it.
 """
 
 from typing import Any

@@ -1,7 +1,4 @@
-"""Clients that send normally and record what they changed.
-
-Belongs here: recording successful writes. Does not belong here: what is done with the records (changes.py).
-"""
+"""Clients that send normally and record what they changed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,8 +1,7 @@
 """The checks on the installation itself: is the instance set up, and are the schedules on?
 
-Belongs here: what is checked, and the two checks, as an operator executes them in the UI and as runs and sensors report
-them. They belong to the asset `installation`, which is never materialized. Does not belong here: failures of the work
-(checks.py, assets/) and alerts (problems/).
+What is checked, and the two checks, as an operator executes them in the UI and as runs and sensors report them. They
+belong to the asset `installation`, which is never materialized.
 """
 
 import logging

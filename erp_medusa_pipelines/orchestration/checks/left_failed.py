@@ -1,7 +1,7 @@
 """The check of each task that none of its batches is left failed, and marks of checks that outlive their reason.
 
-Belongs here: the check, as a run evaluates it and as the retry sensor reports it between runs, because a failed run
-never reaches its checks. Does not belong here: the check on rejected documents (assets/reporting.py).
+The check, as a run evaluates it and as the retry sensor reports it between runs, because a failed run never reaches its
+checks.
 """
 
 from collections.abc import Collection, Iterable, Sequence

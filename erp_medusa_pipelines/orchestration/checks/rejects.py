@@ -1,8 +1,4 @@
-"""Documents that a server refused permanently, read from the asset checks.
-
-Belongs here: the check's name and reading its newest result. Does not belong here: evaluating it (assets/reporting.py),
-or alerts (problems/).
-"""
+"""Documents that a server refused permanently, read from the asset checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """The doctor's findings about both servers, as an asset check.
 
-Belongs here: the check `shop_is_ready` on the asset `installation`, which an operator executes in the UI. Does not
-belong here: what is checked (readiness/).
+The check `shop_is_ready` on the asset `installation`, which an operator executes in the UI.
 """
 
 import dagster as dg

@@ -1,7 +1,7 @@
 """What is left failed: for each task and batch, the assets whose latest attempt did not succeed.
 
-Belongs here: reading Dagster's record of attempts, the same one that the UI colours partitions by. It is a state, not a
-log: any success of a partition - a retry, a backfill, the next night - removes it from this list.
+Reading Dagster's record of attempts, the same one that the UI colours partitions by. It is a state, not a log: any
+success of a partition - a retry, a backfill, the next night - removes it from this list.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

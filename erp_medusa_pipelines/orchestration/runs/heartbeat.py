@@ -1,7 +1,7 @@
 """A heartbeat of each run's process, so that a watcher can tell a dead one.
 
-Belongs here: the heartbeat that a run's process writes to the instance's storage every few seconds, and the decision
-when a missing one means a dead process. Does not belong here: acting on that decision (run_launcher.py).
+The heartbeat that a run's process writes to the instance's storage every few seconds, and the decision when a missing
+one means a dead process.
 
 The watcher measures with its own clock how long a heartbeat stays the same. So it needs neither the run's clock, host
 nor process id, it works for any launcher, and a storage outage fails no run.

@@ -1,7 +1,4 @@
-"""What the installation knows of one item: the last runs of its batch, and what is held back.
-
-Belongs here: reading both from the instance. Does not belong here: the two servers' sides of the item (cli/explain.py).
-"""
+"""What the installation knows of one item: the last runs of its batch, and what is held back."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The export for a few Website Items, now: products, pictures, prices and stock of these and of no others.
 
-Belongs here: carrying it out beside the record. A batch that is being worked on is left to its run.
+Carrying it out beside the record. A batch that is being worked on is left to its run.
 """
 
 from collections import defaultdict

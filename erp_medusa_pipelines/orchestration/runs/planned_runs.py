@@ -1,6 +1,6 @@
 """Plans: a task's own assets, on clients that note down what they would have written.
 
-Belongs here: what a plan consists of. How the job is run is in side_runs.py, how changes become rows in planning/.
+What a plan consists of. How the job is run is in side_runs.py, how changes become rows in planning/.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """End a run's process when its time limit passes.
 
-Belongs here: the timer. Dagster's run monitoring interrupts the main thread of a run that exceeds its limit and marks
-the run failed. Threads of that process which wait for a server are not interrupted: they would wake up and write while
-the retry already works on the same batch. So the process itself marks the run failed and exits before monitoring does.
-Monitoring remains for processes that can no longer do so.
+The timer. Dagster's run monitoring interrupts the main thread of a run that exceeds its limit and marks the run failed.
+Threads of that process which wait for a server are not interrupted: they would wake up and write while the retry
+already works on the same batch. So the process itself marks the run failed and exits before monitoring does. Monitoring
+remains for processes that can no longer do so.
 """
 
 import os

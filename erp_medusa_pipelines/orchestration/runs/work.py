@@ -1,7 +1,5 @@
 """What a run is about: its task, assets and batch, and which other runs do the same work.
 
-Belongs here: reading runs and their tags. Does not belong here: deciding to start, retry or report one.
-
 A run may come from a task's schedule (job = task), from the retry sensor (the task's job with some of its assets), or
 from an asset's page or a backfill, where Dagster uses one job for everything and the assets alone say what it is.
 """

@@ -1,7 +1,4 @@
-"""The crontab in force: the rows of tasks.py with the cron lines that the operator set.
-
-Belongs here: validating and reading cron lines. Does not belong here: what a tick does (schedules.py).
-"""
+"""The crontab in force: the rows of tasks.py with the cron lines that the operator set."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

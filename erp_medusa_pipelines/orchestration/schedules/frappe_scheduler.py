@@ -1,8 +1,7 @@
 """Does Frappe still run the task? Asked at a tick, before a retry, and by a run before it does anything.
 
-Belongs here: asking ERPNext for the app's Scheduled Job Type, so that this installation never works beside Frappe's
-scheduler: neither a schedule that was turned on too early, nor what waited in the queue while the work was handed back.
-Does not belong here: the rule (readiness/turns.py).
+Asking ERPNext for the app's Scheduled Job Type, so that this installation never works beside Frappe's scheduler:
+neither a schedule that was turned on too early, nor what waited in the queue while the work was handed back.
 
 If ERPNext does not answer a tick in time, the run starts and asks by itself, with the patience of a run: it does
 nothing before it has an answer, and without one it fails and is retried. A skipped tick would lose the night.

@@ -1,8 +1,7 @@
 """Find, make whole and adopt products that Medusa already has for Website Items without ids.
 
-A create whose answer was lost may have happened, and a Medusa that was killed can leave products half-made. Belongs
-here: finding them and deciding whose they are. What a whole product has: whole.py, mending.py. Does not belong here:
-creating new ones (products.py).
+A create whose answer was lost may have happened, and a Medusa that was killed can leave products half-made. This finds
+them and decides whose they are. What a whole product has: whole.py, mending.py.
 """
 
 import logging

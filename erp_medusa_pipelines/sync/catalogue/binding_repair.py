@@ -4,8 +4,7 @@ A Website Item whose own product is in Medusa gets that product's ids. Other wro
 finds a product or creates one. A renamed Website Item keeps its product, whose external_id gets the new name. A product
 whose ids are right and that lacks a part gets it; what a whole product has is written in whole.py.
 
-Belongs here: the order of repairs, and the brake before a Medusa that is not the shop's. What is wrong is decided in
-bindings.py.
+The order of repairs, and the brake before a Medusa that is not the shop's. What is wrong is decided in bindings.py.
 """
 
 import logging

@@ -1,15 +1,15 @@
 """Which Medusa product belongs to which Website Item: the one place that decides it, for every task.
 
 A product belongs to the Website Item that its `external_id` names. The ids on the Website Item are a cache of that.
-They are wrong after the desk's Duplicate (it copies them), after a rename (the product still has the old name), after
-a product was deleted, and after either server was restored from a backup.
+They are wrong after the desk's Duplicate (it copies them), after a rename (the product still has the old name), after a
+product was deleted, and after either server was restored from a backup.
 
 A product that somebody made by hand with several variants, without an external_id, belongs to nobody: Website Items are
 bound to its variants by their skus, and its texts, pictures and status stay with who made it (`is_shared`).
 
-Belongs here: the decision, which writes nothing. `medusa_products` corrects wrong ids (binding_repair.py). Tasks that
-may run before it does, as prices and stock do, are handed `Bindings.foreign` by their asset, since domains of sync/ do
-not import each other; they skip the Website Items that it names.
+The decision, which writes nothing. `medusa_products` corrects wrong ids (binding_repair.py). Tasks that may run before
+it does, as prices and stock do, are handed `Bindings.foreign` by their asset, since domains of sync/ do not import each
+other; they skip the Website Items that it names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

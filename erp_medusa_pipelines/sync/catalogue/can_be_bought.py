@@ -1,8 +1,6 @@
 """Whether a customer can buy what the shop shows, and if not, why: judged by what Medusa holds.
 
-Belongs here: what Medusa needs to put a product into a cart, and reading it in a few requests. Does not belong here:
-how much is in stock (a product that is sold out is complete), or which products are to be shown (publication.py,
-product_bodies.py).
+What Medusa needs to put a product into a cart, and reading it in a few requests.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,8 +1,8 @@
 """Item Groups that hold Website Items become Medusa collections; their ids are kept on the Item Group.
 
-Belongs here: which groups, how an existing collection is recognised, what is written. A group without items gets no
-collection: an empty one would only clutter the shop. Safe to run several times at once: handles are unique in Medusa,
-and a second run adopts what the first created.
+Which groups, how an existing collection is recognised, what is written. A group without items gets no collection: an
+empty one would only clutter the shop. Safe to run several times at once: handles are unique in Medusa, and a second run
+adopts what the first created.
 """
 
 import logging

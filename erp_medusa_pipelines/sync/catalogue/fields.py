@@ -1,7 +1,6 @@
 """Values of a product's fields (product_fields.py): what ERPNext says of a Website Item, and what Medusa has.
 
-Belongs here: how a value is made, and the shape in which Medusa takes it and shows it, as pure functions. Does not
-belong here: what is sent (product_bodies.py, product_changes.py).
+How a value is made, and the shape in which Medusa takes it and shows it, as pure functions.
 """
 
 from collections.abc import Callable, Mapping

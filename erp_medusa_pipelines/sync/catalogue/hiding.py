@@ -1,6 +1,6 @@
 """Products that an export hides: of items that are no longer for sale, and of deleted ones, judged together.
 
-Belongs here: asking the guard, and what becomes of its answer. What hides a product is decided in shown.py.
+Asking the guard, and what becomes of its answer. What hides a product is decided in shown.py.
 """
 
 from collections.abc import Sequence

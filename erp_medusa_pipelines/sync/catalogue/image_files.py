@@ -1,8 +1,4 @@
-"""Image files of Website Items: which ones, their bytes, and the name under which Medusa stores them.
-
-Belongs here: reading Files from ERPNext and checking them. Does not belong here: pictures that no File says
-(pictures.py), or uploading (images.py).
-"""
+"""Image files of Website Items: which ones, their bytes, and the name under which Medusa stores them."""
 
 import hashlib
 import io

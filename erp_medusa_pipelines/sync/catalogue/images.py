@@ -1,7 +1,7 @@
 """Pictures of exported Website Items are uploaded once and shown on their products.
 
-Belongs here: what is uploaded, and that a rerun uploads nothing. Which pictures there are is in pictures.py, which
-files are images at all in image_files.py, and how a product shows them in arrangement.py.
+What is uploaded, and that a rerun uploads nothing. Which pictures there are is in pictures.py, which files are images
+at all in image_files.py, and how a product shows them in arrangement.py.
 
 Order: upload, put on the product, then note the upload on the File. After a crash the next run finds the upload by its
 name among the product's images; an upload is repeated only if its product was not reached. A picture that no attached

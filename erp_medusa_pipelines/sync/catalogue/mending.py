@@ -1,6 +1,6 @@
 """Make half-made products whole, in place: product, variant and inventory item keep their ids, and so do orders.
 
-Belongs here: the calls, and waiting for a Medusa that may still be at work. What a whole product has: whole.py.
+The calls, and waiting for a Medusa that may still be at work. What a whole product has: whole.py.
 
 Nothing is deleted. A variant without price set gets one from Medusa's own workflow for prices; no other call can add it
 (a variant's update answers 404, a price list 400, an update of its product 200 without doing it).

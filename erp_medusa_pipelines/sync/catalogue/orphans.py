@@ -3,8 +3,8 @@
 They remain after a lost write-back, an old deletion or a restored backup: the shop shows them and no task updates
 them. By policy they become drafts, or are only reported.
 
-Belongs here: finding them. A product that the next export corrects by itself - of a renamed or copied Website Item, or
-of one that waits for its ids - is not an orphan.
+Finding them. A product that the next export corrects by itself - of a renamed or copied Website Item, or of one that
+waits for its ids - is not an orphan.
 """
 
 from collections import defaultdict

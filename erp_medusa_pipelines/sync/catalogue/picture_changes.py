@@ -1,8 +1,8 @@
 """Products show the pictures that their Website Items have now: order, removals and the thumbnail.
 
-Belongs here: which products need another arrangement of pictures that were uploaded before. Uploading is in images.py,
-the decision itself in arrangement.py. The thumbnail follows the Website Item's own image, unless somebody chose another
-one in Medusa.
+Which products need another arrangement of pictures that were uploaded before. Uploading is in images.py, the decision
+itself in arrangement.py. The thumbnail follows the Website Item's own image, unless somebody chose another one in
+Medusa.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """Which pictures ERPNext has of a Website Item, and in which order.
 
-Belongs here: the places where ERPNext keeps pictures, read in few requests. Does not belong here: their bytes
-(image_files.py), uploading (images.py), or how a product shows them (arrangement.py).
+The places where ERPNext keeps pictures, read in few requests.
 
 The order is ERPNext's: the website image, the slides of the Website Slideshow, then the attached files, oldest first.
 """

@@ -1,7 +1,6 @@
 """From Website Items to request bodies for Medusa.
 
-Belongs here: bodies, handles and the fingerprint, as pure functions. Does not belong here: single values (fields.py),
-reading or sending.
+Bodies, handles and the fingerprint, as pure functions.
 """
 
 import hashlib

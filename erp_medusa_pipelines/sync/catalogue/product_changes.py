@@ -1,7 +1,6 @@
 """Decide what to change on a product: compare ERP and Medusa field by field, by policy.
 
-Belongs here: the comparison, as pure functions. Both sides' values come from fields.py, reading and sending in
-product_updates.py.
+The comparison, as pure functions. Both sides' values come from fields.py, reading and sending in product_updates.py.
 
 The product's metadata records what was sent last, so that a second installation knows it too: one fingerprint of
 everything, and a short hash of each field that keeps Medusa's value until the ERP changes it.

@@ -1,7 +1,7 @@
 """Exported products that differ from their Website Item are updated; unpublished ones become drafts.
 
-Belongs here: finding the differences and sending them. Which value counts is decided in product_changes.py, the mapping
-is in product_bodies.py. Every field is compared with Medusa's value, so that manual changes there are noticed; an item
+Finding the differences and sending them. Which value counts is decided in product_changes.py, the mapping is in
+product_bodies.py. Every field is compared with Medusa's value, so that manual changes there are noticed; an item
 without differences costs no write.
 """
 

@@ -1,7 +1,7 @@
 """Published Website Items without Medusa ids become products; the ids are written back.
 
-Belongs here: the order of the work and what happens when a step fails. The mapping is in product_bodies.py, adopting
-existing products in adoption.py, writing to ERPNext in clients/erpnext_writes.py.
+The order of the work and what happens when a step fails. The mapping is in product_bodies.py, adopting existing
+products in adoption.py, writing to ERPNext in clients/erpnext_writes.py.
 
 Reading, creating and writing back run concurrently: while Medusa creates a chunk, the next items are read and the ids
 of the last chunk are written. Memory holds only a few chunks, whatever the size of the catalogue.

@@ -1,9 +1,9 @@
 """Drafts are published once a customer can buy them, and published products that nobody can buy are found.
 
-Belongs here: what complete means (PUBLISH_WHEN=complete: with a picture, a price and stock), and publishing complete
-products. A published product stays published when its stock runs out; product_updates.py handles products whose Website
-Item is not published. What Medusa needs to sell a product is in can_be_bought.py: it is judged by what Medusa holds,
-never by ids in ERPNext.
+What complete means (PUBLISH_WHEN=complete: with a picture, a price and stock), and publishing complete products. A
+published product stays published when its stock runs out; product_updates.py handles products whose Website Item is not
+published. What Medusa needs to sell a product is in can_be_bought.py: it is judged by what Medusa holds, never by ids
+in ERPNext.
 
 A product waits for a picture while its Website Item has none, since somebody has to attach one. Where one is attached
 and does not arrive - it is damaged, or each upload fails - the product waits a few days only: whoever attached it took

@@ -1,7 +1,6 @@
 """Which fields of a product's update Medusa refused, by what its refusal says.
 
-Belongs here: what the recorded texts (clients/refusals.py) name. Does not belong here: what is done about it
-(product_updates.py).
+What the recorded texts (clients/refusals.py) name.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Pictures that were put on a product and are not there any more: somebody removed them in Medusa.
 
-Belongs here: finding them. They stay away, since a picture is put on its product once (arrangement.py); whoever wants
-one back attaches its file again.
+Finding them. They stay away, since a picture is put on its product once (arrangement.py); whoever wants one back
+attaches its file again.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
 """Products that customers see, and what a run would hide from them.
 
-Belongs here: which change of a product hides it, counting, and the limit. Does not belong here: whether a product must
-be hidden (product_changes.py, withdrawals.py, orphans.py), or whether so many may be (engine/brake.py).
+Which change of a product hides it, counting, and the limit.
 """
 
 from collections.abc import Iterable, Mapping

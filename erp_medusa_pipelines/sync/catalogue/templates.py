@@ -1,7 +1,6 @@
 """What a Website Item takes from its Item and, as a variant, from its template, as ERPNext's own shop does.
 
-Belongs here: pictures and texts. The price and the warehouse that a variant takes from its template are in `prices`
-and `stock`. Does not belong here: what is made of them (product_bodies.py, pictures.py).
+Pictures and texts. The price and the warehouse that a variant takes from its template are in `prices` and `stock`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -4,7 +4,7 @@ ERPNext swaps or renames item codes and moves barcodes at once; Medusa refuses t
 still has the key. So a key is freed first if the ERP gives its holder another one. The holder gets its new key with
 its own update.
 
-Belongs here: who holds a key, whether it may be freed, and freeing it. Ownership of products is in bindings.py.
+Who holds a key, whether it may be freed, and freeing it. Ownership of products is in bindings.py.
 """
 
 import logging

@@ -1,7 +1,4 @@
-"""The engine's batch sync for Website Items.
-
-Belongs here: the DocType and how its documents are read. Does not belong here: what a sync does with them.
-"""
+"""The engine's batch sync for Website Items."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Website Items as the tasks need them: the row, its specifications, and fields of its Item.
-
-Belongs here: reading from ERPNext in few requests. Does not belong here: how a field is made of it (fields.py).
-"""
+"""Website Items as the tasks need them: the row, its specifications, and fields of its Item."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -10,9 +10,6 @@ here, in the look-up that is made anyway, and mending.py makes it whole:
 | inventory item, its sku | adoption; each stock sync | mending.py; the stock sync |
 | sales channel, shipping profile | adoption; each comparison of fields | mending.py; FIELD_POLICIES decide |
 | collection, metadata | each comparison of fields, also right after adoption | FIELD_POLICIES decide |
-
-Belongs here: the definition, as pure functions. Does not belong here: whether a customer can buy it, for which it needs
-a price and a stock level as well (can_be_bought.py).
 """
 
 from collections.abc import Mapping

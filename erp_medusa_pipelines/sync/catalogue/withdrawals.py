@@ -1,6 +1,6 @@
 """Products whose Website Item was deleted become drafts.
 
-Belongs here: finding them. product_updates.py handles Website Items that exist and are not published.
+Finding them. product_updates.py handles Website Items that exist and are not published.
 
 ERPNext records deletions: a Deleted Document holds the name and last state of a document, and so the product's id. A
 truncated answer therefore deletes nothing. The product's record of what was sent last is cleared: if the Website Item

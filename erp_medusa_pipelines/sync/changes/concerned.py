@@ -1,7 +1,7 @@
 """Which Website Items changed rows concern, and which parts of them.
 
-Belongs here: following the links from a changed row to what is shown. An Item that is changed concerns its own Website
-Item, those of its variants (which fall back to it), and the bundles that it is a part of.
+Following the links from a changed row to what is shown. An Item that is changed concerns its own Website Item, those of
+its variants (which fall back to it), and the bundles that it is a part of.
 """
 
 import json

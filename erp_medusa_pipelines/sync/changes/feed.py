@@ -1,7 +1,5 @@
 """Reading what changed since the last question.
 
-Belongs here: the questions, and where the next one begins. Does not belong here: what a changed row means.
-
 A transaction that ends late shows rows with an older time than others that were seen before, so each question reaches
 back over OVERLAP, and rows that were seen are left out by name and time. The clock is ERPNext's own; a row with a time
 in its future, which a database in another time zone writes, waits until that time has come.

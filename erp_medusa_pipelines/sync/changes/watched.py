@@ -1,6 +1,6 @@
 """Which DocTypes are watched for changes, and which parts of a Website Item each of them concerns.
 
-Belongs here: the table. How it is asked is in feed.py, which items are concerned in concerned.py.
+The table. How it is asked is in feed.py, which items are concerned in concerned.py.
 
 Not seen by any of these, so left to the night: a renamed Brand, an Item's stock that changes by its own expiry date,
 rows that were written by SQL, and a File that was detached.

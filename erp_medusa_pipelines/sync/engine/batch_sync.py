@@ -1,7 +1,7 @@
 """What every sync of a batch has in common, whatever its documents are.
 
-Belongs here: reading documents in windows, noting rejects and leftovers, holding back what was rejected before, giving
-up on an unavailable server, sending chunks. Does not belong here: any DocType, or what products, prices or stock are.
+Reading documents in windows, noting rejects and leftovers, holding back what was rejected before, giving up on an
+unavailable server, sending chunks.
 """
 
 import threading

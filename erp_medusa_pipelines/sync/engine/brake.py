@@ -1,7 +1,5 @@
 """The brake on mass loss: the one place that decides whether a run may take so much away from the shop's customers.
 
-Belongs here: the rule, its memory and its message. Does not belong here: what is counted (each domain's own module).
-
 A loss is something that a customer can see or buy before the run, and could not after it. Who is going to take such
 things away asks a `Guard` first and carries out only what it lets through; what is gained goes through in either case.
 These ask:

@@ -1,6 +1,6 @@
 """Times as Frappe stores them: naive text in the site's zone, which sorts chronologically.
 
-Belongs here: conversion to that text and back. ErpNextClient decides which clock counts.
+Conversion to that text and back. ErpNextClient decides which clock counts.
 """
 
 from datetime import datetime, timedelta

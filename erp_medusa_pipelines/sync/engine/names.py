@@ -2,7 +2,7 @@
 
 MariaDB's utf8mb4_unicode_ci, Frappe's collation, ignores case, accents, marks, characters that cannot be seen, and
 blanks at the end. So "dental " in a setting or an imported row names the Item Group "Dental", and an exact comparison
-would call it unknown. Belongs here: the comparison. Does not belong here: what is compared.
+would call it unknown.
 """
 
 import unicodedata

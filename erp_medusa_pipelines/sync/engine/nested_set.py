@@ -1,6 +1,6 @@
 """ERPNext's trees, of Warehouses and Item Groups: a node and all below it have their `lft` within its `lft` .. `rgt`.
 
-Belongs here: refusing a tree in which a node has no place. Summed up all the same, its goods would count as none.
+Refusing a tree in which a node has no place. Summed up all the same, its goods would count as none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,8 +1,4 @@
-"""Documents that were rejected: those that are not sent again until they change, and those that every run tries again.
-
-Belongs here: the two kinds of holds, and the stored format. Does not belong here: where it is stored between runs
-(orchestration/state.py).
-"""
+"""Documents that were rejected: those that are not sent again until they change, and those that every run tries again."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

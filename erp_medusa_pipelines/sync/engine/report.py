@@ -1,7 +1,6 @@
 """What one sync did: counts, rejects, what is left for a retry.
 
-Belongs here: the numbers and rows that every materialization reports, collected thread-safely. Does not belong here:
-how they are shown (assets/) or kept between runs (orchestration/).
+The numbers and rows that every materialization reports, collected thread-safely.
 """
 
 import re
@@ -120,11 +119,3 @@ class SyncReport:
     def seconds(self) -> float:
         """Return the seconds since the sync began."""
         return time.monotonic() - self._started
-
-    @property
-    def changed_something(self) -> bool:
-        """Return whether anything was written to either server."""
-        return any(
-            self.counts[key]
-            for key in ("written", "adopted", "updated", "removed", "renamed", "rebound", "released", "sent")
-        )

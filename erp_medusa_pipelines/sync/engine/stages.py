@@ -1,7 +1,6 @@
 """Run stages concurrently with bounded memory, and stop when a server is unavailable.
 
-Belongs here: running chunks through worker threads, keeping only a few in flight, giving up on a server that does not
-answer. Does not belong here: what a chunk is.
+Running chunks through worker threads, keeping only a few in flight, giving up on a server that does not answer.
 """
 
 import threading

@@ -1,7 +1,6 @@
 """Record the outcome of writing ids or flags back to ERPNext, the same way for every sync.
 
-Belongs here: from the writer's outcome to counts, leftovers and the breaker. Does not belong here: writing
-(clients/erpnext_writes.py), or what is written.
+From the writer's outcome to counts, leftovers and the breaker.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Clearance items: items in stock that expire soon and items that staff marked, on their list and the homepage.
 
-Belongs here: which items, the Single `Expiring Items`, the homepage's deals and clearance items. Does not belong here:
-tables for the UI (assets/).
+Which items, the Single `Expiring Items`, the homepage's deals and clearance items.
 
 Who owns which row:
 - `Expiring Items`: rows with an expiry date are this task's. A row without one was added by staff, which marks the item

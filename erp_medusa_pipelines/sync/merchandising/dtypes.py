@@ -1,6 +1,6 @@
 """Columns and dtypes of the frames that assets pass on.
 
-Belongs here: what the code location shows of them, without loading pandas, which only a run needs.
+What the code location shows of them, without loading pandas, which only a run needs.
 """
 
 SALES_DTYPES = {"item_code": "str", "sales_qty": "float64", "lines": "int64"}

@@ -1,7 +1,6 @@
 """ERPNext's tree of Item Groups: a nested set of `lft` and `rgt`.
 
-Belongs here: finding a group by its name, and which groups are below it. Does not belong here: collections in Medusa
-(collections.py), or what is ranked per group (top_sellers.py).
+Finding a group by its name, and which groups are below it.
 """
 
 from collections.abc import Iterable, Mapping

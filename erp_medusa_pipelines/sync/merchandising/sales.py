@@ -1,7 +1,6 @@
 """Quantities sold: the lines of submitted Sales Invoices, summed by item.
 
-Belongs here: reading millions of lines in bounded memory and in requests that end long before a server gives up.
-Does not belong here: categories and ranks (top_sellers.py).
+Reading millions of lines in bounded memory and in requests that end long before a server gives up.
 
 No state is kept between runs: each run sums what ERPNext has now, so a cancelled or amended invoice is correct in the
 next run. Returns are lines with a negative quantity and are summed as such.

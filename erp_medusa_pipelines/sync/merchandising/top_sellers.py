@@ -1,7 +1,6 @@
 """The best-selling items of each category, and the Single `Product Collection` that shows them.
 
-Belongs here: which items count, the ranking, the changes, the write. Does not belong here: summing the
-sales (sales.py), the tree of groups (item_groups.py), charts and tables (assets/).
+Which items count, the ranking, the changes, the write.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """The Email Queue as the sender sees it: which Quotation mails wait, which are due, which must not be touched.
 
-Belongs here: reading rows, the rules of who is due, and what must be remembered between runs so that no mail goes out
-twice. Does not belong here: sending (quotation_emails.py).
+Reading rows, the rules of who is due, and what must be remembered between runs so that no mail goes out twice.
 
 Frappe dials the mail server before it marks a row "Sending", and takes up to two minutes for that. So a row that still
 says "Not Sent" after a call without an answer may be on its way: until that call must have ended the row is held.

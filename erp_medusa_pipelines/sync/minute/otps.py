@@ -1,7 +1,7 @@
 """Email OTP: pending one-time passwords past their expiration time become Expired; very old ones may be deleted.
 
-Belongs here: which rows, and under what conditions they are written. Only name, status and times of a row are ever
-read: the password itself and the address never enter this process. Time is the ERP server's clock in the site's zone.
+Which rows, and under what conditions they are written. Only name, status and times of a row are ever read: the password
+itself and the address never enter this process. Time is the ERP server's clock in the site's zone.
 
 The app uses one row per address again and again: asking for a new password sets an Expired row back to Pending, and
 `logged_in` on the row is what makes an address a registered one. So every write says which state of the row it is

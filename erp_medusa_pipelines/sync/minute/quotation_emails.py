@@ -1,7 +1,7 @@
 """Sending the Quotation mails that wait in the Email Queue: each once, a few at a time, the outcome read back.
 
-Belongs here: the calls and the outcome of each mail. Which mails are due, and what is remembered between runs, belongs
-to email_queue.py.
+The calls and the outcome of each mail. Which mails are due, and what is remembered between runs, belongs to
+email_queue.py.
 
 `send_now` answers 200 whatever happened, and calls at the same time send the same mail several times. So a mail is
 called for once per run and never again after a lost answer before its row has told what happened; the memory is kept

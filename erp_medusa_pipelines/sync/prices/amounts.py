@@ -1,7 +1,5 @@
 """The amount that customers see for an Item Price, or why there is none.
 
-Belongs here: rounding and refusing, as a pure function. Does not belong here: which row is in force (windows.py).
-
 A refused row keeps its days: no other row's price replaces it, because ERPNext would not use that price on them.
 """
 

@@ -1,8 +1,4 @@
-"""The entries of our price lists in Medusa.
-
-Belongs here: reading them, by variant. Does not belong here: what should be there (plan.py), or writing (sender.py,
-removals.py).
-"""
+"""The entries of our price lists in Medusa."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping

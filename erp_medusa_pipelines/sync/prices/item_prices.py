@@ -1,7 +1,6 @@
 """Item Prices of Website Items as the price sync needs them.
 
-Belongs here: which items and rows count, and reading them in few requests. Does not belong here: which row is valid
-when (windows.py), or what Medusa is sent (entries.py).
+Which items and rows count, and reading them in few requests.
 """
 
 from collections import defaultdict

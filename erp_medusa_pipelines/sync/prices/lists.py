@@ -1,7 +1,6 @@
 """Price lists in Medusa, one for each window of time, identified by their metadata.
 
-Belongs here: which list a window has, creating missing lists, repairing and retiring old ones. Does not belong
-here: entries (entries.py).
+Which list a window has, creating missing lists, repairing and retiring old ones.
 
 A list is for one window and one batch: a batch reads and writes only its own lists, so runs of different batches never
 conflict. It is created together with its first entries and holds at most the entries of one call; further entries get

@@ -1,8 +1,4 @@
-"""Count what customers are asked no more at the end of a run: entries to remove, and those of replaced lists.
-
-Belongs here: counting. Does not belong here: whether so many may be removed (engine/brake.py), or the calls
-(removals.py).
-"""
+"""Count what customers are asked no more at the end of a run: entries to remove, and those of replaced lists."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,8 +1,4 @@
-"""Plan what makes Medusa's price of one item equal to ERPNext's. Pure functions without requests or state.
-
-Belongs here: comparing existing with wanted entries. Does not belong here: reading either side (item_prices.py,
-entries.py), which row is valid when (windows.py), or the order of writing (price_sync.py).
-"""
+"""Plan what makes Medusa's price of one item equal to ERPNext's. Pure functions without requests or state."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Item Prices become entries of Medusa price lists; the entries' ids are written back to the Item Prices.
 
-Belongs here: the order of the work, and the brake. plan.py decides what must be done for an item.
+The order of the work, and the brake. plan.py decides what must be done for an item.
 
 New entries come first, then changed ones. Unwanted entries are removed last, and only where the new entries for their
 days all exist: one that is refused, held or left for a retry replaces nothing. So an interrupted run leaves no item

@@ -1,8 +1,4 @@
-"""Remove unwanted entries, then empty lists and those of another Price List.
-
-Belongs here: the calls. Does not belong here: what is unwanted (plan.py), or whether so many may be removed at once
-(price_sync.py).
-"""
+"""Remove unwanted entries, then empty lists and those of another Price List."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,6 @@
 """Send new and changed entries to Medusa in full calls.
 
-Belongs here: which list a chunk of new entries goes to, the calls, and what a refusal or a lost answer means. Does not
-belong here: which entries are wanted (plan.py), or removing entries (removals.py).
+Which list a chunk of new entries goes to, the calls, and what a refusal or a lost answer means.
 """
 
 import threading

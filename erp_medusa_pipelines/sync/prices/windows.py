@@ -1,6 +1,6 @@
 """Which Item Price is valid when: cut rows with overlapping validity into windows that do not overlap.
 
-Belongs here: the rule, as pure functions over dates and times. Does not belong here: reading rows or sending prices.
+The rule, as pure functions over dates and times.
 
 Of the rows valid on a day, ERPNext uses the one with the latest valid_from; rows without valid_from come last. A row of
 a variant's template is used only on days without a valid row of the variant itself. Of rows

@@ -1,7 +1,6 @@
 """The inventory items of variants in Medusa.
 
-Belongs here: finding each variant's inventory item with its levels, and creating one if a variant has none. Does not
-belong here: the target quantities (plan.py), or writing levels (sender.py).
+Finding each variant's inventory item with its levels, and creating one if a variant has none.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Website Items as the stock sync needs them, and the warehouses. Reads ERPNext only.
 
-Belongs here: which items count, and where they are sold from. Their quantities are read in `quantities.py`.
+Which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
 from dataclasses import dataclass

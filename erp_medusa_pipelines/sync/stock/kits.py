@@ -4,7 +4,7 @@ So a part that sells out sells out the bundle in the same moment, and an order f
 Medusa does not have all parts, or needs a fraction of one, the variant keeps an inventory item of its own, with the
 number that ERPNext's stock of the parts allows.
 
-Belongs here: what a bundle's variant is linked to. The number is computed in `on_hand.py`.
+What a bundle's variant is linked to. The number is computed in `on_hand.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,6 @@
 """Medusa's stock locations: those in use, and those that earlier runs used.
 
-Belongs here: at which locations the sync writes levels, and how Medusa records that. Does not belong here: quantities
-(plan.py).
+At which locations the sync writes levels, and how Medusa records that.
 
 A location in use is marked in its metadata. A marked one that is no longer in the settings is not used any more: its
 levels become zero, or the shop would sell the stock twice. Locations without the mark belong to staff.

@@ -4,7 +4,7 @@ Medusa has reserved the same for its orders, or has shipped it, so these must be
 may hide Sales Orders from lists by rules of its own (permission_query_conditions, User Permissions), or answer such a
 list with an error. Child rows are not hidden, so hidden orders are noticed, and read one by one.
 
-Belongs here: finding the orders and what is left to deliver of them. How that is subtracted is in `on_hand.py`.
+Finding the orders and what is left to deliver of them. How that is subtracted is in `on_hand.py`.
 """
 
 import logging

@@ -1,8 +1,5 @@
 """Plan what makes Medusa's levels and the in-stock flag equal to the stock in the warehouses. Pure functions.
 
-Belongs here: comparing, rounding, and what is reserved. Does not belong here: reading either side (items.py,
-inventory.py), what can be promised (on_hand.py), or the order of writing (stock_sync.py).
-
 Medusa itself subtracts what it has reserved for orders. A level is never set below the reserved quantity, which is sold
 already and must be possible to ship.
 """

@@ -1,7 +1,7 @@
 """Read from ERPNext how many of each Website Item can be sold at each stock location.
 
-Belongs here: which quantities are read for which items, bundles and variants among them, and putting them together.
-Rolling up warehouses is in `warehouses.py`, the sums are in `on_hand.py`.
+Which quantities are read for which items, bundles and variants among them, and putting them together. Rolling up
+warehouses is in `warehouses.py`, the sums are in `on_hand.py`.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Send levels to Medusa in full calls.
 
-Belongs here: the call, and what a refusal or a lost answer means. Does not belong here: which levels (plan.py).
+The call, and what a refusal or a lost answer means.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """Stock of Website Items becomes Medusa's inventory levels and the in-stock flag of the Website Item.
 
-Belongs here: the order of the work, and the brake against emptying a shop. plan.py decides what must be done for an
-item.
+The order of the work, and the brake against emptying a shop. plan.py decides what must be done for an item.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

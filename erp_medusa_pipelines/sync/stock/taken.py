@@ -1,7 +1,7 @@
 """What of the stock in ERPNext cannot be promised to the shop's customers: expired batches and orders from Medusa.
 
-Belongs here: reading the ledger in grouped requests, and the shape of both. Orders are read in `orders.py`; how both
-are subtracted is in `on_hand.py`.
+Reading the ledger in grouped requests, and the shape of both. Orders are read in `orders.py`; how both are subtracted
+is in `on_hand.py`.
 
 Each frame has the columns item_code, warehouse and one quantity in the Item's stock unit, at most a row per pair.
 """

@@ -1,7 +1,5 @@
 """Roll Bins up a tree of warehouses, to quantities of an item at each stock location. Pure functions with pandas.
 
-Belongs here: rolling up. Does not belong here: reading, or what Medusa is sent (plan.py).
-
 A Website Item is sold from its website_warehouse and everything below it, except warehouses that goods are not sold
 from: disabled ones, those for rejected goods and those for goods in transit. A mapping assigns warehouses to stock
 locations; an assignment also holds for everything below the warehouse, unless a lower one overrides it.
