@@ -1,4 +1,4 @@
-"""Documents that were rejected: those that are not sent again until they change, and those that every run tries again."""
+"""Rejected documents: those that are not sent again until they change, and those that every run tries again."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
