@@ -49,7 +49,7 @@ JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection",
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
+    """The demo cannot continue; the text says why."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Leftovers of one asset do not stop the rest of the run: it goes on, and fails at its end.
+"""Leftovers of one asset do not stop the rest of the run: it continues, and fails at its end.
 
 The check that fails such a run, for assets that others build on. Dagster skips what is downstream of a failed step. So
 these assets materialize even with leftovers, and their check, which nothing depends on, is the step that fails and
@@ -24,7 +24,7 @@ GOES_ON = {"leftovers": "run_goes_on"}
 
 
 def goes_on(assets: dg.AssetsDefinition, key: dg.AssetKey) -> bool:
-    """Return whether the run goes on although this asset leaves documents for a retry."""
+    """Return whether the run continues although this asset leaves documents for a retry."""
     return assets.tags_by_key[key].items() >= GOES_ON.items()
 
 

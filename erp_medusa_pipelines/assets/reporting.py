@@ -118,7 +118,7 @@ class SyncRun:
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
         sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. Where the
-        asset has the tag GOES_ON, a separate step fails instead, after which the run goes on (leftovers.py), unless a
+        asset has the tag GOES_ON, a separate step fails instead, after which the run continues (leftovers.py), unless a
         server is out or asks for a pause.
         """
         shown = {**self._metadata(), **metadata}

@@ -50,7 +50,7 @@ def command(function: Callable[..., Answer]) -> Callable[..., None]:
         except KeyboardInterrupt:
             code = ExitCode.STOPPED
             _say(
-                "Stopped. Start the same command again: it goes on from what is done (apply needs a new plan).",
+                "Stopped. Start the same command again: it continues from what is done (apply needs a new plan).",
                 code,
                 as_json=as_json,
             )

@@ -175,7 +175,7 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
         fix = "turn the sensor retry_failed_partitions on"
         yield Finding(AREA, "retries", Level.WARN, "the sensor is off", means, fix)
     if ours and "alerts" not in on:
-        means = "nobody is told of failures"
+        means = "nobody hears of failures"
         yield Finding(AREA, "alerts", Level.WARN, "the sensor is off", means, "set ALERT_URLS and turn it on")
 
 

@@ -49,7 +49,7 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
     Our schedules go on first: their ticks start nothing while Frappe's job is not stopped. Each job is then stopped
     between two of its slots, so every slot is done once. If the command is killed half-way, exactly one side still does
-    each task; start the command again to go on, or hand-back to go back. A task that Frappe is running right now is
+    each task; start the command again to continue, or hand-back to go back. A task that Frappe is running right now is
     waited for.
 
     Examples:

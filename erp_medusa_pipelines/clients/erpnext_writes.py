@@ -4,7 +4,7 @@ The two ways (the installed Server Script, else `bulk_update`) and their verific
 fails inside `bulk_update` can leave half of its child rows behind.
 
 `bulk_update` answers 200 whatever happened, a deadlock loses earlier documents of the same call silently, and a gateway
-time-out may go on to commit. So what counts is what the documents hold afterwards.
+time-out may still commit. So what counts is what the documents hold afterwards.
 """
 
 import json

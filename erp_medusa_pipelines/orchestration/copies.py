@@ -74,7 +74,7 @@ def _quiet_a_copy(instance: dg.DagsterInstance) -> None:
     if place is None or kept.get("place") == place:
         return
     if kept:
-        # Noted before anything is turned off: where that is interrupted, the next start goes on from here.
+        # Noted before anything is turned off: where that is interrupted, the next start continues from here.
         before = kept.get("copy") if kept.get("place") is None else None
         copy = Copy(_now(), _union(before["was_on"] if before else (), switched_on(instance)), 0)
         _keep(instance, None, copy)

@@ -74,8 +74,8 @@ IDS_IN_A_QUERY = 500
 def raise_if_interrupted(result: dg.ExecuteInProcessResult, recorded_in: dg.DagsterInstance | None = None) -> None:
     """Raise KeyboardInterrupt where Ctrl-C or a termination ended a run in this process.
 
-    Dagster makes a failure of it. Without this, the work would go on with the next batch, and the run that is
-    `recorded_in` an instance would be retried and told of, though somebody stopped it.
+    Dagster makes a failure of it. Without this, the work would continue with the next batch, and the run that is
+    `recorded_in` an instance would be retried and alerted, though somebody stopped it.
     """
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION:

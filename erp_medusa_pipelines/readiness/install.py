@@ -1,7 +1,7 @@
 """Create on an ERPNext site what needs.py lists, with an administrator's key.
 
-One step per thing, each of which looks before it makes, so that a second run makes nothing and a run that was killed is
-gone on with. Nothing that exists is changed.
+One step per thing, each of which looks before it creates, so that a second run creates nothing and a killed run is
+continued. Nothing that exists is changed.
 
 Rights are given through ERPNext's own permission manager. It copies the standard rules of a DocType first; a Custom
 DocPerm of one's own, inserted alone, would take the DocType from everybody else.

@@ -44,7 +44,7 @@ PROMISES: Shown = {
         "test_each_trouble_has_its_sentence": (" corrects it; so does erp-medusa sync",),
     },
     "sandbox/cli/test_setup.py": {
-        "test_a_setup_that_was_broken_off_is_gone_on_with": ("it goes on from what is done",),
+        "test_a_setup_that_was_broken_off_is_gone_on_with": ("it continues from what is done",),
     },
     "suites/image_troubles.py": {
         "test_an_erp_that_goes_away_leaves_every_file_for_the_retry": (

@@ -154,7 +154,7 @@ def report_installation(instance: dg.DagsterInstance) -> None:
     """Write both results if one has changed, or once an hour. Never raises, so that no run or retry fails here."""
     try:
         _report(instance)
-    # The boundary: the work goes on whatever fails in a check on the installation.
+    # The boundary: the work continues whatever fails in a check on the installation.
     except Exception:  # noqa: BLE001
         _log.exception("the checks on the installation cannot be written")
 

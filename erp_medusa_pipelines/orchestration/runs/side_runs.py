@@ -83,7 +83,7 @@ class SideRun:
     ) -> Outcome:
         """Run it for these batches, one after the other.
 
-        `why_not` is asked before each one: a reason leaves the batch out and stands in the problems. `keep_rejects`
+        `why_not` is asked before each one: a reason leaves the batch out and is among the problems. `keep_rejects`
         writes the held rejects of each batch back to the instance.
         """
         outcome = Outcome()

@@ -7,7 +7,7 @@ in ERPNext.
 
 A product waits for a picture while its Website Item has none, since somebody has to attach one. Where one is attached
 and does not arrive - it is damaged, or each upload fails - the product waits a few days only: whoever attached it took
-the item for complete, and the rejects of the pictures go on telling what is wrong with it.
+the item for complete, and the rejects of the pictures keep naming what is wrong with it.
 """
 
 import math

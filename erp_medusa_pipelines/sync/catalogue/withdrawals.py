@@ -75,7 +75,7 @@ class Withdrawals(WebsiteItemSync):
         try:
             rows = list(self.erp.rows(DELETED_DOCUMENT, ["name", "deleted_name"], filters=recent, page_size=10_000))
         except AccessError as error:
-            # The export goes on without this one right.
+            # The export continues without this one right.
             self.report.facts["deletions"] = f"not known: {error.reason}"
             return {}
         return {row["name"]: row["deleted_name"] for row in rows if self.batch.contains(row["deleted_name"])}

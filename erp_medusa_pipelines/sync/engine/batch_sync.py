@@ -104,7 +104,7 @@ class BatchSync:
 
     @property
     def outage(self) -> TransientError | None:
-        """Why it makes no sense to go on. Without ERPNext nothing is created either: its ids could not be kept."""
+        """Why it makes no sense to continue. Without ERPNext nothing is created either: its ids could not be kept."""
         return self.medusa_breaker.error or self.erp_breaker.error
 
     def windows(self, names: Sequence[str], read: Callable[[Sequence[str]], list[D]]) -> Iterator[list[D]]:

@@ -24,7 +24,7 @@ WAITING: Filters = [["reference_doctype", "=", "Quotation"], ["status", "in", [*
 FIELDS = ("name", "creation", "modified", "status", "priority", "send_after")
 FOR_GOOD = "9999-12-31 23:59:59"
 ROWS_ASKED = 200
-"""Rows that the gate looks at: far more than ever wait in a healthy shop."""
+"""Rows that the gate reads: far more than ever wait in a healthy shop."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) 
     stuck = {mail.name for mail in mails if is_stuck(mail, settings.quotation_email_stuck_minutes, now)}
     if stuck != set(known.stuck) and len(mails) < ROWS_ASKED:
         return Answer(True)
-    # With a full page the rest may hold a due one; the run looks at all of them.
+    # With a full page the rest may hold a due one; the run reads all of them.
     due = len(mails) == ROWS_ASKED or any(is_due(mail, known, now) for mail in mails)
     if due and as_text(now) < known.blocked_until:
         return Answer(False, f"{known.blocked_why}; next try at {known.blocked_until} (the site's clock)")

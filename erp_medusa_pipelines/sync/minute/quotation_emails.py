@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 SLICE = 20
-"""Mails between two looks at their rows."""
+"""Mails between two reads of their rows."""
 FAILURES_IN_A_ROW = 3
 """So many mails that fail one after the other mean the mail server, not the mails: the others keep their tries."""
 REFUSALS_IN_A_ROW = 20

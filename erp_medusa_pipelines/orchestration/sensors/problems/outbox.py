@@ -200,7 +200,7 @@ def _work(own: Any, receiver: Receiver, messages: Sequence[Message]) -> None:
             known.save(instance, receiver.key)
             try:
                 receiver.send(message)
-            # Whatever a library for a chat or mail service raises: the others go on.
+            # Whatever a library for a chat or mail service raises: the others continue.
             except Exception as error:  # noqa: BLE001
                 text = str(error) if isinstance(error, DeliveryError) else f"{type(error).__name__}"
                 known.error, known.since = text, known.since or now

@@ -37,7 +37,7 @@ class Receiver(Protocol):
         ...
 
     def wants(self, kind: Kind, /) -> bool:
-        """Whether it is told of this kind."""
+        """Whether it receives this kind."""
         ...
 
     def send(self, message: Message) -> None:
