@@ -385,7 +385,8 @@ class Tuning(BaseSettings):
         150.0,
         ge=0,
         description=(
-            "Seconds that a mail is left alone after a call without an answer; above the 120 s that ERPNext may still work on it"
+            "Seconds that a mail is left alone after a call without an answer; above the 120 s that ERPNext may still"
+            " work on it"
         ),
     )
     quotation_email_pause_minutes: float = Field(
