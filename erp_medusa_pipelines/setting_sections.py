@@ -14,11 +14,15 @@ from erp_medusa_pipelines.setting_types import (
     FieldPolicies,
     FramesUrl,
     Key,
+    LinkTemplate,
+    MailFrom,
     OrphanPolicy,
     Owner,
     PublishWhen,
+    QuietHours,
     ServerUrl,
     ShopName,
+    SmtpUrl,
     Times,
     TopSellerCategories,
     ZoneName,
@@ -212,6 +216,90 @@ class Minute(BaseSettings):
             " (logged_in); empty keeps all"
         ),
     )
+
+
+class Storefront(BaseSettings):
+    """Storefront: mails to customers, and carts that were left. Optional; see docs/storefront.md."""
+
+    medusa_plugin_secret: SecretStr | None = Field(
+        None,
+        description=(
+            "Secret that signs the links by which customers end all mails: a long random text, the same as the option"
+            " `secret` of the plugin (medusa_plugin/README.md)"
+        ),
+    )
+    mail_by: Literal["erpnext", "smtp"] = Field(
+        "erpnext",
+        description="How mails to customers go out: through ERPNext's Email Queue, or straight to a mail server",
+    )
+    smtp_url: SmtpUrl | None = Field(
+        None,
+        description=(
+            "With MAIL_BY=smtp, the mail server: smtp://user:password@host:587, or smtps:// where it speaks TLS only;"
+            " signs in the password as in a web address (@ is %40)"
+        ),
+    )
+    mail_from: MailFrom | None = Field(
+        None,
+        description='Who mails are from: "Shop of Muscat <shop@example.com>"; through ERPNext, its default account',
+    )
+    mail_shop_title: str = Field("Our shop", min_length=1, description="Name of the shop in the mails to customers")
+    mail_language: str = Field(
+        "en",
+        pattern="^[a-z]{2,3}$",
+        description="Language of mails to customers whose cart names none that there is a template for: en, ar, yours",
+    )
+    mail_templates: Path | None = Field(
+        None, description="Folder of your own templates of mails, which go before ours (docs/storefront.md)"
+    )
+    mail_quiet_hours: QuietHours = Field(
+        "22:00-08:00",
+        description=(
+            "Hours in which customers get no mail, by the clock of SCHEDULE_TIMEZONE; what is due waits. 00:00-00:00"
+            " is never"
+        ),
+    )
+    unsubscribe_url: LinkTemplate | None = Field(
+        None,
+        description=(
+            "Page that ends all mails, with {customer} and {signature}; default: the page of the plugin, where that is"
+            " installed. Without either no customer gets a mail"
+        ),
+    )
+    cart_url: LinkTemplate | None = Field(
+        None,
+        description=(
+            "Page of the storefront that shows a cart again, with {cart}: https://shop.example.com/cart?id={cart}."
+            " Without it nobody gets a mail about a cart"
+        ),
+    )
+    product_url: LinkTemplate | None = Field(
+        None, description="Page of a product, with {handle}: https://shop.example.com/products/{handle}"
+    )
+    abandoned_cart_hours: float = Field(
+        24.0,
+        gt=0,
+        description="Hours after which a cart that nobody touches is abandoned, and its customer gets a mail",
+    )
+    abandoned_cart_days: float = Field(
+        14.0, gt=0, description="Days after which an abandoned cart is too old for a mail"
+    )
+    abandoned_carts_per_run: int = Field(
+        500, ge=1, le=5000, description="Mails about abandoned carts that one run sends at most"
+    )
+    abandoned_cart_mails_per_week: int = Field(
+        1, ge=1, le=100, description="Mails about abandoned carts that one customer gets within seven days"
+    )
+    expired_cart_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description=(
+            "Days after which a cart that nobody touches is deleted; never a completed one, nor one that somebody"
+            " began to pay for"
+        ),
+    )
+    expired_carts_per_run: int = Field(10_000, ge=1, description="Carts that one run deletes at most")
 
 
 class SafetyLimits(BaseSettings):

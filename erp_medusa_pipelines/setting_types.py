@@ -4,6 +4,7 @@ Checks of a single value. Names, defaults and limits are in setting_sections.py.
 """
 
 import re
+from email.utils import parseaddr
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -76,6 +77,33 @@ def _shop(value: str) -> str:
     return value
 
 
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("must be smtp://user:password@host:587 or smtps://user:password@host:465")
+    return value
+
+
+def _mail_from(value: str) -> str:
+    address = parseaddr(value)[1]
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", address) or not value.isprintable():
+        raise ValueError("must be an address, or a name and an address: Shop of Muscat <shop@example.com>")
+    return value
+
+
+def _quiet_hours(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("must be two times of a day, such as 22:00-08:00")
+    return value
+
+
+def _link_template(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not re.search(r"\{\w+\}", value):
+        raise ValueError("must be an address with the word in braces that is filled in")
+    return value
+
+
 def _owner(value: str) -> str:
     if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
         raise ValueError("must be an e-mail address or team:name")
@@ -89,5 +117,9 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 Times = Annotated[int, Field(ge=1)]
 FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
 ShopName = Annotated[str, AfterValidator(_shop)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+MailFrom = Annotated[str, AfterValidator(_mail_from)]
+QuietHours = Annotated[str, AfterValidator(_quiet_hours)]
+LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Owner = Annotated[str, AfterValidator(_owner)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]

@@ -26,6 +26,7 @@ from erp_medusa_pipelines.setting_sections import (
     Schedules,
     Servers,
     Shop,
+    Storefront,
     Tuning,
 )
 
@@ -47,6 +48,7 @@ class Settings(
     Catalogue,
     Merchandising,
     Minute,
+    Storefront,
     SafetyLimits,
     Operation,
     Deployment,
@@ -70,6 +72,12 @@ class Settings(
     def _both_or_none(self) -> Self:
         if (self.medusa_admin_email is None) != (self.medusa_admin_password is None):
             raise ValueError("MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD go together: set both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_server(self) -> Self:
+        if self.mail_by == "smtp" and (self.smtp_url is None or self.mail_from is None):
+            raise ValueError("MAIL_BY=smtp needs SMTP_URL and MAIL_FROM: set both, or MAIL_BY=erpnext")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from urllib.parse import quote
 
-UNSUBSCRIBE_PATH = "/erp-pipelines/unsubscribe"
+PLUGINS_PAGE = "/erp-pipelines/unsubscribe?c={customer}&s={signature}"
 """Of the plugin, on the Medusa that it is installed in."""
 
 
@@ -19,7 +19,7 @@ def signature(secret: str, customer_id: str) -> str:
 
 
 def unsubscribe_link(template: str, secret: str, customer_id: str) -> str:
-    """Fill {customer} and {signature} into an address."""
+    """Fill {customer} and {signature} into the address of a page that ends all mails."""
     return filled(template, customer=customer_id, signature=signature(secret, customer_id))
 
 

@@ -12,6 +12,7 @@ from erp_medusa_sandbox.erpnext.calls import Answer, Call, message
 from erp_medusa_sandbox.erpnext.errors import ErpError, thrown
 from erp_medusa_sandbox.erpnext.permissions import READ, roles_of
 from erp_medusa_sandbox.erpnext.query import thrown_doctype
+from erp_medusa_sandbox.erpnext.store import new_hash
 from erp_medusa_sandbox.erpnext.values import to_int
 
 IMAGE_TYPES = {"jpeg": "JPG"}
@@ -70,6 +71,17 @@ def _send_now(request: Call) -> Answer:
     return {}
 
 
+def _make_mail(request: Call) -> Answer:
+    """A mail from the desk: its Communication, which is not kept here, and its row in the Email Queue."""
+    wanted = {name: str(request.get(name) or "") for name in ("recipients", "subject", "content", "sender")}
+    communication = new_hash()
+    if to_int(request.get("send_email")):
+        row = mail.queue(request.site, request.user, communication, wanted)
+        if to_int(request.get("now")):
+            mail.send_now(request.site, request.user, row)
+    return message({"name": communication, "emails_not_sent_to": ""})
+
+
 def _toggle_sending(request: Call) -> Answer:
     request.site.settings.sending_suspended = not to_int(request.get("enable"))
     return {}
@@ -112,6 +124,7 @@ METHODS = {
     "frappe.auth.get_logged_user": _logged_user,
     "frappe.client.get_time_zone": _time_zone,
     "frappe.client.has_permission": _has_permission,
+    "frappe.core.doctype.communication.email.make": _make_mail,
     "frappe.core.doctype.user.user.get_roles": _roles,
     "frappe.desk.form.load.getdoctype": _get_doctype,
     "frappe.email.doctype.email_queue.email_queue.send_now": _send_now,
