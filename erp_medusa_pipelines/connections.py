@@ -19,6 +19,10 @@ from erp_medusa_pipelines.clients.planning.erpnext import PlannedErpNext, Planne
 from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
 from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
 from erp_medusa_pipelines.clients.planning.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
+from erp_medusa_pipelines.mail.erpnext import ErpNextSender
+from erp_medusa_pipelines.mail.mail import Sender
+from erp_medusa_pipelines.mail.planned import PlannedSender
+from erp_medusa_pipelines.mail.smtp import SmtpSender
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
@@ -36,11 +40,28 @@ class Shop:
     """Names of Website Items that the work is limited to; empty for all."""
     record: ChangeLog | None = None
     """Where changes are noted, and refusals; None for a plan."""
+    plan: ChangeLog | None = None
+    """Where a plan notes what it would do; None where it is done."""
 
     @property
     def requests_sent(self) -> int:
         """Requests sent to both servers so far."""
         return self.erp.http.requests_sent + self.medusa.http.requests_sent
+
+    @contextmanager
+    def mail_sender(self) -> Iterator[Sender]:
+        """Open the way in which mails to customers go out; a plan notes them."""
+        settings = self.settings
+        if self.plan is not None:
+            sender: Sender = PlannedSender(self.plan)
+        elif settings.mail_by == "smtp" and settings.smtp_url:
+            sender = SmtpSender(settings.smtp_url.get_secret_value(), settings.mail_from or "")
+        else:
+            sender = ErpNextSender(self.erp, settings.mail_from or "")
+        try:
+            yield sender
+        finally:
+            sender.close()
 
     @property
     def target(self) -> str:
@@ -80,7 +101,9 @@ def open_shop(
     try:
         if plan is not None:
             planned = PlannedErpNext(erp_http, plan, **reads)
-            yield Shop(settings, planned, PlannedWriter(planned, **writes), PlannedMedusa(medusa_http, plan), items)
+            yield Shop(
+                settings, planned, PlannedWriter(planned, **writes), PlannedMedusa(medusa_http, plan), items, plan=plan
+            )
         elif record is not None:
             erp = RecordingErpNext(erp_http, record, **reads)
             writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)

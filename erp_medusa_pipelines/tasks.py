@@ -212,6 +212,24 @@ TASKS: tuple[Task, ...] = (
         rights={"Email OTP": "rwd"},
         writes={"Email OTP": ("status",)},
     ),
+    Task(
+        name="send_abandoned_cart_emails",
+        cron="0 */6 * * *",
+        queue=LONG,
+        assets=("abandoned_carts",),
+        in_app=False,
+        description="Customers who left a cart get one mail about it, ever.",
+        # Where mails go through ERPNext (MAIL_BY): whether Frappe sends its Email Queue, and what it took.
+        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+    ),
+    Task(
+        name="delete_expired_carts",
+        cron="30 3 * * *",
+        queue=LONG,
+        assets=("expired_carts",),
+        in_app=False,
+        description="Carts that nobody touched for months are deleted, where the plugin is installed in Medusa.",
+    ),
 )
 
 HOUSEKEEPING: tuple[Task, ...] = (

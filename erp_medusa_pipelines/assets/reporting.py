@@ -101,7 +101,7 @@ class SyncRun:
     def guard(self, limit: Limit, *, allowed: bool) -> Guard:
         """Build the guard of this run's losses. Its memory lasts from run to run."""
         batch = self._own_batch
-        memory = Memory(limit.name, batch or "", state.LossStore(self.context.instance))
+        memory = Memory(limit.name, batch or "", state.Values(self.context.instance))
         batches = self.shop.settings.export_batches if batch else 1
         return Guard(limit, memory, allowed=allowed, batches=batches, named=bool(self.shop.items))
 

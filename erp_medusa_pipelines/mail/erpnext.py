@@ -5,7 +5,7 @@ where Frappe's own job for that is off, it is asked to send this one.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
@@ -15,6 +15,7 @@ MAKE = "frappe.core.doctype.communication.email.make"
 SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 FLUSH = "frappe.email.queue.flush"
 QUEUE = "Email Queue"
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class ErpNextSender:
@@ -42,8 +43,8 @@ class ErpNextSender:
             self._send_now(str(made.get("name") or ""))
 
     def was_taken(self, recipient: str, since: datetime) -> bool | None:
-        """Return whether this user put a mail to the address into the queue since (UTC)."""
-        local = since.astimezone(self._erp.time_zone).strftime("%Y-%m-%d %H:%M:%S")
+        """Return whether this user put a mail to the address into the queue since (UTC), by a clock that may differ."""
+        local = (since - CLOCKS_DIFFER).astimezone(self._erp.time_zone).strftime("%Y-%m-%d %H:%M:%S")
         mine = [["owner", "=", self._erp.user()], ["creation", ">=", local]]
         to = ["Email Queue Recipient", "recipient", "=", recipient]
         return bool(self._erp.get_list(QUEUE, ["name"], filters=[*mine, to], limit=1))

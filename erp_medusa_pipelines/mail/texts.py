@@ -76,7 +76,8 @@ class Texts:
         except TemplateNotFound as error:
             raise TextError(f"there is no template {error.name}") from error
         except TemplateError as error:
-            line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+            at = getattr(error, "lineno", None)
+            line = f", line {at}" if at else ""
             raise TextError(f"template {name}.{language}{line}: {error.message}") from error
         subject, _, rest = text.partition("\n")
         if not subject.startswith(SUBJECT):

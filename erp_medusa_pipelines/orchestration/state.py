@@ -27,8 +27,8 @@ def save(instance: dg.DagsterInstance, key: str, value: dict[str, Any], *, shop:
     write_values(instance, {_place(key, shop): json.dumps(value, ensure_ascii=False)})
 
 
-class LossStore:
-    """The memory of the brakes (sync/engine/brake.py) on an instance."""
+class Values:
+    """Values by key on an instance, for work that knows no Dagster: of brakes, and of mails that were sent."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
-System = Literal["ERPNext", "Medusa"]
+System = Literal["ERPNext", "Medusa", "Mail"]
 Action = Literal["create", "update", "delete", "send", "refuse"]
 
 PLANNED = "planned_"

@@ -69,6 +69,8 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
                 (r"/admin/workflows-executions/upsert-variant-prices/run", self._price_sets),
                 (r"/admin/workflows-executions/update-inventory-items-workflow/run", self._inventory_items),
+                (r"/admin/workflows-executions/update-cart/run", self._cart),
+                (r"/admin/erp-pipelines/carts/delete", self._deleted_carts),
                 # Last: most lists of Medusa's are written to in the same way.
                 (r"/admin/([a-z-]+)(?:/(\w+))?", self._document),
             )
@@ -342,6 +344,12 @@ class PlannedMedusa(ReadingMedusa):
         for one in body["input"]["updates"]:
             self._change(one["id"], one)
         return {}
+
+    def _cart(self, _method: str, _body: Body) -> Row:
+        return {}
+
+    def _deleted_carts(self, _method: str, body: Body) -> Row:
+        return {"deleted": [cart["id"] for cart in body["carts"]], "kept": []}
 
     def _document(self, method: str, body: Body, plural: str, identifier: str | None) -> Row:
         """Answer a write to a list that needs no care of its own, such as customers or stock locations."""

@@ -88,6 +88,16 @@ def _inventory_items(_method: str, body: Body, _answer: Body, known: Known) -> I
         yield Change("Medusa", "update", "inventory item", one["id"], values, name)
 
 
+def _cart(_method: str, body: Body, _answer: Body, _known: Known) -> Iterator[Change]:
+    cart = body["input"]
+    yield Change("Medusa", "update", "cart", cart["id"], dict(cart.get("metadata") or {}), cart["id"])
+
+
+def _deleted_carts(_method: str, _body: Body, answer: Body, _known: Known) -> Iterator[Change]:
+    for identifier in answer.get("deleted") or ():
+        yield Change("Medusa", "delete", "cart", identifier, {}, identifier)
+
+
 def _levels(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
     for action in ("create", "update", "delete"):
         for level in body.get(action) or ():
@@ -184,6 +194,8 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
         (r"/admin/workflows-executions/upsert-variant-prices/run", _price_sets),
         (r"/admin/workflows-executions/update-inventory-items-workflow/run", _inventory_items),
+        (r"/admin/workflows-executions/update-cart/run", _cart),
+        (r"/admin/erp-pipelines/carts/delete", _deleted_carts),
         (r"/admin/([a-z-]+)(?:/(\w+))?", _document),
     )
 )

@@ -149,7 +149,7 @@ def _copy_losses(
     if source is None or target is None:
         return
     every = [key for guard in GUARDS for key in kept_keys(guard, batch)]
-    there, here = state.LossStore(source), state.LossStore(target)
+    there, here = state.Values(source), state.Values(target)
     found, old = there.load(every), here.load(every)
     for key, value in found.items():
         if old.get(key) != value:

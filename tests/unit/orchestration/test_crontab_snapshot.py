@@ -39,6 +39,8 @@ CRONTAB = {
     "find_orphaned_products": ("0 5 * * *", "default", 1500, None, 1, "orphaned_products"),
     "send_quotation_emails": ("* * * * *", "short", 60, None, 1, "quotation_emails"),
     "expire_otps": ("* * * * *", "short", 60, None, 1, "expired_otps"),
+    "send_abandoned_cart_emails": ("0 */6 * * *", "long", 1500, None, 1, "abandoned_carts"),
+    "delete_expired_carts": ("30 3 * * *", "long", 1500, None, 1, "expired_carts"),
     "prune_runs": ("30 4 * * *", "default", 300, None, 1, ""),
 }
 OTHER_JOBS = {"__ASSET_JOB", "plan", "reset_execution_limit", "sync_items"}

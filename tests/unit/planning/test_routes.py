@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.clients import medusa, medusa_inventory, medusa_prices
+from erp_medusa_pipelines.clients import (
+    medusa,
+    medusa_customers,
+    medusa_inventory,
+    medusa_plugin,
+    medusa_prices,
+)
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_plugin import MedusaPlugin
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
@@ -64,6 +72,8 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("delete", prices.delete("plist_1", ["price_1"])),
         ("write_levels", inventory.write_levels(create=[LEVEL], update=[LEVEL])),
         ("stock_variant", inventory.stock_variant(variant)),
+        ("note_on_cart", MedusaCustomers(client).note_on_cart("cart_1", {"a": "b"})),
+        ("delete_carts", MedusaPlugin(client).delete_carts([{"id": "cart_1", "touched_at": "2026-01-01"}])),
         ("relink", inventory.relink(variant, create={"iitem_1": 2}, delete=["iitem_2"])),
     ]
 
@@ -73,7 +83,7 @@ def test_every_method_that_writes_is_tried(client: PlannedMedusa) -> None:
     sending = re.compile(r"    def (\w+)\((?:(?!\n    def ).)*?(?:\.send\(|_batch\(|/admin/uploads)", re.DOTALL)
     found = {
         name
-        for module in (medusa, medusa_prices, medusa_inventory)
+        for module in (medusa, medusa_prices, medusa_inventory, medusa_customers, medusa_plugin)
         for name in sending.findall(inspect.getsource(module))
     }
     assert found - {"_batch", "send"} <= tried
@@ -104,6 +114,7 @@ def test_every_write_is_told_as_a_change_of_a_named_kind(client: PlannedMedusa, 
         "price list",
         "price",
         "inventory level",
+        "cart",
     }
     assert {("create", "price"), ("update", "price"), ("delete", "price"), ("delete", "price list")} <= kinds
 

@@ -1,0 +1,224 @@
+"""One mail about each cart that was left, ever: who gets one, and who does not.
+
+Belongs here: reading the customers, and the rules of who is due. How a mail goes out exactly once is in
+cart_mailing.py.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
+from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
+from erp_medusa_pipelines.mail.mail import Sender
+from erp_medusa_pipelines.mail.texts import Texts
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.storefront.cart_mailing import (
+    CART,
+    SLICE,
+    SLIM,
+    CartMailing,
+    MailingOptions,
+    by_address,
+)
+from erp_medusa_pipelines.sync.storefront.carts import OWN_TOUCH, Cart, carts_of, ordered_since, wants_no_mails
+from erp_medusa_pipelines.sync.storefront.journal import Entry, Journal, State
+from erp_medusa_pipelines.sync.storefront.quiet_hours import QuietHours
+
+CUSTOMER = "Customer"
+DOUBT = timedelta(seconds=150)
+"""For so long an earlier call may still be at work."""
+WEEK, RECOVERED = timedelta(days=7), timedelta(days=30)
+MOST_CARTS = 5
+"""Carts left at one address at a time. More are of a till, or of an address that many people use."""
+
+
+@dataclass(frozen=True)
+class CartOptions:
+    """When a cart is abandoned, and how much is sent."""
+
+    hours: float
+    days: float
+    most: int
+    per_week: int
+    seconds: float
+    """After which a run begins no further mails."""
+    mailing: MailingOptions
+    quiet: QuietHours
+    retry_refused: bool = False
+
+    @property
+    def installation(self) -> str:
+        """Whose notes are our own."""
+        return self.mailing.installation
+
+
+class AbandonedCarts:
+    """One run. `texts` and `sender` are of its mails."""
+
+    def __init__(
+        self,
+        medusa: MedusaClient,
+        report: SyncReport,
+        options: CartOptions,
+        *,
+        texts: Texts,
+        sender: Sender,
+        journal: Journal,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._customers = MedusaCustomers(medusa)
+        self._http = medusa.http
+        self._report = report
+        self._options = options
+        self._sender = sender
+        self._journal = journal
+        self._clock = clock
+        self._stop_at = time.monotonic() + options.seconds
+        self._money: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._mailing = CartMailing(
+            medusa, report, texts, sender, journal, options.mailing, now=self._now, sent=self._count_sent
+        )
+
+    def run(self) -> None:
+        """Send what is due, and count what is at stake and what came back."""
+        waiting: list[Cart] = []
+        for page in self._customers.pages(SLIM):
+            self._count_recovered(page)
+            waiting += self._due(page)
+            while len(waiting) >= SLICE:
+                self._send_some(waiting[:SLICE])
+                waiting = waiting[SLICE:]
+        if waiting:
+            self._send_some(waiting)
+        self._report.facts.update({name: float(amount) for name, amount in sorted(self._money.items())})
+
+    # --- who is due -------------------------------------------------------------------------------------------
+
+    def _due(self, customers: Sequence[Row]) -> list[Cart]:
+        """Return the carts of a page that a mail may be sent about; those that were touched last come first."""
+        now = self._now()
+        abandoned = [cart for cart in carts_of(customers) if self._is_abandoned(cart, now)]
+        known = self._journal.entries([cart.id for cart in abandoned])
+        for cart in abandoned:
+            self._report.count("found")
+            self._money[f"at_stake_{cart.currency}"] += cart.total
+        left_out = self._shared(abandoned) | {""}
+        for cart in abandoned:
+            if not cart.owner:
+                self._reject(cart, "its customer has no address, so nobody can be asked or unsubscribed", field="email")
+        due = [one for one in abandoned if one.owner not in left_out and self._is_due(one, known.get(one.id), now)]
+        return sorted(due, key=lambda cart: cart.touched, reverse=True)
+
+    def _is_abandoned(self, cart: Cart, now: datetime) -> bool:
+        if cart.completed or not cart.lines or not cart.email:
+            return False
+        options = self._options
+        return timedelta(hours=options.hours) <= now - cart.touched <= timedelta(days=options.days)
+
+    def _shared(self, abandoned: Iterable[Cart]) -> set[str]:
+        """Reject addresses with too many carts, one line for each of their customers, and return them."""
+        numbers = Counter((cart.owner, cart.customer["id"]) for cart in abandoned)
+        many = {key: number for key, number in numbers.items() if number > MOST_CARTS}
+        for (_, customer), number in many.items():
+            why = f"{number} carts were left at one address, which many people seem to share: no mail about any of them"
+            self._report.reject(Reject(CUSTOMER, customer, why, field="email"))
+        return {owner for owner, _ in many}
+
+    def _is_due(self, cart: Cart, entry: Entry | None, now: datetime) -> bool:
+        others = [note for note in cart.notes if note.installation != self._options.installation]
+        if others or (entry is None and cart.notes) or (entry and entry.state is State.SENT):
+            self._report.count("already")
+            return False
+        if entry and entry.state is State.REFUSED and not self._options.retry_refused:
+            self._reject(cart, f"refused by the mail server at {entry.at:%Y-%m-%d %H:%M} UTC: {entry.why}", held=True)
+            return False
+        return entry is None or entry.state is not State.HANDED_OVER or self._is_known_unsent(cart, entry, now)
+
+    def _is_known_unsent(self, cart: Cart, entry: Entry, now: datetime) -> bool:
+        """Find out what became of a mail that an earlier run handed over."""
+        if now - entry.at < DOUBT:
+            self._report.count("in_doubt")
+            return False
+        taken = self._sender.was_taken(cart.email, entry.at)
+        if taken:
+            self._journal.write(cart.id, State.SENT, entry.at)
+            self._report.count("found_sent")
+        elif taken is None:
+            why = (
+                f"handed over at {entry.at:%Y-%m-%d %H:%M} UTC and no answer came: it may have arrived, and is not sent"
+            )
+            self._reject(cart, f"{why} a second time", held=True)
+        return taken is False
+
+    def _count_sent(self, cart: Cart) -> None:
+        self._report.count("sent")
+        self._money[f"sent_{cart.currency}"] += cart.total
+
+    def _count_recovered(self, customers: Sequence[Row]) -> None:
+        """Count carts that became orders after their mail, within the last thirty days."""
+        now = self._now()
+        for cart in carts_of(customers):
+            bought = cart.completed
+            if bought and now - bought <= RECOVERED and any(note.at - OWN_TOUCH < bought for note in cart.notes):
+                self._report.count("recovered")
+                self._money[f"recovered_{cart.currency}"] += cart.total
+
+    # --- sending ----------------------------------------------------------------------------------------------
+
+    def _send_some(self, carts: Sequence[Cart]) -> None:
+        room = self._options.most - self._report.counts["sent"]
+        if not self._may_send() or room <= 0:
+            self._report.count("postponed", len(carts))
+            return
+        # Only those that get a mail take a place: carts of who ordered or waits must not keep others from theirs.
+        due = self._still_due(carts)
+        self._report.count("postponed", max(len(due) - room, 0))
+        self._mailing.send(due[:room])
+        self._report.advance(len(carts))
+
+    def _may_send(self) -> bool:
+        if self._options.quiet.contains(self._now()):
+            self._report.facts["stopped"] = "quiet hours (MAIL_QUIET_HOURS): what is due waits"
+        elif self._mailing.server_is_down:
+            self._report.facts["stopped"] = "the mail server took none of the last mails"
+        elif time.monotonic() > self._stop_at:
+            self._report.facts["stopped"] = "the run's time is over; what is due waits"
+        else:
+            return True
+        return False
+
+    def _still_due(self, carts: Sequence[Cart]) -> list[Cart]:
+        """Read the carts again, whole, and leave out who ordered, unsubscribed, or had a mail this week."""
+        wanted = {cart.id for cart in carts}
+        due: list[Cart] = []
+        for customers in by_address(self._customers, carts).values():
+            due += self._due_at_one_address(customers, wanted)
+        return due
+
+    def _due_at_one_address(self, customers: Sequence[Row], wanted: Collection[str]) -> list[Cart]:
+        now, own = self._now(), self._options.installation
+        all_carts = carts_of(customers)
+        mine = [cart for cart in all_carts if cart.id in wanted and self._is_abandoned(cart, now)]
+        mine = [cart for cart in mine if all(note.installation == own for note in cart.notes)]
+        if wants_no_mails(customers):
+            self._report.count("unsubscribed", len(mine))
+            return []
+        waiting = [cart for cart in mine if not ordered_since(customers, cart.touched)]
+        self._report.count("ordered", len(mine) - len(waiting))
+        ids = {cart.id for cart in waiting}
+        others = [cart for cart in all_carts if cart.id not in ids]
+        had = sum(note.at > now - WEEK for cart in others for note in cart.notes)
+        chosen = sorted(waiting, key=lambda cart: cart.touched, reverse=True)[: max(self._options.per_week - had, 0)]
+        self._report.count("limited", len(waiting) - len(chosen))
+        return chosen
+
+    def _reject(self, cart: Cart, why: str, *, field: str = "", held: bool = False) -> None:
+        self._report.reject(Reject(CART, cart.id, why, field=field, held=held))
+
+    def _now(self) -> datetime:
+        """Medusa's clock, by which the times of its carts are."""
+        return self._clock() if self._clock else self._http.server_clock or datetime.now(UTC)
