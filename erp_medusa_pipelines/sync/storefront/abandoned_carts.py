@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
-from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
+from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.mail.mail import Sender
 from erp_medusa_pipelines.mail.texts import Texts
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -20,9 +20,9 @@ from erp_medusa_pipelines.sync.storefront.cart_mailing import (
     CART,
     SLICE,
     SLIM,
+    WHOLE,
     CartMailing,
     MailingOptions,
-    by_address,
 )
 from erp_medusa_pipelines.sync.storefront.carts import OWN_TOUCH, Cart, carts_of, ordered_since, wants_no_mails
 from erp_medusa_pipelines.sync.storefront.journal import Entry, Journal, State
@@ -70,7 +70,7 @@ class AbandonedCarts:
         journal: Journal,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._customers = MedusaCustomers(medusa)
+        self._carts = MedusaCarts(medusa)
         self._http = medusa.http
         self._report = report
         self._options = options
@@ -79,6 +79,8 @@ class AbandonedCarts:
         self._clock = clock
         self._stop_at = time.monotonic() + options.seconds
         self._money: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._same: defaultdict[str, set[str]] = defaultdict(set)
+        """Ids of the customers of each address, as far as they left carts or want no mails."""
         self._mailing = CartMailing(
             medusa, report, texts, sender, journal, options.mailing, now=self._now, sent=self._count_sent
         )
@@ -86,14 +88,12 @@ class AbandonedCarts:
     def run(self) -> None:
         """Send what is due, and count what is at stake and what came back."""
         waiting: list[Cart] = []
-        for page in self._customers.pages(SLIM):
+        for page in self._carts.pages(SLIM):
             self._count_recovered(page)
+            self._remember(page)
             waiting += self._due(page)
-            while len(waiting) >= SLICE:
-                self._send_some(waiting[:SLICE])
-                waiting = waiting[SLICE:]
-        if waiting:
-            self._send_some(waiting)
+        for first in range(0, len(waiting), SLICE):
+            self._send_some(waiting[first : first + SLICE])
         self._report.facts.update({name: float(amount) for name, amount in sorted(self._money.items())})
 
     # --- who is due -------------------------------------------------------------------------------------------
@@ -195,9 +195,18 @@ class AbandonedCarts:
         """Read the carts again, whole, and leave out who ordered, unsubscribed, or had a mail this week."""
         wanted = {cart.id for cart in carts}
         due: list[Cart] = []
-        for customers in by_address(self._customers, carts).values():
+        ids = {identifier for cart in carts for identifier in self._same[cart.owner]}
+        at_address: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self._carts.customers(ids, WHOLE):
+            at_address[str(row["email"]).lower()].append(row)
+        for customers in at_address.values():
             due += self._due_at_one_address(customers, wanted)
         return due
+
+    def _remember(self, customers: Sequence[Row]) -> None:
+        for row in customers:
+            if row.get("email") and (row.get("carts") or wants_no_mails([row])):
+                self._same[str(row["email"]).lower()].add(row["id"])
 
     def _due_at_one_address(self, customers: Sequence[Row], wanted: Collection[str]) -> list[Cart]:
         now, own = self._now(), self._options.installation

@@ -15,14 +15,14 @@ sent again where it cannot: a customer who gets no mail is better off than one w
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
-from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.mail.mail import InDoubtError, Mail, NotSentError, RefusedError, Sender
 from erp_medusa_pipelines.mail.texts import TextError, Texts
@@ -74,7 +74,7 @@ class CartMailing:
         now: Callable[[], datetime],
         sent: Callable[[Cart], None],
     ) -> None:
-        self._customers = MedusaCustomers(medusa)
+        self._carts = MedusaCarts(medusa)
         self._prices = MedusaPrices(medusa)
         self._http = medusa.http
         self._report = report
@@ -108,7 +108,7 @@ class CartMailing:
         if not carts:
             return []
         ids = {str(line.get("product_id") or "") for cart in carts for line in cart.lines}
-        products, currencies = self._customers.products(ids), self._prices.currencies()
+        products, currencies = self._carts.products(ids), self._prices.currencies()
         written: list[tuple[Cart, Mail]] = []
         for cart in carts:
             if fault := fault_of(cart, products, currencies):
@@ -136,7 +136,7 @@ class CartMailing:
         note = Note(self._options.installation, at, cart.touched)
         began = time.monotonic()
         try:
-            self._customers.note_on_cart(cart.id, {NOTE + note.installation: note.value})
+            self._carts.note_on_cart(cart.id, {NOTE + note.installation: note.value})
         except AccessError:
             raise
         except PermanentError as error:
@@ -153,11 +153,8 @@ class CartMailing:
 
     def _ours(self, carts: Sequence[Cart], noted: Mapping[str, Note]) -> set[str]:
         """Read the carts again; returns those that nobody touched, with no older note of another installation."""
-        found = (
-            {cart.id: cart for rows in by_address(self._customers, carts).values() for cart in carts_of(rows)}
-            if carts
-            else {}
-        )
+        customers = self._carts.customers({cart.customer["id"] for cart in carts}, WHOLE) if carts else []
+        found = {cart.id: cart for cart in carts_of(customers)}
         ours: set[str] = set()
         for before in carts:
             cart, mine = found.get(before.id), noted[before.id]
@@ -194,11 +191,3 @@ class CartMailing:
 
     def _reject(self, cart: Cart, why: str, *, field: str) -> None:
         self._report.reject(Reject(CART, cart.id, why, field=field))
-
-
-def by_address(customers: MedusaCustomers, carts: Iterable[Cart]) -> dict[str, list[Row]]:
-    """Read the customers of these carts again, whole, by the address that they may share."""
-    found: dict[str, list[Row]] = {}
-    for row in customers.with_addresses({str(cart.customer["email"]) for cart in carts}, WHOLE):
-        found.setdefault(str(row["email"]).lower(), []).append(row)
-    return found

@@ -8,14 +8,14 @@ import pytest
 
 from erp_medusa_pipelines.clients import (
     medusa,
-    medusa_customers,
+    medusa_carts,
     medusa_inventory,
     medusa_plugin,
     medusa_prices,
 )
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
+from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_plugin import MedusaPlugin
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
@@ -72,7 +72,7 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("delete", prices.delete("plist_1", ["price_1"])),
         ("write_levels", inventory.write_levels(create=[LEVEL], update=[LEVEL])),
         ("stock_variant", inventory.stock_variant(variant)),
-        ("note_on_cart", MedusaCustomers(client).note_on_cart("cart_1", {"a": "b"})),
+        ("note_on_cart", MedusaCarts(client).note_on_cart("cart_1", {"a": "b"})),
         ("delete_carts", MedusaPlugin(client).delete_carts([{"id": "cart_1", "touched_at": "2026-01-01"}])),
         ("relink", inventory.relink(variant, create={"iitem_1": 2}, delete=["iitem_2"])),
     ]
@@ -83,7 +83,7 @@ def test_every_method_that_writes_is_tried(client: PlannedMedusa) -> None:
     sending = re.compile(r"    def (\w+)\((?:(?!\n    def ).)*?(?:\.send\(|_batch\(|/admin/uploads)", re.DOTALL)
     found = {
         name
-        for module in (medusa, medusa_prices, medusa_inventory, medusa_customers, medusa_plugin)
+        for module in (medusa, medusa_prices, medusa_inventory, medusa_carts, medusa_plugin)
         for name in sending.findall(inspect.getsource(module))
     }
     assert found - {"_batch", "send"} <= tried
