@@ -152,6 +152,22 @@ class Catalogue(BaseSettings):
             " (default_price_list). Their accounts become members of customer groups in Medusa, by e-mail address"
         ),
     )
+    pricing_rules: bool = Field(
+        False,
+        description=(
+            "Apply ERPNext's Pricing Rules for items, Item Groups and brands: what makes an item cheaper becomes a sale"
+            " price list, with its dates and quantities. Those that Medusa cannot say are listed, with the reason"
+        ),
+    )
+    price_packs: bool = Field(
+        False,
+        description=(
+            "Ask the rate of an Item Price with a packing unit from as many pieces on; otherwise such rows are left out"
+        ),
+    )
+    erpnext_company: str | None = Field(
+        None, description="Company whose Pricing Rules count; may be left out when all of them name the same"
+    )
     stock_quantity: Literal["available", "actual"] = Field(
         "available",
         description=(

@@ -61,7 +61,10 @@ class Task:
 
 _PRICE_RIGHTS = {"Website Item": "r", "Item": "r", "Item Price": "rw", "Price List": "r"}
 _GROUP_RIGHTS = {"Customer Group": "r", "Customer": "r", "Price List": "r"}
-_MEMBER_RIGHTS_IF = {"price_groups": {**_GROUP_RIGHTS, "Contact": "r"}}
+_MEMBER_RIGHTS_IF = {
+    "price_groups": {**_GROUP_RIGHTS, "Contact": "r"},
+    "pricing_rules": {"Pricing Rule": "r", "Item Group": "r"},
+}
 _PRICE_FIELDS = {"Item Price": ("medusa_id", "medusa_price_id")}
 _STOCK_RIGHTS = {
     "Website Item": "rw",

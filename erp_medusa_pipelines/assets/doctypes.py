@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     "Sales Invoice": "Submitted invoices and their lines.",
     "Batch": "Batches with their expiry dates.",
     "Email Queue": "Mails that wait to be sent.",
+    "Pricing Rule": "Discounts and rates by item, group, brand, customer, quantity and date.",
     "Customer Group": "Groups of customers, with the Price List of each.",
     "Customer": "Customers, with their group, Price List and addresses.",
     "Email OTP": "One-time passwords of the storefront's sign-in.",

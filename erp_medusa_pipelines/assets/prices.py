@@ -10,24 +10,28 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.settings import variable_name
+from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
+from erp_medusa_pipelines.sync.engine.report import Reject
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
-from erp_medusa_pipelines.sync.prices.audiences import CUSTOMER, Audiences
-from erp_medusa_pipelines.sync.prices.books import Book
-from erp_medusa_pipelines.sync.prices.customer_groups import CustomerGroupSync, books_of, members_limit
+from erp_medusa_pipelines.sync.prices.audiences import CUSTOMER
+from erp_medusa_pipelines.sync.prices.customer_groups import CustomerGroupSync, members_limit
 from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_list
-from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.losses import group_limit, price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
+from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
+from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_books, read_pricing_rules
 
 GROUP = "prices_and_stock"
+MOST_WITH_TIERS = 650
+"""Entries per call: Medusa takes 100 kB, and one with both limits of its pieces has up to 150 bytes."""
+
 KINDS = {"medusa"}
 
 
@@ -64,7 +68,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 return run.result()
             limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
             sync = CustomerGroupSync(
-                audiences=Audiences(run.shop.erp, settings.erpnext_price_list),
+                audiences=read_audiences(run.shop.erp, settings, read_pricing_rules(run.shop.erp, settings)),
                 customers=MedusaCustomers(run.shop.medusa),
                 report=run.report,
                 guard=run.guard(limit, allowed=config.allow_removal),
@@ -82,7 +86,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         tags=GOES_ON,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool=pool("medusa_price_lists"),
-        deps=[medusa_customer_groups, doctype("Price List"), doctype("Item Price")],
+        deps=[medusa_customer_groups, doctype("Price List"), doctype("Item Price"), doctype("Pricing Rule")],
         check_specs=[check_spec("medusa_price_lists")],
         description=(
             "Medusa price lists of the Item Prices, each for one batch and one window of time: corrected where"
@@ -93,8 +97,11 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
-            for lists in _every_book(run):
+            books = read_books(run.shop.erp, run.shop.medusa, run.shop.settings)
+            for lists in books.lists(run.shop.erp, run.shop.medusa):
                 lists.reconcile(run.report)
+            for rule in books.rules.unsaid:
+                run.report.reject(Reject(PRICING_RULE, rule.name, f"not applied in the shop: {rule.unsaid}"))
             return run.result()
 
     @dg.asset(
@@ -121,7 +128,8 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             settings = run.shop.settings
             check_price_list(run.shop.erp, settings.erpnext_price_list)
             prices = MedusaPrices(run.shop.medusa)
-            main, *more = _every_book(run)
+            books = read_books(run.shop.erp, run.shop.medusa, settings)
+            main, *more = books.lists(run.shop.erp, run.shop.medusa)
             limit = price_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
             sync = PriceSync(
                 run.scope,
@@ -132,7 +140,10 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 rule=AmountRule(prices.currencies(), settings.prices_allow_zero),
                 guard=run.guard(limit, allowed=config.allow_removal),
                 guard_of_more=run.guard(group_limit(limit), allowed=config.allow_removal),
-                entries_per_call=settings.medusa_price_chunk,
+                entries_per_call=_per_call(settings),
+                rules=books.rules,
+                packs=settings.price_packs,
+                customer_groups=books.customer_groups,
                 foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
             )
             sync.run()
@@ -141,13 +152,6 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     return [medusa_customer_groups, medusa_price_lists, medusa_prices]
 
 
-def _every_book(run: SyncRun) -> list[PriceLists]:
-    """Build the views of our price lists in Medusa, as of today's date at the ERP: first everybody's."""
-    shop, settings = run.shop, run.shop.settings
-    more: list[Book] = []
-    if settings.price_groups:
-        audiences = Audiences(shop.erp, settings.erpnext_price_list)
-        more += books_of(audiences.all, MedusaCustomers(shop.medusa).groups() if audiences.all else ())
-    prices, zone, today = MedusaPrices(shop.medusa), shop.erp.time_zone, shop.erp.clock().date()
-    main = PriceLists(prices, Book(settings.erpnext_price_list), zone, today, [book.key for book in more])
-    return [main, *(PriceLists(prices, book, zone, today, None) for book in more)]
+def _per_call(settings: Settings) -> int:
+    has_tiers = settings.price_packs or settings.pricing_rules
+    return min(settings.medusa_price_chunk, MOST_WITH_TIERS) if has_tiers else settings.medusa_price_chunk

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 ROLES: dict[str, tuple[str, ...]] = {
     "System Manager": (
         "Deleted Document", "Email OTP", "Email Queue", "Expiring Items", "File", "Homepage Landing",
-        "Medusa Configuration", "Product Collection", "Scheduled Job Type", "System Settings", "Website Item",
+        "Medusa Configuration", "Pricing Rule", "Product Collection", "Scheduled Job Type", "System Settings",
+        "Website Item",
     ),
     "Item Manager": ("Batch", "Item Group"),
     "Sales Master Manager": ("Contact", "Customer", "Customer Group", "Item Price", "Price List"),

@@ -12,8 +12,8 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.prices.audiences import Audiences
 from erp_medusa_pipelines.sync.prices.customer_groups import group_of
+from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_pricing_rules
 
 AREA = "prices"
 
@@ -23,7 +23,7 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
     if not shop.settings.price_groups:
         return
     try:
-        audiences = Audiences(shop.erp, shop.settings.erpnext_price_list)
+        audiences = read_audiences(shop.erp, shop.settings, read_pricing_rules(shop.erp, shop.settings))
     except AccessError:
         return  # Reported with the rights already.
     for one in audiences.unusable:
@@ -51,6 +51,26 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
             found = f"{each.price_list}, but Medusa has no group for it yet"
             fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
             yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
+
+
+def rules_can_be_said(shop: Shop) -> Iterator[Finding]:
+    """List the Pricing Rules that the shop does not apply, with the reason."""
+    if not shop.settings.pricing_rules:
+        return
+    try:
+        rules = read_pricing_rules(shop.erp, shop.settings)
+    except AccessError:
+        return  # Reported with the rights already.
+    for rule in rules.unsaid:
+        means = (
+            "items for which it counts are asked their Item Price, whatever other rules say"
+            if rule.blocks
+            else "the shop goes without it"
+        )
+        fix = "nothing, where only staff use it in ERPNext; else a promotion in Medusa"
+        yield Finding(AREA, f"Pricing Rule {rule.name}", Level.WARN, rule.unsaid, means, fix)
+    said = len(rules.rules) - sum(1 for _ in rules.unsaid)
+    yield Finding(AREA, "Pricing Rules", Level.OK, f"{said} are applied in the shop")
 
 
 def _currencies_sold(shop: Shop) -> set[str]:

@@ -7,7 +7,7 @@ A Customer's prices are those of its own default_price_list, else of its Custome
 it -, else of the shop's Price List. Addresses are never written into a report or a log.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Audience:
     customer_group: str
     is_of_group: bool = True
     """False for customers who have the list themselves, and not by their group."""
+    is_ruled: bool = False
+    """Whether Pricing Rules are for the group, or for one above."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -75,17 +77,24 @@ def has_work(_erp: ErpNextClient, settings: Settings, _memory: Mapping[str, Any]
 
 
 class Audiences:
-    """The audiences of one site. `price_list` is the shop's, whose customers are no audience."""
+    """The audiences of one site. `price_list` is the shop's: who has it is no audience, unless rules are for his group.
 
-    def __init__(self, erp: ErpNextClient, price_list: str) -> None:
+    `ruled` are folded names of Customer Groups that Pricing Rules are for.
+    """
+
+    def __init__(self, erp: ErpNextClient, price_list: str, ruled: Collection[str] = ()) -> None:
         self._erp = erp
         self._price_list = price_list
-        fields = ["name", "default_price_list"]
+        fields = ["name", "parent_customer_group", "default_price_list"]
+        rows = list(erp.rows(CUSTOMER_GROUP, fields))
         has_list = [["default_price_list", "is", "set"]]
-        self._lists = ByName(
-            (row["name"], row["default_price_list"]) for row in erp.rows(CUSTOMER_GROUP, fields, filters=has_list)
-        )
-        self._groups = [row["name"] for row in erp.rows(CUSTOMER_GROUP, ["name"], filters=has_list)]
+        self._lists = ByName((row["name"], row["default_price_list"]) for row in rows if row["default_price_list"])
+        parents = {folded(row["name"]): folded(row["parent_customer_group"] or "") for row in rows}
+        above = {row["name"]: _above(folded(row["name"]), parents) for row in rows}
+        self._ruled = frozenset(folded(name) for name, some in above.items() if some & {*ruled})
+        self.above = {folded(name): some for name, some in above.items() if folded(name) in self._ruled}
+        """Of each group that rules are for: folded names of itself and of all above."""
+        self._groups = [row["name"] for row in rows if row["default_price_list"] or folded(row["name"]) in self._ruled]
         pairs = erp.get_list(
             CUSTOMER,
             ["customer_group", "default_price_list"],
@@ -102,9 +111,11 @@ class Audiences:
         """Every audience whose prices can be shown."""
 
     def _audience(self, price_list: str, customer_group: str) -> Audience | None:
-        if not price_list or same_name(price_list, self._price_list):
+        price_list, is_ruled = price_list or self._price_list, folded(customer_group) in self._ruled
+        if same_name(price_list, self._price_list) and not is_ruled:
             return None
-        return Audience(price_list, customer_group, same_name(self._lists.find(customer_group), price_list))
+        of_group = self._lists.find(customer_group) or self._price_list
+        return Audience(price_list, customer_group, same_name(of_group, price_list), is_ruled)
 
     def members(self) -> Iterator[Member]:
         """Yield the Customers of the audiences, those without an address too."""
@@ -123,6 +134,15 @@ class Audiences:
                     chosen.append((row, audience))
             addresses = _addresses(self._erp, [row for row, _ in chosen]) if chosen else {}
             yield from (Member(row["name"], audience, addresses[row["name"]]) for row, audience in chosen)
+
+
+def _above(name: str, parents: Mapping[str, str]) -> frozenset[str]:
+    """Return a folded name and all above it; a tree with a circle ends where it began."""
+    found: list[str] = []
+    while name and name not in found:
+        found.append(name)
+        name = parents.get(name, "")
+    return frozenset(found)
 
 
 def _unusable(erp: ErpNextClient, audiences: Iterable[Audience]) -> list[UnusableList]:

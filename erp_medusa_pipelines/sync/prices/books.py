@@ -8,7 +8,7 @@ a group are asked what their own book has, and what it has not, everybody's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erp_medusa_pipelines.sync.engine.names import folded
@@ -22,7 +22,10 @@ GROUPS_RULE = "customer.groups.id"
 MEMBERS = "customers whose Price List it is"
 """Whom a book is for that all customers with that Price List share."""
 
-Key = tuple[str, str]
+SALE_KEY = "erp_sale"
+"""Metadata key of lists with sale prices beside the others."""
+
+Key = tuple[str, str, bool]
 
 
 @dataclass(frozen=True)
@@ -33,25 +36,36 @@ class Book:
     whom: str = ""
     rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Medusa's rules of its lists: attribute -> values of which one must fit."""
+    customer_group: str = ""
+    """The Customer Group whose Pricing Rules count; "" where only those for everybody do."""
+    is_sale: bool = False
+    """Whether its prices stand beside those of the other book of the same customers, and are lower."""
 
     @property
     def key(self) -> Key:
         """What tells it apart."""
-        return folded(self.price_list), self.whom
+        return folded(self.price_list), self.whom, self.is_sale
+
+    @property
+    def sale(self) -> "Book":
+        """The book of the sales for the same customers."""
+        return replace(self, is_sale=True)
 
     @property
     def metadata(self) -> dict[str, str]:
         """What marks its lists in Medusa."""
-        return {OWNER_KEY: self.price_list, **({WHOM_KEY: self.whom} if self.whom else {})}
+        whom = {WHOM_KEY: self.whom} if self.whom else {}
+        return {OWNER_KEY: self.price_list, **whom, **({SALE_KEY: "yes"} if self.is_sale else {})}
 
     @property
     def body(self) -> dict[str, Any]:
         """What Medusa's lists of this book have in common."""
         rules = {"rules": {attribute: list(values) for attribute, values in self.rules.items()}} if self.rules else {}
-        return {"type": "override", **rules}
+        return {"type": "sale" if self.is_sale else "override", **rules}
 
     def __str__(self) -> str:
-        return f"{self.price_list}, for {self.whom}" if self.whom else self.price_list
+        sale = ", sale" if self.is_sale else ""
+        return f"{self.price_list}, for {self.whom}{sale}" if self.whom else f"{self.price_list}{sale}"
 
 
 def key_of(metadata: Mapping[str, Any]) -> Key | None:
@@ -59,4 +73,4 @@ def key_of(metadata: Mapping[str, Any]) -> Key | None:
     owner, whom = metadata.get(OWNER_KEY), metadata.get(WHOM_KEY) or ""
     if not owner or not isinstance(owner, str) or not isinstance(whom, str):
         return None
-    return folded(owner), whom
+    return folded(owner), whom, SALE_KEY in metadata

@@ -49,15 +49,21 @@ def group_of(row: Row) -> Key | None:
 
 
 def books_of(audiences: Iterable[Audience], groups: Iterable[Row]) -> list[Book]:
-    """Return a book for each Price List of these audiences that has a group in Medusa, for all of its groups."""
+    """Return the books of audiences that have a group in Medusa.
+
+    One for each of their Price Lists, for all of its groups; Customer Groups that Pricing Rules are for have their own.
+    """
     ids = {key: row["id"] for row in groups if (key := group_of(row))}
-    members: dict[str, list[str]] = defaultdict(list)
+    members: dict[tuple[str, str], list[str]] = defaultdict(list)
     names: dict[str, str] = {}
     for audience in sorted(audiences, key=lambda each: each.key):
         if group_id := ids.get(audience.key):
             name = names.setdefault(folded(audience.price_list), audience.price_list)
-            members[name].append(group_id)
-    return [Book(name, MEMBERS, {GROUPS_RULE: tuple(sorted(some))}) for name, some in members.items()]
+            members[name, audience.customer_group if audience.is_ruled else ""].append(group_id)
+    return [
+        Book(name, f"{CUSTOMER_GROUP} {group}" if group else MEMBERS, {GROUPS_RULE: tuple(sorted(some))}, group)
+        for (name, group), some in members.items()
+    ]
 
 
 @dataclass

@@ -29,7 +29,8 @@ FIELDS = (
 )  # fmt: skip
 ITEM_FIELDS = (
     "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
-    "item_code.variant_of as item_variant_of", *for_sale.FIELDS,
+    "item_code.variant_of as item_variant_of", "item_code.item_group as item_item_group",
+    "item_code.brand as item_brand", *for_sale.FIELDS,
 )  # fmt: skip
 FOR_EVERYBODY = [["customer", "is", "not set"], ["supplier", "is", "not set"], ["batch_no", "is", "not set"]]
 SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
@@ -46,6 +47,8 @@ class PricedItem:
     template: str = ""
     """Item code of its template, if it is a variant."""
     is_for_sale: bool = True
+    item_group: str = ""
+    brand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class ItemPrices:
     others: tuple[PriceRow, ...] = ()
     fingerprint: str = ""
     """Changes when a row of the item is changed, added or removed."""
+    packs: tuple[PriceRow, ...] = ()
+    """Those of `others` that are for packs of the stock unit."""
 
 
 def check_price_list(erp: ErpNextClient, price_list: str) -> None:
@@ -90,6 +95,8 @@ def _priced_item(row: Mapping[str, Any], today: date) -> PricedItem:
         str(row["medusa_variant_id"] or ""),
         template=str(row["item_variant_of"] or ""),
         is_for_sale=for_sale.reason_against(row, today) is None,
+        item_group=str(row["item_item_group"] or ""),
+        brand=str(row["item_brand"] or ""),
     )
 
 
@@ -164,8 +171,11 @@ def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]
         # A row for another unit or for packs is not the price of a single piece.
         fits = (not row["uom"] or same_name(row["uom"], item.stock_uom)) and (row["packing_unit"] or 0) <= 1
         (ours if fits else others).append(_price_row(row, inherited=number >= len(own)))
+    packs = tuple(
+        row for row in others if row.packing_unit > 1 and same_name(row.uom or item.stock_uom, item.stock_uom)
+    )
     text = "|".join(f"{row['name']} {row['modified']}" for row in rows)
-    return ItemPrices(tuple(ours), tuple(others), f"{crc32(text.encode('utf-8')):08x}")
+    return ItemPrices(tuple(ours), tuple(others), f"{crc32(text.encode('utf-8')):08x}", packs)
 
 
 def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:

@@ -159,10 +159,12 @@ def plan_item(
     today: date,
     is_live: Callable[[Window], bool] | None = None,
     keeps_ids: bool = True,
+    segments: Sequence[Segment] | None = None,
 ) -> ItemPlan:
     """Compare an item's entries in Medusa with its Item Prices, as of `today` at the ERP.
 
     `is_live` says whether a window is in force in Medusa now, `keeps_ids` whether the Item Prices get the entries' ids.
+    `segments` are what Medusa is to have; without it, what the rows alone say.
     """
     is_live = is_live or (lambda window: window.remaining(today).start is None)
     by_place: dict[tuple[Window, str, Tier], list[Entry]] = defaultdict(list)
@@ -176,27 +178,28 @@ def plan_item(
         else:
             by_place[entry.window, entry.currency, entry.tier].append(entry)
     plan = ItemPlan(item.variant_id, had_price=bool(by_place), shown=shown, stale=stale)
-    segments = left_over(cut(prices.rows), today)
-    amounts = _amounts(plan, prices, {segment.row.name for segment in segments}, rule)
+    left = left_over(cut(prices.rows) if segments is None else segments, today)
+    amounts = _amounts(plan, prices.rows, left, rule)
     fingerprint = f"{item.variant_id} {prices.fingerprint}"
     placed: set[str] = set()
-    for segment in segments:
+    for segment in left:
         row = segment.row
-        if row.name in amounts:
+        amount = amounts.get((row.name, row.rate))
+        if amount is not None:
             has_own = keeps_ids and not row.inherited and row.name not in placed
             ids = RowIds.of(row, fingerprint) if has_own else None
             placed.add(row.name)
             if is_live(segment.window):
                 plan.stays_shown.add(row.currency)
-                plan.today.append(Today(segment.window, row.currency, amounts[row.name], segment.tier))
+                plan.today.append(Today(segment.window, row.currency, amount, segment.tier))
             there = by_place.pop((segment.window, row.currency, segment.tier), [])
-            _place(plan, segment, amounts[row.name], ids, there)
+            _place(plan, segment, amount, ids, there)
         else:
             plan.unplaced.append(segment.window)
     for row in (*prices.rows, *prices.others) if keeps_ids else ():
         if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)
-    if item.is_for_sale and not prices.rows and prices.others:
+    if keeps_ids and item.is_for_sale and not prices.rows and not placed and prices.others:
         plan.refused.append(_other_units(item, prices.others))
     plan.has_price = bool(placed)
     plan.stale += [entry for there in by_place.values() for entry in there]
@@ -213,15 +216,20 @@ def _other_units(item: PricedItem, others: Sequence[PriceRow]) -> Refused:
     return Refused(others[0].name, reason, "uom")
 
 
-def _amounts(plan: ItemPlan, prices: ItemPrices, in_force: set[str], rule: AmountRule) -> dict[str, Decimal]:
-    """Return amounts by Item Price; rows without a valid amount are refused, each once."""
-    amounts: dict[str, Decimal] = {}
-    for row in prices.rows:
-        if row.name in in_force or not row.is_ever_valid:
-            try:
-                amounts[row.name] = amount_of(row, rule)
-            except PriceRefusedError as refused:
-                plan.refused.append(Refused(row.name, refused.reason, refused.field))
+def _amounts(
+    plan: ItemPlan, rows: Sequence[PriceRow], segments: Iterable[Segment], rule: AmountRule
+) -> dict[tuple[str, Decimal], Decimal]:
+    """Return amounts by Item Price and rate; rows without a valid amount are refused, each once."""
+    amounts: dict[tuple[str, Decimal], Decimal] = {}
+    refused: set[str] = set()
+    wanted = [*(segment.row for segment in segments), *(row for row in rows if not row.is_ever_valid)]
+    for row in dict.fromkeys(wanted):
+        try:
+            amounts[row.name, row.rate] = amount_of(row, rule)
+        except PriceRefusedError as error:
+            if row.name not in refused:
+                refused.add(row.name)
+                plan.refused.append(Refused(row.name, error.reason, error.field))
     return amounts
 
 

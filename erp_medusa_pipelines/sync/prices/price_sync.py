@@ -43,7 +43,10 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, together, without_hidden
+from erp_medusa_pipelines.sync.prices.offers import Offers, offers_of
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
+from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
+from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, Subject
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
 from erp_medusa_pipelines.sync.prices.windows import cut, left_over
@@ -95,6 +98,13 @@ class PriceSync(BatchSync):
     entries_per_call: int = 500
     foreign: frozenset[str] = frozenset()
     """Website Items with another item's ids: they wait."""
+    rules: PricingRules = field(default_factory=PricingRules)
+    """ERPNext's Pricing Rules, where the shop applies them."""
+    packs: bool = False
+    """Whether Item Prices for packs count from as many pieces on."""
+    customer_groups: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Of each Customer Group with a book of its own: folded names of itself and of all above."""
+    _told: set[tuple[str, ...]] = field(default_factory=set)
     losses_stopped: MassLossError | None = None
     """Set by `run` when too many items would lose their only price: then everything else was done."""
 
@@ -175,13 +185,13 @@ class PriceSync(BatchSync):
                 kind=self._kind(lists.book),
             )
             name = folded(lists.book.price_list)
-            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids)
+            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids and not lists.book.is_sale)
             with_ids.add(name)
 
     @staticmethod
     def _kind(book: Book) -> str:
         """Return what tells apart the holds of one Item Price in several books; everybody's have none."""
-        return book.whom
+        return f"{book.whom}{' sale' if book.is_sale else ''}"
 
     def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
@@ -231,6 +241,7 @@ class PriceSync(BatchSync):
             return []
         wanted = prices[folded(work.book.price_list)].get(item.item_code, ItemPrices())
         lists = work.lists
+        offers = self._offers(item, wanted, work)
         plan = plan_item(
             item,
             wanted,
@@ -239,11 +250,33 @@ class PriceSync(BatchSync):
             today=lists.today,
             is_live=lists.is_live_window,
             keeps_ids=work.keeps_ids,
+            segments=offers.sales if work.book.is_sale else offers.prices,
         )
         self._note(plan, item.item_code, work.book)
         work.sender.add(plan)
         work.losses.add(plan, item.item_code, replaced)
         return plan.ids
+
+    def _offers(self, item: PricedItem, prices: ItemPrices, work: BookWork) -> Offers:
+        """Return what ERPNext asks of these customers; rules that it does not decide between are reported, once."""
+        book = work.book
+        subject = Subject(
+            item.item_code,
+            item.template,
+            self.rules.above(item.item_group) if self.rules.rules else (),
+            item.brand,
+            item.stock_uom,
+            book.price_list,
+            "",
+            self.customer_groups.get(folded(book.customer_group), ()) if book.customer_group else (),
+        )
+        found = offers_of(prices.rows, prices.packs if self.packs else (), self.rules, subject, work.lists.today)
+        for names, problem in found.problems.items():
+            if names not in self._told:
+                self._told.add(names)
+                reason = f"{item.item_code} and maybe others are asked their Item Price: {problem}"
+                self.withhold(names[0], "", reason, lies=Lies.ELSEWHERE, doctype=PRICING_RULE)
+        return found
 
     def _note(self, plan: ItemPlan, item_code: str, book: Book) -> None:
         self.report.count("found", plan.found)
@@ -259,12 +292,14 @@ class PriceSync(BatchSync):
     def _remove(self, works: Sequence[BookWork]) -> None:
         for work in works:
             work.losses.add_unwanted(work.entries)
-        main, *more = works
+        main, *others = works
+        # A sale that ends takes no price away.
+        more = [work for work in others if not work.book.is_sale]
         stopped = self.guard.refusal(without_hidden(main.losses.loss, self.medusa), partial(self._whole_shop, main))
         stopped_more = self._too_many(more) if more else None
         self.losses_stopped = stopped or stopped_more
         for work in works:
-            held_back = stopped if work is main else stopped_more
+            held_back = stopped if work is main else stopped_more if work in more else None
             self._remove_of(work, work.losses.loss.lost.keys() if held_back else ())
 
     def _remove_of(self, work: BookWork, kept: Collection[str | None]) -> None:

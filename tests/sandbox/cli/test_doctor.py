@@ -319,3 +319,16 @@ def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
     assert "Export is in CHF, and Medusa's regions sell in OMR" in told.finding("prices", "Abroad")["found"]
     assert "Buying is not for selling" in told.finding("prices", "Suppliers")["found"]
     assert told.finding("rights", "Contact")["level"] == "ok"
+
+
+def test_pricing_rules_that_the_shop_does_not_apply_are_named(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    common = {"selling": 1, "apply_on": "Item Code", "rate_or_discount": "Discount Percentage"}
+    erp.store.insert("Pricing Rule", name="PRLE-1", title="Code", coupon_code_based=1, **common)
+    erp.store.insert("Pricing Rule", name="PRLE-2", title="Winter", **common)
+    shop_env.setenv("PRICING_RULES", "true")
+    told = erp_medusa("doctor")
+    assert told.finding("prices", "Pricing Rule PRLE-1")["found"] == "it needs a coupon"
+    assert told.finding("prices", "Pricing Rules")["found"] == "1 are applied in the shop"
+    assert told.finding("rights", "Pricing Rule")["level"] == "ok"
