@@ -124,6 +124,9 @@ FIELDS = (
     ProductField("shipping_profile", "link", "overwrite", How.PROFILE, (), Empty.STAYS, "shipping_profile_id"),
 )
 
+OF_VARIANT = {field.name: field.key for field in FIELDS if field.place == "variant" and field.policy}
+"""Medusa's names of a variant's fields by those of FIELD_POLICIES."""
+
 FIELD_POLICIES: dict[str, FieldPolicy] = {field.name: field.policy for field in FIELDS if field.policy}
 """What becomes of a field of a product that somebody changed in Medusa, by default."""
 

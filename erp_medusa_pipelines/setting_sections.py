@@ -25,6 +25,7 @@ from erp_medusa_pipelines.setting_types import (
     SmtpUrl,
     Times,
     TopSellerCategories,
+    Variants,
     ZoneName,
 )
 
@@ -132,6 +133,13 @@ class Catalogue(BaseSettings):
         description=(
             "What becomes of products of the export that no Website Item owns any more: `draft` hides them, `report`"
             " leaves them as they are; either way a check lists them"
+        ),
+    )
+    variants: Variants = Field(
+        "products",
+        description=(
+            "How variants of a template are shown: each as a product of its own (`products`), or all as one product of"
+            " the template with its attributes as options (`options`). docs/tasks.md says what switching does"
         ),
     )
     categories: CategoriesOf = Field(

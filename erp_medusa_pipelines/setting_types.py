@@ -35,6 +35,7 @@ def _time_zone(value: str) -> str:
 
 OrphanPolicy = Literal["draft", "report"]
 PublishWhen = Literal["created", "complete"]
+Variants = Literal["products", "options"]
 CategoriesOf = Literal["off", "website", "used"]
 
 

@@ -114,7 +114,8 @@ TASKS: tuple[Task, ...] = (
             "Comment": "r",
             "Medusa Configuration": "r",
         },
-        rights_if=_MEMBER_RIGHTS_IF,
+        # The order of attributes' values, with VARIANTS=options.
+        rights_if={**_MEMBER_RIGHTS_IF, "variants": {"Item Attribute": "r"}},
         writes={
             "Website Item": ("medusa_id", "medusa_variant_id", "custom_in_stock"),
             "Item Group": ("medusa_id",),

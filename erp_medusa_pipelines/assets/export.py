@@ -23,9 +23,11 @@ from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
+from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts, leaving_limit
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport
+from erp_medusa_pipelines.sync.catalogue.retired import retire_option_products
 from erp_medusa_pipelines.sync.catalogue.shown import shown_limit
 from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
 from erp_medusa_pipelines.sync.engine.brake import Limit
@@ -142,15 +144,22 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         with sync_run(context, shop, config, "Website Item") as run:
             limit = missing_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
             guard = run.guard(limit, allowed=config.allow_missing)
+            settings = run.shop.settings
+            if settings.variants == "products":
+                rested = retire_option_products(run.shop.erp, run.shop.medusa, settings.medusa_chunk)
+                run.report.count("retired", rested)
             BindingRepair(run.scope, writer=run.shop.writer, guard=guard).run()
-            export = ProductExport(
-                run.scope,
-                writer=run.shop.writer,
-                filing=_filing(run),
-                placement=_placement(run),
-                policies=run.shop.settings.policies,
-                publish_when=run.shop.settings.publish_when,
-            )
+            given = {
+                "writer": run.shop.writer,
+                "filing": _filing(run),
+                "placement": _placement(run),
+                "policies": settings.policies,
+                "publish_when": settings.publish_when,
+                "families": run.families,
+            }
+            if settings.variants == "options":
+                OptionProducts(run.scope, **given, only_new=True).run()
+            export = ProductExport(run.scope, **given)
             export.run()
             return run.result(outage=export.outage is not None)
 
@@ -210,10 +219,15 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 policies=run.shop.settings.policies,
                 publish_when=run.shop.settings.publish_when,
                 force=config.force,
+                families=run.families,
             )
+            variants = _variants(run, config) if run.shop.settings.variants == "options" else None
+            if variants:
+                variants.run()
             updates.run()
             guard = run.guard(hiding_limit(run.shop.settings), allowed=config.allow_hiding)
             stopped = hide(updates, Withdrawals(run.scope), guard)
+            stopped = stopped or (variants.stopped if variants else None)
             result = run.result(stopped=stopped, outage=updates.outage is not None)
             return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
 
@@ -223,6 +237,23 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
 def hiding_limit(settings: Settings) -> Limit:
     """Return how many products the tasks of a shop may hide together."""
     return shown_limit(settings.missing_products_percent, MISSING_PERCENT)
+
+
+def _variants(run: SyncRun, config: UpdateConfig) -> OptionProducts:
+    """Build the sync of the variants of products that exist."""
+    settings = run.shop.settings
+    limit = leaving_limit(settings.missing_products_percent, MISSING_PERCENT)
+    return OptionProducts(
+        run.scope,
+        writer=run.shop.writer,
+        families=run.families,
+        filing=_filing(run),
+        placement=_placement(run),
+        guard=run.guard(limit, allowed=config.allow_hiding),
+        policies=settings.policies,
+        publish_when=settings.publish_when,
+        force=config.force,
+    )
 
 
 def _filing(run: SyncRun) -> Filing:

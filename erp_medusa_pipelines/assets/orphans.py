@@ -75,6 +75,7 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 medusa=run.shop.medusa,
                 report=run.report,
                 policy=settings.orphaned_products,
+                home=run.families.home,
                 guard=run.guard(hiding_limit(settings), allowed=config.allow_hiding),
                 chunk=settings.medusa_chunk,
             )

@@ -144,7 +144,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 rules=books.rules,
                 packs=settings.price_packs,
                 customer_groups=books.customer_groups,
-                foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
+                foreign=Bindings(run.shop.erp, run.shop.medusa, run.families.home).foreign(run.batch),
             )
             sync.run()
             return run.result(stopped=sync.losses_stopped, outage=sync.outage is not None)

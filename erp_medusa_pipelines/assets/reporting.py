@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +34,7 @@ from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, MassLossError, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport, refused_alike
+from erp_medusa_pipelines.sync.shop.families import NONE, Families, read_families
 
 NAMES_KEPT = 5000
 """Names of rejected documents in a check's metadata beyond its table."""
@@ -91,7 +92,17 @@ class SyncRun:
         key = self._own_batch
         if key is None:
             raise _not_one_batch(self.context)
-        return batch_of_key(key, self.shop.settings.export_batches, self.shop.items)
+        batch = batch_of_key(key, self.shop.settings.export_batches, self.shop.items)
+        if self.families is NONE:
+            return batch
+        named = frozenset(name for name in batch.items if batch.contains(name))
+        gathered = self.families.around(named) if batch.items else None
+        return replace(batch, home=self.families.home, gathered=gathered)
+
+    @property
+    def families(self) -> Families:
+        """The templates that are one product with their variants; none with VARIANTS=products."""
+        return read_families(self.shop.erp) if self.shop.settings.variants == "options" else NONE
 
     @property
     def scope(self) -> BatchScope:

@@ -82,7 +82,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     allowed=config.allow_zero,
                 ),
                 levels_per_call=settings.medusa_level_chunk,
-                foreign=Bindings(run.shop.erp, run.shop.medusa).foreign(run.batch),
+                foreign=Bindings(run.shop.erp, run.shop.medusa, run.families.home).foreign(run.batch),
             )
             sync.run()
             low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)

@@ -260,6 +260,46 @@ class MedusaClient:
         body = {"add": [{"title": title, "values": list(values), "is_exclusive": True}]}
         self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body, gives="product")
 
+    def change_options(
+        self, product_id: str, new_options: Mapping[str, Sequence[str]], new_values: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Add options with their values to one product, and values by option id. Its variants keep what they have."""
+        body = {
+            "add": [
+                {"title": title, "values": list(values), "is_exclusive": True} for title, values in new_options.items()
+            ],
+            "update": [
+                {"product_option_id": option_id, "add": [{"value": value} for value in values]}
+                for option_id, values in new_values.items()
+            ],
+        }
+        path = f"/admin/products/{product_id}/options/batch?fields=id"
+        self.send("POST", path, {key: rows for key, rows in body.items() if rows}, gives="product")
+
+    def rename_option(self, option_id: str, title: str) -> None:
+        """Rename an option; values and variants stay."""
+        path = f"/admin/product-options/{option_id}?fields=id"
+        self.send("POST", path, {"title": title}, gives="product_option", repeatable=True)
+
+    def rename_option_value(self, option_id: str, value_id: str, value: str) -> None:
+        """Rename a value of an option; variants keep it."""
+        path = f"/admin/product-options/{option_id}/values/{value_id}"
+        self.send("POST", path, {"value": value}, gives="product_option_value", repeatable=True)
+
+    def batch_variants(
+        self,
+        product_id: str,
+        *,
+        create: Sequence[Mapping[str, Any]] = (),
+        update: Sequence[Mapping[str, Any]] = (),
+        delete: Sequence[str] = (),
+    ) -> dict[str, list[Row]]:
+        """Create, update or delete variants of one product, all or nothing; those that are not named stay."""
+        named = (("create", create), ("update", update), ("delete", delete))
+        body = {key: list(rows) for key, rows in named if rows}
+        path = f"/admin/products/{product_id}/variants/batch?fields=id,sku"
+        return self.send("POST", path, body, gives="created", repeatable=not create)
+
     def give_price_sets(self, variants: Sequence[tuple[str, str]]) -> None:
         """Give price sets, without prices, to variants (variant, its product) that have none, all or nothing.
 

@@ -50,8 +50,9 @@ SETTINGS = tuple(dict.fromkeys(name for task in TASKS for name in task.rights_if
 
 
 def asked_for(settings: Settings) -> tuple[str, ...]:
-    """Return those of SETTINGS that are on."""
-    return tuple(name for name in SETTINGS if getattr(settings, name))
+    """Return those of SETTINGS that are on: not as they are by default."""
+    defaults = {name: Settings.model_fields[name].get_default(call_default_factory=True) for name in SETTINGS}
+    return tuple(name for name in SETTINGS if getattr(settings, name) != defaults[name])
 
 
 def rights(on: Collection[str] = ()) -> Iterator[Right]:

@@ -13,6 +13,8 @@ from erp_medusa_sandbox.medusa.errors import not_found
 from erp_medusa_sandbox.medusa.http import Resource, deleted, deleted_many, json_body, shown
 from erp_medusa_sandbox.medusa.lists import ListRoute, Value, matches, page, values_of
 from erp_medusa_sandbox.medusa.product_shapes import (
+    CHANGED_OPTION,
+    CHANGED_OPTION_VALUE,
     CHANGED_PRODUCT,
     CHANGED_VARIANT,
     NEW_PRODUCT,
@@ -24,7 +26,13 @@ from erp_medusa_sandbox.medusa.product_shapes import (
     VARIANT_FIELDS,
     by_category,
 )
-from erp_medusa_sandbox.medusa.products import add_options, create_products, delete_product, update_products
+from erp_medusa_sandbox.medusa.products import (
+    change_options,
+    create_products,
+    delete_product,
+    rename_option,
+    update_products,
+)
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.medusa.variants import create_variants, delete_variants, own_variant, update_variant
 
@@ -97,6 +105,8 @@ class Products(Resource):
             Route(one, self._update_one, methods=["POST"]),
             Route(one, self._delete_one, methods=["DELETE"]),
             Route("/admin/product-options", self._list_options, methods=["GET"]),
+            Route("/admin/product-options/{id}", self._rename_option, methods=["POST"]),
+            Route("/admin/product-options/{id}/values/{value_id}", self._rename_value, methods=["POST"]),
             Route(f"{one}/options/batch", self._batch_options, methods=["POST"]),
             Route("/admin/product-variants", self._list_all_variants, methods=["GET"]),
             Route(variants, self._add_variant, methods=["POST"]),
@@ -161,8 +171,28 @@ class Products(Resource):
         given = await json_body(request, OPTION_BATCH)
         product = self._known(request.path_params["id"])
         with self.store.transaction():
-            add_options(self.store, product, given.get("add", []))
+            change_options(self.store, product, given)
         return self._answer(request, product["id"])
+
+    async def _rename_option(self, request: Request) -> Response:
+        given = await json_body(request, CHANGED_OPTION)
+        with self.store.transaction():
+            option = self._renamed(request, given.get("title"), {})
+        return JSONResponse({"product_option": shown(request, self.store, "option", option, ("*", "*values"))})
+
+    async def _rename_value(self, request: Request) -> Response:
+        given = await json_body(request, CHANGED_OPTION_VALUE)
+        identifier = request.path_params["value_id"]
+        with self.store.transaction():
+            option = self._renamed(request, None, {identifier: given["value"]})
+        value = next(one for one in option["values"] if one["id"] == identifier)
+        return JSONResponse({"product_option_value": shown(request, self.store, "option_value", value, ("*",))})
+
+    def _renamed(self, request: Request, title: str | None, values: dict[str, str]) -> Document:
+        option = rename_option(self.store, request.path_params["id"], title, values)
+        if option is None:
+            raise not_found(f"Product option with id: {request.path_params['id']} was not found")
+        return option
 
     async def _list_all_variants(self, request: Request) -> Response:
         return page(request, _VARIANTS, self.store)

@@ -140,9 +140,22 @@ OPTION_BATCH = fields(
     {
         "add": array(
             fields({"title": STRING, "values": array(STRING), "is_exclusive": BOOLEAN}, required=("title", "values"))
-        )
+        ),
+        "update": array(
+            fields(
+                {
+                    "product_option_id": STRING,
+                    "add": array(fields({"value": STRING}, required=("value",))),
+                    "remove": array(STRING),
+                },
+                required=("product_option_id",),
+            )
+        ),
+        "remove": array(STRING),
     }
 )
+CHANGED_OPTION = fields({"title": STRING})
+CHANGED_OPTION_VALUE = fields({"value": STRING})
 VARIANT_BATCH = fields(
     {
         "create": array(NEW_VARIANT),

@@ -191,6 +191,51 @@ def add_options(store: MedusaStore, product: Document, given: list[Document]) ->
     return store.put("product", {**product, "options": options})
 
 
+def change_options(store: MedusaStore, product: Document, given: Document) -> Document:
+    """Add and remove options and values of a product. What a variant uses stays; a value is there only once."""
+    product = add_options(store, product, given.get("add", []))
+    options = {option["id"]: option for option in product["options"]}
+    used = {
+        value: variant["title"]
+        for variant in store.find("variant", "product_id", [product["id"]])
+        for value in variant["option_value_ids"]
+    }
+    for change in given.get("update", []):
+        option = options.get(change["product_option_id"])
+        if option is None:
+            raise invalid(f"Product option with id: {change['product_option_id']} was not found")
+        known = {value["value"] for value in option["values"]}
+        new = list(dict.fromkeys(value["value"] for value in change.get("add", []) if value["value"] not in known))
+        _refuse_used(used, change.get("remove", []), "option values")
+        kept = [value for value in option["values"] if value["id"] not in change.get("remove", [])]
+        options[option["id"]] = {**option, "values": [*kept, *(_value(store, option["id"], one) for one in new)]}
+    for identifier in given.get("remove", []):
+        _refuse_used(used, [value["id"] for value in options[identifier]["values"]], "options")
+        options.pop(identifier)
+    return store.put("product", {**product, "options": list(options.values())})
+
+
+def _refuse_used(used: Document, values: list[str], what: str) -> None:
+    titles = [title for value, title in used.items() if value in values]
+    if titles:
+        raise invalid(
+            f"Cannot unassign {what} from product because the following variant(s) are using it: {', '.join(titles)}"
+        )
+
+
+def rename_option(store: MedusaStore, identifier: str, title: str | None, values: dict[str, str]) -> Document | None:
+    """Rename an option or its values (new texts by id); variants that use it keep it. None for one that is unknown."""
+    for product in store.all("product"):
+        for option in product["options"]:
+            if option["id"] == identifier:
+                named = [{**value, "value": values.get(value["id"], value["value"])} for value in option["values"]]
+                changed = {**option, "title": title or option["title"], "values": named}
+                options = [changed if one["id"] == identifier else one for one in product["options"]]
+                store.put("product", {**product, "options": options})
+                return changed
+    return None
+
+
 def _titles_for_all(store: MedusaStore) -> set[str]:
     options = (option for product in store.all("product") for option in product["options"])
     return {option["title"] for option in options if not option["is_exclusive"]}
@@ -199,11 +244,11 @@ def _titles_for_all(store: MedusaStore) -> set[str]:
 def _option(store: MedusaStore, given: Document, *, for_all: bool = False) -> Document:
     is_exclusive = given.get("is_exclusive", not for_all)
     option = store.stamped("opt", title=given["title"], is_exclusive=is_exclusive, metadata=None)
-    values = [
-        store.stamped("optval", value=value, rank=None, metadata=None, option_id=option["id"])
-        for value in given["values"]
-    ]
-    return {**option, "values": values}
+    return {**option, "values": [_value(store, option["id"], value) for value in given["values"]]}
+
+
+def _value(store: MedusaStore, option_id: str, value: str) -> Document:
+    return store.stamped("optval", value=value, rank=None, metadata=None, option_id=option_id)
 
 
 def _images(

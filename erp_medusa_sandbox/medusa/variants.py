@@ -46,7 +46,7 @@ def _create_bare_variant(store: MedusaStore, product: Document, given: Document,
     value_ids = _option_values(product, given)
     if value_ids:
         for other in store.find("variant", "product_id", [product["id"]]):
-            if other["option_value_ids"] == value_ids:
+            if set(other["option_value_ids"]) == set(value_ids):
                 raise invalid(f"Variant ({given['title']}) with provided options already exists.")
     _refuse_known(store, given, {})
     _refuse_unknown_items(store, given)
@@ -75,8 +75,14 @@ def update_variant(store: MedusaStore, variant: Document, given: Document, *, wi
     if "metadata" in given:
         changed["metadata"] = merged_metadata(variant["metadata"], given["metadata"])
     if "options" in given:
-        product = store.get("product", variant["product_id"])
-        changed["option_value_ids"] = _option_values(product or {"options": []}, given)
+        product = store.get("product", variant["product_id"]) or {"options": []}
+        changed["option_value_ids"] = _option_values(product, given, title=changed["title"])
+        others = store.find("variant", "product_id", [variant["product_id"]])
+        if any(
+            other["id"] != variant["id"] and set(other["option_value_ids"]) == set(changed["option_value_ids"])
+            for other in others
+        ):
+            raise invalid(f"Variant ({changed['title']}) with provided options already exists.")
     if with_inventory and changed["manage_inventory"] and not variant["manage_inventory"]:
         changed["inventory_links"] = list(variant["inventory_links"])
         _stock(store, changed)
@@ -179,8 +185,14 @@ def refuse_known_item(store: MedusaStore, sku: str | None) -> None:
         raise invalid(f"Inventory item with sku: {sku}, already exists.")
 
 
-def _option_values(product: Document, given: Document) -> list[str]:
+def _option_values(product: Document, given: Document, title: str = "") -> list[str]:
     found = []
+    number, whole = len(given.get("options") or {}), len(product["options"])
+    if number not in (0, whole):
+        raise invalid(
+            f"Product has {whole} option values but there were {number} provided option values for the variant:"
+            f" {given.get('title') or title}."
+        )
     for title, wanted in (given.get("options") or {}).items():
         option = next((one for one in product["options"] if one["title"] == title), None)
         value = next((one for one in option["values"] if one["value"] == wanted), None) if option else None

@@ -72,7 +72,7 @@ class BindingRepair(WebsiteItemSync):
 
     def run(self) -> None:
         """Check the whole batch first: a wrong Medusa must be noticed before the first id is changed."""
-        self._bindings = Bindings(self.erp, self.medusa)
+        self._bindings = Bindings(self.erp, self.medusa, self.batch.home)
         bound: set[str] = set()
         found, judged = Findings(), 0
         for rows in self._bindings.bound(self.batch):

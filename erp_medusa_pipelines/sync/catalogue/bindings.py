@@ -14,6 +14,7 @@ other; they skip the Website Items that it names.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -51,14 +52,24 @@ class Findings:
 
 
 def judge(
-    rows: Sequence[Row], products: Mapping[str, Row], existing: frozenset[str], *, whole: bool = False
+    rows: Sequence[Row],
+    products: Mapping[str, Row],
+    existing: frozenset[str],
+    *,
+    whole: bool = False,
+    home: Mapping[str, str] = MappingProxyType({}),
 ) -> Findings:
     """Compare the ids of `rows` (FIELDS) with Medusa's products, keyed by id.
 
     `existing` holds the names that products carry and that Website Items have. With `whole`, `products` have
-    BOUND_FIELDS, and those that are half-made are found.
+    BOUND_FIELDS, and those that are half-made are found. `home` has the templates of variants that are one product
+    with them.
     """
-    shared = {row["name"] for row in rows if is_shared(products.get(row["medusa_id"]))}
+    shared = {
+        row["name"]
+        for row in rows
+        if is_shared(product := products.get(row["medusa_id"])) or _is_at_home(row, product, home)
+    }
     found = _judge_shared([row for row in rows if row["name"] in shared], products, whole=whole)
     claimed: set[str] = {row["medusa_id"] for row in rows if _owner(products.get(row["medusa_id"])) == row["name"]}
     for row in rows:
@@ -117,11 +128,21 @@ def is_shared(product: Row | None) -> bool:
     return product is not None and not _owner(product) and len(product.get("variants") or ()) > 1
 
 
+def _is_at_home(row: Row, product: Row | None, home: Mapping[str, str]) -> bool:
+    """Return whether a variant's product is that of its template."""
+    return _owner(product) != "" and _owner(product) == home.get(row["name"])
+
+
 def is_own(row: Row, product: Row | None) -> bool:
-    """Return whether the product, and the variant if the row has its id, belong to this Website Item alone."""
+    """Return whether the product, and the variant if the row has its id, belong to this Website Item alone.
+
+    A template that is one product with its variants has no variant itself.
+    """
     if product is None or is_shared(product) or _owner(product) not in ("", row["name"]):
         return False
-    return "medusa_variant_id" not in row or row["medusa_variant_id"] in {each["id"] for each in product["variants"]}
+    if not row.get("medusa_variant_id"):
+        return "medusa_variant_id" not in row or _owner(product) == row["name"]
+    return row["medusa_variant_id"] in {each["id"] for each in product["variants"]}
 
 
 def existing_website_items(erp: ErpNextClient, names: Iterable[str]) -> frozenset[str]:
@@ -132,9 +153,12 @@ def existing_website_items(erp: ErpNextClient, names: Iterable[str]) -> frozense
 class Bindings:
     """Check ids against both servers. Read-only."""
 
-    def __init__(self, erp: ErpNextClient, medusa: MedusaClient) -> None:
+    def __init__(
+        self, erp: ErpNextClient, medusa: MedusaClient, home: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._erp = erp
         self._medusa = medusa
+        self._home = home
 
     def judge(self, rows: Sequence[Row], *, whole: bool = False) -> Findings:
         """Check the ids of these rows (FIELDS), and with `whole` what their products lack. One request per 350 rows."""
@@ -148,7 +172,7 @@ class Bindings:
             if (owner := _owner(products.get(row["medusa_id"]))) and names.get(owner) != row["medusa_id"]
         }
         existing = existing_website_items(self._erp, strangers) if strangers else frozenset()
-        return judge(rows, products, existing, whole=whole)
+        return judge(rows, products, existing, whole=whole, home=self._home)
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""

@@ -153,7 +153,9 @@ class ImageSync(WebsiteItemSync):
     def run(self) -> SyncReport:
         """Upload what is new. Raises AccessError; any other failure goes into the report."""
         for row in self.erp.rows("File", ["name", "attached_to_name"], filters=NEW_IMAGES):
-            if self.batch.contains(row["attached_to_name"] or ""):
+            name = row["attached_to_name"] or ""
+            # A variant's picture is that of its variant, not one of its template's product.
+            if self.batch.contains(name) and name not in self.batch.home:
                 self._names[row["attached_to_name"]].append(row["name"])
         self.report.count("found", sum(map(len, self._names.values())))
         working = Stage("images", self.options.parallel)
@@ -199,7 +201,7 @@ class ImageSync(WebsiteItemSync):
             rows = self.erp.rows_in(WEBSITE_ITEM, OWNER_FIELDS, sorted(self.batch.items), filters=exported)
         else:
             rows = list(self.erp.rows(WEBSITE_ITEM, OWNER_FIELDS, filters=exported, page_size=ROWS_PER_PAGE))
-        own = [row for row in rows if self.batch.contains(row["name"])]
+        own = [row for row in rows if self.batch.contains(row["name"]) and row["name"] not in self.batch.home]
         fall_back(self.erp, own)
         return {row["name"]: row for row in own if row["name"] in self._names or _names_pictures(row)}
 

@@ -10,6 +10,7 @@ waits for its ids - is not an orphan.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
@@ -20,6 +21,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
+from erp_medusa_pipelines.sync.catalogue.retired import is_retired
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss
 from erp_medusa_pipelines.sync.engine.delivery import deliver
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -75,11 +77,11 @@ def _reason(product: Row, item: Row | None, known_ids: set[str], named: Mapping[
     return "" if item["medusa_id"] or item["published"] else UNKNOWN
 
 
-def find_shared_ids(rows: Sequence[Row]) -> list[SharedId]:
-    """Return the product ids that several Website Items have."""
+def find_shared_ids(rows: Sequence[Row], home: Mapping[str, str] = MappingProxyType({})) -> list[SharedId]:
+    """Return the product ids that several Website Items have, but for variants that are one product by intention."""
     owners: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if row["medusa_id"]:
+        if row["medusa_id"] and row["name"] not in home:
             owners[row["medusa_id"]].append(row["name"])
     return [SharedId(medusa_id, tuple(names)) for medusa_id, names in sorted(owners.items()) if len(names) > 1]
 
@@ -94,6 +96,8 @@ class OrphanedProducts:
     policy: OrphanPolicy
     guard: Guard
     chunk: int
+    home: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The templates of variants that are one product with them."""
     orphans: list[Orphan] = field(default_factory=list)
     shared: list[SharedId] = field(default_factory=list)
 
@@ -102,7 +106,7 @@ class OrphanedProducts:
         # Products first: one that is exported meanwhile certainly has a Website Item.
         products = self._own_products()
         rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "published", "medusa_id"], page_size=10_000))
-        self.shared = find_shared_ids(rows)
+        self.shared = find_shared_ids(rows, self.home)
         self.orphans = self._confirmed(find_orphans(products, rows))
         self.report.count("found", len(products))
         self.report.count("orphans", len(self.orphans))
@@ -121,7 +125,7 @@ class OrphanedProducts:
         return [
             {key: product[key] for key in ("id", "title", "status", "external_id")}
             for product in self.medusa.all_of("/admin/products", "products", fields)
-            if product["external_id"] and HASH_KEY in metadata_of(product)
+            if product["external_id"] and HASH_KEY in metadata_of(product) and not is_retired(product)
         ]
 
     def _confirmed(self, orphans: Sequence[Orphan]) -> list[Orphan]:

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, Tran
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.refusals import fields_of_values
-from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES, SHOWN
+from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES, OF_VARIANT, SHOWN
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values
@@ -39,6 +39,7 @@ from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_b
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.shop.families import NONE, Families
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
@@ -114,6 +115,8 @@ class ProductUpdates(WebsiteItemSync):
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
     force: bool = False
+    families: Families = NONE
+    """Templates that are one product with their variants: its own fields are updated here, not the variants'."""
     kept: list[KeptDifference] = field(default_factory=list)
     """Filled by `run`."""
     hiding: list[Update] = field(default_factory=list)
@@ -125,6 +128,7 @@ class ProductUpdates(WebsiteItemSync):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.reader.with_groups = self.filing.categories is not None
+        self.reader.families = self.families
 
     def run(self) -> SyncReport:
         """Update the batch, but for the last call, which `send_hiding` sends.
@@ -132,7 +136,7 @@ class ProductUpdates(WebsiteItemSync):
         Raises AccessError; any other failure goes into the report.
         """
         self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
-        names = list(self.reader.names(self.batch, filters=BOUND))
+        names = self._names()
         self._pictures = PictureChanges(self.erp, self.medusa, self.policies["thumbnail"], names, force=self.force)
         self.report.count("found", len(names))
         updating = Stage("update", self.options.parallel)
@@ -147,6 +151,15 @@ class ProductUpdates(WebsiteItemSync):
             updating.close()
         self.report.count("kept_differences", len(self.kept))
         return self.report
+
+    def _names(self) -> list[str]:
+        """Return the bound Website Items of the batch; of variants that are one product, their template."""
+        bound = [name for name in self.reader.names(self.batch, filters=BOUND) if name not in self.families.home]
+        if not self.families.variants:
+            return bound
+        templates = [["has_variants", "=", 1], ["medusa_id", "is", "set"]]
+        found = self.reader.names(self.batch, filters=templates)
+        return sorted({*bound, *(name for name in found if name in self.families.variants)})
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
         for some, products in self.looked_up(window, self._products, lambda item: item.name):
@@ -183,7 +196,7 @@ class ProductUpdates(WebsiteItemSync):
         """Count the same over all batches; nothing is sent. Raises TransientError."""
         shop = replace(self, scope=whole_shop(self.scope), kept=[], hiding=[], _last=[], _shown=set())
         shop._pictures = self._pictures
-        for window in shop.items(list(shop.reader.names(shop.batch, filters=BOUND))):
+        for window in shop.items(shop._names()):
             pairs = shop._pairs(window, shop._products(window))
             differing = [shop._difference(item, product, None) for item, product in pairs]
             hiding = shop._hiding(differing)
@@ -345,8 +358,12 @@ class ProductUpdates(WebsiteItemSync):
     def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
         told = told_values(item, self.filing.of(item), self.placement, status)
-        variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
-        current = medusa_values(product, variant)
+        if item.name in self.families.variants:
+            told = {name: value for name, value in told.items() if name not in OF_VARIANT}
+            current = medusa_values(product, dict.fromkeys(OF_VARIANT.values()))
+        else:
+            variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
+            current = medusa_values(product, variant)
         if self.filing.categories:
             told["categories"] = self.filing.categories.with_others(told["categories"], current["categories"])
         metadata = metadata_of(product)

@@ -43,6 +43,7 @@ from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.shop.families import NONE, Families
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ class ProductExport(WebsiteItemSync):
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
+    families: Families = NONE
+    """Templates that are one product with their variants: option_products.py makes those."""
     _writing: Stage = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +100,8 @@ class ProductExport(WebsiteItemSync):
 
     def run(self) -> SyncReport:
         """Export the batch. Raises AccessError when a key or a right is missing; reports any other failure."""
-        names = list(self.reader.names(self.batch, filters=PUBLISHED, or_filters=UNBOUND))
+        unbound = self.reader.names(self.batch, filters=PUBLISHED, or_filters=UNBOUND)
+        names = [name for name in unbound if name not in self.families.home and name not in self.families.variants]
         self.report.count("found", len(names))
         creating = Stage("create", self.options.parallel)
         self._writing = Stage("write-back", 1, waiting=4)

@@ -166,7 +166,8 @@ class Publications(WebsiteItemSync):
         return {
             row["name"]: product
             for row in rows
-            if (product := products.get(row["medusa_id"])) and is_own({"name": row["name"]}, product)
+            if (product := products.get(row["medusa_id"]))
+            and is_own({"name": self.batch.home.get(row["name"], row["name"])}, product)
         }
 
     def _judge(self, rows: Sequence[Row], products: Mapping[str, Row]) -> None:
@@ -194,7 +195,9 @@ class Publications(WebsiteItemSync):
         return given_up
 
     def _send(self, group: Sequence[Publication]) -> None:
-        updates = [{"id": one.product_id, "status": "published"} for one in group]
+        # Variants may be complete on the same day.
+        ids = dict.fromkeys(one.product_id for one in group)
+        updates = [{"id": product_id, "status": "published"} for product_id in ids]
         self.medusa.batch_products(update=updates, fields="id")
         self.report.count("updated", len(group))
         self.report.advance(len(group))

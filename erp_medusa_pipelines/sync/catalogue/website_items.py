@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
+from erp_medusa_pipelines.sync.shop.families import NONE
 
 FIELDS = tuple(
     dict.fromkeys(("name", "modified", "medusa_id", "medusa_variant_id", *columns(), *PICTURE_FIELDS, *for_sale.FIELDS))
@@ -68,6 +70,8 @@ class WebsiteItemReader:
         self._erp = erp
         self.with_groups = False
         """Whether to read the further Item Groups too, in one more request."""
+        self.families = NONE
+        """Templates that are one product with their variants, and so for sale as these are."""
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
@@ -105,13 +109,18 @@ class WebsiteItemReader:
                 specifications=tuple(specifications[row["name"]]),
                 country_code=self._country_codes.find(row["country_of_origin"] or ""),
                 barcode=barcode_of.find(row["item_code"] or ""),
-                not_for_sale=for_sale.reason_against(row, today),
+                not_for_sale=self._reason_against(row, today),
                 is_bundle=row["item_code"] in bundles,
                 is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
                 further_groups=tuple(further[row["name"]]),
             )
             for row in rows
         ]
+
+    def _reason_against(self, row: Mapping[str, Any], today: date) -> str | None:
+        if row["name"] not in self.families.variants:
+            return for_sale.reason_against(row, today)
+        return None if row["name"] in self.families.sold else "none of its variants is for sale"
 
     def _further_groups(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

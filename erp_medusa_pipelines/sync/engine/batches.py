@@ -4,7 +4,8 @@ Batches are disjoint and cover everything, so several runs never race for a docu
 of unsynced documents shrinks, and a backfill of one failed batch touches exactly its documents.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from zlib import crc32
 
 
@@ -15,6 +16,10 @@ class Batch:
     index: int
     count: int
     items: frozenset[str] = frozenset()
+    home: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, compare=False)
+    """Documents that are in the batch of another one, whatever their own name says: the name of that one."""
+    gathered: frozenset[str] | None = None
+    """With `items`: the names that the batch has, after those were added that belong to them."""
 
     @property
     def label(self) -> str:
@@ -23,9 +28,11 @@ class Batch:
 
     def contains(self, name: str) -> bool:
         """Return whether the document of this name is in the batch."""
+        if self.gathered is not None:
+            return name in self.gathered
         if self.items and name not in self.items:
             return False
-        return crc32(name.encode("utf-8")) % self.count == self.index
+        return crc32(self.home.get(name, name).encode("utf-8")) % self.count == self.index
 
 
 WHOLE_SHOP = Batch(0, 1)

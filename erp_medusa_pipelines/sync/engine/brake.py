@@ -16,13 +16,15 @@ These ask:
     sales channel, or are sold from stock only;
     their last picture, description, subtitle
     categories of Item Groups that are gone          categories   MISSING_PRODUCTS_PERCENT   allow_hiding
+    variants that are not for sale (VARIANTS)        variants     MISSING_PRODUCTS_PERCENT   allow_hiding
     ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
     rows of Product Collection, of a category        -           half of them               allow_empty
     rows of Expiring Items before their day          clearance   three quarters            allow_empty
 
 Never taken away are pictures that others added, collections (a product moves to another one, and an Item Group
-without items keeps its own), variants, and what staff entered; the homepage follows from what staff tick and from the
-list. What ends by its own date, such as a promotion, is no loss: it ends in Medusa whether a run comes or not.
+without items keeps its own), variants that others added, and what staff entered; the homepage follows from what staff
+tick and from the list. What ends by its own date, such as a promotion, is no loss: it ends in Medusa whether a run
+comes or not.
 
 A batch is a sample of the shop. What it would lose is judged together with what was lost in the last days, and where
 that comes near the limit, the whole shop is counted and decides. So a loss cannot go through in slices, batch by batch
@@ -145,7 +147,7 @@ class Before(NamedTuple):
     shop: int
 
 
-GUARDS = ("prices", "group_prices", "members", "stock", "shown", "missing", "categories")
+GUARDS = ("prices", "group_prices", "members", "stock", "shown", "missing", "categories", "variants")
 """Names of those that remember."""
 
 MOST_BATCHES = 256

@@ -7,7 +7,16 @@ from pathlib import Path
 import erp_medusa_pipelines.sync
 
 SYNC = Path(erp_medusa_pipelines.sync.__file__).parent
-CALLS = {"delete", "delete_empty_list", "update_list", "retire", "write_levels", "batch_products", "merge_save"}
+CALLS = {
+    "delete",
+    "batch_variants",
+    "delete_empty_list",
+    "update_list",
+    "retire",
+    "write_levels",
+    "batch_products",
+    "merge_save",
+}
 ASKS = ("guard.refusal(", "guard.refuse(", "_shrinks(")
 
 ASKED_IN = {
@@ -24,6 +33,8 @@ ASKED_IN = {
     ("catalogue/withdrawals.py", "_send", "batch_products"): "catalogue/hiding.py",
     ("catalogue/orphans.py", "_send", "draft"): "catalogue/orphans.py",
     ("catalogue/orphans.py", "_send", "batch_products"): "catalogue/orphans.py",
+    ("catalogue/option_products.py", "_delete_gone", "batch_variants"): "catalogue/option_products.py",
+    ("catalogue/option_products.py", "_bring", "batch_variants"): "catalogue/option_products.py",
     # Rows of lists
     ("merchandising/top_sellers.py", "write_collection", "merge_save"): "merchandising/top_sellers.py",
     ("merchandising/clearance.py", "write_expiring_items", "merge_save"): "merchandising/clearance.py",
@@ -40,6 +51,10 @@ TAKES_NOTHING = {
     ("catalogue/binding_repair.py", "_send", "batch_products"): "names the owner of a product",
     ("catalogue/mending.py", "_update_products", "batch_products"): "makes a product whole",
     ("catalogue/unique_keys.py", "_update_products", "batch_products"): "frees keys that another item gets",
+    ("catalogue/option_products.py", "_send", "batch_products"): "creates products",
+    ("catalogue/retired.py", "free", "batch_products"): "the product that is made next shows the same items",
+    ("catalogue/retired.py", "retire_option_products", "batch_products"): "each of its variants gets a product",
+    ("catalogue/retired.py", "retired_body", "draft"): "the same",
     ("minute/otps.py", "_delete_old", "delete"): "codes that no longer open anything",
 }
 

@@ -29,6 +29,13 @@ PLACES: dict[str, set[str]] = {
     "catalogue/product_updates.py _with_free_keys": {ELSEWHERE},
     "catalogue/product_updates.py _note_shared": {ELSEWHERE},
     "catalogue/product_updates.py _resolve": {BY_ITS_TEXT, ELSEWHERE},
+    # --- options: other variants of the template, and what Medusa has, decide
+    "catalogue/option_products.py _work": {ELSEWHERE},
+    "catalogue/option_products.py _create": {"lies_elsewhere"},
+    "catalogue/option_products.py _change": {ELSEWHERE},
+    "catalogue/option_products.py _change_options": {ELSEWHERE},
+    "catalogue/option_products.py _prepare": {ELSEWHERE},
+    "catalogue/option_products.py _delete_gone": {ELSEWHERE},
     # --- a status or an id alone: nothing of the document that could be wrong
     "catalogue/publication.py run": {"lies_elsewhere"},
     "catalogue/publication.py _pictures_given_up": {ELSEWHERE},

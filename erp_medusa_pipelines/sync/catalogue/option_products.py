@@ -1,0 +1,491 @@
+"""With VARIANTS=options, a template and its variants are one product: attributes are its options.
+
+Belongs here: creating such products, binding variants to theirs, and bringing options and variants about. The product's
+own fields follow in product_updates.py like those of any other, prices and stock by the variants' ids. Which Website
+Items belong together: shop/families.py; what changes of the options: option_sets.py; keys of products that were one for
+each variant before: retired.py.
+
+A product's update that names `variants` deletes those that it does not name, so variants have routes of their own here.
+Medusa's variants cannot be hidden: one that is not for sale any more is deleted, which a guard must allow. Variants
+that somebody added in Medusa stay.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.clients.refusals import KEY_TAKEN
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES, OF_VARIANT
+from erp_medusa_pipelines.setting_types import PublishWhen
+from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, erp_values, short_hash
+from erp_medusa_pipelines.sync.catalogue.filing import Filing
+from erp_medusa_pipelines.sync.catalogue.option_sets import OptionChanges, OptionSet, option_changes
+from erp_medusa_pipelines.sync.catalogue.option_values import OptionReader
+from erp_medusa_pipelines.sync.catalogue.product_bodies import (
+    HASH_KEY,
+    Placement,
+    create_body,
+    fingerprint_of,
+    handle,
+    status_of,
+)
+from erp_medusa_pipelines.sync.catalogue.product_changes import (
+    SENT_KEY,
+    Policies,
+    compare,
+    field_hash,
+    sent_notes,
+    told_values,
+)
+from erp_medusa_pipelines.sync.catalogue.retired import KeyHolders, Keys
+from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.shop.families import Families
+
+EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
+CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
+SHOWN = (
+    "id,external_id,options.id,options.title,options.values.id,options.values.value,variants.id,variants.variant_rank,"
+    f"variants.metadata,variants.options.id,{','.join(f'variants.{key}' for key in OF_VARIANT.values())}"
+)
+
+
+def leaving_limit(percent: int, setting: str) -> Limit:
+    """Return how many variants may be deleted."""
+    return Limit(
+        name="variants",
+        what="variants would be deleted, because their items are not for sale any more",
+        percent=percent,
+        setting=setting,
+        allow="allow_hiding",
+        check="Check that it is the right ERPNext, and that its user sees all Website Items and Items.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A template and its variants that are for sale. `options` has those that have a place."""
+
+    template: WebsiteItem
+    variants: tuple[WebsiteItem, ...]
+    options: OptionSet
+
+    @property
+    def name(self) -> str:
+        """Name of the template's Website Item."""
+        return self.template.name
+
+    def told(self, variant: WebsiteItem) -> Values:
+        """Return ERPNext's values of a variant's fields."""
+        values = erp_values(variant)
+        title = " / ".join(self.options.of[variant.name].values())
+        return {**{name: values[name] for name in OF_VARIANT}, "variant_title": title}
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """A product about to be created."""
+
+    family: Family
+    body: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """Name of the template's Website Item."""
+        return self.family.name
+
+
+@dataclass(kw_only=True)
+class OptionProducts(WebsiteItemSync):
+    """One run for one batch: of all its templates, or with `only_new` of those that have a variant without ids."""
+
+    writer: ErpNextWriter
+    families: Families
+    filing: Filing
+    placement: Placement
+    guard: Guard | None = None
+    """Asked before variants are deleted; without one, none is."""
+    policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
+    publish_when: PublishWhen = "created"
+    force: bool = False
+    only_new: bool = False
+    stopped: MassLossError | None = None
+    """Set by `run` where variants that are not for sale stay, because there are too many."""
+    _gone: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """(product, template) by the id of a variant that is to be deleted."""
+
+    def run(self) -> None:
+        """Work on the batch. Raises AccessError; any other failure goes into the report."""
+        self.reader.with_groups = self.filing.categories is not None
+        self.reader.families = self.families
+        self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
+        names = [name for name in sorted(self.families.variants) if self.batch.contains(name)]
+        if self.only_new:
+            names = [name for name in names if name in self.families.incomplete]
+        self.report.count("templates", len(names))
+        for some in self._windows(names):
+            if self.outage:
+                self.defer(some, self.outage)
+                continue
+            for part, found in self.looked_up(some, self._read, str):
+                self._work(part, found)
+        self._delete_gone()
+
+    def _windows(self, names: Iterable[str]) -> Iterable[list[str]]:
+        """Yield templates that are read together: with their variants no more than a window of items."""
+        some: list[str] = []
+        size = 0
+        for name in names:
+            more = 1 + len(self.families.variants[name])
+            if some and size + more > self.options.window:
+                yield some
+                some, size = [], 0
+            some.append(name)
+            size += more
+        if some:
+            yield some
+
+    def _read(self, names: Sequence[str]) -> tuple[list[Family], dict[str, Row]]:
+        """Return the families, and their products by the template's name."""
+        members = [one for name in names for one in (name, *self.families.variants[name])]
+        items = {item.name: item for item in self.reader.read(members)}
+        for_sale = {
+            name: (
+                items[name],
+                tuple(
+                    items[one]
+                    for one in self.families.variants[name]
+                    if one in items and items[one].not_for_sale is None
+                ),
+            )
+            for name in names
+            if name in items
+        }
+        options = OptionReader(self.erp).read(for_sale)
+        found = [Family(template, variants, options[name]) for name, (template, variants) in for_sale.items()]
+        return found, self._products(found)
+
+    def _products(self, found: Sequence[Family]) -> dict[str, Row]:
+        ids = {family.template.row["medusa_id"]: family.name for family in found if family.template.row["medusa_id"]}
+        products: dict[str, Row] = {
+            ids[product["id"]]: product
+            for product in self.medusa.products_by("id", ids, SHOWN)
+            if product["external_id"] == ids[product["id"]]
+        }
+        others = [family.name for family in found if family.name not in products]
+        for product in self.medusa.products_by("external_id", others, SHOWN) if others else ():
+            products.setdefault(product["external_id"], product)
+        return products
+
+    def _work(self, names: Sequence[str], found: tuple[list[Family], dict[str, Row]]) -> None:
+        families, products = found
+        for family in families:
+            for name, reason in family.options.refused.items():
+                self.withhold(name, "", reason, "attributes", lies=Lies.ELSEWHERE, kind="attributes")
+        there = [family for family in families if family.name in products]
+        new = [family for family in families if family.name not in products and family.options.of]
+        lacking = [
+            one
+            for family in families
+            for one in self._placed(family)
+            if family in new or not self._has_sku(one, family, products[family.name])
+        ]
+        try:
+            keys = KeyHolders(self.medusa, self.families, self.options.chunk).free(lacking)
+        except TransientError as error:
+            self.failed(error)
+            self.defer([family.name for family in families], error)
+            return
+        for name, reason in keys.refused.items():
+            self.withhold(name, "", reason, "sku", lies=Lies.ELSEWHERE, kind="sku")
+        self.report.count("retired", keys.retired)
+        self._create([self._new(family, keys) for family in new if self._free(family, keys)])
+        for family in there:
+            self._change(family, products[family.name], keys)
+        self.report.advance(len(names))
+
+    def _has_sku(self, one: WebsiteItem, family: Family, product: Row) -> bool:
+        variant = self._variant_of(one, family, product)
+        return variant is not None and variant["sku"] == one.item_code
+
+    @staticmethod
+    def _placed(family: Family) -> list[WebsiteItem]:
+        return [one for one in family.variants if one.name in family.options.of]
+
+    def _free(self, family: Family, keys: Keys) -> list[WebsiteItem]:
+        return [one for one in self._placed(family) if one.name not in keys.refused]
+
+    # --- new products ---------------------------------------------------------------------------------------------
+
+    def _new(self, family: Family, keys: Keys) -> NewProduct:
+        filed = self.filing.of(family.template)
+        fingerprint = fingerprint_of(family.template, filed)
+        status = status_of(replace(family.template, not_for_sale=None), self.publish_when, is_live=False)
+        told = told_values(family.template, filed, self.placement, status)
+        own = {name: value for name, value in told.items() if name not in OF_VARIANT}
+        notes = sent_notes(family.template, own, fingerprint, self.policies)
+        variants = self._free(family, keys)
+        body = create_body(family.template, filed, self.placement, notes, status)
+        body["options"] = [{"title": title, "values": list(each)} for title, each in family.options.options.items()]
+        body["variants"] = [self._new_variant(family, one, keys, number) for number, one in enumerate(variants)]
+        return NewProduct(family, body, fingerprint)
+
+    def _new_variant(self, family: Family, one: WebsiteItem, keys: Keys, rank: int) -> dict[str, Any]:
+        told = family.told(one)
+        body: dict[str, Any] = {
+            **{OF_VARIANT[name]: value for name, value in told.items() if value is not None},
+            "options": dict(family.options.of[one.name]),
+            "variant_rank": rank,
+            "prices": [],
+            "metadata": self._notes(told),
+        }
+        if (item_id := keys.inventory.get(one.name)) and told["manage_inventory"]:
+            body["inventory_items"] = [{"inventory_item_id": item_id, "required_quantity": 1}]
+        return body
+
+    def _notes(self, told: Values) -> dict[str, Any]:
+        sent = {name: field_hash(value) for name, value in told.items() if self.policies[name] == "until_erp_changes"}
+        return {HASH_KEY: _fingerprint(told), SENT_KEY: sent}
+
+    def _create(self, new: Sequence[NewProduct]) -> None:
+        if new:
+            self.medusa.refuse_old()
+        ready = [one for one in new if not self.held(one.name, one.fingerprint)]
+        for chunk in chunks(
+            ready,
+            lambda one: json_bytes(one.body),
+            most=self.options.chunk,
+            most_bytes=self.options.chunk_bytes,
+        ):
+            self.send_chunk(chunk, self._send, lies=lies_elsewhere, resolve=self._resolve, recover=self._recover)
+
+    def _send(self, group: Sequence[NewProduct]) -> None:
+        answer = self.medusa.batch_products(create=[one.body for one in group], fields=CREATED_FIELDS)
+        made = {product["external_id"]: product for product in answer["created"]}
+        if any(one.name not in made for one in group):
+            raise TransientError("Medusa", "POST /admin/products/batch", "the response is incomplete", ambiguous=True)
+        self.report.count("written", len(group))
+        self._bind([(one.family, made[one.name]) for one in group])
+
+    def _resolve(self, error: PermanentError, group: Sequence[NewProduct]) -> Resolution[NewProduct] | None:
+        """Leave out a barcode that another variant has, and take another handle where one is taken."""
+        match = KEY_TAKEN.search(error.reason)
+        if not match:
+            return None
+        changed = [self._without(one, match["field"].lower(), match["value"]) for one in group]
+        return (changed, []) if changed != list(group) else None
+
+    def _without(self, one: NewProduct, key: str, value: str) -> NewProduct:
+        body = one.body
+        if key == "handle" and body["handle"] == value == handle(one.family.template):
+            body = {**body, "handle": f"{value}-{short_hash(one.name)}"}
+        if key == "barcode":
+            kept = [
+                {name: each for name, each in variant.items() if name != "barcode" or each != value}
+                for variant in body["variants"]
+            ]
+            body = {**body, "variants": kept}
+        return replace(one, body=body)
+
+    def _recover(self, group: Sequence[NewProduct]) -> list[NewProduct]:
+        """After a lost answer, bind what was created and return what was not."""
+        names = {one.name: one for one in group}
+        found = {
+            product["external_id"]: product for product in self.medusa.products_by("external_id", names, CREATED_FIELDS)
+        }
+        self._bind([(names[name].family, product) for name, product in found.items()])
+        return [one for one in group if one.name not in found]
+
+    # --- ids ------------------------------------------------------------------------------------------------------
+
+    def _bind(self, made: Sequence[tuple[Family, Row]]) -> None:
+        """Write the ids of these products and of their variants, where ERPNext has others."""
+        changes: list[tuple[str, dict[str, str]]] = []
+        for family, product in made:
+            changes += _ids(family.template, product["id"], "")
+            by_sku = {variant["sku"]: variant["id"] for variant in product["variants"]}
+            for one in self._placed(family):
+                if one.item_code in by_sku:
+                    changes += _ids(one, product["id"], by_sku[one.item_code])
+        if changes:
+            about = WriteBack(WEBSITE_ITEM, "medusa_id", counted="bound", problem="ids not written back")
+            self.note_written(about, self.writer.write(WEBSITE_ITEM, changes))
+
+    # --- products that exist --------------------------------------------------------------------------------------
+
+    def _change(self, family: Family, product: Row, keys: Keys) -> None:
+        """Bring one product's options and variants about; a failure is its own."""
+        if self.outage:
+            self.defer([family.name], self.outage)
+            return
+        try:
+            if not self._bring(family, product, keys):
+                self.report.count("unchanged")
+        except AccessError:
+            raise
+        except TransientError as error:
+            self.failed(error)
+            self.defer([family.name], error)
+        except ApiError as error:
+            self.withhold(family.name, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
+
+    def _bring(self, family: Family, product: Row, keys: Keys) -> bool:
+        """Return whether anything was written."""
+        known = {one.name: self._variant_of(one, family, product) for one in self._placed(family)}
+        matched = {variant["id"]: name for name, variant in known.items() if variant}
+        changes = option_changes(product, family.options, matched)
+        held = changes.held(product)
+        self._change_options(family, product["id"], changes)
+        create, update = [], []
+        for rank, one in enumerate(self._free(family, keys)):
+            variant = known[one.name]
+            if variant is None:
+                body = self._new_variant(family, one, keys, rank)
+                create.append({**body, "options": {**changes.stale, **body["options"]}})
+            elif body := self._update(family, one, variant, rank) | _values_to_send(
+                family.options.of[one.name], held[variant["id"]], changes
+            ):
+                update.append({"id": variant["id"], **body})
+        if update:
+            self._prepare(family, product["id"], update, matched)
+            self.medusa.batch_variants(product["id"], update=update)
+            self.report.count("updated", len(update))
+        made: Sequence[Row] = ()
+        if create:
+            made = self.medusa.batch_variants(product["id"], create=create)["created"]
+            self.report.count("variants_written", len(create))
+        skus = {one.name: one.item_code for one in family.variants}
+        now = [{"id": key, "sku": skus[name]} for key, name in matched.items()]
+        self._bind([(family, {"id": product["id"], "variants": [*now, *made]})])
+        for variant in product["variants"]:
+            if variant["id"] not in matched and HASH_KEY in metadata_of(variant):
+                self._gone[variant["id"]] = (product["id"], family.name)
+        return bool(changes.writes or create or update)
+
+    def _variant_of(self, one: WebsiteItem, family: Family, product: Row) -> Row | None:
+        """Return the variant that is the item's: by its id, its sku, or as one that was retired, by its values."""
+        variants = product["variants"] or ()
+        for key, value in (("id", one.row["medusa_variant_id"]), ("sku", one.item_code)):
+            if found := next((variant for variant in variants if value and variant[key] == value), None):
+                return found
+        titles = {value["id"]: option["title"] for option in product["options"] for value in option["values"]}
+        texts = {value["id"]: value["value"] for option in product["options"] for value in option["values"]}
+        wanted = family.options.of[one.name]
+        for variant in variants:
+            held = {titles[each["id"]]: texts[each["id"]] for each in variant["options"] or () if each["id"] in texts}
+            if not variant["sku"] and held == wanted:
+                return variant
+        return None
+
+    def _change_options(self, family: Family, product_id: str, changes: OptionChanges) -> None:
+        for option_id, title in changes.titles.items():
+            self.medusa.rename_option(option_id, title)
+        for (option_id, value_id), value in changes.values.items():
+            self.medusa.rename_option_value(option_id, value_id, value)
+        if changes.new_options or changes.new_values:
+            self.medusa.change_options(product_id, changes.new_options, changes.new_values)
+        if changes.stale:
+            reason = (
+                f"Medusa keeps the option {', '.join(changes.stale)} while variants use it: to be rid of it, delete"
+                f" product {product_id} in Medusa, and the next run makes it again"
+            )
+            self.withhold(family.name, "", reason, "options", lies=Lies.ELSEWHERE, kind="options")
+
+    def _update(self, family: Family, one: WebsiteItem, variant: Row, rank: int) -> dict[str, Any]:
+        """Return what to send of a variant that exists."""
+        told = family.told(one)
+        current = {name: variant[key] for name, key in OF_VARIANT.items()}
+        metadata = metadata_of(variant)
+        fingerprint = _fingerprint(told)
+        compared = compare(one, told, current, metadata, fingerprint, self.policies, force=self.force)
+        body: dict[str, Any] = {OF_VARIANT[name]: value for name, value in compared.changes.items()}
+        notes = self._notes(told)
+        if any(metadata.get(key) != value for key, value in notes.items()):
+            body["metadata"] = notes
+        if variant["variant_rank"] != rank:
+            body["variant_rank"] = rank
+        return body
+
+    def _prepare(
+        self, family: Family, product_id: str, update: Sequence[dict[str, Any]], matched: Mapping[str, str]
+    ) -> None:
+        """Give inventory items their new sku, and link them again, before the variants are updated.
+
+        What cannot be prepared is left out of the update.
+        """
+        items = {one.name: one for one in family.variants}
+        for prepare, key in ((self._keys.rename_inventory, "sku"), (self._keys.restock, "manage_inventory")):
+            bodies = {matched[body["id"]]: body for body in update if key in body}
+            some = [
+                replace(items[name], row={**items[name].row, "medusa_id": product_id, "medusa_variant_id": body["id"]})
+                for name, body in bodies.items()
+            ]
+            for name, reason in (prepare(some) if some else {}).items():
+                self.withhold(name, "", reason, key, lies=Lies.ELSEWHERE, kind=key)
+                bodies[name].pop(key)
+
+    # --- variants that are gone -----------------------------------------------------------------------------------
+
+    def _delete_gone(self) -> None:
+        if not self._gone or self.guard is None:
+            return
+        lost = {variant: f"a variant of {template}" for variant, (_, template) in self._gone.items()}
+        loss = Loss(lost, set(self.families.bound) | lost.keys())
+        self.stopped = self.guard.refusal(loss, lambda: self._loss_in_shop(loss))
+        if self.stopped:
+            return
+        by_product: dict[tuple[str, str], list[str]] = {}
+        for variant, product in self._gone.items():
+            by_product.setdefault(product, []).append(variant)
+        for (product_id, template), variants in by_product.items():
+            try:
+                self.medusa.batch_variants(product_id, delete=variants)
+                self.report.count("variants_deleted", len(variants))
+                self._release(variants)
+            except AccessError:
+                raise
+            except TransientError as error:
+                self.defer([template], error)
+            except ApiError as error:
+                self.withhold(template, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
+
+    def _release(self, variants: Sequence[str]) -> None:
+        """Empty the ids of Website Items whose variants were deleted."""
+        changes = [(name, EMPTY) for name, variant in self.families.leaving.items() if variant in variants]
+        if changes:
+            about = WriteBack(WEBSITE_ITEM, "medusa_id", counted="released", problem="ids not emptied")
+            self.note_written(about, self.writer.write(WEBSITE_ITEM, changes))
+
+    def _loss_in_shop(self, own: Loss) -> Loss:
+        shop = Loss({variant: name for name, variant in self.families.leaving.items()}, set(self.families.bound))
+        shop.add(own)
+        return shop
+
+
+def _values_to_send(wanted: Mapping[str, str], held: Mapping[str, str], changes: OptionChanges) -> dict[str, Any]:
+    """Return a variant's options, where it has others: all of them, as Medusa wants it."""
+    if all(held.get(title) == value for title, value in wanted.items()):
+        return {}
+    return {"options": {**{title: held.get(title, value) for title, value in changes.stale.items()}, **wanted}}
+
+
+def _fingerprint(told: Values) -> str:
+    return short_hash(repr(sorted(told.items())))
+
+
+def _ids(item: WebsiteItem, product_id: str, variant_id: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the change that gives a Website Item these ids, if it has others."""
+    row = item.row
+    if row["medusa_id"] == product_id and (row["medusa_variant_id"] or "") == variant_id:
+        return []
+    return [(item.name, {"medusa_id": product_id, "medusa_variant_id": variant_id})]

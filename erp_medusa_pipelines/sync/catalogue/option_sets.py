@@ -1,0 +1,183 @@
+"""Attributes of a template and its variants as the options of one product, as pure functions.
+
+Belongs here: titles and values in ERPNext's order, and what to change of the options that Medusa has, so that options,
+values and variants keep their ids. Does not belong here: reading and sending (option_products.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
+from erp_medusa_pipelines.sync.engine.names import folded
+
+Row = Mapping[str, Any]
+
+WITHOUT_ATTRIBUTES = "Variant"
+"""The one option of a template without attributes, as one that is based on manufacturers; its values are item codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSet:
+    """The options of one product. `of` has a value of each option for every variant that can be sold, by its name."""
+
+    options: Mapping[str, Sequence[str]]
+    of: Mapping[str, Mapping[str, str]]
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why a variant has no place among the others, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant: its Website Item, its Item, and its values by attribute."""
+
+    name: str
+    item_code: str
+    values: Mapping[str, str]
+
+
+def option_set(attributes: Sequence[str], variants: Sequence[Variant], order: Mapping[str, Sequence[str]]) -> OptionSet:
+    """Return the options of a template with these attributes.
+
+    `order` has the values of each attribute as ERPNext lists them; numeric attributes have none there. Of two variants
+    with the same values the first one is sold: Medusa takes a combination once.
+    """
+    titles = {attribute: clean_name(attribute) for attribute in attributes} or {"": WITHOUT_ATTRIBUTES}
+    of: dict[str, dict[str, str]] = {}
+    refused: dict[str, str] = {}
+    taken: dict[tuple[str, ...], str] = {}
+    for variant in variants:
+        found = {folded(key): clean_name(value) for key, value in variant.values.items()}
+        values = {
+            title: found.get(folded(key), "") if attributes else variant.item_code for key, title in titles.items()
+        }
+        missing = [title for title, value in values.items() if not value]
+        if missing:
+            refused[variant.name] = f"its Item {variant.item_code} has no value of {', '.join(missing)}"
+            continue
+        combination = tuple(folded(value) for value in values.values())
+        if combination in taken:
+            refused[variant.name] = (
+                f"its Item {variant.item_code} has the same values as {taken[combination]}"
+                f" ({', '.join(values.values())}): Medusa takes them once. Change the attributes of one of them"
+            )
+            continue
+        taken[combination] = variant.item_code
+        of[variant.name] = values
+    options: dict[str, list[str]] = {}
+    for key, title in titles.items():
+        listed = {folded(clean_name(value)): number for number, value in enumerate(order.get(key, ()))}
+        used = dict.fromkeys(values[title] for values in of.values())
+        options[title] = sorted(used, key=lambda value, listed=listed: _place(value, listed))
+    return OptionSet(options, of, refused)
+
+
+def _place(value: str, listed: Mapping[str, int]) -> tuple[int, float, str]:
+    if (known := listed.get(folded(value))) is not None:
+        return 0, known, ""
+    try:
+        return 1, float(value), value
+    except ValueError:
+        return 2, 0.0, value
+
+
+@dataclass(slots=True)
+class OptionChanges:
+    """What to change of a product's options, in this order."""
+
+    titles: dict[str, str] = field(default_factory=dict[str, str])
+    """New titles by option id."""
+    values: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """New texts by option id and value id."""
+    new_values: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Values to add, by option id."""
+    new_options: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Options to add, with their values."""
+    stale: dict[str, str] = field(default_factory=dict[str, str])
+    """Options that ERPNext has no more and Medusa keeps while variants use them: a value of each."""
+
+    @property
+    def writes(self) -> bool:
+        """Return whether there is anything to change."""
+        return bool(self.titles or self.values or self.new_values or self.new_options)
+
+    def held(self, product: Row) -> dict[str, dict[str, str]]:
+        """Return {title: value} of each variant of the product, once these changes are made."""
+        texts: dict[str, tuple[str, str]] = {
+            str(value["id"]): (
+                self.titles.get(option["id"], option["title"]),
+                self.values.get((option["id"], value["id"]), value["value"]),
+            )
+            for option in product["options"]
+            for value in option["values"]
+        }
+        return {
+            str(variant["id"]): dict(texts[one["id"]] for one in variant["options"] or () if one["id"] in texts)
+            for variant in product["variants"]
+        }
+
+
+def option_changes(product: Row, wanted: OptionSet, matched: Mapping[str, str]) -> OptionChanges:
+    """Compare a product's options (id, title, values.id, values.value; variants.options.id) with those wanted.
+
+    `matched` holds the names of variants by Medusa's ids. An option or a value that all of them would change alike was
+    renamed in ERPNext, and is renamed here: so variants keep their ids.
+    """
+    changes = OptionChanges()
+    texts = {value["id"]: value["value"] for option in product["options"] for value in option["values"]}
+    current: dict[str, set[str]] = {
+        name: {one["id"] for one in variant["options"] or ()}
+        for variant in product["variants"]
+        if (name := matched.get(variant["id"], "")) in wanted.of
+    }
+    by_title = {option["title"]: option for option in product["options"]}
+    left = [option for title, option in by_title.items() if title not in wanted.options]
+    for title, values in wanted.options.items():
+        option = by_title.get(title)
+        if option is None and (option := _renamed(title, left, current, texts, wanted)):
+            changes.titles[option["id"]] = title
+            left.remove(option)
+        if option is None:
+            changes.new_options[title] = list(values)
+            continue
+        known = {value["value"] for value in option["values"]}
+        missing = [value for value in values if value not in known]
+        for value in list(missing):
+            if value_id := _renamed_value(title, value, option, current, wanted):
+                changes.values[option["id"], value_id] = value
+                missing.remove(value)
+        if missing:
+            changes.new_values[option["id"]] = missing
+    changes.stale = {option["title"]: option["values"][0]["value"] for option in left if option["values"]}
+    return changes
+
+
+def _renamed(
+    title: str,
+    candidates: Sequence[Row],
+    current: Mapping[str, set[str]],
+    texts: Mapping[str, str],
+    wanted: OptionSet,
+) -> Row | None:
+    """Return the option of which every variant has the value that it is to have under the new title."""
+    for option in candidates:
+        ids = {value["id"] for value in option["values"]}
+        pairs = [({texts[one] for one in held & ids}, wanted.of[name][title]) for name, held in current.items()]
+        if pairs and all(held == {value} for held, value in pairs):
+            return option
+    return None
+
+
+def _renamed_value(
+    title: str, value: str, option: Row, current: Mapping[str, set[str]], wanted: OptionSet
+) -> str | None:
+    """Return the value that all variants that are to have the new one have now, and no other variant."""
+    ids = {one["id"]: one["value"] for one in option["values"]}
+    holders: dict[str, set[str]] = defaultdict(set)
+    for name, held in current.items():
+        for one in held & ids.keys():
+            holders[one].add(name)
+    wanting = {name for name in current if wanted.of[name][title] == value}
+    same = [one for one, names in holders.items() if names == wanting and ids[one] not in wanted.options[title]]
+    return same[0] if len(same) == 1 else None

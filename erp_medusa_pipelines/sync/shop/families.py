@@ -1,0 +1,93 @@
+"""Templates and their variants that are one product of Medusa together (VARIANTS=options).
+
+Belongs here: which Website Items belong together, read once a run. Does not belong here: what their product is
+(catalogue/option_products.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.sync.engine.names import ByName, same_name
+from erp_medusa_pipelines.sync.shop import for_sale
+
+FIELDS = ("name", "medusa_id", "medusa_variant_id", "item_code.variant_of as item_variant_of", *for_sale.FIELDS)
+
+
+@dataclass(frozen=True)
+class Families:
+    """Names are those of Website Items."""
+
+    home: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The template of each variant."""
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The variants of each template; none where all of a bound template's were deleted."""
+    sold: frozenset[str] = frozenset()
+    """Templates of which a variant is for sale."""
+    incomplete: frozenset[str] = frozenset()
+    """Templates of which a variant is for sale that does not have the ids of their product."""
+    leaving: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Variants' ids in Medusa, by Website Item, of those that are not for sale any more."""
+    bound: frozenset[str] = frozenset()
+    """The ids in Medusa of all variants."""
+
+    def around(self, names: Iterable[str]) -> frozenset[str]:
+        """Return these Website Items and all that are one product with them."""
+        found: set[str] = set()
+        for name in names:
+            home = self.home.get(name, name)
+            found |= {name, home, *self.variants.get(home, ())}
+        return frozenset(found)
+
+
+NONE = Families()
+
+
+def read_families(erp: ErpNextClient) -> Families:
+    """Read all Website Items' places, in one request for each 10,000; once for all assets of a run."""
+    return erp.http.once("families of variants", lambda: _read(erp))
+
+
+def _read(erp: ErpNextClient) -> Families:
+    today = erp.clock().date()
+    rows = list(erp.rows(WEBSITE_ITEM, FIELDS, page_size=10_000))
+    templates = ByName((row["item_code"] or "", row) for row in rows if row["item_has_variants"])
+    products = {row["name"]: row["medusa_id"] for row in templates.values()}
+    home: dict[str, str] = {}
+    variants: dict[str, list[str]] = {row["name"]: [] for row in templates.values() if row["medusa_id"]}
+    sold: set[str] = set()
+    incomplete: set[str] = set()
+    leaving: dict[str, str] = {}
+    bound: set[str] = set()
+    for row in rows:
+        template = _template_of(row, templates)
+        if template is None:
+            continue
+        home[row["name"]] = template
+        variants.setdefault(template, []).append(row["name"])
+        if row["medusa_variant_id"]:
+            bound.add(row["medusa_variant_id"])
+        if for_sale.reason_against(row, today) is None:
+            sold.add(template)
+            if not (row["medusa_variant_id"] and row["medusa_id"] and row["medusa_id"] == products[template]):
+                incomplete.add(template)
+        elif row["medusa_variant_id"]:
+            leaving[row["name"]] = row["medusa_variant_id"]
+    return Families(
+        home,
+        {name: tuple(names) for name, names in variants.items()},
+        frozenset(sold),
+        frozenset(incomplete),
+        leaving,
+        frozenset(bound),
+    )
+
+
+def _template_of(row: Mapping[str, Any], templates: ByName[Row]) -> str | None:
+    code = row["item_variant_of"] or ""
+    if not code or same_name(code, row["item_code"]):
+        return None
+    found = templates.find(code)
+    return found["name"] if found else None

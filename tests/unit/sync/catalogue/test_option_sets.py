@@ -1,0 +1,90 @@
+"""Attributes as options: order, places, and what is renamed instead of made anew."""
+
+from typing import Any
+
+from erp_medusa_pipelines.sync.catalogue.option_sets import OptionSet, Variant, option_changes, option_set
+
+ORDER = {"Size": ["S", "M", "L"], "Colour": ["Red", "Blue"]}
+
+
+def variant(name: str, **values: str) -> Variant:
+    return Variant(name, f"I-{name}", values)
+
+
+def test_values_stand_in_erpnexts_order_and_numbers_by_size() -> None:
+    found = option_set(
+        ["Size", "Length"],
+        [variant("a", Size="L", Length="10"), variant("b", size="S", Length="9.5"), variant("c", Size="?", Length="x")],
+        ORDER,
+    )
+    assert found.options == {"Size": ["S", "L", "?"], "Length": ["9.5", "10", "x"]}
+    assert found.of["b"] == {"Size": "S", "Length": "9.5"}
+
+
+def test_a_variant_without_a_value_or_with_anothers_has_no_place() -> None:
+    found = option_set(["Size"], [variant("a", Size="S"), variant("b", Size="s "), variant("c")], ORDER)
+    assert list(found.of) == ["a"]
+    assert "same values as I-a (s)" in found.refused["b"]
+    assert found.refused["c"] == "its Item I-c has no value of Size"
+
+
+def test_without_attributes_item_codes_are_chosen_among() -> None:
+    assert option_set([], [variant("a"), variant("b")], {}).options == {"Variant": ["I-a", "I-b"]}
+
+
+def product(options: dict[str, list[str]], *variants: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "id": "prod",
+        "options": [
+            {"id": title, "title": title, "values": [{"id": f"{title}{value}", "value": value} for value in values]}
+            for title, values in options.items()
+        ],
+        "variants": [
+            {
+                "id": f"v{number}",
+                "options": [{"id": f"{title}{value}"} for title, value in zip(options, of, strict=True)],
+            }
+            for number, of in enumerate(variants)
+        ],
+    }
+
+
+def changes(there: dict[str, Any], **wanted: dict[str, str]) -> Any:
+    options: dict[str, list[str]] = {}
+    for values in wanted.values():
+        for title, value in values.items():
+            if value not in options.setdefault(title, []):
+                options[title].append(value)
+    return option_changes(there, OptionSet(options, wanted), {f"v{number}": name for number, name in enumerate(wanted)})
+
+
+def test_nothing_changes_where_all_is_there_and_more() -> None:
+    there = product({"Size": ["S", "M", "By hand"]}, ("S",), ("M",))
+    found = changes(there, a={"Size": "S"}, b={"Size": "M"})
+    assert not found.writes
+    assert not found.stale
+
+
+def test_an_attribute_whose_values_stay_was_renamed() -> None:
+    there = product({"Size": ["S", "M"], "Colour": ["Red"]}, ("S", "Red"), ("M", "Red"))
+    found = changes(there, a={"Width": "S", "Colour": "Red"}, b={"Width": "M", "Colour": "Red"})
+    assert (found.titles, found.new_options, found.stale) == ({"Size": "Width"}, {}, {})
+    assert found.held(there)["v1"] == {"Width": "M", "Colour": "Red"}
+
+
+def test_a_value_that_all_its_variants_leave_for_a_new_one_was_renamed() -> None:
+    there = product({"Colour": ["Red", "Blue"]}, ("Blue",), ("Red",))
+    found = changes(there, a={"Colour": "Navy"}, b={"Colour": "Red"})
+    assert (found.values, found.new_values) == ({("Colour", "ColourBlue"): "Navy"}, {})
+
+
+def test_a_value_that_one_of_two_variants_gets_is_new() -> None:
+    there = product({"Colour": ["Blue"], "Size": ["S", "M"]}, ("Blue", "S"), ("Blue", "M"))
+    found = changes(there, a={"Colour": "Navy", "Size": "S"}, b={"Colour": "Blue", "Size": "M"})
+    assert (found.values, found.new_values) == ({}, {"Colour": ["Navy"]})
+
+
+def test_an_attribute_that_is_gone_stays_with_a_value_for_new_variants() -> None:
+    there = product({"Size": ["S", "M"], "Colour": ["Red"]}, ("S", "Red"), ("M", "Red"))
+    found = changes(there, a={"Size": "S"}, b={"Size": "M"})
+    assert (found.stale, found.writes) == ({"Colour": "Red"}, False)
