@@ -153,6 +153,21 @@ class Catalogue(BaseSettings):
     prices_allow_zero: bool = Field(
         False, description="Show Item Prices with a rate of 0 as free; otherwise they are rejected"
     )
+    further_price_lists: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Further Price Lists that the shop shows, as JSON: {"Export USD": "", "Gulf": "reg_..."}. One without a'
+            " region is for everybody who buys in its currency, which no other list may have; one with the id of a"
+            " region in Medusa is for that region"
+        ),
+    )
+    tax_inclusive_price_lists: dict[str, bool] = Field(
+        default_factory=dict,
+        description=(
+            'Whether the rates of Price Lists include taxes, as JSON: {"Standard Selling": true}. Medusa is told it of'
+            " the currency of each; what is not named stays as it is there"
+        ),
+    )
     price_groups: bool = Field(
         False,
         description=(

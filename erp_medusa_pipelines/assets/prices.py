@@ -27,6 +27,7 @@ from erp_medusa_pipelines.sync.prices.losses import group_limit, price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
 from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_books, read_pricing_rules
+from erp_medusa_pipelines.sync.prices.taxes import keep_preferences
 
 GROUP = "prices_and_stock"
 MOST_WITH_TIERS = 650
@@ -79,7 +80,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @dg.asset(
         group_name=GROUP,
         metadata=writes(
-            medusa="price lists (type override)",
+            medusa="price lists (type override, or sale), price preferences",
             admin_page="price-lists",
         ),
         kinds=KINDS,
@@ -100,6 +101,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             books = read_books(run.shop.erp, run.shop.medusa, run.shop.settings)
             for lists in books.lists(run.shop.erp, run.shop.medusa):
                 lists.reconcile(run.report)
+            keep_preferences(MedusaPrices(run.shop.medusa), books.tax_preferences, run.report)
             for rule in books.rules.unsaid:
                 run.report.reject(Reject(PRICING_RULE, rule.name, f"not applied in the shop: {rule.unsaid}"))
             return run.result()

@@ -26,6 +26,7 @@ ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_FIELDS.split(","
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.max_quantity,prices.price_set.variant.id"
 SOLD_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.rules_count,prices.price_set.variant.id"
 PRICE_LISTS = "/admin/price-lists"
+PREFERENCES = "/admin/price-preferences"
 LISTS = "price lists"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
@@ -64,6 +65,23 @@ class MedusaPrices:
     def now(self) -> datetime:
         """Medusa's clock, by which it decides which list is in force."""
         return self._http.server_clock or datetime.now(UTC)
+
+    def regions(self) -> list[Row]:
+        """Every region: id, name, currency_code."""
+        return list(self._medusa.all_of("/admin/regions", "regions", "id,name,currency_code"))
+
+    def preferences(self) -> list[Row]:
+        """Which prices include taxes: id, attribute (currency_code or region_id), value, is_tax_inclusive."""
+        return list(self._medusa.all_of(PREFERENCES, "price_preferences", "id,attribute,value,is_tax_inclusive"))
+
+    def set_preference(self, preference_id: str | None, currency: str, *, includes: bool) -> None:
+        """Say whether prices in a currency include taxes; without an id Medusa has no word about it yet."""
+        if preference_id:
+            path, body = f"{PREFERENCES}/{preference_id}", {"is_tax_inclusive": includes}
+        else:
+            path = PREFERENCES
+            body = {"attribute": "currency_code", "value": currency.lower(), "is_tax_inclusive": includes}
+        self._medusa.send("POST", path, body, gives="price_preference", repeatable=bool(preference_id))
 
     def lists(self) -> list[Row]:
         """Every price list, without its entries. Metadata cannot be filtered by. Asked again after one was changed."""

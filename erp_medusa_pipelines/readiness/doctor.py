@@ -34,6 +34,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
     (prices.AREA, prices.groups_get_their_prices),
+    (prices.AREA, prices.further_lists_can_be_shown),
     (prices.AREA, prices.rules_can_be_said),
 )
 

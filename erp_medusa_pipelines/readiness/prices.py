@@ -6,14 +6,14 @@ List (medusa_shop.py), or mending (sync/prices).
 
 from collections.abc import Iterator
 
-from erp_medusa_pipelines.clients.failures import AccessError
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.customer_groups import group_of
-from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_pricing_rules
+from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_further_books, read_pricing_rules
 
 AREA = "prices"
 
@@ -51,6 +51,34 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
             found = f"{each.price_list}, but Medusa has no group for it yet"
             fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
             yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
+
+
+def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:
+    """Check the further Price Lists, their currencies and regions, and what is said of taxes."""
+    settings = shop.settings
+    if not settings.further_price_lists and not settings.tax_inclusive_price_lists:
+        return
+    try:
+        books = read_further_books(shop.erp, settings)
+    except AccessError:
+        return  # Reported with the rights already.
+    except PermanentError as error:
+        yield Finding(AREA, "Price Lists", Level.FAIL, error.reason, "no price is sent", "correct the setting")
+        return
+    regions = {row["id"]: row for row in MedusaPrices(shop.medusa).regions()}
+    sold = {row["currency_code"].upper() for row in regions.values()}
+    for name, region in settings.further_price_lists.items():
+        currency = books.currencies.find(name) or ""
+        found = f"in {currency}" + (f", for the region {region}" if region else "")
+        if region and region not in regions:
+            yield Finding(
+                AREA, name, Level.FAIL, f"Medusa has no region {region}", "nobody is asked its prices", "correct it"
+            )
+        elif currency not in ({regions[region]["currency_code"].upper()} if region else sold):
+            means = "nobody is asked its prices"
+            yield Finding(AREA, name, Level.WARN, f"{found}, which is not sold in", means, "set up a region in Medusa")
+        else:
+            yield Finding(AREA, name, Level.OK, found)
 
 
 def rules_can_be_said(shop: Shop) -> Iterator[Finding]:

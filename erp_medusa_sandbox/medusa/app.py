@@ -31,6 +31,7 @@ from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
 from erp_medusa_sandbox.medusa.login import Admin
 from erp_medusa_sandbox.medusa.plugin import Plugin, PluginOptions
 from erp_medusa_sandbox.medusa.price_lists import PriceLists
+from erp_medusa_sandbox.medusa.price_preferences import PricePreferences
 from erp_medusa_sandbox.medusa.product_routes import Products
 from erp_medusa_sandbox.medusa.reservations import Reservations
 from erp_medusa_sandbox.medusa.sales_channels import SalesChannels
@@ -52,6 +53,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     InventoryItems,
     Reservations,
     PriceLists,
+    PricePreferences,
     SalesChannels,
     Customers,
     Settings,

@@ -10,6 +10,7 @@ from typing import Any
 
 from erp_medusa_sandbox.medusa.http import raw_number
 from erp_medusa_sandbox.medusa.lists import parse_date
+from erp_medusa_sandbox.medusa.price_preferences import includes_taxes
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 
 
@@ -67,11 +68,11 @@ def _shown(store: MedusaStore, variant: Document, calculated: Document, original
     return {
         "id": variant["price_set_id"],
         "is_calculated_price_price_list": calculated["price_list_id"] is not None,
-        "is_calculated_price_tax_inclusive": False,
+        "is_calculated_price_tax_inclusive": includes_taxes(store, calculated["currency_code"]),
         "calculated_amount": calculated["amount"],
         "raw_calculated_amount": raw_number(calculated["amount"]),
         "is_original_price_price_list": original is not None and original["price_list_id"] is not None,
-        "is_original_price_tax_inclusive": False,
+        "is_original_price_tax_inclusive": original is not None and includes_taxes(store, original["currency_code"]),
         "original_amount": original["amount"] if original else None,
         "raw_original_amount": raw_number(original["amount"]) if original else None,
         "currency_code": calculated["currency_code"],

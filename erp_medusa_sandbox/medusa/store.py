@@ -240,6 +240,10 @@ class MedusaStore:
             self.put("region", {**region, "countries": [_oman(region)]})
             self.put("shipping_profile", self.stamped("sp", name="Default", type="default", metadata=None))
             self.put("store", {**store, "supported_currencies": currencies})
+            named = [("currency_code", row["currency_code"]) for row in currencies]
+            for attribute, value in (*named, ("region_id", region["id"])):
+                preference = {"attribute": attribute, "value": value, "is_tax_inclusive": False}
+                self.put("price_preference", self.stamped("prpref", **preference))
             self.publishable_key = f"pk_{secrets.token_hex(32)}"
 
     @property

@@ -67,16 +67,20 @@ class Customers:
         self._tokens[email] = _told(f"{medusa.url}/auth/customer/emailpass", credentials, headers)["token"]
         return email
 
-    def shown(self, item: str, email: str | None = None) -> tuple[float, float] | None:
+    def shown(self, item: str, email: str | None = None, region: str | None = None) -> tuple[float, float] | None:
         """What a customer is asked for one piece, and the price that it is compared with; None without a price."""
+        price = self.price(item, email, region)
+        return (price["calculated_amount"], price["original_amount"]) if price else None
+
+    def price(self, item: str, email: str | None = None, region: str | None = None) -> dict[str, Any] | None:
+        """Medusa's calculated price for one piece."""
         medusa, row = self.shop.medusa, self.shop.catalogue.row(item)
         headers = {"x-publishable-api-key": medusa.publishable_key, **self._login(email)}
-        query = {"region_id": medusa.region_id, "fields": "id,*variants.calculated_price"}
+        query = {"region_id": region or medusa.region_id, "fields": "id,*variants.calculated_price"}
         url = f"{medusa.url}/store/products/{row['medusa_id']}"
         answer = requests.get(url, params=query, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
-        price = answer.json()["product"]["variants"][0]["calculated_price"]
-        return (price["calculated_amount"], price["original_amount"]) if price else None
+        return answer.json()["product"]["variants"][0]["calculated_price"]
 
     def in_cart(self, item: str, quantity: int, email: str | None = None) -> float:
         """What a customer is asked for each piece of so many."""

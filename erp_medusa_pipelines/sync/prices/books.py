@@ -18,7 +18,7 @@ OWNER_KEY = "erp_price_list"
 WHOM_KEY = "erp_customers"
 """Metadata key of the customers that a list is for; everybody's lists have none."""
 
-GROUPS_RULE = "customer.groups.id"
+GROUPS_RULE, REGION_RULE = "customer.groups.id", "region_id"
 MEMBERS = "customers whose Price List it is"
 """Whom a book is for that all customers with that Price List share."""
 

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
-from erp_medusa_pipelines.sync.engine.names import folded, same_name
+from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
 from erp_medusa_pipelines.sync.shop import for_sale
@@ -65,17 +65,31 @@ class ItemPrices:
 
 def check_price_list(erp: ErpNextClient, price_list: str) -> None:
     """Raise PermanentError unless the list is enabled and for selling: a wrong one would look like "no prices"."""
-    rows = erp.get_list("Price List", ["name", "enabled", "selling"], filters=[["name", "=", price_list]])
-    if not rows:
-        problem = "does not exist"
-    elif not rows[0]["enabled"]:
-        problem = "is disabled"
-    elif not rows[0]["selling"]:
-        problem = "is not for selling"
-    else:
-        return
-    reason = f"Price List {price_list} {problem}: check {variable_name('erpnext_price_list')}"
-    raise PermanentError(erp.http.service, f"Price List {price_list}", reason)
+    read_currencies(erp, {price_list: "erpnext_price_list"})
+
+
+def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByName[str]:
+    """Return the currencies of Price Lists, each given with the setting that names it.
+
+    Raises PermanentError unless all are enabled and for selling.
+    """
+    fields, names = ["name", "currency", "enabled", "selling"], list(price_lists)
+    wanted = ["name", "=", names[0]] if len(names) == 1 else ["name", "in", names]
+    rows = ByName((row["name"], row) for row in erp.get_list("Price List", fields, filters=[wanted]))
+    for price_list, setting in price_lists.items():
+        # A single one is what the database took for it.
+        row = rows.find(price_list) or (next(iter(rows.values()), None) if len(names) == 1 else None)
+        if row is None:
+            problem = "does not exist"
+        elif not row["enabled"]:
+            problem = "is disabled"
+        elif not row["selling"]:
+            problem = "is not for selling"
+        else:
+            continue
+        reason = f"Price List {price_list} {problem}: check {variable_name(setting)}"
+        raise PermanentError(erp.http.service, f"Price List {price_list}", reason)
+    return ByName((name, str(row["currency"] or "").upper()) for name in names if (row := rows.find(name)))
 
 
 def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:

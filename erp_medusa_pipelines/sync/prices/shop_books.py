@@ -4,18 +4,22 @@ Belongs here: reading what decides which books there are. Does not belong here: 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.audiences import Audiences
-from erp_medusa_pipelines.sync.prices.books import Book
+from erp_medusa_pipelines.sync.prices.books import REGION_RULE, Book
 from erp_medusa_pipelines.sync.prices.customer_groups import books_of
+from erp_medusa_pipelines.sync.prices.item_prices import read_currencies
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, read_rules
+from erp_medusa_pipelines.sync.prices.taxes import refused, wanted_preferences
 
 
 @dataclass
@@ -26,6 +30,8 @@ class ShopBooks:
     rules: PricingRules = field(default_factory=PricingRules)
     customer_groups: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Of each Customer Group with a book of its own: folded names of itself and of all above."""
+    tax_preferences: Mapping[str, bool] = field(default_factory=dict)
+    """Whether prices include taxes, by currency; others are not ours to say."""
 
     def lists(self, erp: ErpNextClient, medusa: MedusaClient) -> list[PriceLists]:
         """Build the views of their price lists in Medusa, as of today's date at the ERP."""
@@ -51,13 +57,57 @@ def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) 
 
 
 def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> ShopBooks:
-    """Return the books of the shop. Customers whose group Medusa does not have yet have none."""
+    """Return the books of the shop. Customers whose group Medusa does not have yet have none.
+
+    Raises PermanentError for settings that name lists which cannot be shown together.
+    """
     rules = read_pricing_rules(erp, settings)
-    books, groups = [Book(settings.erpnext_price_list)], {}
+    further = read_further_books(erp, settings)
+    books, groups = [Book(settings.erpnext_price_list), *further.books], {}
     if settings.price_groups:
         audiences = read_audiences(erp, settings, rules)
-        books += books_of(audiences.all, MedusaCustomers(medusa).groups() if audiences.all else ())
+        of_groups = books_of(audiences.all, MedusaCustomers(medusa).groups() if audiences.all else ())
+        if any(book.rules for book in further.books):
+            # Of two lists that fit, Medusa asks the one with more rules: a customer's own before its region's.
+            regions = tuple(sorted(row["id"] for row in MedusaPrices(medusa).regions()))
+            of_groups = [replace(book, rules={**book.rules, REGION_RULE: regions}) for book in of_groups]
+        books += of_groups
         groups = audiences.above
     if settings.pricing_rules:
         books += [book.sale for book in books]
-    return ShopBooks(books, rules, groups)
+    return ShopBooks(books, rules, groups, further.tax_preferences)
+
+
+@dataclass
+class FurtherBooks:
+    """The books of further Price Lists, the currencies of all, and by currency whether prices include taxes."""
+
+    books: list[Book] = field(default_factory=list)
+    currencies: ByName[str] = field(default_factory=ByName)
+    tax_preferences: dict[str, bool] = field(default_factory=dict)
+
+
+def read_further_books(erp: ErpNextClient, settings: Settings) -> FurtherBooks:
+    """Return the books of FURTHER_PRICE_LISTS. Raises PermanentError for lists that cannot be shown together."""
+    further = settings.further_price_lists
+    if not further and not settings.tax_inclusive_price_lists:
+        return FurtherBooks()
+    own = settings.erpnext_price_list
+    named = {**dict.fromkeys(further, "further_price_lists"), own: "erpnext_price_list"}
+    currencies = read_currencies(erp, named)
+    open_to_all: dict[str, str] = {}
+    for name in (own, *(name for name, region in further.items() if not region)):
+        currency = currencies.find(name) or ""
+        if (other := open_to_all.setdefault(currency, name)) != name:
+            where = variable_name("further_price_lists")
+            text = f"{other} and {name} are both in {currency} and for everybody: give one of them a region"
+            raise PermanentError("settings", where, text)
+    try:
+        preferences = wanted_preferences(settings.tax_inclusive_price_lists, currencies)
+    except ValueError as error:
+        raise refused(error) from error
+    books = [
+        Book(name, f"region {region}", {REGION_RULE: (region,)}) if region else Book(name)
+        for name, region in further.items()
+    ]
+    return FurtherBooks(books, currencies, preferences)
