@@ -88,7 +88,14 @@ class SmtpSender:
         if not secure and server.has_extn("starttls"):
             server.starttls(context=context)
             server.ehlo()
+            secure = True
         if self._url.username:
+            # Whoever sits between can take the offer of STARTTLS away and wait for the password.
+            if not secure:
+                raise NotSentError(
+                    "the mail server offers no STARTTLS, so the password of SMTP_URL would cross the network in plain"
+                    " text and was not sent: use smtps://, or leave out user and password"
+                )
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
         return server
 

@@ -130,3 +130,12 @@ def test_a_header_cannot_be_smuggled_in(sink: MailSink) -> None:
     with pytest.raises(ValueError, match=r"header|newline|linefeed"):
         sender(sink.port).send(replace(MAIL, subject="x\r\nBcc: other@x.example"), Handed())
     assert sink.messages == []
+
+
+def test_no_password_is_sent_to_a_server_without_encryption(sink: MailSink) -> None:
+    handed = Handed()
+    url = f"smtp://shop:hush@127.0.0.1:{sink.port}"
+    with pytest.raises(NotSentError, match="offers no STARTTLS") as raised:
+        SmtpSender(url, "shop@shop.example").send(MAIL, handed)
+    assert "hush" not in raised.value.reason
+    assert (handed.times, sink.messages) == (0, [])
