@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -206,6 +206,13 @@ bench-quiet-night: $(READY) ## Measure a night without changes (REFERENCE=anothe
 
 bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed time for each request
 	@$(PY) -m bench.workers
+
+bench-carts: $(READY) ## Measure carts in number: reading 100,000 customers; deleting 20,000 carts of the Medusa of make medusa
+	@$(PY) -m bench.carts read
+	@$(PY) -m bench.carts delete
+
+killed-mails: $(READY) ## Mails about 1,000 carts while runs are killed at random: no cart may get two (CARTS= KILLS= SEED=)
+	@$(PY) -m dev.killed_mails --carts $(or $(CARTS),1000) --kills $(or $(KILLS),30) --seed $(or $(SEED),1)
 
 soak: $(READY) ## Half an hour of faults and kills, then everything must be green by itself (MINUTES=30 SEED=)
 	@$(PY) -m dev.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

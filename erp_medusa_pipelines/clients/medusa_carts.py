@@ -26,10 +26,12 @@ class MedusaCarts:
         after: dict[str, str] = {}
         while True:
             query = {"fields": fields, "limit": PAGE, "order": "id", **after}
-            rows = self._http.part(self._http.request("GET", CUSTOMERS, params=query), "customers", f"GET {CUSTOMERS}")
+            answer = self._http.request("GET", CUSTOMERS, params=query)
+            rows = self._http.part(answer, "customers", f"GET {CUSTOMERS}")
             if rows:
                 yield rows
-            if len(rows) < PAGE:
+            # It counts those after the last page alone.
+            if not rows or self._http.part(answer, "count", f"GET {CUSTOMERS}") <= len(rows):
                 return
             after = {"id[$gt]": rows[-1]["id"]}
 

@@ -1,0 +1,224 @@
+"""Mails about abandoned carts while their runs are killed: `python -m dev.killed_mails --carts 1000 --kills 30`.
+
+A process of its own does each run, with Dagster's storage on a disk, and gets SIGKILL at a random moment; another one
+takes over. The mail server counts. Each cart that is due has to get one mail: two are never right, and one that is
+missing has to stand among the rejects as being in doubt. `--real` takes the Medusa of `make medusa`.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from dev.mail_sink import mail_sink
+
+ROOT = Path(__file__).resolve().parents[1]
+JOB, ASSET = "send_abandoned_cart_emails", "abandoned_carts"
+STARTED, DOMAIN = "the run begins", "killed.example"
+PAUSE = 0.5
+"""In place of the ten seconds in which other installations would be heard: here is none."""
+MOST_RUNS = 30
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the mail server and the last run say."""
+
+    carts: int
+    kills: int
+    runs: int
+    mails: Counter[int]
+    """How many carts got so many mails."""
+    in_doubt: int
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Return whether no cart got two, and every one without is said to be in doubt."""
+        return max(self.mails) <= 1 and self.mails[0] <= self.in_doubt <= self.kills
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the run works, and how carts are made there."""
+
+    environment: dict[str, str]
+    publishable_key: str
+    region_id: str
+    sales_channel_id: str
+
+
+def kill_at_random(carts: int, kills: int, seed: int, *, real: bool = False) -> Outcome:
+    """Make carts, send the mails about them under kills, and count."""
+    chance = random.Random(seed)  # noqa: S311 - nothing secret hangs on it
+    began = time.monotonic()
+    with _servers(real) as servers, mail_sink() as sink, tempfile.TemporaryDirectory() as home:
+        addresses = _make_carts(servers, carts)
+        environment = {
+            **os.environ,
+            **servers.environment,
+            "DAGSTER_HOME": home,
+            "MAIL_BY": "smtp",
+            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
+            "MAIL_FROM": "Shop <shop@shop.example>",
+            "MAIL_QUIET_HOURS": "00:00-00:00",
+            "CART_URL": "https://shop.example/cart?id={cart}",
+            "ABANDONED_CART_HOURS": "0.0005",
+            "ABANDONED_CARTS_PER_RUN": "5000",
+        }
+        time.sleep(3)
+        killed = sum(_run(environment, chance.uniform(0.0, 6.0)) for _ in range(kills))
+        runs = kills
+        # Until a run finds nothing more to send.
+        while runs < kills + MOST_RUNS:
+            before = len(sink.messages)
+            _run(environment, None)
+            runs += 1
+            if len(sink.messages) == before:
+                break
+        received = sink.times_received
+        mails = Counter(received[address] for address in addresses)
+        return Outcome(carts, killed, runs, mails, _in_doubt(home), time.monotonic() - began)
+
+
+@contextmanager
+def _servers(real: bool) -> Iterator[Servers]:
+    from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
+    from erp_medusa_sandbox.erpnext.store import ErpStore
+    from erp_medusa_sandbox.medusa.app import create_app as create_medusa
+    from erp_medusa_sandbox.medusa.plugin import PluginOptions
+    from erp_medusa_sandbox.medusa.store import MedusaStore
+    from erp_medusa_sandbox.server import running
+
+    erp, medusa, key, secret = ErpStore(None), MedusaStore(None), "sk_" + "0" * 64, "a-secret-of-this-run"
+    erp_app = create_erpnext(erp, api_key="key", api_secret=secret)
+    medusa_app = create_medusa(medusa, api_key=key, plugin=PluginOptions(secret=secret))
+    with running(erp_app) as erp_url, running(medusa_app) as medusa_url:
+        environment = {
+            "ERPNEXT_URL": erp_url,
+            "ERPNEXT_API_KEY": "key",
+            "ERPNEXT_API_SECRET": secret,
+            "MEDUSA_URL": medusa_url,
+            "MEDUSA_API_KEY": key,
+            "MEDUSA_PLUGIN_SECRET": secret,
+        }
+        if real:
+            lines = (ROOT / ".medusa" / "env").read_text(encoding="utf-8").splitlines()
+            known = dict(line.split("=", 1) for line in lines)
+            names = ("PUBLISHABLE_KEY", "REGION_ID", "SALES_CHANNEL_ID")
+            yield Servers({**environment, **known}, *(known[f"MEDUSA_{name}"] for name in names))
+        else:
+            ids = medusa.ids("region")[0], medusa.ids("sales_channel")[0]
+            yield Servers(environment, medusa.publishable_key, *ids)
+    erp.close()
+    medusa.close()
+
+
+def _make_carts(servers: Servers, number: int) -> list[str]:
+    url, prefix = servers.environment["MEDUSA_URL"], uuid4().hex[:8]
+    price = {"currency_code": "omr", "amount": 1.5}
+    variant = {"title": "Default", "sku": prefix, "manage_inventory": False, "options": {"Default": "Default"}}
+    body = {
+        "title": "Gloves",
+        "handle": prefix,
+        "status": "published",
+        "options": [{"title": "Default", "values": ["Default"]}],
+        "sales_channels": [{"id": servers.sales_channel_id}],
+        "variants": [{**variant, "prices": [price]}],
+    }
+    made = requests.post(
+        f"{url}/admin/products", json=body, auth=(servers.environment["MEDUSA_API_KEY"], ""), timeout=120
+    )
+    made.raise_for_status()
+    items = [{"variant_id": made.json()["product"]["variants"][0]["id"], "quantity": 2}]
+
+    def make(address: str) -> str:
+        cart: dict[str, Any] = {"region_id": servers.region_id, "email": address, "items": items}
+        headers = {"x-publishable-api-key": servers.publishable_key}
+        requests.post(f"{url}/store/carts", json=cart, headers=headers, timeout=120).raise_for_status()
+        return address
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(make, (f"guest{each}.{prefix}@{DOMAIN}" for each in range(number))))
+
+
+def _run(environment: dict[str, str], seconds: float | None) -> bool:
+    """Do one run in a process; kill it so many seconds after it began. Returns whether it was killed at its work."""
+    command = [sys.executable, "-m", "dev.killed_mails", "--one-run"]
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        for line in process.stdout or ():
+            if STARTED in line:
+                break
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
+    return False
+
+
+def _one_run() -> None:
+    """Do a run here, as a run worker does."""
+    import dagster as dg
+
+    from erp_medusa_pipelines.definitions import defs
+    from erp_medusa_pipelines.sync.storefront import cart_mailing
+
+    cart_mailing.PAUSE = PAUSE
+    job = defs.resolve_job_def(JOB)
+    with dg.DagsterInstance.get() as instance:
+        print(STARTED, flush=True)
+        job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def _in_doubt(home: str) -> int:
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(home) as instance:
+        records = instance.fetch_materializations(dg.AssetKey(ASSET), limit=1).records
+        event = records[0].asset_materialization if records else None
+        table = event.metadata.get("rejects") if event else None
+        rows = table.value.records if isinstance(table, dg.TableMetadataValue) else ()
+        reasons = [str(row.data["reason"]) for row in rows]
+        waiting = event.metadata.get("in_doubt") if event else None
+        return sum("may have arrived" in reason for reason in reasons) + int(str(waiting.value) if waiting else 0)
+
+
+def main() -> int:
+    """Return the exit code: 1 if a cart got two mails, or none and nobody says so."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--carts", type=int, default=1000)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--real", action="store_true", help="the Medusa of `make medusa`")
+    parser.add_argument("--one-run", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one_run:
+        _one_run()
+        return 0
+    outcome = kill_at_random(options.carts, options.kills, options.seed, real=options.real)
+    print(
+        f"{outcome.carts} carts, {outcome.kills} runs killed at work of {outcome.runs}, {outcome.seconds:.0f} s:"
+        f" {outcome.mails[1]} carts got one mail, {outcome.mails[0]} none ({outcome.in_doubt} in doubt),"
+        f" {sum(number for times, number in outcome.mails.items() if times > 1)} more than one"
+    )
+    return 0 if outcome.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
