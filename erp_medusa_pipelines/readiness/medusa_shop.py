@@ -89,7 +89,7 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     try:
         rows = shop.erp.get_list(
             "Website Item",
-            ["name", "medusa_id"],
+            ["name", "medusa_id", "item_code.variant_of as variant_of"],
             filters=[["medusa_id", "is", "set"]],
             order_by="modified desc, name asc",
             limit=SAMPLE,
@@ -97,6 +97,9 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
         groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
     except PermanentError:
         return  # Already said among the rights or the fields.
+    if shop.settings.variants == "options":
+        # These share the product of their template.
+        rows = [row for row in rows if not row["variant_of"]]
     uses = Counter(row["medusa_id"] for row in rows)
     there = {row["id"] for row in shop.medusa.products_by("id", uses, "id")}
     gone, shared = sum(one not in there for one in uses), sum(number > 1 for number in uses.values())

@@ -14,6 +14,7 @@ from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import Row
 from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog, is_planned
 from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of, singular_of
+from erp_medusa_pipelines.clients.planning.options import PlannedOptions, chosen
 from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
 from erp_medusa_pipelines.product_fields import unsaid
 
@@ -49,6 +50,9 @@ class PlannedMedusa(ReadingMedusa):
         """New entries of price lists that Medusa has."""
         self._links: dict[str, dict[str, int]] = {}
         """Pieces by inventory item, by variant: 0 where the variant is stocked by it no longer."""
+        self._options = PlannedOptions(log.new_id)
+        self._joined: dict[str, list[Row]] = {}
+        """New variants of products that Medusa has."""
         self._detached: set[str] = set()
         """Variants that Medusa takes every inventory item from, because it does not manage them any more."""
         self._routes: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
@@ -57,8 +61,10 @@ class PlannedMedusa(ReadingMedusa):
                 (r"/admin/collections(?:/(\w+))?", self._collection),
                 (r"/admin/product-categories(?:/(\w+))?", self._category),
                 (r"/admin/products/batch", self._products),
-                (r"/admin/products/(\w+)/options/batch", self._options),
+                (r"/admin/products/(\w+)/options/batch", self._changed_options),
+                (r"/admin/product-options/(\w+)(?:/values/(\w+))?", self._renamed_option),
                 (r"/admin/products/(\w+)/variants", self._variant),
+                (r"/admin/products/(\w+)/variants/batch", self._variants),
                 (r"/admin/products/(\w+)/variants/(\w+)", self._updated_variant),
                 (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", self._link),
                 (r"/admin/products/(\w+)/variants/inventory-items/batch", self._relink),
@@ -128,8 +134,11 @@ class PlannedMedusa(ReadingMedusa):
             laid = {**laid, "prices": [*kept, *self._new_entries(laid["id"])]}
         if isinstance(product := laid.get("product"), Mapping) and product.get("id") in self._changed:
             laid = {**laid, "product": self._laid_over(dict(product))}
-        variants = laid.get("variants")
-        if variants and any(variant["id"] in self._changed for variant in variants):
+        if "options" in laid and laid["id"].startswith(PREFIXES["products"]):
+            laid = {**laid, "options": self._options.laid_over(laid["id"], laid["options"] or ())}
+        variants = [one for one in laid.get("variants") or () if one["id"] not in self._gone]
+        variants += self._joined.get(laid["id"], ()) if "variants" in laid else ()
+        if variants != (laid.get("variants") or []) or any(variant["id"] in self._changed for variant in variants):
             laid = {**laid, "variants": [self._laid_over(variant) for variant in variants]}
         return self._relinked(laid)
 
@@ -278,7 +287,11 @@ class PlannedMedusa(ReadingMedusa):
         made = self._make("products", "prod", {**UNSAID_OF_PRODUCT, **body, "images": images, "variants": []})
         made["sales_channels"] = body.get("sales_channels") or []
         made["shipping_profile"] = {"id": body.get("shipping_profile_id")}
-        made["variants"] = [self._new_variant(made["id"], variant) for variant in body.get("variants") or ()]
+        made["options"] = self._options.made(body.get("options") or ())
+        made["variants"] = [
+            self._new_variant(made["id"], {**one, "options": chosen(made["options"], one.get("options") or {})})
+            for one in body.get("variants") or ()
+        ]
         return made
 
     def _new_variant(self, product_id: str, body: Body) -> Row:
@@ -319,8 +332,32 @@ class PlannedMedusa(ReadingMedusa):
             self._links.pop(variant_id, None)
         self._change(variant_id, body)
 
-    def _options(self, _method: str, _body: Body, _product_id: str) -> Row:
+    def _changed_options(self, _method: str, body: Body, product_id: str) -> Row:
+        self._options.change(product_id, body)
         return {}
+
+    def _renamed_option(self, _method: str, body: Body, option_id: str, value_id: str | None) -> Row:
+        self._options.rename(value_id or option_id, body["value"] if value_id else body["title"])
+        return {}
+
+    def _variants(self, _method: str, body: Body, product_id: str) -> Row:
+        for one in body.get("update") or ():
+            self._change_variant(one["id"], {**one, **self._values_chosen(product_id, one)})
+        given = body.get("create") or ()
+        created = [self._new_variant(product_id, {**one, **self._values_chosen(product_id, one)}) for one in given]
+        if product_id not in self._made.get("products", {}):
+            self._joined.setdefault(product_id, []).extend(created)
+        self._gone |= set(body.get("delete") or ())
+        return {"created": created, "updated": [], "deleted": {"ids": list(body.get("delete") or ())}}
+
+    def _values_chosen(self, product_id: str, variant: Body) -> Row:
+        """Return a variant's options, by their titles in the request, as Medusa shows them."""
+        if "options" not in variant:
+            return {}
+        fields = "id,options.id,options.title,options.values.id,options.values.value"
+        found = self.find("/admin/products", "products", "id", [product_id], fields)
+        options = next((row.get("options") or [] for row in found), [])
+        return {"options": chosen(options, variant["options"])}
 
     def _price_sets(self, _method: str, _body: Body) -> Row:
         return {}

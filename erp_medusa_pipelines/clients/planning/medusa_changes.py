@@ -51,7 +51,28 @@ def _variant(_method: str, body: Body, _answer: Body, known: Known, product_id: 
 
 def _options(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:
     added = {f"option {option['title']}": ", ".join(option["values"]) for option in body.get("add") or ()}
+    for change in body.get("update") or ():
+        option = change["product_option_id"]
+        added[f"option {option}"] = ", ".join(value["value"] for value in change.get("add") or ())
     yield Change("Medusa", "update", "product", product_id, added, known.name(product_id))
+
+
+def _renamed(
+    _method: str, body: Body, _answer: Body, _known: Known, option: str, value: str | None
+) -> Iterator[Change]:
+    yield Change("Medusa", "update", "option value" if value else "option", value or option, dict(body))
+
+
+def _variants(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:
+    for one in body.get("create") or ():
+        yield Change(
+            "Medusa", "create", "variant", product_id, dict(one), str(one.get("sku") or known.name(product_id))
+        )
+    for one in body.get("update") or ():
+        values = {key: value for key, value in one.items() if key != "id"}
+        yield Change("Medusa", "update", "variant", one["id"], values, known.name(one["id"]))
+    for one in body.get("delete") or ():
+        yield Change("Medusa", "delete", "variant", one, {}, known.name(one))
 
 
 def _price_sets(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
@@ -184,7 +205,9 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = t
         (r"/admin/collections(?:/(\w+))?", _collection),
         (r"/admin/products/batch", _products),
         (r"/admin/products/(\w+)/options/batch", _options),
+        (r"/admin/product-options/(\w+)(?:/values/(\w+))?", _renamed),
         (r"/admin/products/(\w+)/variants", _variant),
+        (r"/admin/products/(\w+)/variants/batch", _variants),
         (r"/admin/products/(\w+)/variants/inventory-items/batch", _relink),
         (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
         (r"/admin/price-lists(?:/(\w+))?", _price_list),

@@ -11,6 +11,7 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.stock import StockedShop
+from tests.suites.variants import Shop as OptionShop
 from tests.support.catalogue import Catalogue
 from tests.support.plans import unlike
 from tests.support.priced_shop import PricedShop
@@ -96,6 +97,31 @@ def test_categories_are_planned_by_their_names_before_they_are_switched_on(
     assert moved == [(name, "[]", f'["{group}"]')]
     assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
     assert plan(runner).rows == []
+
+
+def test_switching_to_options_is_planned_before_it_is_done(
+    catalogue: Catalogue, erp: ErpServer, runner: Runner, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("EXPORT_BATCHES", "1")
+    variants = OptionShop(catalogue, erp, medusa, runner)
+    names = [variants.variant("S", "Blue"), variants.variant("M", "Red")]
+    assert runner.job(EXPORT, "batch_0").success
+    medusa.faults.forget_requests()
+    shop_env.setenv("VARIANTS", "options")
+    planned = plan(runner)
+    assert medusa_writes(medusa) == []
+    assert list(planned.problems) == []
+    made = [row for row in planned.rows if (row.kind, row.action, row.field) == ("product", "create", "variants")]
+    assert [row.document for row in made] == [variants.template]
+    drafts = [row.document for row in planned.rows if (row.kind, row.field, row.new) == ("product", "status", "draft")]
+    assert drafts == sorted(names)
+    assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
+    assert plan(runner).rows == []
+    variants.variant("XL", "Red")
+    erp.store.set("Website Item", names[0], published=0)
+    planned = plan(runner)
+    done = {(row.kind, row.action) for row in planned.rows if row.kind == "variant"}
+    assert done >= {("variant", "create"), ("variant", "delete")}
 
 
 def test_a_first_night_that_publishes_what_is_complete_can_be_planned(
