@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -173,6 +173,12 @@ sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
 	@directory=$$($(PY) -c 'from erp_medusa_pipelines import connections, settings; \
 		print(connections.sandbox_directory(settings.load_settings()))'); \
 	$(PY) -m erp_medusa_sandbox stop --state-dir "$$directory"
+
+bench: $(READY) ## Measure and write bench/RESULTS.md (an hour or two on a quiet machine; ONLY="visible export")
+	@$(PY) -m bench.results $(if $(ONLY),--only $(ONLY))
+
+bench-visible: $(READY) ## Measure from a save in the ERP until a customer sees it
+	@$(PY) -m bench.visible
 
 bench-export: $(READY) ## Measure the export against a real Medusa
 	@$(PY) -m bench.export

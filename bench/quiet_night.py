@@ -123,6 +123,9 @@ def main() -> None:
                 f"  ({min(seconds):.2f}-{max(seconds):.2f})   load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
+        last = found[-1].values()
+        each = sum(cost.requests for cost in last) / (options.items / 500)
+        print(f"{name}: requests per 500 items: {each:.2f}; writes of a night: {sum(cost.writes for cost in last)}")
 
 
 if __name__ == "__main__":

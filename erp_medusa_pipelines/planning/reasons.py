@@ -71,7 +71,7 @@ def quantity_parts(shop: Shop, website_item: str, locations: Mapping[str, str]) 
 
     `locations` is {id: name}. Empty for an item without a quantity, as a service, and for one without a warehouse.
     """
-    items = list(stock_items(shop.erp))
+    items = stock_items(shop.erp, [website_item])
     settings = shop.settings
     warehouses = Warehouses(
         warehouse_rows(shop.erp),

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS, Part, lacks
-from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 
 LOOKED_UP = "id,external_id,variants.id"
 FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
@@ -176,8 +177,9 @@ class Bindings:
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""
-        for page in self._erp.pages(WEBSITE_ITEM, FIELDS, filters=BOUND, page_size=10_000):
-            if rows := [row for row in page if batch is None or batch.contains(row["name"])]:
+        of = batch or WHOLE_SHOP
+        for page in batched(self._erp.rows_among(WEBSITE_ITEM, FIELDS, of.items, filters=BOUND), LONGEST_PAGE):
+            if rows := [row for row in page if of.contains(row["name"])]:
                 yield rows
 
     def foreign(self, batch: Batch) -> frozenset[str]:

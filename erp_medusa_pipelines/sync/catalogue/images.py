@@ -53,7 +53,6 @@ UPLOADS_PER_CALL = 8
 UPLOAD_CALL_BYTES = 8 * 1024 * 1024
 OWNER_FIELDS = ["name", "medusa_id", "item_code", *PICTURE_FIELDS]
 PRODUCT_FIELDS = "external_id,thumbnail,metadata,images.id,images.url,images.rank,variants.id"
-ROWS_PER_PAGE = 10_000
 
 MISSING = "the file is missing on the ERPNext server, or cannot be read: attach it again"
 
@@ -152,7 +151,8 @@ class ImageSync(WebsiteItemSync):
 
     def run(self) -> SyncReport:
         """Upload what is new. Raises AccessError; any other failure goes into the report."""
-        for row in self.erp.rows("File", ["name", "attached_to_name"], filters=NEW_IMAGES):
+        of = [["attached_to_name", "in", sorted(self.batch.items)]] if self.batch.items else []
+        for row in self.erp.rows("File", ["name", "attached_to_name"], filters=[*NEW_IMAGES, *of]):
             name = row["attached_to_name"] or ""
             # A variant's picture is that of its variant, not one of its template's product.
             if self.batch.contains(name) and name not in self.batch.home:
@@ -197,10 +197,7 @@ class ImageSync(WebsiteItemSync):
     def _owners(self) -> dict[str, Owner]:
         """Return the exported Website Items of the batch by name, but for those without any picture."""
         exported = [["medusa_id", "is", "set"]]
-        if self.batch.items:
-            rows = self.erp.rows_in(WEBSITE_ITEM, OWNER_FIELDS, sorted(self.batch.items), filters=exported)
-        else:
-            rows = list(self.erp.rows(WEBSITE_ITEM, OWNER_FIELDS, filters=exported, page_size=ROWS_PER_PAGE))
+        rows = self.erp.rows_among(WEBSITE_ITEM, OWNER_FIELDS, self.batch.items, filters=exported)
         own = [row for row in rows if self.batch.contains(row["name"]) and row["name"] not in self.batch.home]
         fall_back(self.erp, own)
         return {row["name"]: row for row in own if row["name"] in self._names or _names_pictures(row)}

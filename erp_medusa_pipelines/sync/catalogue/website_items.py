@@ -75,9 +75,8 @@ class WebsiteItemReader:
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
-        pages = self._erp.pages(WEBSITE_ITEM, ["name"], filters=filters, or_filters=or_filters, page_size=10_000)
-        for page in pages:
-            yield from (row["name"] for row in page if batch.contains(row["name"]))
+        rows = self._erp.rows_among(WEBSITE_ITEM, ["name"], batch.items, filters=filters, or_filters=or_filters)
+        yield from (row["name"] for row in rows if batch.contains(row["name"]))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""

@@ -4,7 +4,7 @@ Which items and rows count, and reading them in few requests.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -92,10 +92,10 @@ def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByNam
     return ByName((name, str(row["currency"] or "").upper()) for name in names if (row := rows.find(name)))
 
 
-def priced_items(erp: ErpNextClient) -> Iterator[PricedItem]:
-    """Return Website Items that are published or have been exported, ordered by name."""
+def priced_items(erp: ErpNextClient, names: Collection[str] = ()) -> Iterator[PricedItem]:
+    """Return Website Items that are published or have been exported, of these names or all, ordered by name."""
     today: date | None = None
-    for row in erp.rows(WEBSITE_ITEM, ITEM_FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000):
+    for row in erp.rows_among(WEBSITE_ITEM, ITEM_FIELDS, names, or_filters=SHOWN_OR_EXPORTED):
         today = today or erp.clock().date()
         if row["item_code"]:
             yield _priced_item(row, today)

@@ -3,15 +3,17 @@
 Which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.nested_set import placed
 from erp_medusa_pipelines.sync.engine.numbers import number
+from erp_medusa_pipelines.sync.shop.bundles import read_bundles
 
 ITEMS_PER_REQUEST = 2000
 FIELDS = (
@@ -41,13 +43,15 @@ class StockItem:
     safety_stock: float = 0.0
 
 
-def stock_items(erp: ErpNextClient) -> list[StockItem]:
-    """Return the whole shop's Website Items that are published or have been exported, ordered by name.
+def stock_items(erp: ErpNextClient, names: Collection[str] = ()) -> list[StockItem]:
+    """Return the Website Items that are published or have been exported, ordered by name; with `names` only these.
 
-    A variant without a warehouse is sold from its template's, as in ERPNext's web shop. Templates themselves have no
-    stock: they are left out unless they were exported.
+    With them come the parts of those that are bundles, whose stock is theirs. A variant without a warehouse is sold
+    from its template's, as in ERPNext's web shop. Templates themselves have no stock: they are left out unless they
+    were exported.
     """
-    rows = list(erp.rows(WEBSITE_ITEM, FIELDS, or_filters=SHOWN_OR_EXPORTED, page_size=10_000))
+    rows = list(erp.rows_among(WEBSITE_ITEM, FIELDS, names, or_filters=SHOWN_OR_EXPORTED))
+    rows += _beside(erp, rows) if names else []
     templates = ByName((row["item_code"] or "", row["website_warehouse"]) for row in rows if row["item_has_variants"])
     return [
         StockItem(
@@ -65,6 +69,23 @@ def stock_items(erp: ErpNextClient) -> list[StockItem]:
         for row in rows
         if row["medusa_variant_id"] or not row["item_has_variants"]
     ]
+
+
+def _beside(erp: ErpNextClient, rows: Sequence[Row]) -> list[Row]:
+    """Return what else is needed of a few Website Items: parts of bundles among them, and templates of both."""
+    services = [row["item_code"] for row in rows if row["item_code"] and row["item_is_stock_item"] == 0]
+    bundles = read_bundles(erp, services, erp.clock().date())
+    parts = {part.item_code for each in bundles.values() for part in each}
+    found = _by_code(erp, parts, rows)
+    return found + _by_code(erp, {row["item_variant_of"] for row in (*rows, *found)}, [*rows, *found])
+
+
+def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Sequence[Row]) -> list[Row]:
+    """Return the Website Items of these Items that are not known yet."""
+    names = {row["name"] for row in known}
+    wanted = sorted({code for code in codes if code})
+    rows = erp.rows_in(WEBSITE_ITEM, list(FIELDS), wanted, key="item_code", or_filters=SHOWN_OR_EXPORTED)
+    return [row for row in rows if row["name"] not in names]
 
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import CHANGES_TAG, SENSOR, changes_waiting
 from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
@@ -205,6 +207,34 @@ def test_while_frappe_does_the_export_nothing_starts_and_nothing_is_forgotten(st
     staff.erp.store.set("Scheduled Job Type", job, stopped=1)
     staff.follow()
     assert staff.title(staff.names[0]) == "Mask, new"
+
+
+def test_a_run_for_one_item_reads_as_much_of_a_large_catalogue_as_of_a_small_one(
+    staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a change would take longer to arrive, the larger the shop."""
+    rows: list[int] = []
+    get_list = ErpNextClient.get_list
+
+    def counted(client: ErpNextClient, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+        found = get_list(client, *arguments, **options)
+        rows.append(len(found))
+        return found
+
+    def read_for(name: str) -> int:
+        staff.retitle(name, f"New {name}")
+        (request,) = staff.tick()
+        rows.clear()
+        assert staff.daemon.run(request).success
+        return sum(rows)
+
+    monkeypatch.setattr(ErpNextClient, "get_list", counted)
+    small = read_for(staff.names[0])
+    staff.catalogue.items(300, staff.group, stock_uom="Nos")
+    for doctype in ("Website Item", "Item"):
+        for row in staff.erp.store.rows(doctype):
+            staff.erp.store.force(doctype, row["name"], modified="2020-01-01 00:00:00")
+    assert read_for(staff.names[1]) <= small + 5
 
 
 def test_an_alert_says_that_changes_do_not_arrive(staff: Staff, clock: Clock) -> None:
