@@ -178,7 +178,7 @@ class Bindings:
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""
         of = batch or WHOLE_SHOP
-        for page in batched(self._erp.rows_among(WEBSITE_ITEM, FIELDS, of.items, filters=BOUND), LONGEST_PAGE):
+        for page in batched(self._erp.rows_among(WEBSITE_ITEM, FIELDS, of.named, filters=BOUND), LONGEST_PAGE):
             if rows := [row for row in page if of.contains(row["name"])]:
                 yield rows
 

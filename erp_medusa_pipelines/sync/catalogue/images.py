@@ -151,7 +151,7 @@ class ImageSync(WebsiteItemSync):
 
     def run(self) -> SyncReport:
         """Upload what is new. Raises AccessError; any other failure goes into the report."""
-        of = [["attached_to_name", "in", sorted(self.batch.items)]] if self.batch.items else []
+        of = [["attached_to_name", "in", sorted(self.batch.named)]] if self.batch.named else []
         for row in self.erp.rows("File", ["name", "attached_to_name"], filters=[*NEW_IMAGES, *of]):
             name = row["attached_to_name"] or ""
             # A variant's picture is that of its variant, not one of its template's product.
@@ -197,7 +197,7 @@ class ImageSync(WebsiteItemSync):
     def _owners(self) -> dict[str, Owner]:
         """Return the exported Website Items of the batch by name, but for those without any picture."""
         exported = [["medusa_id", "is", "set"]]
-        rows = self.erp.rows_among(WEBSITE_ITEM, OWNER_FIELDS, self.batch.items, filters=exported)
+        rows = self.erp.rows_among(WEBSITE_ITEM, OWNER_FIELDS, self.batch.named, filters=exported)
         own = [row for row in rows if self.batch.contains(row["name"]) and row["name"] not in self.batch.home]
         fall_back(self.erp, own)
         return {row["name"]: row for row in own if row["name"] in self._names or _names_pictures(row)}

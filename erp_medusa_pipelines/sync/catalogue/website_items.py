@@ -75,7 +75,7 @@ class WebsiteItemReader:
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
-        rows = self._erp.rows_among(WEBSITE_ITEM, ["name"], batch.items, filters=filters, or_filters=or_filters)
+        rows = self._erp.rows_among(WEBSITE_ITEM, ["name"], batch.named, filters=filters, or_filters=or_filters)
         yield from (row["name"] for row in rows if batch.contains(row["name"]))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:

@@ -26,6 +26,11 @@ class Batch:
         """The batch's name where the number of batches matters, "index/count": another count means other batches."""
         return f"{self.index}/{self.count}"
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Return the only names that it can have; empty where it is not limited to any."""
+        return self.items if self.gathered is None else self.gathered
+
     def contains(self, name: str) -> bool:
         """Return whether the document of this name is in the batch."""
         if self.gathered is not None:

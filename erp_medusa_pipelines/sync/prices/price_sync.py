@@ -119,7 +119,7 @@ class PriceSync(BatchSync):
             # Both servers are read at the same time.
             loading = [pool.submit(lists.load) for lists in self.every_book]
             # A run of a few items looks at no others: neither at theirs nor at what moved between batches.
-            everybody = list(priced_items(self.erp, self.batch.items))
+            everybody = list(priced_items(self.erp, self.batch.named))
             items = [item for item in everybody if self.batch.contains(item.name)]
             exported = [item for item in items if item.variant_id and item.name not in self.foreign]
             own = {item.variant_id for item in exported}

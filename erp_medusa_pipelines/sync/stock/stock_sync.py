@@ -103,7 +103,7 @@ class StockSync(BatchSync):
         """Return the batch's Website Items by name, and by item code all stocked variants and all warehouses."""
         items: dict[str, StockItem] = {}
         variants: dict[str, str] = {}
-        everybody = stock_items(self.erp, self.batch.items)
+        everybody = stock_items(self.erp, self.batch.named)
         for item in everybody:
             if item.variant_id and item.is_stocked:
                 variants[item.item_code] = item.variant_id
