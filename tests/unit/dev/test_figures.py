@@ -4,9 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.results import MEASUREMENTS, MISSED, Goal, Measurement, page_of, section, sections
+from dev.figures import MISSED, Goal, Measurement, page_of, section, sections
 
-NIGHT = next(one for one in MEASUREMENTS if one.name == "quiet_night_2000")
+NIGHT = Measurement(
+    "night",
+    "A night",
+    ("quiet_night",),
+    (
+        Goal("requests per 500 items", r"requests per 500 items: ([\d.]+)", most=1),
+        Goal("writes", r"writes of a night: ([\d.]+)", most=0),
+    ),
+)
+ALL = (NIGHT, Measurement("x", "X", ("x",)))
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -19,7 +28,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_what_is_below_its_goal_stands_in_the_first_lines(output: str, missed: list[str]) -> None:
-    page = page_of({NIGHT.title: section(NIGHT, output, BEGAN)})
+    page = page_of(ALL, {NIGHT.title: section(NIGHT, output, BEGAN)})
     first = page.partition("## ")[0]
     assert [text for text in missed if f"{NIGHT.title}: {text}" in first] == missed
     assert (f"{NIGHT.title}: " in first) == bool(missed)
@@ -33,12 +42,12 @@ def test_the_worst_of_several_figures_counts() -> None:
 
 
 def test_what_was_measured_before_stays_and_what_never_was_is_named() -> None:
-    page = page_of({NIGHT.title: section(NIGHT, "writes of a night: 1", BEGAN)})
-    again = page_of(sections(page))
+    page = page_of(ALL, {NIGHT.title: section(NIGHT, "writes of a night: 1", BEGAN)})
+    again = page_of(ALL, sections(page))
     assert again == page
-    for one in MEASUREMENTS:
+    for one in ALL:
         assert (f"{one.title}: not measured yet" in page) == (one is not NIGHT)
 
 
 def test_a_measurement_without_goals_has_no_line_of_its_own() -> None:
-    assert MISSED not in section(Measurement("x", "X", ("x",)), "1 s", BEGAN)
+    assert MISSED not in section(ALL[1], "1 s", BEGAN)
