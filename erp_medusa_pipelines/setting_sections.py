@@ -15,6 +15,7 @@ from erp_medusa_pipelines.setting_types import (
     FramesUrl,
     Key,
     LinkTemplate,
+    MailAddress,
     MailFrom,
     OrphanPolicy,
     Owner,
@@ -328,6 +329,10 @@ class Storefront(BaseSettings):
     )
     abandoned_cart_mails_per_week: int = Field(
         1, ge=1, le=100, description="Mails about abandoned carts that one customer gets within seven days"
+    )
+    weekly_report_to: list[MailAddress] = Field(
+        default_factory=list,
+        description='Who gets the weekly report by mail, as JSON: ["erp@example.com"]; without it, as alerts are sent',
     )
     expired_cart_days: int = Field(
         90,

@@ -92,6 +92,12 @@ def _mail_from(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+", value):
+        raise ValueError("must be an e-mail address without a name")
+    return value
+
+
 def _quiet_hours(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError("must be two times of a day, such as 22:00-08:00")
@@ -119,6 +125,7 @@ Times = Annotated[int, Field(ge=1)]
 FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
 ShopName = Annotated[str, AfterValidator(_shop)]
 SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 MailFrom = Annotated[str, AfterValidator(_mail_from)]
 QuietHours = Annotated[str, AfterValidator(_quiet_hours)]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]

@@ -234,6 +234,15 @@ TASKS: tuple[Task, ...] = (
         in_app=False,
         description="Carts that nobody touched for months are deleted, where the plugin is installed in Medusa.",
     ),
+    Task(
+        name="send_weekly_report",
+        cron="0 6 * * 1",
+        queue=DEFAULT,
+        assets=("weekly_report",),
+        in_app=False,
+        description="Staff get the week in numbers, by mail or by the channels of the alerts.",
+        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+    ),
 )
 
 HOUSEKEEPING: tuple[Task, ...] = (
