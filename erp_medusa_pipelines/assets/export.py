@@ -18,11 +18,11 @@ from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair, missing_limit
 from erp_medusa_pipelines.sync.catalogue.categories import CategorySync, hidden_limit
-from erp_medusa_pipelines.sync.catalogue.category_pictures import CategoryPictures
 from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
+from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts, leaving_limit
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
@@ -111,9 +111,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             which, stopped = run.shop.settings.categories, None
             if which != "off":
                 limit = hidden_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
-                pictures = CategoryPictures(
-                    run.shop.erp, run.shop.medusa, run.report, run.shop.settings.image_max_bytes
-                )
+                pictures = _pictures(run)
                 guard = run.guard(limit, allowed=config.allow_hiding)
                 sync = CategorySync(run.shop.erp, run.shop.medusa, run.report, which, guard, pictures)
                 stopped = sync.run()
@@ -250,10 +248,15 @@ def _variants(run: SyncRun, config: UpdateConfig) -> OptionProducts:
         filing=_filing(run),
         placement=_placement(run),
         guard=run.guard(limit, allowed=config.allow_hiding),
+        pictures=_pictures(run),
         policies=settings.policies,
         publish_when=settings.publish_when,
         force=config.force,
     )
+
+
+def _pictures(run: SyncRun) -> NotedPictures:
+    return NotedPictures(run.shop.erp, run.shop.medusa, run.report, run.shop.settings.image_max_bytes)
 
 
 def _filing(run: SyncRun) -> Filing:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from erp_medusa_sandbox.faults import Fault
+from erp_medusa_sandbox.shop.images import image
 from tests.suites.export import EXPORT
 from tests.suites.prices import PricedShop
 from tests.suites.stock import StockedShop
@@ -298,6 +299,28 @@ class VariantsSuite:
         return [
             row["id"] for row in shop.medusa.admin("GET", "/admin/inventory-items", params=asked)["inventory_items"]
         ]
+
+    @pytest.mark.embedded_erp("pictures are written into its own folder")
+    def test_a_variant_shows_its_own_picture(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
+        blue = shop.variant("S", "Blue")
+        shop.variant("M", "Red")
+        file = shop.store.attach(blue, f"blue-{shop.catalogue.tag}.png", image("png", 3))
+        (row,) = shop.store.rows("File", name=file)
+        shop.store.set("Website Item", blue, website_image=row["file_url"])
+        shop.night()
+        found = self._thumbnails(shop)
+        assert found["M / Red"] is None
+        assert str(found["S / Blue"]).endswith(".png")
+        shop.writes_nothing()
+        shop.store.set("Website Item", blue, website_image=None)
+        shop.night()
+        assert self._thumbnails(shop) == {"S / Blue": None, "M / Red": None}
+
+    @staticmethod
+    def _thumbnails(shop: Shop) -> dict[str, str | None]:
+        asked = {"fields": "variants.title,variants.thumbnail"}
+        found = shop.medusa.admin("GET", f"/admin/products/{shop.product()['id']}", params=asked)["product"]
+        return {one["title"]: one["thumbnail"] for one in found["variants"]}
 
     def test_a_product_whose_answer_was_lost_is_not_made_twice(
         self, on: pytest.MonkeyPatch, shop: Shop, medusa: MedusaServer

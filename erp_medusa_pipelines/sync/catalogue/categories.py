@@ -1,7 +1,7 @@
 """The tree of Item Groups becomes Medusa's product categories, which customers browse.
 
 Belongs here: reading the groups, recognising the categories that exist, creating, changing, moving and hiding. Which
-groups, where and in which order is decided in category_tree.py, their pictures in category_pictures.py; which products
+groups, where and in which order is decided in category_tree.py, their pictures in noted_pictures.py; which products
 are in which category is a field of the product (filing.py).
 
 Categories are ours by what we note in their metadata; those that somebody else made keep their place, and their
@@ -18,10 +18,10 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError, is_blocked
 from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import CategoriesOf
-from erp_medusa_pipelines.sync.catalogue.category_pictures import CategoryPictures
 from erp_medusa_pipelines.sync.catalogue.category_tree import Node, Tree, moves, used_in_tree, wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, Plan, group_handle, plan, used_groups
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
+from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
@@ -90,7 +90,7 @@ class CategorySync:
     report: SyncReport
     which: CategoriesOf
     guard: Guard
-    pictures: CategoryPictures
+    pictures: NotedPictures
     _ids: dict[str, str] = field(default_factory=dict)
     _wrote: bool = False
 

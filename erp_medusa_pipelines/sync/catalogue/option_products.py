@@ -23,6 +23,8 @@ from erp_medusa_pipelines.product_fields import FIELD_POLICIES, OF_VARIANT
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, erp_values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
+from erp_medusa_pipelines.sync.catalogue.noted_pictures import PICTURE_KEY, NotedPictures
+from erp_medusa_pipelines.sync.catalogue.noted_pictures import SENT_KEY as IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.option_sets import OptionChanges, OptionSet, option_changes
 from erp_medusa_pipelines.sync.catalogue.option_values import OptionReader
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
@@ -115,6 +117,8 @@ class OptionProducts(WebsiteItemSync):
     placement: Placement
     guard: Guard | None = None
     """Asked before variants are deleted; without one, none is."""
+    pictures: NotedPictures | None = None
+    """Brings the variants' own pictures; without it, they stay as they are."""
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
     force: bool = False
@@ -370,7 +374,25 @@ class OptionProducts(WebsiteItemSync):
         for variant in product["variants"]:
             if variant["id"] not in matched and HASH_KEY in metadata_of(variant):
                 self._gone[variant["id"]] = (product["id"], family.name)
-        return bool(changes.writes or create or update)
+        shown = [
+            self._show(one, product["id"], variant, family)
+            for one in self._placed(family)
+            if (variant := known[one.name])
+        ]
+        return bool(changes.writes or create or update or any(shown))
+
+    def _show(self, one: WebsiteItem, product_id: str, variant: Row, family: Family) -> bool:
+        """Give a variant its own picture as thumbnail, if its template has another one. Returns whether it did."""
+        path = str(one.row["website_image"] or "")
+        if self.pictures is None:
+            return False
+        own = "" if path == str(family.template.row["website_image"] or "") else path
+        notes = self.pictures.note(WEBSITE_ITEM, one.name, own, metadata_of(variant))
+        if notes:
+            body = {"thumbnail": notes[PICTURE_KEY] or None, "metadata": {IMAGE_KEY: notes[IMAGE_KEY]}}
+            self.medusa.update_variant(product_id, variant["id"], body)
+            self.report.count("pictures_shown")
+        return bool(notes)
 
     def _variant_of(self, one: WebsiteItem, family: Family, product: Row) -> Row | None:
         """Return the variant that is the item's: by its id, its sku, or as one that was retired, by its values."""

@@ -16,8 +16,9 @@ from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.suites.variants import Shop as OptionShop
 from tests.support.catalogue import Catalogue
-from tests.support.runs import in_a_backfill
+from tests.support.runs import Runner, in_a_backfill
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes
 
@@ -293,3 +294,20 @@ def _job(name: str = EXPORT) -> dg.JobDefinition:
     from erp_medusa_pipelines.definitions import build_defs
 
     return build_defs().resolve_job_def(name)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_variant_that_is_named_brings_all_of_its_product(
+    erp_medusa: Command, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, runner: Runner
+) -> None:
+    """Its batch is its template's, whatever its own name says."""
+    shop_env.setenv("VARIANTS", "options")
+    shop_env.setenv("EXPORT_BATCHES", "4")
+    variants = OptionShop(Catalogue(erp.store), erp, medusa, runner)
+    names = [variants.variant(size, colour) for size in ("S", "M", "L") for colour in ("Red", "Blue")]
+    own = batch_of_name(variants.template, 4)
+    elsewhere = next(name for name in names if batch_of_name(name, 4) != own)
+    assert erp_medusa("sync", elsewhere).code == 0
+    bound = {variants.catalogue.row(name)["medusa_id"] for name in (variants.template, *names)}
+    assert len(bound - {"", None}) == 1
+    assert {price for price, _ in variants.sold().values()} == {4.5}

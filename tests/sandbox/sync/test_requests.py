@@ -51,6 +51,10 @@ BUDGET = {
     "categories again": Cost(8, 0),
     "into categories": Cost(26, 1),
     "in categories": Cost(24, 0),
+    "variants": Cost(28, 5),
+    "quiet variants": Cost(26, 0),
+    "prices of variants": Cost(14, 2),
+    "stock of variants": Cost(16, 3),
     "pictures": Cost(12, 3),
     "best sellers": Cost(26, 1),
     "clearance": Cost(16, 2),
@@ -193,6 +197,33 @@ def test_categories_cost_a_call_each_and_products_go_into_them_in_chunks(
     meter.run("categories again", "medusa_categories")
     meter.run("into categories", *CHANGES)
     meter.run("in categories", *CHANGES)
+    assert too_dear(meter.costs, number) == {}
+
+
+@pytest.mark.parametrize("number", SIZES)
+def test_variants_go_into_their_products_in_chunks_and_cost_nothing_when_nothing_changes(
+    number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("VARIANTS", "options")
+    shop_env.setenv("EXPORT_BATCHES", "1")
+    meter = Meter(Shop(erp, medusa, runner), erp, runner, 0)
+    shop = meter.shop
+    group = meter.catalogue.group("Gloves")
+    for each in range(number):
+        home = f"T-{each // 5}"
+        if each % 5 == 0:
+            item = {"has_variants": 1, "attributes": [{"attribute": "Size"}]}
+            meter.catalogue.item(group, code=home, item=item, has_variants=1)
+        values = {"attribute": "Size", "attribute_value": str(each % 5), "variant_of": home}
+        item = {"variant_of": home, "attributes": [values]}
+        place = shop.stocked.places["All"]
+        meter.names.append(shop.priced.item(code=f"V-{each}", item=item, variant_of=home, website_warehouse=place))
+        shop.priced.price(meter.names[-1], 1.5)
+        shop.stocked.bin(meter.names[-1], "Main", 3)
+    meter.run("variants", *PRODUCTS)
+    meter.run("prices of variants", *PRICES)
+    meter.run("stock of variants", "medusa_stock")
+    meter.run("quiet variants", *CHANGES)
     assert too_dear(meter.costs, number) == {}
 
 

@@ -1,6 +1,7 @@
-"""Pictures of Item Groups. Medusa's categories have no place for one but their metadata, where a storefront reads it.
+"""Single pictures, of Item Groups and of variants, whose address is noted beside a hash of where they came from.
 
-Belongs here: which address a category shows. Downloading and checking a file is image_files.py's.
+Medusa's categories have no place for one but their metadata, where a storefront reads it; variants have a thumbnail.
+Belongs here: which address is shown. Downloading and checking a file is image_files.py's.
 """
 
 from collections.abc import Mapping
@@ -23,14 +24,14 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 
 PICTURE_KEY = "image"
-"""Key in a category's metadata: the address of its picture."""
+"""Key in a category's metadata, and in what is noted: the address of the picture."""
 SENT_KEY = "erp_image"
-"""Key in its metadata: hash of the path in ERPNext that this address was made of."""
+"""Key in the metadata: hash of the path in ERPNext that this address was made of."""
 
 
 @dataclass(frozen=True)
-class CategoryPictures:
-    """Brings pictures of Item Groups to Medusa, each path once. The path may be private, so only its hash is noted."""
+class NotedPictures:
+    """Brings pictures to Medusa, each path once. The path may be private, so only its hash is noted."""
 
     erp: ErpNextClient
     medusa: MedusaClient
@@ -38,11 +39,14 @@ class CategoryPictures:
     most_bytes: int
 
     def metadata(self, group: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, str]:
-        """Return what to note of the group's picture; nothing where it is noted already, or cannot be shown.
+        """Return what to note of an Item Group's picture."""
+        return self.note("Item Group", group["name"], str(group["image"] or ""), stored)
+
+    def note(self, doctype: str, name: str, path: str, stored: Mapping[str, Any]) -> dict[str, str]:
+        """Return what to note of a document's picture; nothing where it is noted already, or cannot be shown.
 
         Raises TransientError.
         """
-        path = str(group["image"] or "")
         sent = short_hash(path) if path else ""
         if stored.get(SENT_KEY, "") == sent:
             return {}
@@ -52,7 +56,7 @@ class CategoryPictures:
             return {PICTURE_KEY: self._address(path), SENT_KEY: sent}
         except (BrokenImageError, PermanentError) as error:
             reason = error.reason if isinstance(error, PermanentError) else str(error)
-            self.report.reject(Reject("Item Group", group["name"], f"{reason}; it is shown without it", "image"))
+            self.report.reject(Reject(doctype, name, f"{reason}; it is shown without it", "image"))
             return {}
 
     def _address(self, path: str) -> str:
