@@ -1,11 +1,12 @@
 """The crontab: one row per scheduled task. Jobs, schedules, checks, rights and the tables in the docs are made from it.
 
 What runs when, in which queue, for how long at most, and what it may do in ERPNext. Webserver and daemon load it: it
-imports nothing, so a gate is named, not imported.
+imports nothing but rows of other packages, so a gate is named, not imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ _STOCK_RIGHTS = {
 }
 _STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
-TASKS: tuple[Task, ...] = (
+OUR_TASKS: tuple[Task, ...] = (
     Task(
         name="export_items_and_images_custom",
         cron="0 1 * * *",
@@ -244,6 +245,27 @@ TASKS: tuple[Task, ...] = (
         rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
     ),
 )
+
+OTHERS = "erp_medusa_pipelines.tasks"
+"""Group of entry points by which other packages add rows: each names a tuple of Task (docs/your-own-task.md)."""
+
+
+def _of_other_packages() -> Iterator[Task]:
+    """Yield the rows of installed packages. Raises ValueError for names that are taken: one of two would never run."""
+    taken = {name for task in OUR_TASKS for name in (task.name, *task.assets)}
+    for point in sorted(entry_points(group=OTHERS), key=lambda point: point.name):
+        for task in point.load():
+            own = {task.name, *task.assets}
+            if own & taken:
+                raise ValueError(
+                    f"{point.value}: {', '.join(sorted(own & taken))} is the name of another task or asset"
+                )
+            taken |= own
+            yield task
+
+
+TASKS: tuple[Task, ...] = (*OUR_TASKS, *_of_other_packages())
+"""All rows: ours, and those of other packages."""
 
 HOUSEKEEPING: tuple[Task, ...] = (
     Task(

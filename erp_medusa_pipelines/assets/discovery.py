@@ -8,17 +8,23 @@ at import; how many batches there are is known only from the settings.
 import importlib
 import pkgutil
 import warnings
+from importlib.metadata import entry_points
 
 import dagster as dg
 
 from erp_medusa_pipelines import assets
 
+OTHERS = "erp_medusa_pipelines.assets"
+"""Group of entry points by which other packages add modules of assets (docs/your-own-task.md)."""
+
 
 def find_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """Return the assets of every module in this package, over these batches."""
+    """Return the assets of every module in this package and of those that others name, over these batches."""
     found: list[dg.AssetsDefinition] = []
-    for info in pkgutil.iter_modules(assets.__path__, f"{assets.__name__}."):
-        module = importlib.import_module(info.name)
+    own = [info.name for info in pkgutil.iter_modules(assets.__path__, f"{assets.__name__}.")]
+    others = sorted(point.value for point in entry_points(group=OTHERS))
+    for name in (*own, *others):
+        module = importlib.import_module(name)
         found += getattr(module, "ASSETS", ())
         if build := getattr(module, "build_assets", None):
             with warnings.catch_warnings():
