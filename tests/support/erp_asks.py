@@ -1,0 +1,115 @@
+"""What ERPNext's get_item_details asks for an item, computed from rows, without the project's code.
+
+Belongs here: ERPNext's choice of an Item Price and a Pricing Rule, for the fields that the tests use. Not here: what
+the shop shows. It follows ERPNext 15's stock/get_item_details.py and accounts/doctype/pricing_rule/utils.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+Row = Mapping[str, Any]
+LEVELS = ("Item Code", "Item Group", "Brand")
+
+
+@dataclass
+class Site:
+    """Rows of one site. `targets` are of each rule; days are ISO texts, which compare like days."""
+
+    prices: Sequence[Row] = ()
+    rules: Sequence[Row] = ()
+    targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    packs: bool = False
+    """Whether the shop reads packing_unit as the least quantity; ERPNext takes such a row for any."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an order: how many of what, by whom, on which day."""
+
+    item_code: str
+    item_groups: Sequence[str]
+    brand: str
+    price_list: str
+    customer_groups: Sequence[str]
+    day: str
+    quantity: int
+
+
+def asked(site: Site, line: Line) -> tuple[Decimal, Decimal] | None:
+    """Return what is asked for each piece and the price that it is compared with; None without an Item Price.
+
+    Where two rules conflict ERPNext refuses the order, and the shop asks the Item Price.
+    """
+    row = _item_price(site, line)
+    if row is None:
+        return None
+    rate = Decimal(str(row["price_list_rate"]))
+    rule = _rule(site, line)
+    now = _applied(rule, rate) if rule else rate
+    # A rate that a rule raises is the price itself: nothing is struck through.
+    return _rounded(now), _rounded(max(now, rate))
+
+
+def _item_price(site: Site, line: Line) -> Row | None:
+    rows = [
+        row
+        for row in site.prices
+        if row["item_code"] == line.item_code
+        and row["price_list"] == line.price_list
+        and (row["valid_from"] or "2000-01-01") <= line.day <= (row["valid_upto"] or "2500-12-31")
+    ]
+    packs = [row for row in rows if (row["packing_unit"] or 0) > 1]
+    singles = [row for row in rows if row not in packs]
+    if site.packs and (filled := [row for row in packs if row["packing_unit"] <= line.quantity]):
+        most = max(row["packing_unit"] for row in filled)
+        return max((row for row in filled if row["packing_unit"] == most), key=_newest)
+    return max(singles, key=_newest, default=None)
+
+
+def _newest(row: Row) -> str:
+    return row["valid_from"] or ""
+
+
+def _rule(site: Site, line: Line) -> Row | None:
+    found: list[Row] = []
+    for level in LEVELS:
+        of_level = [rule for rule in site.rules if rule["apply_on"] == level and _counts(site, rule, line)]
+        found += sorted(of_level, key=lambda rule: (str(rule["priority"] or ""), rule["name"]), reverse=True)
+        if found and not found[0]["has_priority"]:
+            break
+    found = [
+        rule
+        for rule in found
+        if line.quantity >= (rule["min_qty"] or 0) and (not rule["max_qty"] or line.quantity <= rule["max_qty"])
+    ]
+    highest = max((int(rule["priority"] or 0) for rule in found), default=0)
+    if highest:
+        found = [rule for rule in found if int(rule["priority"] or 0) == highest]
+    if len(found) > 1 and {rule["rate_or_discount"] for rule in found} == {"Discount Percentage"}:
+        found = [rule for rule in found if rule["for_price_list"] == line.price_list] or found
+    return found[0] if len(found) == 1 else None
+
+
+def _counts(site: Site, rule: Row, line: Line) -> bool:
+    targets = set(site.targets[rule["name"]])
+    of_line = {"Item Code": {line.item_code}, "Item Group": set(line.item_groups), "Brand": {line.brand}}
+    return bool(
+        targets & of_line[rule["apply_on"]]
+        and (rule["for_price_list"] or line.price_list) == line.price_list
+        and (not rule["customer_group"] or rule["customer_group"] in line.customer_groups)
+        and (rule["valid_from"] or "2000-01-01") <= line.day <= (rule["valid_upto"] or "2500-12-31")
+    )
+
+
+def _applied(rule: Row, rate: Decimal) -> Decimal:
+    if rule["rate_or_discount"] == "Rate":
+        return Decimal(str(rule["rate"])) if rule["rate"] else rate
+    if rule["rate_or_discount"] == "Discount Percentage":
+        return rate - rate * Decimal(str(rule["discount_percentage"])) / 100
+    return rate - Decimal(str(rule["discount_amount"]))
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.001"), ROUND_HALF_EVEN)
