@@ -19,7 +19,7 @@ from tests.support.writes import erp_writes, medusa_writes
 PARTS = [*EXPORT, "medusa_price_lists", "medusa_prices", "medusa_stock"]
 ALLOWED = {"ops": {"medusa_product_updates": {"config": {"allow_hiding": True}}}}
 STORE_FIELDS = (
-    "id,title,handle,*options,*options.values,variants.id,variants.title,variants.sku,variants.barcode,"
+    "id,title,handle,description,*options,*options.values,variants.id,variants.title,variants.sku,variants.barcode,"
     "*variants.options,*variants.calculated_price,+variants.inventory_quantity"
 )
 
@@ -345,4 +345,17 @@ class VariantsSuite:
         shop.night()
         assert set(shop.ids()) == {"By hand", "Small and blue"}
         assert shop.code("G", "S", "Blue") in {one["sku"] for one in shop.product()["variants"]}
+        shop.writes_nothing()
+
+    def test_a_product_that_was_deleted_in_medusa_is_made_again_with_its_texts(
+        self, on: pytest.MonkeyPatch, shop: Shop
+    ) -> None:
+        shop.variant("S", "Blue")
+        shop.night()
+        before = shop.product()
+        shop.medusa.admin("DELETE", f"/admin/products/{before['id']}")
+        shop.night()
+        shop.night()
+        assert shop.sold() == {"S / Blue": (4.5, 5)}
+        assert "Syringe & accessories" in shop.product()["description"]
         shop.writes_nothing()

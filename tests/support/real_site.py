@@ -26,7 +26,7 @@ KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modifie
 SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "Warehouse Type", "File", "Server Script")
 # Frappe names them by a hash, and a test by what it is looked for by.
 NAMED_BY_TESTS = ("Email Queue",)
-PARENTS = {"Item Barcode": "Item", "Item Website Specification": "Website Item"}
+PARENTS = {"Item Barcode": "Item", "Item Variant Attribute": "Item", "Item Website Specification": "Website Item"}
 
 
 class RealSite:

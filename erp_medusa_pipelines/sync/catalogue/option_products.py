@@ -132,6 +132,8 @@ class OptionProducts(WebsiteItemSync):
         """Work on the batch. Raises AccessError; any other failure goes into the report."""
         self.reader.with_groups = self.filing.categories is not None
         self.reader.families = self.families
+        # Products that exist have their texts from product_updates.py.
+        self.reader.with_texts = self.only_new
         self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
         names = [name for name in sorted(self.families.variants) if self.batch.contains(name)]
         if self.only_new:
@@ -197,12 +199,12 @@ class OptionProducts(WebsiteItemSync):
             for name, reason in family.options.refused.items():
                 self.withhold(name, "", reason, "attributes", lies=Lies.ELSEWHERE, kind="attributes")
         there = [family for family in families if family.name in products]
-        new = [family for family in families if family.name not in products and family.options.of]
+        new = self._whole([family for family in families if family.name not in products and family.options.of])
         lacking = [
             one
-            for family in families
+            for family in (*new, *there)
             for one in self._placed(family)
-            if family in new or not self._has_sku(one, family, products[family.name])
+            if family.name not in products or not self._has_sku(one, family, products[family.name])
         ]
         try:
             keys = KeyHolders(self.medusa, self.families, self.options.chunk).free(lacking)
@@ -217,6 +219,17 @@ class OptionProducts(WebsiteItemSync):
         for family in there:
             self._change(family, products[family.name], keys)
         self.report.advance(len(names))
+
+    def _whole(self, new: list[Family]) -> list[Family]:
+        """Return these families with what a new product says, which is not read of those that exist."""
+        if not new or self.reader.with_texts:
+            return new
+        self.reader.with_texts = True
+        try:
+            families, _ = self._read([family.name for family in new])
+        finally:
+            self.reader.with_texts = False
+        return families
 
     def _has_sku(self, one: WebsiteItem, family: Family, product: Row) -> bool:
         variant = self._variant_of(one, family, product)

@@ -106,8 +106,8 @@ class OptionChanges:
         """Return {title: value} of each variant of the product, once these changes are made."""
         texts: dict[str, tuple[str, str]] = {
             str(value["id"]): (
-                self.titles.get(option["id"], option["title"]),
-                self.values.get((option["id"], value["id"]), value["value"]),
+                str(self.titles.get(option["id"], option["title"])),
+                str(self.values.get((option["id"], value["id"]), value["value"])),
             )
             for option in product["options"]
             for value in option["values"]

@@ -72,6 +72,8 @@ class WebsiteItemReader:
         """Whether to read the further Item Groups too, in one more request."""
         self.families = NONE
         """Templates that are one product with their variants, and so for sale as these are."""
+        self.with_texts = True
+        """Whether to read what the texts of a product are made of; a variant among options has none of its own."""
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
@@ -81,7 +83,7 @@ class WebsiteItemReader:
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
-        fall_back(self._erp, rows, columns({How.TEXT}))
+        fall_back(self._erp, rows, columns({How.TEXT}) if self.with_texts else ())
         codes = [row["item_code"] for row in rows if row["item_code"]]
         barcodes = self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
@@ -94,7 +96,7 @@ class WebsiteItemReader:
         for child in self._erp.rows_in(
             "Item Website Specification",
             ["parent", "label", "description"],
-            [row["name"] for row in rows],
+            [row["name"] for row in rows] if self.with_texts else (),
             key="parent",
             filters=[["parenttype", "=", WEBSITE_ITEM]],
             order_by="parent asc, idx asc",
