@@ -69,6 +69,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 return run.result()
             limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
             sync = CustomerGroupSync(
+                erp=run.shop.erp,
                 audiences=read_audiences(run.shop.erp, settings, read_pricing_rules(run.shop.erp, settings)),
                 customers=MedusaCustomers(run.shop.medusa),
                 report=run.report,

@@ -83,7 +83,6 @@ class Audiences:
     """
 
     def __init__(self, erp: ErpNextClient, price_list: str, ruled: Collection[str] = ()) -> None:
-        self._erp = erp
         self._price_list = price_list
         fields = ["name", "parent_customer_group", "default_price_list"]
         rows = list(erp.rows(CUSTOMER_GROUP, fields))
@@ -117,14 +116,14 @@ class Audiences:
         of_group = self._lists.find(customer_group) or self._price_list
         return Audience(price_list, customer_group, same_name(of_group, price_list), is_ruled)
 
-    def members(self) -> Iterator[Member]:
+    def members(self, erp: ErpNextClient) -> Iterator[Member]:
         """Yield the Customers of the audiences, those without an address too."""
         known = {each.key: each for each in self.all}
         if not known:
             return
         or_filters = [["default_price_list", "is", "set"], ["customer_group", "in", self._groups]]
         fields = ["name", "customer_group", "default_price_list", "email_id"]
-        rows = self._erp.rows(CUSTOMER, fields, filters=[LIVING], or_filters=or_filters)
+        rows = erp.rows(CUSTOMER, fields, filters=[LIVING], or_filters=or_filters)
         for some in batched(rows, CUSTOMERS_READ_AT_ONCE):
             chosen: list[tuple[Mapping[str, Any], Audience]] = []
             for row in some:
@@ -132,7 +131,7 @@ class Audiences:
                 audience = self._audience(own, row["customer_group"] or "")
                 if audience and audience.key in known:
                     chosen.append((row, audience))
-            addresses = _addresses(self._erp, [row for row, _ in chosen]) if chosen else {}
+            addresses = _addresses(erp, [row for row, _ in chosen]) if chosen else {}
             yield from (Member(row["name"], audience, addresses[row["name"]]) for row, audience in chosen)
 
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import Row, metadata_of
 from erp_medusa_pipelines.clients.medusa_customers import Account, MedusaCustomers
@@ -92,6 +93,7 @@ class Moves:
 class CustomerGroupSync:
     """One run over all groups. Counts are members: found, written (added), removed, unchanged."""
 
+    erp: ErpNextClient
     audiences: Audiences
     customers: MedusaCustomers
     report: SyncReport
@@ -189,7 +191,7 @@ class CustomerGroupSync:
         found: dict[str, Audience] = {}
         owners: dict[str, str] = {}
         shared: dict[str, set[str]] = defaultdict(set)
-        for member in self.audiences.members():
+        for member in self.audiences.members(self.erp):
             for address in member.addresses:
                 other = found.setdefault(address, member.audience)
                 owner = owners.setdefault(address, member.customer)

@@ -45,15 +45,19 @@ class ShopBooks:
 
 
 def read_pricing_rules(erp: ErpNextClient, settings: Settings) -> PricingRules:
-    """Return ERPNext's Pricing Rules, none where the shop does not apply them."""
+    """Return ERPNext's Pricing Rules, none where the shop does not apply them. All assets of a run see the same."""
     if not settings.pricing_rules:
         return PricingRules()
-    return read_rules(erp, company=settings.erpnext_company, with_groups=settings.price_groups)
+
+    def ask() -> PricingRules:
+        return read_rules(erp, company=settings.erpnext_company, with_groups=settings.price_groups)
+
+    return erp.http.once("pricing rules", ask)
 
 
 def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) -> Audiences:
-    """Return the customers with prices of their own."""
-    return Audiences(erp, settings.erpnext_price_list, rules.customer_groups)
+    """Return the customers with prices of their own. All assets of a run see the same."""
+    return erp.http.once("audiences", lambda: Audiences(erp, settings.erpnext_price_list, rules.customer_groups))
 
 
 def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> ShopBooks:
