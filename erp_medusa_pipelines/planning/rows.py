@@ -39,7 +39,8 @@ class PlanRow:
 
 def describe(shop: Shop, changes: Sequence[Change]) -> list[PlanRow]:
     """Return the sorted rows of these changes. Reads current values in bulk. `shop` must not be a planning one."""
-    rows = [*_erp_rows(shop, changes), *_medusa_rows(shop.medusa, changes)]
+    mails = rows_of(change for change in changes if change.system == "Mail")
+    rows = [*_erp_rows(shop, changes), *_medusa_rows(shop.medusa, changes), *mails]
     return sorted(set(rows))
 
 
