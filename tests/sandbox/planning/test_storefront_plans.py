@@ -28,7 +28,10 @@ def test_mails_are_planned_by_cart_and_none_is_sent(mailed: Mailed, runs: Runner
     assert list(planned.problems) == []
     assert mailed.received() == {}
     assert medusa_writes(mailed.carts.medusa) == []
-    assert [row.document for row in planned.rows if row.action == "send"] == [cart["id"]], (planned.rows, planned.counts)
+    assert [row.document for row in planned.rows if row.action == "send"] == [cart["id"]], (
+        planned.rows,
+        planned.counts,
+    )
     assert cart["email"] not in str(planned)
     assert mailed.run(runs).success
     assert mailed.received() == {cart["email"]: 1}
