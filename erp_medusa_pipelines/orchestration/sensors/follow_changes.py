@@ -189,7 +189,8 @@ class _Tick:
 
         def question(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
             changes = read_changes(erp, memory.positions, settings.changes_at_most)
-            answers.append((changes, concerned_items(erp, changes.rows)))
+            together = settings.variants == "options"
+            answers.append((changes, concerned_items(erp, changes.rows, variants_together=together)))
             return Answer(False)
 
         try:

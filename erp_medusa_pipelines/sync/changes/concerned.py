@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.changes.watched import COMMENT, DELETED, ITEM_GROUP, PRICE_LIST, WATCHED, Part
 from erp_medusa_pipelines.sync.engine.names import folded, same_name
 from erp_medusa_pipelines.sync.shop.bundles import BUNDLE
+from erp_medusa_pipelines.sync.shop.families import homes_of
 
 Row = Mapping[str, Any]
 
@@ -42,11 +43,13 @@ class _Concerned:
         return sorted(name for key, name in self._names.items() if self._parts[key].intersection(parts))
 
 
-def concerned_items(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]]) -> dict[str, frozenset[Part]]:
+def concerned_items(
+    erp: ErpNextClient, rows: Mapping[str, Sequence[Row]], *, variants_together: bool = False
+) -> dict[str, frozenset[Part]]:
     """Return the parts to bring up to date, by Website Item: shown or exported ones, and deleted ones.
 
-    `rows` are changed rows by DocType, with the fields of WATCHED. A few grouped requests, none without rows.
-    Raises ApiError.
+    `rows` are changed rows by DocType, with the fields of WATCHED. With `variants_together` a variant is named as its
+    template, whose product and batch it is in. A few grouped requests, none without rows. Raises ApiError.
     """
     part_of = {watched.doctype: watched.part for watched in WATCHED}
     names, codes = _Concerned(), _Concerned()
@@ -68,7 +71,17 @@ def concerned_items(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]]) -> di
     found = _website_items(erp, names, codes)
     for name in deleted:
         found[name] = found.get(name, frozenset()) | {Part.ITEM}
-    return found
+    return _at_home(erp, found) if variants_together and found else found
+
+
+def _at_home(erp: ErpNextClient, found: Mapping[str, frozenset[Part]]) -> dict[str, frozenset[Part]]:
+    """Return the parts of variants with those of their templates."""
+    homes = homes_of(erp, found.keys())
+    joined: dict[str, frozenset[Part]] = {}
+    for name, parts in found.items():
+        home = homes.get(name, name)
+        joined[home] = joined.get(home, frozenset()) | parts
+    return joined
 
 
 def groups_changed(rows: Mapping[str, Sequence[Row]]) -> bool:

@@ -4,7 +4,7 @@ Belongs here: which Website Items belong together, read once a run. Does not bel
 (catalogue/option_products.py).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,10 @@ from erp_medusa_pipelines.sync.engine.names import ByName, same_name
 from erp_medusa_pipelines.sync.shop import for_sale
 
 FIELDS = ("name", "medusa_id", "medusa_variant_id", "item_code.variant_of as item_variant_of", *for_sale.FIELDS)
+
+HOME_FIELDS = (
+    "name", "item_code", "item_code.variant_of as item_variant_of", "item_code.has_variants as item_has_variants",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,19 @@ class Families:
 
 
 NONE = Families()
+
+
+def homes_of(erp: ErpNextClient, names: Collection[str]) -> dict[str, str]:
+    """Return the template of each of these Website Items that is a variant: what `Families.home` says of all.
+
+    Two requests, whatever the number of Website Items. Templates without a Website Item have no product.
+    """
+    rows = erp.rows_in(WEBSITE_ITEM, HOME_FIELDS, sorted(names))
+    codes = {row["item_variant_of"] for row in rows if row["item_variant_of"]}
+    above = erp.rows_in(WEBSITE_ITEM, HOME_FIELDS, sorted(codes), key="item_code")
+    templates = ByName((row["item_code"] or "", row) for row in above if row["item_has_variants"])
+    found = {row["name"]: _template_of(row, templates) for row in rows}
+    return {name: template for name, template in found.items() if template}
 
 
 def read_families(erp: ErpNextClient) -> Families:

@@ -134,6 +134,24 @@ def test_a_template_concerns_its_variants_and_a_part_the_bundles_that_have_it(fe
     }
 
 
+def test_variants_that_are_one_product_are_named_as_their_template(feed: Feed) -> None:
+    """It is the template's batch that must be free for the run."""
+    template, small, large, alone = (feed.item() for _ in range(4))
+    feed.server.store.set("Item", feed.code(template), has_variants=1)
+    for variant in (small, large):
+        feed.server.store.set("Item", feed.code(variant), variant_of=feed.code(template).lower())
+    for name in (template, small, large, alone):
+        feed.old("Item", feed.code(name))
+    feed.ask()
+    for name in (small, large, alone):
+        feed.written("Bin", item_code=feed.code(name), warehouse="W", actual_qty=5)
+    feed.staff.update("Website Item", large, {"web_item_name": "New"})
+    rows = feed.ask().rows
+    found = concerned_items(feed.client, rows, variants_together=True)
+    assert found == {template: frozenset({Part.STOCK, Part.ITEM}), alone: frozenset({Part.STOCK})}
+    assert concerned_items(feed.client, rows).keys() == {small, large, alone}
+
+
 def test_a_link_in_another_letter_case_is_the_same_item_as_in_the_nights(feed: Feed) -> None:
     """An import may leave any spelling; ERPNext's database takes them for equal."""
     plain, template, variant, part, bundle, priced = (feed.item() for _ in range(6))
