@@ -50,7 +50,7 @@ class Rule:
     apply_on: str
     targets: Mapping[str, str]
     kind: str
-    """Rate, Discount Percentage or Discount Amount; "" for one that leaves the price as it is."""
+    """Rate, Discount Percentage or Discount Amount."""
     value: Decimal
     currency: str
     window: Window
@@ -60,6 +60,8 @@ class Rule:
     has_priority: bool = False
     priority: int = 0
     stacks: bool = False
+    is_silent: bool = False
+    """Whether it leaves the price as it is where it counts: free items, or a coupon that nobody gave."""
     unsaid: str = ""
     """Why Medusa cannot say it."""
     blocks: bool = False
@@ -67,6 +69,8 @@ class Rule:
 
     def applied_to(self, price: Decimal, currency: str) -> Decimal:
         """Return what ERPNext asks instead of a price."""
+        if self.is_silent:
+            return price
         if self.kind == "Rate":
             return self.value if self.value and self.currency == currency else price
         if self.kind == "Discount Percentage":
@@ -231,15 +235,15 @@ def read_rules(erp: ErpNextClient, *, company: str | None, with_groups: bool) ->
 
 def _rule(row: Mapping[str, Any], targets: Mapping[str, str], company: str | None, *, with_groups: bool) -> Rule:
     unsaid, blocks = _unsaid(row, company, with_groups=with_groups)
-    is_price = row["price_or_product_discount"] == "Price" and not row["coupon_code_based"]
-    kind = row["rate_or_discount"] or "" if is_price and not row["validate_applied_rule"] else ""
+    is_silent = row["price_or_product_discount"] != "Price" or row["coupon_code_based"] or row["validate_applied_rule"]
+    kind = row["rate_or_discount"] or ""
     value = {"Rate": "rate", "Discount Percentage": "discount_percentage", "Discount Amount": "discount_amount"}
     return Rule(
         name=row["name"],
         apply_on="" if any(row[key] for key in NEVER) else row["apply_on"] or "",
         targets=targets,
         kind=kind,
-        value=decimal_of(row[value[kind]] or 0) if kind else Decimal(),
+        value=decimal_of(row[value[kind]] or 0) if kind in value else Decimal(),
         currency=(row["currency"] or "").upper(),
         window=Window(_day(row["valid_from"]), first_day_after(_day(row["valid_upto"]))),
         tier=Tier(max(ceil(row["min_qty"] or 0), 1), floor(row["max_qty"] or 0)),
@@ -248,6 +252,7 @@ def _rule(row: Mapping[str, Any], targets: Mapping[str, str], company: str | Non
         has_priority=bool(row["has_priority"]),
         priority=int(row["priority"] or 0),
         stacks=bool(row["apply_multiple_pricing_rules"]),
+        is_silent=bool(is_silent),
         unsaid=unsaid,
         blocks=blocks,
     )

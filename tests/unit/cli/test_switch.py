@@ -116,8 +116,9 @@ class World:
             # As Dagster's does: it stores the schedule as it was when the tick began.
             self.on_since.setdefault(task, since)
             self.ticks[task] = slot
-            job = self.jobs[f"api.{task}"]
-            if not reason_to_leave(job, slot.replace(tzinfo=None), scheduler_on=True):
+            # Tasks that the app does not have are left to nobody.
+            job = self.jobs.get(f"api.{task}")
+            if job is None or not reason_to_leave(job, slot.replace(tzinfo=None), scheduler_on=True):
                 self.done.append((task, slot, "ours"))
                 self._busy["ours", task] = self.now + self.chance.randrange(12) * SECOND
 

@@ -83,10 +83,17 @@ def test_a_rate_in_another_currency_is_none() -> None:
         ),
         pytest.param([rule(priority=1), rule("R-2", "50", priority=2)], "10", id="the highest priority"),
         pytest.param([rule(), rule("R-2", "50", price_list="standard selling")], "10", id="one for the list"),
+        pytest.param(
+            [rule("R-2", "20", is_silent=True), rule(price_list="Standard Selling")],
+            "18",
+            id="one for the list before a coupon's, as on a real ERPNext",
+        ),
         pytest.param([rule("R-1", "50", price_list="Other")], None, id="for another list"),
         pytest.param([rule("R-1", "50", customer_group="Trade")], None, id="for a group"),
         pytest.param([rule("R-1", "50", tier=Tier(2))], None, id="for two"),
-        pytest.param([rule(kind="", unsaid="coupon"), rule("R-2", "50", "Brand", "roche")], None, id="a coupon's"),
+        pytest.param(
+            [rule(is_silent=True, unsaid="coupon"), rule("R-2", "50", "Brand", "roche")], None, id="a coupon's"
+        ),
     ],
 )
 def test_which_rule_counts(rules: list[Rule], asked: str | None) -> None:
