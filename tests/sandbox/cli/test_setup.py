@@ -121,6 +121,10 @@ def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
     for name, value in key.items():
         shop_env.setenv(name, value)
     shop_env.delenv("ADMIN_API_KEY")
+    # Without these nobody is written to.
+    shop_env.setenv("CART_URL", "https://shop.example/cart?id={cart}")
+    shop_env.setenv("MEDUSA_PLUGIN_SECRET", "a-secret-of-this-test")
+    shop_env.setenv("WEEKLY_REPORT_TO", '["erp@shop.example"]')
     examined = erp_medusa("doctor")
     assert {row["level"] for row in examined.data["findings"] if row["area"] == "rights"} == {"ok"}
     erp.faults.forget_requests()
@@ -128,7 +132,7 @@ def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
         erp.site(smtp_port=sink.port)
         for task in TASKS:
             run = runner.job(task.name, "batch_0" if task.partitioned else None)
-            assert run.success, task.name
+            assert run.success, (task.name, run.reasons())
     refused = [seen.path for seen in erp.faults.requests if seen.status in (401, 403)]
     assert refused == []
 
