@@ -29,6 +29,7 @@ from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
+from erp_medusa_pipelines.sync.shop.families import homes
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Sides:
     """The documents of one item on both servers."""
 
     name: str
+    owner: str
+    """The Website Item that its product names: of a variant that is an option, its template."""
     documents: Sequence[str]
     item: Mapping[str, Any]
     prices: Sequence[Mapping[str, Any]]
@@ -119,8 +122,8 @@ def explain(item: Named) -> Answer:
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
         sides = _sides(shop, website_items(shop.erp, [item])[0])
-    batch = batch_of_name(sides.name, settings.export_batches)
-    (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.name,)))
+    batch = batch_of_name(sides.owner, settings.export_batches)
+    (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.owner,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
     removed, sale, reasons = [], Sale(), Reasons()
@@ -160,10 +163,14 @@ def _sides(shop: Shop, name: str) -> Sides:
     row = shop.erp.get(WEBSITE_ITEM, name)
     code = row.get("item_code") or ""
     by_code = [["item_code", "=", code]]
-    products = shop.medusa.products_by("external_id", [name], PRODUCT_FIELDS)
+    owner = homes(shop.erp, shop.settings.variants).get(name, name)
+    products = shop.medusa.products_by("external_id", [owner], PRODUCT_FIELDS)
     variants = [variant["id"] for product in products for variant in product.get("variants") or ()]
+    if owner != name:
+        variants = [one for one in variants if one == row.get("medusa_variant_id")]
     return Sides(
         name,
+        owner,
         documents_of(shop.erp, name),
         {key: row.get(key) for key in ITEM_FIELDS},
         shop.erp.get_list("Item Price", list(PRICE_FIELDS), filters=by_code) if code else [],
@@ -244,9 +251,9 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
     if not sides.item["published"]:
         return "It is not published in ERPNext, so the shop does not show it." + (_next(batch) if found else "")
     if not sides.products:
-        return f"Medusa has no product with external_id {sides.name}.{_next(batch)}"
+        return f"Medusa has no product with external_id {sides.owner}.{_next(batch)}"
     if len(sides.products) > 1:
-        return f"Medusa has {len(sides.products)} products with external_id {sides.name}: delete all but one."
+        return f"Medusa has {len(sides.products)} products with external_id {sides.owner}: delete all but one."
     if found:
         return f"Medusa differs in: {', '.join(dict.fromkeys(one.what for one in found))}.{_next(batch)}"
     if sides.products[0]["status"] != "published":
@@ -272,7 +279,7 @@ def _shown(
     past: Past,
     removed: Sequence[Mapping[str, Any]],
 ) -> list[RenderableType]:
-    batch = batch_of_name(sides.name, settings.export_batches)
+    batch = batch_of_name(sides.owner, settings.export_batches)
     shown: list[RenderableType] = [
         Text(f"Website Item {sides.name}, {batch}", style="bold"),
         Text(f"{sale} {why}".strip(), style="green" if sale.is_possible and not (found or plan.rejects) else "yellow"),

@@ -23,6 +23,7 @@ from erp_medusa_pipelines.cli.items import website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
 from erp_medusa_pipelines.cli.shop import connect, tell_sandbox
 from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.sync.shop.families import homes
 from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
     names: list[str] = []
     if items:
         with connect(patient=False, settings=settings) as shop:
-            names = website_items(shop.erp, items)
+            home = homes(shop.erp, settings.variants)
+            names = list(dict.fromkeys(home.get(name, name) for name in website_items(shop.erp, items)))
     return Scope(tuple(f"batch_{number}" for number in batches), tuple(names))
 
 

@@ -20,6 +20,7 @@ from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
+from erp_medusa_pipelines.sync.shop.families import homes
 from erp_medusa_pipelines.tasks import EXPORT
 
 MOST_ITEMS = 200
@@ -71,6 +72,7 @@ def sync_items(
     """
     if not 0 < len(items) <= MOST_ITEMS:
         raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")
+    items, parts = _at_home(settings, items, parts)
     scope = Scope(items=tuple(items))
     batches = scope.batches_of(EXPORT, settings)
     if parts is None:
@@ -99,6 +101,23 @@ def sync_items(
             # Also what was written before Ctrl-C.
             log.flush()
     return Synced(outcome, log.changes)
+
+
+def _at_home(
+    settings: Settings, items: Sequence[str], parts: Mapping[str, Collection[Part]] | None
+) -> tuple[Sequence[str], Mapping[str, Collection[Part]] | None]:
+    """Return the templates in place of variants that are one product with them: their batch is the template's."""
+    if settings.variants != "options":
+        return items, parts
+    with open_shop(settings) as shop:
+        home = homes(shop.erp, settings.variants)
+    found = list(dict.fromkeys(home.get(item, item) for item in items))
+    if parts is None:
+        return found, None
+    joined: dict[str, set[Part]] = defaultdict(set)
+    for item in items:
+        joined[home.get(item, item)] |= {*(parts.get(item) or (Part.ITEM,))}
+    return found, joined
 
 
 def _by_assets(

@@ -10,6 +10,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.setting_types import Variants
 from erp_medusa_pipelines.sync.engine.names import ByName, same_name
 from erp_medusa_pipelines.sync.shop import for_sale
 
@@ -65,6 +66,11 @@ def homes_of(erp: ErpNextClient, names: Collection[str]) -> dict[str, str]:
 def read_families(erp: ErpNextClient) -> Families:
     """Read all Website Items' places, in one request for each 10,000; once for all assets of a run."""
     return erp.http.once("families of variants", lambda: _read(erp))
+
+
+def homes(erp: ErpNextClient, how: Variants) -> Mapping[str, str]:
+    """Return the template of each variant that is one product with it; none with VARIANTS=products."""
+    return read_families(erp).home if how == "options" else {}
 
 
 def _read(erp: ErpNextClient) -> Families:

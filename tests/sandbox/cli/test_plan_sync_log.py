@@ -311,3 +311,8 @@ def test_a_variant_that_is_named_brings_all_of_its_product(
     bound = {variants.catalogue.row(name)["medusa_id"] for name in (variants.template, *names)}
     assert len(bound - {"", None}) == 1
     assert {price for price, _ in variants.sold().values()} == {4.5}
+    assert {row["what"] for row in erp_medusa("drift").data["differences"]} <= {"collection", "collection_id"}
+    told = erp_medusa("explain", elsewhere).data
+    assert (told["batch"], told["can_be_bought"]) == (own, True)
+    assert [entry["amount"] for entry in told["medusa"]["prices"]] == [4.5]
+    assert [level["stocked_quantity"] for level in told["medusa"]["stock"]] == [5]
