@@ -91,7 +91,8 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
             "Website Item",
             ["name", "medusa_id", "item_code.variant_of as variant_of"],
             filters=[["medusa_id", "is", "set"]],
-            order_by="modified desc, name asc",
+            # Item has both columns too.
+            order_by="`tabWebsite Item`.modified desc, `tabWebsite Item`.name asc",
             limit=SAMPLE,
         )
         groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])

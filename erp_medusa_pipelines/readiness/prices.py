@@ -63,7 +63,7 @@ def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:
     except AccessError:
         return  # Reported with the rights already.
     except PermanentError as error:
-        yield Finding(AREA, "Price Lists", Level.FAIL, error.reason, "no price is sent", "correct the setting")
+        yield Finding(AREA, "Price Lists", Level.FAIL, error.reason, "no price is sent", "correct FURTHER_PRICE_LISTS")
         return
     regions = {row["id"]: row for row in MedusaPrices(shop.medusa).regions()}
     sold = {row["currency_code"].upper() for row in regions.values()}
@@ -71,9 +71,8 @@ def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:
         currency = books.currencies.find(name) or ""
         found = f"in {currency}" + (f", for the region {region}" if region else "")
         if region and region not in regions:
-            yield Finding(
-                AREA, name, Level.FAIL, f"Medusa has no region {region}", "nobody is asked its prices", "correct it"
-            )
+            found = f"Medusa has no region {region}"
+            yield Finding(AREA, name, Level.FAIL, found, "nobody is asked its prices", "correct FURTHER_PRICE_LISTS")
         elif currency not in ({regions[region]["currency_code"].upper()} if region else sold):
             means = "nobody is asked its prices"
             yield Finding(AREA, name, Level.WARN, f"{found}, which is not sold in", means, "set up a region in Medusa")

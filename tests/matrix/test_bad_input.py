@@ -40,6 +40,8 @@ ITEM = [
     "medusa_id",
     "medusa_variant_id",
     # Of its Item.
+    "item_brand",
+    "item_item_group",
     "item_disabled",
     "item_end_of_life",
     "item_has_batch_no",
@@ -64,6 +66,7 @@ PRICE = [
     "creation",
     "medusa_id",
     "medusa_price_id",
+    "price_list",
 ]
 FILE = ["file_name", "file_url", "file_size", "file_type", "content_hash", "attached_to_field", "creation", "medusa_id"]
 BIN = ["actual_qty", "reserved_qty", "reserved_qty_for_production", "reserved_qty_for_sub_contract", "warehouse"]
@@ -71,7 +74,7 @@ FOR_SALE = {"published", "item_disabled", "item_end_of_life", "item_has_variants
 SHARED = {
     "Item Group": ["is_group", "item_group_name", "lft", "rgt", "medusa_id", "parent_item_group"],
     "Warehouse": ["disabled", "is_group", "is_rejected_warehouse", "lft", "rgt", "warehouse_type"],
-    "Price List": ["enabled", "selling"],
+    "Price List": ["currency", "enabled", "selling"],
 }
 """Fields of documents that many items share."""
 

@@ -26,10 +26,7 @@ PROMISE = re.compile(
 PROMISES: Shown = {
     "suites/bindings.py": {
         "test_a_copied_document_gets_a_product_of_its_own": ("the next export gives the copy its own",),
-        "test_a_product_that_was_deleted_in_medusa_is_made_again": (
-            "may be missing in Medusa and are made again",
-            "The products would be made again",
-        ),
+        "test_a_product_that_was_deleted_in_medusa_is_made_again": ("The products would be made again",),
     },
     "suites/export.py": {
         "test_a_rejected_item_is_not_sent_again_until_it_changes_or_is_asked_for": (
@@ -84,7 +81,7 @@ PROMISES: Shown = {
         "test_identity_and_state_are_restored_with_one_call": ('"overwrite" restores the ERP',),
     },
     "suites/quotation_emails.py": {
-        "test_a_run_sends_no_more_than_its_share": ("starts no further mail; the next tick goes on",),
+        "test_a_run_sends_no_more_than_its_share": ("starts no further mail; the next tick continues",),
         "test_a_refused_mail_stops_no_other_and_is_tried_again_later": (
             "before a mail that failed is tried again",
             "; the schedule tries again at ",
@@ -108,6 +105,9 @@ PROMISES: Shown = {
         "test_a_variant_that_is_gone_is_named_and_others_get_their_price": (
             "the next export gives the item one, with this price",
         ),
+    },
+    "suites/variants.py": {
+        "test_a_product_that_was_deleted_in_medusa_is_made_again_with_its_texts": ("and the next run makes it again",),
     },
     "suites/stock.py": {
         "test_an_unknown_warehouse_and_a_lost_variant_are_named": (
@@ -171,6 +171,11 @@ FIXES: Shown = {
         "test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none": (
             "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user",
         ),
+        "test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them": (
+            "correct default_price_list of the Customer Group",
+            "run sync_customer_groups, then sync_missing_prices_to_medusa",
+        ),
+        "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
         "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
         "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),
     },
@@ -185,6 +190,8 @@ NOT_TRIED = {
     "correct WAREHOUSE_STOCK_LOCATIONS": "the setting's own test shows a right one",
     "add the currency to the store": "the embedded Medusa has no such call",
     "create a region": "the embedded Medusa has no such call",
+    "set up a region in Medusa": "the embedded Medusa has no such call",
+    "nothing, where only staff use it in ERPNext": "a choice of the shop's",
     "set it as described": "the reason names the setting",
     "create it": "an ERPNext without a DocType of its own apps",
     "install the app": "an ERPNext without a DocType of its own apps",

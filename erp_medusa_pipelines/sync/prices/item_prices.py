@@ -193,16 +193,24 @@ def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]
 
 
 def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:
+    days: dict[str, date | None] = {}
+    no_date = ""
+    for field in ("valid_from", "valid_upto"):
+        try:
+            days[field] = date.fromisoformat(row[field]) if row[field] else None
+        except (TypeError, ValueError):
+            days[field], no_date = None, field
     return PriceRow(
         name=row["name"],
         rate=decimal_of(row["price_list_rate"] or 0),
         currency=(row["currency"] or "").upper(),
-        valid_from=date.fromisoformat(row["valid_from"]) if row["valid_from"] else None,
-        valid_upto=date.fromisoformat(row["valid_upto"]) if row["valid_upto"] else None,
+        valid_from=days["valid_from"],
+        valid_upto=days["valid_upto"],
         uom=row["uom"] or "",
         creation=row["creation"] or "",
         medusa_id=row["medusa_id"] or "",
         medusa_price_id=row["medusa_price_id"] or "",
         packing_unit=int(row["packing_unit"] or 0),
         inherited=inherited,
+        no_date=no_date,
     )

@@ -21,6 +21,7 @@ from erp_medusa_sandbox.shop.seed import SCHEDULED
 from tests.sandbox.cli.conftest import Command
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.operations import our_daemon
+from tests.support.runs import Runner
 from tests.support.servers import ErpServer, MedusaServer
 
 
@@ -305,7 +306,7 @@ def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
 
 
 def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
-    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch, runner: Runner
 ) -> None:
     erp.store.insert("Price List", name="Wholesale", price_list_name="Wholesale", selling=1, currency="OMR")
     erp.store.insert("Price List", name="Export", price_list_name="Export", selling=1, currency="CHF")
@@ -319,6 +320,25 @@ def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
     assert "Export is in CHF, and Medusa's regions sell in OMR" in told.finding("prices", "Abroad")["found"]
     assert "Buying is not for selling" in told.finding("prices", "Suppliers")["found"]
     assert told.finding("rights", "Contact")["level"] == "ok"
+    erp.store.set("Customer Group", "Suppliers", default_price_list="Wholesale")
+    runner.job("sync_customer_groups")
+    levels = {row["name"]: row["level"] for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"}
+    assert levels == {"Abroad": "warn", "Suppliers": "ok", "Trade": "ok"}
+
+
+def test_further_price_lists_are_named_until_the_setting_is_right(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    erp.store.insert("Price List", name=PRICE_LIST, price_list_name=PRICE_LIST, selling=1, currency="OMR")
+    erp.store.insert("Price List", name="Euro", price_list_name="Euro", selling=1, currency="EUR")
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Nowhere": ""}')
+    told = erp_medusa("doctor").finding("prices", "Price Lists")
+    assert (told["level"], told["fix"]) == ("fail", "correct FURTHER_PRICE_LISTS")
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": "reg_of_nobody"}')
+    assert erp_medusa("doctor").finding("prices", "Euro")["fix"] == "correct FURTHER_PRICE_LISTS"
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": ""}')
+    levels = {row["name"]: row["level"] for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"}
+    assert levels == {"Euro": "warn"}, "no region sells in euros"
 
 
 def test_pricing_rules_that_the_shop_does_not_apply_are_named(

@@ -11,7 +11,7 @@ from erp_medusa_pipelines.cli.frame import CommandError, command
 from erp_medusa_pipelines.cli.main import app as real_app
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, say_once, table
 from erp_medusa_pipelines.clients.failures import TransientError
-from erp_medusa_pipelines.settings import SettingsError
+from erp_medusa_pipelines.settings import SettingsError, variable_name
 
 SECRET = "s3cret-of-the-erp-user"
 
@@ -69,12 +69,12 @@ def test_a_warning_is_said_once_by_each_command() -> None:
 
 def test_an_unexpected_error_names_the_line_and_debug_raises_it() -> None:
     def ask() -> Answer:
-        return Answer({}, [table("", ["a"], [[object()]])])  # pyright: ignore[reportArgumentType]
+        return Answer({"variable": variable_name("no_such_setting")})
 
     told = run(ask)
     assert told.exit_code == ExitCode.CANNOT_TELL
-    assert "NotRenderableError" in told.stderr
-    assert "erp_medusa_pipelines.cli.output:" in " ".join(told.stderr.split())
+    assert "KeyError" in told.stderr
+    assert "erp_medusa_pipelines.settings:" in " ".join(told.stderr.split())
     assert run(ask, "--debug").exception is not None
 
 
@@ -112,7 +112,7 @@ def test_ctrl_c_ends_a_command_with_a_word_and_130() -> None:
 
     told = run(ask)
     assert told.exit_code == ExitCode.STOPPED
-    assert "goes on from what is done" in " ".join(told.stderr.split())
+    assert "continues from what is done" in " ".join(told.stderr.split())
     assert json.loads(run(ask, "--json").stdout)["status"] == "stopped"
 
 
