@@ -461,7 +461,7 @@ def deployed(
         shop = sandbox.ensure_running(home / "sandbox")
         stack.callback(sandbox.stop, home / "sandbox")
         if logs_in:
-            settings |= {"MEDUSA_API_KEY": "sk_not_the_key", **shop.log_in()}
+            settings |= {"MEDUSA_API_KEY": "sk_not_the_key", **shop.log_in()}  # pragma: allowlist secret
         if shop_by_address:
             environment |= {**addresses(shop), **settings}
         deployment = Deployment(

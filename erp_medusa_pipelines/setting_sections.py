@@ -275,7 +275,7 @@ class Storefront(BaseSettings):
     smtp_url: SmtpUrl | None = Field(
         None,
         description=(
-            "With MAIL_BY=smtp, the mail server: smtp://user:password@host:587, or smtps:// where it speaks TLS only;"
+            "With MAIL_BY=smtp, the mail server: smtp://$USER:$PASSWORD@host:587, or smtps:// where it speaks TLS only;"
             " signs in the password as in a web address (@ is %40)"
         ),
     )

@@ -81,7 +81,7 @@ def _shop(value: str) -> str:
 def _smtp_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
-        raise ValueError("must be smtp://user:password@host:587 or smtps://user:password@host:465")
+        raise ValueError("must be smtp://$USER:$PASSWORD@host:587 or smtps://$USER:$PASSWORD@host:465")
     return value
 
 

@@ -25,7 +25,7 @@ class SmtpSender:
     """Send over one connection, opened when it is needed and opened again after it was lost.
 
     Args:
-        url: smtp://user:password@host:587 (with STARTTLS where the server offers it), or smtps:// on port 465.
+        url: smtp://$USER:$PASSWORD@host:587 (with STARTTLS where the server offers it), or smtps:// on port 465.
         sender: address with a name, for From.
         seconds: to wait for each answer.
     """

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from erp_medusa_pipelines.setting_sections import TOP_SELLER_CATEGORIES
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 

@@ -7,7 +7,7 @@ removed (`real_site.py`).
 from datetime import timedelta
 from uuid import uuid4
 
-from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from erp_medusa_pipelines.setting_sections import TOP_SELLER_CATEGORIES
 from tests.suites.merchandising import Site
 from tests.support.catalogue import Catalogue
 from tests.support.real_site import RealSite

@@ -1,9 +1,9 @@
 """A plan of the prices of customer groups: groups, members and lists, before anything of it is switched on."""
 
 import pytest
-from erp_medusa_pipelines.orchestration.planned_runs import Scope, plan_task
 
 from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from tests.suites.price_groups import catalogue, customers, shop

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.settings import TOP_SELLER_CATEGORIES
+from erp_medusa_pipelines.setting_sections import TOP_SELLER_CATEGORIES
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.shop.seed import seed_shop
