@@ -25,11 +25,11 @@ from erp_medusa_pipelines.orchestration import rate_limits
 from erp_medusa_pipelines.orchestration.schedules import gates
 from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.sync.engine.gate import Answer
-from erp_medusa_pipelines.tasks import SHORT, TASKS, Task
+from erp_medusa_pipelines.tasks import DEFAULT, SHORT, TASKS, Task, task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.servers import ErpServer, use_erpnext
 
-MINUTE_TASKS = [task for task in TASKS if task.gate]
+MINUTE_TASKS = [task for task in TASKS if task.gate and task.queue == SHORT]
 
 
 @pytest.fixture
@@ -61,8 +61,9 @@ def wait_for(erp: ErpServer) -> None:
     erp.store.insert("Email Queue", reference_doctype="Quotation", status="Not Sent", creation="2020-01-01 00:00:00")
 
 
-def test_the_minute_tasks_are_those_with_a_gate() -> None:
-    assert {task.name: (task.cron, task.queue, task.seconds) for task in MINUTE_TASKS} == {
+def test_the_tasks_with_a_gate_are_those_that_run_many_times_a_day() -> None:
+    assert {task.name: (task.cron, task.queue, task.seconds) for task in TASKS if task.gate} == {
+        "sync_customer_groups": ("*/15 * * * *", DEFAULT, 300),
         "send_quotation_emails": ("* * * * *", SHORT, 60),
         "expire_otps": ("* * * * *", SHORT, 60),
     }
@@ -310,3 +311,14 @@ class TestRateLimit:
             (message,) = tick(task, instance)
             assert "0% of its rate limit is left for" in message
         assert len(erp.faults.requests) == asked
+
+
+def test_customers_are_grouped_only_where_the_setting_asks_for_it(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_named("sync_customer_groups")
+    (message,) = tick(task, instance)
+    assert message == "sync_customer_groups: PRICE_GROUPS is off"
+    monkeypatch.setenv("PRICE_GROUPS", "true")
+    (request,) = tick(task, instance)
+    assert request.tags["queue"] == "default"

@@ -31,8 +31,8 @@ def left(daemon: Daemon, *run_ids: str) -> list[bool]:
     return [daemon.instance.has_run(run_id) for run_id in run_ids]
 
 
-def test_only_jobs_of_every_minute_and_housekeeping_are_pruned() -> None:
-    assert pruned_jobs() == ["send_quotation_emails", "expire_otps", "prune_runs"]
+def test_only_jobs_that_run_many_times_a_day_and_housekeeping_are_pruned() -> None:
+    assert pruned_jobs() == ["sync_customer_groups", "send_quotation_emails", "expire_otps", "prune_runs"]
 
 
 def test_good_runs_go_but_never_the_latest(daemon: Daemon) -> None:

@@ -44,6 +44,7 @@ PLACES: dict[str, set[str]] = {
     "catalogue/binding_repair.py _mend": {ELSEWHERE},
     # --- prices: the store's currencies, the lists and the variant are not the Item Price's
     "prices/price_sync.py _note": {ELSEWHERE},
+    "prices/price_sync.py _offers": {ELSEWHERE},
     "prices/sender.py _create": {BY_ITS_TEXT},
     "prices/sender.py _update": {BY_ITS_TEXT},
     # --- stock: locations, inventory items and warehouses are other documents
