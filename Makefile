@@ -67,17 +67,18 @@ dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000, or POR
 
 # A worker that is done takes over from those that are not: the tests are not equally long.
 SPREAD := -n auto --maxprocesses 4 --dist worksteal --durations=25
-# What `make test-all` runs, and `make test` without what is marked slow and without the state machine.
+# What `make test-all` runs, `make test-ci` without what is marked slow, and `make test` without what is marked slow or
+# long and without the state machine.
 QUICK := tests/unit tests/sandbox
 ALL_TESTS := tests/machine $(QUICK)
 
-test: $(READY) ## Unit tests, and the tasks against the embedded servers
-	@$(PYTEST) $(SPREAD) -m "not slow" $(QUICK)
+test: $(READY) ## Unit tests, and the tasks against the embedded servers: what takes no longer than a second each
+	@$(PYTEST) $(SPREAD) -m "not slow and not long" $(QUICK)
 
 test-all: $(READY) ## The same with what takes long: processes that are killed, databases, a shop's year in random order
 	@$(PYTEST) $(SPREAD) $(ALL_TESTS)
 
-test-ci: $(READY) ## What every change has to pass: make test and the state machine; .ci/nightly runs the rest
+test-ci: $(READY) ## What every change has to pass: make test, longer ones, the state machine; .ci/nightly runs the rest
 	@$(PYTEST) $(SPREAD) -m "not slow" $(ALL_TESTS)
 
 coverage: $(READY) ## All of it, every task through Dagster, with coverage of statements and branches, which must not fall

@@ -1,6 +1,7 @@
 """The settings of one installation, read from the environment or a `.env` file, and what must hold between them.
 
-Names, types, defaults and the sentence that explains each are in `setting_sections.py`. Nothing here connects.
+Names, types, defaults and the sentence that explains each are in `setting_sections.py` and
+`setting_sections_operation.py`. Nothing here connects.
 """
 
 import os
@@ -16,19 +17,8 @@ from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES, FieldPolicy
-from erp_medusa_pipelines.setting_sections import (
-    Catalogue,
-    Deployment,
-    Merchandising,
-    Minute,
-    Operation,
-    SafetyLimits,
-    Schedules,
-    Servers,
-    Shop,
-    Storefront,
-    Tuning,
-)
+from erp_medusa_pipelines.setting_sections import Catalogue, Merchandising, Minute, Schedules, Servers, Shop, Storefront
+from erp_medusa_pipelines.setting_sections_operation import Deployment, Operation, SafetyLimits, Tuning
 
 CONNECTION_VARIABLES = ("ERPNEXT_URL", "ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY")
 

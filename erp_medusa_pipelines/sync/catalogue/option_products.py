@@ -21,11 +21,12 @@ from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.refusals import KEY_TAKEN
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES, OF_VARIANT
 from erp_medusa_pipelines.setting_types import PublishWhen
-from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, erp_values, short_hash
+from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import PICTURE_KEY, NotedPictures
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import SENT_KEY as IMAGE_KEY
-from erp_medusa_pipelines.sync.catalogue.option_sets import OptionChanges, OptionSet, option_changes
+from erp_medusa_pipelines.sync.catalogue.option_families import Family, NewProduct
+from erp_medusa_pipelines.sync.catalogue.option_sets import OptionChanges, option_changes
 from erp_medusa_pipelines.sync.catalogue.option_values import OptionReader
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
@@ -71,40 +72,6 @@ def leaving_limit(percent: int, setting: str) -> Limit:
         allow="allow_hiding",
         check="Check that it is the right ERPNext, and that its user sees all Website Items and Items.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A template and its variants that are for sale. `options` has those that have a place."""
-
-    template: WebsiteItem
-    variants: tuple[WebsiteItem, ...]
-    options: OptionSet
-
-    @property
-    def name(self) -> str:
-        """Name of the template's Website Item."""
-        return self.template.name
-
-    def told(self, variant: WebsiteItem) -> Values:
-        """Return ERPNext's values of a variant's fields."""
-        values = erp_values(variant)
-        title = " / ".join(self.options.of[variant.name].values())
-        return {**{name: values[name] for name in OF_VARIANT}, "variant_title": title}
-
-
-@dataclass(frozen=True, slots=True)
-class NewProduct:
-    """A product about to be created."""
-
-    family: Family
-    body: dict[str, Any]
-    fingerprint: str
-
-    @property
-    def name(self) -> str:
-        """Name of the template's Website Item."""
-        return self.family.name
 
 
 @dataclass(kw_only=True)
