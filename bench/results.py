@@ -14,6 +14,8 @@ from dev.figures import Goal, Measurement, page_of, section, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "bench" / "RESULTS.md"
+LAST_LINES = 10
+"""Of what a measurement that failed said."""
 
 _BARE = r"first sync / bare endpoint: ([\d.]+)"
 MEASUREMENTS = (
@@ -64,8 +66,11 @@ def run(one: Measurement) -> str:
     """Return what a measurement printed, also where it failed."""
     module, *arguments = one.arguments
     command = [sys.executable, "-m", f"bench.{module}", *arguments]
-    done = subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return done.stdout.rstrip() + ("" if done.returncode == 0 else f"\nended with {done.returncode}, not whole")
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        last = "\n".join(done.stderr.splitlines()[-LAST_LINES:])
+        return f"{done.stdout.rstrip()}\nended with {done.returncode}, not whole:\n{last}"
+    return done.stdout.rstrip()
 
 
 def main() -> None:

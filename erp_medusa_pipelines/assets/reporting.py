@@ -282,13 +282,21 @@ class SyncRun:
                     "field": reject.field,
                     "reason": reject.reason,
                     "held": "since an earlier run" if reject.held else "",
-                    "link": document_url(self.shop.erp.http.base_url, reject.doctype, reject.name),
+                    "link": self._link(reject),
                 }
             )
             for reject in rejects[:ROWS_SHOWN]
         ]
         schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
         return {TABLE: dg.MetadataValue.table(records, schema)}
+
+    def _link(self, reject: Reject) -> str:
+        """Return where to correct it: in ERPNext's desk, or in Medusa's admin, which has no page for carts."""
+        if page := ADMIN_PAGES.get(reject.name.partition("_")[0]):
+            return f"{self.shop.medusa.http.base_url}/app/{page}/{reject.name}"
+        if reject.name.startswith("cart_"):
+            return ""
+        return document_url(self.shop.erp.http.base_url, reject.doctype, reject.name)
 
 
 def _not_one_batch(context: dg.AssetExecutionContext) -> dg.Failure:
@@ -345,6 +353,10 @@ def _failures_for_the_retry_sensor() -> Iterator[None]:
     except TransientError as error:
         pause = {RETRY_AFTER: error.retry_after} if error.retry_after else {}
         raise dg.Failure(str(error), metadata=pause, allow_retries=False) from error
+
+
+ADMIN_PAGES = {"cus": "customers", "prod": "products"}
+"""Pages of Medusa's admin by the beginning of an id."""
 
 
 def document_url(base_url: str, doctype: str, name: str) -> str:

@@ -235,8 +235,11 @@ class CartMailSuite:
         good = mailed.carts.add()
         run = mailed.run(runs)
         assert "sold no more: Discontinued" in mailed.rejects(run, lost)[0]
-        rows = {row["document"]: row["reason"] for row in run.rejects(ASSET)}
-        assert "6 carts were left at one address" in rows[f"Customer {mailed.carts.customer(crowd)['id']}"]
+        rows = {row["document"]: row for row in run.rejects(ASSET)}
+        customer = mailed.carts.customer(crowd)["id"]
+        assert "6 carts were left at one address" in rows[f"Customer {customer}"]["reason"]
+        assert rows[f"Customer {customer}"]["link"].endswith(f"/app/customers/{customer}")
+        assert rows[f"Cart {lost['id']}"]["link"] == "", "Medusa's admin has no page for a cart"
         assert mailed.received() == {good["email"]: 1}
 
     def test_a_lost_answer_of_medusa_causes_no_second_mail(self, mailed: Mailed, runs: Runner) -> None:
