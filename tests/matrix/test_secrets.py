@@ -37,6 +37,7 @@ from tests.machine.servers import open_world
 from tests.machine.world import EXPORT, ORPHANS, PRICES, STOCK, World
 from tests.matrix.judge import EVERYTHING, fail_with
 from tests.matrix.shop import CLEARANCE, MAILS, OTPS, TOP_SELLERS
+from tests.support.carts import Carts
 from tests.support.operations import Daemon, our_instance
 from tests.support.runs import Runner
 from tests.support.servers import ERP_SECRET
@@ -47,8 +48,20 @@ PLANTED = {
     "FRAMES_URL": "postgresql://planted-owner:planted-frames-password@127.0.0.1:9/frames",  # pragma: allowlist secret
     "ADMIN_API_KEY": "planted-admin-key",
     "ADMIN_API_SECRET": "planted-admin-secret",
+    "MEDUSA_PLUGIN_SECRET": "planted-plugin-secret",
+    "SMTP_URL": "smtp://planted-shop:planted-smtp-password@127.0.0.1:9",  # pragma: allowlist secret
 }
-TASKS = (EXPORT, PRICES, STOCK, ORPHANS, TOP_SELLERS, CLEARANCE, MAILS, OTPS)
+CART_MAILS, CARTS = "send_abandoned_cart_emails", "delete_expired_carts"
+TASKS = (EXPORT, PRICES, STOCK, ORPHANS, TOP_SELLERS, CLEARANCE, MAILS, OTPS, CART_MAILS, CARTS)
+MAIL_SETTINGS = {
+    "MAIL_BY": "smtp",
+    "MAIL_FROM": "shop@shop.example",
+    "MAIL_SHOP_TITLE": "Shop",
+    "MAIL_QUIET_HOURS": "00:00-00:00",
+    "CART_URL": "https://shop.example/cart?id={cart}",
+    "ABANDONED_CART_HOURS": "0.00001",
+}
+"""With these, the mail server of SMTP_URL, which is not there, is asked to send a mail."""
 COMMANDS = (
     ("doctor",),
     ("setup",),
@@ -119,10 +132,15 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted
     shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     monkeypatch.setenv("HTTP_ATTEMPTS", "1")
-    with open_world({key: value for key, value in PLANTED.items() if key != "FRAMES_URL"}) as world:
+    with open_world({key: value for key, value in PLANTED.items() if key != "FRAMES_URL"} | MAIL_SETTINGS) as world:
         world.add_item(0, rate=1.5, quantity=3, picture=True)
         world.add_item(1, rate=2.5, quantity=3, picture=False)
-        passwords = ("planted-alert-password", "planted-frames-password", *(PLANTED[key] for key in COMMAND_KEYS))
+        passwords = (
+            *("planted-alert-password", "planted-frames-password", "planted-smtp-password"),
+            *(PLANTED[key] for key in (*COMMAND_KEYS, "MEDUSA_PLUGIN_SECRET")),
+            # No key, but as little anybody's business.
+            Carts(world.medusa).add()["email"],
+        )
         for server in (world.medusa, world.erp):
             _echoing(server.faults)
         medusa = world.medusa
@@ -212,6 +230,9 @@ def test_planted_secrets_are_found_nowhere(
         monkeypatch.setenv("FRAMES_URL", PLANTED["FRAMES_URL"])
         shown += [str(event) for event in runner.job(TOP_SELLERS).result.all_events]
         monkeypatch.delenv("FRAMES_URL")
+        mailed = runner.job(CART_MAILS)
+        assert mailed.metadata("abandoned_carts")["failed"] == 1, "no mail server was asked"
+        shown += [str(event) for event in mailed.result.all_events]
         daemon.turn_on_sensor("alerts")
         undelivered = daemon.sensor("alerts")[1]
         assert "receiver 1 of 1 in ALERT_URLS" in undelivered
