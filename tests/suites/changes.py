@@ -30,7 +30,7 @@ class ChangesSuite:
         assert daemon.runner.job(EXPORT, "batch_0").success
         assert market.seen(changed) == Offer("Mask", 10, 5)
         product = market.catalogue.row(deleted)["medusa_id"]
-        # The sensor begins with a whole second by the ERP's clock, which is known to a second from the head of an answer.
+        # The sensor begins with a whole second of the ERP's clock, and that is known to a second only.
         time.sleep(2.5)
         requests, why = daemon.sensor(SENSOR)
         assert not requests
