@@ -34,7 +34,7 @@ class MailSink:
     gate: threading.Event = field(default_factory=threading.Event)
     """While it is clear, a message is kept waiting for its OK."""
     together: int = 1
-    """Nobody is greeted before this many have dialled, so that senders overlap for sure."""
+    """No mail is begun before this many senders have come to theirs, so that they overlap for sure."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -45,13 +45,14 @@ class MailSink:
         """Return how many messages each recipient got."""
         return Counter(self.recipients)
 
-    async def handle_EHLO(  # noqa: N802 - aiosmtpd calls it
-        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
-    ) -> list[str]:
-        """Send the greeting once enough senders are connected."""
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd calls it
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take the sender's address once enough senders have given theirs: each has read what it sends by then."""
         await server.loop.run_in_executor(None, self._meeting.wait, 30)
-        session.host_name = hostname
-        return responses
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]

@@ -19,6 +19,7 @@ def daemon(shop_env: pytest.MonkeyPatch) -> Daemon:
 class ChangesSuite:
     """Run by tests/sandbox against the embedded servers and by tests/live against real ones."""
 
+    @pytest.mark.long
     def test_title_price_and_stock_follow_and_what_is_deleted_is_gone(self, market: Market, daemon: Daemon) -> None:
         store = market.erp.store
         # After a take-over: the sensor starts nothing beside Frappe's own export.

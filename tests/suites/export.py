@@ -321,6 +321,7 @@ class ExportSuite:
         assert run.success, run.failure_text("medusa_products")
         assert all(catalogue.row(name)["medusa_id"] for name in names)
 
+    @pytest.mark.long
     def test_a_killed_run_leaves_neither_duplicates_nor_gaps(
         self, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:

@@ -235,6 +235,7 @@ class ForSaleSuite:
         assert market.on_sale(item) == (5, 1)
         assert market.catalogue.row(item)["custom_in_stock"] == 1
 
+    @pytest.mark.long
     def test_an_order_from_medusa_is_known_where_a_site_does_not_list_it(self, market: Market, runner: Runner) -> None:
         """A rule of the site's own hides Sales Orders from lists, and this one fails besides."""
         error = {"exc_type": "OperationalError", "exception": "OperationalError: (1054, \"Unknown column 'company'\")"}
@@ -329,6 +330,7 @@ class ForSaleSuite:
         market.reserve(part, 3)
         assert market.on_sale(bundle) == (30, 3), "its part is in Medusa now"
 
+    @pytest.mark.long
     def test_a_bundle_with_a_part_that_is_not_sold_any_more_is_sold_out_and_reported(
         self, market: Market, runner: Runner
     ) -> None:

@@ -280,6 +280,7 @@ class PricesSuite:
         assert {row["held"] for row in again.rejects("medusa_prices")} == {"since an earlier run"}
 
     @pytest.mark.parametrize("gone", ["variant_01ARZ3NDEKTSV4RRFFQ69G5FAV", "variant_imported-7"])
+    @pytest.mark.long
     def test_a_variant_that_is_gone_is_named_and_others_get_their_price(
         self, gone: str, shop: PricedShop, runner: Runner
     ) -> None:

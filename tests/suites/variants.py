@@ -162,6 +162,7 @@ class VariantsSuite:
         assert shop.catalogue.row(other)["medusa_id"] not in ("", None, shop.product()["id"])
         shop.writes_nothing()
 
+    @pytest.mark.long
     def test_new_variants_and_values_join_and_those_not_for_sale_leave(
         self, on: pytest.MonkeyPatch, shop: Shop
     ) -> None:
@@ -265,6 +266,7 @@ class VariantsSuite:
         assert shop.sold("H") == {"L / Red": (4.5, 5), "S / Blue": (4.5, 5)}
         shop.writes_nothing()
 
+    @pytest.mark.long
     def test_switching_to_and_fro_loses_no_stock_and_no_ids(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         on.setenv("VARIANTS", "products")
         blue, red = shop.variant("S", "Blue"), shop.variant("M", "Red")

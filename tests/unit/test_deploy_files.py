@@ -132,6 +132,7 @@ def test_the_charts_webserver_listens_where_it_may_and_is_asked_there() -> None:
     assert webserver["readinessProbe"]["httpGet"]["port"] == webserver["service"]["port"]
 
 
+@pytest.mark.long
 def test_compose_is_what_its_schema_asks_for() -> None:
     command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -27,6 +27,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_one_that_does_not_hear_ctrl_c_is_ended_with_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_dagster, "END_SECONDS", 0.1)
     monkeypatch.setattr(local_dagster, "KILL_SECONDS", 1)

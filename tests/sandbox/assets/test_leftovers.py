@@ -50,6 +50,7 @@ def request_for(runner: Runner) -> dg.RunRequest:
     return request
 
 
+@pytest.mark.long
 def test_one_product_that_medusa_fails_on_stops_nothing_else(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:
@@ -65,6 +66,7 @@ def test_one_product_that_medusa_fails_on_stops_nothing_else(
     assert not catalogue.row(bad)["medusa_id"]
 
 
+@pytest.mark.long
 def test_the_partition_is_red_and_tried_again_with_what_builds_on_it(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:
@@ -118,6 +120,7 @@ def test_what_fails_alone_in_each_run_becomes_a_reject_and_heals_by_itself(
     assert catalogue.row(bad)["medusa_id"]
 
 
+@pytest.mark.long
 def test_a_server_that_fails_on_every_write_is_given_up_after_a_few_calls(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:

@@ -186,6 +186,7 @@ def test_asked_for_the_sandbox_it_leaves_the_servers_that_are_set_alone(
     assert medusa.faults.requests == []
 
 
+@pytest.mark.long
 def test_progress_tells_the_true_total_from_its_first_line_on(
     catalogue: Catalogue, erp: ErpServer, shop_env: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

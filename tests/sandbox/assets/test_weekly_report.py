@@ -49,6 +49,7 @@ def parts(raw: bytes) -> tuple[str, str]:
     return plain.get_content(), html.get_content()
 
 
+@pytest.mark.long
 def test_staff_read_what_was_done_and_sold_once_a_week(sink: MailSink, runner: Runner) -> None:
     report(runner.instance, "medusa_products", written=12, updated=3)
     report(runner.instance, "medusa_products", written=5)
@@ -73,6 +74,7 @@ def test_staff_read_what_was_done_and_sold_once_a_week(sink: MailSink, runner: R
     assert len(sink.messages) == 4
 
 
+@pytest.mark.long
 def test_a_refused_address_and_a_server_that_is_down_keep_nobody_else_from_it(
     sink: MailSink, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +103,7 @@ def test_an_arab_shop_reads_arabic(sink: MailSink, runner: Runner, shop_env: pyt
     assert "ما أُنجز" in parts(sink.messages[0])[0]
 
 
+@pytest.mark.long
 def test_without_addresses_it_goes_where_alerts_go(
     sink: MailSink, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -33,12 +33,14 @@ def found(told: Any) -> set[tuple[str, str, str]]:
     return {(one["sort"], one["what"], one["document"]) for one in told.data["differences"]}
 
 
+@pytest.mark.long
 def test_after_an_export_nothing_differs(erp_medusa: Command, shop: Shop, runner: Runner) -> None:
     exported(shop, runner, 2)
     told = erp_medusa("drift")
     assert (told.code, told.data["counts"], told.data["differences"]) == (0, {}, []), told.data
 
 
+@pytest.mark.long
 def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
     erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -66,6 +68,7 @@ def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
     assert same not in {one["document"] for one in told.data["differences"]}
 
 
+@pytest.mark.long
 def test_a_missing_product_is_one_difference_with_all_that_it_lacks(
     erp_medusa: Command, shop: Shop, runner: Runner
 ) -> None:
@@ -77,6 +80,7 @@ def test_a_missing_product_is_one_difference_with_all_that_it_lacks(
     assert told.data["counts"] == {"missing": 2}
 
 
+@pytest.mark.long
 def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer) -> None:
     first, second = exported(shop, runner, 2)
     for name in (first, second):
@@ -87,6 +91,7 @@ def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, 
     assert (title["erpnext"], title["medusa"]) == ("Another name", shop.catalogue.row(first)["item_name"])
 
 
+@pytest.mark.long
 def test_pictures_that_were_removed_in_medusa_are_listed(
     erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -113,12 +118,14 @@ def test_pictures_that_were_removed_in_medusa_are_listed(
     assert len(erp_medusa("drift", "--item", unpicked).data["removed_pictures"]) == 2
 
 
+@pytest.mark.long
 def test_a_medusa_that_does_not_answer_is_no_drift(erp_medusa: Command, shop: Shop, medusa: MedusaServer) -> None:
     shop.item()
     medusa.faults.add(Fault("status", method="GET", path=r"^/admin/products", status=503))
     assert erp_medusa("drift").code == 2
 
 
+@pytest.mark.long
 def test_the_oldest_change_that_is_not_in_the_shop_is_named_with_its_age(
     erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer
 ) -> None:

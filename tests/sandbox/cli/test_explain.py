@@ -19,6 +19,7 @@ def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
     return Shop(Catalogue(erp.store), erp, medusa)
 
 
+@pytest.mark.long
 def test_an_item_that_is_right_says_so_with_both_sides(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -38,6 +39,7 @@ def test_an_item_that_is_right_says_so_with_both_sides(
     assert erp_writes(erp) == []
 
 
+@pytest.mark.long
 def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer) -> None:
     new, free, retitled, hidden = shop.item(), shop.item(rate=0), shop.item(), shop.item()
     assert erp_medusa("sync", free, retitled, hidden).code == 1
@@ -55,6 +57,7 @@ def test_each_trouble_has_its_sentence(erp_medusa: Command, shop: Shop, erp: Erp
     assert erp_medusa("explain", hidden).data["why"].startswith("It is not published in ERPNext")
 
 
+@pytest.mark.long
 def test_the_first_line_says_whether_a_customer_can_buy_it(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -74,6 +77,7 @@ def test_the_first_line_says_whether_a_customer_can_buy_it(
     assert told[halfmade].data["cannot_be_bought"][0].startswith("it is not in the sales channel")
 
 
+@pytest.mark.long
 def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
     """On a first day every group of the shop lacks its collection: that is no difference of this item."""
     gloves, chairs = shop.catalogue.group("Gloves"), shop.catalogue.group("Chairs")
@@ -85,6 +89,7 @@ def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Comman
     assert {row["name"] for row in erp.store.rows("Item Group") if row["medusa_id"]} == {gloves}
 
 
+@pytest.mark.long
 def test_what_a_policy_leaves_to_medusa_is_told(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -105,6 +110,7 @@ def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> Non
     assert "no Website Item" in told.data["error"]
 
 
+@pytest.mark.long
 def test_the_number_and_the_price_are_given_with_their_parts(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
     name = shop.item(rate=12.5, quantity=30)
     code, (price,) = shop.catalogue.row(name)["item_code"], erp.store.rows("Item Price")
@@ -124,6 +130,7 @@ def test_the_number_and_the_price_are_given_with_their_parts(erp_medusa: Command
     assert f"Price: 12.5 OMR per Nos: Item Price {price['name']} in Standard Selling" in shown
 
 
+@pytest.mark.long
 def test_the_number_of_a_bundle_is_given_with_that_of_each_part(
     erp_medusa: Command, shop: Shop, erp: ErpServer
 ) -> None:

@@ -17,6 +17,7 @@ FAR, TABLES = "MEDUSA_STOCK_LOCATION_ID", "TOP_SELLER_CATEGORIES"
 Do = Callable[[], object]
 
 
+@pytest.mark.long
 def test_each_fix_clears_its_finding(
     erp_medusa: Command, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

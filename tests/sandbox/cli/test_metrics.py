@@ -53,6 +53,7 @@ def scrape(address: str) -> Samples:
     }
 
 
+@pytest.mark.long
 def test_a_run_is_counted_once_and_what_waits_is_seen(
     erp_medusa: Command, shop: Shop, home: Path, address: str
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_run_is_counted_once_and_what_waits_is_seen(
     }
 
 
+@pytest.mark.long
 def test_a_task_that_never_had_work_has_a_sample(home: Path, erp: ErpServer) -> None:
     with our_daemon(home) as daemon:
         assert reason_to_skip(task_named("expire_otps"), daemon.instance)
@@ -121,6 +123,7 @@ def test_a_queue_that_waits_since_yesterday_says_how_long(home: Path) -> None:
     assert found["expire_otps"] == 0
 
 
+@pytest.mark.long
 def test_without_an_installation_or_with_a_taken_port_it_says_so(
     erp_medusa: Command, shop_env: pytest.MonkeyPatch, home: Path, address: str
 ) -> None:

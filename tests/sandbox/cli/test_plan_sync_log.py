@@ -29,6 +29,7 @@ def shop(erp: ErpServer, medusa: MedusaServer) -> Shop:
     return Shop(Catalogue(erp.store), erp, medusa)
 
 
+@pytest.mark.long
 def test_a_plan_is_written_to_a_file_and_applied_once(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer, home: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_plan_is_written_to_a_file_and_applied_once(
     assert len(medusa_writes(medusa)) == writes
 
 
+@pytest.mark.long
 def test_an_applied_run_counts_as_its_batchs(erp_medusa: Command, shop: Shop, home: Path) -> None:
     """Its tag keeps other runs of the batch waiting, and tells explain of it."""
     name, file = shop.item(), home / "plan.json"
@@ -62,6 +64,7 @@ def test_an_applied_run_counts_as_its_batchs(erp_medusa: Command, shop: Shop, ho
 
 
 @pytest.mark.parametrize("job", [EXPORT, "update_webitem_stock"])
+@pytest.mark.long
 def test_a_plan_is_not_applied_while_a_run_works_on_its_batch(
     erp_medusa: Command, shop: Shop, medusa: MedusaServer, home: Path, job: str
 ) -> None:
@@ -77,6 +80,7 @@ def test_a_plan_is_not_applied_while_a_run_works_on_its_batch(
     assert medusa_writes(medusa) == []
 
 
+@pytest.mark.long
 def test_a_failed_run_of_a_plan_says_why(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer, home: Path
 ) -> None:
@@ -90,6 +94,7 @@ def test_a_failed_run_of_a_plan_says_why(
     assert "the server failed without giving a reason" in told.stdout
 
 
+@pytest.mark.long
 def test_a_plan_of_several_batches_has_the_numbers_of_each(
     erp_medusa: Command, shop: Shop, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +129,7 @@ def test_files_of_plans_that_cannot_be_used_are_one_sentence(erp_medusa: Command
     assert "erp-medusa sync ITEM" in erp_medusa("apply", "--plan", str(items)).data["error"]
 
 
+@pytest.mark.long
 def test_a_plan_on_the_screen_is_short_and_says_nothing_was_done(
     erp_medusa: Command, shop: Shop, erp: ErpServer, home: Path
 ) -> None:
@@ -138,6 +144,7 @@ def test_a_plan_on_the_screen_is_short_and_says_nothing_was_done(
     assert "x" * 101 not in told.stdout
 
 
+@pytest.mark.long
 def test_the_log_tells_what_a_run_made_changed_and_refused(
     erp_medusa: Command, shop: Shop, erp: ErpServer, home: Path
 ) -> None:
@@ -161,6 +168,7 @@ def test_the_log_tells_what_a_run_made_changed_and_refused(
     assert erp_medusa("log", other).data["entries"] == []
 
 
+@pytest.mark.long
 def test_prices_that_change_are_told_by_the_items_code(erp_medusa: Command, shop: Shop, home: Path) -> None:
     """The price task reads no product, and what Medusa says of its prices has only the ids of variants."""
     name = shop.item()
@@ -178,6 +186,7 @@ def test_prices_that_change_are_told_by_the_items_code(erp_medusa: Command, shop
     assert told == [(code, "1.5", "4.0")]
 
 
+@pytest.mark.long
 def test_only_the_named_items_are_touched_and_nothing_counts_as_materialized(
     erp_medusa: Command, shop: Shop, home: Path
 ) -> None:
@@ -195,6 +204,7 @@ def test_only_the_named_items_are_touched_and_nothing_counts_as_materialized(
         assert {run.job_name for run in instance.get_runs()} == {"sync_items"}
 
 
+@pytest.mark.long
 def test_prices_of_other_items_stay_when_one_is_synced(erp_medusa: Command, shop: Shop, home: Path) -> None:
     names = [shop.item() for _ in range(3)]
     assert erp_medusa("sync", *names).code == 0
@@ -226,6 +236,7 @@ def test_an_item_whose_batch_is_being_worked_on_is_refused(
     assert not shop.product_of(name)
 
 
+@pytest.mark.long
 def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, shop: Shop, home: Path) -> None:
     """The queue's limit counts by this tag, so that no run of the batch starts meanwhile; nor does another sync."""
     with dg.DagsterInstance.get() as instance:
@@ -247,6 +258,7 @@ def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, sh
         assert run.tags["batch"] == "batch_0"
 
 
+@pytest.mark.long
 def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stands(
     erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +309,7 @@ def _job(name: str = EXPORT) -> dg.JobDefinition:
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.long
 def test_a_variant_that_is_named_brings_all_of_its_product(
     erp_medusa: Command, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, runner: Runner
 ) -> None:

@@ -113,6 +113,7 @@ def test_an_administrators_key_that_is_wrong_is_named_by_its_variables(
 
 
 @pytest.mark.usefixtures("admin")
+@pytest.mark.long
 def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch, runner: Runner
 ) -> None:
@@ -219,6 +220,7 @@ def test_an_administrator_who_may_not_is_told_what_was_refused(
 
 
 @pytest.mark.usefixtures("admin")
+@pytest.mark.long
 def test_doctor_fix_makes_what_can_be_made_and_gives_the_user_the_role(erp_medusa: Command, erp: ErpServer) -> None:
     erp.site(roles=["System Manager", "Item Manager"])
     before = erp_medusa("doctor")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from erp_medusa_pipelines.tasks import EXPORT
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
@@ -26,6 +28,7 @@ def test_what_waits_is_shown(erp_medusa: Command, home: Path) -> None:
     assert [(one["what"], one["status"]) for one in told.data["waiting"]] == [(f"{EXPORT.name} batch_0", "QUEUED")]
 
 
+@pytest.mark.long
 def test_a_red_batch_is_named_with_its_reason_and_run_again_as_a_whole(
     erp_medusa: Command, home: Path, erp: ErpServer, medusa: MedusaServer, tmp_path: Path
 ) -> None:

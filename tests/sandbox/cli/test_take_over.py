@@ -111,6 +111,7 @@ def use_a_key_that_only_reads(erp: ErpServer, environment: pytest.MonkeyPatch) -
     environment.setenv("ERPNEXT_API_KEY", "reader")
 
 
+@pytest.mark.long
 def test_the_tasks_go_over_and_come_back(
     dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command
 ) -> None:
@@ -135,6 +136,7 @@ def test_the_tasks_go_over_and_come_back(
     assert row["last_execution"], "or Frappe catches up on missed nights"
 
 
+@pytest.mark.long
 def test_a_task_that_is_at_work_is_left_and_reported(
     dagster: Dagster, erp: ErpServer, app_jobs: list[str], erp_medusa: Command
 ) -> None:

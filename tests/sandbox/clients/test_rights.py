@@ -45,6 +45,7 @@ def said(run: JobRun) -> str:
     return " ".join(run.failure_text(step) for step in failed)
 
 
+@pytest.mark.long
 def test_with_the_documented_roles_every_task_succeeds(shop: ErpServer, runner: Runner) -> None:
     shop.site(roles=list(ROLES))
     runs = {job: start(runner, job) for job in JOBS}
@@ -54,6 +55,7 @@ def test_with_the_documented_roles_every_task_succeeds(shop: ErpServer, runner: 
 
 
 @pytest.mark.parametrize("role", ROLES)
+@pytest.mark.long
 def test_without_a_role_the_tasks_that_need_it_fail_and_name_it(shop: ErpServer, runner: Runner, role: str) -> None:
     if role == "Stock User":
         assert start(runner, EXPORT).success

@@ -46,6 +46,7 @@ def tick(daemon: Daemon) -> str:
     return daemon.sensor("alerts")[1]
 
 
+@pytest.mark.long
 def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
     assert "sk_" not in str(message)
 
 
+@pytest.mark.long
 def test_a_failure_that_will_be_tried_again_is_not_told_but_its_last_attempt_is(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
     assert len(receiver.received) == 1
 
 
+@pytest.mark.long
 def test_what_was_good_before_the_run_that_waits_is_not_told(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -124,6 +127,7 @@ def test_a_retry_that_is_under_way_is_no_news(daemon: Daemon, medusa: MedusaServ
     assert receiver.received == []
 
 
+@pytest.mark.long
 def test_recovery_is_told_once_and_only_for_what_was_reported(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -144,6 +148,7 @@ def test_recovery_is_told_once_and_only_for_what_was_reported(
     assert receiver.titles == [f"{JOB} failed", f"Over: {JOB} failed"]
 
 
+@pytest.mark.long
 def test_what_fails_again_and_again_is_told_once(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
 ) -> None:
@@ -157,6 +162,7 @@ def test_what_fails_again_and_again_is_told_once(
     assert len(receiver.received) == 1
 
 
+@pytest.mark.long
 def test_what_does_not_get_out_is_sent_later_and_the_tick_says_so(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -193,6 +199,7 @@ def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.Mon
         assert f"{JOB} failed" in sink.subjects[0]
 
 
+@pytest.mark.long
 def test_a_refused_document_is_told_once_and_its_mending_too(
     daemon: Daemon, medusa: MedusaServer, erp: ErpServer, receiver: Webhook
 ) -> None:

@@ -39,6 +39,7 @@ def tick_of(daemon: Daemon, status: TickStatus, at: float) -> InstigatorTick:
     )
 
 
+@pytest.mark.long
 def test_no_other_module_reaches_into_dagster() -> None:
     reaching = set()
     for path in PACKAGE.rglob("*.py"):

@@ -48,6 +48,7 @@ def test_turning_it_on_again_is_not_enough(daemon: Daemon) -> None:
     assert not daemon.is_on(SCHEDULE)
 
 
+@pytest.mark.long
 def test_runs_by_hand_and_skipped_ticks_do_not_count(daemon: Daemon) -> None:
     for _ in range(3):
         daemon.runner.job(JOB, "batch_0")

@@ -41,6 +41,7 @@ def mark(daemon: Daemon, asset: str, check: str) -> tuple[str, dict[str, object]
     return record.status.value, {name: entry.value for name, entry in metadata.items()}
 
 
+@pytest.mark.long
 def test_a_leftover_of_an_asset_without_batches_is_over_with_its_next_success(
     daemon: Daemon, medusa: MedusaServer
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_leftover_of_an_asset_without_batches_is_over_with_its_next_success(
     assert failed(daemon) == []
 
 
+@pytest.mark.long
 def test_one_that_an_earlier_version_recorded_under_a_batch_is_over_too(daemon: Daemon) -> None:
     assert daemon.runner.asset(COLLECTIONS).success
     old = daemon.created(EXPORT, "batch_0", assets=[COLLECTIONS], status=dg.DagsterRunStatus.STARTED)
@@ -77,6 +79,7 @@ def test_what_failed_stays_failed_while_it_is_tried_again_and_after_that_was_can
         daemon.instance.report_run_canceled(again)
 
 
+@pytest.mark.long
 def test_the_mark_of_a_killed_run_names_its_batch_and_goes_when_the_batch_is_done(daemon: Daemon) -> None:
     killed = daemon.created(EXPORT, "batch_0", status=dg.DagsterRunStatus.STARTED)
     daemon.instance.report_run_failed(killed, "the process is gone")
@@ -90,6 +93,7 @@ def test_the_mark_of_a_killed_run_names_its_batch_and_goes_when_the_batch_is_don
     assert mark(daemon, "medusa_products", "nothing_left") == ("SUCCEEDED", {})
 
 
+@pytest.mark.long
 def test_a_mark_goes_although_the_retry_does_not_evaluate_its_check(daemon: Daemon) -> None:
     """The process was killed after the products: the retry goes on behind them."""
     assert daemon.runner.job(EXPORT, "batch_0").success
@@ -117,6 +121,7 @@ def test_a_task_of_every_minute_asks_the_storage_for_its_own_assets_alone(
     assert asked == {"expired_otps"}
 
 
+@pytest.mark.long
 def test_the_check_alone_is_not_green_while_the_work_is_left(daemon: Daemon, medusa: MedusaServer) -> None:
     """So does "Re-execute from failure": of a run with leftovers only the check's step has failed."""
     medusa.faults.add(ERROR)

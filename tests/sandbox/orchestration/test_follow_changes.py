@@ -85,6 +85,7 @@ def parts(request: dg.RunRequest) -> dict[str, list[str]]:
     return request.run_config["ops"]["export_items"]["config"]["parts"]
 
 
+@pytest.mark.long
 def test_a_changed_title_is_in_the_shop_after_one_run_and_then_all_is_quiet(staff: Staff) -> None:
     name = staff.names[0]
     staff.retitle(name, "Mask, new")
@@ -94,6 +95,7 @@ def test_a_changed_title_is_in_the_shop_after_one_run_and_then_all_is_quiet(staf
     assert staff.skipped() == "nothing changed"
 
 
+@pytest.mark.long
 def test_ten_documents_of_one_item_are_one_item_and_a_price_alone_is_prices_alone(staff: Staff) -> None:
     one, two = staff.names[:2]
     for number in range(5):
@@ -106,6 +108,7 @@ def test_ten_documents_of_one_item_are_one_item_and_a_price_alone_is_prices_alon
     assert (staff.title(one), staff.price(two)) == ("Mask 4", 7.5)
 
 
+@pytest.mark.long
 def test_a_price_that_is_deleted_leaves_the_shop(staff: Staff) -> None:
     name = staff.names[0]
     price = staff.client.insert(
@@ -118,6 +121,7 @@ def test_a_price_that_is_deleted_leaves_the_shop(staff: Staff) -> None:
     assert staff.price(name) is None
 
 
+@pytest.mark.long
 def test_a_run_that_fails_gives_its_items_back_and_they_are_tried_later(staff: Staff, clock: Clock) -> None:
     name = staff.names[0]
     staff.retitle(name, "Mask, new")
@@ -137,6 +141,7 @@ def test_a_run_that_fails_gives_its_items_back_and_they_are_tried_later(staff: S
     assert changes_waiting(staff.daemon.instance) is None
 
 
+@pytest.mark.long
 def test_changes_are_collected_while_a_run_works_and_a_lost_run_loses_nothing(staff: Staff, clock: Clock) -> None:
     one, two = staff.names[:2]
     staff.retitle(one, "Mask, new")
@@ -150,6 +155,7 @@ def test_changes_are_collected_while_a_run_works_and_a_lost_run_loses_nothing(st
     assert list(parts(staff.follow())) == [one]
 
 
+@pytest.mark.long
 def test_an_item_whose_batch_is_at_work_waits_for_the_end_of_that_run(staff: Staff) -> None:
     run = staff.daemon.queued(EXPORT, BATCH, batch=BATCH)
     staff.retitle(staff.names[0], "Mask, new")
@@ -159,6 +165,7 @@ def test_an_item_whose_batch_is_at_work_waits_for_the_end_of_that_run(staff: Sta
     assert staff.title(staff.names[0]) == "Mask, new"
 
 
+@pytest.mark.long
 def test_more_items_than_are_followed_start_their_batches_once(staff: Staff, shop_env: pytest.MonkeyPatch) -> None:
     shop_env.setenv("CHANGES_AT_MOST", "3")
     for name in staff.names:
@@ -169,17 +176,20 @@ def test_more_items_than_are_followed_start_their_batches_once(staff: Staff, sho
     assert staff.skipped() == "nothing changed"
 
 
+@pytest.mark.long
 def test_a_saved_price_list_starts_the_prices_of_all_batches(staff: Staff) -> None:
     staff.client.update("Price List", PRICE_LIST, {"enabled": 1})
     (request,) = staff.tick()
     assert (request.job_name, request.partition_key) == ("sync_missing_prices_to_medusa", BATCH)
 
 
+@pytest.mark.long
 def test_a_saved_item_group_brings_the_collections_alone(staff: Staff) -> None:
     staff.client.update("Item Group", staff.group, {"image": ""})
     assert staff.follow().asset_selection == [dg.AssetKey("medusa_collections")]
 
 
+@pytest.mark.long
 def test_what_waited_while_frappe_got_the_export_back_does_nothing(staff: Staff) -> None:
     """As after `hand-back --only-frappe`: a batch was at work, the run waited in the queue behind it."""
     name = staff.names[0]
@@ -196,6 +206,7 @@ def test_what_waited_while_frappe_got_the_export_back_does_nothing(staff: Staff)
     assert staff.title(name) == before
 
 
+@pytest.mark.long
 def test_while_frappe_does_the_export_nothing_starts_and_nothing_is_forgotten(staff: Staff) -> None:
     staff.erp.store.set("System Settings", "", enable_scheduler=1)
     job = staff.erp.store.insert(
@@ -209,6 +220,7 @@ def test_while_frappe_does_the_export_nothing_starts_and_nothing_is_forgotten(st
     assert staff.title(staff.names[0]) == "Mask, new"
 
 
+@pytest.mark.long
 def test_a_run_for_one_item_reads_as_much_of_a_large_catalogue_as_of_a_small_one(
     staff: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +249,7 @@ def test_a_run_for_one_item_reads_as_much_of_a_large_catalogue_as_of_a_small_one
     assert read_for(staff.names[1]) <= small + 5
 
 
+@pytest.mark.long
 def test_an_alert_says_that_changes_do_not_arrive(staff: Staff, clock: Clock) -> None:
     staff.daemon.turn_on_sensor(SENSOR)
     staff.retitle(staff.names[0], "Mask, new")
@@ -256,6 +269,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+@pytest.mark.long
 def test_near_erpnexts_rate_limit_it_is_asked_later_and_nothing_is_lost(staff: Staff, clock: Clock) -> None:
     staff.erp.site(rate_limit={"limit": 0.0001, "window": 600})
     staff.skipped()
@@ -269,6 +283,7 @@ def test_near_erpnexts_rate_limit_it_is_asked_later_and_nothing_is_lost(staff: S
     assert staff.title(staff.names[0]) == "Mask, new"
 
 
+@pytest.mark.long
 def test_a_refusal_for_too_many_requests_is_no_failed_tick(staff: Staff, clock: Clock) -> None:
     staff.retitle(staff.names[0], "Mask, new")
     staff.erp.faults.add(Fault("status", status=429, headers={"Retry-After": "120"}, times=1))

@@ -45,6 +45,7 @@ def overdue(runner: Runner) -> list[str]:
     return [one.key.removeprefix("overdue/") for one in found if one.key.startswith("overdue/")]
 
 
+@pytest.mark.long
 def test_an_asset_is_red_once_its_delivery_is_overdue_and_green_after_the_next(runner: Runner) -> None:
     with create_test_daemon_workspace_context(CODE, runner.instance) as workspace:
         now = datetime.now(UTC)

@@ -28,6 +28,7 @@ def submitted(daemon: Daemon, job: str, batch: str | None, **tags: Any) -> dg.Da
     return daemon.instance.submit_run(run.run_id, None)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.long
 def test_the_newest_run_of_each_task_is_told(daemon: Daemon) -> None:
     submitted(daemon, EXPORT, "batch_1")
     export, prices = submitted(daemon, EXPORT, "batch_0"), submitted(daemon, PRICES, "batch_0")

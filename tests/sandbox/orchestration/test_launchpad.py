@@ -30,6 +30,7 @@ def test_an_item_that_does_not_exist(runner: Runner, job: str, op: str) -> None:
     assert "no Website Item with this name or item_code: WEB-ITM-9999" in why(run, op)
 
 
+@pytest.mark.long
 def test_an_item_is_found_by_its_code_too(runner: Runner, erp: ErpServer) -> None:
     catalogue = Catalogue(erp.store)
     name = catalogue.item(catalogue.group("Gloves"))

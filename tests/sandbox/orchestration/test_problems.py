@@ -51,6 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+@pytest.mark.long
 def test_a_wrong_key_at_a_gate_is_told_at_once_and_the_right_one_too(
     daemon: Daemon, erp: ErpServer, receiver: Webhook
 ) -> None:
@@ -157,6 +158,7 @@ def test_many_documents_that_are_refused_alike_are_told_at_once_with_the_servers
     assert "Over: medusa_prices: many documents are refused alike" in told
 
 
+@pytest.mark.long
 def test_each_receiver_gets_each_message_once_whatever_the_other_does(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_each_receiver_gets_each_message_once_whatever_the_other_does(
         assert (receiver.titles, other.titles) == (["expire_otps does not start"],) * 2
 
 
+@pytest.mark.long
 def test_a_channel_that_hangs_never_repeats_what_the_other_one_took(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +191,7 @@ def test_a_channel_that_hangs_never_repeats_what_the_other_one_took(
     assert receiver.titles == ["expire_otps does not start"]
 
 
+@pytest.mark.long
 def test_a_task_whose_runs_fail_for_good_rests_longer_each_time(
     daemon: Daemon, erp: ErpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +239,7 @@ def locked_out(daemon: Daemon, erp: ErpServer) -> None:
 NOT_STARTED = "expire_otps does not start"
 
 
+@pytest.mark.long
 def test_a_mail_server_that_takes_its_time_gets_each_message_once(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +260,7 @@ def test_a_mail_server_that_takes_its_time_gets_each_message_once(
         assert len(sink.subjects) == 1
 
 
+@pytest.mark.long
 def test_one_address_that_nobody_knows_silences_no_other_and_is_named_without_its_secret(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, shop_env: pytest.MonkeyPatch, clock: Clock
 ) -> None:
@@ -275,6 +281,7 @@ def test_one_address_that_nobody_knows_silences_no_other_and_is_named_without_it
         assert receiver.titles[2:] == ["Over: Alerts do not reach receiver 2 of 3 in ALERT_URLS"]
 
 
+@pytest.mark.long
 def test_what_waited_for_a_wrong_address_goes_to_the_corrected_one(
     daemon: Daemon, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +296,7 @@ def test_what_waited_for_a_wrong_address_goes_to_the_corrected_one(
         assert right.titles == [NOT_STARTED, f"Over: {NOT_STARTED}"]
 
 
+@pytest.mark.long
 def test_a_tick_that_begins_before_the_one_before_it_has_ended_sends_nothing_twice(
     daemon: Daemon, erp: ErpServer, receiver: Webhook
 ) -> None:

@@ -53,11 +53,13 @@ def check_of(daemon: Daemon) -> dg.AssetCheckEvaluation:
     return evaluation
 
 
+@pytest.mark.long
 def test_a_quiet_system_gives_no_runs_and_writes_nothing(daemon: Daemon) -> None:
     assert daemon.runner.job(JOB, "batch_0").success
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
 
 
+@pytest.mark.long
 def test_a_failed_batch_is_run_again_after_the_delay_and_only_what_is_missing_of_it(
     daemon: Daemon, medusa: MedusaServer, clock: Clock
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_failed_batch_is_run_again_after_the_delay_and_only_what_is_missing_of
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
 
 
+@pytest.mark.long
 def test_what_another_task_made_meanwhile_without_the_products_runs_again_with_them(
     daemon: Daemon, erp: ErpServer, clock: Clock
 ) -> None:
@@ -97,6 +100,7 @@ def test_what_another_task_made_meanwhile_without_the_products_runs_again_with_t
     assert retried.metadata("medusa_prices")["written"] == retried.metadata("medusa_products")["written"] > 0
 
 
+@pytest.mark.long
 def test_two_ticks_for_one_failed_run_ask_for_the_same_run(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(OFFLINE)
     daemon.runner.job(JOB, "batch_0")
@@ -107,6 +111,7 @@ def test_two_ticks_for_one_failed_run_ask_for_the_same_run(daemon: Daemon, medus
     assert first.run_key == second.run_key
 
 
+@pytest.mark.long
 def test_the_delay_doubles_and_after_the_last_attempt_the_batch_stays_failed(
     daemon: Daemon, medusa: MedusaServer, clock: Clock
 ) -> None:
@@ -133,6 +138,7 @@ def test_the_delay_doubles_and_after_the_last_attempt_the_batch_stays_failed(
     assert evaluation.metadata["left_failed"].value == 1
 
 
+@pytest.mark.long
 def test_a_failure_that_no_retry_can_mend_is_left_alone(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(Fault("status", status=401, json={"type": "unauthorized", "message": "Unauthorized"}))
     daemon.runner.job(JOB, "batch_0")
@@ -142,6 +148,7 @@ def test_a_failure_that_no_retry_can_mend_is_left_alone(daemon: Daemon, medusa: 
     assert "the failure is permanent" in why
 
 
+@pytest.mark.long
 def test_missing_settings_are_no_reason_to_retry(daemon: Daemon, shop_env: pytest.MonkeyPatch, clock: Clock) -> None:
     job = daemon.repository.get_job(JOB)
     # Taken away after the code was loaded: the run itself finds it missing.
@@ -153,6 +160,7 @@ def test_missing_settings_are_no_reason_to_retry(daemon: Daemon, shop_env: pytes
     assert "permanent" in why
 
 
+@pytest.mark.long
 def test_a_pause_that_the_server_asked_for_is_kept(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(Fault("status", status=429, path=CREATE, headers={"Retry-After": "600"}))
     daemon.runner.job(JOB, "batch_0")
@@ -162,6 +170,7 @@ def test_a_pause_that_the_server_asked_for_is_kept(daemon: Daemon, medusa: Medus
     assert len(daemon.sensor(SENSOR)[0]) == 1
 
 
+@pytest.mark.long
 def test_what_is_being_worked_on_is_left_alone(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(OFFLINE)
     daemon.runner.job(JOB, "batch_0")
@@ -178,6 +187,7 @@ def test_what_is_being_worked_on_is_left_alone(daemon: Daemon, medusa: MedusaSer
     assert "materialize it again" in str(evaluation.metadata[f"{JOB}[batch_0]"].value)
 
 
+@pytest.mark.long
 def test_a_refused_second_start_does_not_hide_the_failure_of_the_first(
     daemon: Daemon, medusa: MedusaServer, clock: Clock
 ) -> None:
@@ -190,6 +200,7 @@ def test_a_refused_second_start_does_not_hide_the_failure_of_the_first(
     assert request.tags[RETRY_OF_TAG] == failed.result.run_id
 
 
+@pytest.mark.long
 def test_a_run_by_hand_takes_the_batch_off_the_list(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(OFFLINE)
     daemon.runner.job(JOB, "batch_0")
@@ -206,6 +217,7 @@ def test_a_run_by_hand_takes_the_batch_off_the_list(daemon: Daemon, medusa: Medu
     assert check_of(daemon).passed
 
 
+@pytest.mark.long
 def test_an_asset_without_batches_is_retried_too(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(Fault("status", status=503, path="collections"))
     assert not daemon.runner.asset("medusa_collections").success
@@ -218,6 +230,7 @@ def test_an_asset_without_batches_is_retried_too(daemon: Daemon, medusa: MedusaS
     assert daemon.sensor(SENSOR) == ([], "nothing is left failed")
 
 
+@pytest.mark.long
 def test_a_number_of_attempts_that_is_none_stops_no_retry(daemon: Daemon, medusa: MedusaServer, clock: Clock) -> None:
     medusa.faults.add(OFFLINE)
     runs = {batch: daemon.runner.job(JOB, batch).result.run_id for batch in ("batch_0", "batch_1")}
@@ -228,6 +241,7 @@ def test_a_number_of_attempts_that_is_none_stops_no_retry(daemon: Daemon, medusa
     assert len(daemon.sensor(SENSOR)[0]) == 2
 
 
+@pytest.mark.long
 def test_a_batch_that_does_not_exist_any_more_is_nothing_to_retry(
     daemon: Daemon, medusa: MedusaServer, clock: Clock, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +255,7 @@ def test_a_batch_that_does_not_exist_any_more_is_nothing_to_retry(
     assert check_of(daemon).metadata["left_failed"].value == 1
 
 
+@pytest.mark.long
 def test_a_failed_run_over_a_range_of_batches_is_retried_batch_by_batch(
     daemon: Daemon, medusa: MedusaServer, clock: Clock
 ) -> None:
@@ -266,6 +281,7 @@ def test_every_batch_of_a_backfill_is_a_run_of_its_own(daemon: Daemon) -> None:
     assert {graph.get(key).backfill_policy for key in batched} == {dg.BackfillPolicy.multi_run(1)}
 
 
+@pytest.mark.long
 def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, medusa: MedusaServer) -> None:
     """Its partition is in other tags than that of a run from a schedule."""
     medusa.faults.add(Fault("status", status=400, path=CREATE, json={"type": "invalid_data", "message": "no"}))
@@ -280,6 +296,7 @@ def test_a_run_of_a_backfill_keeps_its_rejects_with_its_batch(daemon: Daemon, me
     assert not state.load(daemon.instance, "quarantine/medusa_products")
 
 
+@pytest.mark.long
 def test_a_frame_that_is_gone_is_made_again_by_the_retry(
     shop_env: pytest.MonkeyPatch, erp: ErpServer, tmp_path: Path, clock: Clock
 ) -> None:

@@ -16,6 +16,7 @@ from tests.support.runs import Runner
 __all__ = ["catalogue", "customers", "shop"]
 
 
+@pytest.mark.long
 def test_a_plan_tells_the_groups_their_members_and_their_prices_and_the_run_does_just_that(
     shop: PricedShop, customers: Customers, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def plan(runner: Runner, task: str = EXPORT, **scope: Any) -> Plan:
     return plan_task(build_defs(settings), settings, chosen, Scope(**scope), instance=runner.instance)
 
 
+@pytest.mark.long
 def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
     shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_first_night_is_planned_to_the_last_number_and_nothing_is_written(
     assert unlike(again, runner.job(EXPORT, "batch_0")) == []
 
 
+@pytest.mark.long
 def test_categories_are_planned_by_their_names_before_they_are_switched_on(
     shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +101,7 @@ def test_categories_are_planned_by_their_names_before_they_are_switched_on(
     assert plan(runner).rows == []
 
 
+@pytest.mark.long
 def test_switching_to_options_is_planned_before_it_is_done(
     catalogue: Catalogue, erp: ErpServer, runner: Runner, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_first_night_that_publishes_what_is_complete_can_be_planned(
     assert list(plan(runner).problems) == []
 
 
+@pytest.mark.long
 def test_an_item_that_says_little_is_planned_to_the_last_number_too(shop: Shop, runner: Runner, erp: ErpServer) -> None:
     name = shop.item(short_description="", web_long_description="")
     erp.store.set("Item", shop.catalogue.row(name)["item_code"], country_of_origin=None)
@@ -141,6 +145,7 @@ def test_an_item_that_says_little_is_planned_to_the_last_number_too(shop: Shop, 
     assert plan(runner).rows == []
 
 
+@pytest.mark.long
 def test_every_kind_of_change_is_planned_as_it_is_made(
     shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
@@ -176,6 +181,7 @@ def test_every_kind_of_change_is_planned_as_it_is_made(
     assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
 
 
+@pytest.mark.long
 def test_prices_of_a_deleted_product_are_planned_as_rejects(shop: Shop, runner: Runner) -> None:
     missing, _there = shop.item(), shop.item()
     assert runner.job(EXPORT, "batch_0").success
@@ -198,6 +204,7 @@ def delete_in_erp(shop: Shop, name: str) -> None:
     answer.raise_for_status()
 
 
+@pytest.mark.long
 def test_what_is_rejected_and_held_is_told(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
     good = shop.item()
     bad = shop.item(rate=0)
@@ -209,6 +216,7 @@ def test_what_is_rejected_and_held_is_told(shop: Shop, runner: Runner, medusa: M
     assert good != bad
 
 
+@pytest.mark.long
 def test_a_brake_is_told_before_it_stops_the_run(shop: Shop, runner: Runner, erp: ErpServer) -> None:
     names = [shop.item() for _ in range(12)]
     assert runner.job(EXPORT, "batch_0").success
@@ -224,6 +232,7 @@ def test_a_brake_is_told_before_it_stops_the_run(shop: Shop, runner: Runner, erp
     assert list(allowed.problems) == []
 
 
+@pytest.mark.long
 def test_a_brake_counts_the_prices_that_the_same_run_adds(shop: Shop, runner: Runner, erp: ErpServer) -> None:
     shop.item()
     assert runner.job(EXPORT, "batch_0").success
@@ -235,6 +244,7 @@ def test_a_brake_counts_the_prices_that_the_same_run_adds(shop: Shop, runner: Ru
     assert unlike(planned, runner.job(EXPORT, "batch_0")) == []
 
 
+@pytest.mark.long
 def test_one_item_is_planned_without_the_others(shop: Shop, runner: Runner) -> None:
     one, _other = shop.item(), shop.item()
     planned = plan(runner, items=(one,))

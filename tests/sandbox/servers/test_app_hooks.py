@@ -221,6 +221,7 @@ def test_a_save_of_an_item_that_is_not_exported_moves_every_group(shop: Shop) ->
 
 
 @pytest.mark.parametrize("with_script", [True, False], ids=["Server Script", "saving"])
+@pytest.mark.long
 def test_after_two_nights_staff_can_save_every_document_that_was_touched(
     erp: ErpServer, runner: Runner, with_script: bool
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_truncated_answer_is_shorter_than_it_claims(url: str, injector: FaultI
     assert echo.bodies == ["hello"]
 
 
+@pytest.mark.long
 def test_latency_delays_and_then_answers(url: str, injector: FaultInjector, echo: Echo) -> None:
     injector.add(Fault("latency", seconds=2))
     with pytest.raises(requests.ReadTimeout):

@@ -35,6 +35,7 @@ def replay() -> Iterator[Replay]:
 
 
 @pytest.mark.parametrize("name", REPLAYED)
+@pytest.mark.long
 def test_answers_as_the_real_medusa_did(replay: Replay, name: str) -> None:
     assert replay.differences[name] == []
 

@@ -30,6 +30,7 @@ def test_what_medusa_refused_of_a_new_item_is_sent_again(
     assert priced.priced.shown(name) == 1.5
 
 
+@pytest.mark.long
 def test_a_level_that_medusa_refused_is_written_again(priced: Shop, runner: Runner, medusa: MedusaServer) -> None:
     name = priced.whole(picture=False)
     medusa.faults.add(Fault("status", method="POST", path=LEVELS, **REFUSED))
@@ -58,6 +59,7 @@ OF_NO_DOCUMENT = [
         (LISTS, "medusa_prices", None),
     ],
 )
+@pytest.mark.long
 def test_a_value_that_is_not_the_documents_own_is_tried_again_every_night(
     route: str, asset: str, body: str | None, message: str, priced: Shop, runner: Runner, medusa: MedusaServer
 ) -> None:

@@ -159,6 +159,7 @@ def nights(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize("number", SIZES)
+@pytest.mark.long
 def test_a_hundred_items_cost_as_many_requests_as_one_and_a_thousand_a_few_more(
     number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ class Shop:
 
 
 @pytest.mark.parametrize(("doctype", "field"), LINKS, ids=" ".join)
+@pytest.mark.long
 def test_a_link_in_another_spelling_is_the_same_document(
     market: Market, runner: Runner, doctype: str, field: str
 ) -> None:

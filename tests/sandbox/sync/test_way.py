@@ -58,6 +58,7 @@ class Changed:
 
 
 @pytest.mark.parametrize("method", ["POST", None])
+@pytest.mark.long
 def test_a_closed_way_is_a_red_night_and_nothing_is_held(
     shop: PricedShop, medusa: MedusaServer, runner: Runner, method: str | None
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_firewall_that_refuses_one_group_costs_one_collection(
     assert set(on_sale(medusa)) == set(names)
 
 
+@pytest.mark.long
 def test_a_proxy_of_8_kilobytes_stops_nobody(erp: ErpServer, medusa: MedusaServer, runner: Runner) -> None:
     catalogue = Catalogue(erp.store)
     names = catalogue.items(520, catalogue.group("Gloves"))
@@ -220,6 +222,7 @@ def test_a_firewall_that_refuses_one_look_up_costs_one_item(
     assert shop.shown(refused) == 5
 
 
+@pytest.mark.long
 def test_a_refused_look_up_of_a_key_keeps_nothing_else_of_its_item_back(
     shop: PricedShop, medusa: MedusaServer, runner: Runner
 ) -> None:

@@ -243,6 +243,7 @@ CHANGES = len(TASKS) + len(OF_THE_APP) + 1
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("way_on", ["take_over", "hand_back"])
+@pytest.mark.long
 def test_minute_tasks_are_done_once_a_minute_wherever_a_take_over_is_killed(seed: int, way_on: str) -> None:
     for kill_after in range(CHANGES):
 
@@ -262,6 +263,7 @@ def test_minute_tasks_are_done_once_a_minute_wherever_a_take_over_is_killed(seed
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.long
 def test_minute_tasks_are_done_once_a_minute_wherever_a_hand_back_is_killed(seed: int) -> None:
     for kill_after in range(CHANGES):
 
@@ -293,6 +295,7 @@ def test_no_schedule_is_turned_off_while_its_tick_is_being_evaluated(second: int
 
 @pytest.mark.parametrize("seconds", range(-95, 200, 35))
 @pytest.mark.parametrize("way", ["take_over", "hand_back"])
+@pytest.mark.long
 def test_the_night_is_done_once_whenever_the_switch_comes(seconds: int, way: str) -> None:
     one_o_clock = datetime(2026, 3, 3, 1, 0, tzinfo=MUSCAT)
 

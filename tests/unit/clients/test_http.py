@@ -479,6 +479,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stopping")
+@pytest.mark.long
 def test_what_waits_for_an_answer_ends_with_the_process_and_is_not_sent_again(server: Server) -> None:
     server.faults.add(Fault("latency", seconds=20))
     client = Client(server.url)

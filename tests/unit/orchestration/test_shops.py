@@ -61,6 +61,7 @@ def muscat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return names(tmp_path_factory.mktemp("muscat"), "muscat")
 
 
+@pytest.mark.long
 def test_without_a_name_nothing_tells_of_shops(one: dict[str, Any]) -> None:
     assert {key.split("/")[0] for key in one["assets"] if "/" in key} == {"erpnext"}
     assert {"medusa_products", "medusa_stock", "quotation_emails", "installation"} <= set(one["assets"])
@@ -68,6 +69,7 @@ def test_without_a_name_nothing_tells_of_shops(one: dict[str, Any]) -> None:
     assert not [tags for tags in one["tags"].values() if any("shop" in key for key in tags)]
 
 
+@pytest.mark.long
 def test_a_name_is_before_every_asset_group_pool_and_check_and_on_every_job(
     one: dict[str, Any], muscat: dict[str, Any]
 ) -> None:

@@ -81,6 +81,7 @@ def test_products_that_medusa_may_still_be_creating_are_looked_at_again_before_t
     assert not [seen for seen in medusa.faults.requests if "workflows-executions" in seen.path]
 
 
+@pytest.mark.long
 def test_bundles_that_lost_a_part_are_kits_again(
     market: Market, runner: Runner, medusa: MedusaServer, damage: Damage
 ) -> None:

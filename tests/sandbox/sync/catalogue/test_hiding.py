@@ -77,6 +77,7 @@ def test_what_is_gained_goes_through_while_losses_are_stopped(
     assert [one for one in medusa.faults.requests if one.method == "POST"] == []
 
 
+@pytest.mark.long
 def test_slices_over_batches_and_nights_and_both_ways_of_hiding_count_together(
     erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ class Cost(NamedTuple):
 
 
 @pytest.mark.parametrize("number", [1, 100])
+@pytest.mark.long
 def test_a_hundred_items_and_customers_cost_as_many_requests_as_one(
     number: int, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch
 ) -> None:

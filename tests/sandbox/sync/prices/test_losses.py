@@ -102,6 +102,7 @@ def test_prices_that_begin_next_month_leave_todays(shop: PricedShop, runner: Run
     assert [shop.shown(item) for item in items] == [10] * 12
 
 
+@pytest.mark.long
 def test_another_price_list_and_another_number_of_batches_at_once_leave_the_old_prices(
     shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_losses_in_slices_are_counted_together(shop: PricedShop, runner: Runner)
     assert [shop.shown(item) for item in items] == [*[None] * 8, *[10] * 52]
 
 
+@pytest.mark.long
 def test_first_prices_of_other_items_hide_no_loss(shop: PricedShop, runner: Runner) -> None:
     items = exported(shop, runner)
     others = [shop.item() for _ in range(60)]

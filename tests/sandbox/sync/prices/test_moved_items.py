@@ -1,5 +1,7 @@
 """Items whose Website Item was renamed into another batch: the old batch's lists keep no price of theirs."""
 
+import pytest
+
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from tests.machine.projection import differences
 from tests.machine.servers import open_world
@@ -24,6 +26,7 @@ def nights(world: World) -> list[str]:
     return differences(world)
 
 
+@pytest.mark.long
 def test_its_price_goes_when_erpnext_has_none_any_more() -> None:
     with open_world() as world:
         name = moved(world)
@@ -31,6 +34,7 @@ def test_its_price_goes_when_erpnext_has_none_any_more() -> None:
         assert nights(world) == []
 
 
+@pytest.mark.long
 def test_its_price_in_a_list_that_is_not_used_any_more_goes() -> None:
     with open_world() as world:
         world.furnish()

@@ -189,6 +189,7 @@ def _expected(world: World, site: Site, item: str, who: str, day: str, quantity:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(prices=price_rows(), rules=rule_rows(), data=st.data())
+@pytest.mark.long
 def test_medusa_asks_what_erpnext_asks(
     world: World, prices: list[dict[str, Any]], rules: list[dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -212,7 +213,9 @@ def test_medusa_asks_what_erpnext_asks(
         else:
             assert world.customers.in_cart(item, quantity, world.buyers[who]) == expected
     clock[0] = timedelta()
-    runner.job(JOB, "batch_0")
+    # A list that lost its last entry is deleted by the run after that.
+    for _ in range(2):
+        assert runner.job(JOB, "batch_0").success
     world.shop.forget()
     assert runner.job(JOB, "batch_0").success
     assert world.shop.writes() == []

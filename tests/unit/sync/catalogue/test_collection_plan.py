@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from erp_medusa_pipelines.sync.catalogue.collections import plan
 
 
@@ -48,6 +50,7 @@ def test_a_renamed_group_keeps_its_collection_and_its_copy_does_not() -> None:
     assert [one.existing for one in plans] == [known[0], None]
 
 
+@pytest.mark.long
 def test_thousands_of_groups_are_planned_without_looking_at_each_pair() -> None:
     groups, looks = [group(f"G{number % 10} {'-' * number}x") for number in range(4000)], 0
 

@@ -122,6 +122,7 @@ def test_long_fingerprints_are_kept_short() -> None:
     assert next_run(quarantine).held("A", "x" * 499) is None
 
 
+@pytest.mark.long
 def test_storage_is_bounded_and_what_is_beyond_is_counted() -> None:
     quarantine = Quarantine()
     for number in range(MOST_KEPT + 7):

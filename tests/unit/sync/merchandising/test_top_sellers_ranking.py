@@ -45,6 +45,7 @@ def item_table(known: dict[str, tuple[str, bool, bool]]) -> pd.DataFrame:
 
 
 @given(lines, items, st.integers(1, 5), st.booleans())
+@pytest.mark.long
 def test_the_ranking_is_what_a_plain_computation_says(
     rows: list[tuple[str, float]], known: dict[str, tuple[str, bool, bool]], most: int, include_hidden: bool
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def shown(offers: Offers, on: date, pieces: int) -> tuple[Decimal, Decimal] | No
 
 @settings(max_examples=400, deadline=None)
 @given(prices=price_rows(), rules=rule_rows(), has_brand=st.booleans(), in_group=st.booleans())
+@pytest.mark.long
 def test_offers_are_what_erpnext_asks(
     prices: list[dict[str, Any]], rules: list[dict[str, Any]], has_brand: bool, in_group: bool
 ) -> None:

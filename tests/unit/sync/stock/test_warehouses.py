@@ -68,6 +68,7 @@ def test_a_mapping_of_an_unknown_warehouse_is_refused() -> None:
     places=st.tuples(st.sampled_from(sorted(TREE)), st.sampled_from(sorted(TREE))),
     mapping=st.dictionaries(st.sampled_from(sorted(TREE)), st.sampled_from(["x", "y"]), max_size=3),
 )
+@pytest.mark.long
 def test_nothing_is_lost_and_nothing_counted_twice(
     bins: list[tuple[str, str, int]], places: tuple[str, str], mapping: dict[str, str]
 ) -> None:
