@@ -72,7 +72,7 @@ SPREAD := -n auto --maxprocesses 4 --dist worksteal --durations=25
 QUICK := tests/unit tests/sandbox
 ALL_TESTS := tests/machine $(QUICK)
 
-test: $(READY) ## Unit tests, and the tasks against the embedded servers: what takes no longer than a second each
+test: $(READY) ## Unit tests, and the tasks against the embedded servers: what takes less than half a second each
 	@$(PYTEST) $(SPREAD) -m "not slow and not long" $(QUICK)
 
 test-all: $(READY) ## The same with what takes long: processes that are killed, databases, a shop's year in random order

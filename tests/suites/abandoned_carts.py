@@ -249,6 +249,7 @@ class CartMailSuite:
             mailed.run(runs)
         assert mailed.received() == {cart["email"]: 1 for cart in carts}
 
+    @pytest.mark.long
     def test_a_mail_that_may_have_gone_out_is_never_sent_again(self, mailed: Mailed, runs: Runner) -> None:
         cart = mailed.carts.add()
         mailed.env.setattr("erp_medusa_pipelines.mail.smtp.SECONDS", 0.5)

@@ -117,6 +117,7 @@ class BindingsSuite:
         statuses = {name: product["status"] for name, product in products(medusa, names).items()}
         assert statuses == {**dict.fromkeys(names, "published"), hidden: "draft"}
 
+    @pytest.mark.long
     def test_few_items_of_a_batch_are_judged_by_what_the_whole_shop_lost(
         self, catalogue: Catalogue, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
     ) -> None:

@@ -144,6 +144,7 @@ class CategoriesSuite:
         assert below in found
         writes_nothing(runner, medusa, erp)
 
+    @pytest.mark.long
     def test_moved_and_rearranged_groups_follow_and_keep_their_ids(
         self, on: pytest.MonkeyPatch, shop: Shop, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer,
         runner: Runner,

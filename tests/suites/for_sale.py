@@ -150,6 +150,7 @@ class ForSaleSuite:
     # --- whether ----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("fields", [{"disabled": 1}, {"end_of_life": "2020-01-31"}, {"is_sales_item": 0}])
+    @pytest.mark.long
     def test_what_erpnext_would_not_sell_is_not_in_the_shop(
         self, market: Market, runner: Runner, fields: dict[str, Any]
     ) -> None:
@@ -194,6 +195,7 @@ class ForSaleSuite:
         assert market.can_buy(item, 1000)
         assert market.catalogue.row(item)["custom_in_stock"] == 1
 
+    @pytest.mark.long
     def test_an_item_that_is_stocked_no_longer_and_again_keeps_its_inventory_item(
         self, market: Market, runner: Runner
     ) -> None:
@@ -281,6 +283,7 @@ class ForSaleSuite:
         assert market.night(runner).success
         assert market.on_sale(item) == (5, 30)
 
+    @pytest.mark.long
     def test_a_bundle_sells_what_its_parts_allow(self, market: Market, runner: Runner) -> None:
         first, second = market.offer(price=10, stock=10), market.offer(price=4, stock=7)
         bundle = market.bundle({first: 2, second: 1}, price=30)
@@ -305,6 +308,7 @@ class ForSaleSuite:
             assert market.night(runner).success
         assert market.on_sale(bundle) == (30, 3)
 
+    @pytest.mark.long
     def test_a_part_whose_own_bundle_is_not_in_use_is_a_service(self, market: Market, runner: Runner) -> None:
         part = market.offer(price=4, stock=7)
         service = market.bundle({part: 1}, price=2)
@@ -317,6 +321,7 @@ class ForSaleSuite:
             assert market.night(runner).success
         assert market.on_sale(item) == (9, 7)
 
+    @pytest.mark.long
     def test_a_bundle_of_parts_that_are_not_in_the_shop_has_the_number_that_erpnext_has(
         self, market: Market, runner: Runner
     ) -> None:

@@ -98,6 +98,7 @@ class HalfMadeSuite:
         assert len([seen for seen in medusa_writes(medusa) if seen.path == PRICE_SETS]) == 1
         assert len([seen for seen in medusa_writes(medusa) if seen.path == BATCH_ROUTE]) <= 2
 
+    @pytest.mark.long
     def test_one_that_medusa_does_not_mend_is_named_and_stops_no_other(
         self, selling: SellingShop, medusa: MedusaServer, damage: Damage
     ) -> None:
@@ -124,6 +125,7 @@ class HalfMadeSuite:
         assert selling.is_for_sale(bad)
         assert selling.ids(bad)[0] == product_id
 
+    @pytest.mark.long
     def test_products_that_lost_a_part_are_for_sale_again_and_keep_their_ids(
         self, selling: SellingShop, medusa: MedusaServer, damage: Damage
     ) -> None:

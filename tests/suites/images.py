@@ -237,6 +237,7 @@ class ImagesSuite:
     # --- pictures that no attached File says ----------------------------------------------------------------------
 
     @pytest.mark.parametrize("name", ["x.png", "a b#1 50%.png", "صورة.png"])
+    @pytest.mark.long
     def test_a_website_image_without_an_attached_file_is_shown(self, photos: Photos, name: str) -> None:
         item = photos.item()
         path, content = photos.unattached(name)

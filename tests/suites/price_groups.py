@@ -61,6 +61,7 @@ class PriceGroupsSuite:
         assert quick_runner().job(JOB, "batch_0").success
         assert shop.writes() == []
 
+    @pytest.mark.long
     def test_prices_of_a_group_follow_its_list_and_its_list_follows_the_group(
         self, shop: PricedShop, customers: Customers, runner: Runner
     ) -> None:
@@ -92,6 +93,7 @@ class PriceGroupsSuite:
         assert started(runner).success
         assert shop.writes() == []
 
+    @pytest.mark.long
     def test_without_the_setting_nothing_is_asked_and_lists_of_groups_are_put_away(
         self, shop: PricedShop, customers: Customers, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:

@@ -110,6 +110,7 @@ class PriceTroublesSuite:
         assert not started(runner).success
         assert shop.writes() == []
 
+    @pytest.mark.long
     def test_a_few_items_without_a_price_are_no_mass_loss(self, shop: PricedShop, shop_env: pytest.MonkeyPatch) -> None:
         """A batch that loses all of its prices is judged over the whole shop."""
         shop_env.setenv("EXPORT_BATCHES", "2")

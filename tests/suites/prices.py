@@ -52,6 +52,7 @@ class PricesSuite:
         assert [shop.shown(item) for item in items] == [12.345, 17.125, 30.1, 40.005, 55.555, 0.001]
         assert run.check("medusa_prices").passed
 
+    @pytest.mark.long
     def test_a_copied_item_and_one_whose_product_was_deleted_show_their_own_price(
         self, shop: PricedShop, runner: Runner
     ) -> None:
@@ -172,6 +173,7 @@ class PricesSuite:
         # The promotion cuts the standing price: it moves into a window after it.
         assert (numbers["updated"], numbers["written"], numbers["removed"]) == (1, 2, 3)
 
+    @pytest.mark.long
     def test_a_list_takes_what_goes_into_one_call(
         self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -323,6 +325,7 @@ class PricesSuite:
     @pytest.mark.parametrize(
         "refusal", ["not this one", "Invalid request: Value for field 'create, 0, amount' too small, expected: '0'"]
     )
+    @pytest.mark.long
     def test_a_price_stays_until_the_one_that_replaces_it_is_in_medusa(
         self, refusal: str, shop: PricedShop, runner: Runner
     ) -> None:
@@ -365,6 +368,7 @@ class PricesSuite:
         assert started(runner).success
         assert shop.shown(emptied) == 11
 
+    @pytest.mark.long
     def test_another_number_of_batches_moves_every_entry_once(
         self, shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:

@@ -78,6 +78,7 @@ def whole_shop(erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Sh
 class PublicationSuite:
     """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
 
+    @pytest.mark.long
     def test_products_go_live_when_they_are_complete_and_stay(
         self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -103,6 +104,7 @@ class PublicationSuite:
         assert runner.job(EXPORT, "batch_0").success
         assert medusa_writes(whole_shop.medusa) == []
 
+    @pytest.mark.long
     def test_published_items_that_nobody_can_buy_are_named_with_the_reason(
         self, whole_shop: Shop, runner: Runner
     ) -> None:
@@ -135,6 +137,7 @@ class PublicationSuite:
         assert len([seen for seen in whole_shop.medusa.faults.requests if seen.path == "/admin/products"]) == 1
         assert medusa_writes(whole_shop.medusa) == []
 
+    @pytest.mark.long
     def test_an_id_of_a_price_that_is_gone_publishes_nothing(
         self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -202,6 +205,7 @@ class PublicationSuite:
         assert runner.job(EXPORT, "batch_0").success
         assert whole_shop.status(name) == "published"
 
+    @pytest.mark.long
     def test_a_picture_that_fails_each_night_hides_no_other_item_and_its_own_for_days_only(
         self, whole_shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -238,6 +242,7 @@ class PublicationSuite:
         assert runner.job(EXPORT, "batch_0").check("medusa_publication").passed
         assert whole_shop.status(name) == "published"
 
+    @pytest.mark.long
     def test_prices_and_stock_of_a_copy_never_reach_its_originals_product(
         self, whole_shop: Shop, runner: Runner
     ) -> None:

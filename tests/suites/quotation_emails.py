@@ -108,6 +108,7 @@ def runs(outbox: Outbox) -> Runner:
 class MailSuite:
     """Run by tests/sandbox and tests/live."""
 
+    @pytest.mark.long
     def test_every_waiting_mail_arrives_once(self, outbox: Outbox, runs: Runner) -> None:
         for number in range(45):
             outbox.add(minutes_old=100 - number)

@@ -229,6 +229,7 @@ class StockSuite:
         assert started(runner, allow_zero=True).success
         assert [shop.stocked(item) for item in items] == [0] * 6
 
+    @pytest.mark.long
     def test_more_than_the_set_share_at_zero_stops_the_losses_and_not_the_restocks(
         self, shop: StockedShop, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -259,6 +260,7 @@ class StockSuite:
         assert started(runner).success
         assert [shop.stocked(item) for item in items] == [0, 0, 5]
 
+    @pytest.mark.long
     def test_a_batch_that_sells_out_is_judged_over_the_whole_shop(
         self, shop: StockedShop, shop_env: pytest.MonkeyPatch
     ) -> None:
@@ -324,6 +326,7 @@ class StockSuite:
         ],
         ids=["location", "warehouse"],
     )
+    @pytest.mark.long
     def test_a_wrong_mapping_is_an_error_before_anything_is_written(
         self, shop: StockedShop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, mapping: str, words: str
     ) -> None:
@@ -337,6 +340,7 @@ class StockSuite:
         assert words in run.failure_text("medusa_stock")
         assert shop.stocked(item) == 3
 
+    @pytest.mark.long
     def test_an_unknown_warehouse_and_a_lost_variant_are_named(self, shop: StockedShop, runner: Runner) -> None:
         fine, unknown, lost = (shop.item(bins={"Main": 3}) for _ in range(3))
         assert runner.job(EXPORT, "batch_0").success

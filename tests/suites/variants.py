@@ -144,6 +144,7 @@ def on(shop_env: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 class VariantsSuite:
     """Run by tests/sandbox against the embedded Medusa and by tests/live against a real one."""
 
+    @pytest.mark.long
     def test_a_customer_chooses_among_the_options_of_one_product_and_buys(
         self, on: pytest.MonkeyPatch, shop: Shop
     ) -> None:
@@ -189,6 +190,7 @@ class VariantsSuite:
         assert set(shop.sold()) == {"S / Blue", "M / Red", "XL / Red"}
         assert set(shop.sold().values()) == {(4.5, 5.0)}
 
+    @pytest.mark.long
     def test_renamed_attributes_and_values_keep_every_id(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         shop.variant("S", "Blue")
         shop.variant("M", "Red")
@@ -213,6 +215,7 @@ class VariantsSuite:
         shop.writes_nothing()
 
     @pytest.mark.embedded_erp("a child row is inserted by itself")
+    @pytest.mark.long
     def test_a_variant_that_gets_another_value_and_a_new_attribute_keep_the_ids(
         self, on: pytest.MonkeyPatch, shop: Shop
     ) -> None:
@@ -249,6 +252,7 @@ class VariantsSuite:
         shop.night()
         assert set(shop.sold()) == {"S / Blue", "M / Blue"}
 
+    @pytest.mark.long
     def test_a_variant_moves_to_another_template_with_its_stock(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         moved = shop.variant("S", "Blue")
         shop.variant("M", "Blue")
@@ -303,6 +307,7 @@ class VariantsSuite:
         ]
 
     @pytest.mark.embedded_erp("pictures are written into its own folder")
+    @pytest.mark.long
     def test_a_variant_shows_its_own_picture(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         blue = shop.variant("S", "Blue")
         shop.variant("M", "Red")
@@ -332,6 +337,7 @@ class VariantsSuite:
         shop.night()
         assert shop.sold() == {"S / Blue": (4.5, 5)}
 
+    @pytest.mark.long
     def test_what_staff_added_and_edited_in_medusa_stays(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         shop.variant("S", "Blue")
         shop.night()
@@ -349,6 +355,7 @@ class VariantsSuite:
         assert shop.code("G", "S", "Blue") in {one["sku"] for one in shop.product()["variants"]}
         shop.writes_nothing()
 
+    @pytest.mark.long
     def test_a_product_that_was_deleted_in_medusa_is_made_again_with_its_texts(
         self, on: pytest.MonkeyPatch, shop: Shop
     ) -> None:

@@ -49,6 +49,7 @@ def instance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dg.Dag
         yield made
 
 
+@pytest.mark.long
 def test_each_run_is_followed_to_its_end_and_a_failed_one_is_named(
     instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +189,7 @@ def test_what_answers_on_the_port_and_does_not_know_the_mark_is_not_ours(
             demo._launch(port, instance, "export_items_and_images_custom", {})
 
 
+@pytest.mark.long
 def test_a_port_that_was_taken_meanwhile_is_left_for_the_next_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def test_the_partition_is_red_and_tried_again_with_what_builds_on_it(
     assert read_state(runner.instance, ["batch_0"]).failed == []
 
 
+@pytest.mark.long
 def test_the_partition_is_red_after_a_run_of_a_backfill_too(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_partition_is_red_after_a_run_of_a_backfill_too(
     assert read_state(runner.instance, ["batch_0"]).failed == []
 
 
+@pytest.mark.long
 def test_what_fails_alone_in_each_run_becomes_a_reject_and_heals_by_itself(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner
 ) -> None:

@@ -45,6 +45,7 @@ def test_every_number_is_there_also_when_it_is_zero(catalogue: Catalogue, runner
         assert "SANDBOX" not in told["target"]
 
 
+@pytest.mark.long
 def test_the_check_tells_of_the_rejects_of_all_batches(
     catalogue: Catalogue, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_run_that_does_not_have_one_batch_says_how_to_start_it(
     assert run.metadata("medusa_stock")[PERMANENT] is permanent
 
 
+@pytest.mark.long
 def test_the_sandbox_is_never_taken_for_a_shop(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +173,7 @@ def test_the_sandbox_is_never_taken_for_a_shop(
     assert "WARNING" in next(line for line in capfd.readouterr().err.splitlines() if "SANDBOX:" in line)
 
 
+@pytest.mark.long
 def test_asked_for_the_sandbox_it_leaves_the_servers_that_are_set_alone(
     catalogue: Catalogue, erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_refused_address_and_a_server_that_is_down_keep_nobody_else_from_it(
     assert "shop.example" not in str(run.metadata(ASSET)["rejects"])
 
 
+@pytest.mark.long
 def test_without_anybody_to_tell_it_says_so(sink: MailSink, runner: Runner, shop_env: pytest.MonkeyPatch) -> None:
     shop_env.delenv("WEEKLY_REPORT_TO")
     assert "WEEKLY_REPORT_TO and ALERT_URLS are not set" in runner.job(JOB).failure_text(ASSET)

@@ -286,6 +286,7 @@ def test_a_variable_with_two_values_is_named_without_them(
     assert "of-another-site" not in str(told.data)
 
 
+@pytest.mark.long
 def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
     erp_medusa: Command, shop_env: pytest.MonkeyPatch, medusa: MedusaServer
 ) -> None:
@@ -305,6 +306,7 @@ def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
     assert erp_medusa("doctor").finding("Medusa", "key")["level"] == "ok"
 
 
+@pytest.mark.long
 def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
     erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch, runner: Runner
 ) -> None:
@@ -326,6 +328,7 @@ def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
     assert levels == {"Abroad": "warn", "Suppliers": "ok", "Trade": "ok"}
 
 
+@pytest.mark.long
 def test_further_price_lists_are_named_until_the_setting_is_right(
     erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
 ) -> None:

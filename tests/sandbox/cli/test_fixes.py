@@ -81,6 +81,7 @@ def test_each_fix_clears_its_finding(
     assert not row["medusa_id"]
 
 
+@pytest.mark.long
 def test_item_groups_that_are_no_tree_or_not_shown_are_told_until_they_are_put_right(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_plan_of_several_batches_has_the_numbers_of_each(
     assert written == {"medusa_collections[batch_0]": 1, "medusa_collections[batch_1]": 0}
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_is_told_once_and_not_as_nothing_to_change(
     erp_medusa: Command, shop: Shop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_server_that_is_down_is_told_once_and_not_as_nothing_to_change(
     assert "nothing to change" not in told.stdout
 
 
+@pytest.mark.long
 def test_files_of_plans_that_cannot_be_used_are_one_sentence(erp_medusa: Command, shop: Shop, tmp_path: Path) -> None:
     nowhere, broken, items = tmp_path / "no" / "plan.json", tmp_path / "broken.json", tmp_path / "items.json"
     assert "cannot be written" in erp_medusa("plan", "expire_otps", "--out", str(nowhere)).data["error"]
@@ -223,6 +225,7 @@ def test_prices_of_other_items_stay_when_one_is_synced(erp_medusa: Command, shop
     ],
     ids=["schedule", "backfill", "range"],
 )
+@pytest.mark.long
 def test_an_item_whose_batch_is_being_worked_on_is_refused(
     erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch, tags: dict[str, str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_setup_writes_nothing_while_the_sandbox_is_asked_for(
 
 
 @pytest.mark.usefixtures("admin")
+@pytest.mark.long
 def test_a_second_setup_makes_nothing(erp_medusa: Command, erp: ErpServer) -> None:
     first = erp_medusa("setup")
     assert first.code == 0, first.data
@@ -88,6 +89,7 @@ def test_everybody_else_keeps_their_rights(erp_medusa: Command, erp: ErpServer) 
 
 @pytest.mark.usefixtures("admin")
 @pytest.mark.parametrize("steps_before", [0, 1, 5, 20, 30])
+@pytest.mark.long
 def test_a_setup_that_was_broken_off_is_gone_on_with(erp_medusa: Command, erp: ErpServer, steps_before: int) -> None:
     erp.faults.add(Fault("status", method="POST", skip=steps_before, status=417, json={"exc_type": "ValidationError"}))
     broken = erp_medusa("setup")
@@ -139,6 +141,7 @@ def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
 
 
 @pytest.mark.usefixtures("admin")
+@pytest.mark.long
 def test_without_one_right_of_the_role_the_doctor_names_it(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +183,7 @@ def test_somebody_elses_user_is_left_alone(erp_medusa: Command, erp: ErpServer) 
 
 
 @pytest.mark.usefixtures("admin")
+@pytest.mark.long
 def test_another_text_of_the_server_script_is_replaced_only_when_asked(erp_medusa: Command, erp: ErpServer) -> None:
     erp_medusa("setup")
     (script,) = (row["name"] for row in erp.store.rows("Server Script") if row["api_method"] == "erp_medusa_set_values")

@@ -80,6 +80,7 @@ def test_a_failure_that_will_be_tried_again_is_not_told_but_its_last_attempt_is(
     assert "failed again after 1 retries" in message["message"]
 
 
+@pytest.mark.long
 def test_without_the_retry_sensor_every_failure_is_final(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -90,6 +91,7 @@ def test_without_the_retry_sensor_every_failure_is_final(
     assert "the sensor retry_failed_partitions is turned off" in message["message"]
 
 
+@pytest.mark.long
 def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
@@ -118,6 +120,7 @@ def test_what_was_good_before_the_run_that_waits_is_not_told(
     assert receiver.received == []
 
 
+@pytest.mark.long
 def test_a_retry_that_is_under_way_is_no_news(daemon: Daemon, medusa: MedusaServer, receiver: Webhook) -> None:
     daemon.turn_on_sensor(retries.SENSOR)
     medusa.faults.add(OFFLINE)
@@ -175,6 +178,7 @@ def test_what_does_not_get_out_is_sent_later_and_the_tick_says_so(
     assert receiver.titles == [f"{JOB} failed"]
 
 
+@pytest.mark.long
 def test_desk_users_find_it_in_the_error_log(
     daemon: Daemon, medusa: MedusaServer, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +192,7 @@ def test_desk_users_find_it_in_the_error_log(
     assert "check MEDUSA_API_KEY" in row["error"]
 
 
+@pytest.mark.long
 def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.MonkeyPatch) -> None:
     with mail_sink() as sink:
         url = f"mailto://127.0.0.1:{sink.port}?from=dagster@example.com&to=ops@example.com&mode=insecure"
@@ -227,6 +232,7 @@ def test_a_refused_document_is_told_once_and_its_mending_too(
     assert receiver.titles[2:] == [f"Over: {ASSET}: documents refused"]
 
 
+@pytest.mark.long
 def test_a_run_that_nobody_starts_is_told_once_and_once_when_it_is_over(
     daemon: Daemon, receiver: Webhook, clock: Clock
 ) -> None:

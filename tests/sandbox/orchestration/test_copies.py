@@ -32,6 +32,7 @@ def at_work(home: Path) -> None:
         daemon.created("expire_otps", status=dg.DagsterRunStatus.STARTED)
 
 
+@pytest.mark.long
 def test_a_copy_of_the_folder_starts_with_everything_off_until_somebody_turns_it_on(
     shop_env: pytest.MonkeyPatch,
     erp_medusa: Command,  # noqa: F811

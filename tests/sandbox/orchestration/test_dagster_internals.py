@@ -75,6 +75,7 @@ def test_the_newest_tick_tells_whether_it_failed(daemon: Daemon) -> None:
     assert stored.failed_tick(daemon.instance) is None
 
 
+@pytest.mark.long
 def test_attempts_that_made_nothing_are_found_by_batch(daemon: Daemon) -> None:
     assets = ["medusa_stock", "expired_otps", "medusa_prices"]
     assert internals.unfinished_attempts(daemon.instance, assets) == []
@@ -97,6 +98,7 @@ def test_the_runs_that_were_to_make_a_batch_are_found_newest_first(daemon: Daemo
     assert internals.attempts(daemon.instance, "expired_otps", [None], limit=5) == {None: [run.run_id]}
 
 
+@pytest.mark.long
 def test_what_runs_were_to_make_and_have_made(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(internals, "IDS_IN_A_QUERY", 1)
     waiting = daemon.created("update_webitem_stock", "batch_0").run_id
@@ -121,6 +123,7 @@ def test_the_file_of_a_run_that_has_ended_is_read_without_a_look_at_its_migratio
         assert "because of this" in (event.message or "")
 
 
+@pytest.mark.long
 def test_the_newest_result_of_each_check_also_while_the_next_is_awaited(daemon: Daemon) -> None:
     keys = internals.check_keys(daemon.repository)
     key = dg.AssetCheckKey(dg.AssetKey("expired_otps"), "nothing_rejected")
@@ -166,6 +169,7 @@ def test_runs_are_ended_with_a_reason(daemon: Daemon) -> None:
         assert any("because of this" in (text or "") for text in texts)
 
 
+@pytest.mark.long
 def test_ctrl_c_in_a_run_of_this_process_is_raised_and_a_failure_is_not() -> None:
     @dg.op(config_schema=str)
     def stop(context: dg.OpExecutionContext) -> None:

@@ -62,6 +62,7 @@ def test_a_tick_that_is_repeated_after_a_crash_counts_once(daemon: Daemon) -> No
     assert nights(daemon, 0, 1, 1, 1, 2) == [1, 1, 1, 1, 0]
 
 
+@pytest.mark.long
 def test_pruning_does_not_give_executions_back(daemon: Daemon) -> None:
     nights(daemon, 0)
     for _ in range(2):

@@ -68,6 +68,7 @@ def test_one_that_an_earlier_version_recorded_under_a_batch_is_over_too(daemon: 
     assert failed(daemon) == [EXPORT]
 
 
+@pytest.mark.long
 def test_what_failed_stays_failed_while_it_is_tried_again_and_after_that_was_canceled(daemon: Daemon) -> None:
     assert daemon.runner.asset(COLLECTIONS).success
     first = daemon.created(EXPORT, "batch_0", assets=[COLLECTIONS], status=dg.DagsterRunStatus.STARTED)
@@ -107,6 +108,7 @@ def test_a_mark_goes_although_the_retry_does_not_evaluate_its_check(daemon: Daem
     assert mark(daemon, "medusa_products", "nothing_rejected") == before
 
 
+@pytest.mark.long
 def test_a_task_of_every_minute_asks_the_storage_for_its_own_assets_alone(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_it_is_frappes_until_the_job_is_stopped(daemon: Daemon, erp: ErpServer) 
 
 
 @pytest.mark.parametrize(("last_execution", "started"), [("2026-03-04 00:59:59", 1), ("2026-03-04 01:00:07", 0)])
+@pytest.mark.long
 def test_a_slot_that_frappe_did_before_it_was_stopped_is_not_done_again(
     daemon: Daemon, erp: ErpServer, last_execution: str, started: int
 ) -> None:
@@ -59,6 +60,7 @@ def test_without_the_app_or_with_frappes_scheduler_off_it_is_ours(daemon: Daemon
     assert len(daemon.schedule(SCHEDULE, SLOT)[0]) == 1
 
 
+@pytest.mark.long
 def test_where_it_cannot_be_asked_the_run_starts_and_meets_the_same_trouble(daemon: Daemon, erp: ErpServer) -> None:
     frappe_has(erp, stopped=0)
     erp.faults.add(Fault("status", path="Scheduled", status=503))
@@ -73,6 +75,7 @@ def test_where_it_cannot_be_asked_the_run_starts_and_meets_the_same_trouble(daem
     assert daemon.runner.assets([ASSET], tags=tags).success
 
 
+@pytest.mark.long
 def test_a_run_by_hand_while_frappe_does_the_task_goes_ahead_unless_frappe_got_it_back(
     daemon: Daemon, erp: ErpServer
 ) -> None:

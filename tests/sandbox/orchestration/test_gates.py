@@ -121,6 +121,7 @@ class TestTicks:
         ],
         ids=lambda value: value.action if isinstance(value, Fault) else "",
     )
+    @pytest.mark.long
     def test_a_wrong_answer_skips_the_tick_with_its_reason(
         self, task: Task, erp: ErpServer, instance: dg.DagsterInstance, fault: Fault, reason: str
     ) -> None:

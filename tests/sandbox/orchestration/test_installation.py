@@ -49,6 +49,7 @@ def test_our_own_dagster_yaml_passes(daemon: Daemon) -> None:
     assert result(daemon.instance, "schedules_are_on").passed, "all of them off is a choice"
 
 
+@pytest.mark.long
 def test_an_instance_without_it_says_so_with_the_first_run(
     shop_env: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +65,7 @@ def test_an_instance_without_it_says_so_with_the_first_run(
         assert "the project's dagster.yaml is not in force: run_coordinator" in caplog.text
 
 
+@pytest.mark.long
 def test_a_schedule_that_is_off_while_others_are_on_fails_the_check(daemon: Daemon) -> None:
     for task in (*TASKS[:-1], *HOUSEKEEPING):
         daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
@@ -102,6 +104,7 @@ def test_a_schedule_that_the_doctor_advises_to_leave_off_keeps_no_check_red(daem
     assert result(daemon.instance, "schedules_are_on").passed
 
 
+@pytest.mark.long
 def test_the_table_says_when_each_task_last_succeeded(daemon: Daemon) -> None:
     assert daemon.runner.job("expire_otps").success
     daemon.turn_on_schedule("expire_otps_schedule", "* * * * *")
@@ -122,6 +125,7 @@ def test_nothing_new_writes_nothing(daemon: Daemon) -> None:
     assert written(daemon.instance) == before
 
 
+@pytest.mark.long
 def test_an_operator_executes_them_in_the_ui(daemon: Daemon) -> None:
     """As the button `Execute` on the asset's page does."""
     keys = [key for key in daemon.repository.asset_graph.asset_check_keys if key.asset_key == dg.AssetKey(ASSET)]

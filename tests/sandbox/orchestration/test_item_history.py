@@ -38,6 +38,7 @@ def test_the_newest_run_of_each_task_is_told(daemon: Daemon) -> None:
     assert told == [(EXPORT, export.run_id, ""), (PRICES, prices.run_id, "")]
 
 
+@pytest.mark.long
 def test_a_run_of_a_backfill_is_one_of_them(daemon: Daemon) -> None:
     """Its job is no task's, and its batch is in other tags."""
     submitted(daemon, EXPORT, "batch_0")

@@ -97,6 +97,7 @@ def tick_of(daemon: Daemon, name: str, status: TickStatus, at: float) -> Instiga
     )
 
 
+@pytest.mark.long
 def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemon, receiver: Webhook) -> None:
     daemon.turn_on_schedule("update_webitem_stock_schedule", "0 0 * * *")
     tick_of(daemon, "update_webitem_stock_schedule", TickStatus.FAILURE, 1000.0)
@@ -110,6 +111,7 @@ def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemo
     assert receiver.titles[1:] == ["Over: The schedule update_webitem_stock_schedule fails"]
 
 
+@pytest.mark.long
 def test_another_failing_check_is_told_and_a_warning_after_a_while(
     daemon: Daemon, receiver: Webhook, clock: Clock
 ) -> None:
@@ -344,6 +346,7 @@ def test_what_an_earlier_version_had_not_delivered_is_delivered(
     assert state.load(daemon.instance, EARLIER_OUTBOX) == {}
 
 
+@pytest.mark.long
 def test_a_check_that_is_being_evaluated_keeps_its_last_result(
     daemon: Daemon, erp: ErpServer, receiver: Webhook
 ) -> None:
@@ -359,6 +362,7 @@ def test_a_check_that_is_being_evaluated_keeps_its_last_result(
     assert about == ["orphaned_products: the check products_are_owned fails"]
 
 
+@pytest.mark.long
 def test_a_tick_that_is_being_evaluated_keeps_the_failure_of_the_one_before(daemon: Daemon, receiver: Webhook) -> None:
     daemon.turn_on_schedule("update_webitem_stock_schedule", "0 0 * * *")
     tick_of(daemon, "update_webitem_stock_schedule", TickStatus.FAILURE, 1000.0)
@@ -368,6 +372,7 @@ def test_a_tick_that_is_being_evaluated_keeps_the_failure_of_the_one_before(daem
     assert receiver.titles == ["The schedule update_webitem_stock_schedule fails"]
 
 
+@pytest.mark.long
 def test_a_job_that_frappe_got_back_is_told_and_so_is_its_end(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,6 +398,7 @@ def test_a_job_that_frappe_got_back_is_told_and_so_is_its_end(
     assert [title for title in receiver.titles if "Frappe" in title] == [about, f"Over: {about}"]
 
 
+@pytest.mark.long
 def test_failed_housekeeping_is_told_and_its_end_too(daemon: Daemon, receiver: Webhook) -> None:
     daemon.created("prune_runs", status=dg.DagsterRunStatus.FAILURE)
     daemon.sensor(SENSOR)

@@ -62,6 +62,7 @@ def test_refused_second_starts_go_and_what_an_operator_canceled_stays(daemon: Da
     assert left(daemon, refused, by_hand) == [False, True]
 
 
+@pytest.mark.long
 def test_an_asset_keeps_its_last_materialization(daemon: Daemon) -> None:
     for _ in range(2):
         assert daemon.runner.job(MINUTE).success

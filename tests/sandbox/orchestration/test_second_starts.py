@@ -38,6 +38,7 @@ def why(daemon: Daemon, run: dg.DagsterRun) -> str:
     return " ".join(record.message for record in daemon.instance.all_logs(run.run_id))
 
 
+@pytest.mark.long
 def test_a_second_start_of_the_same_batch_does_nothing_and_says_why(daemon: Daemon) -> None:
     first = submit(daemon, JOB, "batch_0")
     second = submit(daemon, JOB, "batch_0")
@@ -45,6 +46,7 @@ def test_a_second_start_of_the_same_batch_does_nothing_and_says_why(daemon: Daem
     assert f"run {first.run_id} is already working on {JOB} for batch_0" in why(daemon, second)
 
 
+@pytest.mark.long
 def test_other_batches_start(daemon: Daemon) -> None:
     assert submit(daemon, JOB, "batch_0").status == QUEUED
     assert submit(daemon, JOB, "batch_1").status == QUEUED
@@ -60,12 +62,14 @@ def test_a_start_from_an_assets_page_is_a_second_start_too(daemon: Daemon) -> No
     assert part.status == CANCELED, "the whole job does that already"
 
 
+@pytest.mark.long
 def test_when_the_first_has_ended_the_next_may_start(daemon: Daemon) -> None:
     first = submit(daemon, JOB, "batch_0")
     daemon.instance.report_run_failed(first)
     assert submit(daemon, JOB, "batch_0").status == QUEUED
 
 
+@pytest.mark.long
 def test_of_two_starts_at_the_same_moment_one_goes_on(daemon: Daemon) -> None:
     runs = [daemon.created(JOB, "batch_0") for _ in range(2)]
     # Both exist before either is submitted, and the later one comes first.
@@ -85,6 +89,7 @@ def test_tags_that_an_operator_set_are_kept(daemon: Daemon) -> None:
     assert (run.tags["queue"], run.tags["dagster/max_runtime"]) == ("long", "60")
 
 
+@pytest.mark.long
 def test_a_tick_starts_nothing_that_is_going_on_and_says_so(daemon: Daemon) -> None:
     moment = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
     first = submit(daemon, JOB, "batch_0")
@@ -96,6 +101,7 @@ def test_a_tick_starts_nothing_that_is_going_on_and_says_so(daemon: Daemon) -> N
     assert first.run_id in skipped
 
 
+@pytest.mark.long
 def test_a_refused_start_is_told_apart_from_a_canceled_run(daemon: Daemon) -> None:
     first = submit(daemon, JOB, "batch_0")
     refused = submit(daemon, JOB, "batch_0")
@@ -114,6 +120,7 @@ def test_the_same_work_with_another_run_config_waits_its_turn(daemon: Daemon) ->
     assert submit(daemon, stock, "batch_0", run_config=allowed).status == CANCELED
 
 
+@pytest.mark.long
 def test_a_run_of_a_backfill_waits_for_the_batch_that_is_at_work(daemon: Daemon) -> None:
     assert submit(daemon, JOB, "batch_0").status == QUEUED
     assert submit(daemon, JOB, "batch_0", **{"dagster/backfill": "abcdefgh"}).status == QUEUED
@@ -124,6 +131,7 @@ def test_housekeeping_does_not_start_twice_either(daemon: Daemon) -> None:
     assert submit(daemon, "prune_runs").status == CANCELED
 
 
+@pytest.mark.long
 def test_every_run_of_a_batch_bears_its_name_for_the_limit_however_it_was_started(daemon: Daemon) -> None:
     """Dagster's runs of a backfill with a policy name their partition as a range of one."""
     one = {"dagster/asset_partition_range_start": "batch_1", "dagster/asset_partition_range_end": "batch_1"}
@@ -148,6 +156,7 @@ def checked(daemon: Daemon, name: str) -> dg.DagsterRun:
     return daemon.instance.submit_run(run.run_id, None)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.long
 def test_a_check_that_somebody_executes_is_a_short_run_of_its_own(daemon: Daemon) -> None:
     runs = [checked(daemon, name) for name in ("shop_is_ready", "schedules_are_on")]
     assert [run.status for run in runs] == [QUEUED] * 2
@@ -156,6 +165,7 @@ def test_a_check_that_somebody_executes_is_a_short_run_of_its_own(daemon: Daemon
     assert submit(daemon, JOB, "batch_0").status == QUEUED
 
 
+@pytest.mark.long
 def test_a_retry_that_a_person_executes_again_begins_to_count_anew(daemon: Daemon) -> None:
     """The UI copies the tags."""
     copied: dict[str, Any] = {ATTEMPT_TAG: "6", RETRY_OF_TAG: "a", "dagster/parent_run_id": "b"}
@@ -170,6 +180,7 @@ def test_a_backfills_batch_and_a_schedules_are_the_same_work(daemon: Daemon) -> 
     assert (first.status, second.status) == (QUEUED, CANCELED)
 
 
+@pytest.mark.long
 def test_a_refused_run_that_is_executed_again_is_a_run_of_its_own(daemon: Daemon) -> None:
     """The UI copies the tags of the run that it executes again."""
     first = submit(daemon, JOB, "batch_0")

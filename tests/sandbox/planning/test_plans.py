@@ -127,6 +127,7 @@ def test_switching_to_options_is_planned_before_it_is_done(
     assert done >= {("variant", "create"), ("variant", "delete")}
 
 
+@pytest.mark.long
 def test_a_first_night_that_publishes_what_is_complete_can_be_planned(
     shop: Shop, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +253,7 @@ def test_one_item_is_planned_without_the_others(shop: Shop, runner: Runner) -> N
     assert planned.counts["medusa_products[batch_0]"]["found"] == 1
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_is_a_problem_of_the_plan(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
     shop.item()
     medusa.faults.add(Fault("status", "GET", r"/admin/products$", status=503))

@@ -297,6 +297,7 @@ def test_site_settings_are_switched_over_http(erp: Erp) -> None:
     assert requests.post(control, json={"no_such": 1}, timeout=10).status_code == 400
 
 
+@pytest.mark.long
 def test_the_same_seed_makes_the_same_shop_and_it_is_there_after_a_restart(tmp_path: Any) -> None:
     first, second = ErpStore(tmp_path / "a.sqlite"), ErpStore(tmp_path / "b.sqlite")
     for store in (first, second):

@@ -19,6 +19,7 @@ def priced(erp: ErpServer, medusa: MedusaServer, runner: Runner) -> Shop:
 
 
 @pytest.mark.parametrize(("route", "asset"), [(PRODUCTS, "medusa_products"), (LISTS, "medusa_prices")])
+@pytest.mark.long
 def test_what_medusa_refused_of_a_new_item_is_sent_again(
     route: str, asset: str, priced: Shop, runner: Runner, medusa: MedusaServer
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_value_that_is_not_the_documents_own_is_tried_again_every_night(
     assert (product["title"] == "Another") == (asset == "medusa_product_updates")
 
 
+@pytest.mark.long
 def test_a_product_that_medusa_kept_on_sale_is_hidden_by_the_next_night(
     priced: Shop, runner: Runner, medusa: MedusaServer
 ) -> None:

@@ -170,6 +170,7 @@ def test_a_hundred_items_cost_as_many_requests_as_one_and_a_thousand_a_few_more(
 
 
 @pytest.mark.parametrize("number", SIZES)
+@pytest.mark.long
 def test_what_has_no_batch_route_costs_no_more_than_itself(
     number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner
 ) -> None:
@@ -185,6 +186,7 @@ def test_what_has_no_batch_route_costs_no_more_than_itself(
 
 
 @pytest.mark.parametrize("number", SIZES)
+@pytest.mark.long
 def test_categories_cost_a_call_each_and_products_go_into_them_in_chunks(
     number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +204,7 @@ def test_categories_cost_a_call_each_and_products_go_into_them_in_chunks(
 
 
 @pytest.mark.parametrize("number", SIZES)
+@pytest.mark.long
 def test_variants_go_into_their_products_in_chunks_and_cost_nothing_when_nothing_changes(
     number: int, erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_what_was_carried_out_without_a_good_answer_is_not_done_twice(
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 413])
+@pytest.mark.long
 def test_a_firewall_that_refuses_one_description_costs_one_item(
     shop: PricedShop, medusa: MedusaServer, runner: Runner, status: int
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_proxy_of_8_kilobytes_stops_nobody(erp: ErpServer, medusa: MedusaServe
 
 
 @pytest.mark.parametrize("number", [1, 3, 8])
+@pytest.mark.long
 def test_a_medusa_that_fails_on_every_write_is_never_the_documents_fault(
     shop: PricedShop, medusa: MedusaServer, runner: Runner, number: int
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_medusa_that_fails_on_every_write_is_never_the_documents_fault(
     assert on_sale(medusa) == {name: f"New {name}" for name in names}
 
 
+@pytest.mark.long
 def test_a_document_that_fails_alone_becomes_a_reject_when_others_pass(
     shop: PricedShop, medusa: MedusaServer, runner: Runner
 ) -> None:
@@ -197,6 +200,7 @@ def test_a_look_up_that_fails_while_a_refusal_is_read_puts_off_its_chunk_only(
 
 @pytest.mark.parametrize("status", [200, 302, 403])
 @pytest.mark.parametrize("where", ["medusa", "erp"])
+@pytest.mark.long
 def test_a_firewall_that_refuses_one_look_up_costs_one_item(
     shop: PricedShop, erp: ErpServer, medusa: MedusaServer, runner: Runner, status: int, where: str
 ) -> None:
@@ -266,6 +270,7 @@ def test_a_look_up_that_is_refused_while_a_refusal_is_read_costs_one_item(
     assert set(names) - {names[5]} <= set(on_sale(medusa))
 
 
+@pytest.mark.long
 def test_a_closed_way_of_look_ups_is_no_documents_fault(shop: PricedShop, medusa: MedusaServer, runner: Runner) -> None:
     """Any look-up by a value is refused, also of items that were never refused alone: soon it is the way."""
     names = [shop.item() for _ in range(60)]

@@ -49,6 +49,7 @@ def dripping(first: bytes, drop: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize(("first", "drop"), [(HEAD, b" "), (b"HTTP/1.1 200 OK\r\n", b"X-Filler: 1\r\n")])
 @pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.long
 def test_an_answer_that_never_ends_is_given_up(first: bytes, drop: bytes, streamed: bool) -> None:
     with dripping(first, drop) as address:
         client = HttpClient("Medusa", address, {}, options=HttpOptions(read_timeout=READ_TIMEOUT, attempts=1))

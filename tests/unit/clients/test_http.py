@@ -450,6 +450,7 @@ def test_a_connection_that_the_server_closed_meanwhile_costs_no_post() -> None:
         assert client.counts["retries"] == 0
 
 
+@pytest.mark.long
 def test_many_threads_share_one_client(server: Server) -> None:
     server.answer = lambda request: JSONResponse({"path": request.url.path})
     client = Client(server.url, connections=4)

@@ -23,6 +23,7 @@ KEYS = (HASH_KEY, SENT_KEY, IMAGE_KEY, THUMBNAIL_KEY, PICTURES_KEY, "item_code")
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: str(value)[:20])
+@pytest.mark.long
 def test_a_products_metadata_stops_nobodys_update(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner, value: Any
 ) -> None:

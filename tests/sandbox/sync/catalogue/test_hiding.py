@@ -94,6 +94,7 @@ def test_slices_over_batches_and_nights_and_both_ways_of_hiding_count_together(
     assert visible(medusa) >= 48
 
 
+@pytest.mark.long
 def test_another_sales_channel_does_not_take_the_shop_away(
     items: list[str], medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +158,7 @@ class Yesterday(datetime):
         return cls.fromtimestamp(datetime.now(tz).timestamp(), tz) - timedelta(days=1)
 
 
+@pytest.mark.long
 def test_a_catalogue_that_is_imported_in_the_same_night_hides_no_loss(
     items: list[str],
     catalogue: Catalogue,

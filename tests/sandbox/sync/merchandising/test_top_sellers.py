@@ -98,6 +98,7 @@ def test_version_16_is_asked_in_its_own_dialect(erpnext_16: ErpServer, runner: R
     assert run.metadata("sales_by_item")["summed_by"] == "ERPNext"
 
 
+@pytest.mark.long
 def test_windows_and_single_lines_come_to_the_same(
     sample_shop: ErpServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

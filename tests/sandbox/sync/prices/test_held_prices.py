@@ -29,6 +29,7 @@ def offered(shop: PricedShop, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("reason", [ABOUT_THE_VALUE, ABOUT_ELSEWHERE])
+@pytest.mark.long
 def test_prices_that_move_to_other_batches_and_are_refused_stay_where_they_are(
     shop: PricedShop, runner: Runner, shop_env: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_price_that_is_refused_from_next_month_keeps_no_lower_price_of_today(
         assert shop.shown(item) == 12
 
 
+@pytest.mark.long
 def test_a_price_that_medusa_refuses_from_next_month_keeps_no_lower_price_of_today(
     shop: PricedShop, runner: Runner
 ) -> None:

@@ -37,6 +37,7 @@ def text_of(run: Any) -> str:
     return run.failure("medusa_prices").description
 
 
+@pytest.mark.long
 def test_a_half_filled_price_list_leaves_the_old_prices(
     shop: PricedShop, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_another_price_list_and_another_number_of_batches_at_once_leave_the_old_
         assert [shop.shown(item) for item in items] == [17, 17, *[10] * 10]
 
 
+@pytest.mark.long
 def test_losses_in_slices_are_counted_together(shop: PricedShop, runner: Runner) -> None:
     items = exported(shop, runner, 60)
     prices = {row["item_code"]: row["name"] for row in shop.erp.store.rows("Item Price")}

@@ -14,6 +14,7 @@ __all__ = ["catalogue", "shop"]
 REFUSED: dict[str, Any] = {"status": 400, "json": {"type": "invalid_data", "message": "a plugin refuses it"}}
 
 
+@pytest.mark.long
 def test_a_list_that_cannot_be_put_right_is_named_and_others_go_on(shop: PricedShop, runner: Runner) -> None:
     item, other, new = shop.item(), shop.item(), shop.item()
     price = shop.price(item, 10)

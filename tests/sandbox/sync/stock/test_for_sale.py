@@ -10,6 +10,7 @@ __all__ = ["TestForSale", "catalogue", "market"]
 
 
 class TestForSale(ForSaleSuite):
+    @pytest.mark.long
     def test_the_parts_of_a_bundle_may_be_in_another_batch(
         self, market: Market, runner: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -7,6 +7,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import erp_medusa_pipelines.sync
 
 ROOT = Path(erp_medusa_pipelines.sync.__file__).parent
@@ -69,6 +71,7 @@ PASSED_ON = {"lies", "lies(error)", "lies[is_old or bool(elsewhere)]"}
 """In the engine and in `_refuse`: what the caller said, or what was stored."""
 
 
+@pytest.mark.long
 def test_every_place_that_holds_a_document_is_known_and_says_where_the_reason_lies() -> None:
     found: dict[str, set[str]] = {}
     for place, said in _holds():

@@ -69,6 +69,7 @@ def test_medusa_shows_what_erpnext_takes(rows: list[PriceRow], zone: str, today:
 
 
 @given(rows=item_prices(), zone=ZONES, day=DAYS, milliseconds=st.integers(-2, 2))
+@pytest.mark.long
 def test_nothing_overlaps_and_nothing_is_missing_around_midnight(
     rows: list[PriceRow], zone: str, day: date, milliseconds: int
 ) -> None:
