@@ -66,10 +66,6 @@ class MedusaCustomers:
         body = {"name": name, "metadata": dict(metadata)}
         return self._medusa.send("POST", GROUPS, body, gives="customer_group")["customer_group"]["id"]
 
-    def update_group(self, group_id: str, body: Mapping[str, Any]) -> None:
-        """Change a group; its members stay."""
-        self._medusa.send("POST", f"{GROUPS}/{group_id}", dict(body), gives="customer_group", repeatable=True)
-
     def change_members(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Add and remove customers by id; those who are members already, or are not, do no harm."""
         for key, ids in (("add", add), ("remove", remove)):

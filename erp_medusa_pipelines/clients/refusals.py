@@ -73,6 +73,7 @@ BAD_HANDLE = _text(r"^Invalid product handle '", "products_create_bad_handle_cha
 NO_TITLE = _text(r"^Product title is required", "products_create_empty_title")
 
 FIELD_NOT_PERMITTED = _text(r"Field not permitted in query", "lists.json: unknown field")
+UNKNOWN_COLUMN = _text(r"\bUnknown column '", "lists.json: order_by unknown column")
 FIELD_EXISTS = _text(
     r"^A field with the name .* already exists in ", "custom_fields_doctypes.json: create again (duplicate)"
 )

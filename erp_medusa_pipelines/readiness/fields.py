@@ -9,7 +9,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import needs
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
 
 AREA = "fields"
 
@@ -53,8 +53,10 @@ def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
     """Check that Product Collection has a table for every category of TOP_SELLER_CATEGORIES."""
     try:
         document = shop.erp.get_single("Product Collection")
-    except PermanentError:
-        return  # Reported with the rights already.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     wanted = shop.settings.top_seller_categories
     missing = [field for field in wanted.values() if field not in document]
     if not missing:
@@ -75,8 +77,10 @@ def homepage_is_there(shop: Shop) -> Iterator[Finding]:
     doctype, name = needs.HOMEPAGE
     try:
         found = shop.erp.exists(doctype, filters=[["name", "=", name]])
-    except PermanentError:
-        return  # Reported with the rights already.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     if found:
         yield Finding(AREA, doctype, Level.OK, name)
         return

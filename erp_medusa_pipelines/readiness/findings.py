@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.refusals import FIELD_NOT_PERMITTED, UNKNOWN_COLUMN
 
 Asked = TypeVar("Asked")
 
@@ -35,6 +36,15 @@ class Finding:
     fix: str = ""
     fixable: bool = False
     """True if `erp-medusa setup` can fix it."""
+
+
+def is_reported(error: PermanentError) -> bool:
+    """Whether the rights or the fields say it already: no right, no such DocType, no such field.
+
+    Any other refusal is a finding of its own; left out, a check that never ran would look like one that found nothing.
+    """
+    no_field = FIELD_NOT_PERMITTED.search(error.reason) or UNKNOWN_COLUMN.search(error.reason)
+    return isinstance(error, AccessError) or error.status == 404 or bool(no_field)
 
 
 Examination = Callable[[Asked], Iterable[Finding]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
 from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Frappe app"
@@ -79,8 +79,10 @@ def save_hooks(erp: ErpNextClient) -> Iterator[Finding]:
     """Check whether the app calls Medusa when staff save."""
     try:
         enabled = bool(erp.get_single("Medusa Configuration").get("enable"))
-    except PermanentError:
-        return  # Not installed, or reported with the rights already.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     if not enabled:
         yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
         return
@@ -102,8 +104,10 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
             filters=[["medusa_id", "is", "set"]],
             order_by="number desc",
         )
-    except PermanentError:
-        return  # Reported with the rights or the fields already.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     number = int(rows[0]["number"] or 0) if rows else 0
     if not number:
         yield Finding(AREA, "Item Prices", Level.OK, "none has the app's medusa_id")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
 from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
 from erp_medusa_pipelines.sync.catalogue.category_tree import wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import used_groups
@@ -96,8 +96,10 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
             limit=SAMPLE,
         )
         groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
-    except PermanentError:
-        return  # Already said among the rights or the fields.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     if shop.settings.variants == "options":
         # These share the product of their template.
         rows = [row for row in rows if not row["variant_of"]]
@@ -133,8 +135,10 @@ def categories_have_groups(shop: Shop) -> Iterator[Finding]:
     try:
         groups = read_groups(shop.erp)
         tree = wanted_tree(groups, wanted_groups(shop.erp, groups, which))
-    except PermanentError:
-        return  # Already said among the rights or the fields.
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
     if tree.circles:
         found = f"{len(tree.circles)} Item Groups lie below themselves ({', '.join(tree.circles[:5])})"
         fix = "give one of them another parent_item_group"

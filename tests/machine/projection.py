@@ -34,7 +34,7 @@ def differences(world: World) -> list[str]:
             "products"
         ]
     }
-    taken = {variant[key] for one in world.by_hand() for variant in one["variants"] for key in ("barcode", "sku")}
+    taken = {variant[key] for one in world.hand_made.all() for variant in one["variants"] for key in ("barcode", "sku")}
     sold = [name for name in world.names() if erp_rules.is_sold(world, name)]
     for name in sold:
         products = offered.get(name, [])

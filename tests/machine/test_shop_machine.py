@@ -277,11 +277,11 @@ class ShopMachine(RuleBasedStateMachine):
 
     @rule()
     def free_sku(self) -> None:
-        self.world.free_sku()
+        self.world.hand_made.free_skus()
 
     @rule()
     def remove_by_hand(self) -> None:
-        self.world.remove_by_hand()
+        self.world.hand_made.remove()
 
     @precondition(lambda self: self.has_exported)
     @rule(number=choice)

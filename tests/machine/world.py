@@ -22,6 +22,7 @@ from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.shop.images import image
 from erp_medusa_sandbox.shop.seed import add_file
+from tests.machine.hand_made import HandMade
 from tests.machine.runs import NightRunner, QuietRunner
 from tests.machine.trade import Trade
 from tests.support.catalogue import PRICE_LIST, Catalogue
@@ -80,6 +81,7 @@ class World:
         self.catalogue.tag = "shop"
         self.catalogue.install_server_script()
         self.numbers = count(1)
+        self.hand_made = HandMade(medusa, medusa_store, self.numbers)
         self.trade = Trade(erp.store, WAREHOUSE, self.numbers)
         self.edits: dict[str, Edit] = {}
         """By product: another Website Item for the same Item takes its product over, with what was typed there."""
@@ -353,43 +355,18 @@ class World:
         """A product of an admin's own has the barcode that the Item gets in ERPNext afterwards."""
         number = next(self.numbers)
         barcode = f"HAND{number:07d}"
-        self._make_by_hand(number, sku=f"HAND-{number}", barcode=barcode)
+        self.hand_made.make(number, sku=f"HAND-{number}", barcode=barcode)
         code = self.row(name)["item_code"]
         for row in self.erp.store.rows("Item Barcode", parent=code):
             self.erp.store.delete("Item Barcode", row["name"])
         self._give_barcode(code, barcode)
 
-    def _make_by_hand(self, number: int, **keys: str) -> None:
-        variant = {"title": "One", "options": {"Kind": "One"}, "prices": [], **keys}
-        body = {"title": f"Hand-made {number}", "options": [{"title": "Kind", "values": ["One"]}]}
-        self.medusa.admin("POST", "/admin/products", json={**body, "variants": [variant]})
-
     def take_sku(self, name: str) -> None:
         """A product of an admin's own has the code that the Item is renamed to afterwards."""
         number = next(self.numbers)
         code = f"TAKEN-{number}-{self.catalogue.tag}"
-        self._make_by_hand(number, sku=code)
+        self.hand_made.make(number, sku=code)
         self._move_code(self.row(name)["item_code"], code)
-
-    def free_sku(self) -> None:
-        """The admin gives what was made by hand other skus."""
-        for product in self.by_hand():
-            for variant in product["variants"]:
-                sku = {"sku": f"HAND-{next(self.numbers)}"}
-                self.medusa.admin("POST", f"/admin/products/{product['id']}/variants/{variant['id']}", json=sku)
-                # Medusa does not change this with the variant's.
-                for link in (self.medusa_store.get("variant", variant["id"]) or {}).get("inventory_links") or ():
-                    self.medusa.admin("POST", f"/admin/inventory-items/{link['inventory_item_id']}", json=sku)
-
-    def remove_by_hand(self) -> None:
-        """The admin deletes what was made by hand."""
-        for product in self.by_hand():
-            self.medusa.admin("DELETE", f"/admin/products/{product['id']}")
-
-    def by_hand(self) -> list[dict[str, Any]]:
-        query = {"fields": "id,title,external_id,variants.id,variants.sku,variants.barcode", "limit": 1000}
-        found = self.medusa.admin("GET", "/admin/products", params=query)["products"]
-        return [one for one in found if not one["external_id"] and one["title"].startswith("Hand-made")]
 
     def delete_in_medusa(self, name: str) -> None:
         self.medusa.admin("DELETE", f"/admin/products/{self.row(name)['medusa_id']}")

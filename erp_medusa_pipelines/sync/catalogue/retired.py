@@ -147,10 +147,6 @@ class KeyHolders:
                 keys.refused.setdefault(item.name, text)
 
 
-def _is_at_work(product: Row) -> bool:
-    return HASH_KEY in metadata_of(product) and not is_retired(product)
-
-
 def _refusal(variant: Row, product: Row) -> str:
     owner = f" of Website Item {product['external_id']}" if product["external_id"] else ""
     return (

@@ -271,6 +271,16 @@ def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(erp_medu
     assert told.finding("Dagster", "retries")["level"] == "warn"
 
 
+def test_a_question_that_a_server_refuses_is_a_finding_and_not_left_out(erp_medusa: Command, erp: ErpServer) -> None:
+    """Only what rights and fields report already may be left out."""
+    said = {"exc_type": "OperationalError", "exception": "OperationalError: (1052, Column 'modified' is ambiguous)"}
+    refused = Fault("status", status=500, json=said, path="/api/resource/Website Item")
+    erp.faults.add(refused)
+    found = erp_medusa("doctor").finding("Medusa shop", "ids point to something")
+    assert found["level"] == "unknown"
+    assert "ambiguous" in found["found"]
+
+
 def test_a_variable_with_two_values_is_named_without_them(
     erp_medusa: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
