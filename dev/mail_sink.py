@@ -34,7 +34,7 @@ class MailSink:
     gate: threading.Event = field(default_factory=threading.Event)
     """While it is clear, a message is kept waiting for its OK."""
     together: int = 1
-    """No mail is begun before this many senders have come to theirs, so that they overlap for sure."""
+    """This many senders wait for each other when they greet and before each mail, so that they overlap for sure."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -45,10 +45,18 @@ class MailSink:
         """Return how many messages each recipient got."""
         return Counter(self.recipients)
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd calls it
+        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Greet once enough senders are here: each has read by then that its mail is not sent."""
+        await server.loop.run_in_executor(None, self._meeting.wait, 30)
+        session.host_name = hostname
+        return responses
+
     async def handle_MAIL(  # noqa: N802 - aiosmtpd calls it
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Take the sender's address once enough senders have given theirs: each has read what it sends by then."""
+        """Take the sender's address once enough senders have given theirs: each has read its recipients by then."""
         await server.loop.run_in_executor(None, self._meeting.wait, 30)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
