@@ -1,7 +1,7 @@
 """The one place where settings become clients, and where the embedded sandbox is started when it is asked for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,20 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.login import Login
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.clients.planning.changes import ChangeLog
-from erp_medusa_pipelines.clients.planning.erpnext import PlannedErpNext, PlannedWriter
-from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
-from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
-from erp_medusa_pipelines.clients.planning.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.mail.erpnext import ErpNextSender
 from erp_medusa_pipelines.mail.mail import Sender
-from erp_medusa_pipelines.mail.planned import PlannedSender
 from erp_medusa_pipelines.mail.smtp import SmtpSender
+from erp_medusa_pipelines.plan.changes import ChangeLog
+from erp_medusa_pipelines.plan.erpnext import PlannedErpNext, PlannedWriter, ReadOnlyHttpClient
+from erp_medusa_pipelines.plan.mail import PlannedSender
+from erp_medusa_pipelines.plan.medusa import PlannedMedusa
+from erp_medusa_pipelines.plan.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
@@ -47,6 +47,16 @@ class Shop:
     def requests_sent(self) -> int:
         """Requests sent to both servers so far."""
         return self.erp.http.requests_sent + self.medusa.http.requests_sent
+
+    def website_items(self, named: Sequence[str]) -> list[str]:
+        """Return Website Item names for names or item_codes. Raises ValueError for unknown ones."""
+        by_name = {row["name"]: row["name"] for row in self.erp.rows_in(WEBSITE_ITEM, ["name"], named)}
+        others = [name for name in named if name not in by_name]
+        rows = self.erp.rows_in(WEBSITE_ITEM, ["name", "item_code"], others, key="item_code")
+        by_code = {row["item_code"]: row["name"] for row in rows}
+        if unknown := [name for name in others if name not in by_code]:
+            raise ValueError(f"ERPNext has no Website Item with this name or item_code: {', '.join(unknown)}")
+        return list(dict.fromkeys(by_name.get(name) or by_code[name] for name in named))
 
     @contextmanager
     def mail_sender(self) -> Iterator[Sender]:

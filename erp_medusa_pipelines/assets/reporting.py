@@ -19,7 +19,6 @@ from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
 from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
-from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import rate_limits, state
 from erp_medusa_pipelines.orchestration.checks.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
@@ -28,6 +27,7 @@ from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AF
 from erp_medusa_pipelines.orchestration.runs.time_limit import time_limit
 from erp_medusa_pipelines.orchestration.runs.work import first_batch_of, only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_name
+from erp_medusa_pipelines.plan.changes import Change
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_keys, batch_of_key

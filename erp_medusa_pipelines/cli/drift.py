@@ -1,7 +1,4 @@
-"""`erp-medusa drift`: where the storefront differs from ERPNext now.
-
-It reads the plans of the export and of the search for orphans (planning/drift.py).
-"""
+"""`erp-medusa drift`: where the storefront differs from ERPNext now."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,8 +12,8 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import MOST_ROWS, Batch, Item, make_plans, scope_of
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.planning.age import Waiting, waiting_changes
-from erp_medusa_pipelines.planning.drift import ORPHANS_TASK, Difference, counts, differences
+from erp_medusa_pipelines.plan.age import Waiting, waiting_changes
+from erp_medusa_pipelines.plan.drift import ORPHANS_TASK, Difference, counts, differences
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
@@ -73,7 +70,7 @@ def drift(batch: Batch = None, item: Item = None) -> Answer:
     shown = _shown(found, len(rejects), problems, len(kept), removed)
     if waiting:
         oldest = waiting[0]
-        shown.append(Text(f"The oldest of what the shop does not show: {oldest.website_item}, {oldest.told(now)}."))
+        shown.append(Text(f"The oldest of what the shop does not show: {oldest.website_item}, {oldest.sentence(now)}."))
     return Answer(data, shown, code)
 
 

@@ -14,17 +14,16 @@ from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_side import instance_if_any
 from erp_medusa_pipelines.cli.frame import command
-from erp_medusa_pipelines.cli.items import documents_of, website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import make_plans
-from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.cli.shop import connect, documents_of, website_items
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.planning.age import Waiting, waiting_changes
-from erp_medusa_pipelines.planning.drift import Difference, differences
-from erp_medusa_pipelines.planning.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
+from erp_medusa_pipelines.plan.age import Waiting, waiting_changes
+from erp_medusa_pipelines.plan.drift import Difference, differences
+from erp_medusa_pipelines.plan.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
@@ -121,7 +120,7 @@ def explain(item: Named) -> Answer:
 
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
-        sides = _sides(shop, website_items(shop.erp, [item])[0])
+        sides = _sides(shop, website_items(shop, [item])[0])
     batch = batch_of_name(sides.owner, settings.export_batches)
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.owner,)))
     found = differences([(plan.task, plan.rows)])
@@ -134,8 +133,11 @@ def explain(item: Named) -> Answer:
             sale = _sale(shop, sides, batch)
             waiting, now = waiting_changes(shop.erp, found), shop.erp.clock()
             names = {row["id"]: row["name"] for row in MedusaInventory(shop.medusa).locations()}
-            reasons = Reasons(price_used(shop, sides.name), quantity_parts(shop, sides.name, names))
-    why = " ".join([_why(sides, batch, plan, found), *(f"It waits: {waiting[0].told(now)}." for _ in waiting[:1])])
+            reasons = Reasons(
+                price_used(shop.erp, settings.erpnext_price_list, sides.name),
+                quantity_parts(shop.erp, shop.medusa, settings, sides.name, names),
+            )
+    why = " ".join([_why(sides, batch, plan, found), *(f"It waits: {waiting[0].sentence(now)}." for _ in waiting[:1])])
     data = {
         "website_item": sides.name,
         "can_be_bought": sale.is_possible,

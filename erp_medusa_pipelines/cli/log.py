@@ -10,9 +10,8 @@ from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import CommandError, command
-from erp_medusa_pipelines.cli.items import documents_of, website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
-from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.cli.shop import connect, documents_of, website_items
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.settings import load_settings
 
@@ -47,7 +46,7 @@ def _documents(item: str) -> tuple[list[str], bool]:
     """Return the names to look for, and False if ERPNext has no such item."""
     try:
         with connect(patient=False, settings=load_settings()) as shop:
-            names = website_items(shop.erp, [item])
+            names = website_items(shop, [item])
             return list(dict.fromkeys([item, *documents_of(shop.erp, names[0])])), True
     except CommandError:
         return [item], False

@@ -19,9 +19,8 @@ from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_side import definitions, instance_if_any, the_instance
 from erp_medusa_pipelines.cli.frame import CommandError, command
-from erp_medusa_pipelines.cli.items import website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
-from erp_medusa_pipelines.cli.shop import connect, tell_sandbox
+from erp_medusa_pipelines.cli.shop import connect, tell_sandbox, website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.shop.families import homes
 from erp_medusa_pipelines.tasks import TASKS, Task, task_named
@@ -180,7 +179,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
     if items:
         with connect(patient=False, settings=settings) as shop:
             home = homes(shop.erp, settings.variants)
-            names = list(dict.fromkeys(home.get(name, name) for name in website_items(shop.erp, items)))
+            names = list(dict.fromkeys(home.get(name, name) for name in website_items(shop, items)))
     return Scope(tuple(f"batch_{number}" for number in batches), tuple(names))
 
 

@@ -1,17 +1,15 @@
-"""How commands connect to the shop: with the settings of the runs, and shorter time-outs.
-
-Opening both clients, or ERPNext with an administrator's key.
-"""
+"""How commands connect to the shop, and find the items that are named: the runs' settings, with shorter time-outs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from erp_medusa_pipelines.cli.frame import ADMIN_VARIABLES, CommandError
-from erp_medusa_pipelines.cli.output import say_once
+from erp_medusa_pipelines.cli.output import ExitCode, say_once
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
 from erp_medusa_pipelines.clients.http import HttpOptions
@@ -36,6 +34,25 @@ def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterat
     tell_sandbox(settings)
     with open_shop(settings if patient else settings.model_copy(update=PATIENCE)) as shop:
         yield shop
+
+
+def website_items(shop: Shop, named: Sequence[str]) -> list[str]:
+    """Return Website Item names for names or item_codes. Raises CommandError for unknown ones."""
+    try:
+        return shop.website_items(named)
+    except ValueError as error:
+        raise CommandError(str(error), ExitCode.TO_DO) from None
+
+
+def documents_of(erp: ErpNextClient, website_item: str) -> list[str]:
+    """Return all names under which the history may have this item: its own, its Item's, Item Prices, Files, and ids."""
+    row = erp.get(WEBSITE_ITEM, website_item)
+    code = row.get("item_code") or ""
+    prices = erp.get_list("Item Price", ["name"], filters=[["item_code", "=", code]]) if code else []
+    attached = [["attached_to_doctype", "=", WEBSITE_ITEM], ["attached_to_name", "=", website_item]]
+    files = erp.get_list("File", ["name"], filters=attached)
+    own = [website_item, code, row.get("medusa_id"), row.get("medusa_variant_id")]
+    return [name for name in (*own, *(one["name"] for one in (*prices, *files))) if name]
 
 
 def tell_sandbox(settings: Settings) -> None:

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_side import definitions, the_instance
 from erp_medusa_pipelines.cli.frame import command
-from erp_medusa_pipelines.cli.items import website_items
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
-from erp_medusa_pipelines.cli.shop import connect
+from erp_medusa_pipelines.cli.shop import connect, website_items
 from erp_medusa_pipelines.settings import load_settings
 
 AllowLosses = Annotated[bool, typer.Option("--allow-losses", help="Go on although a brake stops what would be lost.")]
@@ -35,7 +34,7 @@ def sync(items: Items, allow_losses: AllowLosses = False) -> Answer:
     """
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:
-        names = website_items(shop.erp, items)
+        names = website_items(shop, items)
     from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
     from erp_medusa_pipelines.orchestration.runs.failures import read_failure
     from erp_medusa_pipelines.orchestration.runs.plan_jobs import SYNC_JOB

@@ -1,7 +1,7 @@
 """The changes and refusals of every run, one row per document and field, in a table beside Dagster's own.
 
-Storing and finding the rows. They come from clients/planning/recording.py and assets/reporting.py. Each run first
-deletes old rows, so the table is bounded without a task.
+It answers "who changed this price, and when", which Dagster's metadata cannot: that is by asset and partition, not by
+document. Each run first deletes old rows, so the table is bounded without a task.
 """
 
 import logging
@@ -14,10 +14,10 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
 from erp_medusa_pipelines.orchestration.dagster_internals import storage_url
 from erp_medusa_pipelines.orchestration.shops import shop_name
-from erp_medusa_pipelines.planning.rows import PlanRow, rows_of
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog
+from erp_medusa_pipelines.plan.rows import PlanRow, rows_of
 
 log = logging.getLogger(__name__)
 

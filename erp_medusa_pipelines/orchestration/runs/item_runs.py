@@ -10,13 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, batch_tags
 from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 from erp_medusa_pipelines.orchestration.runs.side_runs import Outcome, SideRun
 from erp_medusa_pipelines.orchestration.runs.work import active_runs, only_batch_of, partition_of, tasks_of
 from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
+from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name

@@ -20,7 +20,6 @@ from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT
 from erp_medusa_pipelines.orchestration.runs.item_runs import BusyError, sync_items
 from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
-from erp_medusa_pipelines.planning.items import website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
@@ -149,7 +148,7 @@ def _items(named: Sequence[str], settings: Settings) -> tuple[str, ...]:
     if not named:
         return ()
     with open_shop(settings) as shop:
-        return tuple(website_items(shop.erp, named))
+        return tuple(shop.website_items(named))
 
 
 def _refusal(error: Exception) -> dg.Failure:

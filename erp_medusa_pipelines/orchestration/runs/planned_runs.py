@@ -1,7 +1,4 @@
-"""Plans: a task's own assets, on clients that note down what they would have written.
-
-What a plan consists of. How the job is run is in side_runs.py, how changes become rows in planning/.
-"""
+"""Plans: a task's own assets, on clients that note down what they would have written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.runs.side_runs import SideRun
-from erp_medusa_pipelines.planning.rows import PlanRow, describe, digest
+from erp_medusa_pipelines.plan.changes import ChangeLog
+from erp_medusa_pipelines.plan.rows import PlanRow, describe, digest
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.batches import batch_keys, batch_of_name
 from erp_medusa_pipelines.tasks import Task
@@ -84,5 +81,5 @@ def plan_task(
         side = SideRun(definitions, task, shop, instance, scope.config)
         outcome = side.run(scope.batches_of(task, settings), keep_rejects=False)
     with open_shop(settings) as shop:
-        rows = describe(shop, log.changes)
+        rows = describe(shop.erp, shop.medusa, log.changes)
     return Plan(task.name, scope, rows, outcome.counts, outcome.rejects, outcome.problems, outcome.kept)

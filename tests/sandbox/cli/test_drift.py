@@ -7,7 +7,7 @@ import pytest
 
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.sandbox.plan.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
 from tests.support.erp_client import client_of
 from tests.support.photos import Photos

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from erp_medusa_pipelines.cli.main import app
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.planning.test_plans import Shop
+from tests.sandbox.plan.test_plans import Shop
 from tests.support.catalogue import Catalogue
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes

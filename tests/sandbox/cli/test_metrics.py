@@ -15,7 +15,7 @@ from erp_medusa_pipelines.orchestration.runs.work import active_runs
 from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.tasks import TASKS, task_named
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.sandbox.plan.test_plans import EXPORT, Shop
 from tests.support.catalogue import Catalogue
 from tests.support.metrics import served_metrics
 from tests.support.operations import our_daemon

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.orchestration.state import load, save
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.planning.test_plans import EXPORT, Shop
+from tests.sandbox.plan.test_plans import EXPORT, Shop
 from tests.suites.variants import Shop as OptionShop
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner, in_a_backfill

@@ -7,7 +7,7 @@ import pytest
 from erp_medusa_pipelines.tasks import EXPORT
 from erp_medusa_sandbox.faults import Fault
 from tests.sandbox.cli.conftest import Command
-from tests.sandbox.planning.test_plans import Shop
+from tests.sandbox.plan.test_plans import Shop
 from tests.support.catalogue import Catalogue
 from tests.support.operations import our_daemon
 from tests.support.servers import ErpServer, MedusaServer

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from dagster._core.test_utils import create_run_for_test
 from prometheus_client import CollectorRegistry
 
-from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.history import History
 from erp_medusa_pipelines.orchestration.metrics import Metrics
 from erp_medusa_pipelines.orchestration.schedules.execution_limits import ExecutionLimit
+from erp_medusa_pipelines.plan.changes import Change
 
 CHANGE = Change("ERPNext", "update", "Website Item", "WEB-ITM-0001", {"medusa_id": "prod_1"})
 OTPS = "expire_otps"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.planning import rows
+from erp_medusa_pipelines.plan import rows
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES, FIELDS, IMAGE_KEY, Empty, How, ProductField
 from erp_medusa_pipelines.sync.catalogue import product_bodies, website_items
 from erp_medusa_pipelines.sync.catalogue.fields import Shape, shaped

@@ -1,29 +1,44 @@
-"""Which documents a write to Medusa changes.
-
-Reading a request and its answer, alike for a plan and for a run.
-"""
+"""The routes by which Medusa is written to: what a plan answers, and which documents a request changes."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from erp_medusa_pipelines.clients.planning.changes import Action, Change
-from erp_medusa_pipelines.clients.planning.known import Known, named_list
+from erp_medusa_pipelines.plan.changes import Action, Change
+from erp_medusa_pipelines.plan.known import Known, named_list
 
 Body = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Route:
+    """One row: `answer` names the method of PlannedMedusa, `changes` reads a request and its answer.
+
+    Both get the groups of `pattern` last.
+    """
+
+    pattern: re.Pattern[str]
+    answer: str
+    changes: Callable[..., Iterator[Change]]
+
+
+def route_of(path: str) -> tuple[Route, tuple[str | None, ...]] | None:
+    """Return the row of a path, whose query does not matter, with the names in the path."""
+    address = path.partition("?")[0]
+    return next(((row, match.groups()) for row in ROUTES if (match := row.pattern.fullmatch(address))), None)
+
+
 def changes_of(method: str, path: str, body: Any, answer: Any, known: Known) -> Iterator[Change]:
     """Return the changes of one request. A route that is not in the table changes the document that it names."""
-    route = path.partition("?")[0]
-    for pattern, read in _ROUTES:
-        if match := pattern.fullmatch(route):
-            yield from read(method, body or {}, answer or {}, known, *match.groups())
-            return
+    if found := route_of(path):
+        row, names = found
+        yield from row.changes(method, body or {}, answer or {}, known, *names)
+        return
+    address = path.partition("?")[0]
     action: Action = "delete" if method == "DELETE" else "update"
-    yield Change(
-        "Medusa", action, route.removeprefix("/admin/"), route, dict(body) if isinstance(body, Mapping) else {}
-    )
+    values = dict(body) if isinstance(body, Mapping) else {}
+    yield Change("Medusa", action, address.removeprefix("/admin/"), address, values)
 
 
 def _collection(_method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
@@ -199,26 +214,29 @@ def _price_field(currency: str, list_id: str, known: Known) -> str:
     return f"{currency.upper()} {known.names.get(list_id, list_id)}".strip()
 
 
-_ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Iterator[Change]]], ...] = tuple(
-    (re.compile(pattern), read)
-    for pattern, read in (
-        (r"/admin/collections(?:/(\w+))?", _collection),
-        (r"/admin/products/batch", _products),
-        (r"/admin/products/(\w+)/options/batch", _options),
-        (r"/admin/product-options/(\w+)(?:/values/(\w+))?", _renamed),
-        (r"/admin/products/(\w+)/variants", _variant),
-        (r"/admin/products/(\w+)/variants/batch", _variants),
-        (r"/admin/products/(\w+)/variants/inventory-items/batch", _relink),
-        (r"/admin/products/(\w+)/variants/(\w+)(?:/inventory-items)?", _link),
-        (r"/admin/price-lists(?:/(\w+))?", _price_list),
-        (r"/admin/price-lists/(\w+)/prices/batch", _prices),
-        (r"/admin/customer-groups/(\w+)/customers", _members),
-        (r"/admin/inventory-items/location-levels/batch", _levels),
-        (r"/admin/inventory-items(?:/(\w+))?", _inventory_item),
-        (r"/admin/workflows-executions/upsert-variant-prices/run", _price_sets),
-        (r"/admin/workflows-executions/update-inventory-items-workflow/run", _inventory_items),
-        (r"/admin/workflows-executions/update-cart/run", _cart),
-        (r"/admin/erp-pipelines/carts/delete", _deleted_carts),
-        (r"/admin/([a-z-]+)(?:/(\w+))?", _document),
+ROUTES: tuple[Route, ...] = tuple(
+    Route(re.compile(pattern), answer, changes)
+    for pattern, answer, changes in (
+        (r"/admin/collections(?:/(\w+))?", "collection", _collection),
+        (r"/admin/(product-categories)(?:/(\w+))?", "category", _document),
+        (r"/admin/products/batch", "products", _products),
+        (r"/admin/products/(\w+)/options/batch", "changed_options", _options),
+        (r"/admin/product-options/(\w+)(?:/values/(\w+))?", "renamed_option", _renamed),
+        (r"/admin/products/(\w+)/variants", "variant", _variant),
+        (r"/admin/products/(\w+)/variants/batch", "variants", _variants),
+        (r"/admin/products/(\w+)/variants/(\w+)", "updated_variant", _link),
+        (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", "link", _link),
+        (r"/admin/products/(\w+)/variants/inventory-items/batch", "relink", _relink),
+        (r"/admin/price-lists(?:/(\w+))?", "price_list", _price_list),
+        (r"/admin/price-lists/(\w+)/prices/batch", "prices", _prices),
+        (r"/admin/customer-groups/(\w+)/customers", "nothing", _members),
+        (r"/admin/inventory-items/location-levels/batch", "nothing", _levels),
+        (r"/admin/inventory-items(?:/(\w+))?", "inventory_item", _inventory_item),
+        (r"/admin/workflows-executions/upsert-variant-prices/run", "nothing", _price_sets),
+        (r"/admin/workflows-executions/update-inventory-items-workflow/run", "inventory_items", _inventory_items),
+        (r"/admin/workflows-executions/update-cart/run", "nothing", _cart),
+        (r"/admin/erp-pipelines/carts/delete", "deleted_carts", _deleted_carts),
+        # Last: most lists of Medusa's are written to in the same way.
+        (r"/admin/([a-z-]+)(?:/(\w+))?", "document", _document),
     )
 )

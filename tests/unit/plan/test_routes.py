@@ -19,9 +19,9 @@ from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_plugin import MedusaPlugin
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.clients.planning.changes import ChangeLog
-from erp_medusa_pipelines.clients.planning.medusa import PlannedMedusa
-from erp_medusa_pipelines.clients.planning.read_only import ReadOnlyHttpClient
+from erp_medusa_pipelines.plan.changes import ChangeLog
+from erp_medusa_pipelines.plan.erpnext import ReadOnlyHttpClient
+from erp_medusa_pipelines.plan.medusa import PlannedMedusa
 
 PRODUCT = {"title": "T", "external_id": "W", "variants": [{"sku": "S", "manage_inventory": True}]}
 ENTRY = {"variant_id": "variant_1", "amount": 1.5, "currency_code": "omr"}

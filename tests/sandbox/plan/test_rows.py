@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from erp_medusa_pipelines.clients.planning.changes import Change
 from erp_medusa_pipelines.connections import Shop, open_shop
-from erp_medusa_pipelines.planning.rows import PlanRow, describe, digest, rows_of
+from erp_medusa_pipelines.plan.changes import Change
+from erp_medusa_pipelines.plan.rows import PlanRow, describe, digest, rows_of
 from erp_medusa_pipelines.settings import load_settings
 from tests.support.catalogue import Catalogue
 from tests.support.servers import MedusaServer
@@ -46,20 +46,20 @@ def test_ids_that_are_emptied_and_set_again_are_one_change(shop: Shop, item: str
         Change("ERPNext", "update", "Website Item", item, {"medusa_id": "", "medusa_variant_id": ""}),
         Change("ERPNext", "update", "Website Item", item, {"medusa_id": "planned_prod_1"}),
     ]
-    (row,) = describe(shop, changes)
+    (row,) = describe(shop.erp, shop.medusa, changes)
     assert (row.field, row.old, row.new) == ("medusa_id", "prod_old", "(new)")
 
 
 def test_a_document_that_is_made_sent_or_deleted_has_a_row_of_its_own(shop: Shop, item: str) -> None:
     sent = Change("ERPNext", "send", "Email Queue", "mail-1")
-    assert describe(shop, [sent]) == [PlanRow("ERPNext", "Email Queue", "mail-1", "send", "", "", "")]
+    assert describe(shop.erp, shop.medusa, [sent]) == [PlanRow("ERPNext", "Email Queue", "mail-1", "send", "", "", "")]
     deleted = Change("Medusa", "delete", "price list", "plist_1", name="Gold")
-    assert describe(shop, [deleted]) == [PlanRow("Medusa", "price list", "Gold", "delete", "", "", "")]
+    assert describe(shop.erp, shop.medusa, [deleted]) == [PlanRow("Medusa", "price list", "Gold", "delete", "", "", "")]
 
 
 def test_a_table_is_compared_with_the_whole_document(shop: Shop, item: str) -> None:
     values = {"website_specifications": [{"label": "Size", "description": "5 ml"}]}
-    (row,) = describe(shop, [Change("ERPNext", "update", "Website Item", item, values)])
+    (row,) = describe(shop.erp, shop.medusa, [Change("ERPNext", "update", "Website Item", item, values)])
     assert row.field == "website_specifications"
     assert "5 ml" in row.new
     assert "5 ml" not in row.old
@@ -74,7 +74,7 @@ def test_of_a_product_only_what_differs_is_shown(shop: Shop, product: dict[str, 
         "sales_channels": [{"id": medusa.sales_channel_id}],
         "variants": [{"id": product["variants"][0]["id"], "sku": "S-2", "title": "Default"}],
     }
-    rows = describe(shop, [Change("Medusa", "update", "product", product["id"], values)])
+    rows = describe(shop.erp, shop.medusa, [Change("Medusa", "update", "product", product["id"], values)])
     assert {row.document for row in rows} == {"Syringe"}, "a product without another name has its title"
     assert fields_of(rows) == {
         "status": ("draft", "published"),
@@ -84,13 +84,13 @@ def test_of_a_product_only_what_differs_is_shown(shop: Shop, product: dict[str, 
         "variant.sku": ("S-1", "S-2"),
     }
     same = {key: values[key] for key in ("title", "sales_channels")}
-    assert describe(shop, [Change("Medusa", "update", "product", product["id"], same)]) == []
+    assert describe(shop.erp, shop.medusa, [Change("Medusa", "update", "product", product["id"], same)]) == []
 
 
 def test_a_price_is_named_by_the_sku_of_its_variant(shop: Shop, product: dict[str, Any]) -> None:
     variant = product["variants"][0]["id"]
     change = Change("Medusa", "update", "price", "price_1", {"OMR always": 2}, variant, {"OMR always": 1.5})
-    (row,) = describe(shop, [change])
+    (row,) = describe(shop.erp, shop.medusa, [change])
     assert (row.document, row.old, row.new) == ("S-1", "1.5", "2")
 
 
@@ -98,7 +98,7 @@ def test_a_collection_shows_its_old_title_and_only_what_differs(shop: Shop, medu
     body = {"title": "By hand", "handle": "gloves", "external_id": "Gloves", "metadata": {"item_group": "Gloves"}}
     made = medusa.admin("POST", "/admin/collections", json=body)["collection"]
     change = Change("Medusa", "update", "collection", made["id"], {**body, "title": "Gloves"}, "Gloves")
-    assert fields_of(describe(shop, [change])) == {"title": ("By hand", "Gloves")}
+    assert fields_of(describe(shop.erp, shop.medusa, [change])) == {"title": ("By hand", "Gloves")}
 
 
 def test_a_log_entry_of_a_new_document_is_one_row() -> None:

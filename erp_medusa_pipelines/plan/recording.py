@@ -8,9 +8,9 @@ from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
-from erp_medusa_pipelines.clients.planning.known import Known
-from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog
+from erp_medusa_pipelines.plan.known import Known
+from erp_medusa_pipelines.plan.routes import changes_of
 
 
 class ReadingMedusa(MedusaClient):

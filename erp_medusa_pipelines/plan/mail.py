@@ -1,13 +1,10 @@
-"""A sender that sends nothing, for plans.
-
-Belongs here: noting which mails a run would send.
-"""
+"""A sender that sends nothing, and notes which mails a run would send."""
 
 from collections.abc import Callable
 from datetime import datetime
 
-from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
 from erp_medusa_pipelines.mail.mail import Mail
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog
 
 
 class PlannedSender:

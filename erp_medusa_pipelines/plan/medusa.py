@@ -1,21 +1,22 @@
 """A Medusa that is only read: writes are recorded, and later look-ups find what they would create.
 
-Answers to writes in Medusa's shape, with ids of documents to be created. Of Medusa's refusals, only those of keys that
+Of Medusa's refusals, only those of keys that
 are taken already, and of prices for variants that are gone, can be foreseen.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import Row
-from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog, is_planned
-from erp_medusa_pipelines.clients.planning.medusa_changes import changes_of, singular_of
-from erp_medusa_pipelines.clients.planning.options import PlannedOptions, chosen
-from erp_medusa_pipelines.clients.planning.recording import ReadingMedusa
+from erp_medusa_pipelines.plan import routes
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog, is_planned
+from erp_medusa_pipelines.plan.options import PlannedOptions, chosen
+from erp_medusa_pipelines.plan.recording import ReadingMedusa
+from erp_medusa_pipelines.plan.routes import changes_of, route_of, singular_of
 from erp_medusa_pipelines.product_fields import unsaid
 
 Body = Mapping[str, Any]
@@ -55,32 +56,6 @@ class PlannedMedusa(ReadingMedusa):
         """New variants of products that Medusa has."""
         self._detached: set[str] = set()
         """Variants that Medusa takes every inventory item from, because it does not manage them any more."""
-        self._routes: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
-            (re.compile(pattern), answer)
-            for pattern, answer in (
-                (r"/admin/collections(?:/(\w+))?", self._collection),
-                (r"/admin/product-categories(?:/(\w+))?", self._category),
-                (r"/admin/products/batch", self._products),
-                (r"/admin/products/(\w+)/options/batch", self._changed_options),
-                (r"/admin/product-options/(\w+)(?:/values/(\w+))?", self._renamed_option),
-                (r"/admin/products/(\w+)/variants", self._variant),
-                (r"/admin/products/(\w+)/variants/batch", self._variants),
-                (r"/admin/products/(\w+)/variants/(\w+)", self._updated_variant),
-                (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", self._link),
-                (r"/admin/products/(\w+)/variants/inventory-items/batch", self._relink),
-                (r"/admin/price-lists(?:/(\w+))?", self._price_list),
-                (r"/admin/price-lists/(\w+)/prices/batch", self._prices),
-                (r"/admin/customer-groups/(\w+)/customers", self._members),
-                (r"/admin/inventory-items/location-levels/batch", self._levels),
-                (r"/admin/inventory-items(?:/(\w+))?", self._inventory_item),
-                (r"/admin/workflows-executions/upsert-variant-prices/run", self._price_sets),
-                (r"/admin/workflows-executions/update-inventory-items-workflow/run", self._inventory_items),
-                (r"/admin/workflows-executions/update-cart/run", self._cart),
-                (r"/admin/erp-pipelines/carts/delete", self._deleted_carts),
-                # Last: most lists of Medusa's are written to in the same way.
-                (r"/admin/([a-z-]+)(?:/(\w+))?", self._document),
-            )
-        )
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -210,13 +185,13 @@ class PlannedMedusa(ReadingMedusa):
 
     def send(self, method: str, path: str, body: Any = None, **_options: Any) -> Any:
         """Record a write and return what Medusa would answer."""
-        route = path.partition("?")[0]
-        for pattern, answer_to in self._routes:
-            if match := pattern.fullmatch(route):
-                answer = answer_to(method, body, *match.groups())
-                self._log.add(*changes_of(method, path, body, answer, self.known))
-                return answer
-        raise LookupError(f"a plan cannot simulate {method} {route}: add it to {__name__}")
+        found = route_of(path)
+        if found is None:
+            raise LookupError(f"a plan cannot simulate {method} {path.partition('?')[0]}: add it to {routes.__name__}")
+        row, names = found
+        answer = getattr(self, f"_{row.answer}")(method, body, *names)
+        self._log.add(*changes_of(method, path, body, answer, self.known))
+        return answer
 
     def upload(self, uploads: Any) -> list[Row]:
         """Record uploads, with addresses that do not exist."""
@@ -240,13 +215,17 @@ class PlannedMedusa(ReadingMedusa):
                 rows[identifier] = _merged(rows[identifier], values)
         return {"id": identifier, **values}
 
+    def _nothing(self, _method: str, _body: Body, *_names: str) -> Row:
+        """Answer a write that nothing reads in the same run."""
+        return {}
+
     def _collection(self, _method: str, body: Body, identifier: str | None) -> Row:
         if identifier:
             return {"collection": self._change(identifier, body)}
         row = {"handle": None, "external_id": None, "metadata": None, **body}
         return {"collection": self._make("collections", "pcol", row)}
 
-    def _category(self, _method: str, body: Body, identifier: str | None) -> Row:
+    def _category(self, _method: str, body: Body, _plural: str, identifier: str | None) -> Row:
         if identifier:
             return {"product_category": self._change(identifier, body)}
         # Where it is among its siblings is known only once they are there.
@@ -359,9 +338,6 @@ class PlannedMedusa(ReadingMedusa):
         options = next((row.get("options") or [] for row in found), [])
         return {"options": chosen(options, variant["options"])}
 
-    def _price_sets(self, _method: str, _body: Body) -> Row:
-        return {}
-
     def _link(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
         self._links.setdefault(variant_id, {})[body["inventory_item_id"]] = body["required_quantity"]
         return {}
@@ -382,9 +358,6 @@ class PlannedMedusa(ReadingMedusa):
             self._change(one["id"], one)
         return {}
 
-    def _cart(self, _method: str, _body: Body) -> Row:
-        return {}
-
     def _deleted_carts(self, _method: str, body: Body) -> Row:
         return {"deleted": [cart["id"] for cart in body["carts"]], "kept": []}
 
@@ -397,12 +370,6 @@ class PlannedMedusa(ReadingMedusa):
         if identifier:
             return {singular: self._change(identifier, body)}
         return {singular: self._make(plural.replace("-", "_"), singular, dict(body))}
-
-    def _members(self, _method: str, _body: Body, _group_id: str) -> Row:
-        return {}
-
-    def _levels(self, _method: str, _body: Body) -> Row:
-        return {}
 
     def _price_list(self, method: str, body: Body, identifier: str | None) -> Row:
         if identifier and method == "DELETE":

@@ -1,7 +1,6 @@
 """How old a difference is: when ERPNext last changed what the shop does not show yet.
 
-Belongs here: which documents stand behind which difference, and their times. Does not belong here: finding differences
-(drift.py). A difference that somebody made in Medusa is as old as ERPNext's last change of that document.
+A difference that somebody made in Medusa is as old as ERPNext's last change of that document.
 """
 
 from collections import defaultdict
@@ -12,7 +11,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.planning.drift import Difference
+from erp_medusa_pipelines.plan.drift import Difference
 from erp_medusa_pipelines.sync.engine.names import folded
 
 Row = Mapping[str, Any]
@@ -35,7 +34,7 @@ class Waiting:
         """Return how long it has waited."""
         return max(0.0, (now - self.changed).total_seconds())
 
-    def told(self, now: datetime) -> str:
+    def sentence(self, now: datetime) -> str:
         """Return it for people."""
         return f"its {self.doctype} was changed in ERPNext {_ago(self.seconds(now))} ago"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from erp_medusa_pipelines.planning.rows import PlanRow
+from erp_medusa_pipelines.plan.rows import PlanRow
 from erp_medusa_pipelines.product_fields import IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.arrangement import PICTURES_KEY, THUMBNAIL_KEY
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.item_prices import price_today
 from erp_medusa_pipelines.sync.stock.items import stock_items, warehouse_rows
@@ -56,30 +58,30 @@ class PriceUsed:
         return f"{self.rate} {self.currency} per {self.unit}: Item Price {self.item_price}{whose} in {self.price_list}"
 
 
-def price_used(shop: Shop, website_item: str) -> PriceUsed | None:
+def price_used(erp: ErpNextClient, price_list: str, website_item: str) -> PriceUsed | None:
     """Return the Item Price that counts for a Website Item today, or None if ERPNext has none."""
-    price_list = shop.settings.erpnext_price_list
-    found = price_today(shop.erp, price_list, website_item)
+    found = price_today(erp, price_list, website_item)
     if found is None:
         return None
     row, unit = found
     return PriceUsed(row.name, price_list, f"{row.rate.normalize():f}", row.currency, unit, row.inherited)
 
 
-def quantity_parts(shop: Shop, website_item: str, locations: Mapping[str, str]) -> list[QuantityParts]:
+def quantity_parts(
+    erp: ErpNextClient, medusa: MedusaClient, settings: Settings, website_item: str, locations: Mapping[str, str]
+) -> list[QuantityParts]:
     """Return the quantities of a Website Item at each stock location; of a bundle, those of its parts come first.
 
     `locations` is {id: name}. Empty for an item without a quantity, as a service, and for one without a warehouse.
     """
-    items = stock_items(shop.erp, [website_item])
-    settings = shop.settings
+    items = stock_items(erp, [website_item])
     warehouses = Warehouses(
-        warehouse_rows(shop.erp),
+        warehouse_rows(erp),
         settings.warehouse_stock_locations,
-        shop.medusa.stock_location_id(settings.medusa_stock_location_id),
+        medusa.stock_location_id(settings.medusa_stock_location_id),
         every_one=settings.stock_quantity == "actual",
     )
-    reader = QuantityReader(shop.erp, warehouses, StockRule(settings.stock_quantity, settings.safety_stock))
+    reader = QuantityReader(erp, warehouses, StockRule(settings.stock_quantity, settings.safety_stock))
     found = reader.read(
         {item.name: item for item in items if item.name == website_item},
         ByName((item.item_code, item.warehouse) for item in items),

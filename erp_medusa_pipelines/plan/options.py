@@ -1,8 +1,4 @@
-"""Planned options of products: those of new products, and what is added to, and renamed in, those that exist.
-
-Belongs here: options and values with ids, in the shape in which Medusa shows them. Which requests there are, and what
-becomes of variants: medusa.py.
-"""
+"""Planned options of products: those of new products, and what is added to, and renamed in, those that exist."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

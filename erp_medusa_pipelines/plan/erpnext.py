@@ -7,7 +7,7 @@ from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filte
 from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.http import HttpClient
-from erp_medusa_pipelines.clients.planning.changes import Change, ChangeLog
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog
 
 SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 
@@ -15,6 +15,20 @@ _CONDITIONS: Mapping[tuple[str, Any], Callable[[Any], bool]] = {
     ("is", "set"): lambda value: value not in (None, ""),
     ("is", "not set"): lambda value: value in (None, ""),
 }
+
+
+READS_BY_POST = frozenset({"/api/method/frappe.client.get_list"})
+"""Method of lists whose conditions are too long for an address."""
+
+
+class ReadOnlyHttpClient(HttpClient):
+    """Send requests that read, and raise LookupError for everything else: the last guard of a plan."""
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Send a reading request as HttpClient does."""
+        if method != "GET" and path not in READS_BY_POST:
+            raise LookupError(f"{method} {path.partition('?')[0]} would write, and a plan cannot simulate it")
+        return super().request(method, path, **options)
 
 
 class PlannedErpNext(ErpNextClient):

@@ -1,7 +1,4 @@
-"""The rows of a plan: document, field, old and new value.
-
-Comparing planned with current values, and display names.
-"""
+"""Changes as rows: document, field, old and new value."""
 
 import hashlib
 import json
@@ -10,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from erp_medusa_pipelines.clients.erpnext import Row
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
-from erp_medusa_pipelines.clients.planning.changes import PLANNED, Change, is_planned
-from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.plan.changes import PLANNED, Change, is_planned
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, SHOWN
 
 NEW = "(new)"
@@ -37,10 +33,10 @@ class PlanRow:
     new: str
 
 
-def describe(shop: Shop, changes: Sequence[Change]) -> list[PlanRow]:
-    """Return the sorted rows of these changes. Reads current values in bulk. `shop` must not be a planning one."""
+def describe(erp: ErpNextClient, medusa: MedusaClient, changes: Sequence[Change]) -> list[PlanRow]:
+    """Return the sorted rows of these changes. Reads current values in bulk: the clients must not be planning ones."""
     mails = rows_of(change for change in changes if change.system == "Mail")
-    rows = [*_erp_rows(shop, changes), *_medusa_rows(shop.medusa, changes), *mails]
+    rows = [*_erp_rows(erp, changes), *_medusa_rows(medusa, changes), *mails]
     return sorted(set(rows))
 
 
@@ -64,13 +60,13 @@ def digest(rows: Iterable[PlanRow]) -> str:
 # --- ERPNext --------------------------------------------------------------------------------------------------
 
 
-def _erp_rows(shop: Shop, changes: Sequence[Change]) -> Iterator[PlanRow]:
+def _erp_rows(erp: ErpNextClient, changes: Sequence[Change]) -> Iterator[PlanRow]:
     by_doctype: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         if change.system == "ERPNext":
             by_doctype[change.kind].append(change)
     for doctype, some in by_doctype.items():
-        now = _documents(shop, doctype, some)
+        now = _documents(erp, doctype, some)
         for change in _last_words(some):
             if not change.values:
                 yield PlanRow("ERPNext", doctype, change.key, change.action, "", "", "")
@@ -90,14 +86,14 @@ def _last_words(changes: Sequence[Change]) -> Iterator[Change]:
     yield from last.values()
 
 
-def _documents(shop: Shop, doctype: str, changes: Sequence[Change]) -> Mapping[str, Row]:
+def _documents(erp: ErpNextClient, doctype: str, changes: Sequence[Change]) -> Mapping[str, Row]:
     names = {change.key for change in changes if change.action == "update"}
     fields = list(dict.fromkeys(field for change in changes for field in change.values))
     if not names or not fields:
         return {}
     if doctype in SINGLES or any(isinstance(value, list) for change in changes for value in change.values.values()):
-        return {name: shop.erp.get(doctype, name) for name in names}
-    return {row["name"]: row for row in shop.erp.rows_in(doctype, ["name", *fields], names)}
+        return {name: erp.get(doctype, name) for name in names}
+    return {row["name"]: row for row in erp.rows_in(doctype, ["name", *fields], names)}
 
 
 # --- Medusa ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import pytest
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
-from erp_medusa_pipelines.clients.planning.changes import ChangeLog
 from erp_medusa_pipelines.connections import open_shop
+from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import load_settings
 from tests.support.servers import MedusaServer
 from tests.support.writes import medusa_writes

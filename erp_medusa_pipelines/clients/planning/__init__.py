@@ -1,1 +1,0 @@
-"""Clients that read both servers and record writes instead of sending them."""

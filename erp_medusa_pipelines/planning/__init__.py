@@ -1,1 +1,0 @@
-"""What the next run of a task would do."""
