@@ -327,6 +327,12 @@ class Storefront(BaseSettings):
     abandoned_cart_mails_per_week: int = Field(
         1, ge=1, le=100, description="Mails about abandoned carts that one customer gets within seven days"
     )
+    newsletter_per_run: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Newsletters that one run sends at most; the next one, an hour later, goes on",
+    )
     weekly_report_to: list[MailAddress] = Field(
         default_factory=list,
         description='Who gets the weekly report by mail, as JSON: ["erp@example.com"]; without it, as alerts are sent',

@@ -80,6 +80,14 @@ _STOCK_RIGHTS = {
 }
 _STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
+_NEWSLETTER_RIGHTS = {
+    "Product Collection": "r",
+    "Expiring Items": "r",
+    "Email Queue": "r",
+    "Scheduled Job Type": "r",
+    "System Settings": "r",
+}
+
 OUR_TASKS: tuple[Task, ...] = (
     Task(
         name="export_items_and_images_custom",
@@ -234,6 +242,25 @@ OUR_TASKS: tuple[Task, ...] = (
         assets=("expired_carts",),
         in_app=False,
         description="Carts that nobody touched for months are deleted, where the plugin is installed in Medusa.",
+    ),
+    Task(
+        name="send_weekly_newsletter",
+        cron="0 0 * * 0",
+        queue=LONG,
+        assets=("newsletter",),
+        in_app=False,
+        description="Customers who subscribed get what is new, on clearance or sold best. Begins with a preview.",
+        rights=_NEWSLETTER_RIGHTS,
+    ),
+    Task(
+        name="continue_weekly_newsletter",
+        cron="0 * * * *",
+        queue=LONG,
+        assets=("newsletter_continued",),
+        gate="erp_medusa_pipelines.sync.storefront.editions:has_work",
+        in_app=False,
+        description="An edition of the newsletter that is not through goes on: after quiet hours, a limit, a failure.",
+        rights=_NEWSLETTER_RIGHTS,
     ),
     Task(
         name="send_weekly_report",

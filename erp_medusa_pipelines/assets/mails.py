@@ -4,6 +4,7 @@ Belongs here: settings to those. The mails themselves are in mail/, who gets one
 """
 
 import secrets
+from typing import Literal
 
 import dagster as dg
 
@@ -29,16 +30,16 @@ def installation_of(instance: dg.DagsterInstance) -> str:
     return known["id"]
 
 
-def links_of(shop: Shop) -> Links:
+def links_of(shop: Shop, back: Literal["cart_url", "product_url"] = "cart_url") -> Links:
     """Return where links lead to. Raises SettingsError where a customer could not get back, or not end the mails."""
     settings = shop.settings
-    missing = [name for name in ("cart_url", "medusa_plugin_secret") if not getattr(settings, name)]
-    if missing or not settings.cart_url or not settings.medusa_plugin_secret:
+    missing = [name for name in (back, "medusa_plugin_secret") if not getattr(settings, name)]
+    if missing or not settings.medusa_plugin_secret:
         names = " and ".join(name.upper() for name in missing)
         raise SettingsError(f"{names} not set: without a way back and a way to end the mails nobody gets one")
     unsubscribe = settings.unsubscribe_url or _page_of_the_plugin(shop, settings)
     secret = settings.medusa_plugin_secret.get_secret_value()
-    return Links(settings.cart_url, settings.product_url or "", unsubscribe, secret)
+    return Links(settings.cart_url or "", settings.product_url or "", unsubscribe, secret)
 
 
 def texts_of(shop: Shop) -> Texts:

@@ -84,6 +84,12 @@ class Texts:
             raise TextError(f"template {name}.{language}.txt: its first line must begin with {SUBJECT!r}")
         return Written(" ".join(subject.removeprefix(SUBJECT).split()), rest.strip() + "\n", html)
 
+    def languages(self, name: str) -> list[str]:
+        """Return the languages that a mail has templates in, both of them."""
+        known = self._environment.list_templates()
+        middles = [one.removeprefix(f"{name}.").removesuffix(".html") for one in known if one.startswith(f"{name}.")]
+        return sorted(one for one in middles if f"{name}.{one}.txt" in known and f"{name}.{one}.html" in known)
+
     def _best(self, name: str, locale: str | None) -> str:
         known = self._environment.list_templates()
         for language in (str(locale or "").lower().replace("_", "-").partition("-")[0], self._language):

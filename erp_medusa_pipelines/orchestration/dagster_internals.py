@@ -376,6 +376,29 @@ def write_values(instance: dg.DagsterInstance, values: Mapping[str, str]) -> Non
     instance.daemon_cursor_storage.set_cursor_values(dict(values))
 
 
+def keys_below(instance: dg.DagsterInstance, prefix: str) -> list[str]:
+    """Keys of the instance's key-value table that begin so."""
+    import sqlalchemy as sa
+    from dagster._core.storage.runs.schema import KeyValueStoreTable
+
+    key = KeyValueStoreTable.c.key
+    storage: Any = instance.daemon_cursor_storage
+    with storage.connect() as connection:
+        found = connection.execute(sa.select(key).where(key.startswith(prefix, autoescape=True)))
+        # SQLite compares without regard to capitals.
+        return [row[0] for row in found if row[0].startswith(prefix)]
+
+
+def delete_values(instance: dg.DagsterInstance, keys: Collection[str]) -> None:
+    """Delete values of the instance's key-value table."""
+    from dagster._core.storage.runs.schema import KeyValueStoreTable
+
+    storage: Any = instance.daemon_cursor_storage
+    for some in in_groups(keys):
+        with storage.connect() as connection:
+            connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key.in_(some)))
+
+
 def storage_url(instance: dg.DagsterInstance) -> str | None:
     """Where a table of ours lies beside Dagster's: its PostgreSQL, else a SQLite file; None where nothing is kept."""
     if instance.is_ephemeral:

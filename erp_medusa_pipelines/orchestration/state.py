@@ -10,7 +10,12 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import read_values, write_values
+from erp_medusa_pipelines.orchestration.dagster_internals import (
+    delete_values,
+    keys_below,
+    read_values,
+    write_values,
+)
 from erp_medusa_pipelines.orchestration.shops import shop_name
 
 _PREFIX = "erp_medusa_pipelines/"
@@ -41,6 +46,15 @@ class Values:
     def save(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep a value."""
         save(self._instance, key, dict(value))
+
+    def below(self, prefix: str) -> list[str]:
+        """Return the keys that begin so."""
+        cut = len(_place("", None))
+        return [place[cut:] for place in keys_below(self._instance, _place(prefix, None))]
+
+    def delete(self, keys: Collection[str]) -> None:
+        """Forget values."""
+        delete_values(self._instance, {_place(key, None) for key in keys})
 
 
 def _place(key: str, shop: str | None) -> str:

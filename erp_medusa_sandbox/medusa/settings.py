@@ -70,6 +70,8 @@ KINDS["shipping_profile"] = Kind(star=("id", "name", "type", "metadata", *_DATES
 KINDS["api_key"] = Kind(
     star=("id", "token", "redacted", "title", "type", "last_used_at", "created_at", "updated_at"),
     named=("deleted_at", "created_by", "revoked_by", "revoked_at"),
+    # The one key that is seeded sells through every channel.
+    relations={"sales_channels": ("sales_channel", lambda store, _key: [*store.all("sales_channel")])},
 )
 
 REGION_FIELDS = ("*", "*countries")

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from dev.mail_sink import MailSink, mail_sink
-from erp_medusa_pipelines.sync.storefront import abandoned_carts, cart_mailing
+from erp_medusa_pipelines.sync.storefront import cart_mailing, handing_over
 from erp_medusa_pipelines.sync.storefront.abandoned_carts import AbandonedCarts
 from erp_medusa_sandbox.faults import Fault
 from tests.support.carts import DOMAIN, Carts
@@ -259,7 +259,7 @@ class CartMailSuite:
         assert "it may have arrived" in mailed.rejects(run, cart)[0]
         mailed.sink.gate.set()
         assert mailed.run(runs).metadata(ASSET)["in_doubt"] == 1
-        mailed.env.setattr(abandoned_carts, "DOUBT", timedelta(0))
+        mailed.env.setattr(handing_over, "DOUBT", timedelta(0))
         assert "not sent a second time" in mailed.rejects(mailed.run(runs), cart)[0]
         assert sum(mailed.received().values()) <= 1
 

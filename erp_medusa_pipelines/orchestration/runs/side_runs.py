@@ -14,11 +14,12 @@ import dagster as dg
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE, TABLE, quarantine_key
-from erp_medusa_pipelines.orchestration.dagster_internals import raise_if_interrupted
+from erp_medusa_pipelines.orchestration.dagster_internals import in_groups, raise_if_interrupted
+from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.sync.engine.brake import GUARDS, kept_keys
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.tasks import TASKS, Task
 
 NOT_COUNTED = frozenset({"requests", "seconds", "items_per_second"})
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -95,6 +96,7 @@ class SideRun:
         with dg.DagsterInstance.ephemeral() as scratch:
             self._copy_held(self.instance, scratch, batch_keys(self.shop.settings.export_batches))
             _copy_losses(self.instance, scratch)
+            self._copy_memories(scratch)
             for batch in batches:
                 if reason := why_not(batch):
                     outcome.problems.append(reason)
@@ -133,6 +135,17 @@ class SideRun:
                 held = state.load(source, key)
                 if held or state.load(target, key):
                     state.save(target, key, held)
+
+    def _copy_memories(self, scratch: dg.DagsterInstance) -> None:
+        """Copy what earlier runs left for the next one: editions, and which mails went out."""
+        if self.instance is None:
+            return
+        there, here = state.Values(self.instance), state.Values(scratch)
+        keys = [memory_key(task.name) for task in TASKS if task.gate]
+        keys += [key for asset in self.task.assets for key in there.below(f"mail/{asset}/")]
+        for some in in_groups(keys):
+            for key, value in there.load(some).items():
+                here.save(key, value)
 
 
 def _fields_of(job: dg.JobDefinition, asset: str) -> set[str]:

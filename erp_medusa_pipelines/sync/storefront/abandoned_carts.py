@@ -25,12 +25,11 @@ from erp_medusa_pipelines.sync.storefront.cart_mailing import (
     MailingOptions,
 )
 from erp_medusa_pipelines.sync.storefront.carts import OWN_TOUCH, Cart, carts_of, ordered_since, wants_no_mails
-from erp_medusa_pipelines.sync.storefront.journal import Entry, Journal, State
+from erp_medusa_pipelines.sync.storefront.handing_over import HandingOver
+from erp_medusa_pipelines.sync.storefront.journal import Entry, Journal
 from erp_medusa_pipelines.sync.storefront.quiet_hours import QuietHours
 
 CUSTOMER = "Customer"
-DOUBT = timedelta(seconds=150)
-"""For so long an earlier call may still be at work."""
 WEEK, RECOVERED = timedelta(days=7), timedelta(days=30)
 MOST_CARTS = 5
 """Carts left at one address at a time. More are of a till, or of an address that many people use."""
@@ -74,15 +73,15 @@ class AbandonedCarts:
         self._http = medusa.http
         self._report = report
         self._options = options
-        self._sender = sender
         self._journal = journal
+        self._handing = HandingOver(sender, journal, report, CART, self._now)
         self._clock = clock
         self._stop_at = time.monotonic() + options.seconds
         self._money: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._same: defaultdict[str, set[str]] = defaultdict(set)
         """Ids of the customers of each address, as far as they left carts or want no mails."""
         self._mailing = CartMailing(
-            medusa, report, texts, sender, journal, options.mailing, now=self._now, sent=self._count_sent
+            medusa, report, texts, self._handing, journal, options.mailing, now=self._now, sent=self._count_sent
         )
 
     def run(self) -> None:
@@ -110,7 +109,7 @@ class AbandonedCarts:
         for cart in abandoned:
             if not cart.owner:
                 self._reject(cart, "its customer has no address, so nobody can be asked or unsubscribed", field="email")
-        due = [one for one in abandoned if one.owner not in left_out and self._is_due(one, known.get(one.id), now)]
+        due = [one for one in abandoned if one.owner not in left_out and self._is_due(one, known.get(one.id))]
         return sorted(due, key=lambda cart: cart.touched, reverse=True)
 
     def _is_abandoned(self, cart: Cart, now: datetime) -> bool:
@@ -128,34 +127,15 @@ class AbandonedCarts:
             self._report.reject(Reject(CUSTOMER, customer, why, field="email"))
         return {owner for owner, _ in many}
 
-    def _is_due(self, cart: Cart, entry: Entry | None, now: datetime) -> bool:
+    def _is_due(self, cart: Cart, entry: Entry | None) -> bool:
         others = [note for note in cart.notes if note.installation != self._options.installation]
-        if others or (entry is None and cart.notes) or (entry and entry.state is State.SENT):
+        if others or (entry is None and cart.notes):
             self._report.count("already")
             return False
-        if entry and entry.state is State.REFUSED and not self._options.retry_refused:
-            self._reject(cart, f"refused by the mail server at {entry.at:%Y-%m-%d %H:%M} UTC: {entry.why}", held=True)
-            return False
-        return entry is None or entry.state is not State.HANDED_OVER or self._is_known_unsent(cart, entry, now)
-
-    def _is_known_unsent(self, cart: Cart, entry: Entry, now: datetime) -> bool:
-        """Find out what became of a mail that an earlier run handed over."""
-        if now - entry.at < DOUBT:
-            self._report.count("in_doubt")
-            return False
-        taken = self._sender.was_taken(cart.email, entry.at)
-        if taken:
-            self._journal.write(cart.id, State.SENT, entry.at)
-            self._report.count("found_sent")
-        elif taken is None:
-            why = (
-                f"handed over at {entry.at:%Y-%m-%d %H:%M} UTC and no answer came: it may have arrived, and is not sent"
-            )
-            self._reject(cart, f"{why} a second time", held=True)
-        return taken is False
+        retry = self._options.retry_refused
+        return self._handing.may_send(cart.id, cart.id, cart.email, entry, retry_refused=retry)
 
     def _count_sent(self, cart: Cart) -> None:
-        self._report.count("sent")
         self._money[f"sent_{cart.currency}"] += cart.total
 
     def _count_recovered(self, customers: Sequence[Row]) -> None:
@@ -183,7 +163,7 @@ class AbandonedCarts:
     def _may_send(self) -> bool:
         if self._options.quiet.contains(self._now()):
             self._report.facts["stopped"] = "quiet hours (MAIL_QUIET_HOURS): what is due waits"
-        elif self._mailing.server_is_down:
+        elif self._handing.server_is_down:
             self._report.facts["stopped"] = "the mail server took none of the last mails"
         elif time.monotonic() > self._stop_at:
             self._report.facts["stopped"] = "the run's time is over; what is due waits"

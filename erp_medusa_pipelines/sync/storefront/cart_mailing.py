@@ -7,11 +7,9 @@ does not tell what it took, and a run can be killed anywhere. So, for some carts
 2. after a pause the carts are read again. Of several installations' notes the oldest wins, and every note that was on
    its way when it was written is there by now: a write that took longer than half the pause is not trusted and sends
    nothing;
-3. our memory says "handed over" right before the mail server gets the last line of the mail, and "sent" after its
-   answer.
+3. the mail is handed over (handing_over.py).
 
-What was "noted" is done anew by a later run. What was "handed over" is looked up where that can be done, and never
-sent again where it cannot: a customer who gets no mail is better off than one who gets two.
+What was "noted" is done anew by a later run.
 """
 
 import time
@@ -24,11 +22,12 @@ from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, T
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
-from erp_medusa_pipelines.mail.mail import InDoubtError, Mail, NotSentError, RefusedError, Sender
+from erp_medusa_pipelines.mail.mail import Mail
 from erp_medusa_pipelines.mail.texts import TextError, Texts
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.storefront.cart_texts import Links, fault_of, write_mail
 from erp_medusa_pipelines.sync.storefront.carts import NOTE, Cart, Note, carts_of
+from erp_medusa_pipelines.sync.storefront.handing_over import HandingOver
 from erp_medusa_pipelines.sync.storefront.journal import Journal, State
 
 CART = "Cart"
@@ -36,8 +35,6 @@ SLICE = 50
 """Carts that are noted, read again and sent together."""
 PAUSE = 10.0
 """Seconds after which every installation sees every other's notes."""
-FAILURES_IN_A_ROW = 3
-"""So many mails that do not go out, one after the other, mean the mail server."""
 
 _LINES = "carts.items.id,carts.items.quantity,carts.items.unit_price,carts.items.updated_at"
 _CARTS = "carts.id,carts.email,carts.currency_code,carts.completed_at,carts.updated_at,carts.metadata"
@@ -67,7 +64,7 @@ class CartMailing:
         medusa: MedusaClient,
         report: SyncReport,
         texts: Texts,
-        sender: Sender,
+        handing: HandingOver,
         journal: Journal,
         options: MailingOptions,
         *,
@@ -79,17 +76,11 @@ class CartMailing:
         self._http = medusa.http
         self._report = report
         self._texts = texts
-        self._sender = sender
+        self._handing = handing
         self._journal = journal
         self._options = options
         self._now = now
         self._sent = sent
-        self._failures = 0
-
-    @property
-    def server_is_down(self) -> bool:
-        """Return whether the last mails failed, one after the other."""
-        return self._failures >= FAILURES_IN_A_ROW
 
     def send(self, carts: Sequence[Cart]) -> None:
         """Send a mail about each cart that is still nobody else's and untouched after the pause."""
@@ -100,8 +91,8 @@ class CartMailing:
         self._http.pause(PAUSE)
         ours = self._ours([cart for cart, _ in mails if cart.id in noted], noted)
         for cart, mail in mails:
-            if cart.id in ours:
-                self._hand_over(cart, mail)
+            if cart.id in ours and self._handing.hand_over(cart.id, cart.id, mail):
+                self._sent(cart)
 
     def _written(self, carts: Sequence[Cart]) -> list[tuple[Cart, Mail]]:
         """Write the mails; reject carts that none can be written about. Raises PermanentError for a wrong template."""
@@ -165,29 +156,6 @@ class CartMailing:
             else:
                 ours.add(cart.id)
         return ours
-
-    def _hand_over(self, cart: Cart, mail: Mail) -> None:
-        if self.server_is_down:
-            self._report.count("postponed")
-            return
-        try:
-            self._sender.send(mail, lambda: self._journal.write(cart.id, State.HANDED_OVER, self._now()))
-        except RefusedError as error:
-            self._journal.write(cart.id, State.REFUSED, self._now(), error.reason)
-            self._reject(cart, f"refused by the mail server: {error.reason}", field="email")
-        except NotSentError as error:
-            self._journal.write(cart.id, State.NOTED, self._now())
-            self._failures += 1
-            self._report.count("failed")
-            self._report.defer(CART, cart.id, TransientError("Mail server", "SMTP", error.reason))
-        except InDoubtError as error:
-            self._failures += 1
-            self._report.count("in_doubt")
-            self._reject(cart, f"handed over, and no answer came: it may have arrived ({error.reason})", field="email")
-        else:
-            self._journal.write(cart.id, State.SENT, self._now())
-            self._failures = 0
-            self._sent(cart)
 
     def _reject(self, cart: Cart, why: str, *, field: str) -> None:
         self._report.reject(Reject(CART, cart.id, why, field=field))

@@ -10,7 +10,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.sync.storefront.carts import NEVER, moment
+
+READ_AT_ONCE = 500
 
 
 class State(Enum):
@@ -34,6 +37,14 @@ class Values(Protocol):
 
     def save(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep a value."""
+        ...
+
+    def below(self, prefix: str) -> list[str]:
+        """Return the keys that begin so."""
+        ...
+
+    def delete(self, keys: Collection[str]) -> None:
+        """Forget values."""
         ...
 
 
@@ -61,6 +72,23 @@ class Journal:
     def write(self, key: str, state: State, at: datetime, why: str = "") -> None:
         """Remember how far a mail came."""
         self._values.save(self._place(key), {"state": state.value, "at": at.isoformat(), "why": why})
+
+    def keep_only(self, prefix: str) -> None:
+        """Forget every entry whose key begins otherwise."""
+        mine, kept = self._place(""), self._place(prefix)
+        self._values.delete([place for place in self._values.below(mine) if not place.startswith(kept)])
+
+    def older_than(self, at: datetime) -> set[str]:
+        """Return the keys of entries that were last written before a time."""
+        keys = [place.removeprefix(self._place("")) for place in self._values.below(self._place(""))]
+        old: set[str] = set()
+        for some in batched(keys, READ_AT_ONCE):
+            old.update(key for key, entry in self.entries(some).items() if entry.at < at)
+        return old
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Forget these entries."""
+        self._values.delete([self._place(key) for key in keys])
 
     def _place(self, key: str) -> str:
         return f"mail/{self._kind}/{key}"

@@ -216,3 +216,16 @@ def test_a_mark_is_known_to_its_instance_alone_and_gone_afterwards(daemon: Daemo
         assert mark in pools()
         assert mark not in other.instance.event_log_storage.get_concurrency_keys()
     assert mark not in pools()
+
+
+def test_values_are_found_by_their_beginning_and_deleted() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        internals.write_values(instance, {f"a_b/{number}": "1" for number in range(1200)})
+        internals.write_values(instance, {"A_B/0": "1", "axb/0": "1"})
+        assert sorted(internals.keys_below(instance, "a_b/119")) == [
+            f"a_b/{number}" for number in (119, *range(1190, 1200))
+        ]
+        assert len(internals.keys_below(instance, "a_b/")) == 1200
+        internals.delete_values(instance, set(internals.keys_below(instance, "a_b/")))
+        assert internals.keys_below(instance, "a_b/") == []
+        assert set(internals.read_values(instance, {"A_B/0", "axb/0"})) == {"A_B/0", "axb/0"}

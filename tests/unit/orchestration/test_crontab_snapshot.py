@@ -41,6 +41,8 @@ CRONTAB = {
     "expire_otps": ("* * * * *", "short", 60, None, 1, "expired_otps"),
     "send_abandoned_cart_emails": ("0 */6 * * *", "long", 1500, None, 1, "abandoned_carts"),
     "delete_expired_carts": ("30 3 * * *", "long", 1500, None, 1, "expired_carts"),
+    "send_weekly_newsletter": ("0 0 * * 0", "long", 1500, None, 1, "newsletter"),
+    "continue_weekly_newsletter": ("0 * * * *", "long", 1500, None, 1, "newsletter_continued"),
     "send_weekly_report": ("0 6 * * 1", "default", 300, None, 1, "weekly_report"),
     "prune_runs": ("30 4 * * *", "default", 300, None, 1, ""),
 }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from erp_medusa_pipelines.mail.erpnext import MAKE
-from erp_medusa_pipelines.sync.storefront import abandoned_carts
+from erp_medusa_pipelines.sync.storefront import handing_over
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.abandoned_carts import ASSET, CartMailSuite, Mailed, mailed, runs
 from tests.support.runs import Runner
@@ -41,7 +41,7 @@ def test_what_erpnext_did_of_a_lost_call_is_looked_up(
     cart = by_erpnext.carts.add()
     erp.faults.add(Fault(fault, path=MAKE, times=1))  # pyright: ignore[reportArgumentType]
     by_erpnext.run(runs)
-    by_erpnext.env.setattr(abandoned_carts, "DOUBT", timedelta(0))
+    by_erpnext.env.setattr(handing_over, "DOUBT", timedelta(0))
     by_erpnext.run(runs)
     assert len([*erp.store.rows("Email Queue")]) == 1
     erp.store.rows("Email Queue")
