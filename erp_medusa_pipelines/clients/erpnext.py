@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.columns import with_texts
 from erp_medusa_pipelines.clients.failures import (
     ForeignAnswerError,
     PayloadTooLargeError,
@@ -140,10 +141,10 @@ class ErpNextClient:
         query = urlencode({key: json.dumps(v) if isinstance(v, list) else v for key, v in body.items()})
         if len(path) + len(query) <= LONGEST_REQUEST_LINE:
             with suppress(PayloadTooLargeError):
-                return self.http.part(self.http.request("GET", path, params=query), "data", f"GET {path}")
+                return with_texts(self.http.part(self.http.request("GET", path, params=query), "data", f"GET {path}"))
         path = "/api/method/frappe.client.get_list"
         answer = self.http.request("POST", path, json={"doctype": doctype, **body}, repeatable=True)
-        return self.http.part(answer, "message", path)
+        return with_texts(self.http.part(answer, "message", path))
 
     def try_longest_address(self) -> None:
         """Look for a document that does not exist, with an address as long as lists use. Raises ApiError."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from json import loads
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -37,6 +36,7 @@ from erp_medusa_pipelines.clients.failures import (
     judge_exception,
 )
 from erp_medusa_pipelines.clients.login import ADMIN, LOGIN, Login
+from erp_medusa_pipelines.clients.origin import parsed
 from erp_medusa_pipelines.clients.rate_limit import RateLimit, read_rate_limit
 
 log = logging.getLogger(__name__)
@@ -310,7 +310,7 @@ class HttpClient:
         if not parse:
             return response
         try:
-            return _parsed(response)
+            return parsed(response)
         except ValueError:
             content_type = response.headers.get("Content-Type", "")
             if response.content and content_type.startswith("application/json"):
@@ -376,7 +376,7 @@ class HttpClient:
             reason = "e-mail or password not accepted: check MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD"
             raise AccessError(self.service, where, reason, status=401, exc_type=error.exc_type) from None
         try:
-            token = str(self.part(_parsed(answer), "token", where))
+            token = str(self.part(parsed(answer), "token", where))
         except ValueError:
             raise self.foreign(where, answer.text[:2000]) from None
         return token
@@ -488,13 +488,8 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _parsed(response: requests.Response) -> Any:
-    """The JSON body. requests would read it as Latin-1 where a proxy calls it text without a charset."""
-    return loads(response.content)
-
-
 def _body(response: requests.Response) -> Any:
     try:
-        return _parsed(response)
+        return parsed(response)
     except ValueError:
         return response.text[:2000]

@@ -8,8 +8,11 @@ documents in the request. Whatever does not have a shape below is taken for one 
 
 import re
 from collections.abc import Mapping
+from json import dumps, loads
 from typing import Any
 from urllib.parse import urlsplit
+
+import requests
 
 _FRAPPE_KEYS = frozenset({"exc_type", "exception", "exc", "_server_messages", "_error_message"})
 _FRAPPE_PAGES = re.compile(
@@ -81,3 +84,15 @@ def foreign_reason(service: str, status: int, content_type: str, words: str, loc
         f"something else answered in its place, with HTTP {status}{moved} and {kind}{said}."
         f" Check the proxy, firewall or login page at {variable}"
     )
+
+
+def parsed(response: requests.Response) -> Any:
+    """Return the JSON body; ValueError where it is none.
+
+    requests would read it as Latin-1 where a proxy calls it text without a charset.
+    """
+    found = loads(response.content)
+    if b"\\ud" in response.content.lower():
+        # Half a character can be written in JSON, and nowhere else: no request could hold it.
+        found = loads(dumps(found, ensure_ascii=False).encode(errors="replace"))
+    return found

@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from erp_medusa_pipelines.clients.columns import TEXT_COLUMNS
 from erp_medusa_pipelines.product_fields import columns, key_of
+from erp_medusa_sandbox.erpnext.schema import Schema
 from tests.machine.world import EXPORT
 from tests.matrix.judge import EVERYTHING, REASON, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
@@ -246,6 +248,14 @@ def test_every_field_that_is_read_is_tried(
     assert len(read) > 80
     left = {one for one in read - tried if one[1] not in WHOSE and not {one[0], ".".join(one)} & set(NOT_TRIED)}
     assert left == set()
+    assert {column for doctype, column in read if _holds_text(doctype, column)} <= TEXT_COLUMNS
+
+
+def _holds_text(doctype: str, column: str) -> bool:
+    """Whether ERPNext's column holds a text, by the embedded ERPNext's DocTypes; a linked Item's has its prefix."""
+    own, of_item = Schema()[doctype].fields.get(column), Schema()["Item"].fields.get(column.removeprefix("item_"))
+    found = own or (of_item if column.startswith("item_") else None)
+    return found is not None and found.fieldtype not in ("Check", "Int", "Float", "Currency", "Date", "Datetime")
 
 
 def _fields_of(request: requests.PreparedRequest) -> Iterator[tuple[str, str]]:

@@ -125,7 +125,7 @@ def is_remote(address: str) -> bool:
 
 def encoded(address: str) -> str:
     """Return a web address with everything percent-encoded that must be. What is encoded already stays as it is."""
-    return quote(_LONE_PERCENT.sub("%25", address), safe="%/:?#[]@!$&'()*+,;=~", errors="replace")
+    return quote(_LONE_PERCENT.sub("%25", address), safe="%/:?#[]@!$&'()*+,;=~")
 
 
 def by_content(images: Iterable[ImageFile]) -> list[list[ImageFile]]:

@@ -26,8 +26,8 @@ from erp_medusa_pipelines.clients.refusals import NOT_FOUND
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, Memory
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
-from erp_medusa_pipelines.sync.engine.numbers import number
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.shop import for_sale
 
 LIST, HOMEPAGE = "Expiring Items", "Homepage Landing"

@@ -23,6 +23,7 @@ from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filte
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.stages import ahead
+from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.merchandising.dtypes import SALES_DTYPES
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Sales:
         if item_code:
             code = folded(item_code)
             self._spelled[code] = min(item_code, self._spelled.get(code, item_code))
-            self._units[code] = self._units.get(code, 0) + round((quantity or 0) * _UNITS)
+            self._units[code] = self._units.get(code, 0) + round(number(quantity) * _UNITS)
             self._lines[code] = self._lines.get(code, 0) + lines
 
     @property
@@ -108,7 +109,7 @@ class SalesReader:
             parents = {row["parent"] for row in rows}
             kept = {row["name"] for row in self._erp.rows_in(INVOICE, ["name"], sorted(parents), filters=recent)}
             rows = [row for row in rows if row["parent"] in kept]
-        return sum(round((row[self._options.quantity] or 0) * _UNITS) for row in rows) / _UNITS
+        return sum(round(number(row[self._options.quantity]) * _UNITS) for row in rows) / _UNITS
 
     def changed_since(self, item_code: str, moment: str) -> bool:
         """Return whether any line of the item was added, submitted or cancelled since then (the site's time)."""
@@ -128,10 +129,10 @@ class SalesReader:
 
     def _sum_all(self, sales: Sales) -> None:
         last: str | None = None
-        for number in count(1):
+        for window in count(1):
             boundary = self._name_after(last, None, self._options.window)
             self._sum_range(sales, last, boundary, self._options.window)
-            log.info("window %d: %s lines so far", number, f"{sales.lines:,}")
+            log.info("window %d: %s lines so far", window, f"{sales.lines:,}")
             if boundary is None:
                 return
             last = boundary

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, is_moment, seconds_since, shifted
 from erp_medusa_pipelines.sync.engine.gate import Answer
-from erp_medusa_pipelines.sync.engine.numbers import number
+from erp_medusa_pipelines.sync.engine.values import number
 
 DOCTYPE = "Email Queue"
 UNSENT = ("Not Sent", "Partially Sent")

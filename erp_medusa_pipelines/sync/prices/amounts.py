@@ -31,8 +31,8 @@ class AmountRule:
 
 def amount_of(row: PriceRow, rule: AmountRule) -> Decimal:
     """Return the amount in the currency's precision, rounded half to even as Frappe does. Raises PriceRefusedError."""
-    if row.no_date:
-        raise PriceRefusedError(row.no_date, f"{row.no_date} is no date")
+    if row.unreadable:
+        raise PriceRefusedError(*row.unreadable)
     if not row.is_ever_valid:
         raise PriceRefusedError("valid_upto", f"ends on {row.valid_upto}, before it starts on {row.valid_from}")
     digits = rule.currencies.get(row.currency)

@@ -13,9 +13,9 @@ from zlib import crc32
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
+from erp_medusa_pipelines.sync.engine.values import Values
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
 from erp_medusa_pipelines.sync.shop import for_sale
@@ -183,8 +183,9 @@ def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]
     ours, others = [], []
     for number, row in enumerate(rows):
         # A row for another unit or for packs is not the price of a single piece.
-        fits = (not row["uom"] or same_name(row["uom"], item.stock_uom)) and (row["packing_unit"] or 0) <= 1
-        (ours if fits else others).append(_price_row(row, inherited=number >= len(own)))
+        price = _price_row(row, inherited=number >= len(own))
+        fits = (not price.uom or same_name(price.uom, item.stock_uom)) and price.packing_unit <= 1
+        (ours if fits else others).append(price)
     packs = tuple(
         row for row in others if row.packing_unit > 1 and same_name(row.uom or item.stock_uom, item.stock_uom)
     )
@@ -193,24 +194,18 @@ def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]
 
 
 def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:
-    days: dict[str, date | None] = {}
-    no_date = ""
-    for field in ("valid_from", "valid_upto"):
-        try:
-            days[field] = date.fromisoformat(row[field]) if row[field] else None
-        except (TypeError, ValueError):
-            days[field], no_date = None, field
+    values = Values(row)
     return PriceRow(
         name=row["name"],
-        rate=decimal_of(row["price_list_rate"] or 0),
-        currency=(row["currency"] or "").upper(),
-        valid_from=days["valid_from"],
-        valid_upto=days["valid_upto"],
-        uom=row["uom"] or "",
-        creation=row["creation"] or "",
-        medusa_id=row["medusa_id"] or "",
-        medusa_price_id=row["medusa_price_id"] or "",
-        packing_unit=int(row["packing_unit"] or 0),
+        rate=values.decimal("price_list_rate"),
+        currency=values.text("currency").upper(),
+        valid_from=values.day("valid_from"),
+        valid_upto=values.day("valid_upto"),
+        uom=values.text("uom"),
+        creation=values.text("creation"),
+        medusa_id=values.text("medusa_id"),
+        medusa_price_id=values.text("medusa_price_id"),
+        packing_unit=int(values.decimal("packing_unit")),
         inherited=inherited,
-        no_date=no_date,
+        unreadable=values.unreadable,
     )

@@ -13,7 +13,7 @@ takes part in the choice, no rule is applied to the item, for what ERPNext would
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -21,9 +21,9 @@ from math import ceil, floor
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.medusa_prices import decimal_of
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.names import folded, same_name
+from erp_medusa_pipelines.sync.engine.values import Values, number
 from erp_medusa_pipelines.sync.prices.windows import Tier, Window, first_day_after
 
 DOCTYPE = "Pricing Rule"
@@ -142,9 +142,9 @@ class PricingRules:
     @cached_property
     def _by_target(self) -> Mapping[tuple[str, str], Sequence[int]]:
         found: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for number, rule in enumerate(self.rules):
+        for index, rule in enumerate(self.rules):
             for target in rule.targets:
-                found[rule.apply_on, target].append(number)
+                found[rule.apply_on, target].append(index)
         return found
 
 
@@ -234,32 +234,30 @@ def read_rules(erp: ErpNextClient, *, company: str | None, with_groups: bool) ->
 
 
 def _rule(row: Mapping[str, Any], targets: Mapping[str, str], company: str | None, *, with_groups: bool) -> Rule:
-    unsaid, blocks = _unsaid(row, company, with_groups=with_groups)
+    values = Values(row)
     is_silent = row["price_or_product_discount"] != "Price" or row["coupon_code_based"] or row["validate_applied_rule"]
     kind = row["rate_or_discount"] or ""
     value = {"Rate": "rate", "Discount Percentage": "discount_percentage", "Discount Amount": "discount_amount"}
-    return Rule(
+    rule = Rule(
         name=row["name"],
         apply_on="" if any(row[key] for key in NEVER) else row["apply_on"] or "",
         targets=targets,
         kind=kind,
-        value=decimal_of(row[value[kind]] or 0) if kind in value else Decimal(),
-        currency=(row["currency"] or "").upper(),
-        window=Window(_day(row["valid_from"]), first_day_after(_day(row["valid_upto"]))),
-        tier=Tier(max(ceil(row["min_qty"] or 0), 1), floor(row["max_qty"] or 0)),
+        value=values.decimal(value[kind]) if kind in value else Decimal(),
+        currency=values.text("currency").upper(),
+        window=Window(values.day("valid_from"), first_day_after(values.day("valid_upto"))),
+        tier=Tier(max(ceil(values.decimal("min_qty")), 1), floor(values.decimal("max_qty"))),
         price_list=row["for_price_list"] or "",
         customer_group=row["customer_group"] or "",
         has_priority=bool(row["has_priority"]),
-        priority=int(row["priority"] or 0),
+        priority=int(number(row["priority"])),
         stacks=bool(row["apply_multiple_pricing_rules"]),
         is_silent=bool(is_silent),
-        unsaid=unsaid,
-        blocks=blocks,
     )
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+    unsaid, blocks = _unsaid(row, company, with_groups=with_groups)
+    if values.unreadable:
+        unsaid, blocks = f"its {values.unreadable[1]}", True
+    return replace(rule, unsaid=unsaid, blocks=blocks)
 
 
 def _unsaid(row: Mapping[str, Any], company: str | None, *, with_groups: bool) -> tuple[str, bool]:

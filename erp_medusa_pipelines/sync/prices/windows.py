@@ -41,8 +41,8 @@ class PriceRow:
     packing_unit: int = 0
     inherited: bool = False
     """Whether it is a row of the template: its ids belong to no variant."""
-    no_date: str = ""
-    """The field with a date that cannot be read, as a raw import can leave it."""
+    unreadable: tuple[str, str] | None = None
+    """Field and reason of a number or date that cannot be read, as a raw import can leave it."""
 
     @property
     def is_ever_valid(self) -> bool:

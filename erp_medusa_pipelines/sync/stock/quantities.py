@@ -14,7 +14,7 @@ import pandas as pd
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
-from erp_medusa_pipelines.sync.engine.numbers import number
+from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
 from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, of_bundle, with_safety

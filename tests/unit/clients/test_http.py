@@ -48,6 +48,13 @@ def test_it_gives_up_after_its_attempts_and_says_why(server: Server) -> None:
     assert client.requests_sent == 4
 
 
+def test_half_a_character_in_an_answer_is_replaced() -> None:
+    text = r'{"name": "a\ud800.png", "brand": "\ud83e\uddb0 \u0645", "path": "C:\\users", "rate": 1.5}'
+    with served(lambda _request: Response(text, media_type="application/json")) as server:
+        found = Client(server.url).request("GET", "/x")
+    assert found == {"name": "a?.png", "brand": "\U0001f9b0 \u0645", "path": "C:\\users", "rate": 1.5}
+
+
 @pytest.mark.parametrize("action", ["drop_after", "drop_before", "truncate"])
 def test_a_post_without_an_answer_is_not_sent_again(server: Server, action: Any) -> None:
     server.faults.add(Fault(action))
