@@ -1,11 +1,11 @@
 """Write docs/plan.svg and docs/drift.svg: what the two commands print for a few items of the embedded shop.
 
-Belongs here: the changes that the pictures show. The commands are the real ones, run as an operator runs them; their
-output becomes an SVG by rich. CI takes none. Start it with `.venv/bin/python dev/terminal_pictures.py`.
+The commands are the real ones, run as an operator runs them; rich turns their output into an SVG. CI takes none. Start it with `.venv/bin/python dev/terminal_pictures.py`.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +17,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[1]
 TASK = "export_items_and_images_custom"
-COLUMNS = 118
+COLUMNS = 80
 WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """rich names fonts on another host; a viewer's own monospaced font does as well."""
 
@@ -88,6 +88,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         home, sandbox = Path(directory, "home"), Path(directory, "sandbox")
         home.mkdir()
+        shutil.copy(ROOT / "dagster.yaml", home)
         os.environ.update(USE_SANDBOX="true", SANDBOX_DIR=str(sandbox), DAGSTER_HOME=str(home))
         try:
             chosen = items(5)
