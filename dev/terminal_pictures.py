@@ -1,6 +1,7 @@
 """Write docs/plan.svg and docs/drift.svg: what the two commands print for a few items of the embedded shop.
 
-The commands are the real ones, run as an operator runs them; rich turns their output into an SVG. CI takes none. Start it with `.venv/bin/python dev/terminal_pictures.py`.
+The commands are the real ones, run as an operator runs them; rich turns their output into an SVG. CI takes none.
+Start it with `.venv/bin/python -m dev.terminal_pictures`.
 """
 
 import os
