@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.engine.values import number
 
 FILE_FIELDS = (
     "name", "file_name", "file_url", "file_type", "file_size", "content_hash", "attached_to_name", "attached_to_field",
@@ -156,7 +157,7 @@ def named_type(address: str) -> str:
 
 def check_size(image: ImageFile, limit: int) -> None:
     """Refuse a file by its recorded size, before it is downloaded."""
-    size = image.row["file_size"] or 0
+    size = int(number(image.row["file_size"]))
     if size > limit:
         raise BrokenImageError(
             f"the file has {size:,} bytes, the limit is {limit:,}: make it smaller or raise IMAGE_MAX_BYTES"

@@ -245,7 +245,7 @@ def _same_rows(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> b
 
 
 def _listed(row: Mapping[str, Any], batch: Expiring | None, marked: Listed | None, today: date) -> ListedItem:
-    expiry = date.fromisoformat(row["expiry_date"]) if row.get("expiry_date") else None
+    expiry = _date(row.get("expiry_date"))
     item = marked or (batch.item if batch else None)
     return ListedItem(
         website_item=row["website_item"],

@@ -7,7 +7,8 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
-from erp_medusa_pipelines.sync.shop.for_sale import end_of_life
+from erp_medusa_pipelines.sync.engine.values import number
+from erp_medusa_pipelines.sync.shop.for_sale import ended_by
 
 BUNDLE = "Product Bundle"
 IN_USE = [["disabled", "=", 0]]
@@ -62,15 +63,15 @@ def has_stock(parts: Iterable[Part]) -> bool:
 
 
 def _part(row: Mapping[str, Any], today: date) -> Part:
-    code, end = row["item_code"], end_of_life(row["part_end_of_life"])
+    code, ended = row["item_code"], ended_by(row["part_end_of_life"], today)
     against = None
     if row["part_is_stock_item"] is None:
         against = f"its part {code} does not exist"
     elif row["part_disabled"]:
         against = f"its part {code} is disabled"
-    elif end is not None and end <= today:
-        against = f"its part {code} reached its end of life on {end}"
-    return Part(code, row["qty"] or 0.0, bool(row["part_is_stock_item"]), against)
+    elif ended:
+        against = f"its part {code} {ended}"
+    return Part(code, number(row["qty"]), bool(row["part_is_stock_item"]), against)
 
 
 def _without_nesting(erp: ErpNextClient, bundles: Mapping[str, Mapping[str, Part]]) -> dict[str, list[Part]]:

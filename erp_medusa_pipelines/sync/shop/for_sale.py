@@ -31,9 +31,9 @@ def reason_against(row: Mapping[str, Any], today: date) -> str | None:
         return f"its Item {code} does not exist"
     if row["item_disabled"]:
         return f"its Item {code} is disabled"
-    end = end_of_life(row["item_end_of_life"])
-    if end is not None and end <= today:
-        return f"its Item {code} reached its end of life on {end}"
+    ended = ended_by(row["item_end_of_life"], today)
+    if ended:
+        return f"its Item {code} {ended}"
     if row["item_has_variants"]:
         return f"its Item {code} is a template: its variants are sold"
     if not row["item_is_sales_item"]:
@@ -41,8 +41,12 @@ def reason_against(row: Mapping[str, Any], today: date) -> str | None:
     return None
 
 
-def end_of_life(value: str | None) -> date | None:
-    """Return the day from which the Item is not sold any more. MariaDB's zero date is none."""
-    if not value or str(value).startswith("0000"):
-        return None
-    return date.fromisoformat(str(value)[:10])
+def ended_by(end_of_life: Any, today: date) -> str:
+    """Return why an Item is not sold any more by its end of life, or ''. MariaDB's zero date is none."""
+    if not end_of_life or str(end_of_life).startswith("0000"):
+        return ""
+    try:
+        end = date.fromisoformat(str(end_of_life)[:10])
+    except ValueError:
+        return "has an end of life that is no date"
+    return f"reached its end of life on {end}" if end <= today else ""

@@ -35,6 +35,8 @@ def test_a_service_is_for_sale() -> None:
         ({"item_disabled": 1}, "its Item GLOVE is disabled"),
         ({"item_end_of_life": "2026-11-29"}, "its Item GLOVE reached its end of life on 2026-11-29"),
         ({"item_end_of_life": "2020-01-31"}, "its Item GLOVE reached its end of life on 2020-01-31"),
+        ({"item_end_of_life": 1e308}, "its Item GLOVE has an end of life that is no date"),
+        ({"item_end_of_life": "2026-02-30"}, "its Item GLOVE has an end of life that is no date"),
         ({"item_has_variants": 1}, "its Item GLOVE is a template: its variants are sold"),
         ({"item_is_sales_item": 0}, "its Item GLOVE is not for sales (Allow Sales is off)"),
     ],
