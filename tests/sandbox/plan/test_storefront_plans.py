@@ -10,11 +10,10 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.storefront.expired_carts import ExpiredCarts
 from erp_medusa_pipelines.tasks import task_named
 from tests.suites.abandoned_carts import Mailed, mailed, runs
-from tests.suites.newsletter import ASSET, Letters, letters
 from tests.support.runs import Runner
 from tests.support.writes import medusa_writes
 
-__all__ = ["letters", "mailed", "runs"]
+__all__ = ["mailed", "runs"]
 
 
 def plan(runner: Runner, task: str) -> Plan:
@@ -47,22 +46,3 @@ def test_deletions_are_planned_and_nothing_is_deleted(
     planned = plan(runs, "delete_expired_carts")
     assert [(row.action, row.kind, row.document) for row in planned.rows] == [("delete", "cart", cart["id"])]
     assert mailed.carts.exists(cart)
-
-
-def test_a_newsletter_is_planned_before_it_is_approved_and_what_went_out_is_known(
-    letters: Letters, runs: Runner
-) -> None:
-    letters.product("Nitrile gloves")
-    readers = [letters.subscriber() for _ in range(3)]
-    planned = plan(runs, "send_weekly_newsletter")
-    assert list(planned.problems) == []
-    assert planned.counts[ASSET]["sent"] == 3
-    assert all(reader["email"] not in str(planned) for reader in readers)
-    assert letters.received() == {}
-    letters.env.setenv("NEWSLETTER_PER_RUN", "2")
-    letters.approved(runs)
-    letters.told(runs)
-    letters.env.setenv("NEWSLETTER_PER_RUN", "10")
-    rows = [row.document for row in plan(runs, "send_weekly_newsletter").rows if row.action == "send"]
-    assert len(rows) == 1, "two have had it"
-    assert sum(letters.received().values()) == 2
