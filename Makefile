@@ -219,8 +219,9 @@ bench-carts: $(READY) ## Measure carts in number: reading 100,000 customers; del
 	@$(PY) -m bench.carts read
 	@$(PY) -m bench.carts delete
 
-killed-mails: $(READY) ## Mails about 1,000 carts while runs are killed at random: no cart may get two (CARTS= KILLS= SEED=)
-	@$(PY) -m dev.killed_mails --carts $(or $(CARTS),1000) --kills $(or $(KILLS),30) --seed $(or $(SEED),1)
+killed-mails: $(READY) ## Mails about 1,000 carts, then newsletters, while runs are killed at random: nobody may get two (NUMBER= KILLS= SEED=)
+	@$(PY) -m dev.killed_mails --about carts --number $(or $(NUMBER),1000) --kills $(or $(KILLS),30) --seed $(or $(SEED),1)
+	@$(PY) -m dev.killed_mails --about newsletters --number $(or $(NUMBER),1000) --kills $(or $(KILLS),30) --seed $(or $(SEED),1)
 
 soak: $(READY) ## Half an hour of faults and kills, then everything must be green by itself (MINUTES=30 SEED=)
 	@$(PY) -m dev.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

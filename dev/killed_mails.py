@@ -1,8 +1,9 @@
-"""Mails about abandoned carts while their runs are killed: `python -m dev.killed_mails --carts 1000 --kills 30`.
+"""Mails to customers while their runs are killed: `python -m dev.killed_mails --about carts --number 1000 --kills 30`.
 
 A process of its own does each run, with Dagster's storage on a disk, and gets SIGKILL at a random moment; another one
-takes over. The mail server counts. Each cart that is due has to get one mail: two are never right, and one that is
-missing has to stand among the rejects as being in doubt. `--real` takes the Medusa of `make medusa`.
+takes over. The mail server counts. Each cart that is due, or each subscriber of a newsletter, has to get one mail: two
+are never right, and one that is missing has to stand among the rejects as being in doubt. `--real` takes the Medusa of
+`make medusa`.
 """
 
 import argparse
@@ -26,7 +27,10 @@ import requests
 from dev.mail_sink import mail_sink
 
 ROOT = Path(__file__).resolve().parents[1]
-JOB, ASSET = "send_abandoned_cart_emails", "abandoned_carts"
+JOBS = {"carts": "send_abandoned_cart_emails", "newsletters": "send_weekly_newsletter"}
+ASSETS = {"carts": "abandoned_carts", "newsletters": "newsletter"}
+CONFIGS = {"carts": {}, "newsletters": {"ops": {"newsletter": {"config": {"send": True}}}}}
+"""Of an operator who has seen the preview, which the first run is."""
 STARTED, DOMAIN = "the run begins", "killed.example"
 PAUSE, REAL_PAUSE = 0.5, 4.0
 """In place of the ten seconds in which other installations would be heard: here is none. A note that takes longer than
@@ -34,24 +38,24 @@ half of it is not trusted, and a real Medusa on a busy machine takes its time.""
 LONGEST, REAL_LONGEST = 6.0, 30.0
 """Seconds from a run's beginning until it is killed, at most."""
 MOST_RUNS = 30
-PAUSE_VARIABLE = "KILLED_MAILS_PAUSE"
+PAUSE_VARIABLE, ABOUT_VARIABLE = "KILLED_MAILS_PAUSE", "KILLED_MAILS_ABOUT"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What the mail server and the last run say."""
 
-    carts: int
+    number: int
     kills: int
     runs: int
     mails: Counter[int]
-    """How many carts got so many mails."""
+    """How many carts or subscribers got so many mails."""
     in_doubt: int
     seconds: float
 
     @property
     def holds(self) -> bool:
-        """Return whether no cart got two, and every one without is said to be in doubt."""
+        """Return whether nobody got two, and every one without is said to be in doubt."""
         return max(self.mails) <= 1 and self.mails[0] <= self.in_doubt <= self.kills
 
 
@@ -65,12 +69,12 @@ class Servers:
     sales_channel_id: str
 
 
-def kill_at_random(carts: int, kills: int, seed: int, *, real: bool = False) -> Outcome:
-    """Make carts, send the mails about them under kills, and count."""
+def kill_at_random(about: str, number: int, kills: int, seed: int, *, real: bool = False) -> Outcome:
+    """Make carts or subscribers, send the mails under kills, and count."""
     chance = random.Random(seed)  # noqa: S311 - nothing secret hangs on it
     began = time.monotonic()
     with _servers(real) as servers, mail_sink() as sink, tempfile.TemporaryDirectory() as home:
-        addresses = _make_carts(servers, carts)
+        addresses = _make_carts(servers, number) if about == "carts" else _make_subscribers(servers, number)
         environment = {
             **os.environ,
             **servers.environment,
@@ -82,10 +86,17 @@ def kill_at_random(carts: int, kills: int, seed: int, *, real: bool = False) -> 
             "CART_URL": "https://shop.example/cart?id={cart}",
             "ABANDONED_CART_HOURS": "0.0005",
             "ABANDONED_CARTS_PER_RUN": "5000",
+            "NEWSLETTER_PER_RUN": "5000",
+            "PRODUCT_URL": "https://shop.example/p/{handle}",
+            ABOUT_VARIABLE: about,
             PAUSE_VARIABLE: str(REAL_PAUSE if real else PAUSE),
         }
         longest = REAL_LONGEST if real else LONGEST
         time.sleep(3)
+        if about == "newsletters":
+            _run(environment, None)
+            if sink.messages:
+                raise RuntimeError("a preview sent mails")
         killed = sum(_run(environment, chance.uniform(0.0, longest)) for _ in range(kills))
         runs = kills
         # Until a run finds nothing more to send.
@@ -97,7 +108,7 @@ def kill_at_random(carts: int, kills: int, seed: int, *, real: bool = False) -> 
                 break
         received = sink.times_received
         mails = Counter(received[address] for address in addresses)
-        return Outcome(carts, killed, runs, mails, _in_doubt(home), time.monotonic() - began)
+        return Outcome(number, killed, runs, mails, _in_doubt(home, ASSETS[about]), time.monotonic() - began)
 
 
 @contextmanager
@@ -133,23 +144,45 @@ def _servers(real: bool) -> Iterator[Servers]:
     medusa.close()
 
 
-def _make_carts(servers: Servers, number: int) -> list[str]:
-    url, prefix = servers.environment["MEDUSA_URL"], uuid4().hex[:8]
+def _make_product(servers: Servers, prefix: str) -> dict[str, Any]:
+    """Make a product as an export does, so that a newsletter shows it as new."""
     price = {"currency_code": "omr", "amount": 1.5}
     variant = {"title": "Default", "sku": prefix, "manage_inventory": False, "options": {"Default": "Default"}}
     body = {
         "title": "Gloves",
         "handle": prefix,
+        "external_id": f"WEB-{prefix}",
         "status": "published",
         "options": [{"title": "Default", "values": ["Default"]}],
         "sales_channels": [{"id": servers.sales_channel_id}],
         "variants": [{**variant, "prices": [price]}],
     }
-    made = requests.post(
-        f"{url}/admin/products", json=body, auth=(servers.environment["MEDUSA_API_KEY"], ""), timeout=120
-    )
-    made.raise_for_status()
-    items = [{"variant_id": made.json()["product"]["variants"][0]["id"], "quantity": 2}]
+    return _as_admin(servers, "/admin/products", body)["product"]
+
+
+def _as_admin(servers: Servers, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    url, key = servers.environment["MEDUSA_URL"], servers.environment["MEDUSA_API_KEY"]
+    answer = requests.post(f"{url}{path}", json=body, auth=(key, ""), timeout=120)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _make_subscribers(servers: Servers, number: int) -> list[str]:
+    prefix = uuid4().hex[:8]
+    _make_product(servers, prefix)
+
+    def make(address: str) -> str:
+        body = {"email": address, "metadata": {"newsletter_subscribed": True}}
+        _as_admin(servers, "/admin/customers", body)
+        return address
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(make, (f"reader{each}.{prefix}@{DOMAIN}" for each in range(number))))
+
+
+def _make_carts(servers: Servers, number: int) -> list[str]:
+    url, prefix = servers.environment["MEDUSA_URL"], uuid4().hex[:8]
+    items = [{"variant_id": _make_product(servers, prefix)["variants"][0]["id"], "quantity": 2}]
 
     def make(address: str) -> str:
         cart: dict[str, Any] = {"region_id": servers.region_id, "email": address, "items": items}
@@ -186,17 +219,18 @@ def _one_run() -> None:
     from erp_medusa_pipelines.sync.storefront import cart_mailing
 
     cart_mailing.PAUSE = float(os.environ[PAUSE_VARIABLE])
-    job = defs.resolve_job_def(JOB)
+    about = os.environ[ABOUT_VARIABLE]
+    job = defs.resolve_job_def(JOBS[about])
     with dg.DagsterInstance.get() as instance:
         print(STARTED, flush=True)
-        job.execute_in_process(instance=instance, raise_on_error=False)
+        job.execute_in_process(instance=instance, raise_on_error=False, run_config=CONFIGS[about])
 
 
-def _in_doubt(home: str) -> int:
+def _in_doubt(home: str, asset: str) -> int:
     import dagster as dg
 
     with dg.DagsterInstance.from_config(home) as instance:
-        records = instance.fetch_materializations(dg.AssetKey(ASSET), limit=1).records
+        records = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
         event = records[0].asset_materialization if records else None
         table = event.metadata.get("rejects") if event else None
         rows = table.value.records if isinstance(table, dg.TableMetadataValue) else ()
@@ -206,9 +240,10 @@ def _in_doubt(home: str) -> int:
 
 
 def main() -> int:
-    """Return the exit code: 1 if a cart got two mails, or none and nobody says so."""
+    """Return the exit code: 1 if somebody got two mails, or none and nobody says so."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--carts", type=int, default=1000)
+    parser.add_argument("--about", choices=(*JOBS,), default="carts")
+    parser.add_argument("--number", type=int, default=1000, help="of carts or subscribers")
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", action="store_true", help="the Medusa of `make medusa`")
@@ -217,10 +252,11 @@ def main() -> int:
     if options.one_run:
         _one_run()
         return 0
-    outcome = kill_at_random(options.carts, options.kills, options.seed, real=options.real)
+    outcome = kill_at_random(options.about, options.number, options.kills, options.seed, real=options.real)
     print(
-        f"{outcome.carts} carts, {outcome.kills} runs killed at work of {outcome.runs}, {outcome.seconds:.0f} s:"
-        f" {outcome.mails[1]} carts got one mail, {outcome.mails[0]} none ({outcome.in_doubt} in doubt),"
+        f"{outcome.number} {options.about}, {outcome.kills} runs killed at work of {outcome.runs},"
+        f" {outcome.seconds:.0f} s: {outcome.mails[1]} got one mail,"
+        f" {outcome.mails[0]} none ({outcome.in_doubt} in doubt),"
         f" {sum(number for times, number in outcome.mails.items() if times > 1)} more than one"
     )
     return 0 if outcome.holds else 1

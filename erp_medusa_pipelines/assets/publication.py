@@ -16,6 +16,7 @@ from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.orchestration.checks.not_bought import ASSET, BROKEN, CHECK, NUMBER, TABLE
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
     from erp_medusa_pipelines.sync.catalogue.publication import NotBought
 
-ASSET = "medusa_publication"
-CHECK = "can_be_bought"
 BUYABLE_CHECK = dg.AssetCheckSpec(
     CHECK,
     asset=ASSET,
@@ -93,13 +92,13 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
 
 def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:
     """Return one result for the whole asset, from this batch and what the others found last."""
-    numbers = {"cannot_be_bought": len(found), "broken": sum(one.is_broken for one in found)}
+    numbers = {NUMBER: len(found), BROKEN: sum(one.is_broken for one in found)}
     first = sorted(found, key=lambda one: not one.is_broken)
     everywhere = run.over_batches("not_bought", numbers, [[one.website_item, one.reason] for one in first])
-    is_broken = everywhere.numbers["broken"] > 0
-    rows = {"items": run.item_table(("website_item", "reason"), everywhere.rows)} if everywhere.rows else {}
+    is_broken = everywhere.numbers[BROKEN] > 0
+    rows = {TABLE: run.item_table(("website_item", "reason"), everywhere.rows)} if everywhere.rows else {}
     return dg.AssetCheckResult(
-        passed=not everywhere.numbers["cannot_be_bought"],
+        passed=not everywhere.numbers[NUMBER],
         check_name=CHECK,
         severity=dg.AssetCheckSeverity.ERROR if is_broken else dg.AssetCheckSeverity.WARN,
         metadata={**everywhere.numbers, **rows},

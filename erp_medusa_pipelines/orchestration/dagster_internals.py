@@ -32,6 +32,7 @@ from dagster._core.storage.tags import (
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
+    SENSOR_NAME_TAG,
 )
 from dagster._serdes import ConfigurableClassData
 from dagster._time import get_current_timestamp
@@ -51,6 +52,7 @@ __all__ = [
     "PARENT_RUN_ID_TAG",
     "PARTITION_NAME_TAG",
     "SCHEDULED_EXECUTION_TIME_TAG",
+    "SENSOR_NAME_TAG",
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DefaultRunLauncher",

@@ -4,11 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.checks.not_bought import NotBought, read_not_bought
 from erp_medusa_pipelines.orchestration.checks.rejects import read_rejects
+from erp_medusa_pipelines.orchestration.dagster_internals import SENSOR_NAME_TAG
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import SENSOR as FOLLOW_CHANGES
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
@@ -35,6 +39,17 @@ class TaskWeek:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """Changes between the nights: runs for them, how long each took until its items were in Medusa, and what waits."""
+
+    runs: int
+    median_minutes: float
+    longest_minutes: float
+    waiting_minutes: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Week:
     """What the report tells. `work` is (asset, {count: number}); `best` is (category, [(item, quantity)])."""
 
@@ -45,7 +60,8 @@ class Week:
     refused: list[tuple[str, int]]
     best: list[tuple[str, list[tuple[str, float]]]]
     red: list[str]
-    lag_minutes: float
+    not_bought: NotBought
+    changes: Changes
 
     @property
     def name(self) -> str:
@@ -58,7 +74,6 @@ def read_week(instance: dg.DagsterInstance, settings: Settings, until: datetime)
     """Read the seven days before `until`."""
     since = until - timedelta(days=DAYS)
     assets = list(dict.fromkeys(asset for task in TASKS for asset in task.assets))
-    waiting = changes_waiting(instance)
     return Week(
         since,
         until,
@@ -67,7 +82,27 @@ def read_week(instance: dg.DagsterInstance, settings: Settings, until: datetime)
         [(found.asset, int(found.number)) for found in read_rejects(instance) if found.number],
         list(_best(instance)),
         _red(instance, settings),
+        read_not_bought(instance) or NotBought(0, 0, []),
+        _changes(instance, since, until),
+    )
+
+
+def _changes(instance: dg.DagsterInstance, since: datetime, until: datetime) -> Changes:
+    """Read the runs of the sensor `follow_changes`: from their request to their end."""
+    chosen = dg.RunsFilter(
+        tags={**shop_tags(), SENSOR_NAME_TAG: FOLLOW_CHANGES},
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        created_after=since,
+    )
+    records = instance.get_run_records(chosen)
+    minutes = [(one.end_time - one.create_timestamp.timestamp()) / 60 for one in records if one.end_time]
+    waiting = changes_waiting(instance)
+    return Changes(
+        len(minutes),
+        round(median(minutes), 1) if minutes else 0.0,
+        round(max(minutes, default=0.0), 1),
         round((until - waiting[0]).total_seconds() / 60, 1) if waiting else 0.0,
+        waiting[1] if waiting else "",
     )
 
 

@@ -1,6 +1,7 @@
 """The weekly report, from Dagster's storage to a real mail server."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
@@ -9,6 +10,8 @@ import dagster as dg
 import pytest
 
 from dev.mail_sink import MailSink, mail_sink
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import STATE_KEY
 from tests.support.runs import Runner
 
 JOB, ASSET = "send_weekly_report", "weekly_report"
@@ -40,6 +43,19 @@ def report(instance: dg.DagsterInstance, asset: str, **metadata: Any) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
 
 
+def cannot_be_bought(instance: dg.DagsterInstance, *items: str, more: int = 0) -> None:
+    """The check's result of a night."""
+    rows = [dg.TableRecord({"website_item": item, "reason": "no price in OMR is in force"}) for item in items]
+    found = {
+        "cannot_be_bought": dg.MetadataValue.int(len(items) + more),
+        "broken": dg.MetadataValue.int(1),
+        "items": dg.MetadataValue.table(rows),
+    }
+    key = dg.AssetKey("medusa_publication")
+    result = dg.AssetCheckEvaluation(key, "can_be_bought", passed=False, metadata=found)
+    instance.report_runless_asset_event(result)
+
+
 def parts(raw: bytes) -> tuple[str, str]:
     """The plain text and the HTML of a mail."""
     message = message_from_bytes(raw, policy=default)
@@ -62,7 +78,7 @@ def test_staff_read_what_was_done_and_sold_once_a_week(sink: MailSink, runner: R
     assert run.success, run.reasons()
     assert sink.times_received == dict.fromkeys(STAFF, 1)
     plain, html = parts(sink.messages[0])
-    assert "medusa_products: written 17 updated 3" in plain
+    assert "medusa_products: new 17 updated 3" in plain
     assert "abandoned_carts: sent 6 bought after a mail 1" in plain, "what came back is of the last run"
     assert "Dental: Mirror (90) Probe (45)" in plain
     for text in ("Mirror", "width:50%", "Shop of Muscat"):
@@ -114,3 +130,36 @@ def test_without_addresses_it_goes_where_alerts_go(
     assert run.success, run.reasons()
     assert sink.recipients == ["team@shop.example"]
     assert runner.job(JOB).metadata(ASSET)["already"] == 1
+
+
+def test_what_cannot_be_bought_is_counted_with_the_first_reasons(sink: MailSink, runner: Runner) -> None:
+    cannot_be_bought(runner.instance, *(f"WEB-ITM-000{number}" for number in range(7)), more=200)
+    runner.job(JOB)
+    for part in parts(sink.messages[0]):
+        assert "WEB-ITM-0004" in part
+        assert "no price in OMR is in force" in part
+        assert "WEB-ITM-0005" not in part
+        assert "and 202 more" in part
+    assert "Cannot be bought: 207 (1 broken)" in parts(sink.messages[0])[0]
+
+
+def test_how_long_changes_took_and_what_waits(sink: MailSink, runner: Runner, shop_env: pytest.MonkeyPatch) -> None:
+    runner.job(JOB)
+    assert "none was followed; nothing waits" in parts(sink.messages[0])[0]
+    _changes.execute_in_process(instance=runner.instance, tags={"dagster/sensor_name": "follow_changes"})
+    since = datetime.now(UTC) - timedelta(minutes=25)
+    state.save(runner.instance, STATE_KEY, {"oldest": since.timestamp(), "reason": "Medusa: 503"})
+    runner.job(JOB, run_config={"ops": {ASSET: {"config": {"again": True}}}})
+    plain = parts(sink.messages[-1])[0]
+    assert "1 runs, in the shop after 0 min, at most 0" in plain
+    assert "waiting since 25 min Medusa: 503" in plain
+
+
+@dg.op
+def _bring_items() -> None:
+    """Stands for the work of a run that the sensor starts."""
+
+
+@dg.job
+def _changes() -> None:
+    _bring_items()

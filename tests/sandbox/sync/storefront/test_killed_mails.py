@@ -1,4 +1,4 @@
-"""A sample of what dev/killed_mails.py tries with a thousand carts."""
+"""A sample of what dev/killed_mails.py tries with a thousand carts and subscribers."""
 
 import pytest
 
@@ -7,7 +7,8 @@ from dev.killed_mails import kill_at_random
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_runs_that_are_killed_at_any_moment_send_no_cart_two_mails() -> None:
-    outcome = kill_at_random(carts=40, kills=5, seed=7)
+@pytest.mark.parametrize("about", ["carts", "newsletters"])
+def test_runs_that_are_killed_at_any_moment_send_nobody_two_mails(about: str) -> None:
+    outcome = kill_at_random(about, number=40, kills=5, seed=7)
     assert outcome.holds, outcome
     assert outcome.mails[1] >= 40 - outcome.kills
