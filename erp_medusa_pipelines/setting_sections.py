@@ -119,6 +119,13 @@ class Catalogue(BaseSettings):
             " product"
         ),
     )
+    mapping: Path | None = Field(
+        None,
+        description=(
+            "File of the mapping: which field of Medusa is made of which fields of ERPNext, and how (docs/mapping.md)."
+            " Without it, as `erp-medusa mapping` prints"
+        ),
+    )
     publish_when: PublishWhen = Field(
         "created",
         description=(

@@ -15,10 +15,12 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
+from erp_medusa_pipelines.product_fields import FieldPolicy
 from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair, missing_limit
 from erp_medusa_pipelines.sync.catalogue.categories import CategorySync, hidden_limit
 from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
+from erp_medusa_pipelines.sync.catalogue.field_table import FieldTable
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
@@ -28,6 +30,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport
 from erp_medusa_pipelines.sync.catalogue.retired import retire_option_products
+from erp_medusa_pipelines.sync.catalogue.shop_table import table_for
 from erp_medusa_pipelines.sync.catalogue.shown import shown_limit
 from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
 from erp_medusa_pipelines.sync.engine.brake import Limit
@@ -146,12 +149,14 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             if settings.variants == "products":
                 rested = retire_option_products(run.shop.erp, run.shop.medusa, settings.medusa_chunk)
                 run.report.count("retired", rested)
-            BindingRepair(run.scope, writer=run.shop.writer, guard=guard).run()
+            table = _table(run)
+            BindingRepair(run.scope, table=table, writer=run.shop.writer, guard=guard).run()
             given = {
+                "table": table,
                 "writer": run.shop.writer,
-                "filing": _filing(run),
+                "filing": _filing(run, table),
                 "placement": _placement(run),
-                "policies": settings.policies,
+                "policies": _policies(settings, table),
                 "publish_when": settings.publish_when,
                 "families": run.families,
             }
@@ -210,16 +215,18 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: UpdateConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
+            table = _table(run)
             updates = ProductUpdates(
                 run.scope,
-                filing=_filing(run),
+                table=table,
+                filing=_filing(run, table),
                 placement=_placement(run),
-                policies=run.shop.settings.policies,
+                policies=_policies(run.shop.settings, table),
                 publish_when=run.shop.settings.publish_when,
                 force=config.force,
                 families=run.families,
             )
-            variants = _variants(run, config) if run.shop.settings.variants == "options" else None
+            variants = _variants(run, config, table) if run.shop.settings.variants == "options" else None
             if variants:
                 variants.run()
             updates.run()
@@ -237,19 +244,20 @@ def hiding_limit(settings: Settings) -> Limit:
     return shown_limit(settings.missing_products_percent, MISSING_PERCENT)
 
 
-def _variants(run: SyncRun, config: UpdateConfig) -> OptionProducts:
+def _variants(run: SyncRun, config: UpdateConfig, table: FieldTable) -> OptionProducts:
     """Build the sync of the variants of products that exist."""
     settings = run.shop.settings
     limit = leaving_limit(settings.missing_products_percent, MISSING_PERCENT)
     return OptionProducts(
         run.scope,
         writer=run.shop.writer,
+        table=table,
         families=run.families,
-        filing=_filing(run),
+        filing=_filing(run, table),
         placement=_placement(run),
         guard=run.guard(limit, allowed=config.allow_hiding),
         pictures=_pictures(run),
-        policies=settings.policies,
+        policies=_policies(settings, table),
         publish_when=settings.publish_when,
         force=config.force,
     )
@@ -259,9 +267,19 @@ def _pictures(run: SyncRun) -> NotedPictures:
     return NotedPictures(run.shop.erp, run.shop.medusa, run.report, run.shop.settings.image_max_bytes)
 
 
-def _filing(run: SyncRun) -> Filing:
-    """Return the collections and categories that products are filed under."""
-    return read_filing(run.shop.erp, run.shop.medusa, run.shop.settings.categories)
+def _table(run: SyncRun) -> FieldTable:
+    """Return the fields of a product in this shop. Raises SettingsError for a mapping that cannot be used."""
+    return table_for(run.shop.settings.mapping, run.shop.erp)
+
+
+def _policies(settings: Settings, table: FieldTable) -> dict[str, FieldPolicy]:
+    """Return the policy of every field. FIELD_POLICIES comes before the mapping, as settings do before files."""
+    return {**table.policies, **settings.field_policies}
+
+
+def _filing(run: SyncRun, table: FieldTable) -> Filing:
+    """Return what products are filed under: collections, categories, types and tags."""
+    return read_filing(run.shop.erp, run.shop.medusa, run.shop.settings.categories, table)
 
 
 def _placement(run: SyncRun) -> Placement:

@@ -12,6 +12,7 @@ from erp_medusa_pipelines.cli.doctor import doctor
 from erp_medusa_pipelines.cli.drift import drift
 from erp_medusa_pipelines.cli.explain import explain
 from erp_medusa_pipelines.cli.log import log
+from erp_medusa_pipelines.cli.mapping import mapping
 from erp_medusa_pipelines.cli.metrics import metrics
 from erp_medusa_pipelines.cli.plan import apply, plan
 from erp_medusa_pipelines.cli.setup import setup
@@ -38,6 +39,7 @@ app.command()(explain)
 app.command()(sync)
 app.command()(again)
 app.command()(log)
+app.command()(mapping)
 app.command()(metrics)
 app.command()(take_over)
 app.command()(hand_back)

@@ -41,6 +41,17 @@ class Answer:
     exit_code: ExitCode = ExitCode.FINE
 
 
+@dataclass(frozen=True)
+class Verbatim:
+    """Text that is shown line by line as it is, however wide the terminal: a file, or places that an editor reads."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render it."""
+        yield Text(self.text)
+
+
 def stdout() -> Console:
     """Return the console for answers. A new one each time, because tests and shells replace sys.stdout."""
     return Console()
@@ -73,7 +84,7 @@ def show(answer: Answer, *, as_json: bool) -> None:
         return
     console = stdout()
     for part in answer.shown:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Verbatim))
 
 
 def print_json(data: Mapping[str, Any], exit_code: ExitCode) -> None:

@@ -222,6 +222,11 @@ class MedusaClient:
         path = f"/admin/collections/{collection_id}"
         return self.send("POST", path, dict(body), gives="collection", repeatable=True)["collection"]
 
+    def create_label(self, route: str, value: str) -> Row:
+        """Create a product type or tag (`product-types`, `product-tags`; no batch route). Values are unique."""
+        singular = route.removesuffix("s").replace("-", "_")
+        return self.send("POST", f"/admin/{route}", {"value": value}, gives=singular)[singular]
+
     def create_category(self, body: Mapping[str, Any]) -> Row:
         """Create one category (there is no batch route). Handles are unique; without `is_active` nobody sees it."""
         return self.send("POST", CATEGORIES, dict(body), gives="product_category")["product_category"]

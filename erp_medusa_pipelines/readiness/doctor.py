@@ -13,6 +13,7 @@ SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
 OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (rights.AREA, rights.user_may_do_the_work),
     (fields.AREA, fields.custom_fields_are_there),
+    (fields.AREA, fields.mapping_can_be_used),
     (fields.AREA, fields.tables_of_best_sellers_are_there),
     (fields.AREA, fields.homepage_is_there),
     (way.AREA, way.longest_address_reaches_erpnext),

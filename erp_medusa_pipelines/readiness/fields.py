@@ -10,6 +10,9 @@ from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
+from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError, located
+from erp_medusa_pipelines.sync.catalogue.mapping.site import missing_fields as missing_of_mapping
+from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
 
 AREA = "fields"
 
@@ -47,6 +50,31 @@ def _reads(erp: ErpNextClient, doctype: str, fields: list[str]) -> bool:
             return False
         raise
     return True
+
+
+def mapping_can_be_used(shop: Shop) -> Iterator[Finding]:
+    """Check the file of MAPPING, and that the site has every field that it reads. Without it there is no finding."""
+    file = shop.settings.mapping
+    if file is None:
+        return
+    try:
+        table = read_table(file)
+        faults = missing_of_mapping(shop.erp, table.mapped or ())
+    except MappingError as error:
+        faults = error.faults
+    except PermanentError as error:
+        if not is_reported(error):
+            raise
+        return
+    else:
+        if not faults:
+            yield Finding(AREA, "mapping", Level.OK, f"{file}: {len(table.mapped or ())} rows")
+            return
+    means = "the export does not start, and nothing of the catalogue is brought up to date"
+    for fault in faults:
+        yield Finding(
+            AREA, "mapping", Level.FAIL, located(str(file), fault.place, fault.text), means, "correct the mapping"
+        )
 
 
 def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:

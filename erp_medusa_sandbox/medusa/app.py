@@ -28,6 +28,7 @@ from erp_medusa_sandbox.medusa.errors import MedusaError, no_route, unknown_erro
 from erp_medusa_sandbox.medusa.http import Resource
 from erp_medusa_sandbox.medusa.inventory_items import InventoryItems
 from erp_medusa_sandbox.medusa.inventory_levels import InventoryLevels
+from erp_medusa_sandbox.medusa.labels import Labels
 from erp_medusa_sandbox.medusa.login import Admin
 from erp_medusa_sandbox.medusa.plugin import Plugin, PluginOptions
 from erp_medusa_sandbox.medusa.price_lists import PriceLists
@@ -49,6 +50,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     Products,
     Collections,
     Categories,
+    Labels,
     InventoryLevels,
     InventoryItems,
     Reservations,

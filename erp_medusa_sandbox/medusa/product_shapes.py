@@ -26,11 +26,9 @@ from erp_medusa_sandbox.medusa.fields import (
     KINDS,
     Absent,
     Kind,
-    empty,
     kept,
     linked,
     linked_if_any,
-    missing,
     referring,
 )
 from erp_medusa_sandbox.medusa.http import js_number
@@ -176,6 +174,11 @@ def _categories(store: MedusaStore, product: Document) -> list[Document | None]:
     return [one for one in (store.get("category", i) for i in product["category_ids"]) if one is not None]
 
 
+def _tags(store: MedusaStore, product: Document) -> list[Document | None]:
+    found = (store.get("product_tag", identifier) for identifier in product.get("tag_ids", ()))
+    return [one for one in found if one is not None]
+
+
 def by_category(_store: MedusaStore, product: Document, wanted: Value) -> bool:
     """Return whether a product passes the filter `category_id`."""
     return not set(values_of(wanted)).isdisjoint(product["category_ids"])
@@ -237,11 +240,11 @@ KINDS["product"] = Kind(
     star=("id", *PRODUCT_SCALARS, *DATES),
     always=("id",),
     relations={
-        "type": ("collection", missing),
+        "type": ("product_type", linked("product_type", "type_id")),
         "collection": ("collection", linked("collection", "collection_id")),
         "categories": ("category", _categories),
         "options": ("option", kept("options")),
-        "tags": ("collection", empty),
+        "tags": ("product_tag", _tags),
         "images": ("image", kept("images")),
         "variants": ("variant", referring("variant", "product_id")),
         "sales_channels": ("sales_channel", _channels),

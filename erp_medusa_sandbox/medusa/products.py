@@ -64,6 +64,7 @@ def _create_bare_product(store: MedusaStore, given: Document) -> Document:
         "images": _images(store, product["id"], images),
         "sales_channel_ids": [],
         "category_ids": [category["id"] for category in given.get("categories", [])],
+        "tag_ids": [tag["id"] for tag in given.get("tags", [])],
         "shipping_profile_id": None,
     }
     return store.put("product", product)
@@ -132,6 +133,8 @@ def _changed_relations(store: MedusaStore, product: Document, given: Document) -
         changed["images"] = _images(store, product["id"], given["images"], product["images"])
     if "categories" in given:
         changed["category_ids"] = [category["id"] for category in given["categories"]]
+    if "tags" in given:
+        changed["tag_ids"] = [tag["id"] for tag in given["tags"]]
     return changed
 
 
@@ -174,6 +177,12 @@ def _check_relations(store: MedusaStore, given: Document) -> None:
     collection_id = given.get("collection_id")
     if collection_id and store.get("collection", collection_id) is None:
         raise no_such_relation("collection_id", collection_id)
+    type_id = given.get("type_id")
+    if type_id and store.get("product_type", type_id) is None:
+        raise no_such_relation("type_id", type_id)
+    for tag in given.get("tags", []):
+        if store.get("product_tag", tag["id"]) is None:
+            raise no_such_relation("product_tag_id", tag["id"])
     for category in given.get("categories", []):
         if store.get("category", category["id"]) is None:
             raise no_such_relation("product_category_id", category["id"])

@@ -35,6 +35,8 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "line_item": ("cart_id",),
     "customer": ("email",),
     "cart": ("customer_id",),
+    "product_type": ("value",),
+    "product_tag": ("value",),
     "order": ("customer_id",),
     "payment_collection": ("cart_id",),
 }

@@ -176,6 +176,7 @@ FIXES: Shown = {
             "run sync_customer_groups, then sync_missing_prices_to_medusa",
         ),
         "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
+        "test_a_mapping_is_named_by_its_lines_until_it_is_right": ("correct the mapping",),
         "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
         "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),
     },

@@ -22,8 +22,7 @@ from erp_medusa_pipelines.sync.catalogue.category_tree import Node, Tree, moves,
 from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, Plan, group_handle, plan, used_groups
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
-from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
-from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text, slug
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport

@@ -23,8 +23,7 @@ from erp_medusa_pipelines.clients.failures import (
     is_blocked,
 )
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
-from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
-from erp_medusa_pipelines.sync.catalogue.product_bodies import slug
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, slug
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 

@@ -9,8 +9,10 @@ from zlib import crc32
 
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.product_fields import FIELDS, Empty, How, ProductField, key_of
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
+from erp_medusa_pipelines.sync.catalogue.mapping.targets import METADATA, TARGETS
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
-from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, shown_specifications
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]
@@ -30,7 +32,7 @@ _MADE: Mapping[How, Callable[[WebsiteItem, ProductField], Any]] = {
     How.WEBSITE_ITEM: lambda item, _field: item.name,
     How.FOR_SALE: lambda item, _field: "draft" if item.not_for_sale else "published",
     How.COUNTRY: lambda item, _field: item.country_code,
-    How.SPECIFICATIONS: lambda item, field: _specifications(item) or _EMPTY[field.empty],
+    How.SPECIFICATIONS: lambda item, field: shown_specifications(item.specifications) or _EMPTY[field.empty],
     How.IMAGE: lambda item, _field: image_fingerprint(item),
     How.BARCODE: lambda item, _field: item.barcode,
     How.STOCKED: lambda item, _field: item.is_stocked,
@@ -41,9 +43,9 @@ OF_THE_DOCUMENT = _MADE.keys() - {How.ALWAYS, How.FOR_SALE}
 """Those of which a value can be wrong in the document itself."""
 
 # Looked up once: a night makes the values of every item.
-_OF_THE_ITEM = tuple((field.name, _MADE[field.how], field) for field in FIELDS if field.how in _MADE)
+_OF_THE_ITEM = {field.name: (_MADE[field.how], field) for field in FIELDS if field.how in _MADE}
 _COLUMNS = {field.name: key_of(field.columns[0]) for field in FIELDS if field.columns}
-_KEYS = tuple((field.name, field.place, field.key) for field in FIELDS)
+_KEYS = tuple(dict.fromkeys((one.name, one.place, one.key) for one in (*FIELDS, *TARGETS.values())))
 
 
 class Shape(NamedTuple):
@@ -55,17 +57,18 @@ class Shape(NamedTuple):
 
 
 def erp_values(item: WebsiteItem) -> Values:
-    """Return what ERPNext says of the item."""
-    return {name: made(item, field) for name, made, field in _OF_THE_ITEM}
+    """Return what ERPNext says of the item, but for its type and its tags, whose ids Medusa has."""
+    own = (_OF_THE_ITEM[field.name] for field in item.table.fixed if field.name in _OF_THE_ITEM)
+    return {**{field.name: made(item, field) for made, field in own}, **item.made.values}
 
 
-def medusa_values(product: Row, variant: Row) -> Values:
-    """Return what Medusa has of a product (SHOWN) and its variant: the fields that have a policy, but no pictures."""
-    metadata, parts = metadata_of(product), {"product": product, "variant": variant}
-    compared = [field for field in FIELDS if field.policy]
+def medusa_values(product: Row, variant: Row, table: FieldTable = DEFAULT) -> Values:
+    """Return what Medusa has of a product (`table.shown`) and its variant: what has a policy, but no pictures."""
+    parts = {"product": product, "variant": variant, "metadata": metadata_of(product)}
     return {
-        **{field.name: parts[field.place][field.key] for field in compared if field.place in parts},
-        **{field.name: metadata.get(field.key) for field in compared if field.place == "metadata"},
+        # Metadata has no key, and a product that a plan has made no field, that nobody gave it.
+        **{name: parts[place].get(key) for name, place, key in table.compared},
+        "tags": sorted(tag["id"] for tag in product.get("tags") or ()),
         "categories": sorted(category["id"] for category in product.get("categories") or ()),
         "sales_channel": sorted(channel["id"] for channel in product["sales_channels"] or () if channel),
         # A link without a row has no key in Medusa's answers.
@@ -82,6 +85,9 @@ def shaped(values: Mapping[str, Any]) -> Shape:
             value = values[name]
             linked = [{"id": one} for one in value] if place == "link" and isinstance(value, list) else value
             parts.get(place, shape.product)[key] = linked
+    for name, value in values.items():
+        if name.startswith(METADATA):
+            shape.metadata[name.removeprefix(METADATA)] = value
     return shape
 
 
@@ -98,10 +104,3 @@ def short_hash(text: str) -> str:
 
 def _column(item: WebsiteItem, field: ProductField) -> Any:
     return item.row[_COLUMNS[field.name]]
-
-
-def _specifications(item: WebsiteItem) -> list[dict[str, str]]:
-    return [
-        {"label": clean_name(label), "description": plain_text(description)}
-        for label, description in item.specifications
-    ]

@@ -12,6 +12,8 @@ from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metada
 from erp_medusa_pipelines.setting_types import CategoriesOf
 from erp_medusa_pipelines.sync.catalogue.categories import GROUP_KEY, is_ours
 from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, collection_ids
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
+from erp_medusa_pipelines.sync.catalogue.labels import Labels
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 
@@ -49,21 +51,34 @@ class Filing:
 
     collections: ByName[str] = field(default_factory=ByName[str])
     categories: CategoryIds | None = None
+    labels: Labels | None = None
+    """Types and tags, if the shop's mapping has them."""
+
+    def prepare(self, items: Iterable[WebsiteItem]) -> None:
+        """Find, or make, what these items are filed under, where it is not there for all before. Raises ApiError."""
+        if self.labels:
+            self.labels.prepare(items)
+
+    def problems(self, item: WebsiteItem) -> Mapping[str, str]:
+        """Return what the item cannot be filed under, and why, by field."""
+        return self.labels.problems(item) if self.labels else {}
 
     def of(self, item: WebsiteItem) -> dict[str, Any]:
-        """Return the values of the item's fields `collection` and, where there are any, `categories`."""
+        """Return the values of the item's field `collection` and, where there are any, `categories`, `type`, `tags`."""
         group = item.row["item_group"] or ""
         filed: dict[str, Any] = {"collection": self.collections.find(group)}
         if self.categories:
             filed["categories"] = self.categories.of([group, *item.further_groups])
-        return filed
+        return {**filed, **(self.labels.of(item) if self.labels else {})}
 
 
-def read_filing(erp: ErpNextClient, medusa: MedusaClient, which: CategoriesOf) -> Filing:
-    """Read the ids that products are filed under. Without categories in one request, else in three, once a run."""
-    if which == "off":
-        return Filing(collection_ids(erp))
-    return Filing(collection_ids(erp), _category_ids(erp, medusa))
+def read_filing(erp: ErpNextClient, medusa: MedusaClient, which: CategoriesOf, table: FieldTable = DEFAULT) -> Filing:
+    """Read the ids that products are filed under. Without categories in one request, else in three, once a run.
+
+    Types and tags are looked up as items need them.
+    """
+    categories = None if which == "off" else _category_ids(erp, medusa)
+    return Filing(collection_ids(erp), categories, Labels(medusa) if table.has("type") or table.has("tags") else None)
 
 
 def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from erp_medusa_pipelines.product_fields import OF_VARIANT
 from erp_medusa_pipelines.sync.catalogue.fields import Values, erp_values
 from erp_medusa_pipelines.sync.catalogue.option_sets import OptionSet
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -26,7 +25,7 @@ class Family:
         """Return ERPNext's values of a variant's fields."""
         values = erp_values(variant)
         title = " / ".join(self.options.of[variant.name].values())
-        return {**{name: values[name] for name in OF_VARIANT}, "variant_title": title}
+        return {**{name: values[name] for name in variant.table.of_variant if name in values}, "variant_title": title}
 
 
 @dataclass(frozen=True, slots=True)

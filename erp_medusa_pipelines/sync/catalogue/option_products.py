@@ -19,7 +19,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.refusals import KEY_TAKEN
-from erp_medusa_pipelines.product_fields import FIELD_POLICIES, OF_VARIANT
+from erp_medusa_pipelines.product_fields import FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
@@ -56,9 +56,9 @@ from erp_medusa_pipelines.sync.shop.families import Families
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
-SHOWN = (
+_SHOWN = (
     "id,external_id,options.id,options.title,options.values.id,options.values.value,variants.id,variants.variant_rank,"
-    f"variants.metadata,variants.options.id,{','.join(f'variants.{key}' for key in OF_VARIANT.values())}"
+    "variants.metadata,variants.options.id"
 )
 
 
@@ -144,19 +144,25 @@ class OptionProducts(WebsiteItemSync):
             for name in names
             if name in items
         }
+        if self.reader.with_texts:
+            self.filing.prepare(template for template, _ in for_sale.values())
         options = OptionReader(self.erp).read(for_sale)
         found = [Family(template, variants, options[name]) for name, (template, variants) in for_sale.items()]
         return found, self._products(found)
+
+    @property
+    def _shown(self) -> str:
+        return ",".join((_SHOWN, *(f"variants.{key}" for key in self.table.of_variant.values())))
 
     def _products(self, found: Sequence[Family]) -> dict[str, Row]:
         ids = {family.template.row["medusa_id"]: family.name for family in found if family.template.row["medusa_id"]}
         products: dict[str, Row] = {
             ids[product["id"]]: product
-            for product in self.medusa.products_by("id", ids, SHOWN)
+            for product in self.medusa.products_by("id", ids, self._shown)
             if product["external_id"] == ids[product["id"]]
         }
         others = [family.name for family in found if family.name not in products]
-        for product in self.medusa.products_by("external_id", others, SHOWN) if others else ():
+        for product in self.medusa.products_by("external_id", others, self._shown) if others else ():
             products.setdefault(product["external_id"], product)
         return products
 
@@ -165,6 +171,8 @@ class OptionProducts(WebsiteItemSync):
         for family in families:
             for name, reason in family.options.refused.items():
                 self.withhold(name, "", reason, "attributes", lies=Lies.ELSEWHERE, kind="attributes")
+            for one in self._placed(family):
+                self.note_problems(one, {}, one.made.problems.keys() - self.table.of_variant.keys())
         there = [family for family in families if family.name in products]
         new = self._whole([family for family in families if family.name not in products and family.options.of])
         lacking = [
@@ -216,7 +224,7 @@ class OptionProducts(WebsiteItemSync):
         fingerprint = fingerprint_of(family.template, filed)
         status = status_of(replace(family.template, not_for_sale=None), self.publish_when, is_live=False)
         told = told_values(family.template, filed, self.placement, status)
-        own = {name: value for name, value in told.items() if name not in OF_VARIANT}
+        own = {name: value for name, value in told.items() if name not in self.table.of_variant}
         notes = sent_notes(family.template, own, fingerprint, self.policies)
         variants = self._free(family, keys)
         body = create_body(family.template, filed, self.placement, notes, status)
@@ -227,7 +235,7 @@ class OptionProducts(WebsiteItemSync):
     def _new_variant(self, family: Family, one: WebsiteItem, keys: Keys, rank: int) -> dict[str, Any]:
         told = family.told(one)
         body: dict[str, Any] = {
-            **{OF_VARIANT[name]: value for name, value in told.items() if value is not None},
+            **{self.table.of_variant[name]: value for name, value in told.items() if value is not None},
             "options": dict(family.options.of[one.name]),
             "variant_rank": rank,
             "prices": [],
@@ -406,11 +414,11 @@ class OptionProducts(WebsiteItemSync):
     def _update(self, family: Family, one: WebsiteItem, variant: Row, rank: int) -> dict[str, Any]:
         """Return what to send of a variant that exists."""
         told = family.told(one)
-        current = {name: variant[key] for name, key in OF_VARIANT.items()}
+        current = {name: variant[key] for name, key in self.table.of_variant.items()}
         metadata = metadata_of(variant)
         fingerprint = _fingerprint(told)
         compared = compare(one, told, current, metadata, fingerprint, self.policies, force=self.force)
-        body: dict[str, Any] = {OF_VARIANT[name]: value for name, value in compared.changes.items()}
+        body: dict[str, Any] = {self.table.of_variant[name]: value for name, value in compared.changes.items()}
         notes = self._notes(told)
         if any(metadata.get(key) != value for key, value in notes.items()):
             body["metadata"] = notes

@@ -1,10 +1,11 @@
-"""Text for people: names as they were typed, and HTML of Frappe's Text Editor as plain text.
+"""Text for people: names as they were typed, HTML of Frappe's Text Editor as plain text, and addresses.
 
 Frappe stores `Luer <Slip> & Lock` as `Luer &lt;Slip&gt; &amp; Lock`. The conversion of HTML itself is inscriptis'.
 """
 
 import html
 import re
+import unicodedata
 
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|mark|ol|p|pre|s|script|small|span|strike|strong|style"
@@ -12,6 +13,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"\s+")
+_SLUG_BREAKS = re.compile(r"-{2,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#[xX]0*26);?")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
@@ -42,6 +44,16 @@ def plain_text(markup: str | None) -> str:
     text = _text_of(markup) if _MARKUP.search(markup) else markup
     lines = (line.replace("\u00a0", " ").strip() for line in text.splitlines())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def slug(text: str) -> str:
+    """Return lower-case letters and digits of any script joined by single hyphens, as Medusa accepts in handles."""
+    letters = (
+        char if unicodedata.category(char) in ("Ll", "Lo", "Lm", "Nd", "Nl", "No") else "-"
+        for char in unicodedata.normalize("NFC", text.lower())
+        if not unicodedata.category(char).startswith("M")
+    )
+    return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")
 
 
 def _text_of(markup: str) -> str:

@@ -5,8 +5,6 @@ Bodies, handles and the fingerprint, as pure functions.
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,7 @@ from zlib import crc32
 from erp_medusa_pipelines.product_fields import FIELDS, OPTION
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import OF_THE_DOCUMENT, Values, erp_values, shaped
-from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, slug
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 HASH_KEY = "erp_hash"
@@ -24,7 +22,6 @@ HASH_KEY = "erp_hash"
 WITHDRAWN = "withdrawn"
 """Value under HASH_KEY of a product whose Website Item is gone. It equals no fingerprint, in case the item returns."""
 
-_SLUG_BREAKS = re.compile(r"-{2,}")
 _LONGEST_SLUG = 80
 
 
@@ -81,6 +78,7 @@ def create_body(
     """
     product, metadata, _ = shaped(values_of(item, filed, placement, status))
     return {
+        "title": item.item_code,
         **{key: value for key, value in product.items() if value is not None},
         "handle": handle(item),
         "metadata": {key: value for key, value in {**metadata, **notes}.items() if value != ""},
@@ -104,10 +102,12 @@ def create_variant_body(
 
 
 def handle(item: WebsiteItem) -> str:
-    """Return the product's address in the shop: readable, and unique because it contains the Website Item's name.
+    """Return the product's address in the shop: the mapping's, else readable and with the Website Item's name.
 
     Medusa refuses a second product with the same handle and adds no suffix, and titles do repeat.
     """
+    if mapped := item.made.values.get("handle"):
+        return mapped
     name = item.name
     key = slug(name)
     if key != name.casefold():
@@ -115,13 +115,3 @@ def handle(item: WebsiteItem) -> str:
         key = f"{key}-{crc32(name.encode('utf-8')):08x}".strip("-")
     title = slug(clean_name(item.row["web_item_name"]))[:_LONGEST_SLUG].strip("-")
     return f"{title}-{key}" if title else key
-
-
-def slug(text: str) -> str:
-    """Return lower-case letters and digits of any script joined by single hyphens, as Medusa accepts in handles."""
-    letters = (
-        char if unicodedata.category(char) in ("Ll", "Lo", "Lm", "Nd", "Nl", "No") else "-"
-        for char in unicodedata.normalize("NFC", text.lower())
-        if not unicodedata.category(char).startswith("M")
-    )
-    return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")

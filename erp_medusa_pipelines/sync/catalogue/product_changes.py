@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import metadata_of
-from erp_medusa_pipelines.product_fields import FIELDS, IMAGE_KEY, Empty, FieldPolicy
+from erp_medusa_pipelines.product_fields import IMAGE_KEY, Empty, FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, image_fingerprint, shaped, short_hash
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, Placement, values_of
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 SENT_KEY = "erp_sent"
 """Key in the product's metadata: {field: hash of the value that was sent last}."""
+
+OLD_HANDLES_KEY = "old_handles"
+"""Key in the product's metadata: the handles that it had, where a mapping has changed them."""
 
 WITHOUT = "without "
 """Before the fingerprint of a product that Medusa did not take whole: it equals that of no Website Item."""
@@ -51,10 +54,15 @@ def told_values(item: WebsiteItem, filed: Values, placement: Placement, status: 
     """Return the ERP's values of the fields that have a policy. A link that it does not have clears nothing."""
     values = values_of(item, filed, placement, status)
     return {
-        field.name: values[field.name]
-        for field in FIELDS
-        if field.policy and field.name in values and (values[field.name] or field.empty != Empty.STAYS)
+        name: values[name]
+        for name, empty in item.table.empties.items()
+        if name in values and _is_told(name, values[name], empty)
     }
+
+
+def _is_told(name: str, value: Any, empty: Empty) -> bool:
+    is_nothing = value is None or value in ("", [])
+    return not is_nothing or (empty != Empty.STAYS and name != "handle")
 
 
 def compare(
@@ -108,11 +116,14 @@ def notes_without(notes: Values, names: Collection[str]) -> Values:
 def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values:
     """Return the body for POST /admin/products/batch, `update`; empty when nothing differs.
 
-    The handle stays, as the product's address in the shop. Variants are sent only if they differ, and then all of
+    The handle stays, as the product's address in the shop, unless a mapping changes it; then the metadata has the old
+    ones, for a storefront that leads from there to the new one. Variants are sent only if they differ, and then all of
     them, because Medusa deletes variants that an update leaves out.
     """
     body, metadata, variant = shaped(comparison.changes)
     stored = metadata_of(product)
+    if "handle" in body:
+        metadata[OLD_HANDLES_KEY] = _old_handles(stored, product["handle"], body["handle"])
     notes = {key: value for key, value in comparison.notes.items() if stored.get(key) != value}
     if metadata or notes:
         body["metadata"] = metadata | notes
@@ -121,6 +132,13 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
             {"id": each["id"], **(variant if each["id"] == variant_id else {})} for each in product["variants"]
         ]
     return {"id": product["id"], **body} if body else {}
+
+
+def _old_handles(metadata: Row, left: str, new: str) -> list[str]:
+    """Return the handles that the product had, the latest last, when it leaves one for another."""
+    before = metadata.get(OLD_HANDLES_KEY)
+    known = [one for one in before if isinstance(one, str)] if isinstance(before, list) else []
+    return [one for one in dict.fromkeys([*(one for one in known if one != left), left]) if one != new]
 
 
 def field_hash(value: Any) -> str:

@@ -13,10 +13,10 @@ from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, Tran
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.refusals import fields_of_values
-from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES, OF_VARIANT, SHOWN
+from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
-from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values
+from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.picture_changes import Pair, PictureChanges
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, status_of
@@ -162,7 +162,7 @@ class ProductUpdates(WebsiteItemSync):
         return sorted({*bound, *(name for name in found if name in self.families.variants)})
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
-        for some, products in self.looked_up(window, self._products, lambda item: item.name):
+        for some, products in self.looked_up(window, self._prepared, lambda item: item.name):
             pairs = self._pairs(some, products)
             for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name):
                 yield from self._differences_of(part, pictures)
@@ -170,6 +170,8 @@ class ProductUpdates(WebsiteItemSync):
     def _differences_of(self, pairs: Sequence[Pair], pictures: Mapping[str, Row]) -> Iterator[Update]:
         differing: list[Update] = []
         for item, product in pairs:
+            is_template = item.name in self.families.variants
+            self.note_problems(item, self.filing.problems(item), self.table.of_variant if is_template else ())
             one = self._difference(item, product, pictures.get(item.name))
             if one.body:
                 differing.append(self._without_held(one))
@@ -238,9 +240,14 @@ class ProductUpdates(WebsiteItemSync):
 
     # --- reading and comparing ------------------------------------------------------------------------------------
 
+    def _prepared(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
+        """Return the products of these Website Items by their ids, once there is all that they are filed under."""
+        self.filing.prepare(window)
+        return self._products(window)
+
     def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return the products of these Website Items by their ids."""
-        shown = f"{SHOWN},{CATEGORIES_SHOWN}" if self.filing.categories else SHOWN
+        shown = f"{self.table.shown},{CATEGORIES_SHOWN}" if self.filing.categories else self.table.shown
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), shown)
         return {product["id"]: product for product in found}
 
@@ -359,13 +366,16 @@ class ProductUpdates(WebsiteItemSync):
         status = status_of(item, self.publish_when, is_live=product["status"] == "published")
         told = told_values(item, self.filing.of(item), self.placement, status)
         if item.name in self.families.variants:
-            told = {name: value for name, value in told.items() if name not in OF_VARIANT}
-            current = medusa_values(product, dict.fromkeys(OF_VARIANT.values()))
+            told = {name: value for name, value in told.items() if name not in self.table.of_variant}
+            current = medusa_values(product, {}, self.table)
         else:
             variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
-            current = medusa_values(product, variant)
+            current = medusa_values(product, variant, self.table)
         if self.filing.categories:
             told["categories"] = self.filing.categories.with_others(told["categories"], current["categories"])
+        if told.get("handle") and current["handle"] == f"{told['handle']}-{short_hash(item.name)}":
+            # Another product had the mapping's handle when this one was made.
+            told["handle"] = current["handle"]
         metadata = metadata_of(product)
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 

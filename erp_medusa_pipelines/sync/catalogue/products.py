@@ -116,6 +116,11 @@ class ProductExport(WebsiteItemSync):
         return self.report
 
     def _export_window(self, window: Sequence[WebsiteItem], creating: Stage) -> None:
+        new = [item for item in window if not item.is_bound]
+        for some, _ in self.looked_up(new, self.filing.prepare, lambda item: item.name):
+            self._export_new(some, creating)
+
+    def _export_new(self, window: Sequence[WebsiteItem], creating: Stage) -> None:
         candidates = [candidate for item in window if (candidate := self._candidate(item))]
         for some, known in self.looked_up(candidates, self._known, lambda one: one.name):
             self._export_known(some, known, creating)
@@ -159,6 +164,7 @@ class ProductExport(WebsiteItemSync):
             reason = "the Website Item has no Item: set item_code"
             self.reject(item.name, fingerprint, reason, "item_code", lies=Lies.IN_THE_DOCUMENT)
             return None
+        self.note_problems(item, self.filing.problems(item))
         status = status_of(item, self.publish_when, is_live=False)
         notes = sent_notes(item, told_values(item, filed, self.placement, status), fingerprint, self.policies)
         return Candidate(item, create_body(item, filed, self.placement, notes, status), fingerprint)
@@ -166,7 +172,13 @@ class ProductExport(WebsiteItemSync):
     # --- create -----------------------------------------------------------------------------------------------
 
     def _create(self, chunk: list[Candidate]) -> None:
-        self.send_chunk(chunk, self._send, lies=lies_of(*FINGERPRINTED), resolve=self._resolve, recover=self._recover)
+        self.send_chunk(
+            chunk,
+            self._send,
+            lies=lies_of(*FINGERPRINTED, *self.table.from_the_document),
+            resolve=self._resolve,
+            recover=self._recover,
+        )
 
     def _send(self, group: Sequence[Candidate]) -> None:
         answer = self.medusa.batch_products(create=[candidate.body for candidate in group], fields=CREATED_FIELDS)

@@ -1,7 +1,7 @@
 """Website Items as the tasks need them: the row, its specifications, and fields of its Item."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,7 +9,9 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
-from erp_medusa_pipelines.product_fields import How, columns, key_of
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, NOTHING_MADE, FieldTable, Made
+from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
@@ -17,18 +19,16 @@ from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 from erp_medusa_pipelines.sync.shop.families import NONE
 
-FIELDS = tuple(
-    dict.fromkeys(("name", "modified", "medusa_id", "medusa_variant_id", *columns(), *PICTURE_FIELDS, *for_sale.FIELDS))
-)
-"""What is read of a Website Item: its ids, the fields of its product, and what is decided by."""
 
-_TEXTUAL = frozenset({How.NAME, How.NAME_OR_CODE, How.TEXT, How.COLLECTION, How.COUNTRY, How.IMAGE})
-_TEXTS = (*map(key_of, columns(_TEXTUAL)), "slideshow", "item_image")
+def fields_of(table: FieldTable) -> tuple[str, ...]:
+    """Return what is read of a Website Item: its ids, the fields of its product, and what is decided by."""
+    own = ("name", "modified", "medusa_id", "medusa_variant_id")
+    return tuple(dict.fromkeys((*own, *table.columns(), *PICTURE_FIELDS, *for_sale.FIELDS)))
 
 
 @dataclass(frozen=True, slots=True)
 class WebsiteItem:
-    """One Website Item with its related data. `row` holds FIELDS; texts may be None.
+    """One Website Item with its related data. `row` holds fields_of(table); texts may be None.
 
     Pictures and texts that it leaves empty are its Item's or its template's.
     """
@@ -46,6 +46,10 @@ class WebsiteItem:
     """Whether its Item is a Product Bundle."""
     further_groups: tuple[str, ...] = ()
     """Item Groups that it is shown in besides its own, where the reader was asked for them."""
+    table: FieldTable = DEFAULT
+    """The fields of its product."""
+    made: Made = NOTHING_MADE
+    """What the shop's mapping makes of it."""
 
     @property
     def name(self) -> str:
@@ -66,8 +70,9 @@ class WebsiteItem:
 class WebsiteItemReader:
     """Read Website Items of one site. Three requests per `ErpNextClient.read_chunk` items."""
 
-    def __init__(self, erp: ErpNextClient) -> None:
+    def __init__(self, erp: ErpNextClient, table: FieldTable = DEFAULT) -> None:
         self._erp = erp
+        self.table = table
         self.with_groups = False
         """Whether to read the further Item Groups too, in one more request."""
         self.families = NONE
@@ -82,9 +87,10 @@ class WebsiteItemReader:
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
-        rows = [_with_texts(row) for row in self._erp.rows_in(WEBSITE_ITEM, FIELDS, names)]
-        fall_back(self._erp, rows, columns({How.TEXT}) if self.with_texts else ())
-        codes = [row["item_code"] for row in rows if row["item_code"]]
+        texts = (*self.table.texts, "slideshow", "item_image")
+        rows = [_with_texts(row, texts) for row in self._erp.rows_in(WEBSITE_ITEM, fields_of(self.table), names)]
+        fall_back(self._erp, rows, self.table.inherited if self.with_texts else ())
+        codes = [row["item_code"] for row in rows if row["item_code"]] if self.table.reads_barcodes else []
         barcodes = self._erp.rows_in(
             "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
         )
@@ -96,7 +102,7 @@ class WebsiteItemReader:
         for child in self._erp.rows_in(
             "Item Website Specification",
             ["parent", "label", "description"],
-            [row["name"] for row in rows] if self.with_texts else (),
+            [row["name"] for row in rows] if self.with_texts and self.table.reads_specifications else (),
             key="parent",
             filters=[["parenttype", "=", WEBSITE_ITEM]],
             order_by="parent asc, idx asc",
@@ -104,19 +110,25 @@ class WebsiteItemReader:
         ):
             specifications[child["parent"]].append((str(child["label"] or ""), str(child["description"] or "")))
         further = self._further_groups(rows)
-        return [
-            WebsiteItem(
+        countries = self._country_codes if self.table.reads_countries else ByName[str]()
+        found: list[WebsiteItem] = []
+        for row in rows:
+            own, barcode = tuple(specifications[row["name"]]), barcode_of.find(row["item_code"] or "")
+            made = self.table.make(row, barcode, shown_specifications(own), Given({}, countries))
+            item = WebsiteItem(
                 row=row,
-                specifications=tuple(specifications[row["name"]]),
-                country_code=self._country_codes.find(row["country_of_origin"] or ""),
-                barcode=barcode_of.find(row["item_code"] or ""),
+                specifications=own,
+                country_code=countries.find(row.get("country_of_origin") or ""),
+                barcode=barcode if self.table.mapped is None else made.values.get("barcode"),
                 not_for_sale=self._reason_against(row, today),
                 is_bundle=row["item_code"] in bundles,
                 is_stocked=bool(row["item_is_stock_item"]) or has_stock(bundles.get(row["item_code"], ())),
                 further_groups=tuple(further[row["name"]]),
+                table=self.table,
+                made=made,
             )
-            for row in rows
-        ]
+            found.append(item)
+        return found
 
     def _reason_against(self, row: Mapping[str, Any], today: date) -> str | None:
         if row["name"] not in self.families.variants:
@@ -144,6 +156,11 @@ class WebsiteItemReader:
         return ByName((row["name"], row["code"].lower()) for row in rows if row["code"])
 
 
-def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
+def shown_specifications(rows: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return rows of (label, description as HTML) for people."""
+    return [{"label": clean_name(label), "description": plain_text(description)} for label, description in rows]
+
+
+def _with_texts(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """The row with texts as texts: a site may have made such a field a number, which would stop the whole batch."""
-    return row | {name: str(row[name]) for name in _TEXTS if row.get(name) is not None}
+    return row | {name: str(row[name]) for name in names if row.get(name) is not None}

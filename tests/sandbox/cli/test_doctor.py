@@ -365,3 +365,21 @@ def test_pricing_rules_that_the_shop_does_not_apply_are_named(
     assert told.finding("prices", "Pricing Rule PRLE-1")["found"] == "it needs a coupon"
     assert told.finding("prices", "Pricing Rules")["found"] == "1 are applied in the shop"
     assert told.finding("rights", "Pricing Rule")["level"] == "ok"
+
+
+def test_a_mapping_is_named_by_its_lines_until_it_is_right(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not [row for row in erp_medusa("doctor").data["findings"] if row["name"] == "mapping"]
+    file = tmp_path / "catalogue.yaml"
+    shop_env.setenv("MAPPING", str(file))
+    file.write_text("fields:\n  title: web_item_name\n  hs_code: {from: [a]}\n", encoding="utf-8")
+    told = erp_medusa("doctor").finding("fields", "mapping")
+    assert (told["level"], told["fix"]) == ("fail", "correct the mapping")
+    assert told["found"].startswith(f"{file}:3:12: hs_code takes one value")
+    file.write_text("fields:\n  title: web_item_name\n  material: item.custom_steel\n", encoding="utf-8")
+    told = erp_medusa("doctor").finding("fields", "mapping")
+    assert told["found"].startswith(f"{file}:3:3: material: the site's Item has no field 'custom_steel'")
+    file.write_text("fields:\n  title: web_item_name\n  material: item.brand\n", encoding="utf-8")
+    told = erp_medusa("doctor").finding("fields", "mapping")
+    assert (told["level"], told["found"]) == ("ok", f"{file}: 2 rows")

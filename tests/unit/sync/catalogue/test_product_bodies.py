@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erp_medusa_pipelines.product_fields import IMAGE_KEY
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT
 from erp_medusa_pipelines.sync.catalogue.fields import erp_values
+from erp_medusa_pipelines.sync.catalogue.plain_text import slug
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
     Placement,
@@ -16,9 +18,10 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     create_variant_body,
     fingerprint_of,
     handle,
-    slug,
 )
-from erp_medusa_pipelines.sync.catalogue.website_items import FIELDS, WebsiteItem
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, fields_of
+
+FIELDS = fields_of(DEFAULT)
 
 FILED: dict[str, Any] = {"collection": "pcol_1"}
 """What every item is filed under in a shop without categories."""

@@ -1,0 +1,91 @@
+"""Texts that are put together of fields, as jinja2 templates: `{{ brand }} {{ item.item_name }}`.
+
+A template sees the fields of the Website Item by their names and those of its Item as `item.NAME`, and nothing else: no
+globals, no other templates, no attributes of Python's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+ITEM = "item"
+LONGEST = 100_000
+"""Characters of a text that a template makes. What is longer is a loop that nobody wanted."""
+
+
+class TemplateFaultError(Exception):
+    """The template cannot be used. `line` is counted from 1 within it."""
+
+    def __init__(self, text: str, line: int = 1) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, finalize=lambda value: "" if value is None else value
+    )
+    made.globals.clear()
+    return made
+
+
+_ENVIRONMENT = _environment()
+_LOADING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTemplate:
+    """A template, and the fields that it names, as a mapping names them."""
+
+    fields: tuple[str, ...]
+    _template: Template
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """Return its text for the values of its fields. Raises ValueError, with the reason, where there is none."""
+        of_item = {name.partition(".")[2]: value for name, value in values.items() if "." in name}
+        given = {name: value for name, value in values.items() if "." not in name}
+        parts: list[str] = []
+        size = 0
+        try:
+            for part in self._template.generate(**given, **{ITEM: SimpleNamespace(**of_item)}):
+                size += len(part)
+                if size > LONGEST:
+                    raise ValueError(f"its template makes more than {LONGEST:,} characters")
+                parts.append(part)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"its template cannot be filled in: {error}") from error
+        return "".join(parts)
+
+
+def parse_template(text: str) -> TextTemplate:
+    """Return the template of a text. Raises TemplateFaultError."""
+    try:
+        tree = _ENVIRONMENT.parse(text)
+        template = _ENVIRONMENT.from_string(text)
+    except TemplateSyntaxError as error:
+        raise TemplateFaultError(f"the template has an error: {error.message}", error.lineno) from error
+    except (RecursionError, TemplateError) as error:
+        raise TemplateFaultError(f"the template has an error: {error}") from error
+    for node in tree.find_all(_LOADING):
+        raise TemplateFaultError("a template cannot use others", node.lineno)
+    return TextTemplate(_fields(tree), template)
+
+
+def _fields(tree: nodes.Template) -> tuple[str, ...]:
+    own = meta.find_undeclared_variables(tree)
+    found = sorted(own - {ITEM})
+    if ITEM not in own:
+        return tuple(found)
+    attributes = [node for node in tree.find_all(nodes.Getattr) if _is_item(node.node)]
+    uses = [node for node in tree.find_all(nodes.Name) if _is_item(node)]
+    if len(attributes) < len(uses):
+        raise TemplateFaultError("`item` is used alone: name one of its fields, such as item.item_name", uses[0].lineno)
+    return (*found, *sorted({f"{ITEM}.{node.attr}" for node in attributes}))
+
+
+def _is_item(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == ITEM
