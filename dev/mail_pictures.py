@@ -65,7 +65,7 @@ def newsletter(language: str) -> str:
         for title, price, colour in zip(titles, prices, COLOURS, strict=True)
     ]
     cheaper = replace(shown[1], price=Decimal("1.200"), before=Decimal("1.900"))
-    sections = {"new": [shown[0], replace(shown[2], several=True)], "clearance": [cheaper], "best": [shown[0]]}
+    sections = {"new": [shown[0]], "clearance": [cheaper], "best": [replace(shown[2], several=True)]}
     values = {"sections": sections, "unsubscribe_link": "https://shop.example/stop"}
     return Texts(None, language, shop, {"omr": 3}).write("newsletter", values).html
 

@@ -124,6 +124,7 @@ class Customers(Resource):
             Route(customers, self._create_customer, methods=["POST"]),
             Route(f"{customers}/{{id}}", self._get_customer, methods=["GET"]),
             Route(f"{customers}/{{id}}", self._update_customer, methods=["POST"]),
+            Route(f"{customers}/{{id}}", self._delete_customer, methods=["DELETE"]),
             Route(groups, self._list_groups, methods=["GET"]),
             Route(groups, self._create_group, methods=["POST"]),
             Route(f"{groups}/{{id}}", self._update_group, methods=["POST"]),
@@ -155,6 +156,13 @@ class Customers(Resource):
         with self.store.transaction():
             self.store.put("customer", changed)
         return self._answer(request, changed)
+
+    async def _delete_customer(self, request: Request) -> Response:
+        """Carts keep the id of a customer who is gone."""
+        identifier = request.path_params["id"]
+        with self.store.transaction():
+            self.store.remove("customer", identifier)
+        return deleted(identifier, "customer")
 
     def _known_customer(self, request: Request) -> Document:
         identifier = request.path_params["id"]

@@ -14,8 +14,10 @@ import pytest
 import requests
 
 from dev.mail_sink import MailSink, mail_sink
-from erp_medusa_pipelines.sync.storefront import cart_mailing, handing_over
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.sync.storefront import abandoned_carts, cart_mailing, handing_over
 from erp_medusa_pipelines.sync.storefront.abandoned_carts import AbandonedCarts
+from erp_medusa_pipelines.sync.storefront.journal import Journal
 from erp_medusa_sandbox.faults import Fault
 from tests.support.carts import DOMAIN, Carts
 from tests.support.plain_runs import quick_runner
@@ -241,6 +243,33 @@ class CartMailSuite:
         assert rows[f"Customer {customer}"]["link"].endswith(f"/app/customers/{customer}")
         assert rows[f"Cart {lost['id']}"]["link"] == "", "Medusa's admin has no page for a cart"
         assert mailed.received() == {good["email"]: 1}
+
+    def test_a_cart_whose_customer_was_deleted_is_named_and_gets_no_mail(self, mailed: Mailed, runs: Runner) -> None:
+        """Medusa's own lists have no such cart; the plugin's has."""
+        cart = mailed.carts.add()
+        mailed.carts.medusa.admin("DELETE", f"/admin/customers/{mailed.carts.customer(cart['email'])['id']}")
+        good = mailed.carts.add()
+        run = mailed.run(runs)
+        assert "its customer was deleted" in mailed.rejects(run, cart)[0]
+        assert mailed.received() == {good["email"]: 1}
+
+    def test_what_is_remembered_of_carts_that_are_gone_is_forgotten_and_of_others_kept(
+        self, mailed: Mailed, runs: Runner
+    ) -> None:
+        left, bought = mailed.carts.add(), mailed.carts.add()
+        mailed.run(runs)
+        mailed.carts.order(bought)
+        journal = Journal(state.Values(runs.instance), ASSET)
+        mailed.run(runs)
+        assert set(journal.entries([left["id"], bought["id"]])) == {left["id"], bought["id"]}, (
+            "too young to be forgotten"
+        )
+        mailed.env.setattr(abandoned_carts, "KEPT", timedelta(seconds=-60))
+        mailed.run(runs)
+        assert set(journal.entries([left["id"], bought["id"]])) == {left["id"]}
+        mailed.carts.update(left, metadata=dict.fromkeys(mailed.notes(left), ""))
+        mailed.run(runs)
+        assert mailed.received() == {left["email"]: 1, bought["email"]: 1}, "memory alone keeps it from a second mail"
 
     def test_a_lost_answer_of_medusa_causes_no_second_mail(self, mailed: Mailed, runs: Runner) -> None:
         carts = [mailed.carts.add() for _ in range(4)]

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
 from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
+from erp_medusa_pipelines.clients.medusa_plugin import MedusaPlugin
 from erp_medusa_pipelines.mail.mail import Sender
 from erp_medusa_pipelines.mail.texts import Texts
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
@@ -31,6 +32,8 @@ from erp_medusa_pipelines.sync.storefront.quiet_hours import QuietHours
 
 CUSTOMER = "Customer"
 WEEK, RECOVERED = timedelta(days=7), timedelta(days=30)
+KEPT = timedelta(days=60)
+"""For so long we remember the mail about a cart that is gone."""
 MOST_CARTS = 5
 """Carts left at one address at a time. More are of a till, or of an address that many people use."""
 
@@ -70,6 +73,7 @@ class AbandonedCarts:
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._carts = MedusaCarts(medusa)
+        self._plugin = MedusaPlugin(medusa)
         self._http = medusa.http
         self._report = report
         self._options = options
@@ -87,10 +91,15 @@ class AbandonedCarts:
     def run(self) -> None:
         """Send what is due, and count what is at stake and what came back."""
         waiting: list[Cart] = []
+        old = self._journal.older_than(self._now() - KEPT)
         for page in self._carts.pages(SLIM):
             self._count_recovered(page)
             self._remember(page)
+            old.difference_update(cart.id for cart in carts_of(page) if not cart.completed)
             waiting += self._due(page)
+        # Carts that were bought or deleted get no mail, whatever we remember of them; those that are left might.
+        self._journal.forget(old)
+        self._reject_without_customer()
         for first in range(0, len(waiting), SLICE):
             self._send_some(waiting[first : first + SLICE])
         self._report.facts.update({name: float(amount) for name, amount in sorted(self._money.items())})
@@ -111,6 +120,31 @@ class AbandonedCarts:
                 self._reject(cart, "its customer has no address, so nobody can be asked or unsubscribed", field="email")
         due = [one for one in abandoned if one.owner not in left_out and self._is_due(one, known.get(one.id))]
         return sorted(due, key=lambda cart: cart.touched, reverse=True)
+
+    def _reject_without_customer(self) -> None:
+        """Reject carts whose customer was deleted; only the plugin lists them.
+
+        Medusa makes a customer of every address that a cart gets. Who was deleted may have asked for it, and nobody is
+        left whose wish for no more mails could be noted.
+        """
+        if not self._has_plugin():
+            return
+        now = self._now()
+        known = {identifier for ids in self._same.values() for identifier in ids}
+        for page in self._plugin.untouched_carts(now - timedelta(hours=self._options.hours)):
+            carts = [cart for row in page if self._is_abandoned(cart := Cart(row, {}), now)]
+            alone = [cart for cart in carts if cart.row.get("customer_id") not in known]
+            there = self._carts.customers({str(cart.row.get("customer_id") or "") for cart in alone}, "id")
+            known.update(row["id"] for row in there)
+            for cart in alone:
+                if cart.row.get("customer_id") not in known:
+                    self._report.count("found")
+                    why = "its customer was deleted, so nobody can be asked or unsubscribed"
+                    self._reject(cart, why, field="customer_id")
+
+    def _has_plugin(self) -> bool:
+        about = self._plugin.about()
+        return about is not None and bool(about["works"])
 
     def _is_abandoned(self, cart: Cart, now: datetime) -> bool:
         if cart.completed or not cart.lines or not cart.email:
@@ -185,8 +219,8 @@ class AbandonedCarts:
 
     def _remember(self, customers: Sequence[Row]) -> None:
         for row in customers:
-            if row.get("email") and (row.get("carts") or wants_no_mails([row])):
-                self._same[str(row["email"]).lower()].add(row["id"])
+            if row.get("carts") or wants_no_mails([row]):
+                self._same[str(row.get("email") or "").lower()].add(row["id"])
 
     def _due_at_one_address(self, customers: Sequence[Row], wanted: Collection[str]) -> list[Cart]:
         now, own = self._now(), self._options.installation
