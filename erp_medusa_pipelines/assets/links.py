@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctypes_read
+from erp_medusa_pipelines.assets.product_columns import WRITE_PRODUCTS, product_columns
 from erp_medusa_pipelines.orchestration.runs.plan_jobs import PLAN_JOB
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name
 from erp_medusa_pipelines.settings import Settings
@@ -44,11 +45,13 @@ def desk_url(base_url: str, doctype_name: str) -> str:
 def with_links(
     assets: Sequence[dg.AssetsDefinition], others: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return our assets, and others, with owners and links."""
+    """Return our assets, and others, with owners, links, and the columns of a product."""
     names = doctypes_read(assets)
+    columns = product_columns(settings)
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
-        metadata = {**spec.metadata, **_links(spec, names, settings)}
+        of_products = columns if asset_name(spec.key) in WRITE_PRODUCTS else {}
+        metadata = {**spec.metadata, **_links(spec, names, settings), **of_products}
         return spec.replace_attributes(owners=settings.asset_owners, metadata=metadata)
 
     return [

@@ -162,6 +162,8 @@ def _document(
     key = identifier or made.get("id") or plural
     action: Action = "delete" if method == "DELETE" else "update" if identifier else "create"
     named = body.get("external_id") or body.get("email") or body.get("name")
+    if plural in ("product-types", "product-tags"):
+        named = body.get("value")
     name = known.names[key] = known.name(key) if identifier else str(named or key)
     yield Change("Medusa", action, singular.replace("_", " "), key, dict(body), name)
 

@@ -17,6 +17,9 @@ NEW = "(new)"
 
 SINGLES = frozenset({"Product Collection", "Expiring Items"})
 PRODUCT_FIELDS = f"{SHOWN},{CATEGORIES_SHOWN},handle,images.url"
+LABELS = {"type_id": "product type", "tags": "product tag"}
+"""Kinds of documents that a product names by their ids, and people by their values."""
+FILED = ("categories", "tags")
 COLLECTION_FIELDS = "id,title,handle,external_id,metadata"
 
 
@@ -101,37 +104,70 @@ def _documents(erp: ErpNextClient, doctype: str, changes: Sequence[Change]) -> M
 
 def _medusa_rows(medusa: MedusaClient, changes: Sequence[Change]) -> Iterator[PlanRow]:
     own = [change for change in changes if change.system == "Medusa"]
-    products = {row["id"]: row for row in medusa.products_by("id", _updated(own, "product"), PRODUCT_FIELDS)}
+    products = {row["id"]: row for row in medusa.products_by("id", _updated(own, "product"), _asked(own))}
     ids = _updated(own, "collection")
     found = medusa.find("/admin/collections", "collections", "id", ids, COLLECTION_FIELDS)
     documents = {row["id"]: row for row in found}
     if any(change.kind == "product category" or "categories" in change.values for change in own):
         documents |= {row["id"]: row for row in medusa.categories()}
     names = {key: row["name"] for key, row in documents.items() if "name" in row}
-    names |= {change.key: change.name for change in own if change.kind == "product category"}
+    named = ("product category", *LABELS.values())
+    names |= {change.key: change.name for change in own if change.kind in named}
+    names |= _label_names(medusa, [*(change.values for change in own if change.kind == "product"), *products.values()])
     # Prices are read with only the ids of their variants.
     nameless = {change.name for change in own if change.name.startswith("variant_")}
     variants = medusa.find("/admin/product-variants", "variants", "id", nameless, "id,sku")
     skus = {row["id"]: row["sku"] for row in variants}
     for change in own:
-        named = replace(change, name=skus.get(change.name) or change.name)
+        said = replace(change, name=skus.get(change.name) or change.name)
         if now := documents.get(change.key):
-            named = replace(named, before={field: now.get(field) for field in change.values})
-        yield from _flat(_with_categories(named, names), _with_names(products.get(change.key, {}), names))
+            said = replace(said, before={field: now.get(field) for field in change.values})
+        yield from _flat(_with_filing(said, names), _with_names(products.get(change.key, {}), names))
 
 
-def _with_categories(change: Change, names: Mapping[str, str]) -> Change:
-    """Return the change of a product with the names of categories in place of their ids; of another one, as it is."""
+def _asked(changes: Iterable[Change]) -> str:
+    """Return what is asked of products: what the built-in fields need, and what else a mapping would change."""
+    asked = dict.fromkeys(PRODUCT_FIELDS.split(","))
+    for change in changes:
+        if (change.kind, change.action) == ("product", "update"):
+            for field, value in change.values.items():
+                if field == "variants":
+                    asked.update((f"variants.{key}", None) for variant in value for key in variant)
+                elif not isinstance(value, list):
+                    asked[field] = None
+                elif field == "tags":
+                    asked["tags.id"] = None
+    return ",".join(asked)
+
+
+def _label_names(medusa: MedusaClient, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the values of product types and tags by id; no request where no row has one."""
+    wanted: dict[str, set[str]] = {"product-types": set(), "product-tags": set()}
+    for row in rows:
+        wanted["product-types"].add(row.get("type_id") or "")
+        wanted["product-tags"] |= {tag["id"] for tag in row.get("tags") or () if tag}
+    found: dict[str, str] = {}
+    for route, ids in wanted.items():
+        known = {one for one in ids if one and not is_planned(one)}
+        lists = medusa.find(f"/admin/{route}", route.replace("-", "_"), "id", known, "id,value") if known else ()
+        found.update((row["id"], row["value"]) for row in lists)
+    return found
+
+
+def _with_filing(change: Change, names: Mapping[str, str]) -> Change:
+    """Return the change of a product with names in place of ids of what it is filed under; of another one, as it is."""
     if change.kind == "product category" and names.get(change.key):
         return replace(change, name=names[change.key])
-    return replace(change, values=_with_names(change.values, names)) if "categories" in change.values else change
+    filed = any(field in change.values for field in ("type_id", *FILED))
+    return replace(change, values=_with_names(change.values, names)) if filed else change
 
 
 def _with_names(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    found = row.get("categories")
-    if not found:
-        return dict(row)
-    return {**row, "categories": sorted(names.get(one["id"], one["id"]) for one in found if one)}
+    named = {
+        field: sorted(names.get(one["id"], one["id"]) for one in row[field] if one) for field in FILED if row.get(field)
+    }
+    of_type = row.get("type_id")
+    return {**row, **named, **({"type_id": names.get(of_type, of_type)} if of_type else {})}
 
 
 def _updated(changes: Iterable[Change], kind: str) -> list[str]:

@@ -41,7 +41,8 @@ class MappedShop:
         self._env = env
         self.group = catalogue.group("Files")
         for unit in ("Gram", "Kg"):
-            catalogue.store.insert("UOM", name=unit, uom_name=unit)
+            if catalogue.store.get("UOM", unit) is None:
+                catalogue.store.insert("UOM", name=unit, uom_name=unit)
 
     def write(self, *rows: str, more: str = "") -> None:
         lines = (TITLE, *rows)
