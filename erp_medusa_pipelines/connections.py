@@ -23,6 +23,7 @@ from erp_medusa_pipelines.plan.erpnext import PlannedErpNext, PlannedWriter, Rea
 from erp_medusa_pipelines.plan.mail import PlannedSender
 from erp_medusa_pipelines.plan.medusa import PlannedMedusa
 from erp_medusa_pipelines.plan.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
+from erp_medusa_pipelines.setting_types import ShopRules
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
@@ -106,7 +107,7 @@ def open_shop(
     facts = {} if facts is None else facts
     medusa_http = _medusa_http(settings, servers, options, kind, facts)
     erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind, facts)
-    reads = {"page_size": settings.erpnext_page_size, "read_chunk": settings.erpnext_read_chunk}
+    reads = _reads(settings)
     writes = {"chunk": settings.erpnext_write_chunk, "fast_chunk": settings.erpnext_fast_write_chunk}
     try:
         if plan is not None:
@@ -191,7 +192,16 @@ def _sandbox(settings: Settings) -> _Servers:
 
 def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
     http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
-    return ErpNextClient(http, page_size=settings.erpnext_page_size, read_chunk=settings.erpnext_read_chunk)
+    return ErpNextClient(http, **_reads(settings))
+
+
+def _reads(settings: Settings) -> dict[str, Any]:
+    """How a client of this shop reads ERPNext."""
+    return {
+        "page_size": settings.erpnext_page_size,
+        "read_chunk": settings.erpnext_read_chunk,
+        "shop_rules": ShopRules(settings.shop_items, settings.sales_channels),
+    }
 
 
 def _medusa_http(

@@ -37,7 +37,7 @@ class How(StrEnum):
     PICTURE = "the first picture"
     BARCODE = "the Item's first barcode"
     STOCKED = "no for what has no stock, such as a service, else yes"
-    CHANNEL = "the shop's sales channel"
+    CHANNEL = "the shop's sales channel, or those of `SALES_CHANNELS`"
     PROFILE = "the shop's default shipping profile"
 
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 from erp_medusa_pipelines.setting_types import (
     CategoriesOf,
     FieldPolicies,
+    ItemRule,
     Key,
     LinkTemplate,
     MailAddress,
@@ -110,6 +111,23 @@ class Schedules(BaseSettings):
 class Catalogue(BaseSettings):
     """Catalogue: what is sent, who wins, when a product goes live."""
 
+    shop_items: ItemRule = Field(
+        default_factory=dict,
+        description=(
+            "Which Website Items go to this shop, as JSON of values by field; empty for all that are published:"
+            ' {"item_group": ["Dental", "Medical"], "brand": ["3M"]} takes those that have one of the values in each of'
+            " the fields. An Item Group stands for all below it too; other fields are those of the Website Item, or of"
+            " its Item with item_code. before them"
+        ),
+    )
+    sales_channels: dict[str, ItemRule] = Field(
+        default_factory=dict,
+        description=(
+            "Sales channels by rules like that of SHOP_ITEMS, as JSON:"
+            ' {"sc_01...": {"item_group": ["Dental"]}, "sc_02...": {"brand": ["3M", "GC"]}}. A product is in each'
+            " channel whose rule it meets; one that meets none is in MEDUSA_SALES_CHANNEL_ID"
+        ),
+    )
     field_policies: FieldPolicies = Field(
         default_factory=dict,
         description=(

@@ -4,12 +4,14 @@ Checks of a single value. Names, defaults and limits are in setting_sections.py.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.utils import parseaddr
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES, FieldPolicy
 
@@ -117,6 +119,19 @@ def _owner(value: str) -> str:
     return value
 
 
+def _rule(value: Any) -> Any:
+    """One value may stand for a list of one, and a Check or a number for its text."""
+    if not isinstance(value, dict):
+        raise ValueError('must name values by field, such as {"item_group": ["Dental"], "brand": ["3M"]}')
+    found = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
+    for name, values in found.items():
+        if not isinstance(name, str) or not re.fullmatch(r"(item_code\.)?[a-z][a-z0-9_]*", name):
+            raise ValueError(f"{name} is no name of a field, such as item_group, brand or item_code.custom_line")
+        if not values or not all(isinstance(one, (str, int, float)) for one in values):
+            raise ValueError(f"{name} must have at least one value, each a text or a number")
+    return {name: [str(int(one) if isinstance(one, bool) else one) for one in values] for name, values in found.items()}
+
+
 FieldPolicies = Annotated[dict[str, FieldPolicy], AfterValidator(_field_policies)]
 TopSellerCategories = Annotated[dict[str, str], AfterValidator(_categories)]
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
@@ -130,4 +145,17 @@ MailFrom = Annotated[str, AfterValidator(_mail_from)]
 QuietHours = Annotated[str, AfterValidator(_quiet_hours)]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Owner = Annotated[str, AfterValidator(_owner)]
+ItemRule = Annotated[dict[str, list[str]], BeforeValidator(_rule)]
+"""Values by field: what has one of the values in each of the fields meets the rule."""
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
+
+
+@dataclass(frozen=True)
+class ShopRules:
+    """Which Website Items go to a shop, and into which of its sales channels by their ids."""
+
+    items: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
+    channels: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict[str, Mapping[str, list[str]]])
+
+
+NO_RULES = ShopRules()

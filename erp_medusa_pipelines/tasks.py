@@ -66,6 +66,8 @@ _MEMBER_RIGHTS_IF = {
     "price_groups": {**_GROUP_RIGHTS, "Contact": "r"},
     "pricing_rules": {"Pricing Rule": "r", "Item Group": "r"},
 }
+_CHOICE_RIGHTS_IF = {name: {"Item Group": "r"} for name in ("shop_items", "sales_channels")}
+"""Rules name Item Groups, and mean all below them."""
 _PRICE_FIELDS = {"Item Price": ("medusa_id", "medusa_price_id")}
 _STOCK_RIGHTS = {
     "Website Item": "rw",
@@ -142,7 +144,7 @@ OUR_TASKS: tuple[Task, ...] = (
         assets=("medusa_customer_groups", "medusa_price_lists", "medusa_prices"),
         description="Item Prices become entries of Medusa price lists, with their validity dates.",
         rights=_PRICE_RIGHTS,
-        rights_if=_MEMBER_RIGHTS_IF,
+        rights_if={**_MEMBER_RIGHTS_IF, **_CHOICE_RIGHTS_IF},
         writes=_PRICE_FIELDS,
     ),
     Task(
@@ -194,6 +196,7 @@ OUR_TASKS: tuple[Task, ...] = (
             "Expiring Items": "rw",
             "Homepage Landing": "rw",
         },
+        rights_if=_CHOICE_RIGHTS_IF,
     ),
     Task(
         name="find_orphaned_products",

@@ -285,6 +285,7 @@ def _filing(run: SyncRun, table: FieldTable) -> Filing:
 def _placement(run: SyncRun) -> Placement:
     """Return where every product goes in the shop, from the settings."""
     settings, medusa = run.shop.settings, run.shop.medusa
+    medusa.check_sales_channels(settings.sales_channels, variable_name("sales_channels"))
     return Placement(
         medusa.sales_channel_id(settings.medusa_sales_channel_id),
         medusa.shipping_profile_id(settings.medusa_shipping_profile_id),

@@ -29,8 +29,8 @@ BUYABLE_CHECK = dg.AssetCheckSpec(
     CHECK,
     asset=ASSET,
     description=(
-        "A customer can buy every published item: its product is in the sales channel, has a price in force and stock"
-        " at a location of that channel, if only zero pieces. The table says what keeps the others from being bought."
+        "A customer can buy every published item: its product is in its sales channels, has a price in force and stock"
+        " at a location of each of them, if only zero pieces. The table says what keeps the others from being bought."
         " It is an error where something is broken, and a warning where ERPNext has no price."
     ),
 )
@@ -79,6 +79,7 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
     from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
     from erp_medusa_pipelines.sync.prices.amounts import AmountRule
     from erp_medusa_pipelines.sync.prices.item_prices import without_price
+    from erp_medusa_pipelines.sync.shop.chosen import read_choice
 
     settings, medusa, now = shop.settings, shop.medusa, shop.erp.clock()
 
@@ -87,7 +88,8 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
         return without_price(shop.erp, settings.erpnext_price_list, rule, names, currency, now.date())
 
     channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
-    return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced)
+    choice = read_choice(shop.erp)
+    return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced, choice=choice)
 
 
 def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:

@@ -28,6 +28,7 @@ from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
+from erp_medusa_pipelines.sync.shop.chosen import read_choice
 from erp_medusa_pipelines.sync.shop.families import homes
 from erp_medusa_pipelines.tasks import EXPORT
 
@@ -61,6 +62,10 @@ class Sides:
     """The Website Item that its product names: of a variant that is an option, its template."""
     documents: Sequence[str]
     item: Mapping[str, Any]
+    chosen_by: Mapping[str, Any]
+    """The fields that SHOP_ITEMS and SALES_CHANNELS judge by."""
+    not_here: str | None
+    """Why ERPNext would sell the item, and this shop does not take it, or None."""
     prices: Sequence[Mapping[str, Any]]
     bins: Sequence[Mapping[str, Any]]
     products: Sequence[Mapping[str, Any]]
@@ -165,6 +170,8 @@ def _sides(shop: Shop, name: str) -> Sides:
     row = shop.erp.get(WEBSITE_ITEM, name)
     code = row.get("item_code") or ""
     by_code = [["item_code", "=", code]]
+    choice = read_choice(shop.erp)
+    (chosen_by,) = shop.erp.rows_in(WEBSITE_ITEM, ["name", *choice.columns], [name])
     owner = homes(shop.erp, shop.settings.variants).get(name, name)
     products = shop.medusa.products_by("external_id", [owner], PRODUCT_FIELDS)
     variants = [variant["id"] for product in products for variant in product.get("variants") or ()]
@@ -175,6 +182,8 @@ def _sides(shop: Shop, name: str) -> Sides:
         owner,
         documents_of(shop.erp, name),
         {key: row.get(key) for key in ITEM_FIELDS},
+        chosen_by,
+        choice.reason_against(chosen_by),
         shop.erp.get_list("Item Price", list(PRICE_FIELDS), filters=by_code) if code else [],
         shop.erp.get_list("Bin", ["warehouse", "actual_qty", "reserved_qty"], filters=by_code) if code else [],
         products,
@@ -217,9 +226,9 @@ def _sale(shop: Shop, sides: Sides, batch: str) -> Sale:
     buyable = can_be_bought(shop, batch_of_key(batch, shop.settings.export_batches))
     (product,) = shop.medusa.products_by("id", [bound[0]["id"]], DRAFT_FIELDS)
     variant_id = sides.item["medusa_variant_id"]
-    row = {"name": sides.name, "medusa_variant_id": variant_id}
+    row = {"name": sides.name, "medusa_variant_id": variant_id, **sides.chosen_by}
     wrong = [one.reason for one in buyable.judge([row], {sides.name: product})[sides.name]]
-    locations = buyable.sold_through().location_ids
+    locations = buyable.locations_of(row, product)
     sold_out = not wrong and not any(
         sells_now(variant, locations) for variant in product["variants"] if variant["id"] == variant_id
     )
@@ -247,6 +256,8 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
     """Return one sentence: why the shop shows the item as it does."""
     if plan.problems:
         return f"The next run of {batch} would fail: {plan.problems[0]}"
+    if sides.item["published"] and sides.not_here:
+        return f"It is not in this shop: {sides.not_here}." + (_next(batch) if found else "")
     if plan.rejects:
         refused = plan.rejects[0]
         return f"{refused['document']} is refused: {refused['reason']}"

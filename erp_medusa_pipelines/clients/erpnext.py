@@ -24,6 +24,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.origin import is_frappe_answer
+from erp_medusa_pipelines.setting_types import NO_RULES, ShopRules
 
 Filters = Sequence[Sequence[Any]]
 Row = dict[str, Any]
@@ -47,10 +48,14 @@ class Aggregate:
 class ErpNextClient:
     """One ERPNext site. All times are naive strings in the site's zone, as Frappe stores them."""
 
-    def __init__(self, http: HttpClient, *, page_size: int = 2000, read_chunk: int = 400) -> None:
+    def __init__(
+        self, http: HttpClient, *, page_size: int = 2000, read_chunk: int = 400, shop_rules: ShopRules = NO_RULES
+    ) -> None:
         self.http = http
         self.page_size = page_size
         self.read_chunk = read_chunk
+        self.shop_rules = shop_rules
+        """What the shop that this client works for takes of the site: all that reads items must ask the same."""
 
     # --- what kind of site this is -----------------------------------------------------------------------------
 

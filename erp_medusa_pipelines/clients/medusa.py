@@ -342,6 +342,18 @@ class MedusaClient:
         """Return the configured sales channel, checked; without one, the only one that exists."""
         return self._the_one("/admin/sales-channels", "sales_channels", configured, "medusa_sales_channel_id")
 
+    def check_sales_channels(self, named: Iterable[str], variable: str) -> None:
+        """Raise PermanentError for sales channels, named by a setting, that do not exist."""
+        wanted = sorted(named)
+        if not wanted:
+            return
+        path = "/admin/sales-channels"
+        rows = self.http.once(path, lambda: list(self.all_of(path, "sales_channels", "id,name")))
+        if unknown := [one for one in wanted if one not in {row["id"] for row in rows}]:
+            names = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
+            reason = f"{variable} names {', '.join(unknown)}, which does not exist; there are: {names}"
+            raise PermanentError(self.http.service, f"GET {path}", reason)
+
     def stock_location_id(self, configured: str | None) -> str:
         """Return the configured stock location, checked; without one, the only one that exists."""
         return self._chosen(

@@ -34,9 +34,9 @@ class ReadOnlyHttpClient(HttpClient):
 class PlannedErpNext(ErpNextClient):
     """Read one site; planned writes are merged into what is read."""
 
-    def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
-        super().__init__(http, page_size=page_size, read_chunk=read_chunk)
-        self._site = ErpNextClient(http, page_size=page_size, read_chunk=read_chunk)
+    def __init__(self, http: HttpClient, log: ChangeLog, **options: Any) -> None:
+        super().__init__(http, **options)
+        self._site = ErpNextClient(http, **options)
         self._log = log
         self._written: dict[str, dict[str, dict[str, Any]]] = {}
         self._deleted: dict[str, set[str]] = {}

@@ -63,8 +63,8 @@ class RecordingMedusa(ReadingMedusa):
 class RecordingErpNext(ErpNextClient):
     """Save to one site and record what was changed."""
 
-    def __init__(self, http: HttpClient, log: ChangeLog, *, page_size: int = 2000, read_chunk: int = 400) -> None:
-        super().__init__(http, page_size=page_size, read_chunk=read_chunk)
+    def __init__(self, http: HttpClient, log: ChangeLog, **options: Any) -> None:
+        super().__init__(http, **options)
         self._log = log
 
     def update(self, doctype: str, name: str, values: Mapping[str, Any], *, modified: str | None = None) -> Row:

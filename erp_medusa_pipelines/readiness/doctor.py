@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness import fields, frappe_app, medusa_shop, prices, rights, servers, site, way
+from erp_medusa_pipelines.readiness import choice, fields, frappe_app, medusa_shop, prices, rights, servers, site, way
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
 
 SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
@@ -34,6 +34,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
+    (choice.AREA, choice.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
     (prices.AREA, prices.further_lists_can_be_shown),
     (prices.AREA, prices.rules_can_be_said),

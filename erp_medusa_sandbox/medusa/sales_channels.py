@@ -1,6 +1,7 @@
-"""Sales channels of the embedded Medusa: what is sold there, and from which stock locations.
+"""Sales channels of the embedded Medusa: what is sold there, from which stock locations, and with which keys.
 
-Belongs here: creating a channel, and the links of products and locations to channels. Lists belong to `settings.py`.
+Belongs here: creating a channel, and the links of products, locations and keys to channels. Lists belong to
+`settings.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class SalesChannels(Resource):
         return [
             Route("/admin/sales-channels", self._create, methods=["POST"]),
             Route("/admin/sales-channels/{id}/products", self._link_products, methods=["POST"]),
-            Route("/admin/stock-locations/{id}/sales-channels", self._link_channels, methods=["POST"]),
+            Route("/admin/sales-channels/{id}", self._delete, methods=["DELETE"]),
+            Route("/admin/stock-locations/{id}/sales-channels", self._link_locations, methods=["POST"]),
+            Route("/admin/api-keys/{id}/sales-channels", self._link_keys, methods=["POST"]),
         ]
 
     async def _create(self, request: Request) -> Response:
@@ -54,13 +57,29 @@ class SalesChannels(Resource):
                 self._put_channels("product", product, _without(product, [channel["id"]]))
         return JSONResponse({"sales_channel": shown(request, self.store, "sales_channel", channel, ("*",))})
 
-    async def _link_channels(self, request: Request) -> Response:
-        given = await json_body(request, _LINKS)
-        location = self._known(request, "stock_location", "Stock location")
-        channels = [*_without(location, given.get("remove", [])), *given.get("add", [])]
+    async def _delete(self, request: Request) -> Response:
+        identifier = request.path_params["id"]
         with self.store.transaction():
-            self._put_channels("stock_location", location, channels)
-        return JSONResponse({"stock_location": shown(request, self.store, "stock_location", location, ("*",))})
+            self.store.remove("sales_channel", identifier)
+            for table in ("product", "stock_location", "api_key"):
+                for document in self.store.all(table):
+                    if identifier in document["sales_channel_ids"]:
+                        self._put_channels(table, document, _without(document, [identifier]))
+        return JSONResponse({"id": identifier, "object": "sales-channel", "deleted": True})
+
+    async def _link_locations(self, request: Request) -> Response:
+        return await self._link_channels(request, "stock_location", "Stock location")
+
+    async def _link_keys(self, request: Request) -> Response:
+        return await self._link_channels(request, "api_key", "Api key")
+
+    async def _link_channels(self, request: Request, table: str, label: str) -> Response:
+        given = await json_body(request, _LINKS)
+        document = self._known(request, table, label)
+        channels = [*_without(document, given.get("remove", [])), *given.get("add", [])]
+        with self.store.transaction():
+            self._put_channels(table, document, channels)
+        return JSONResponse({table: shown(request, self.store, table, document, ("*",))})
 
     def _existing(self, table: str, ids: list[str]) -> list[Document]:
         return [document for identifier in ids if (document := self.store.get(table, identifier)) is not None]

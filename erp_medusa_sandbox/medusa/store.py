@@ -266,6 +266,7 @@ class MedusaStore:
                     redacted=f"{token[:6]}***{token[-3:]}",
                     title="Webshop",
                     type="publishable",
+                    sales_channel_ids=[row["id"] for row in self.all("sales_channel")][:1],
                     last_used_at=None,
                     created_by=None,
                     revoked_by=None,

@@ -60,11 +60,11 @@ class Storefront(Resource):
         ]
 
     async def _list_products(self, request: Request) -> Response:
-        return page(request, _PRODUCTS, self.store, among=self._published(), context=self._pricing(request))
+        return page(request, _PRODUCTS, self.store, among=self._published(request), context=self._pricing(request))
 
     async def _get_product(self, request: Request) -> Response:
         product = self.store.get("product", request.path_params["id"])
-        if product is None or product["status"] != "published":
+        if product is None or product["status"] != "published" or not self._is_sold_here(product, request):
             raise not_found(f"Product with id: {request.path_params['id']} was not found")
         return JSONResponse(
             {
@@ -77,9 +77,19 @@ class Storefront(Resource):
     async def _list_regions(self, request: Request) -> Response:
         return page(request, _REGIONS, self.store)
 
-    def _published(self) -> list[Document]:
-        """With a single sales channel Medusa does not filter by it."""
-        return [self._shown(product) for product in self.store.all("product") if product["status"] == "published"]
+    def _published(self, request: Request) -> list[Document]:
+        published = [product for product in self.store.all("product") if product["status"] == "published"]
+        return [self._shown(product) for product in published if self._is_sold_here(product, request)]
+
+    def _is_sold_here(self, product: Document, request: Request) -> bool:
+        """Return whether it is in a channel of the key. With a single sales channel Medusa does not filter by it."""
+        if len(self.store.all("sales_channel")) < 2:
+            return True
+        own = set(self.store.all("api_key")[0]["sales_channel_ids"])
+        asked = set(request.query_params.getlist("sales_channel_id")) or own
+        if not asked <= own:
+            raise MedusaError(400, "invalid_data", "Requested sales channel is not part of the publishable key")
+        return bool(asked & set(product["sales_channel_ids"]))
 
     def _shown(self, product: Document) -> Document:
         """Return the product without the categories that customers do not see."""

@@ -129,7 +129,9 @@ class CategoriesSuite:
         files = catalogue.item(shop.files, website_item_groups=[{"item_group": shop.latex}])
         hidden, none = catalogue.item(aside), catalogue.item(catalogue.group("Nowhere"))
         run = night(runner)
-        assert run.metadata(ASSET)["written"] == 6
+        # A site may have groups of its own: a real ERPNext shows "Products".
+        assert run.metadata(ASSET)["written"] == len(catalogue.store.rows("Item Group", show_in_website=1))
+        assert len(shown(medusa, catalogue)) == 6
         assert paths(medusa, catalogue) == [
             "/Goods", "/Goods/Gloves", "/Goods/Gloves/Latex", "/Goods/Gloves/Nitrile", "/Goods/Files", "/Goods/Below",
         ]  # fmt: skip
@@ -266,7 +268,8 @@ class CategoriesSuite:
         catalogue.item(shop.latex)
         catalogue.item(shop.files, published=0)
         night(runner)
-        found = [path for path in paths(medusa, catalogue) if not path.startswith("/All")]
+        # In a real ERPNext all of it lies below the site's own root.
+        found = [path.removeprefix("/All") for path in paths(medusa, catalogue) if path != "/All"]
         assert found == ["/Goods", "/Goods/Gloves", "/Goods/Gloves/Latex"]
 
     @pytest.mark.embedded_erp("pictures are written into its own folder")

@@ -187,7 +187,7 @@ class RealSite:
 
     def clean_up(self) -> None:
         """Remove what was made since the last time, newest first, without a trace among the deletions."""
-        made, self._made = self._made, []
+        made, self._made = self._in_order(self._made), []
         for start in range(0, len(made), 50):
             batch = [*reversed(made)][start : start + 50]
             options = "force=True, ignore_permissions=True, ignore_missing=True, delete_permanently=True"
@@ -200,6 +200,24 @@ class RealSite:
                 "    for record in frappe.get_all('Deleted Document', filters=known, pluck='name'):\n"
                 "        frappe.delete_doc('Deleted Document', record, force=True, ignore_permissions=True)"
             )
+
+    def _in_order(self, made: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return these with Item Groups first, each before those that lie below it now: a test may have moved them.
+
+        All get the root as their parent. One that a test left below itself keeps ERPNext busy until it is ended.
+        """
+        groups = [name for doctype, name in made if doctype == "Item Group"]
+        if not groups:
+            return made
+        (root,) = self.rows("Item Group", lft=1)
+        names = json.dumps(groups)
+        self._console(
+            f"for name in json.loads({names!r}):\n"
+            f"    frappe.db.set_value('Item Group', name, 'parent_item_group', {root['name']!r}, update_modified=False)"
+        )
+        places = {row["name"]: row["lft"] for row in self.rows("Item Group") if row["name"] in groups}
+        ordered = sorted(places, key=lambda name: places[name])
+        return [*(("Item Group", name) for name in ordered), *(one for one in made if one[0] != "Item Group")]
 
     # -- how a real site wants it --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.shop.chosen import EVERYTHING, Choice
 
 BUYABLE_FIELDS = (
     "id,external_id,status,sales_channels.id,variants.id,variants.manage_inventory,variants.allow_backorder,"
@@ -41,7 +42,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class SoldThrough:
-    """How the shop sells: its sales channel, the stock locations of that channel, the currency of its region."""
+    """How the shop sells: through a sales channel, its stock locations, the currency of its region."""
 
     sales_channel_id: str
     location_ids: frozenset[str]
@@ -53,12 +54,17 @@ def obstacles(product: Row | None, variant_id: str, shop: SoldThrough, *, is_pri
     if product is None:
         return [Obstacle("product", "Medusa has no product for it")]
     found: list[Obstacle] = []
-    if shop.sales_channel_id not in {channel["id"] for channel in product["sales_channels"] or () if channel}:
+    if shop.sales_channel_id not in channels_of(product):
         found.append(Obstacle("channel", f"it is not in the sales channel {shop.sales_channel_id}"))
     variant = next((one for one in product["variants"] or () if one["id"] == variant_id), None)
     if variant is None:
         return [*found, Obstacle("variant", "its product has no variant with its id")]
     return [*found, *_price_obstacles(variant, shop, is_priced=is_priced), *_inventory_obstacles(variant, shop)]
+
+
+def channels_of(product: Row) -> set[str]:
+    """Return the sales channels that a product is in."""
+    return {channel["id"] for channel in product["sales_channels"] or () if channel}
 
 
 def _price_obstacles(variant: Row, shop: SoldThrough, *, is_priced: bool) -> Iterator[Obstacle]:
@@ -103,25 +109,27 @@ class CanBeBought:
     batch: Batch
     now: datetime
     unpriced: Unpriced = lambda _names, _currency: {}
-    _shop: SoldThrough | None = field(default=None, init=False)
+    choice: Choice = EVERYTHING
+    """Which Website Items are in other sales channels than the shop's own."""
+    _shops: dict[str, SoldThrough] = field(default_factory=dict[str, SoldThrough], init=False)
     _priced: set[str] | None = field(default=None, init=False)
 
     def judge(self, wanted: Iterable[Row], products: Mapping[str, Row]) -> dict[str, list[Obstacle]]:
-        """Return what keeps these Website Items (name, medusa_variant_id) from being bought, by name.
+        """Return what keeps these Website Items (name, medusa_variant_id, `choice.columns`) from being bought, by name.
 
         One that can be bought has an empty list. `products` are theirs by name, with BUYABLE_FIELDS at least. Raises
         TransientError.
         """
         shop, priced = self.sold_through(), self._variants_with_price()
-        found = {
-            row["name"]: obstacles(
-                products.get(row["name"]),
-                row["medusa_variant_id"],
-                shop,
-                is_priced=row["medusa_variant_id"] in priced,
-            )
-            for row in wanted
-        }
+        found: dict[str, list[Obstacle]] = {}
+        for row in wanted:
+            product, variant_id = products.get(row["name"]), row["medusa_variant_id"]
+            each = [
+                obstacles(product, variant_id, self.sold_through(channel), is_priced=variant_id in priced)
+                for channel in self._channels(row, product)
+            ]
+            # A price that is missing is missing in each of them.
+            found[row["name"]] = list(dict.fromkeys(one for some in each for one in some))
         without = [name for name, reasons in found.items() if any(one.what == "price" for one in reasons)]
         for name, reason in self.unpriced(without, shop.currency).items() if without else ():
             found[name] = [
@@ -129,17 +137,29 @@ class CanBeBought:
             ]
         return found
 
-    def sold_through(self) -> SoldThrough:
-        """Return how the shop sells."""
-        if self._shop is None:
+    def sold_through(self, sales_channel_id: str = "") -> SoldThrough:
+        """Return how the shop sells through a sales channel; without one named, through its own."""
+        channel = sales_channel_id or self.sales_channel_id
+        if channel not in self._shops:
             locations = frozenset(
-                row["id"]
-                for row in MedusaInventory(self.medusa).locations()
-                if any(one and one["id"] == self.sales_channel_id for one in row.get("sales_channels") or ())
+                row["id"] for row in MedusaInventory(self.medusa).locations() if channel in channels_of(row)
             )
             currency = MedusaPrices(self.medusa).currency_sold_in()
-            self._shop = SoldThrough(self.sales_channel_id, locations, currency)
-        return self._shop
+            self._shops[channel] = SoldThrough(channel, locations, currency)
+        return self._shops[channel]
+
+    def locations_of(self, row: Row, product: Row) -> frozenset[str]:
+        """Return the stock locations that the product of a Website Item is sold from."""
+        return frozenset().union(*(self.sold_through(one).location_ids for one in self._channels(row, product)))
+
+    def _channels(self, row: Row, product: Row | None) -> Sequence[str]:
+        """Return the channels that the product must be in. That of variants is where its template puts it."""
+        own = (self.sales_channel_id,)
+        if not self.choice.channels:
+            return own
+        if row["name"] in self.batch.home:
+            return sorted(channels_of(product) if product else ()) or own
+        return self.choice.channels_of(row) or own
 
     def _variants_with_price(self) -> set[str]:
         if self._priced is None:

@@ -26,6 +26,7 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, slug
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.shop.chosen import read_choice
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +98,15 @@ def sync_collections(
 def used_groups(
     erp: ErpNextClient, items: frozenset[str] = frozenset(), *, filters: Filters = (), further: bool = False
 ) -> list[str]:
-    """Return the names of Item Groups that hold Website Items; with `items`, those that hold one of these.
+    """Return the names of Item Groups that hold Website Items of this shop; with `items`, one of these.
 
     With `further` also those that Website Items are shown in besides their own.
     """
-    if items:
-        used = erp.rows_in("Website Item", ["item_group"], sorted(items), order_by="item_group asc")
+    choice = read_choice(erp)
+    if items or choice.items:
+        fields = ["name", "item_group", *choice.columns]
+        rows = erp.rows_among("Website Item", fields, items, filters=filters)
+        used = [row for row in rows if choice.reason_against(row) is None]
     else:
         used = erp.get_list(
             "Website Item", ["item_group"], filters=filters, group_by="item_group", order_by="item_group asc"

@@ -11,11 +11,12 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import CategoriesOf
 from erp_medusa_pipelines.sync.catalogue.categories import GROUP_KEY, is_ours
-from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, collection_ids
+from erp_medusa_pipelines.sync.catalogue.collections import collection_ids
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
 from erp_medusa_pipelines.sync.catalogue.labels import Labels
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from erp_medusa_pipelines.sync.engine.names import ByName, folded
+from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.shop.chosen import groups_above, parents_of_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,8 @@ class CategoryIds:
         return sorted({*wanted, *(one for one in current if one not in self.ours)})
 
     def _nearest(self, group: str) -> str | None:
-        passed: set[str] = set()
-        while group and folded(group) not in passed:
-            if found := self.shown.find(group):
-                return found
-            passed.add(folded(group))
-            group = self.parents.find(group) or ""
-        return None
+        line = (group, *groups_above(self.parents, group))
+        return next((found for one in line if (found := self.shown.find(one))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +79,9 @@ def read_filing(erp: ErpNextClient, medusa: MedusaClient, which: CategoriesOf, t
 
 def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:
     found = medusa.http.once(CATEGORIES, medusa.categories)
-    parents = erp.http.once("parents of Item Groups", lambda: list(erp.rows(DOCTYPE, ["name", "parent_item_group"])))
     ours: list[Mapping[str, Any]] = [one for one in found if is_ours(one)]
     return CategoryIds(
         ByName((metadata_of(one)[GROUP_KEY], one["id"]) for one in ours if one["is_active"]),
         frozenset(one["id"] for one in ours),
-        ByName((row["name"], row["parent_item_group"] or "") for row in parents),
+        parents_of_groups(erp),
     )

@@ -96,7 +96,7 @@ class Mender:
     def _fields(self, half: Half) -> dict[str, object]:
         fields: dict[str, object] = {"external_id": half.name} if half.is_claimed else {}
         if self._placement and Part.CHANNEL in half.lacks:
-            fields["sales_channels"] = [{"id": self._placement.sales_channel_id}]
+            fields["sales_channels"] = [{"id": one} for one in self._placement.channels_of(half.item)]
         if self._placement and Part.PROFILE in half.lacks:
             fields["shipping_profile_id"] = self._placement.shipping_profile_id
         return fields

@@ -33,7 +33,8 @@ FINGERPRINTED = frozenset(
 
 def fingerprint_of(item: WebsiteItem, filed: Values) -> str:
     """Return a hash of everything that Medusa would be sent for the item. `filed`: collection and categories."""
-    product, metadata, variant = shaped({**erp_values(item), **filed})
+    channels = {"sales_channel": list(item.channels)} if item.channels else {}
+    product, metadata, variant = shaped({**erp_values(item), **filed, **channels})
     text = json.dumps(
         [{**product, "metadata": metadata}, variant], sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
@@ -52,10 +53,15 @@ def status_of(item: WebsiteItem, publish_when: PublishWhen, *, is_live: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Sales channel and shipping profile of every product. Without a profile, a cart cannot be completed."""
+    """Sales channel and shipping profile of products. Without a profile, a cart cannot be completed."""
 
     sales_channel_id: str
+    """Of those that no rule puts into another."""
     shipping_profile_id: str | None
+
+    def channels_of(self, item: WebsiteItem | None) -> list[str]:
+        """Return the sales channels of an item's product, sorted."""
+        return list(item.channels) if item and item.channels else [self.sales_channel_id]
 
 
 def values_of(item: WebsiteItem, filed: Values, placement: Placement, status: str) -> Values:
@@ -64,7 +70,7 @@ def values_of(item: WebsiteItem, filed: Values, placement: Placement, status: st
         **erp_values(item),
         "status": status,
         **filed,
-        "sales_channel": [placement.sales_channel_id],
+        "sales_channel": placement.channels_of(item),
         "shipping_profile": placement.shipping_profile_id or None,
     }
 

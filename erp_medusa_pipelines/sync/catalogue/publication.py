@@ -25,10 +25,10 @@ from erp_medusa_pipelines.sync.catalogue.image_files import NEW_IMAGES
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
-from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 PUBLISHED = [["published", "=", 1]]
-ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", "website_image", *for_sale.FIELDS]
+ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", "website_image"]
 _INVENTORY = "variants.inventory_items."
 DRAFT_FIELDS = (
     f"{BUYABLE_FIELDS},thumbnail,{_INVENTORY}required_quantity,"
@@ -73,7 +73,7 @@ class NotBought:
 
 
 def missing_parts(product: Row, variant_id: str, obstacles: Sequence[Obstacle], locations: frozenset[str]) -> list[str]:
-    """Return what a product (DRAFT_FIELDS) lacks to be sold; `locations` are those of its sales channel."""
+    """Return what a product (DRAFT_FIELDS) lacks to be sold; `locations` are those of its sales channels."""
     variant = next((one for one in product["variants"] if one["id"] == variant_id), None)
     in_words = {"price set": "price", "price": "price", "inventory": "stock"}
     missing = [] if product["thumbnail"] else [PICTURE]
@@ -128,8 +128,9 @@ class Publications(WebsiteItemSync):
 
     def _complete(self, names: Sequence[str]) -> list[Publication]:
         """Return the drafts among these Website Items that are complete. Notes the others that nobody can buy."""
-        published = self.erp.rows_in(WEBSITE_ITEM, ROW_FIELDS, names, filters=PUBLISHED)
-        rows = [row for row in published if for_sale.reason_against(row, self.today) is None]
+        sold_here = for_sale_in(self.erp)
+        published = self.erp.rows_in(WEBSITE_ITEM, [*ROW_FIELDS, *sold_here.fields], names, filters=PUBLISHED)
+        rows = [row for row in published if sold_here.reason_against(row, self.today) is None]
         products = self._own_products(rows, BUYABLE_FIELDS)
         waiting = [row for row in rows if self.publishes and _status(products.get(row["name"])) == "draft"]
         # A draft is what staff or the status policy want, if it is not one that waits.
@@ -140,11 +141,12 @@ class Publications(WebsiteItemSync):
             return []
         drafts = self._own_products(waiting, DRAFT_FIELDS)
         obstacles = self.buyable.judge(waiting, drafts)
-        locations = self.buyable.sold_through().location_ids
         lacks = {
-            row["name"]: missing_parts(drafts[row["name"]], row["medusa_variant_id"], obstacles[row["name"]], locations)
+            row["name"]: missing_parts(
+                draft, row["medusa_variant_id"], obstacles[row["name"]], self.buyable.locations_of(row, draft)
+            )
             for row in waiting
-            if row["name"] in drafts
+            if (draft := drafts.get(row["name"]))
         }
         named = {row["name"] for row in waiting if row["website_image"]}
         for name in self._pictures_given_up([name for name, parts in lacks.items() if parts == [PICTURE]], named):

@@ -15,15 +15,16 @@ from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_tex
 from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.shop import for_sale
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 from erp_medusa_pipelines.sync.shop.families import NONE
+from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
+from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
 
 
 def fields_of(table: FieldTable) -> tuple[str, ...]:
     """Return what is read of a Website Item: its ids, the fields of its product, and what is decided by."""
     own = ("name", "modified", "medusa_id", "medusa_variant_id")
-    return tuple(dict.fromkeys((*own, *table.columns(), *PICTURE_FIELDS, *for_sale.FIELDS)))
+    return tuple(dict.fromkeys((*own, *table.columns(), *PICTURE_FIELDS, *FOR_SALE_FIELDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class WebsiteItem:
     """The fields of its product."""
     made: Made = NOTHING_MADE
     """What the shop's mapping makes of it."""
+    channels: tuple[str, ...] = ()
+    """Sales channels that take it by a rule of SALES_CHANNELS; without one it is in the shop's own."""
 
     @property
     def name(self) -> str:
@@ -88,7 +91,8 @@ class WebsiteItemReader:
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
         texts = (*self.table.texts, "slideshow", "item_image")
-        rows = [_with_texts(row, texts) for row in self._erp.rows_in(WEBSITE_ITEM, fields_of(self.table), names)]
+        wanted = [*fields_of(self.table), *self._further_columns]
+        rows = [_with_texts(row, texts) for row in self._erp.rows_in(WEBSITE_ITEM, wanted, names)]
         fall_back(self._erp, rows, self.table.inherited if self.with_texts else ())
         codes = [row["item_code"] for row in rows if row["item_code"]] if self.table.reads_barcodes else []
         barcodes = self._erp.rows_in(
@@ -126,13 +130,14 @@ class WebsiteItemReader:
                 further_groups=tuple(further[row["name"]]),
                 table=self.table,
                 made=made,
+                channels=self._for_sale.choice.channels_of(row),
             )
             found.append(item)
         return found
 
     def _reason_against(self, row: Mapping[str, Any], today: date) -> str | None:
         if row["name"] not in self.families.variants:
-            return for_sale.reason_against(row, today)
+            return self._for_sale.reason_against(row, today)
         return None if row["name"] in self.families.sold else "none of its variants is for sale"
 
     def _further_groups(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, list[str]]:
@@ -148,6 +153,15 @@ class WebsiteItemReader:
         ):
             found[child["parent"]].append(str(child["item_group"] or ""))
         return found
+
+    @cached_property
+    def _for_sale(self) -> ForSale:
+        return for_sale_in(self._erp)
+
+    @cached_property
+    def _further_columns(self) -> list[str]:
+        """Return what the shop's rules read besides."""
+        return [column for column in self._for_sale.fields if column not in fields_of(self.table)]
 
     @cached_property
     def _country_codes(self) -> ByName[str]:

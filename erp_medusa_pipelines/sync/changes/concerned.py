@@ -13,6 +13,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.changes.watched import COMMENT, DELETED, ITEM_GROUP, PRICE_LIST, WATCHED, Part
 from erp_medusa_pipelines.sync.engine.names import folded, same_name
 from erp_medusa_pipelines.sync.shop.bundles import BUNDLE
+from erp_medusa_pipelines.sync.shop.chosen import read_choice
 from erp_medusa_pipelines.sync.shop.families import homes_of
 
 Row = Mapping[str, Any]
@@ -159,7 +160,11 @@ def _website_items(erp: ErpNextClient, names: _Concerned, codes: _Concerned) -> 
 
 
 def _shown(erp: ErpNextClient, key: str, wanted: Sequence[str]) -> dict[str, str]:
-    """Return item codes by Website Item, of those that are shown or exported."""
-    fields = ["name", "item_code", "published", "medusa_id"]
-    rows = erp.rows_in(WEBSITE_ITEM, fields, wanted, key=key)
-    return {row["name"]: row["item_code"] or "" for row in rows if row["published"] or row["medusa_id"]}
+    """Return item codes by Website Item, of those that are shown in this shop, or were exported."""
+    choice = read_choice(erp)
+    rows = erp.rows_in(WEBSITE_ITEM, ["name", "item_code", "published", "medusa_id", *choice.columns], wanted, key=key)
+    return {
+        row["name"]: row["item_code"] or ""
+        for row in rows
+        if row["medusa_id"] or (row["published"] and choice.reason_against(row) is None)
+    }

@@ -28,7 +28,7 @@ from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows,
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.engine.values import number
-from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 LIST, HOMEPAGE = "Expiring Items", "Homepage Landing"
 ACTIVE_HOMEPAGE = "Active Homepage Landing"
@@ -89,7 +89,8 @@ class ListedItem:
 
 def listed_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name") -> dict[str, Listed]:
     """Return existing Website Items by name, sold or not. `key` is the field that holds `values`."""
-    fields = ["name", "web_item_name", "website_image", *for_sale.FIELDS]
+    sold_here = for_sale_in(erp)
+    fields = ["name", "web_item_name", "website_image", *sold_here.fields]
     rows = erp.rows_in("Website Item", fields, sorted(set(values)), key=key)
     today = erp.clock().date()
     return {
@@ -98,7 +99,7 @@ def listed_items(erp: ErpNextClient, values: Iterable[str], *, key: str = "name"
             row["item_code"] or "",
             row["web_item_name"] or "",
             row["website_image"] or "",
-            is_sold=for_sale.reason_against(row, today) is None,
+            is_sold=sold_here.reason_against(row, today) is None,
         )
         for row in rows
     }

@@ -17,7 +17,7 @@ from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
-from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 DOCTYPE = "Product Collection"
 
@@ -40,8 +40,9 @@ def read_items(erp: ErpNextClient, item_codes: Sequence[str]) -> pd.DataFrame:
     """Return what the ranking needs to know of these items, with ITEM_DTYPES; items deleted since are missing."""
     wanted = ByName((code, code) for code in item_codes)
     today = erp.clock().date()
-    pages = erp.rows("Website Item", ["name", *for_sale.FIELDS], filters=[["published", "=", 1]], page_size=10_000)
-    published = {folded(row["item_code"]) for row in pages if for_sale.reason_against(row, today) is None}
+    sold_here, shown = for_sale_in(erp), [["published", "=", 1]]
+    pages = erp.rows("Website Item", ["name", *sold_here.fields], filters=shown, page_size=10_000)
+    published = {folded(row["item_code"]) for row in pages if sold_here.reason_against(row, today) is None}
     rows = [
         (sold, row["item_name"] or "", row["item_group"] or "", bool(row["disabled"]), folded(sold) in published)
         for row in erp.rows("Item", ["name", "item_name", "item_group", "disabled"], page_size=10_000)
@@ -216,9 +217,10 @@ def unsellable_listed(erp: ErpNextClient, categories: Mapping[str, str]) -> list
     ]
     codes = sorted({code for _, code in listed})
     existing = {row["name"] for row in erp.rows_in("Item", ["name"], codes)}
-    rows = erp.rows_in("Website Item", ["name", *for_sale.FIELDS], codes, key="item_code")
+    sold_here = for_sale_in(erp)
+    rows = erp.rows_in("Website Item", ["name", *sold_here.fields], codes, key="item_code")
     today = erp.clock().date()
-    reasons = {row["item_code"]: for_sale.reason_against(row, today) for row in rows}
+    reasons = {row["item_code"]: sold_here.reason_against(row, today) for row in rows}
     problems = []
     for category, code in listed:
         if code not in existing:

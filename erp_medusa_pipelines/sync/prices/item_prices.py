@@ -18,7 +18,7 @@ from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
 from erp_medusa_pipelines.sync.engine.values import Values
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
-from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 DOCTYPE = "Item Price"
 
@@ -28,9 +28,9 @@ FIELDS = (
     "creation", "modified", "medusa_id", "medusa_price_id",
 )  # fmt: skip
 ITEM_FIELDS = (
-    "name", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
+    "name", "item_code", "stock_uom", "medusa_variant_id", "item_code.stock_uom as item_stock_uom",
     "item_code.variant_of as item_variant_of", "item_code.item_group as item_item_group",
-    "item_code.brand as item_brand", *for_sale.FIELDS,
+    "item_code.brand as item_brand",
 )  # fmt: skip
 FOR_EVERYBODY = [["customer", "is", "not set"], ["supplier", "is", "not set"], ["batch_no", "is", "not set"]]
 SHOWN_OR_EXPORTED = [["published", "=", 1], ["medusa_variant_id", "is", "set"]]
@@ -95,20 +95,22 @@ def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByNam
 def priced_items(erp: ErpNextClient, names: Collection[str] = ()) -> Iterator[PricedItem]:
     """Return Website Items that are published or have been exported, of these names or all, ordered by name."""
     today: date | None = None
-    for row in erp.rows_among(WEBSITE_ITEM, ITEM_FIELDS, names, or_filters=SHOWN_OR_EXPORTED):
+    sold_here = for_sale_in(erp)
+    fields = tuple(dict.fromkeys((*ITEM_FIELDS, *sold_here.fields)))
+    for row in erp.rows_among(WEBSITE_ITEM, fields, names, or_filters=SHOWN_OR_EXPORTED):
         today = today or erp.clock().date()
         if row["item_code"]:
-            yield _priced_item(row, today)
+            yield _priced_item(row, is_for_sale=sold_here.reason_against(row, today) is None)
 
 
-def _priced_item(row: Mapping[str, Any], today: date) -> PricedItem:
+def _priced_item(row: Mapping[str, Any], *, is_for_sale: bool = True) -> PricedItem:
     return PricedItem(
         row["name"],
         row["item_code"],
         row["item_stock_uom"] or row["stock_uom"] or "",
         str(row["medusa_variant_id"] or ""),
         template=str(row["item_variant_of"] or ""),
-        is_for_sale=for_sale.reason_against(row, today) is None,
+        is_for_sale=is_for_sale,
         item_group=str(row["item_item_group"] or ""),
         brand=str(row["item_brand"] or ""),
     )
@@ -149,7 +151,7 @@ def without_price(
     `currency` is that of the shop's region, in capitals.
     """
     rows = erp.rows_in(WEBSITE_ITEM, list(ITEM_FIELDS), names)
-    items = [_priced_item(row, today) for row in rows if row["item_code"]]
+    items = [_priced_item(row) for row in rows if row["item_code"]]
     prices = read_prices(erp, price_list, items) if items else {}
     found = {item.name: _why_none(prices[item.item_code], price_list, rule, currency, today) for item in items}
     return {name: reason for name, reason in found.items() if reason}
@@ -159,7 +161,7 @@ def price_today(erp: ErpNextClient, price_list: str, website_item: str) -> tuple
     """Return the Item Price that ERPNext uses for a Website Item today, and the unit that it is sold in."""
     rows = erp.rows_in(WEBSITE_ITEM, list(ITEM_FIELDS), [website_item])
     today = erp.clock().date()
-    for item in (_priced_item(row, today) for row in rows if row["item_code"]):
+    for item in (_priced_item(row) for row in rows if row["item_code"]):
         row = in_force(read_prices(erp, price_list, [item])[item.item_code].rows, today)
         if row is not None:
             return row, item.stock_uom

@@ -12,9 +12,9 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.setting_types import Variants
 from erp_medusa_pipelines.sync.engine.names import ByName, same_name
-from erp_medusa_pipelines.sync.shop import for_sale
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
-FIELDS = ("name", "medusa_id", "medusa_variant_id", "item_code.variant_of as item_variant_of", *for_sale.FIELDS)
+FIELDS = ("name", "medusa_id", "medusa_variant_id", "item_code.variant_of as item_variant_of")
 
 HOME_FIELDS = (
     "name", "item_code", "item_code.variant_of as item_variant_of", "item_code.has_variants as item_has_variants",
@@ -75,7 +75,8 @@ def homes(erp: ErpNextClient, how: Variants) -> Mapping[str, str]:
 
 def _read(erp: ErpNextClient) -> Families:
     today = erp.clock().date()
-    rows = list(erp.rows(WEBSITE_ITEM, FIELDS, page_size=10_000))
+    sold_here = for_sale_in(erp)
+    rows = list(erp.rows(WEBSITE_ITEM, [*FIELDS, *sold_here.fields], page_size=10_000))
     templates = ByName((row["item_code"] or "", row) for row in rows if row["item_has_variants"])
     products = {row["name"]: row["medusa_id"] for row in templates.values()}
     home: dict[str, str] = {}
@@ -92,7 +93,7 @@ def _read(erp: ErpNextClient) -> Families:
         variants.setdefault(template, []).append(row["name"])
         if row["medusa_variant_id"]:
             bound.add(row["medusa_variant_id"])
-        if for_sale.reason_against(row, today) is None:
+        if sold_here.reason_against(row, today) is None:
             sold.add(template)
             if not (row["medusa_variant_id"] and row["medusa_id"] and row["medusa_id"] == products[template]):
                 incomplete.add(template)

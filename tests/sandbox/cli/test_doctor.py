@@ -383,3 +383,30 @@ def test_a_mapping_is_named_by_its_lines_until_it_is_right(
     file.write_text("fields:\n  title: web_item_name\n  material: item.brand\n", encoding="utf-8")
     told = erp_medusa("doctor").finding("fields", "mapping")
     assert (told["level"], told["found"]) == ("ok", f"{file}: 2 rows")
+
+
+def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_right(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    group = Catalogue(erp.store).group("Dental")
+    rule = {"item_group": [group, "Dentul"], "brand": "Nobody", "custom_no_such_field": 1}
+    shop_env.setenv("SHOP_ITEMS", json.dumps(rule))
+    shop_env.setenv("SALES_CHANNELS", json.dumps({"sc_gone": {"item_group": group}}))
+    told = erp_medusa("doctor")
+    found = [
+        (one["name"], one["level"], one["found"]) for one in told.data["findings"] if one["area"] == "what goes where"
+    ]
+    assert [one[:2] for one in found] == [
+        ("SALES_CHANNELS", "fail"), ("SHOP_ITEMS", "fail"), ("SHOP_ITEMS", "warn"), ("SHOP_ITEMS", "fail"),
+        ("SALES_CHANNELS", "ok"),
+    ]  # fmt: skip
+    said = [one[2] for one in found]
+    assert said[0].startswith("SALES_CHANNELS names sc_gone, which does not exist")
+    assert said[1] == "ERPNext has no Item Group Dentul"
+    assert said[2] == "no Website Item has brand Nobody"
+    assert said[3].startswith("Website Item has no field custom_no_such_field")
+    assert said[4] == f"Item Group {group}"
+    shop_env.setenv("SHOP_ITEMS", json.dumps({"item_group": group}))
+    shop_env.delenv("SALES_CHANNELS")
+    told = erp_medusa("doctor").finding("what goes where", "SHOP_ITEMS")
+    assert (told["level"], told["found"]) == ("ok", f"Item Group {group}")

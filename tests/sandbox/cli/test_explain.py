@@ -144,3 +144,17 @@ def test_the_number_of_a_bundle_is_given_with_that_of_each_part(
         (code, 4, 10),
         (own, None, 2),
     ]
+
+
+def test_the_first_line_says_why_an_item_is_not_in_this_shop(
+    erp_medusa: Command, shop: Shop, shop_env: pytest.MonkeyPatch
+) -> None:
+    item, other = shop.item(), shop.item()
+    assert erp_medusa("sync", other).code == 0
+    shop_env.setenv("SHOP_ITEMS", '{"item_code.country_of_origin": ["Germany"]}')
+    told = erp_medusa("explain", item)
+    assert told.data["differences"] == []
+    assert told.data["why"] == (
+        "It is not in this shop: its item_code.country_of_origin is Oman, and SHOP_ITEMS takes Germany alone."
+    )
+    assert told.code == 0

@@ -1,0 +1,84 @@
+"""Do the rules of SHOP_ITEMS and SALES_CHANNELS name what exists: Item Groups, fields, values, sales channels?
+
+Belongs here: questions about the rules. What they mean: sync/shop/chosen.py.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.settings import variable_name
+from erp_medusa_pipelines.sync.shop.chosen import ITEM_GROUP, LABELS, OF_THE_ITEM, Rule, parents_of_groups
+
+AREA = "what goes where"
+CHANNELS = "/admin/sales-channels"
+
+
+def rules_name_what_exists(shop: Shop) -> Iterator[Finding]:
+    """Check each name in the rules; none where there are no rules."""
+    settings = shop.settings
+    if settings.sales_channels:
+        yield from _channels(shop)
+    rules = {"shop_items": [settings.shop_items], "sales_channels": [*settings.sales_channels.values()]}
+    for setting, some in rules.items():
+        if not any(some):
+            continue
+        try:
+            found = [finding for rule in some for finding in _of_rule(shop, variable_name(setting), rule)]
+        except AccessError:
+            continue  # Reported with the rights already.
+        yield from found or [Finding(AREA, variable_name(setting), Level.OK, _told(some))]
+
+
+def _channels(shop: Shop) -> Iterator[Finding]:
+    variable = variable_name("sales_channels")
+    try:
+        shop.medusa.check_sales_channels(shop.settings.sales_channels, variable)
+    except PermanentError as error:
+        yield Finding(AREA, variable, Level.FAIL, error.reason, "the export stops", f"correct {variable}")
+
+
+def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
+    for name, values in rule.items():
+        label = LABELS.get(name, f"field {name}")
+        if name == ITEM_GROUP:
+            known = parents_of_groups(shop.erp)
+            for value in values:
+                if value not in known:
+                    found = f"ERPNext has no {label} {value}"
+                    means = "the tasks stop: what it held would leave the shop"
+                    yield Finding(AREA, variable, Level.FAIL, found, means, f"correct {variable}")
+            continue
+        doctype, field = (
+            ("Item", name.removeprefix(OF_THE_ITEM)) if name.startswith(OF_THE_ITEM) else (WEBSITE_ITEM, name)
+        )
+        unused = _unused(shop, doctype, field, values)
+        if unused is None:
+            found = f"{doctype} has no field {field}, or the user may not read it"
+            yield Finding(AREA, variable, Level.FAIL, found, "the tasks stop", f"correct {variable}")
+        elif unused:
+            found = f"no {doctype} has {label} {', '.join(unused)}"
+            yield Finding(
+                AREA, variable, Level.WARN, found, "that part of the rule takes nothing", f"correct {variable}"
+            )
+
+
+def _unused(shop: Shop, doctype: str, field: str, values: Sequence[str]) -> list[str] | None:
+    """Return those values that no document has; None where there is no such field."""
+    try:
+        return [value for value in values if not shop.erp.exists(doctype, filters=[[field, "=", value]])]
+    except AccessError:
+        raise
+    except PermanentError as error:
+        if error.status == 417 or error.exc_type in ("DataError", "OperationalError"):
+            return None
+        raise
+
+
+def _told(rules: Sequence[Rule]) -> str:
+    return "; ".join(
+        " and ".join(f"{LABELS.get(name, name)} {' or '.join(values)}" for name, values in rule.items()) or "everything"
+        for rule in rules
+    )
