@@ -37,7 +37,7 @@ def _channels(shop: Shop) -> Iterator[Finding]:
     try:
         shop.medusa.check_sales_channels(shop.settings.sales_channels, variable)
     except PermanentError as error:
-        yield Finding(AREA, variable, Level.FAIL, error.reason, "the export stops", f"correct {variable}")
+        yield Finding(AREA, variable, Level.FAIL, error.reason, "the export stops", f"correct the rule in {variable}")
 
 
 def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
@@ -49,7 +49,7 @@ def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
                 if value not in known:
                     found = f"ERPNext has no {label} {value}"
                     means = "the tasks stop: what it held would leave the shop"
-                    yield Finding(AREA, variable, Level.FAIL, found, means, f"correct {variable}")
+                    yield Finding(AREA, variable, Level.FAIL, found, means, f"correct the rule in {variable}")
             continue
         doctype, field = (
             ("Item", name.removeprefix(OF_THE_ITEM)) if name.startswith(OF_THE_ITEM) else (WEBSITE_ITEM, name)
@@ -57,11 +57,11 @@ def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
         unused = _unused(shop, doctype, field, values)
         if unused is None:
             found = f"{doctype} has no field {field}, or the user may not read it"
-            yield Finding(AREA, variable, Level.FAIL, found, "the tasks stop", f"correct {variable}")
+            yield Finding(AREA, variable, Level.FAIL, found, "the tasks stop", f"correct the rule in {variable}")
         elif unused:
             found = f"no {doctype} has {label} {', '.join(unused)}"
             yield Finding(
-                AREA, variable, Level.WARN, found, "that part of the rule takes nothing", f"correct {variable}"
+                AREA, variable, Level.WARN, found, "that part of the rule takes nothing", f"correct the rule in {variable}"
             )
 
 
