@@ -61,7 +61,12 @@ def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
         elif unused:
             found = f"no {doctype} has {label} {', '.join(unused)}"
             yield Finding(
-                AREA, variable, Level.WARN, found, "that part of the rule takes nothing", f"correct the rule in {variable}"
+                AREA,
+                variable,
+                Level.WARN,
+                found,
+                "that part of the rule takes nothing",
+                f"correct the rule in {variable}",
             )
 
 
