@@ -55,6 +55,11 @@ class Task:
     """Whether the Frappe app has a job of that name, which must be stopped before ours does the work."""
 
     @property
+    def schedule(self) -> str:
+        """The name of its schedule."""
+        return f"{self.name}_schedule"
+
+    @property
     def seconds(self) -> int:
         """The time limit in force."""
         return self.max_runtime or self.queue.max_runtime
@@ -309,6 +314,11 @@ HOUSEKEEPING: tuple[Task, ...] = (
 )
 """Work on Dagster's own storage, apart from the shop's tasks: no assets, and no shop is touched."""
 
+ALL_ASSETS = tuple(dict.fromkeys(asset for task in TASKS for asset in task.assets))
+"""Every asset once, in the order of the tasks."""
+
+RETRY_SENSOR, CHANGES_SENSOR, ALERT_SENSOR = "retry_failed_partitions", "follow_changes", "alerts"
+
 
 def task_named(name: str) -> Task:
     """The task of that name. Raises LookupError, whose text lists the tasks that there are."""
@@ -324,7 +334,7 @@ EXPORT = task_named("export_items_and_images_custom")
 
 def is_ours(asset: str) -> bool:
     """Whether an asset of that name belongs to any task."""
-    return any(asset in task.assets for task in TASKS)
+    return asset in ALL_ASSETS
 
 
 def owner_task(asset: str) -> Task:

@@ -11,9 +11,9 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
-from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.sync.merchandising.clearance import (
     unsellable_on_homepage,
     unsellable_on_list,
@@ -39,7 +39,6 @@ LISTED_COLUMNS = {
     "why": "string",
 }
 DEAL_COLUMNS = {"website_item": "string", "url": "string", "by_staff": "bool"}
-PROBLEM_COLUMNS = {"table": "string", "website_item": "string"}
 
 
 class ClearanceConfig(dg.Config):
@@ -59,7 +58,7 @@ def _spec(asset: str, document: str) -> dg.AssetCheckSpec:
 def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
     rows = [{"table": where, "website_item": name} for where, name in problems]
     return dg.AssetCheckResult(
-        passed=not rows, check_name=SELLABLE_CHECK, metadata={"problems": table(rows, PROBLEM_COLUMNS)}
+        passed=not rows, check_name=SELLABLE_CHECK, metadata={"problems": table(rows, ("table", "website_item"))}
     )
 
 

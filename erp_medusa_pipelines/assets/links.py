@@ -9,7 +9,7 @@ from erp_medusa_pipelines.assets.product_columns import WRITE_PRODUCTS, product_
 from erp_medusa_pipelines.orchestration.runs.plan_jobs import PLAN_JOB
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALL_ASSETS
 
 WRITES_ERPNEXT, WRITES_MEDUSA = "writes_in_erpnext", "writes_in_medusa"
 """Metadata of an asset, in words: for the UI, and for the table in docs/tasks.md."""
@@ -32,7 +32,6 @@ def writes(
     return {key: value for key, value in said.items() if value}
 
 
-PLANNED = frozenset(asset for task in TASKS for asset in task.assets)
 LOCATION = "erp_medusa_pipelines"
 """The code location in every workspace.yaml; one of several shops has the shop's name."""
 
@@ -64,7 +63,7 @@ def _links(
 ) -> Mapping[str, dg.MetadataValue]:
     """Return the links of one asset, without those whose address is not set."""
     found: dict[str, dg.MetadataValue] = {}
-    if asset_name(spec.key) in PLANNED:
+    if asset_name(spec.key) in ALL_ASSETS:
         location = shop_name() or LOCATION
         found["dry_run"] = dg.MetadataValue.job(PLAN_JOB, location, repository_name="__repository__")
     # The sandbox has no pages, and the shop that .env names is not what it works on.

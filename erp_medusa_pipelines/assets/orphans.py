@@ -14,9 +14,9 @@ from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.export import GROUP, KINDS, HidingConfig, hiding_limit
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import check_spec, sync_run
-from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 
@@ -103,7 +103,7 @@ def _shown(removed: Sequence[RemovedPicture]) -> dg.AssetCheckResult:
 
 
 def _check(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dg.AssetCheckResult:
-    shown = {"found": table(rows, dict.fromkeys(columns, "string"))} if rows else {}
+    shown = {"found": table(rows, columns)} if rows else {}
     return dg.AssetCheckResult(
         passed=not rows,
         check_name=name,

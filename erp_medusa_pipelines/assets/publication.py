@@ -12,13 +12,13 @@ import dagster as dg
 from erp_medusa_pipelines.assets.export import GROUP, KINDS
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
-from erp_medusa_pipelines.assets.tables import table
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration.checks.not_bought import ASSET, BROKEN, CHECK, NUMBER, TABLE
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.sync.engine.batches import Batch
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             work = Publications(run.scope, buyable=buyable, today=buyable.now.date(), publishes=publishes)
             work.run()
             rows = [asdict(one) for one in work.incomplete]
-            shown = {"waiting_for": table(rows, {"website_item": "string", "lacks": "string"})} if rows else {}
+            shown = {"waiting_for": table(rows, ("website_item", "lacks"))} if rows else {}
             result = run.result(metadata=shown)
             return result._replace(check_results=[*(result.check_results or ()), _check(run, work.not_bought)])
 

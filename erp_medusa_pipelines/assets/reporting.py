@@ -27,6 +27,7 @@ from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AF
 from erp_medusa_pipelines.orchestration.runs.time_limit import time_limit
 from erp_medusa_pipelines.orchestration.runs.work import first_batch_of, only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_name
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.plan.changes import Change
 from erp_medusa_pipelines.settings import SettingsError
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
@@ -161,15 +162,9 @@ class SyncRun:
 
     def item_table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:
         """Build a table of rows that begin with a Website Item; a link to it follows."""
-        address = self.shop.erp.http.base_url
-        records = [
-            dg.TableRecord(
-                dict(zip((*columns, "link"), (*row, document_url(address, WEBSITE_ITEM, row[0])), strict=True))
-            )
-            for row in rows
-        ]
-        schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in (*columns, "link")])
-        return dg.MetadataValue.table(records, schema)
+        address, names = self.shop.erp.http.base_url, (*columns, "link")
+        linked = [(*row, document_url(address, WEBSITE_ITEM, row[0])) for row in rows]
+        return table([dict(zip(names, row, strict=True)) for row in linked], names)
 
     def _log_rejects(self) -> None:
         fresh = [reject for reject in self.report.rejects if not reject.held]
@@ -274,21 +269,17 @@ class SyncRun:
     def _table(self, rejects: list[Reject]) -> dict[str, Any]:
         if not rejects:
             return {}
-        columns = ("document", "field", "reason", "held", "link")
-        records = [
-            dg.TableRecord(
-                {
-                    "document": f"{reject.doctype} {reject.name}",
-                    "field": reject.field,
-                    "reason": reject.reason,
-                    "held": "since an earlier run" if reject.held else "",
-                    "link": self._link(reject),
-                }
-            )
+        rows = [
+            {
+                "document": f"{reject.doctype} {reject.name}",
+                "field": reject.field,
+                "reason": reject.reason,
+                "held": "since an earlier run" if reject.held else "",
+                "link": self._link(reject),
+            }
             for reject in rejects[:ROWS_SHOWN]
         ]
-        schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
-        return {TABLE: dg.MetadataValue.table(records, schema)}
+        return {TABLE: table(rows, rows[0].keys())}
 
     def _link(self, reject: Reject) -> str:
         """Return where to correct it: in ERPNext's desk, or in Medusa's admin, which has no page for carts."""

@@ -17,6 +17,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings
 
@@ -112,17 +113,14 @@ def _low_stock_table(low_stock: list["LowStock"], base_url: str) -> dict[str, dg
     """Return items at or below their threshold, scarcest first."""
     if not low_stock:
         return {}
-    records = [
-        dg.TableRecord(
-            {
-                "website_item": item.name,
-                "quantity": item.quantity,
-                "threshold": item.threshold,
-                "link": document_url(base_url, WEBSITE_ITEM, item.name),
-            }
-        )
+    rows = [
+        {
+            "website_item": item.name,
+            "quantity": item.quantity,
+            "threshold": item.threshold,
+            "link": document_url(base_url, WEBSITE_ITEM, item.name),
+        }
         for item in sorted(low_stock, key=lambda one: (one.quantity, one.name))[:ROWS_SHOWN]
     ]
     kinds = {"website_item": "string", "quantity": "int", "threshold": "int", "link": "string"}
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in kinds.items()])
-    return {"low_stock_items": dg.MetadataValue.table(records, schema)}
+    return {"low_stock_items": table(rows, kinds)}

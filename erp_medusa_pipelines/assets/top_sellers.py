@@ -17,10 +17,10 @@ from erp_medusa_pipelines.assets.bar_chart import bar_chart
 from erp_medusa_pipelines.assets.doctypes import DOCTYPES, doctype
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
-from erp_medusa_pipelines.assets.tables import Frame, frame_schema, frame_table, frame_type, table
-from erp_medusa_pipelines.orchestration.frames import FRAMES
+from erp_medusa_pipelines.orchestration.frames import FRAMES, Frame, frame_schema, frame_table, frame_type
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES, SALES_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 

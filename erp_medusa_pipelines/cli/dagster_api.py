@@ -75,7 +75,7 @@ class DagsterApi:
         """Read the state again. Raises CommandError if no code location has all our schedules."""
         answer = self._query(_INSTALLATION)
         repositories = answer["repositoriesOrError"].get("nodes") or []
-        wanted = {f"{task.name}_schedule" for task in TASKS}
+        wanted = {task.schedule for task in TASKS}
         for repository in repositories:
             is_ours = self._shop in (None, repository["location"]["name"])
             if is_ours and wanted <= {entry["name"] for entry in repository["schedules"]}:

@@ -12,7 +12,7 @@ from erp_medusa_pipelines.cli.home import enter_home
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.settings import Settings, load_settings, variable_name
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, TASKS
 
 AREA = "Dagster"
 NAME = "workspace.yaml"
@@ -117,7 +117,7 @@ def _code_servers() -> Iterator[Finding]:
 
 def _ticks(newest: Mapping[str, datetime | None]) -> Iterator[Finding]:
     """Say whether the sensors tick: they stop when daemon, code server or code have a problem, whatever it is."""
-    sensors = {name: at for name, at in newest.items() if name in ("alerts", "retry_failed_partitions")}
+    sensors = {name: at for name, at in newest.items() if name in (ALERT_SENSOR, RETRY_SENSOR)}
     now = datetime.now(UTC)
     silent = [f"{name} (last {at:%Y-%m-%d %H:%M} UTC)" for name, at in sensors.items() if at and now - at > MOST_QUIET]
     if silent:
@@ -158,7 +158,7 @@ def _daemon(silent: Sequence[str]) -> Finding:
 def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     """Return who runs each task: this installation, Frappe, both or nobody."""
     frappe = {job.task for job in jobs or () if not job.stopped}
-    ours = {task.name for task in TASKS if f"{task.name}_schedule" in on}
+    ours = {task.name for task in TASKS if task.schedule in on}
     said = {task.name: _who(task.name in ours, task.name in frappe, task.in_app and bool(jobs)) for task in TASKS}
     if not ours:
         # As the check schedules_are_on has it.
@@ -170,11 +170,11 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
     for words in dict.fromkeys(said.values()):
         tasks = [task for task, same in said.items() if same == words]
         yield Finding(AREA, "all tasks" if len(tasks) == len(TASKS) else ", ".join(tasks), *words)
-    if ours and "retry_failed_partitions" not in on:
+    if ours and RETRY_SENSOR not in on:
         means = "what fails temporarily waits for the next night"
         fix = "turn the sensor retry_failed_partitions on"
         yield Finding(AREA, "retries", Level.WARN, "the sensor is off", means, fix)
-    if ours and "alerts" not in on:
+    if ours and ALERT_SENSOR not in on:
         means = "nobody hears of failures"
         yield Finding(AREA, "alerts", Level.WARN, "the sensor is off", means, "set ALERT_URLS and turn it on")
 

@@ -1,6 +1,6 @@
 """`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
 
-The commands, and a plan as tables and as a file. Planning itself: orchestration/runs/planned_runs.py.
+Planning itself: orchestration/runs/planned_runs.py.
 """
 
 import hashlib
@@ -112,6 +112,7 @@ def apply(plan: PlanFile) -> Answer:
     if any(items for _task, _batches, items in known):
         raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
     from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.work import busy_reason
 
     settings = load_settings()
     tell_sandbox(settings)
@@ -119,7 +120,7 @@ def apply(plan: PlanFile) -> Answer:
         code = definitions(settings)
         scopes = [(task, Scope(tuple(batches))) for task, batches, _items in known]
         steps = [(task, batch) for task, scope in scopes for batch in scope.batches_of(task, settings)]
-        if busy := next(filter(None, (_busy(instance, task, batch) for task, batch in steps)), ""):
+        if busy := next(filter(None, (busy_reason(instance, task, batch) for task, batch in steps)), ""):
             raise CommandError(busy)
         with _silent_syncs():
             again = [
@@ -222,9 +223,10 @@ def carry_out(code: "dg.Definitions", task: Task, batch: str | None, instance: "
     from erp_medusa_pipelines.orchestration.jobs import batch_tags
     from erp_medusa_pipelines.orchestration.runs.failures import read_failure
     from erp_medusa_pipelines.orchestration.runs.side_runs import QUIET
+    from erp_medusa_pipelines.orchestration.runs.work import busy_reason
 
     # Again, just before: the daemon may have started one while earlier batches ran.
-    if busy := _busy(instance, task, batch):
+    if busy := busy_reason(instance, task, batch):
         return {"job": task.name, "batch": batch, "run_id": "", "success": False, "problem": busy}
     result = code.resolve_job_def(task.name).execute_in_process(
         instance=instance, partition_key=batch, run_config=QUIET, tags=batch_tags(batch), raise_on_error=False
@@ -238,21 +240,6 @@ def carry_out(code: "dg.Definitions", task: Task, batch: str | None, instance: "
         "success": result.success,
         "problem": problem,
     }
-
-
-def _busy(instance: "dg.DagsterInstance", task: Task, batch: str | None) -> str:
-    """Return which run is in the way: one that does the same work, or works on the same batch."""
-    from erp_medusa_pipelines.orchestration.runs.item_runs import BusyError, refuse_busy
-    from erp_medusa_pipelines.orchestration.runs.work import active_partitions
-
-    if busy := active_partitions(instance, task, [batch]):
-        return f"{task.name} is already running (run {busy[batch]}): try again when that run has ended"
-    try:
-        if batch:
-            refuse_busy(instance, [batch])
-    except BusyError as error:
-        return str(error)
-    return ""
 
 
 def digest_of(plans: "Sequence[Plan]") -> str:

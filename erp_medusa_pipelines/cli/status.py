@@ -15,7 +15,7 @@ from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, TASKS
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -67,8 +67,7 @@ def status() -> Answer:
         on = sorted({stored.name for stored in instigators(instance) if stored.on})
     waiting = [one for one in active if one.status == "QUEUED"]
     running = [one for one in active if one.status != "QUEUED"]
-    schedules = [name for name in on if name.endswith("_schedule")]
-    off = [task.name for task in TASKS if f"{task.name}_schedule" not in schedules]
+    off = [task.name for task in TASKS if task.schedule not in on]
     data = {
         "running": [asdict(one) for one in running],
         "waiting": [asdict(one) for one in waiting],
@@ -138,6 +137,6 @@ def _who(silent: Sequence[str], on: Sequence[str], off: Sequence[str]) -> list[R
         shown.append(Text(f"No heartbeat from {', '.join(silent)}: no schedule ticks and no run starts", style="red"))
     number = len(TASKS) - len(off)
     shown.append(Text(f"{number} of {len(TASKS)} schedules are on" + (f"; off: {', '.join(off)}" if number else "")))
-    quiet = [name for name in ("retry_failed_partitions", "alerts") if name not in on]
+    quiet = [name for name in (RETRY_SENSOR, ALERT_SENSOR) if name not in on]
     shown += [Text(f"The sensor {name} is off", style="yellow") for name in quiet if number]
     return [*shown, Text(f"At {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", style="dim")]

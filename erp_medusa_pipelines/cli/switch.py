@@ -12,7 +12,7 @@ from typing import Protocol
 
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import CronTimes, cron_line, first_due, grace, slots_around
-from erp_medusa_pipelines.tasks import Task
+from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR, Task
 
 MARGIN = timedelta(seconds=5)
 """No switch this shortly before a scheduled time: both sides must see the switch before it."""
@@ -32,10 +32,6 @@ class Frappe(Protocol):
     def is_going_on(self, job: FrappeJob) -> bool: ...
     def stop(self, job: FrappeJob) -> None: ...
     def start(self, job: FrappeJob, last_execution: datetime) -> None: ...
-
-
-RETRIES, FOLLOWS = "retry_failed_partitions", "follow_changes"
-"""Sensors that start runs. Following changes is left to the operator to turn on."""
 
 
 class Ours(Protocol):
@@ -84,8 +80,8 @@ class Switch:
                 self.ours.turn(task.name, on=True)
                 yield Event(task.name, "schedule turned on")
         yield from self._one_by_one(lambda job: not job.stopped, self._frappe_is_busy, self._stop)
-        if self.ours.turn_sensor(RETRIES, on=True):
-            yield Event("", f"sensor {RETRIES} turned on")
+        if self.ours.turn_sensor(RETRY_SENSOR, on=True):
+            yield Event("", f"sensor {RETRY_SENSOR} turned on")
 
     def _stop(self, job: FrappeJob) -> str:
         self.frappe.stop(job)
@@ -115,7 +111,7 @@ class Switch:
         Frappe would catch up on missed executions, so each row's last execution is set to now. Rows of `keep_stopped`
         were stopped before the take-over, and stay stopped.
         """
-        for sensor in (FOLLOWS, RETRIES):
+        for sensor in (CHANGES_SENSOR, RETRY_SENSOR):
             if self.ours.turn_sensor(sensor, on=False):
                 yield Event("", f"sensor {sensor} turned off")
         wanted = lambda job: job.stopped and job.name not in keep_stopped  # noqa: E731

@@ -42,6 +42,7 @@ from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name, is_o
 
 if TYPE_CHECKING:
     from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
+    from dagster_shared.error import SerializableErrorInfo
 
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
@@ -106,11 +107,7 @@ class Instigator:
         )
         if not ticks or ticks[0].status != TickStatus.FAILURE:
             return None
-        error = ticks[0].error
-        # Dagster wraps the code's exception into its own error, which names only the schedule or sensor.
-        while error is not None and error.cause is not None:
-            error = error.cause
-        return FailedTick(datetime.fromtimestamp(ticks[0].timestamp, UTC), error.message.strip() if error else "")
+        return FailedTick(datetime.fromtimestamp(ticks[0].timestamp, UTC), innermost_message(ticks[0].error))
 
     def newest_tick(self, instance: dg.DagsterInstance) -> datetime | None:
         """When its newest tick began; None before the first."""
@@ -134,6 +131,13 @@ class FailedTick:
 
     at: datetime
     error: str
+
+
+def innermost_message(error: "SerializableErrorInfo | None") -> str:
+    """What the code's own exception said; Dagster wraps it into errors that name only the step or the schedule."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else ""
 
 
 def instigators(instance: dg.DagsterInstance) -> list[Instigator]:

@@ -1,23 +1,27 @@
-"""Where DataFrames that one asset passes to the next are stored.
+"""DataFrames that one asset passes to the next: their columns and type for the UI, and where they are stored.
 
-Choosing Dagster's IO manager by the setting FRAMES_URL, and one for PostgreSQL, which Dagster does not have.
-
-Only assets that pass a frame require this resource, so that an unavailable bucket stops no quotation mail.
+Dagster's IO manager, by the setting FRAMES_URL, and one for PostgreSQL, which Dagster does not have. Only assets that
+pass a frame require this resource, so that an unavailable bucket stops no quotation mail.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 
+from erp_medusa_pipelines.orchestration.tables import ROWS_SHOWN, table
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     # Only runs of assets that pass a frame load both.
     import pandas as pd
+    from pandas import DataFrame as Frame
     from sqlalchemy import Connection
+else:
+    # Dagster resolves the annotations of assets when it loads them.
+    Frame = Any
 
 FRAMES = "frames"
 """Name of the resource."""
@@ -30,6 +34,35 @@ ROW = "row_number"
 
 ROWS_PER_INSERT = 5000
 COLUMN_SCHEMA = "dagster/column_schema"
+
+
+def frame_schema(dtypes: Mapping[str, str], descriptions: Mapping[str, str]) -> dg.TableSchema:
+    """Return the column schema of an asset whose value is a DataFrame."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name, kind, description=descriptions.get(name)) for name, kind in dtypes.items()]
+    )
+
+
+def frame_type(name: str, dtypes: Mapping[str, str]) -> dg.DagsterType:
+    """Return the Dagster type of such an asset: exactly these columns and dtypes."""
+
+    def check(_context: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
+        import pandas as pd
+
+        if not isinstance(value, pd.DataFrame):
+            return dg.TypeCheck(False, description=f"is a {type(value).__name__}, not a DataFrame")
+        found = {str(column): str(kind) for column, kind in value.dtypes.items()}
+        if found != dict(dtypes):
+            return dg.TypeCheck(False, description=f"has the columns {found} instead of {dict(dtypes)}")
+        return dg.TypeCheck(True)
+
+    return dg.DagsterType(check, name=name)
+
+
+def frame_table(frame: Frame) -> dg.TableMetadataValue:
+    """Build a table from a DataFrame."""
+    columns = {str(name): str(kind) for name, kind in frame.dtypes.items()}
+    return table(frame.head(ROWS_SHOWN).to_dict("records"), columns)  # pyright: ignore[reportArgumentType]
 
 
 def build_frames(settings: Settings) -> Any:

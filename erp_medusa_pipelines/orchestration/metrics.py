@@ -18,7 +18,7 @@ from erp_medusa_pipelines.orchestration.checks.rejects import NUMBER, read_rejec
 from erp_medusa_pipelines.orchestration.runs.work import active_runs, tasks_of
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_name, shop_of, shop_tags
-from erp_medusa_pipelines.tasks import TASKS, owner_task
+from erp_medusa_pipelines.tasks import ALL_ASSETS, TASKS, owner_task
 
 ITEM_COUNTS = ("found", "written", "adopted", "updated", "unchanged", "sent", "waiting", "left", NUMBER)
 """Numbers of documents that assets report with each materialization."""
@@ -35,7 +35,7 @@ class Metrics(Collector):
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
-        self._assets = list(dict.fromkeys(asset for task in TASKS for asset in task.assets))
+        self._assets = ALL_ASSETS
         self._seen = {asset: _newest(instance, asset) for asset in self._assets}
         self._totals: dict[str, Counter[str]] = {asset: Counter() for asset in self._assets}
         self._rejects: dict[str, float] = {}

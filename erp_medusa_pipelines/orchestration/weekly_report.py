@@ -17,7 +17,7 @@ from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_wa
 from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALL_ASSETS, TASKS
 
 DAYS = 7
 WORK = ("written", "adopted", "updated", "sent", "deleted", "recovered")
@@ -73,12 +73,11 @@ class Week:
 def read_week(instance: dg.DagsterInstance, settings: Settings, until: datetime) -> Week:
     """Read the seven days before `until`."""
     since = until - timedelta(days=DAYS)
-    assets = list(dict.fromkeys(asset for task in TASKS for asset in task.assets))
     return Week(
         since,
         until,
         [week for task in TASKS if (week := _task(instance, task.name, since)).runs],
-        [(asset, counts) for asset in assets if (counts := _work(instance, asset, since))],
+        [(asset, counts) for asset in ALL_ASSETS if (counts := _work(instance, asset, since))],
         [(found.asset, int(found.number)) for found in read_rejects(instance) if found.number],
         list(_best(instance)),
         _red(instance, settings),

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from erp_medusa_pipelines.orchestration.sensors.follow_changes import SENSOR
+from erp_medusa_pipelines.tasks import CHANGES_SENSOR as SENSOR
 from tests.suites.for_sale import EXPORT, Market, Offer
 from tests.support.operations import Daemon
 from tests.support.runs import Runner

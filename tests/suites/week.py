@@ -24,7 +24,7 @@ from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG
 from erp_medusa_pipelines.orchestration.schedules import gates
 from erp_medusa_pipelines.orchestration.sensors import retries
 from erp_medusa_pipelines.orchestration.sensors.problems import found, outbox, sensor
-from erp_medusa_pipelines.tasks import task_named
+from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, task_named
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 
@@ -123,10 +123,10 @@ class Week:
     def tick(self, *, lost: bool = False) -> None:
         """One tick of the sensor `alerts`. The cursor of one that took too long is `lost`, not what it sent."""
         before = dict(self.cursors)
-        self.daemon.sensor(found.SENSOR)
+        self.daemon.sensor(ALERT_SENSOR)
         if lost:
             self.cursors.update(before)
-            self.cursors.setdefault(found.SENSOR, None)
+            self.cursors.setdefault(ALERT_SENSOR, None)
         for number, receiver in enumerate(self.receivers, 1):
             known = sum(1 for _, who, _ in self.log if who == number)
             self.log += [(self.now.hour, number, title) for title in receiver.titles[known:]]
@@ -134,7 +134,7 @@ class Week:
     def drain(self) -> None:
         """Tick until the slow receiver has got everything."""
         until = time.monotonic() + 60
-        while time.monotonic() < until and "still wait" in self.daemon.sensor(found.SENSOR)[1]:
+        while time.monotonic() < until and "still wait" in self.daemon.sensor(ALERT_SENSOR)[1]:
             time.sleep(SLOW_SECONDS)
         self.tick()
 
@@ -149,7 +149,7 @@ class Week:
 
     def retried(self) -> dg.DagsterRun:
         """The run that the sensor for retries asks for."""
-        ((request,), _) = self.daemon.sensor(retries.SENSOR)
+        ((request,), _) = self.daemon.sensor(RETRY_SENSOR)
         assert request.job_name
         tags = {key: value for key, value in request.tags.items() if key != "dagster/partition"}
         return self.run(request.job_name, request.partition_key, **tags)
@@ -262,8 +262,8 @@ def test_a_week_of_failures_recoveries_and_restarts_is_reported_once_each(
         now = Now(monkeypatch)
         week = Week(instance_home, now, (good, dead, slow), monkeypatch)
         try:
-            week.daemon.turn_on_sensor(retries.SENSOR)
-            week.daemon.turn_on_sensor(found.SENSOR)
+            week.daemon.turn_on_sensor(RETRY_SENSOR)
+            week.daemon.turn_on_sensor(ALERT_SENSOR)
             steps = sorted(plan(week), key=lambda step: step[0])
             for number, (hour, happens) in enumerate(steps):
                 now.moment = BEGIN + timedelta(hours=hour)

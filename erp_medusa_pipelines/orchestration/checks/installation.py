@@ -1,7 +1,7 @@
 """The checks on the installation itself: is the instance set up, and are the schedules on?
 
-What is checked, and the two checks, as an operator executes them in the UI and as runs and sensors report them. They
-belong to the asset `installation`, which is never materialized.
+Two checks of the asset `installation`, which is never materialized: an operator executes them in the UI, runs and
+sensors report them.
 """
 
 import logging
@@ -22,6 +22,7 @@ from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, QUEUE_TAG
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import left_to_frappe
 from erp_medusa_pipelines.orchestration.shops import asset_key
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, Task, last_own_asset
 
 ASSET = "installation"
@@ -29,7 +30,7 @@ CONFIGURED = "instance_is_set_up"
 SCHEDULES_ON = "schedules_are_on"
 KEY = f"checks/{ASSET}"
 AT_LEAST_EVERY = timedelta(hours=1)
-"""Seconds after which the ages in the check's metadata are updated; a change is written at once."""
+"""The age after which the ages in the check's metadata are updated; a change is written at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
 def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
     """Return the names of tasks whose schedule is on."""
     on = {stored.name for stored in instigators(instance) if stored.kind == "schedule" and stored.on}
-    return {task.name for task in (*TASKS, *HOUSEKEEPING) if f"{task.name}_schedule" in on}
+    return {task.name for task in (*TASKS, *HOUSEKEEPING) if task.schedule in on}
 
 
 def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
@@ -104,14 +105,14 @@ def _schedules_on(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     facts: dict[str, Any] = {"turned_off": ", ".join(forgotten)} if forgotten else {}
     if copy:
         facts |= {"copy": str(copy), "what_to_do": copy.what_to_do}
-    records = [dg.TableRecord(_row(instance, task, on=task.name in on)) for task in TASKS]
+    rows = [_row(instance, task, on=task.name in on) for task in TASKS]
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(ASSET),
         check_name=SCHEDULES_ON,
         passed=not (forgotten or copy),
         severity=dg.AssetCheckSeverity.WARN,
         description=_SCHEDULES_TEXT,
-        metadata={**facts, "tasks": dg.MetadataValue.table(records)},
+        metadata={**facts, "tasks": table(rows, rows[0].keys())},
     )
 
 

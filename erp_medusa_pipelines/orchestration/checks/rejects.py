@@ -8,7 +8,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import verdicts
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALL_ASSETS
 
 CHECK = "nothing_rejected"
 TABLE = "rejects"
@@ -43,8 +43,7 @@ class Rejects:
 
 def read_rejects(instance: dg.DagsterInstance) -> list[Rejects]:
     """Return what is refused now, by asset. A check that is being evaluated keeps its last result."""
-    assets = sorted({asset for task in TASKS for asset in task.assets})
-    keys = [dg.AssetCheckKey(asset_key(asset), CHECK) for asset in assets]
+    keys = [dg.AssetCheckKey(asset_key(asset), CHECK) for asset in sorted(ALL_ASSETS)]
     found = []
     for key, verdict in verdicts(instance, keys).items():
         if verdict.evaluation:

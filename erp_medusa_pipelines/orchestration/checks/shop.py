@@ -1,15 +1,13 @@
-"""The doctor's findings about both servers, as an asset check.
-
-The check `shop_is_ready` on the asset `installation`, which an operator executes in the UI.
-"""
+"""The doctor's findings about both servers, as a check of the asset `installation`."""
 
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.checks.installation import ASSET
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import asset_key
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.readiness.doctor import examine_shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Level
 
 TEXT = "Both servers have what the tasks need: versions, rights, fields, clock, currency, stock locations, ids."
 SILENT = (Level.OK, Level.SKIPPED)
@@ -22,23 +20,19 @@ def shop_is_ready(shop: ShopConnection) -> dg.AssetCheckResult:
     """Build the check: it fails for doctor's findings `fail` and `unknown`; the table has warnings too."""
     with shop.open() as opened:
         findings = list(examine_shop(opened))
-    told = [finding for finding in findings if finding.level not in SILENT]
-    records = [dg.TableRecord(_row(finding)) for finding in told]
+    rows = [
+        {
+            "level": one.level.value,
+            "where": one.area,
+            "what": one.name,
+            "found": one.found,
+            "means": one.means,
+            "fix": one.fix,
+        }
+        for one in findings
+        if one.level not in SILENT
+    ]
     return dg.AssetCheckResult(
-        passed=not any(finding.level in (Level.FAIL, Level.UNKNOWN) for finding in told),
-        metadata={
-            "looked_at": len(findings),
-            **({"findings": dg.MetadataValue.table(records)} if records else {}),
-        },
+        passed=not any(one.level in (Level.FAIL, Level.UNKNOWN) for one in findings),
+        metadata={"looked_at": len(findings), **({"findings": table(rows, rows[0].keys())} if rows else {})},
     )
-
-
-def _row(finding: Finding) -> dict[str, str]:
-    return {
-        "level": finding.level.value,
-        "where": finding.area,
-        "what": finding.name,
-        "found": finding.found,
-        "means": finding.means,
-        "fix": finding.fix,
-    }

@@ -11,7 +11,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import attempts, unfinished_attempts
 from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG, first_batch_of, run_records, tasks_of
-from erp_medusa_pipelines.tasks import TASKS, Task, owner_task, task_named
+from erp_medusa_pipelines.tasks import ALL_ASSETS, Task, owner_task, task_named
 
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 PartKey = tuple[str, str | None]
@@ -25,8 +25,6 @@ Found = dict[PartKey, list[tuple[str, dg.RunRecord]]]
 
 ATTEMPTS_READ = 25
 """How far back an attempt that failed or succeeded is looked for, behind those that wait or were canceled."""
-
-ALL_ASSETS = tuple(dict.fromkeys(asset for task in TASKS for asset in task.assets))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import events_of_ended_run
+from erp_medusa_pipelines.orchestration.dagster_internals import events_of_ended_run, innermost_message
 
 PERMANENT = "permanent"
 """Metadata of a `dg.Failure`: true when no retry can help before somebody changes data, rights or settings."""
@@ -66,7 +66,7 @@ def _failure(events: Sequence[dg.DagsterEvent]) -> RunFailure:
         return RunFailure(texts[-1] if texts else "the run ended without giving a reason")
     facts = [_facts(event) for event in steps]
     return RunFailure(
-        reason="\n".join(f"{event.step_key}: {_text(event)}" for event in steps),
+        reason="\n".join(f"{event.step_key}: {reason_of(event)}" for event in steps),
         # One transient failure makes the run worth a retry, whatever the others are.
         permanent=all(bool(fact.get(PERMANENT)) for fact in facts),
         retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
@@ -86,12 +86,9 @@ def _lost_input(event: dg.DagsterEvent) -> bool:
     return error is not None and error.cls_name == "DagsterExecutionLoadInputError"
 
 
-def _text(event: dg.DagsterEvent) -> str:
+def reason_of(event: dg.DagsterEvent) -> str:
+    """Return why a step failed: what the code said of its failure, else its exception."""
     data = event.step_failure_data.user_failure_data
     if data and data.description:
         return data.description
-    error = event.step_failure_data.error
-    # Dagster wraps the code's exception into its own error; the cause is the useful part.
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error else event.message or "failed"
+    return innermost_message(event.step_failure_data.error) or event.message or "failed"

@@ -12,7 +12,7 @@ from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
 from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG, tasks_of
 from erp_medusa_pipelines.orchestration.shops import shop_tags
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
-from erp_medusa_pipelines.tasks import TASKS
+from erp_medusa_pipelines.tasks import ALL_ASSETS, TASKS
 
 NEWEST_RUNS = 200
 """Runs of one batch that are searched. Every run has its batch in a tag of ours, also a run of a backfill."""
@@ -57,7 +57,7 @@ def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
 def held_documents(instance: dg.DagsterInstance, batch: str, documents: Collection[str]) -> list[HeldDocument]:
     """Return which of these documents are held back."""
     found = []
-    for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
+    for asset in ALL_ASSETS:
         for part in (None, batch):
             quarantine = Quarantine.from_json(state.load(instance, quarantine_key(asset, part)))
             found += [

@@ -1,6 +1,6 @@
 """The export for a few Website Items, now: products, pictures, prices and stock of these and of no others.
 
-Carrying it out beside the record. A batch that is being worked on is left to its run.
+A batch that is being worked on is left to its run.
 """
 
 from collections import defaultdict
@@ -11,11 +11,10 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG, batch_tags
+from erp_medusa_pipelines.orchestration.jobs import batch_tags
 from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
 from erp_medusa_pipelines.orchestration.runs.side_runs import Outcome, SideRun
-from erp_medusa_pipelines.orchestration.runs.work import active_runs, only_batch_of, partition_of, tasks_of
-from erp_medusa_pipelines.orchestration.shops import shop_name, shop_of
+from erp_medusa_pipelines.orchestration.runs.work import BusyError, refuse_busy
 from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.changes.watched import Part
@@ -37,10 +36,6 @@ ASSETS_OF: Mapping[Part, frozenset[str]] = {
     Part.STOCK: frozenset({"medusa_stock", "medusa_publication"}),
 }
 """The export's assets that bring a part of an item up to date."""
-
-
-class BusyError(Exception):
-    """A run already works on the batch of an item."""
 
 
 @dataclass(frozen=True)
@@ -130,37 +125,3 @@ def _by_assets(
         groups[tuple(asset for asset in EXPORT.assets if asset in wanted)].append(item)
     for assets, some in groups.items():
         yield some, assets
-
-
-def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
-    """Raises BusyError when a run that has not ended, `but` this one, works on one of these batches.
-
-    A run over a range of batches counts for each of them; one for single items, for the batch whose tag it has.
-    """
-    for batch, run in _working(instance, but=but):
-        if batch in (None, *batches):
-            raise _busy(run)
-
-
-def busy_batches(instance: dg.DagsterInstance, batches: Sequence[str]) -> frozenset[str]:
-    """Return those of these batches that a run works on which has not ended."""
-    at_work = {batch for batch, _ in _working(instance)}
-    return frozenset(batch for batch in batches if None in at_work or batch in at_work)
-
-
-def _working(instance: dg.DagsterInstance, *, but: str = "") -> Iterator[tuple[str | None, dg.DagsterRun]]:
-    """Yield (batch, run) of runs that work on items, without the run `but`. None means that it may be any batch."""
-    own = set(EXPORT.assets)
-    for record in active_runs(instance):
-        run = record.dagster_run
-        if run.run_id == but or shop_of(run) != shop_name():
-            continue
-        if any(own.intersection(task.assets) for task in tasks_of(run)):
-            yield only_batch_of(run), run
-        if tagged := run.tags.get(BATCH_TAG):
-            yield tagged, run
-
-
-def _busy(run: dg.DagsterRun) -> BusyError:
-    what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
-    return BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")

@@ -17,16 +17,17 @@ from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.jobs import queue_tags
 from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT
-from erp_medusa_pipelines.orchestration.runs.item_runs import BusyError, sync_items
+from erp_medusa_pipelines.orchestration.runs.item_runs import sync_items
 from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.work import BusyError
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
+from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
 from erp_medusa_pipelines.tasks import EXPORT, LONG, TASKS, task_named
 
 PLAN_JOB, SYNC_JOB = "plan", "sync_items"
-ROWS_SHOWN = 500
 Code = Callable[[], dg.Definitions]
 
 
@@ -157,7 +158,7 @@ def _refusal(error: Exception) -> dg.Failure:
 
 def _plan_metadata(plan: Plan) -> dict[str, Any]:
     rows = [asdict(row) for row in plan.rows]
-    shown = {"changes": _table(rows, ("system", "kind", "document", "action", "field", "old", "new"))} if rows else {}
+    shown = {"changes": table(rows, ("system", "kind", "document", "action", "field", "old", "new"))} if rows else {}
     return {
         "would_change": len(rows),
         "digest": plan.digest,
@@ -168,22 +169,16 @@ def _plan_metadata(plan: Plan) -> dict[str, Any]:
 
 
 def _numbers(counts: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    rows = [
-        {"asset": asset, **{key: str(value) for key, value in some.items() if value}} for asset, some in counts.items()
-    ]
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return {"counts": _table(rows, tuple(columns))} if rows else {}
+    numbers = {asset: {key: str(value) for key, value in some.items() if value} for asset, some in counts.items()}
+    columns = dict.fromkeys(("asset", *(key for some in numbers.values() for key in some)), "")
+    rows = [{**columns, "asset": asset, **some} for asset, some in numbers.items()]
+    return {"counts": table(rows, columns.keys())} if rows else {}
 
 
 def _tables(rejects: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"rejected": len(rejects)}
     if rejects:
-        found["rejects"] = _table(rejects, ("asset", "document", "field", "reason", "held", "link"))
+        found["rejects"] = table(rejects, ("asset", "document", "field", "reason", "held", "link"))
     if problems:
         found["problems"] = "\n\n".join(problems)
     return found
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dg.TableMetadataValue:
-    records = [dg.TableRecord({name: str(row.get(name, "")) for name in columns}) for row in rows[:ROWS_SHOWN]]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns]))

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.dagster_internals import in_groups, raise_if_interrupted
+from erp_medusa_pipelines.orchestration.runs.failures import reason_of
 from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import asset_key, asset_name
 from erp_medusa_pipelines.sync.engine.batches import batch_keys
@@ -173,7 +174,7 @@ def _collect(result: dg.ExecuteInProcessResult, batch: str | None, outcome: Outc
     """Note what one run did. Of `several` runs each makes the assets without batches anew, with numbers of its own."""
     for event in result.all_events:
         if event.is_step_failure:
-            problem = f"{event.step_key}: {_reason(event)}"
+            problem = f"{event.step_key}: {reason_of(event)}"
             # A server that does not answer says the same for every batch.
             outcome.problems += [] if problem in outcome.problems else [problem]
             data = event.step_failure_data.user_failure_data
@@ -195,11 +196,3 @@ def _note(asset: str, batch: str | None, metadata: Mapping[str, Any], outcome: O
 
 def _records(table: dg.MetadataValue[Any] | None) -> list[dict[str, Any]]:
     return [dict(record.data) for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    failure, error = data.user_failure_data, data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return (failure.description if failure else None) or (error.message.strip() if error else "failed")

@@ -4,7 +4,7 @@ A run may come from a task's schedule (job = task), from the retry sensor (the t
 from an asset's page or a backfill, where Dagster uses one job for everything and the assets alone say what it is.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,8 +18,9 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     SCHEDULED_EXECUTION_TIME_TAG,
     in_groups,
 )
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of
-from erp_medusa_pipelines.tasks import TASKS, Task, is_ours, owner_task
+from erp_medusa_pipelines.tasks import ALL_ASSETS, EXPORT, TASKS, Task, is_ours, owner_task
 
 ACTIVE = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 """Statuses of a run that has not ended. A run is NOT_STARTED briefly between its creation and the queue."""
@@ -55,7 +56,7 @@ def assets_of(run: dg.DagsterRun) -> frozenset[str]:
     if run.asset_selection is not None:
         return frozenset(asset_name(key) for key in run.asset_selection)
     if run.job_name == ASSET_JOB:
-        return frozenset(asset for task in TASKS for asset in task.assets)
+        return frozenset(ALL_ASSETS)
     return frozenset(asset for task in TASKS if task.name == run.job_name for asset in task.assets)
 
 
@@ -79,6 +80,10 @@ def only_batch_of(run: dg.DagsterRun) -> str | None:
 def first_batch_of(run: dg.DagsterRun) -> str | None:
     """Return the run's batch, or the first one of a range."""
     return run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
+
+
+class BusyError(Exception):
+    """A run already works on the batch of an item."""
 
 
 @dataclass(frozen=True)
@@ -174,3 +179,49 @@ def active_partitions(
 def _of_tick(run: dg.DagsterRun, task: Task, tick: datetime) -> bool:
     """Return whether the task's schedule started the run at this tick."""
     return run.job_name == task.name and run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) == tick.astimezone(UTC).isoformat()
+
+
+def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
+    """Raises BusyError when a run that has not ended, `but` this one, works on one of these batches.
+
+    A run over a range of batches counts for each of them; one for single items, for the batch whose tag it has.
+    """
+    for batch, run in _working(instance, but=but):
+        if batch in (None, *batches):
+            raise _busy(run)
+
+
+def busy_batches(instance: dg.DagsterInstance, batches: Sequence[str]) -> frozenset[str]:
+    """Return those of these batches that a run works on which has not ended."""
+    at_work = {batch for batch, _ in _working(instance)}
+    return frozenset(batch for batch in batches if None in at_work or batch in at_work)
+
+
+def _working(instance: dg.DagsterInstance, *, but: str = "") -> Iterator[tuple[str | None, dg.DagsterRun]]:
+    """Yield (batch, run) of runs that work on items, without the run `but`. None means that it may be any batch."""
+    own = set(EXPORT.assets)
+    for record in active_runs(instance):
+        run = record.dagster_run
+        if run.run_id == but or shop_of(run) != shop_name():
+            continue
+        if any(own.intersection(task.assets) for task in tasks_of(run)):
+            yield only_batch_of(run), run
+        if tagged := run.tags.get(BATCH_TAG):
+            yield tagged, run
+
+
+def _busy(run: dg.DagsterRun) -> BusyError:
+    what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
+    return BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")
+
+
+def busy_reason(instance: dg.DagsterInstance, task: Task, batch: str | None) -> str:
+    """Return which run is in the way of the task: one that does the same work, or works on the same batch; else ""."""
+    if busy := active_partitions(instance, task, [batch]):
+        return f"{task.name} is already running (run {busy[batch]}): try again when that run has ended"
+    try:
+        if batch:
+            refuse_busy(instance, [batch])
+    except BusyError as error:
+        return str(error)
+    return ""

@@ -24,10 +24,9 @@ def build_schedule(
     limit: ExecutionLimit | None = None,
 ) -> dg.ScheduleDefinition:
     """Build a schedule: one run per tick or per batch, none while one is active or after the execution limit."""
-    name = f"{task.name}_schedule"
 
     @dg.schedule(
-        name=name,
+        name=task.schedule,
         cron_schedule=task.cron,
         job=job,  # pyright: ignore[reportArgumentType]  # an asset job is resolved by Definitions
         execution_timezone=zone,
@@ -37,7 +36,7 @@ def build_schedule(
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         instance, moment = context.instance, context.scheduled_execution_time
         if limit and limit.reached(instance, moment):
-            stop_schedule(instance, name)
+            stop_schedule(instance, task.schedule)
             yield dg.SkipReason(
                 f"{task.name} was started {limit.limit} times, its execution limit: the schedule is turned off."
                 f" To reset the count, run the job {RESET_JOB} and turn the schedule on again."

@@ -26,8 +26,9 @@ from erp_medusa_pipelines.orchestration.dagster_internals import MAX_RUNTIME_SEC
 from erp_medusa_pipelines.orchestration.jobs import queue_tags, run_tags
 from erp_medusa_pipelines.orchestration.partitions import batches_in_force
 from erp_medusa_pipelines.orchestration.runs.failures import read_failure
-from erp_medusa_pipelines.orchestration.runs.item_runs import MOST_ITEMS, busy_batches
+from erp_medusa_pipelines.orchestration.runs.item_runs import MOST_ITEMS
 from erp_medusa_pipelines.orchestration.runs.plan_jobs import SYNC_JOB
+from erp_medusa_pipelines.orchestration.runs.work import busy_batches
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import reason_left_to_frappe
 from erp_medusa_pipelines.orchestration.schedules.gates import ask
 from erp_medusa_pipelines.orchestration.shops import asset_key
@@ -37,9 +38,8 @@ from erp_medusa_pipelines.sync.changes.feed import Changes, Position, read_chang
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.sync.engine.gate import Answer
-from erp_medusa_pipelines.tasks import DEFAULT, EXPORT, LONG, Task, task_named
+from erp_medusa_pipelines.tasks import CHANGES_SENSOR, DEFAULT, EXPORT, LONG, Task, task_named
 
-SENSOR = "follow_changes"
 CHANGES_TAG = "erp_medusa_pipelines/changes"
 """Tag of a run that the sensor requested: its key."""
 
@@ -105,7 +105,7 @@ def build_changes_sensor(jobs: Sequence[object], settings: Settings) -> dg.Senso
     """Build the sensor. `jobs` are those that it may start."""
 
     @dg.sensor(
-        name=SENSOR,
+        name=CHANGES_SENSOR,
         jobs=jobs,  # pyright: ignore[reportArgumentType]  # asset jobs are resolved by Definitions
         minimum_interval_seconds=settings.changes_interval,
         default_status=dg.DefaultSensorStatus.STOPPED,
@@ -194,7 +194,7 @@ class _Tick:
             return Answer(False)
 
         try:
-            ask(SENSOR, question, settings, {}, self.instance)
+            ask(CHANGES_SENSOR, question, settings, {}, self.instance)
         except RateLimitedError as error:
             self.reasons.append(str(error))
             return

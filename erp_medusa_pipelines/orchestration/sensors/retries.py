@@ -26,9 +26,8 @@ from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, RETRY_OF_T
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG, reason_left_to_frappe
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import task_named
+from erp_medusa_pipelines.tasks import RETRY_SENSOR, task_named
 
-SENSOR = "retry_failed_partitions"
 SECONDS_BETWEEN_TICKS = 30
 
 
@@ -49,7 +48,7 @@ class Outlook:
 
     def without_retry(self) -> "Outlook":
         """Return the outlook of a part while the sensor is off."""
-        return replace(self, due=None, why=f"the sensor {SENSOR} is turned off")
+        return replace(self, due=None, why=f"the sensor {RETRY_SENSOR} is turned off")
 
 
 def outlook(instance: dg.DagsterInstance, part: FailedPart, settings: Settings) -> Outlook:
@@ -126,7 +125,7 @@ def build_retry_sensor(jobs: Sequence[object], settings: Settings) -> dg.SensorD
     batches = batches_in_force(settings)
 
     @dg.sensor(
-        name=SENSOR,
+        name=RETRY_SENSOR,
         jobs=jobs,  # pyright: ignore[reportArgumentType]  # asset jobs are resolved by Definitions
         minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,

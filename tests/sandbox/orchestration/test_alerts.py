@@ -8,7 +8,7 @@ import pytest
 
 from dev.mail_sink import mail_sink
 from dev.webhook import Webhook, webhook
-from erp_medusa_pipelines.orchestration.sensors import retries
+from erp_medusa_pipelines.tasks import RETRY_SENSOR
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Clock, Daemon, our_daemon
@@ -50,7 +50,7 @@ def tick(daemon: Daemon) -> str:
 def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
-    daemon.turn_on_sensor(retries.SENSOR)
+    daemon.turn_on_sensor(RETRY_SENSOR)
     medusa.faults.add(LOCKED_OUT)
     run_id = daemon.runner.asset(ASSET).result.run_id
     tick(daemon)
@@ -67,13 +67,13 @@ def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
 def test_a_failure_that_will_be_tried_again_is_not_told_but_its_last_attempt_is(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
 ) -> None:
-    daemon.turn_on_sensor(retries.SENSOR)
+    daemon.turn_on_sensor(RETRY_SENSOR)
     medusa.faults.add(OFFLINE)
     daemon.runner.asset(ASSET)
     tick(daemon)
     assert receiver.received == []
     clock.advance(minutes=5)
-    ((request,), _) = daemon.sensor(retries.SENSOR)
+    ((request,), _) = daemon.sensor(RETRY_SENSOR)
     assert not daemon.run(request).success
     tick(daemon)
     (message,) = receiver.received
@@ -96,7 +96,7 @@ def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
     """Where a schedule ticks faster than its runs come through, one of them is always under way."""
-    daemon.turn_on_sensor(retries.SENSOR)
+    daemon.turn_on_sensor(RETRY_SENSOR)
     medusa.faults.add(LOCKED_OUT)
     failed = daemon.runner.asset(ASSET).result.run_id
     daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.QUEUED)
@@ -122,7 +122,7 @@ def test_what_was_good_before_the_run_that_waits_is_not_told(
 
 @pytest.mark.long
 def test_a_retry_that_is_under_way_is_no_news(daemon: Daemon, medusa: MedusaServer, receiver: Webhook) -> None:
-    daemon.turn_on_sensor(retries.SENSOR)
+    daemon.turn_on_sensor(RETRY_SENSOR)
     medusa.faults.add(OFFLINE)
     daemon.runner.asset(ASSET)
     daemon.created("__ASSET_JOB", assets=[ASSET], status=dg.DagsterRunStatus.STARTED)

@@ -8,7 +8,7 @@ import pytest
 
 from erp_medusa_pipelines.orchestration.dagster_internals import report_unfinished
 from erp_medusa_pipelines.orchestration.runs.failed_parts import FailedState, failed_lately, read_state
-from erp_medusa_pipelines.orchestration.sensors.retries import SENSOR
+from erp_medusa_pipelines.tasks import RETRY_SENSOR as SENSOR
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import Catalogue
 from tests.support.operations import Daemon, our_daemon

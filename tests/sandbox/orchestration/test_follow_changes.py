@@ -9,9 +9,10 @@ import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import ASK_TAG
-from erp_medusa_pipelines.orchestration.sensors.follow_changes import CHANGES_TAG, SENSOR, changes_waiting
+from erp_medusa_pipelines.orchestration.sensors.follow_changes import CHANGES_TAG, changes_waiting
 from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import CHANGES_SENSOR as SENSOR
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.erp_client import client_of

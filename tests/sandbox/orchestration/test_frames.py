@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from dev.deployment import private_postgres
-from erp_medusa_pipelines.assets.tables import frame_schema, frame_type
-from erp_medusa_pipelines.orchestration.frames import COLUMN_SCHEMA, PostgresFrames
+from erp_medusa_pipelines.orchestration.frames import COLUMN_SCHEMA, PostgresFrames, frame_schema, frame_type
 from tests.support.bucket import Bucket, private_bucket
 from tests.support.machines import Machines
 from tests.support.servers import ErpServer

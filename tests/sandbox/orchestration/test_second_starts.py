@@ -10,8 +10,7 @@ import dagster as dg
 import pytest
 from dagster_shared.record import copy
 
-from erp_medusa_pipelines.orchestration.runs.item_runs import refuse_busy
-from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG, refuse_busy
 from tests.support.operations import Daemon, our_daemon
 
 ROOT = Path(__file__).resolve().parents[3]

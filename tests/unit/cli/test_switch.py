@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from erp_medusa_pipelines.cli.switch import FOLLOWS, RETRIES, Switch
+from erp_medusa_pipelines.cli.switch import Switch
 from erp_medusa_pipelines.orchestration.schedules.crontab import times_after
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.readiness.turns import cron_line, first_due, reason_to_leave
-from erp_medusa_pipelines.tasks import TASKS, task_named
+from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR, TASKS, task_named
 
 MUSCAT = ZoneInfo("Asia/Muscat")
 SECOND = timedelta(seconds=1)
@@ -54,7 +54,7 @@ class World:
     jobs: dict[str, FrappeJob] = field(default_factory=dict)
     on_since: dict[str, datetime] = field(default_factory=dict)
     ticks: dict[str, datetime] = field(default_factory=dict)
-    sensors_on: set[str] = field(default_factory=lambda: {FOLLOWS})
+    sensors_on: set[str] = field(default_factory=lambda: {CHANGES_SENSOR})
     daemon_alive: bool = True
     done: list[tuple[str, datetime, str]] = field(default_factory=list)
     """(task, slot, by whom)."""
@@ -258,8 +258,8 @@ def test_minute_tasks_are_done_once_a_minute_wherever_a_take_over_is_killed(seed
         ours, frappe = way_on == "take_over", way_on == "hand_back"
         assert {job.stopped for job in world.jobs.values()} == {ours}
         assert (set(world.on_since) == {task.name for task in TASKS}) is ours
-        assert (RETRIES in world.sensors_on) is not frappe
-        assert (FOLLOWS in world.sensors_on) is not frappe
+        assert (RETRY_SENSOR in world.sensors_on) is not frappe
+        assert (CHANGES_SENSOR in world.sensors_on) is not frappe
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -17,16 +17,22 @@ from erp_medusa_pipelines.orchestration.schedules.crontab import tasks_in_force
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import jobs_of_frappe
 from erp_medusa_pipelines.orchestration.schedules.gates import gate_trouble
 from erp_medusa_pipelines.orchestration.sensors import retries
-from erp_medusa_pipelines.orchestration.sensors.follow_changes import SENSOR as CHANGES_SENSOR
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.sensors.problems.outbox import silent_receivers
 from erp_medusa_pipelines.orchestration.sensors.problems.problem import Problem
 from erp_medusa_pipelines.orchestration.sensors.problems.receivers import Receiver
 from erp_medusa_pipelines.orchestration.shops import asset_name, shop_name, shop_of, shop_tags
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS, owner_task
+from erp_medusa_pipelines.tasks import (
+    ALERT_SENSOR,
+    ALL_ASSETS,
+    CHANGES_SENSOR,
+    HOUSEKEEPING,
+    RETRY_SENSOR,
+    TASKS,
+    owner_task,
+)
 
-SENSOR = "alerts"
 LONGEST_REASON = 3000
 LONGEST_TEXT = 1000
 SHORTEST_WAIT = 15 * 60
@@ -64,7 +70,7 @@ def run_link(run_id: str, settings: Settings) -> str:
 
 def _failed(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Problem]:
     """Yield tasks and batches that failed. While a retry is due or under way, nothing is said."""
-    retried = any(stored.name == retries.SENSOR and stored.on for stored in instigators(instance))
+    retried = any(stored.name == RETRY_SENSOR and stored.on for stored in instigators(instance))
     for part in failed_lately(instance, read_state(instance, batches_in_force(settings))):
         view = retries.outlook(instance, part, settings)
         if not retried and not view.final:
@@ -146,7 +152,7 @@ def _done_by_frappe(instance: dg.DagsterInstance, settings: Settings) -> Iterato
     During a take-over or hand-back this is so for minutes.
     """
     on = {stored.name for stored in instigators(instance) if stored.on}
-    tasks = [task for task in TASKS if task.in_app and f"{task.name}_schedule" in on]
+    tasks = [task for task in TASKS if task.in_app and task.schedule in on]
     jobs = jobs_of_frappe(instance, settings) if tasks else {}
     for task in tasks:
         if task.name in jobs:
@@ -161,7 +167,7 @@ def _done_by_frappe(instance: dg.DagsterInstance, settings: Settings) -> Iterato
 def _ticks(instance: dg.DagsterInstance) -> Iterator[Problem]:
     """Yield active schedules and sensors whose latest tick failed."""
     for stored in instigators(instance):
-        tick = stored.failed_tick(instance) if stored.on and stored.name != SENSOR else None
+        tick = stored.failed_tick(instance) if stored.on and stored.name != ALERT_SENSOR else None
         if tick:
             error = (tick.error or "its last tick failed without an error message")[:LONGEST_TEXT]
             what_to_do = "Nothing is started while its ticks fail. The whole error is in the UI, under Automation."
@@ -229,8 +235,8 @@ def _overdue(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Probl
     on_since = {stored.name: stored.on_since for stored in instigators(instance) if stored.on}
     tasks = tasks_in_force(settings)
     assets = []
-    for asset in dict.fromkeys(asset for task in TASKS for asset in task.assets):
-        schedule = f"{owner_task(asset).name}_schedule"
+    for asset in ALL_ASSETS:
+        schedule = owner_task(asset).schedule
         since = on_since.get(schedule)
         if schedule in on_since and (
             since is None or _now() - since > window(asset, tasks, settings.schedule_timezone)

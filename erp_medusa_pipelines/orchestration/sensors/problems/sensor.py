@@ -16,11 +16,12 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.checks.installation import report_installation
 from erp_medusa_pipelines.orchestration.dagster_internals import check_keys
-from erp_medusa_pipelines.orchestration.sensors.problems.found import SENSOR, problems
+from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.orchestration.sensors.problems.outbox import Waiting, address, deliver
 from erp_medusa_pipelines.orchestration.sensors.problems.problem import Known, Message, compare
 from erp_medusa_pipelines.orchestration.sensors.problems.receivers import receivers
 from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import ALERT_SENSOR
 
 SECONDS_BETWEEN_TICKS = 30
 EARLIER_RECORD, EARLIER_OUTBOX = "alerts/reported", "alerts/outbox"
@@ -69,7 +70,7 @@ def build_alert_sensor() -> dg.SensorDefinition:
     """Build the sensor that reports problems and their end."""
 
     @dg.sensor(
-        name=SENSOR,
+        name=ALERT_SENSOR,
         minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
