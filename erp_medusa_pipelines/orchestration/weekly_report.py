@@ -12,12 +12,11 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration.checks.not_bought import NotBought, read_not_bought
 from erp_medusa_pipelines.orchestration.checks.rejects import read_rejects
 from erp_medusa_pipelines.orchestration.dagster_internals import SENSOR_NAME_TAG
-from erp_medusa_pipelines.orchestration.sensors.follow_changes import SENSOR as FOLLOW_CHANGES
 from erp_medusa_pipelines.orchestration.sensors.follow_changes import changes_waiting
 from erp_medusa_pipelines.orchestration.sensors.problems.found import problems
 from erp_medusa_pipelines.orchestration.shops import asset_key, shop_tags
 from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.tasks import ALL_ASSETS, TASKS
+from erp_medusa_pipelines.tasks import ALL_ASSETS, CHANGES_SENSOR, TASKS
 
 DAYS = 7
 WORK = ("written", "adopted", "updated", "sent", "deleted", "recovered")
@@ -89,7 +88,7 @@ def read_week(instance: dg.DagsterInstance, settings: Settings, until: datetime)
 def _changes(instance: dg.DagsterInstance, since: datetime, until: datetime) -> Changes:
     """Read the runs of the sensor `follow_changes`: from their request to their end."""
     chosen = dg.RunsFilter(
-        tags={**shop_tags(), SENSOR_NAME_TAG: FOLLOW_CHANGES},
+        tags={**shop_tags(), SENSOR_NAME_TAG: CHANGES_SENSOR},
         statuses=[dg.DagsterRunStatus.SUCCESS],
         created_after=since,
     )
