@@ -1,8 +1,7 @@
 """The tree of Item Groups becomes Medusa's product categories, which customers browse.
 
-Belongs here: reading the groups, recognising the categories that exist, creating, changing, moving and hiding. Which
-groups, where and in which order is decided in category_tree.py, their pictures in noted_pictures.py; which products
-are in which category is a field of the product (filing.py).
+Which groups, where and in which order is decided in category_tree.py, their pictures in noted_pictures.py; which
+products are in which category is a field of the product (filing.py).
 
 Categories are ours by what we note in their metadata; those that somebody else made keep their place, and their
 products stay in them. None is deleted: that of a group that is gone, or not shown any more, is hidden and keeps its id.

@@ -1,7 +1,6 @@
 """The tree of categories that the shop should have, as pure functions of the Item Groups and of Medusa's categories.
 
-Belongs here: which Item Groups become categories, under which one, in which order, and the moves that bring Medusa's
-order about. Does not belong here: reading or writing (categories.py).
+Which Item Groups become categories, under which one, in which order, and the moves that lead to that order in Medusa.
 
 A category's parent is the nearest Item Group above that is a category itself; groups in between that are not shown are
 left out. Item Groups that lie below themselves, as a damaged tree has it, are nowhere: Medusa would take the circle,

@@ -1,7 +1,4 @@
-"""Where an item's product is filed in Medusa: its collection, and its categories where the shop has them.
-
-Belongs here: the ids for one item. Making collections and categories is theirs (collections.py, categories.py).
-"""
+"""Where an item's product is filed in Medusa: its collection, and its categories where the shop has them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,6 @@
 """Single pictures, of Item Groups and of variants, whose address is noted beside a hash of where they came from.
 
 Medusa's categories have no place for one but their metadata, where a storefront reads it; variants have a thumbnail.
-Belongs here: which address is shown. Downloading and checking a file is image_files.py's.
 """
 
 from collections.abc import Mapping

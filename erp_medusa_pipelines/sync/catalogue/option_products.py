@@ -1,9 +1,8 @@
 """With VARIANTS=options, a template and its variants are one product: attributes are its options.
 
-Belongs here: creating such products, binding variants to theirs, and bringing options and variants about. The product's
-own fields follow in product_updates.py like those of any other, prices and stock by the variants' ids. Which Website
-Items belong together: shop/families.py; what changes of the options: option_sets.py; keys of products that were one for
-each variant before: retired.py.
+Creates such products, binds variants to them, and updates options and variants. The product's own fields follow in
+product_updates.py like those of any other, prices and stock by the variants' ids. Which Website Items belong together:
+shop/families.py; which options change: option_sets.py; keys of the products that each variant had before: retired.py.
 
 A product's update that names `variants` deletes those that it does not name, so variants have routes of their own here.
 Medusa's variants cannot be hidden: one that is not for sale any more is deleted, which a guard must allow. Variants

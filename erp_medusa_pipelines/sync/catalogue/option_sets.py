@@ -1,7 +1,7 @@
 """Attributes of a template and its variants as the options of one product, as pure functions.
 
-Belongs here: titles and values in ERPNext's order, and what to change of the options that Medusa has, so that options,
-values and variants keep their ids. Does not belong here: reading and sending (option_products.py).
+Titles and values in ERPNext's order, and what to change of the options that Medusa has, so that options, values and
+variants keep their ids.
 """
 
 from collections import defaultdict

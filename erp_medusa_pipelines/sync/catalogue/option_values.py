@@ -1,7 +1,4 @@
-"""Attributes of Items and their values, read from ERPNext for the options of products.
-
-Belongs here: the questions. What is made of the answers: option_sets.py.
-"""
+"""Attributes of Items and their values, read from ERPNext for the options of products."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -3,9 +3,6 @@
 A resting product is a draft without keys and without stock: its sku, its barcode and its inventory item, with what is
 reserved of it, are for the product that shows the item now. It keeps its ids and what staff entered, and is taken up
 again when VARIANTS is switched back.
-
-Belongs here: which products rest, and freeing their keys. Does not belong here: keys that move between items
-(unique_keys.py).
 """
 
 from collections import defaultdict

@@ -1,7 +1,4 @@
-"""Which customers have other prices than everybody: ERPNext's rule, and reading it.
-
-Belongs here: Customer Groups and Customers with a Price List of their own, and their e-mail addresses. Does not belong
-here: Medusa's groups (customer_groups.py), or what is in the Price Lists.
+"""Which customers have prices of their own, by ERPNext's rule: Customer Groups and Customers with a Price List.
 
 A Customer's prices are those of its own default_price_list, else of its Customer Group's - the group itself, none above
 it -, else of the shop's Price List. Addresses are never written into a report or a log.

@@ -1,8 +1,5 @@
 """Which sets of prices the shop has: a book is one ERPNext Price List as some customers see it.
 
-Belongs here: what tells books apart, and how Medusa's lists are marked with it. Does not belong here: who the
-customers are (audiences.py), or which lists a book has in Medusa (lists.py).
-
 Medusa asks a price of a list whose rules fit before one of a list without rules, even if it is dearer. So customers of
 a group are asked what their own book has, and what it has not, everybody's.
 """

@@ -1,11 +1,8 @@
-"""Customers with prices of their own become members of groups in Medusa.
-
-Belongs here: which group an audience has, making missing ones, and keeping their members in step by e-mail address.
-Does not belong here: who belongs to an audience (audiences.py), or the prices.
+"""Customers with prices of their own become members of groups in Medusa, by their e-mail address.
 
 A group is found by its metadata. Whoever is a member of one of ours is so because ERPNext says it: others leave. An
 account is added to its new group before it leaves the old one, so nobody is without both. No address ever goes into a
-report: what is wrong with one is told of its Customers.
+report: a problem with one is reported for its Customers.
 """
 
 from collections import defaultdict

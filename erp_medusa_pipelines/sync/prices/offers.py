@@ -1,7 +1,6 @@
 """What customers are asked for an item, by day and number of pieces, in the form that Medusa has for it.
 
-Belongs here: putting Item Prices and Pricing Rules together, as pure functions. Does not belong here: which row or rule
-ERPNext uses (windows.py, pricing_rules.py), or what Medusa holds already (plan.py).
+Pure functions that combine Item Prices (windows.py) with Pricing Rules (pricing_rules.py).
 
 A rule that makes an item cheaper becomes an entry of a sale list beside the price of the Item Price, which the
 storefront strikes through. One that makes it dearer takes the place of that price: a sale of Medusa never raises one.

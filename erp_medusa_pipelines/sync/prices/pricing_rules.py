@@ -1,14 +1,11 @@
 """ERPNext's Pricing Rules: reading them, which one counts for an item, and what it makes of a price.
 
-Belongs here: ERPNext's rule, as pure functions, and which rules the shop cannot show. Does not belong here: when and
-for how many pieces which price holds (offers.py).
-
 ERPNext looks for rules of the item (or its template), then of its group and those above, then of its brand, and stops
 at the first of these that has any, unless that one has a priority. Of those that fit the quantity the highest priority
 counts; several left over are a conflict, which ERPNext refuses to decide.
 
-A rule that Medusa cannot say - a condition in Python, several lines counted together - is told by its name. Where one
-takes part in the choice, no rule is applied to the item, for what ERPNext would ask is not known.
+A rule that Medusa cannot express - a condition in Python, several lines counted together - is reported by name. Where
+one takes part in the choice, no rule is applied to the item, for what ERPNext would ask is not known.
 """
 
 from collections import defaultdict

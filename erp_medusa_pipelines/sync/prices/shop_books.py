@@ -1,7 +1,4 @@
-"""All books of one shop, as its settings and both servers have them at this moment.
-
-Belongs here: reading what decides which books there are. Does not belong here: what a book is (books.py), or its lists.
-"""
+"""All books of one shop, as its settings and both servers have them at this moment."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,4 @@
-"""Whether prices include taxes, told to Medusa by currency.
-
-Belongs here: what the setting means for Medusa's price preferences. Does not belong here: tax rates, which are Medusa's
-own.
+"""Whether prices include taxes: Medusa's price preferences, by currency. Tax rates are Medusa's own.
 
 Medusa asks the preference of a price's currency; that of a region counts only for prices with a rule of their own,
 which the export does not make. So two Price Lists in one currency cannot differ.

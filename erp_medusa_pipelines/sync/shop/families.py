@@ -1,8 +1,4 @@
-"""Templates and their variants that are one product of Medusa together (VARIANTS=options).
-
-Belongs here: which Website Items belong together, read once a run. Does not belong here: what their product is
-(catalogue/option_products.py).
-"""
+"""Templates and their variants that are one product of Medusa together (VARIANTS=options), read once a run."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
