@@ -1,4 +1,4 @@
-"""The shop that all matrices work on, one for each process."""
+"""The shop that all matrices work on, one for each process and kind."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from tests.matrix.shop import Shop, Snapshot, small_shop
 
 
 @pytest.fixture(scope="module")
-def shop_and_states() -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
-    with small_shop() as found:
+def shop_and_states(request: pytest.FixtureRequest) -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
+    """The shop of the kind that a test is parametrized with, or the plain one."""
+    with small_shop(getattr(request, "param", Shop)) as found:
         yield found

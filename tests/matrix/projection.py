@@ -51,6 +51,8 @@ def state(shop: Shop) -> dict[str, Any]:
     return {
         "shop window": view.window(),
         "products": view.products(),
+        "categories": sorted(_text(view.category(one)) for one in view.store.all("category")),
+        "customer groups": sorted(_text(view.customer_group(one)) for one in view.store.all("customer_group")),
         "collections": sorted(_text(view.collection(one)) for one in view.store.all("collection")),
         "price lists": sorted(_text(view.price_list(one)) for one in view.store.all("price_list")),
         "levels": sorted(_text(view.level(one)) for one in view.store.all("inventory_level")),
@@ -136,14 +138,18 @@ class _View:
                 [option["title"], [value["value"] for value in option["values"]]] for option in product["options"]
             ],
             "metadata": _notes(product["metadata"] or {}),
-            "variants": sorted((self._variant(one) for one in variants), key=_text),
+            "categories": sorted(str(self._title("category", one)) for one in product["category_ids"]),
+            "variants": sorted((self._variant(product, one) for one in variants), key=_text),
         }
 
-    def _variant(self, variant: Document) -> Document:
+    def _values(self, product: Document) -> dict[str, str]:
+        return {value["id"]: value["value"] for option in product["options"] for value in option["values"]}
+
+    def _variant(self, product: Document, variant: Document) -> Document:
         items = [self.store.get("inventory_item", link["inventory_item_id"]) for link in variant["inventory_links"]]
         return {
             **{name: variant[name] for name in VARIANT},
-            "options": len(variant["option_value_ids"]),
+            "options": sorted(self._values(product)[one] for one in variant["option_value_ids"]),
             "stocked by": [item["sku"] if item else "GONE" for item in items],
             "price set": variant["price_set_id"] is not None,
             "prices": sorted((self._price(one) for one in self._prices(variant)), key=_text),
@@ -159,7 +165,18 @@ class _View:
         return [listed, price["currency_code"], price["amount"], *bounds]
 
     def price_list(self, kept: Document) -> list[Any]:
-        return [kept[name] for name in ("title", "description", "type", "status", "starts_at", "ends_at", "metadata")]
+        named = [kept[name] for name in ("title", "description", "type", "status", "starts_at", "ends_at", "metadata")]
+        groups = [self.store.get("customer_group", one) for ones in kept["rules"].values() for one in ones]
+        return [*named, sorted(group["name"] if group else "GONE" for group in groups)]
+
+    def category(self, one: Document) -> list[Any]:
+        above = self.store.get("category", one["parent_category_id"])
+        notes = {**(one["metadata"] or {}), "erp_hash": ...}
+        return [*(one[key] for key in ("name", "handle", "rank", "is_active")), above and above["name"], notes]
+
+    def customer_group(self, one: Document) -> list[Any]:
+        members = (self.store.get("customer", member) for member in one["customer_ids"])
+        return [one["name"], one["metadata"], sorted(member["email"] if member else "GONE" for member in members)]
 
     def collection(self, one: Document) -> list[Any]:
         return [one[name] for name in ("title", "handle", "external_id", "metadata")]

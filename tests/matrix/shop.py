@@ -67,6 +67,9 @@ class Snapshot:
 class Shop:
     """A world with sales, batches that expire, mails and one-time passwords besides."""
 
+    settings = SETTINGS
+    tasks_before_the_change = (EXPORT, TOP_SELLERS, CLEARANCE)
+
     def __init__(self, world: World, sink: MailSink) -> None:
         self.world = world
         self.sink = sink
@@ -195,15 +198,15 @@ class Shop:
 
 
 @contextmanager
-def small_shop() -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
-    """The shop and the states in which its tasks start."""
+def small_shop(kind: type[Shop] = Shop) -> Iterator[tuple[Shop, dict[str, Snapshot]]]:
+    """A shop and the states in which its tasks start."""
     with ExitStack() as stack:
         runs = QuietRunner if os.environ.get("RUNS") == "dagster" else NightRunner
-        world = stack.enter_context(open_world(SETTINGS, runs))
-        shop = Shop(world, stack.enter_context(mail_sink()))
+        world = stack.enter_context(open_world(kind.settings, runs))
+        shop = kind(world, stack.enter_context(mail_sink()))
         shop.open()
         states = {FIRST: shop.keep()}
-        for task in (EXPORT, TOP_SELLERS, CLEARANCE):
+        for task in shop.tasks_before_the_change:
             assert all(run.success for run in shop.run(task))
         shop.change()
         states[CHANGED] = shop.keep()

@@ -15,7 +15,8 @@ import pytest
 from erp_medusa_sandbox.faults import Fault, SeenRequest
 from tests.matrix.judge import EVERYTHING, REASON, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
-from tests.matrix.shop import SCENARIOS, Shop, Snapshot
+from tests.matrix.scenarios import ALL_SCENARIOS, EVERY_SCENARIO
+from tests.matrix.shop import Shop, Snapshot
 from tests.support.runs import JobRun
 
 READ_TIMEOUT = 0.6
@@ -78,7 +79,7 @@ def call_of(server: str, seen: SeenRequest) -> Call:
     return Call(server, seen.method, re.sub(r"^/(files|static)/.*", r"/\1/__ID__", path))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(*EVERY_SCENARIO, indirect=["shop_and_states"])
 def test_whatever_happens_to_a_call_the_task_is_red_with_the_reason_or_right(
     scenario: str, shop_and_states: tuple[Shop, dict[str, Snapshot]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +87,7 @@ def test_whatever_happens_to_a_call_the_task_is_red_with_the_reason_or_right(
     monkeypatch.setenv("HTTP_READ_TIMEOUT", str(READ_TIMEOUT))
     monkeypatch.setenv("QUOTATION_EMAIL_TIMEOUT", str(READ_TIMEOUT))
     monkeypatch.setenv("HTTP_ATTEMPTS", "2")
-    task, start = SCENARIOS[scenario][0], states[SCENARIOS[scenario][1]]
+    task, start = ALL_SCENARIOS[scenario][0], states[ALL_SCENARIOS[scenario][1]]
     wanted = undisturbed(shop, start, task)
     servers = {"Medusa": shop.world.medusa.faults, "ERPNext": shop.world.erp.faults}
     # The customer's view is asked for by the test alone.

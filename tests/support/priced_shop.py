@@ -29,9 +29,9 @@ class PricedShop:
         self.today = datetime.now(ZONE).date()
         self.number = 0
         self.group = catalogue.group("Priced")
-        erp.store.insert("UOM", name="Nos", uom_name="Nos")
-        for currency in ("OMR", "XAU"):
-            erp.store.insert("Currency", name=currency, currency_name=currency)
+        for doctype, name in (("UOM", "Nos"), ("Currency", "OMR"), ("Currency", "XAU")):
+            if erp.store.get(doctype, name) is None:
+                erp.store.insert(doctype, name=name, **{f"{doctype.lower()}_name": name})
 
     def day(self, offset: int) -> date:
         return self.today + timedelta(days=offset)
