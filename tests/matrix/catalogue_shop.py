@@ -48,16 +48,22 @@ class CatalogueShop(Shop):
         self.below = world.catalogue.group("Nitrile", parent=world.groups[0], weightage=5)
         self.wholesale = self.customers.price_list("Wholesale")
         self.trade = self.customers.group("Trade", self.wholesale)
-        self.customers.customer("dealer", self.trade)
+        dealer = self.customers.customer("dealer", self.trade)
+        of_dealer = {"parent": dealer, "parenttype": "Customer", "parentfield": "portal_users"}
+        store.insert("Portal User", user="portal@shop.example", **of_dealer)
         self.account = self.customers.register("dealer")
         self.plain = [world.add_item(number, rate=10.0, quantity=4.0, picture=False) for number in range(3)]
         store.set("Website Item", self.plain[0], item_group=self.below)
         store.set("Item", self.code(self.plain[0]), item_group=self.below)
+        further = {"parent": self.plain[1], "parenttype": "Website Item", "parentfield": "website_item_groups"}
+        store.insert("Website Item Group", item_group=self.below, **further)
+        store.set("Item", self.code(self.plain[2]), brand="3M")
         self.dealers = self.priced.price(self.plain[1], 8, price_list=self.wholesale)
         self.pack = self.priced.price(self.plain[2], 9, packing_unit=6)
         self.percent = self.rules.add("Item Code", self.code(self.plain[0]), percent=10)
         self.rules.add("Item Group", world.groups[1], percent=5, min_qty=3)
         self.rules.add("Item Code", self.code(self.plain[2]), percent=50, condition="doc.qty > 3")
+        self.rules.add("Brand", "3M", percent=1)
 
     def change(self) -> None:
         """What people do between the first night and the second."""

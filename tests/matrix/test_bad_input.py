@@ -22,11 +22,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from erp_medusa_pipelines.clients.columns import TEXT_COLUMNS
 from erp_medusa_pipelines.product_fields import columns, key_of
+from erp_medusa_pipelines.sync.prices import pricing_rules
 from erp_medusa_sandbox.erpnext.schema import Schema
 from tests.machine.world import EXPORT
+from tests.matrix.catalogue_shop import CatalogueShop
 from tests.matrix.judge import EVERYTHING, REASON, fail_with, is_refusal, still_wrong, undisturbed
 from tests.matrix.projection import state, unlike
-from tests.matrix.shop import CLEARANCE, FIRST, MAILS, OTPS, SCENARIOS, TOP_SELLERS, Shop, Snapshot
+from tests.matrix.scenarios import KINDS
+from tests.matrix.shop import CLEARANCE, FIRST, MAILS, OTPS, TOP_SELLERS, Shop, Snapshot
 from tests.support.catalogue import PRICE_LIST
 from tests.support.runs import JobRun
 
@@ -81,6 +84,23 @@ SHARED = {
 """Fields of documents that many items share."""
 
 
+CATALOGUE = {
+    ("Customer", "dealer shop", "name"): ["customer_group", "default_price_list", "email_id"],
+    ("Contact Email", "Contact of dealer shop 0", "parent"): ["email_id"],
+    ("Portal User", "dealer shop", "parent"): ["user"],
+    ("Customer Group", "Trade shop", "name"): ["default_price_list", "parent_customer_group"],
+    ("Item Attribute Value", "Size shop", "parent"): ["attribute_value"],
+    ("Item Variant Attribute", "GLOVE-S-Red", "parent"): ["attribute", "attribute_value"],
+    ("Item Group", "Nitrile shop", "name"): ["description", "image", "route", "show_in_website", "weightage"],
+    ("Website Item Group", "WEB-shop-0008", "parent"): ["item_group"],
+    ("Pricing Rule", "PRLE-shop-001", "name"): [*pricing_rules.FIELDS[1:]],
+    ("Pricing Rule Item Code", "PRLE-shop-001", "parent"): ["item_code", "uom"],
+    ("Pricing Rule Item Group", "PRLE-shop-002", "parent"): ["item_group", "uom"],
+    ("Pricing Rule Brand", "PRLE-shop-004", "parent"): ["brand", "uom"],
+}
+"""Fields of the shop that has options, categories, groups and rules: by DocType, document, and what names it."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of one document, and the task that reads it."""
@@ -123,7 +143,10 @@ NOT_TRIED = {
 }
 """What is read and not tried, and why."""
 
-WHOSE = {"name", "parent", "item", "item_code", "attached_to_name", "deleted_name"}
+CATALOGUE_FIELDS = tuple(
+    Field(doctype, name, field, key=key) for (doctype, name, key), fields in CATALOGUE.items() for field in fields
+)
+WHOSE = {"name", "parent", "item", "item_code", "attached_to_name", "deleted_name", "link_name"}
 """Fields that say whose a row is: with another value it is another's row."""
 PICTURE = base64.b64encode(bytes(range(256)) * 9000).decode()
 BOMBS = (
@@ -181,7 +204,7 @@ limits = settings(
     print_blob=True,
 )
 pytestmark = pytest.mark.timeout(0)
-_WANTED: dict[str, dict[str, Any]] = {}
+_WANTED: dict[tuple[type[Shop], str], dict[str, Any]] = {}
 
 
 @limits
@@ -227,6 +250,23 @@ def test_whatever_a_shared_document_holds_its_run_is_green_or_says_what_is_wrong
     fail_with({f"{what}, and then": still_wrong(shop, EXPORT, wanted)})
 
 
+@limits
+@given(field=st.sampled_from(CATALOGUE_FIELDS), value=values)
+@pytest.mark.parametrize("shop_and_states", [CatalogueShop], indirect=True)
+def test_whatever_a_document_of_the_catalogue_holds_the_run_is_green_and_all_is_right_once_it_is_corrected(
+    shop_and_states: tuple[Shop, dict[str, Snapshot]], field: Field, value: Any
+) -> None:
+    shop, states = shop_and_states
+    wanted = _wanted(shop, states[FIRST], EXPORT)
+    shop.put_back(states[FIRST])
+    with answering(shop, field, value):
+        runs = shop.run(EXPORT)
+    what = f"{field.doctype}.{field.field} = {value!r:.120}"
+    fail_with({f"{what}: the run failed": [text for run in runs for text in run.reasons()]})
+    fail_with({f"{what}, and then": still_wrong(shop, EXPORT, wanted)})
+
+
+@pytest.mark.parametrize("shop_and_states", KINDS, indirect=True)
 def test_every_field_that_is_read_is_tried(
     shop_and_states: tuple[Shop, dict[str, Snapshot]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,10 +279,10 @@ def test_every_field_that_is_read_is_tried(
         return send(self, request, **options)
 
     monkeypatch.setattr(requests.Session, "send", noting)
-    for task, start in SCENARIOS.values():
+    for task, start in KINDS[type(shop)].values():
         shop.put_back(states[start])
         shop.run(task)
-    tried = {(field.doctype, field.field) for field in FIELDS} | {
+    tried = {(field.doctype, field.field) for field in (*FIELDS, *CATALOGUE_FIELDS)} | {
         (doctype, field) for doctype, fields in SHARED.items() for field in fields
     }
     assert len(read) > 80
@@ -348,9 +388,10 @@ def _first_password(shop: Shop) -> str:
 
 
 def _wanted(shop: Shop, start: Snapshot, task: str) -> dict[str, Any]:
-    if task not in _WANTED:
-        _WANTED[task] = undisturbed(shop, start, task)
-    return _WANTED[task]
+    known = type(shop), task
+    if known not in _WANTED:
+        _WANTED[known] = undisturbed(shop, start, task)
+    return _WANTED[known]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from erp_medusa_pipelines.clients.failures import ApiError
 
@@ -31,8 +31,11 @@ class Reject:
 FEW = 10
 """So many documents refused alike are that many bad documents."""
 
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!\S)[^\s\d]*+\d\S*")
 """What differs in the reasons of two documents that are refused alike: values, ids, codes, amounts."""
+
+LONGEST_REASON = 1000
+"""Characters. A reason may quote what a field holds."""
 
 
 def refused_alike(rejects: Iterable[Reject], found: int, percent: int) -> list[tuple[str, int]]:
@@ -80,6 +83,8 @@ class SyncReport:
 
     def reject(self, reject: Reject) -> None:
         """Note a permanent refusal."""
+        if len(reject.reason) > LONGEST_REASON:
+            reject = replace(reject, reason=reject.reason[:LONGEST_REASON] + "...")
         with self._lock:
             self.rejects.append(reject)
 

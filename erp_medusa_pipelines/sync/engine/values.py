@@ -9,6 +9,9 @@ from typing import Any
 LARGEST = Decimal(10) ** 18
 """More than any column of ERPNext holds; larger numbers cannot be rounded to a currency's digits."""
 
+MOST_PIECES = 10**9
+"""Nobody orders more of an item. Medusa keeps such numbers as whole ones of 32 bits."""
+
 
 def number(value: Any) -> float:
     """Return the value as a number; 0.0, as of an empty field, where it is none or not finite."""
@@ -39,6 +42,14 @@ class Values:
             return found
         self._cannot_read(field, "too large" if found.is_finite() else "no number")
         return Decimal(0)
+
+    def pieces(self, field: str) -> int:
+        """Return a whole number of pieces; 0 for an empty field."""
+        found = self.decimal(field)
+        if abs(found) > MOST_PIECES:
+            self._cannot_read(field, "too large")
+            return 0
+        return int(found)
 
     def day(self, field: str) -> date | None:
         """Return a date; None for an empty field."""

@@ -207,7 +207,7 @@ def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:
         creation=values.text("creation"),
         medusa_id=values.text("medusa_id"),
         medusa_price_id=values.text("medusa_price_id"),
-        packing_unit=int(values.decimal("packing_unit")),
+        packing_unit=values.pieces("packing_unit"),
         inherited=inherited,
         unreadable=values.unreadable,
     )

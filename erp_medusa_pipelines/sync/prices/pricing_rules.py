@@ -20,8 +20,8 @@ from typing import Any
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.names import folded, same_name
-from erp_medusa_pipelines.sync.engine.values import Values, number
-from erp_medusa_pipelines.sync.prices.windows import Tier, Window, first_day_after
+from erp_medusa_pipelines.sync.engine.values import MOST_PIECES, Values, number
+from erp_medusa_pipelines.sync.prices.windows import ANY_NUMBER, Tier, Window, first_day_after
 
 DOCTYPE = "Pricing Rule"
 TARGETS = {"Item Code": "item_code", "Item Group": "item_group", "Brand": "brand"}
@@ -235,15 +235,16 @@ def _rule(row: Mapping[str, Any], targets: Mapping[str, str], company: str | Non
     is_silent = row["price_or_product_discount"] != "Price" or row["coupon_code_based"] or row["validate_applied_rule"]
     kind = row["rate_or_discount"] or ""
     value = {"Rate": "rate", "Discount Percentage": "discount_percentage", "Discount Amount": "discount_amount"}
+    pieces = _pieces(values.decimal("min_qty"), values.decimal("max_qty"))
     rule = Rule(
         name=row["name"],
-        apply_on="" if any(row[key] for key in NEVER) else row["apply_on"] or "",
+        apply_on="" if pieces is None or any(row[key] for key in NEVER) else row["apply_on"] or "",
         targets=targets,
         kind=kind,
         value=values.decimal(value[kind]) if kind in value else Decimal(),
         currency=values.text("currency").upper(),
         window=Window(values.day("valid_from"), first_day_after(values.day("valid_upto"))),
-        tier=Tier(max(ceil(values.decimal("min_qty")), 1), floor(values.decimal("max_qty"))),
+        tier=pieces or ANY_NUMBER,
         price_list=row["for_price_list"] or "",
         customer_group=row["customer_group"] or "",
         has_priority=bool(row["has_priority"]),
@@ -255,6 +256,14 @@ def _rule(row: Mapping[str, Any], targets: Mapping[str, str], company: str | Non
     if values.unreadable:
         unsaid, blocks = f"its {values.unreadable[1]}", True
     return replace(rule, unsaid=unsaid, blocks=blocks)
+
+
+def _pieces(least: Decimal, most: Decimal) -> Tier | None:
+    """Return the whole numbers of pieces from `least` up to `most`, of which 0 is none; None if there are none."""
+    first = max(ceil(least), 1)
+    if first > MOST_PIECES or (most and floor(most) < first):
+        return None
+    return Tier(first, floor(most) if most <= MOST_PIECES else 0)
 
 
 def _unsaid(row: Mapping[str, Any], company: str | None, *, with_groups: bool) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from erp_medusa_pipelines.sync.engine.report import Reject, refused_alike
+from erp_medusa_pipelines.sync.engine.report import LONGEST_REASON, Reject, SyncReport, refused_alike
 
 
 def rejects(number: int, text: str) -> Iterable[Reject]:
@@ -30,3 +30,12 @@ def test_ten_are_ten_bad_documents_and_so_are_few_of_a_large_batch() -> None:
 def test_different_reasons_do_not_add_up() -> None:
     both = [*rejects(8, GONE), *rejects(8, "{name}: the rate is 0")]
     assert refused_alike(both, found=20, percent=5) == []
+
+
+def test_a_reason_that_quotes_a_whole_field_is_cut_and_compared_like_any_other() -> None:
+    report, word = SyncReport(), "b" * 200_000
+    for number in range(11):
+        report.reject(Reject("Item Price", f"PRICE-{number}", f"the Medusa store has no currency {word}"))
+    assert {len(one.reason) for one in report.rejects} == {LONGEST_REASON + 3}
+    uncut = [Reject("Item Price", f"PRICE-{number}", f"no currency {word} for {number}") for number in range(11)]
+    assert refused_alike(uncut, found=11, percent=5) == [(uncut[0].reason, 11)]

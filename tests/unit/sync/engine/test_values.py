@@ -33,6 +33,12 @@ def test_what_is_no_number_is_named_and_counts_as_empty(value: Any, problem: str
     assert (values.decimal("rate"), values.unreadable) == (Decimal(0), ("rate", f"rate is {problem}"))
 
 
+def test_a_number_of_pieces_is_whole_and_fits_medusa() -> None:
+    values = Values({"pack": 12.0, "most": 1e12})
+    assert (values.pieces("pack"), values.pieces("most")) == (12, 0)
+    assert values.unreadable == ("most", "most is too large")
+
+
 def test_the_first_field_that_cannot_be_read_is_named() -> None:
     values = Values({"valid_from": 20260101, "rate": "x", "valid_upto": "2026-02-28"})
     assert (values.day("valid_from"), values.decimal("rate"), values.day("valid_upto")) == (
