@@ -130,8 +130,12 @@ OUR_TASKS: tuple[Task, ...] = (
             "Comment": "r",
             "Medusa Configuration": "r",
         },
-        # The order of attributes' values, with VARIANTS=options.
-        rights_if={**_MEMBER_RIGHTS_IF, "variants": {"Item Attribute": "r"}},
+        # The order of attributes' values, with VARIANTS=options; titles and descriptions of pages, for a mapping.
+        rights_if={
+            **_MEMBER_RIGHTS_IF,
+            "variants": {"Item Attribute": "r"},
+            "mapping": {"Website Route Meta": "r"},
+        },
         writes={
             "Website Item": ("medusa_id", "medusa_variant_id", "custom_in_stock"),
             "Item Group": ("medusa_id",),

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.product_fields import ProductField
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.catalogue.field_table import FieldTable
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError
-from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, MappedField, column_of
+from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, OF_META, MappedField, column_of
 from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
 
 WRITE_PRODUCTS = frozenset({"medusa_products", "medusa_product_updates"})
@@ -53,7 +53,7 @@ def _rows(table: FieldTable) -> Iterator[tuple[str, str, list[tuple[str, str]]]]
     for field in table.fixed:
         yield field.path, str(field.how), _of_fixed(field)
     for row in table.mapped or ():
-        yield row.target.path, _said(row), [_source(column_of(name), name) for name in row.fields]
+        yield row.target.path, _said(row), [_of_mapped(name) for name in row.fields]
 
 
 def _of_fixed(field: ProductField) -> list[tuple[str, str]]:
@@ -62,9 +62,15 @@ def _of_fixed(field: ProductField) -> list[tuple[str, str]]:
     return [_source(column) for column in field.columns]
 
 
-def _source(column: str, name: str = "") -> tuple[str, str]:
+def _of_mapped(name: str) -> tuple[str, str]:
     if name == BARCODES:
         return _BUILT_IN_TABLES["barcode"]
+    if name.startswith(OF_META):
+        return "Website Route Meta", f"meta_tags.{name.removeprefix(OF_META)}"
+    return _source(column_of(name))
+
+
+def _source(column: str) -> tuple[str, str]:
     asked = column.partition(" as ")[0]
     return ("Item", asked.removeprefix(_OF_ITEM)) if asked.startswith(_OF_ITEM) else ("Website Item", asked)
 

@@ -29,6 +29,7 @@ CHILDREN = {
     "Sales Invoice": "Sales Invoice Item",
     "Contact": "Contact Email",
     "Customer": "Portal User",
+    "Website Route Meta": "Website Meta Tag",
 }
 """DocType -> a child table that is read as a list. Everybody may list Item; its child tables are for those who may."""
 

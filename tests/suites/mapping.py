@@ -73,6 +73,11 @@ class MappedShop:
         found: dict[str, Any] = answer.json()["product"]
         return found
 
+    def page(self, route: str, **tags: str) -> None:
+        """What staff write for search engines of a page."""
+        rows = [{"key": key, "value": value} for key, value in tags.items()]
+        self.catalogue.store.insert("Website Route Meta", name=route, meta_tags=rows)
+
     def value(self, text: str) -> str:
         """Return a value that no other test has: types and tags are the whole Medusa's."""
         return f"{text} {self.catalogue.tag}"
@@ -137,12 +142,14 @@ class MappingSuite:
         shop.second_night_writes_nothing()
 
     def test_the_example_can_be_used_as_it_is(self, shop: MappedShop) -> None:
-        name = shop.catalogue.item(shop.group, brand="3M", item={"weight_per_unit": 12, "weight_uom": "Gram"})
+        route, weight = f"shop/page-{shop.catalogue.tag}", {"weight_per_unit": 12, "weight_uom": "Gram"}
+        name = shop.catalogue.item(shop.group, brand="3M", route=route, item=weight)
+        shop.page(route, description="For dentists")
         shop.use((FOLDER / "example.yaml").read_text(encoding="utf-8"))
         run = shop.night()
         assert run.rejects("medusa_products") == []
         seen = shop.seen(name)
-        assert seen["metadata"]["meta_title"] == f"{seen['title']} | 3M"
+        assert (seen["metadata"]["meta_title"], seen["metadata"]["meta_description"]) == (seen["title"], "For dentists")
         assert (seen["weight"], seen["type"]["value"]) == (12, shop.group)
         shop.second_night_writes_nothing()
 

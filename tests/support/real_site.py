@@ -26,6 +26,8 @@ KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modifie
 SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "Warehouse Type", "File", "Server Script")
 # Frappe names them by a hash, and a test by what it is looked for by.
 NAMED_BY_TESTS = ("Email Queue",)
+# Frappe asks for their names.
+PROMPTED = ("Website Route Meta",)
 PARENTS = {"Item Barcode": "Item", "Item Variant Attribute": "Item", "Item Website Specification": "Website Item"}
 
 
@@ -52,6 +54,8 @@ class RealSite:
             self._console(f"frappe.get_doc(json.loads({made!r})).insert(set_name={values['name']!r})")
             self._made.append((doctype, values["name"]))
             return values["name"]
+        if doctype in PROMPTED:
+            values["__newname"] = fields["name"]
         name = self._send("POST", f"/api/resource/{quote(doctype)}", json=values)["data"]["name"]
         if (doctype, fields.get("name")) in self._made:
             # The name of a document that was deleted is meant exactly, and no series gives it again.

@@ -13,16 +13,18 @@ from functools import cached_property
 from typing import Any
 
 from erp_medusa_pipelines.product_fields import FIELDS, Empty, FieldPolicy, How, ProductField, key_of
-from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, SPECIFICATIONS, MappedField
+from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, OF_META, SPECIFICATIONS, MappedField
 from erp_medusa_pipelines.sync.catalogue.mapping.rows import key_of as key_of_field
 from erp_medusa_pipelines.sync.catalogue.mapping.targets import OUR_KEYS, TARGETS, Kind
 from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given
+from erp_medusa_pipelines.sync.engine.names import ByName
 
 Row = Mapping[str, Any]
 
 _ALWAYS_READ = ("web_item_name",)
 """Columns that more than the fields of a product are made of: its address."""
 
+_TABLES = (BARCODES, SPECIFICATIONS)
 _LABELS = (Kind.TYPE, Kind.TAGS)
 
 
@@ -141,19 +143,29 @@ class FieldTable:
         return self.mapped is None or SPECIFICATIONS in self.fields_read
 
     @property
+    def reads_meta(self) -> bool:
+        """Return whether the tags of the items' pages are read."""
+        return any(name.startswith(OF_META) for name in self.fields_read)
+
+    @property
     def reads_countries(self) -> bool:
         """Return whether the codes of countries are read."""
         return self.mapped is None or any(step.needs_countries for row in self.mapped for step in row.steps)
 
     # --- making values ------------------------------------------------------------------------------------------
 
-    def make(self, row: Row, barcode: str | None, specifications: list[dict[str, str]], given: Given) -> Made:
-        """Return what the mapping makes of a Website Item, whose columns `row` has. `given` has the countries."""
+    def make(self, row: Row, tables: Mapping[str, Any], countries: ByName[str]) -> Made:
+        """Return what the mapping makes of a Website Item.
+
+        `row` has its columns, `tables` what is read of child tables, by the names that a mapping has for it.
+        """
         if self.mapped is None:
             return NOTHING_MADE
-        tables = {BARCODES: barcode, SPECIFICATIONS: specifications}
-        values = {name: tables[name] if name in tables else row[key_of_field(name)] for name in self.fields_read}
-        seen = Given(values, given.countries)
+        values = {
+            name: tables.get(name) if name in _TABLES or name.startswith(OF_META) else row[key_of_field(name)]
+            for name in self.fields_read
+        }
+        seen = Given(values, countries)
         made: dict[str, Any] = {}
         labels: dict[str, Any] = {}
         problems: dict[str, str] = {}

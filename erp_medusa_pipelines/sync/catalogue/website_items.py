@@ -10,11 +10,11 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, NOTHING_MADE, FieldTable, Made
-from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given
+from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, OF_META, SPECIFICATIONS
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 from erp_medusa_pipelines.sync.shop.families import NONE
 from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
@@ -114,11 +114,14 @@ class WebsiteItemReader:
         ):
             specifications[child["parent"]].append((str(child["label"] or ""), str(child["description"] or "")))
         further = self._further_groups(rows)
+        meta = self._meta(rows) if self.table.reads_meta else {}
         countries = self._country_codes if self.table.reads_countries else ByName[str]()
         found: list[WebsiteItem] = []
         for row in rows:
             own, barcode = tuple(specifications[row["name"]]), barcode_of.find(row["item_code"] or "")
-            made = self.table.make(row, barcode, shown_specifications(own), Given({}, countries))
+            of_page = meta.get(folded(row.get("route")), {})
+            tables = {BARCODES: barcode, SPECIFICATIONS: shown_specifications(own), **of_page}
+            made = self.table.make(row, tables, countries)
             item = WebsiteItem(
                 row=row,
                 specifications=own,
@@ -133,6 +136,20 @@ class WebsiteItemReader:
                 channels=self._for_sale.choice.channels_of(row),
             )
             found.append(item)
+        return found
+
+    def _meta(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of these items' pages by route, under the names that a mapping has for them."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for tag in self._erp.rows_in(
+            "Website Meta Tag",
+            ["parent", "key", "value"],
+            [row["route"] for row in rows if row["route"]],
+            key="parent",
+            order_by="parent asc, idx asc",
+            parent="Website Route Meta",
+        ):
+            found[folded(tag["parent"])].setdefault(f"{OF_META}{tag['key']}", str(tag["value"] or ""))
         return found
 
     def _reason_against(self, row: Mapping[str, Any], today: date) -> str | None:

@@ -25,7 +25,7 @@ from erp_medusa_pipelines.sync.catalogue.mapping.templates import TemplateFaultE
 from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Transform, build
 from erp_medusa_pipelines.sync.engine.names import ByName
 
-_FIELD = re.compile(r"(?:item\.)?[a-z_][a-z0-9_]{0,139}")
+_FIELD = re.compile(r"(?:item\.|meta\.)?[a-z_][a-z0-9_]{0,139}")
 _BEGINNINGS = {"from": "from_", "template": "template", "value": "value"}
 MOST_SHOWN = 20
 
@@ -163,9 +163,8 @@ class _Loader:
 
     def _check_field(self, name: str, path: Path) -> None:
         if not _FIELD.fullmatch(name):
-            self._fault(
-                path, f"{name!r} is no name of a field: one of Website Item such as brand, or of its Item: item.brand"
-            )
+            of = "of Website Item such as brand, of its Item: item.brand, or a tag of its page: meta.title"
+            self._fault(path, f"{name!r} is no name of a field: one {of}")
 
     def _check_lists(self, row: MappedField, path: Path) -> None:
         """Refuse a row in which a list meets what takes one value, or the other way round."""

@@ -7,13 +7,17 @@ from typing import Any
 from erp_medusa_pipelines.product_fields import Empty, FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.mapping.places import Place
 from erp_medusa_pipelines.sync.catalogue.mapping.targets import Kind, Target
-from erp_medusa_pipelines.sync.catalogue.mapping.templates import ITEM, TextTemplate
+from erp_medusa_pipelines.sync.catalogue.mapping.templates import ITEM, META, TextTemplate
 from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given, Transform, applied, as_number, is_empty, plain
 from erp_medusa_pipelines.sync.catalogue.mapping.transforms import shown as shown_value
 from erp_medusa_pipelines.sync.catalogue.plain_text import slug
 
 BARCODES, SPECIFICATIONS = f"{ITEM}.barcodes", "website_specifications"
 """Tables of the documents that can be named like fields: the first barcode, and the list of specifications."""
+
+OF_META = f"{META}."
+"""Begins the name of a tag of the item's page, which Website Route Meta has by the page's route."""
+ROUTE = "route"
 
 _OF_ITEM = f"{ITEM}__"
 
@@ -62,7 +66,8 @@ class MappedField:
     @property
     def columns(self) -> tuple[str, ...]:
         """What is asked of a list of Website Items for it."""
-        return tuple(column_of(field) for field in self.fields if field not in (BARCODES, SPECIFICATIONS))
+        names = (ROUTE if field.startswith(OF_META) else field for field in self.fields)
+        return tuple(dict.fromkeys(column_of(name) for name in names if name not in (BARCODES, SPECIFICATIONS)))
 
     def value(self, given: Given) -> Any:
         """Return the value, as Medusa takes it; None where ERPNext has nothing. Raises ValueError, with the reason."""

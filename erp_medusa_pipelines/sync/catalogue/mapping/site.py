@@ -7,7 +7,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.sync.catalogue.mapping.places import Fault
-from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, SPECIFICATIONS, MappedField
+from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, OF_META, SPECIFICATIONS, MappedField
 from erp_medusa_pipelines.sync.catalogue.mapping.templates import ITEM
 
 ITEM_DOCTYPE = "Item"
@@ -19,16 +19,34 @@ def missing_fields(erp: ErpNextClient, rows: Iterable[MappedField]) -> list[Faul
     Raises ApiError.
     """
     read: dict[str, dict[str, MappedField]] = {WEBSITE_ITEM: {}, ITEM_DOCTYPE: {}}
+    of_meta: MappedField | None = None
     for row in rows:
         for field in row.fields:
-            if field not in (BARCODES, SPECIFICATIONS):
+            if field.startswith(OF_META):
+                of_meta = of_meta or row
+            elif field not in (BARCODES, SPECIFICATIONS):
                 of_item = field.startswith(f"{ITEM}.")
                 read[ITEM_DOCTYPE if of_item else WEBSITE_ITEM].setdefault(field.rpartition(".")[2], row)
-    return [
+    faults = [
         Fault(row.place_in_file, _text(doctype, name, row))
         for doctype in read
         for name, row in _missing(erp, doctype, read[doctype])
     ]
+    return [*faults, Fault(of_meta.place_in_file, _NO_META)] if of_meta and not _reads_meta(erp) else faults
+
+
+_NO_META = (
+    "the pipelines' user may not read Website Route Meta, which has the tags of pages: give it the right with"
+    " `erp-medusa setup`, or take what begins with meta. out"
+)
+
+
+def _reads_meta(erp: ErpNextClient) -> bool:
+    try:
+        erp.get_list("Website Meta Tag", ["name"], limit=1, parent="Website Route Meta")
+    except AccessError:
+        return False
+    return True
 
 
 def _missing(erp: ErpNextClient, doctype: str, fields: Mapping[str, MappedField]) -> list[tuple[str, MappedField]]:

@@ -1,7 +1,7 @@
 """Texts that are put together of fields, as jinja2 templates: `{{ brand }} {{ item.item_name }}`.
 
-A template sees the fields of the Website Item by their names and those of its Item as `item.NAME`, and nothing else: no
-globals, no other templates, no attributes of Python's.
+A template sees the fields of the Website Item by their names, those of its Item as `item.NAME` and the tags of its page
+as `meta.NAME`, and nothing else: no globals, no other templates, no attributes of Python's.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-ITEM = "item"
+ITEM, META = "item", "meta"
 LONGEST = 100_000
 """Characters of a text that a template makes. What is longer is a loop that nobody wanted."""
 
@@ -46,12 +46,14 @@ class TextTemplate:
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Return its text for the values of its fields. Raises ValueError, with the reason, where there is none."""
-        of_item = {name.partition(".")[2]: value for name, value in values.items() if "." in name}
-        given = {name: value for name, value in values.items() if "." not in name}
+        given: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
+        for owner in (ITEM, META):
+            of_owner = {name.partition(".")[2]: one for name, one in values.items() if name.startswith(f"{owner}.")}
+            given[owner] = SimpleNamespace(**of_owner)
         parts: list[str] = []
         size = 0
         try:
-            for part in self._template.generate(**given, **{ITEM: SimpleNamespace(**of_item)}):
+            for part in self._template.generate(**given):
                 size += len(part)
                 if size > LONGEST:
                     raise ValueError(f"its template makes more than {LONGEST:,} characters")
@@ -77,15 +79,19 @@ def parse_template(text: str) -> TextTemplate:
 
 def _fields(tree: nodes.Template) -> tuple[str, ...]:
     own = meta.find_undeclared_variables(tree)
-    found = sorted(own - {ITEM})
-    if ITEM not in own:
-        return tuple(found)
-    attributes = [node for node in tree.find_all(nodes.Getattr) if _is_item(node.node)]
-    uses = [node for node in tree.find_all(nodes.Name) if _is_item(node)]
-    if len(attributes) < len(uses):
-        raise TemplateFaultError("`item` is used alone: name one of its fields, such as item.item_name", uses[0].lineno)
-    return (*found, *sorted({f"{ITEM}.{node.attr}" for node in attributes}))
+    found = own - {ITEM, META}
+    for owner in (ITEM, META):
+        attributes = [node for node in tree.find_all(nodes.Getattr) if _is(node.node, owner)]
+        uses = [node for node in tree.find_all(nodes.Name) if _is(node, owner)] if owner in own else []
+        if len(attributes) < len(uses):
+            said = f"`{owner}` is used alone: name one of its fields, such as {owner}.{_EXAMPLES[owner]}"
+            raise TemplateFaultError(said, uses[0].lineno)
+        found |= {f"{owner}.{node.attr}" for node in attributes if uses}
+    return tuple(sorted(found))
 
 
-def _is_item(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == ITEM
+_EXAMPLES = {ITEM: "item_name", META: "description"}
+
+
+def _is(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name

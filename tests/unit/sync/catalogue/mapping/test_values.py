@@ -8,9 +8,8 @@ import pytest
 import erp_medusa_pipelines.sync.catalogue.mapping as package
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import parse_mapping
-from erp_medusa_pipelines.sync.catalogue.mapping.rows import key_of
+from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, SPECIFICATIONS, key_of
 from erp_medusa_pipelines.sync.catalogue.mapping.safe_html import safe_html
-from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given
 from erp_medusa_pipelines.sync.catalogue.product_bodies import create_body, fingerprint_of, handle
 from erp_medusa_pipelines.sync.catalogue.product_changes import OLD_HANDLES_KEY, Comparison, told_values, update_body
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, fields_of, shown_specifications
@@ -27,11 +26,14 @@ def table(*rows: str, more: str = "") -> FieldTable:
     return FieldTable(parse_mapping(text.encode(), "m.yaml"))
 
 
-def mapped(by: FieldTable, of: WebsiteItem | None = None, **fields: Any) -> WebsiteItem:
+def mapped(
+    by: FieldTable, of: WebsiteItem | None = None, meta: dict[str, str] | None = None, **fields: Any
+) -> WebsiteItem:
     """An item as its reader makes it; `fields` are columns, those of its Item as item__NAME."""
     one = of or item()
     row = {key_of(name): None for name in by.fields_read} | one.row | fields
-    made = by.make(row, one.barcode, shown_specifications(one.specifications), Given({}, COUNTRIES))
+    tables = {BARCODES: one.barcode, SPECIFICATIONS: shown_specifications(one.specifications), **(meta or {})}
+    made = by.make(row, tables, COUNTRIES)
     return WebsiteItem(
         row=row,
         specifications=one.specifications,
@@ -132,6 +134,16 @@ def test_weights_become_grams(number: Any, unit: str | None, expected: Any) -> N
     row = "weight: {from: item.weight_per_unit, transforms: [{unit: g, of: item.weight_uom}]}"
     made = value(row, name="weight", item__weight_per_unit=number, item__weight_uom=unit)
     assert made.startswith(expected) if isinstance(expected, str) else made == expected
+
+
+def test_tags_of_the_page_are_found_by_its_route() -> None:
+    by = table(
+        "metadata.t: {from: [meta.title, brand], transforms: [first_of]}", "subtitle: {template: '{{ meta.x }}!'}"
+    )
+    assert (by.reads_meta, "route" in fields_of(by)) == (True, True)
+    told = mapped(by, meta={"meta.title": "SEO"}, brand="3M").made.values
+    assert (told["metadata.t"], told["subtitle"]) == ("SEO", "!")
+    assert mapped(by, brand="3M").made.values["metadata.t"] == "3M"
 
 
 def test_lengths_in_a_unit_of_the_file_become_millimetres() -> None:
