@@ -143,13 +143,13 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: ProductsConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Website Item") as run:
+            table = _table(run)
             limit = missing_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
             guard = run.guard(limit, allowed=config.allow_missing)
             settings = run.shop.settings
             if settings.variants == "products":
                 rested = retire_option_products(run.shop.erp, run.shop.medusa, settings.medusa_chunk)
                 run.report.count("retired", rested)
-            table = _table(run)
             BindingRepair(run.scope, table=table, writer=run.shop.writer, guard=guard).run()
             given = {
                 "table": table,
