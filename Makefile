@@ -176,8 +176,8 @@ sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
 		print(connections.sandbox_directory(settings.load_settings()))'); \
 	$(PY) -m erp_medusa_sandbox stop --state-dir "$$directory"
 
-bench: $(READY) ## Measure and write bench/RESULTS.md (an hour or two on a quiet machine; ONLY="visible export")
-	@$(PY) -m bench.results $(if $(ONLY),--only $(ONLY))
+bench: $(READY) ## Measure and write bench/RESULTS.md (an hour or two on a quiet machine; SMALL=1 less; ONLY="visible export")
+	@$(PY) -m bench.results $(if $(SMALL),--small) $(if $(ONLY),--only $(ONLY))
 
 bench-visible: $(READY) ## Measure from a save in the ERP until a customer sees it
 	@$(PY) -m bench.visible

@@ -1,5 +1,7 @@
 """Run the measurements and write their figures into bench/RESULTS.md: `make bench`, or `make bench ONLY="visible"`.
 
+`make bench SMALL=1` runs each at a size that takes minutes; its section says so.
+
 Belongs here: which measurement has which goal. Does not belong here: how anything is measured; each is a module of its
 own that has its reference in the same run. A measurement that is not run again keeps what it said.
 """
@@ -10,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev.figures import Goal, Measurement, page_of, section, sections
+from dev.figures import NOT_WHOLE, Goal, Measurement, page_of, section, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "bench" / "RESULTS.md"
@@ -18,6 +20,12 @@ LAST_LINES = 10
 """Of what a measurement that failed said."""
 
 _BARE = r"first sync / bare endpoint: ([\d.]+)"
+_QUIET = (
+    Goal("requests per 500 items", r"requests per 500 items: ([\d.]+)", most=1),
+    Goal("writes", r"writes of a night: ([\d.]+)", most=0),
+    Goal("Website Items read per Website Item", r"read per Website Item: ([\d.]+)", most=2),
+    Goal("most memory of a run, MB", r"most memory: ([\d.]+) MB", most=250),
+)
 MEASUREMENTS = (
     Measurement(
         "visible",
@@ -27,24 +35,21 @@ MEASUREMENTS = (
             Goal("p95 of a change, seconds", r"p95 ([\d.]+) s", most=45),
             Goal("changes that never arrived", r"lost ([\d.]+)", most=0),
         ),
+        small=("visible", "--changes", "3", "--gap", "1"),
     ),
     Measurement(
         "quiet_night_2000",
-        "A night without changes, 2,000 items (embedded servers)",
+        "A night without changes, 2,000 items, 4 batches (embedded servers)",
         ("quiet_night", "--items", "2000", "--nights", "2"),
-        (
-            Goal("requests per 500 items", r"requests per 500 items: ([\d.]+)", most=1),
-            Goal("writes", r"writes of a night: ([\d.]+)", most=0),
-        ),
+        _QUIET,
+        small=("quiet_night", "--items", "400", "--nights", "1"),
     ),
     Measurement(
         "quiet_night_20000",
-        "A night without changes, 20,000 items (embedded servers)",
-        ("quiet_night", "--items", "20000", "--nights", "1"),
-        (
-            Goal("requests per 500 items", r"requests per 500 items: ([\d.]+)", most=1),
-            Goal("writes", r"writes of a night: ([\d.]+)", most=0),
-        ),
+        "A night without changes, 20,000 items, 16 batches (embedded servers)",
+        ("quiet_night", "--items", "20000", "--batches", "16", "--nights", "1"),
+        _QUIET,
+        small=("quiet_night", "--items", "2000", "--batches", "4", "--nights", "1"),
     ),
     Measurement(
         "export",
@@ -55,21 +60,33 @@ MEASUREMENTS = (
             Goal("export / bare batch endpoint", r"    export / \(b\): ([\d.]+)", least=0.95),
             Goal("with the collections / bare batch endpoint", r"collections / \(b\): ([\d.]+)", least=0.95),
         ),
+        small=("export", "--items", "400", "--rounds", "1"),
     ),
-    Measurement("prices", "Prices against a real Medusa", ("prices",), (Goal("first prices", _BARE, least=0.95),)),
+    Measurement(
+        "prices",
+        "Prices against a real Medusa",
+        ("prices",),
+        (Goal("first prices", _BARE, least=0.95),),
+        small=("prices", "--items", "1000", "--rounds", "1"),
+    ),
     Measurement("stock", "Stock against a real Medusa", ("stock",), (Goal("first stock", _BARE, least=0.95),)),
-    Measurement("top_sellers", "Best sellers over a million lines", ("top_sellers", "--lines", "1000000")),
+    Measurement(
+        "top_sellers",
+        "Best sellers over a million lines",
+        ("top_sellers", "--lines", "1000000"),
+        small=("top_sellers", "--lines", "200000"),
+    ),
 )
 
 
-def run(one: Measurement) -> str:
+def run(one: Measurement, *, small: bool) -> str:
     """Return what a measurement printed, also where it failed."""
-    module, *arguments = one.arguments
+    module, *arguments = (one.small or one.arguments) if small else one.arguments
     command = [sys.executable, "-m", f"bench.{module}", *arguments]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join(done.stderr.splitlines()[-LAST_LINES:])
-        return f"{done.stdout.rstrip()}\nended with {done.returncode}, not whole:\n{last}"
+        return f"{done.stdout.rstrip()}\n{NOT_WHOLE} it ended with {done.returncode}:\n{last}"
     return done.stdout.rstrip()
 
 
@@ -77,13 +94,14 @@ def main() -> None:
     """Run what is asked for, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=[one.name for one in MEASUREMENTS])
+    parser.add_argument("--small", action="store_true", help="each at a size that takes minutes")
     options = parser.parse_args()
     for one in MEASUREMENTS:
         if options.only and one.name not in options.only:
             continue
         began = datetime.now(UTC)
         print(f"{one.name} ...", flush=True)
-        made = section(one, run(one), began)
+        made = section(one, run(one, small=options.small), began, small=options.small)
         print(made, flush=True)
         found = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
         PAGE.write_text(page_of(MEASUREMENTS, {**found, one.title: made}), encoding="utf-8")

@@ -18,6 +18,8 @@ run, the machine's load and the spread. What each does stands at the top of its 
 """
 MISSED = "**Below its goal:**"
 NEVER = "not measured yet"
+NOT_WHOLE = "Not whole:"
+"""What stands before the end of a measurement that failed."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,21 @@ class Measurement:
     title: str
     arguments: tuple[str, ...]
     goals: tuple[Goal, ...] = ()
+    small: tuple[str, ...] = ()
+    """Its arguments at a size that takes minutes; without them it has one size."""
 
 
-def section(one: Measurement, output: str, began: datetime) -> str:
+def section(one: Measurement, output: str, began: datetime, *, small: bool = False) -> str:
     """Return the section of a measurement that was just run."""
+    arguments = (one.small or one.arguments) if small else one.arguments
     dagster = version("dagster")
     head = (
         f"{began:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load at the end {os.getloadavg()[0]:.1f}, Python"
-        f" {platform.python_version()}, Dagster {dagster}."
+        f" {platform.python_version()}, Dagster {dagster}. `python -m bench.{' '.join(arguments)}`"
+        f"{', a reduced size' if small and one.small else ''}."
     )
     missed = [f"- {text}" for goal in one.goals if (text := goal.missed(output))]
+    missed += ["- it did not run to its end"] if NOT_WHOLE in output else []
     body = output if output.startswith("|") else f"```\n{output}\n```"
     return "\n\n".join(filter(None, [head, "\n".join([MISSED, *missed]) if missed else "", body]))
 

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.login import Login
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.mail.erpnext import ErpNextSender
 from erp_medusa_pipelines.mail.mail import Sender
 from erp_medusa_pipelines.mail.smtp import SmtpSender
@@ -90,12 +91,13 @@ def open_shop(
     record: ChangeLog | None = None,
     items: frozenset[str] = frozenset(),
     facts: dict[str, Any] | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[Shop]:
     """Both clients for these settings; starts the sandbox when they ask for it. Raises SettingsError.
 
     With `plan` both servers are only read, and what would be written is noted in it. With `record` they are written to,
     and what was is noted. `items` limits the work to some Website Items. `facts` holds what earlier clients
-    of the same run have learnt of the servers, see HttpClient.once.
+    of the same run have learnt of the servers, see HttpClient.once; `reading` keeps the lists that it reads whole.
     """
     options = HttpOptions(
         connect_timeout=settings.http_connect_timeout,
@@ -117,11 +119,15 @@ def open_shop(
             )
         elif record is not None:
             erp = RecordingErpNext(erp_http, record, **reads)
+            erp.reading = reading
             writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)
+            medusa.reading = reading
             yield Shop(settings, erp, writer, medusa, items, record)
         else:
             erp = ErpNextClient(erp_http, **reads)
-            yield Shop(settings, erp, ErpNextWriter(erp, **writes), MedusaClient(medusa_http), items)
+            medusa = MedusaClient(medusa_http)
+            erp.reading = medusa.reading = reading
+            yield Shop(settings, erp, ErpNextWriter(erp, **writes), medusa, items)
     finally:
         erp_http.close()
         medusa_http.close()

@@ -132,7 +132,7 @@ class Tuning(BaseSettings):
     """Tuning: leave these alone unless docs/scaling.md or an error message names one."""
 
     erpnext_page_size: int = Field(2000, ge=1, le=20000, description="Rows per page when a DocType is read")
-    erpnext_read_chunk: int = Field(400, ge=1, le=2000, description="Documents per request when details are read")
+    erpnext_read_chunk: int = Field(2000, ge=1, le=5000, description="Documents per request when details are read")
     erpnext_write_chunk: int = Field(
         20, ge=1, le=100, description="Documents per bulk_update; each one is a full save inside one ERPNext request"
     )

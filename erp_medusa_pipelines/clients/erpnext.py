@@ -24,6 +24,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.origin import is_frappe_answer
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.setting_types import NO_RULES, ShopRules
 
 Filters = Sequence[Sequence[Any]]
@@ -56,6 +57,8 @@ class ErpNextClient:
         self.read_chunk = read_chunk
         self.shop_rules = shop_rules
         """What the shop that this client works for takes of the site: all that reads items must ask the same."""
+        self.reading: Reading | None = None
+        """Where a run keeps the lists that it reads whole; None where each part of the work reads for itself."""
 
     # --- what kind of site this is -----------------------------------------------------------------------------
 

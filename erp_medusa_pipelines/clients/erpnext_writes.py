@@ -134,6 +134,9 @@ class ErpNextWriter:
             except TransientError as error:
                 # Only looking was interrupted, before or after the write; the next run looks again.
                 outcome.failed |= dict.fromkeys((name for name, _ in some), error)
+        if self.client.reading is not None:
+            written = set(outcome.written)
+            self.client.reading.note(doctype, {name: values for name, values in changes if name in written})
         return outcome
 
     # --- the Server Script ------------------------------------------------------------------------------------

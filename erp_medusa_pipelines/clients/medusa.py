@@ -20,6 +20,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.origin import is_unknown_route
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.settings import variable_name
 
 Row = dict[str, Any]
@@ -42,7 +43,12 @@ PRODUCT_FIELDS = (
 )
 
 
+PRODUCTS = "products"
+"""The list of products that a run has seen, by id."""
+
 _ID = re.compile(r"\w{1,100}")
+_OF_PRODUCT = re.compile(r"/admin/products/(prod_\w+)")
+_INTO = re.compile(r"/admin/[a-z-]+/\w+/products$")
 
 
 class MedusaClient:
@@ -50,6 +56,8 @@ class MedusaClient:
 
     def __init__(self, http: HttpClient) -> None:
         self.http = http
+        self.reading: Reading | None = None
+        """Where a run keeps the products that it has seen; None where each part of the work reads for itself."""
 
     def name_documents(self, names: Mapping[str, str]) -> None:
         """Tell names by id, for clients that note down what they change. This one needs none."""
@@ -161,8 +169,13 @@ class MedusaClient:
 
         `gives` is a key that Medusa's answer has; one without it is something else's (ForeignAnswerError).
         """
-        answer = self.http.request(method, path, json=body, repeatable=repeatable)
-        self.http.part(answer, gives, f"{method} {path.partition('?')[0]}")
+        try:
+            answer = self.http.request(method, path, json=body, repeatable=repeatable)
+            self.http.part(answer, gives, f"{method} {path.partition('?')[0]}")
+        finally:
+            # Whatever the answer was: it may have been carried out.
+            if self.reading is not None:
+                self.reading.drop(PRODUCTS, products_written(path, body))
         return answer
 
     def check_way(self, path: str = PRODUCTS_BATCH) -> None:
@@ -409,6 +422,16 @@ def metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _is_id(value: object) -> bool:
     """Return whether Medusa may have given this id: a field of ERPNext may hold any text."""
     return isinstance(value, str) and bool(_ID.fullmatch(value))
+
+
+def products_written(path: str, body: Any) -> set[str]:
+    """Return the ids of the products that a write may change, where it names any."""
+    if found := _OF_PRODUCT.match(path):
+        return {found[1]}
+    path = path.partition("?")[0]
+    if path == PRODUCTS_BATCH:
+        return {*(row["id"] for row in body.get("update") or ()), *(body.get("delete") or ())}
+    return {*(body.get("add") or ()), *(body.get("remove") or ())} if _INTO.match(path) else set()
 
 
 def _chunks_by_length(values: Sequence[str], key: str, budget: int) -> Iterator[list[str]]:

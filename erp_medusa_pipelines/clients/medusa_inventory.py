@@ -1,6 +1,6 @@
 """Inventory of Medusa: the items that variants are stocked by, and their levels at stock locations."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,9 @@ VARIANT_FIELDS = (
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
 ITEMS_PER_PAGE = 2000
+INVENTORY_ITEMS = "/admin/inventory-items"
+INVENTORY = "inventory items"
+"""The list of those that the runs of a tick have seen, by sku."""
 LEVELS_BATCH = "/admin/inventory-items/location-levels/batch"
 
 
@@ -54,10 +57,31 @@ class MedusaInventory:
         looked up by sku costs it more than twice as much as one on a page of all. Few are looked up all the same, since
         Medusa may hold more than `of`.
         """
-        path, plural = "/admin/inventory-items", "inventory_items"
+        path, plural = INVENTORY_ITEMS, "inventory_items"
         if 2 * len(skus) >= max(of, ITEMS_PER_PAGE):
             return self._medusa.all_of(path, plural, ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
         return self._found_or_all(path, plural, skus)
+
+    def seen(self, skus: Sequence[str]) -> Iterator[Row]:
+        """Those with these skus as a run of this tick saw them: it read all of them, a page at a time."""
+        reading = self._medusa.reading
+        if reading is None:
+            return iter(())
+        return reading.kept(INVENTORY, ITEM_FIELDS, self._all).find(skus)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the runs of this tick read the inventory items together."""
+        return self._medusa.reading is not None and self._medusa.reading.shared
+
+    def forget_seen(self, skus: Collection[str]) -> None:
+        """Take those with these skus out of what was seen: they are about to be written."""
+        if self._medusa.reading is not None:
+            self._medusa.reading.drop(INVENTORY, skus)
+
+    def _all(self) -> Iterator[tuple[int, str, Row]]:
+        for row in self._medusa.all_of(INVENTORY_ITEMS, "inventory_items", ITEM_FIELDS, page_size=ITEMS_PER_PAGE):
+            yield 0, row["sku"] or "", row
 
     def _found_or_all(self, path: str, plural: str, skus: Sequence[str]) -> Iterator[Row]:
         try:

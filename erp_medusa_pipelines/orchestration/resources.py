@@ -7,9 +7,11 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.checks.installation import report_installation
 from erp_medusa_pipelines.orchestration.runs.heartbeat import signs_of_life
+from erp_medusa_pipelines.orchestration.runs.readings import reading_of
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.settings import Settings, load_settings
 
@@ -24,6 +26,7 @@ class ShopConnection(dg.ConfigurableResource):
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
     _turn_is_ours: bool = PrivateAttr(default=False)
     _facts: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _reading: Reading | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
@@ -35,8 +38,12 @@ class ShopConnection(dg.ConfigurableResource):
         if not context.instance.is_ephemeral:
             # Runs report it as well as the sensors, which may be off where dagster.yaml is missing.
             report_installation(context.instance)
-        with signs_of_life(context.instance, context.run):
-            yield self
+        try:
+            with signs_of_life(context.instance, context.run):
+                yield self
+        finally:
+            if self._reading is not None:
+                self._reading.close()
 
     @contextmanager
     def open(self) -> Iterator[Shop]:
@@ -49,14 +56,17 @@ class ShopConnection(dg.ConfigurableResource):
 
         settings = load_settings()
         self._ask_whose_turn(settings)
+        if self._reading is None and self._run is not None and self._instance is not None:
+            self._reading = reading_of(self._run, self._instance, settings)
+        given = {"facts": self._facts, "reading": self._reading}
         history = History.beside(self._instance) if self._instance and self._run else None
         if history is None or self._run is None:
-            with open_shop(settings, facts=self._facts) as shop:
+            with open_shop(settings, **given) as shop:
                 yield shop
             return
         log = history.log_of(self._run.run_id, settings.history_days)
         try:
-            with open_shop(settings, record=log, facts=self._facts) as shop:
+            with open_shop(settings, record=log, **given) as shop:
                 yield shop
         finally:
             log.flush()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.item_prices import price_today
 from erp_medusa_pipelines.sync.stock.items import stock_items, warehouse_rows
@@ -74,7 +75,7 @@ def quantity_parts(
 
     `locations` is {id: name}. Empty for an item without a quantity, as a service, and for one without a warehouse.
     """
-    items = stock_items(erp, [website_item])
+    items = stock_items(erp, Batch(0, 1, frozenset({website_item})))
     warehouses = Warehouses(
         warehouse_rows(erp),
         settings.warehouse_stock_locations,

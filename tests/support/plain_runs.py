@@ -9,11 +9,13 @@ tests/sandbox/assets/test_plain_runs.py holds both to the same results, task by 
 import inspect
 import logging
 import os
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +24,8 @@ from dagster._core.definitions.metadata import normalize_metadata
 
 from erp_medusa_pipelines.assets.discovery import find_assets
 from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
+from erp_medusa_pipelines.clients.reading import Reading
+from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.partitions import batches_definition
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.settings import load_settings
@@ -91,6 +95,7 @@ class PlainRunner(Runner):
     def __init__(self) -> None:
         super().__init__()
         self._values: dict[str, Any] = {}
+        self._ticks = Path(tempfile.mkdtemp())
 
     def job(
         self,
@@ -127,6 +132,11 @@ class PlainRunner(Runner):
         ops = (run_config or {}).get("ops", {})
         assert {*ops} <= {*names}, f"config of other assets: {ops}"
         done, shop = PlainRun(), ShopConnection()
+        # As a run that somebody starts, it reads a list once for all its assets; of a tick, as all runs of the tick.
+        due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
+        folder = self._ticks / due if due else Path(tempfile.mkdtemp())
+        reading = Reading(folder, load_settings().export_batches, shared=bool(due))
+        shop._reading = reading
         skipped: set[str] = set()
         for name, assets in known.items():
             if name not in names:
@@ -148,6 +158,7 @@ class PlainRunner(Runner):
             self._values[name] = made.value
             if goes_on(assets, assets.key) and LEFT_OVER in (made.metadata or {}):
                 done.errors[name] = _left_over(made)
+        reading.close()
         return done
 
 

@@ -21,8 +21,10 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.sync.catalogue.seen_products import seen_products
 from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS, Part, lacks
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
+from erp_medusa_pipelines.sync.shop.listing import listed
 
 LOOKED_UP = "id,external_id,variants.id"
 FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
@@ -162,9 +164,19 @@ class Bindings:
         self._home = home
 
     def judge(self, rows: Sequence[Row], *, whole: bool = False) -> Findings:
-        """Check the ids of these rows (FIELDS), and with `whole` what their products lack. One request per 350 rows."""
+        """Check the ids of these rows (FIELDS), and with `whole` what their products lack.
+
+        It goes by what the run has seen, and looks again at what is wrong by that.
+        """
         fields = BOUND_FIELDS if whole else LOOKED_UP
-        found = self._medusa.products_by("id", (row["medusa_id"] for row in rows), fields)
+        found = self._judge(rows, seen_products(self._medusa, _products_of(rows), fields), whole=whole)
+        doubtful = _products_of([*found.copied, *found.missing, *found.renamed, *(row for row, _ in found.halves)])
+        if not doubtful or self._medusa.reading is None:
+            return found
+        again = [row for row in rows if row["medusa_id"] in doubtful]
+        return self._judge(again, self._medusa.products_by("id", doubtful, fields), whole=whole)
+
+    def _judge(self, rows: Sequence[Row], found: Sequence[Row], *, whole: bool) -> Findings:
         products = {product["id"]: product for product in found}
         names = {row["name"]: row["medusa_id"] for row in rows}
         strangers = {
@@ -177,10 +189,7 @@ class Bindings:
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""
-        of = batch or WHOLE_SHOP
-        for page in batched(self._erp.rows_among(WEBSITE_ITEM, FIELDS, of.named, filters=BOUND), LONGEST_PAGE):
-            if rows := [row for row in page if of.contains(row["name"])]:
-                yield rows
+        yield from batched(listed(self._erp, batch or WHOLE_SHOP, FIELDS, filters=BOUND), LONGEST_PAGE)
 
     def foreign(self, batch: Batch) -> frozenset[str]:
         """Return the Website Items of a batch whose ids belong to another Website Item.
@@ -200,6 +209,10 @@ class Bindings:
         for rows in self.bound(batch):
             found.add(self.judge(rows))
         return frozenset(row["name"] for row in found.copied)
+
+
+def _products_of(rows: Iterable[Row]) -> set[str]:
+    return {row["medusa_id"] for row in rows}
 
 
 def _foreign_in(batch: Batch) -> str:

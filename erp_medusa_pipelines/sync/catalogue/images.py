@@ -47,6 +47,7 @@ from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.engine.stages import Stage
+from erp_medusa_pipelines.sync.shop.listing import listed
 
 PRODUCTS_PER_WINDOW = 50
 UPLOADS_PER_CALL = 8
@@ -197,8 +198,8 @@ class ImageSync(WebsiteItemSync):
     def _owners(self) -> dict[str, Owner]:
         """Return the exported Website Items of the batch by name, but for those without any picture."""
         exported = [["medusa_id", "is", "set"]]
-        rows = self.erp.rows_among(WEBSITE_ITEM, OWNER_FIELDS, self.batch.named, filters=exported)
-        own = [row for row in rows if self.batch.contains(row["name"]) and row["name"] not in self.batch.home]
+        rows = listed(self.erp, self.batch, OWNER_FIELDS, filters=exported)
+        own = [row for row in rows if row["name"] not in self.batch.home]
         fall_back(self.erp, own)
         return {row["name"]: row for row in own if row["name"] in self._names or _names_pictures(row)}
 

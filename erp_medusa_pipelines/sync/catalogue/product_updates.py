@@ -29,6 +29,7 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
+from erp_medusa_pipelines.sync.catalogue.seen_products import seen_products
 from erp_medusa_pipelines.sync.catalogue.shown import HIDING, emptied, hides, in_stock, may_sell_out
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
@@ -162,10 +163,39 @@ class ProductUpdates(WebsiteItemSync):
         return sorted({*bound, *(name for name in found if name in self.families.variants)})
 
     def _differences(self, window: Sequence[WebsiteItem]) -> Iterator[Update]:
-        for some, products in self.looked_up(window, self._prepared, lambda item: item.name):
+        for some, products in self.looked_up(self._doubtful(window), self._prepared, lambda item: item.name):
             pairs = self._pairs(some, products)
             for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name):
                 yield from self._differences_of(part, pictures)
+
+    def _doubtful(self, window: Sequence[WebsiteItem]) -> Sequence[WebsiteItem]:
+        """Return the items that may differ by what the run has seen, which are looked up again; count the others."""
+        if self.medusa.reading is None:
+            return window
+        equal: set[str] = set()
+        # What cannot be looked up is reported when it is looked up again.
+        quiet: dict[str, Any] = {"refuse": lambda _one, _error: None, "leave": lambda _some, _error: None}
+        for some, seen in self.looked_up(window, self._seen, lambda item: item.name, **quiet):
+            pairs = [
+                (item, product)
+                for item in some
+                if (product := seen.get(item.row["medusa_id"])) is not None and is_own(item.row, product)
+            ]
+            for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name, **quiet):
+                equal.update(item.name for item, product in part if self._is_equal(item, product, pictures))
+        self.report.count("unchanged", len(equal))
+        self.report.advance(len(equal))
+        return [item for item in window if item.name not in equal]
+
+    def _is_equal(self, item: WebsiteItem, product: Row, pictures: Mapping[str, Row]) -> bool:
+        before = len(self.kept)
+        if self._difference(item, product, pictures.get(item.name)).body:
+            # What is kept of it is noted when it is looked up again.
+            del self.kept[before:]
+            return False
+        if product["status"] == "published":
+            self._shown.add(product["id"])
+        return True
 
     def _differences_of(self, pairs: Sequence[Pair], pictures: Mapping[str, Row]) -> Iterator[Update]:
         differing: list[Update] = []
@@ -247,9 +277,18 @@ class ProductUpdates(WebsiteItemSync):
 
     def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return the products of these Website Items by their ids."""
-        shown = f"{self.table.shown},{CATEGORIES_SHOWN}" if self.filing.categories else self.table.shown
-        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), shown)
+        found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), self._fields)
         return {product["id"]: product for product in found}
+
+    def _seen(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
+        """Return them as the run saw them."""
+        self.filing.prepare(window)
+        found = seen_products(self.medusa, (item.row["medusa_id"] for item in window), self._fields)
+        return {product["id"]: product for product in found}
+
+    @property
+    def _fields(self) -> str:
+        return f"{self.table.shown},{CATEGORIES_SHOWN}" if self.filing.categories else self.table.shown
 
     def _pairs(self, window: Sequence[WebsiteItem], products: Mapping[str, Row]) -> list[Pair]:
         """Return the Website Items that own their ids; medusa_products corrects the other ids first."""

@@ -11,7 +11,7 @@ the item for complete, and the rejects of the pictures keep naming what is wrong
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from erp_medusa_pipelines.clients.failures import TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own
 from erp_medusa_pipelines.sync.catalogue.can_be_bought import BUYABLE_FIELDS, CanBeBought, Obstacle
 from erp_medusa_pipelines.sync.catalogue.image_files import NEW_IMAGES
+from erp_medusa_pipelines.sync.catalogue.seen_products import seen_products
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
@@ -131,7 +132,7 @@ class Publications(WebsiteItemSync):
         sold_here = for_sale_in(self.erp)
         published = self.erp.rows_in(WEBSITE_ITEM, [*ROW_FIELDS, *sold_here.fields], names, filters=PUBLISHED)
         rows = [row for row in published if sold_here.reason_against(row, self.today) is None]
-        products = self._own_products(rows, BUYABLE_FIELDS)
+        products = self._own_products(rows, self._seen)
         waiting = [row for row in rows if self.publishes and _status(products.get(row["name"])) == "draft"]
         # A draft is what staff or the status policy want, if it is not one that waits.
         self._judge([row for row in rows if _status(products.get(row["name"])) in ("published", "")], products)
@@ -139,7 +140,7 @@ class Publications(WebsiteItemSync):
         self.report.advance(len(names) - len(waiting))
         if not waiting:
             return []
-        drafts = self._own_products(waiting, DRAFT_FIELDS)
+        drafts = self._own_products(waiting, self._drafts)
         obstacles = self.buyable.judge(waiting, drafts)
         lacks = {
             row["name"]: missing_parts(
@@ -161,9 +162,18 @@ class Publications(WebsiteItemSync):
                 complete.append(Publication(row["name"], row["medusa_id"]))
         return complete
 
-    def _own_products(self, rows: Sequence[Row], fields: str) -> dict[str, Row]:
+    def _seen(self, ids: Iterable[str]) -> list[Row]:
+        return list(seen_products(self.medusa, ids, BUYABLE_FIELDS))
+
+    def _now(self, ids: Iterable[str]) -> list[Row]:
+        return list(self.medusa.products_by("id", ids, BUYABLE_FIELDS))
+
+    def _drafts(self, ids: Iterable[str]) -> list[Row]:
+        return list(self.medusa.products_by("id", ids, DRAFT_FIELDS))
+
+    def _own_products(self, rows: Sequence[Row], look_up: Callable[[Iterable[str]], list[Row]]) -> dict[str, Row]:
         """Return the products of these Website Items by their names. A copy's ids may be those of another item."""
-        found = self.medusa.products_by("id", (row["medusa_id"] for row in rows), fields)
+        found = look_up(row["medusa_id"] for row in rows)
         products = {product["id"]: product for product in found}
         return {
             row["name"]: product
@@ -173,7 +183,15 @@ class Publications(WebsiteItemSync):
         }
 
     def _judge(self, rows: Sequence[Row], products: Mapping[str, Row]) -> None:
-        for name, reasons in self.buyable.judge(rows, products).items() if rows else ():
+        found = self.buyable.judge(rows, products) if rows else {}
+        # Prices are read now; the rest is as the run saw it, before it wrote the stock.
+        doubtful = [row for row in rows if any(one.what != "price" for one in found[row["name"]])]
+        if doubtful and self.medusa.reading is not None:
+            now = self._own_products(doubtful, self._now)
+            # One that was made a draft meanwhile is what somebody wants.
+            still = [row for row in doubtful if _status(now.get(row["name"])) in ("published", "")]
+            found |= {row["name"]: [] for row in doubtful} | (self.buyable.judge(still, now) if still else {})
+        for name, reasons in found.items():
             if reasons:
                 broken = any(one.is_broken for one in reasons)
                 self.not_bought.append(NotBought(name, "; ".join(one.reason for one in reasons), broken))

@@ -19,6 +19,7 @@ from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 from erp_medusa_pipelines.sync.shop.families import NONE
 from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
 from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
+from erp_medusa_pipelines.sync.shop.listing import listed
 
 
 def fields_of(table: FieldTable) -> tuple[str, ...]:
@@ -85,8 +86,7 @@ class WebsiteItemReader:
 
     def names(self, batch: Batch, *, filters: Filters = (), or_filters: Filters = ()) -> Iterator[str]:
         """Return the names of the batch's matching Website Items, in order. Only names are read, so it is cheap."""
-        rows = self._erp.rows_among(WEBSITE_ITEM, ["name"], batch.named, filters=filters, or_filters=or_filters)
-        yield from (row["name"] for row in rows if batch.contains(row["name"]))
+        yield from (row["name"] for row in listed(self._erp, batch, ["name"], filters=filters, or_filters=or_filters))
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""

@@ -37,10 +37,15 @@ class Batch:
             return name in self.gathered
         if self.items and name not in self.items:
             return False
-        return crc32(self.home.get(name, name).encode("utf-8")) % self.count == self.index
+        return index_of(self.home.get(name, name), self.count) == self.index
 
 
 WHOLE_SHOP = Batch(0, 1)
+
+
+def index_of(name: str, count: int) -> int:
+    """Return the number of the batch that the document of this name belongs to, of `count`."""
+    return crc32(name.encode("utf-8")) % count
 
 
 def batch_keys(count: int) -> list[str]:
@@ -55,4 +60,4 @@ def batch_of_key(key: str, count: int, items: frozenset[str] = frozenset()) -> B
 
 def batch_of_name(name: str, count: int) -> str:
     """Return the partition key of the batch that the document of this name belongs to."""
-    return f"batch_{crc32(name.encode('utf-8')) % count}"
+    return f"batch_{index_of(name, count)}"

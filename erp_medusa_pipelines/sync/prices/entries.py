@@ -34,14 +34,14 @@ def read_entries(
     lists: PriceLists,
     batch: Batch,
     own: Collection[str],
-    others: Collection[str],
+    of_others: Callable[[Collection[str]], Collection[str]],
     unpriced: Callable[[Collection[str]], Collection[str]],
 ) -> Entries:
     """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches.
 
-    `others` are the variants of the other batches' items. One of those in a list of this batch, whose Website Item was
-    renamed, is left out until the lists of its new batch show its price, or ERPNext has none: `unpriced` returns which
-    of some variants have none.
+    `of_others` returns which of some variants are of the other batches' items. One of those in a list of this batch,
+    whose Website Item was renamed, is left out until the lists of its new batch show its price, or ERPNext has none:
+    `unpriced` returns which of some variants have none.
     """
     found, own = Entries(), frozenset(own)
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
@@ -56,11 +56,16 @@ def read_entries(
         if variant_id in own:
             found.by_variant[variant_id].append(entry)
         elif labels[list_id] == batch.label and not batch.items:
-            (moved if variant_id in others else found.by_variant)[variant_id].append(entry)
+            moved[variant_id].append(entry)
     if not batch.items:
         for list_id, variant_id, entry in _read(prices, lists, {row["id"]: row for row in lists.replaced_of(batch)}):
             found.sizes[list_id] += 1
-            (replaced if variant_id in others else found.replaced)[variant_id].append(entry)
+            (found.replaced if variant_id in own else replaced)[variant_id].append(entry)
+    strangers = {each for each in moved.keys() | replaced.keys() if each}
+    others = of_others(strangers) if strangers else frozenset[str]()
+    for left, into in ((moved, found.by_variant), (replaced, found.replaced)):
+        for variant_id in left.keys() - others:
+            into[variant_id] += left.pop(variant_id)
     if moved or replaced:
         bodies = {kept.id: kept.body for kept in lists.lists if kept.id not in kept_lists}
         variants = {each for each in moved.keys() | replaced.keys() if each}

@@ -4,7 +4,7 @@ Which items and rows count, and reading them in few requests.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,15 +14,17 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.settings import variable_name
+from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
 from erp_medusa_pipelines.sync.engine.values import Values
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
-from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
+from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
+from erp_medusa_pipelines.sync.shop.listing import listed
 
 DOCTYPE = "Item Price"
 
-ITEMS_PER_REQUEST = 2000
+ITEMS_PER_REQUEST = 5000
 FIELDS = (
     "name", "price_list", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto",
     "creation", "modified", "medusa_id", "medusa_price_id",
@@ -92,12 +94,26 @@ def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByNam
     return ByName((name, str(row["currency"] or "").upper()) for name in names if (row := rows.find(name)))
 
 
-def priced_items(erp: ErpNextClient, names: Collection[str] = ()) -> Iterator[PricedItem]:
-    """Return Website Items that are published or have been exported, of these names or all, ordered by name."""
-    today: date | None = None
+def priced_items(erp: ErpNextClient, batch: Batch) -> Iterator[PricedItem]:
+    """Return the batch's Website Items that are published or have been exported, ordered by name."""
     sold_here = for_sale_in(erp)
-    fields = tuple(dict.fromkeys((*ITEM_FIELDS, *sold_here.fields)))
-    for row in erp.rows_among(WEBSITE_ITEM, fields, names, or_filters=SHOWN_OR_EXPORTED):
+    yield from _priced_items(erp, sold_here, listed(erp, batch, _fields(sold_here), or_filters=SHOWN_OR_EXPORTED))
+
+
+def items_of_variants(erp: ErpNextClient, variants: Collection[str]) -> Iterator[PricedItem]:
+    """Return the Website Items, of any batch, that are bound to these variants."""
+    sold_here = for_sale_in(erp)
+    rows = erp.rows_in(WEBSITE_ITEM, _fields(sold_here), sorted(variants), key="medusa_variant_id")
+    yield from _priced_items(erp, sold_here, rows)
+
+
+def _fields(sold_here: ForSale) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*ITEM_FIELDS, *sold_here.fields)))
+
+
+def _priced_items(erp: ErpNextClient, sold_here: ForSale, rows: Iterable[Mapping[str, Any]]) -> Iterator[PricedItem]:
+    today: date | None = None
+    for row in rows:
         today = today or erp.clock().date()
         if row["item_code"]:
             yield _priced_item(row, is_for_sale=sold_here.reason_against(row, today) is None)

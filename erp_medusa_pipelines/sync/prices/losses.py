@@ -7,6 +7,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
 from erp_medusa_pipelines.sync.engine.brake import Limit, Loss
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.books import Book
@@ -114,7 +115,7 @@ class ShopPrices:
         shown = shown_prices(self.prices, self.lists)
         wanted: dict[str, set[str]] = {}
         codes: dict[str, str] = {}
-        exported = [item for item in priced_items(self.erp) if item.variant_id]
+        exported = [item for item in priced_items(self.erp, WHOLE_SHOP) if item.variant_id]
         for some in batched(exported, ITEMS_PER_REQUEST):
             prices = read_prices(self.erp, self.lists.book.price_list, some)
             for item in some:

@@ -37,6 +37,7 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     ItemPrices,
     PricedItem,
     PricesByCode,
+    items_of_variants,
     priced_items,
     read_price_lists,
     read_prices,
@@ -118,12 +119,9 @@ class PriceSync(BatchSync):
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
             loading = [pool.submit(lists.load) for lists in self.every_book]
-            # A run of a few items looks at no others: neither at theirs nor at what moved between batches.
-            everybody = list(priced_items(self.erp, self.batch.named))
-            items = [item for item in everybody if self.batch.contains(item.name)]
+            items = list(priced_items(self.erp, self.batch))
             exported = [item for item in items if item.variant_id and item.name not in self.foreign]
             own = {item.variant_id for item in exported}
-            others = {item.variant_id for item in everybody if item.variant_id} - own
             # Medusa's answers about prices have only the ids of variants.
             self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
             reading = [
@@ -133,8 +131,8 @@ class PriceSync(BatchSync):
                     lists,
                     self.batch,
                     own,
-                    others,
-                    partial(self._unpriced, everybody, lists.book.price_list),
+                    self._of_other_batches,
+                    partial(self._unpriced, lists.book.price_list),
                 )
                 for lists in self.every_book
             ]
@@ -217,13 +215,18 @@ class PriceSync(BatchSync):
             if unknown:
                 yield unknown, None
 
-    def _unpriced(self, everybody: Sequence[PricedItem], price_list: str, variants: Collection[str]) -> set[str]:
+    def _of_other_batches(self, variants: Collection[str]) -> set[str]:
+        """Return those of these variants that are another batch's."""
+        items = items_of_variants(self.erp, variants)
+        return {item.variant_id for item in items if not self.batch.contains(item.name)}
+
+    def _unpriced(self, price_list: str, variants: Collection[str]) -> set[str]:
         """Return those of other batches' variants for which a Price List has no price, now or later."""
-        items = [item for item in everybody if item.variant_id in variants]
         try:
+            items = list(items_of_variants(self.erp, variants))
             prices = read_prices(self.erp, price_list, items) if items else {}
         except ApiError as error:
-            log.warning("%d items that moved to other batches keep their prices: %s", len(items), error.reason)
+            log.warning("%d items that moved to other batches keep their prices: %s", len(variants), error.reason)
             return set()
         rows = {item.variant_id: prices[item.item_code].rows for item in items}
         return {variant_id for variant_id, each in rows.items() if not left_over(cut(each), self.lists.today)}

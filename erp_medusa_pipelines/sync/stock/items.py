@@ -3,19 +3,21 @@
 Which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
+from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.nested_set import placed
 from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.shop.bundles import read_bundles
+from erp_medusa_pipelines.sync.shop.listing import listed
 
-ITEMS_PER_REQUEST = 2000
+ITEMS_PER_REQUEST = 5000
 FIELDS = (
     "name", "item_code", "medusa_variant_id", "website_warehouse", "custom_threshold_qty", "custom_in_stock",
     "item_code.is_stock_item as item_is_stock_item", "item_code.has_batch_no as item_has_batch_no",
@@ -43,15 +45,15 @@ class StockItem:
     safety_stock: float = 0.0
 
 
-def stock_items(erp: ErpNextClient, names: Collection[str] = ()) -> list[StockItem]:
-    """Return the Website Items that are published or have been exported, ordered by name; with `names` only these.
+def stock_items(erp: ErpNextClient, batch: Batch) -> list[StockItem]:
+    """Return the batch's Website Items that are published or have been exported, ordered by name.
 
     With them come the parts of those that are bundles, whose stock is theirs. A variant without a warehouse is sold
     from its template's, as in ERPNext's web shop. Templates themselves have no stock: they are left out unless they
     were exported.
     """
-    rows = list(erp.rows_among(WEBSITE_ITEM, FIELDS, names, or_filters=SHOWN_OR_EXPORTED))
-    rows += _beside(erp, rows) if names else []
+    rows = list(listed(erp, batch, FIELDS, or_filters=SHOWN_OR_EXPORTED))
+    rows += _beside(erp, rows)
     templates = ByName((row["item_code"] or "", row["website_warehouse"]) for row in rows if row["item_has_variants"])
     return [
         StockItem(
@@ -72,12 +74,13 @@ def stock_items(erp: ErpNextClient, names: Collection[str] = ()) -> list[StockIt
 
 
 def _beside(erp: ErpNextClient, rows: Sequence[Row]) -> list[Row]:
-    """Return what else is needed of a few Website Items: parts of bundles among them, and templates of both."""
+    """Return what else is needed of Website Items: parts of bundles among them, and templates that have a warehouse."""
     services = [row["item_code"] for row in rows if row["item_code"] and row["item_is_stock_item"] == 0]
     bundles = read_bundles(erp, services, erp.clock().date())
     parts = {part.item_code for each in bundles.values() for part in each}
     found = _by_code(erp, parts, rows)
-    return found + _by_code(erp, {row["item_variant_of"] for row in (*rows, *found)}, [*rows, *found])
+    without = {row["item_variant_of"] for row in (*rows, *found) if not row["website_warehouse"]}
+    return found + _by_code(erp, without, [*rows, *found])
 
 
 def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Sequence[Row]) -> list[Row]:

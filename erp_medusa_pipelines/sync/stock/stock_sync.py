@@ -3,11 +3,11 @@
 The order of the work, and the brake against emptying a shop. plan.py decides what must be done for an item.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -27,7 +27,7 @@ from erp_medusa_pipelines.sync.stock.items import StockItem, stock_items, wareho
 from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.on_hand import Places
-from erp_medusa_pipelines.sync.stock.plan import Level, LowStock, plan_flags, plan_levels
+from erp_medusa_pipelines.sync.stock.plan import Level, LevelPlan, LowStock, plan_flags, plan_levels
 from erp_medusa_pipelines.sync.stock.quantities import Found, QuantityReader, StockRule
 from erp_medusa_pipelines.sync.stock.sender import LevelSender
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
@@ -80,16 +80,18 @@ class StockSync(BatchSync):
         self.report.count("waiting", len(items) - len(skus))
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
             counting = pool.submit(self._on_hand, items, places)
-            pages = ahead(batched(self.inventory.stocked(skus, len(variants)) if skus else (), ROWS_COMPARED))
+            pages = ahead(batched(self._stocked(skus), ROWS_COMPARED))
             first = next(pages, [])
             quantities = counting.result()
         kits = self._kits(items, variants, quantities)
         on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
         flags = self._flags(items, quantities)
         loss = self._loss_of_flags(items, quantities, flags)
-        found = InventoryReader(self, self.inventory).stocked(items, on_hand, chain([first], pages))
+        current = self._looked_up_again(items, on_hand, chain([first], pages))
+        found = InventoryReader(self, self.inventory).stocked(items, on_hand, current)
         levels = self._braked(self._levels(found, on_hand, loss), loss, flags)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
+        self.inventory.forget_seen({items[level.name].item_code for level in levels})
         try:
             for some in batched(levels, self.levels_per_call):
                 sending.submit(sender.send, some)
@@ -100,16 +102,44 @@ class StockSync(BatchSync):
         return self.report
 
     def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str], ByName[str]]:
-        """Return the batch's Website Items by name, and by item code all stocked variants and all warehouses."""
+        """Return the batch's Website Items by name; by item code their stocked variants and warehouses, and parts'."""
         items: dict[str, StockItem] = {}
         variants: dict[str, str] = {}
-        everybody = stock_items(self.erp, self.batch.named)
+        everybody = stock_items(self.erp, self.batch)
         for item in everybody:
             if item.variant_id and item.is_stocked:
                 variants[item.item_code] = item.variant_id
             if item.item_code and self.batch.contains(item.name):
                 items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
         return items, variants, ByName((item.item_code, item.warehouse) for item in everybody)
+
+    def _stocked(self, skus: Sequence[str]) -> Iterable[Mapping[str, Any]]:
+        """Return the inventory items with these skus: as the runs of this tick saw them, or as they are."""
+        if not skus or self.inventory.is_seen:
+            return self.inventory.seen(skus)
+        return self.inventory.stocked(skus, self._number_in_shop(skus))
+
+    def _looked_up_again(
+        self,
+        items: Mapping[str, StockItem],
+        on_hand: Mapping[str, Places],
+        pages: Iterable[Sequence[Mapping[str, Any]]],
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Yield the pages. Of what was seen, those whose levels are to be written are looked up again."""
+        if not self.inventory.is_seen:
+            yield from pages
+            return
+        reader = InventoryReader(self, self.inventory)
+        for rows in pages:
+            found = reader.found_by_sku(items, on_hand, [rows])
+            skus = {items[one.name].item_code for one in found if self._plan_of(one, on_hand).write}
+            yield [row for row in rows if row["sku"] not in skus]
+            if skus:
+                yield list(self.inventory.stocked(sorted(skus), 0))
+
+    def _number_in_shop(self, skus: Sequence[str]) -> int:
+        """Return about how many stocked variants the shop has: names spread evenly over the batches."""
+        return len(skus) * (1 if self.batch.named else self.batch.count)
 
     def _kits(self, items: Mapping[str, StockItem], variants: Mapping[str, str], quantities: Found) -> frozenset[str]:
         """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
@@ -161,19 +191,10 @@ class StockSync(BatchSync):
 
     def _levels(self, found: Iterable[StockedItem], on_hand: Mapping[str, Places], loss: Loss) -> list[Level]:
         """Return the levels to write. Notes in `loss` what customers can buy, and of which nothing would be left."""
-        places = self.locations
         levels: list[Level] = []
         unchanged = 0
-        for name, item_id, stocked in found:
-            plan = plan_levels(
-                name,
-                item_id,
-                on_hand[name],
-                stocked,
-                ours=places.used,
-                no_longer_used=places.no_longer_used.keys(),
-                not_sold_from=places.not_sold_from.keys(),
-            )
+        for one in found:
+            name, plan = one.name, self._plan_of(one, on_hand)
             for what, number in plan.counts.items():
                 self.report.count(what, number)
             unchanged += plan.counts["unchanged"]
@@ -187,6 +208,18 @@ class StockSync(BatchSync):
         # The total is known only now.
         self.report.advance(unchanged)
         return levels
+
+    def _plan_of(self, found: StockedItem, on_hand: Mapping[str, Places]) -> LevelPlan:
+        places = self.locations
+        return plan_levels(
+            found.name,
+            found.inventory_item_id,
+            on_hand[found.name],
+            found.levels,
+            ours=places.used,
+            no_longer_used=places.no_longer_used.keys(),
+            not_sold_from=places.not_sold_from.keys(),
+        )
 
     def _braked(self, levels: Sequence[Level], loss: Loss, flags: dict[str, int]) -> list[Level]:
         """Drop the levels and flags of items that sell out if those are too many."""
@@ -210,11 +243,11 @@ class StockSync(BatchSync):
     def _loss_in_shop(self) -> Loss:
         """Count over all batches, with a report that is thrown away."""
         shop = replace(self, scope=whole_shop(self.scope), foreign=frozenset(), low_stock=[])
-        items, variants, places = shop._read_items()
+        items, _, places = shop._read_items()
         quantities = shop._on_hand(items, places)
         loss = shop._loss_of_flags(items, quantities, shop._flags(items, quantities))
         skus = [item.item_code for item in items.values() if item.variant_id]
-        pages = batched(self.inventory.stocked(skus, len(variants)), ROWS_COMPARED)
+        pages = batched(self.inventory.stocked(skus, len(skus)), ROWS_COMPARED)
         found = InventoryReader(shop, self.inventory).found_by_sku(items, quantities.on_hand, pages)
         shop._levels(found, quantities.on_hand, loss)
         return loss

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dev.figures import MISSED, Goal, Measurement, page_of, section, sections
+from dev.figures import MISSED, NOT_WHOLE, Goal, Measurement, page_of, section, sections
 
 NIGHT = Measurement(
     "night",
@@ -51,3 +51,10 @@ def test_what_was_measured_before_stays_and_what_never_was_is_named() -> None:
 
 def test_a_measurement_without_goals_has_no_line_of_its_own() -> None:
     assert MISSED not in section(ALL[1], "1 s", BEGAN)
+
+
+def test_a_measurement_that_failed_is_named_first_and_a_reduced_size_is_called_one() -> None:
+    small = Measurement("night", "A night", ("quiet_night",), small=("quiet_night", "--items", "400"))
+    page = page_of((small,), {small.title: section(small, f"{NOT_WHOLE} it ended with 1:\nno", BEGAN, small=True)})
+    assert "A night: it did not run to its end" in page.partition("## ")[0]
+    assert "`python -m bench.quiet_night --items 400`, a reduced size." in page

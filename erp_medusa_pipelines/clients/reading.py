@@ -1,0 +1,248 @@
+"""What a run has read of a whole list, kept on disk: its assets share one reading, and so do the batches of one tick.
+
+Rows lie in a SQLite file, so that memory stays flat whatever the size of the catalogue. A file belongs to one list and
+is never older than HOLDS; the batches that a tick of a schedule starts find the one that the first of them made. A run
+that somebody starts by hand has a folder of its own, and so reads by itself.
+
+Belongs here: keeping rows. Does not belong here: which list is read, and what is decided by it (sync/shop/listing.py).
+"""
+
+import json
+import logging
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from erp_medusa_pipelines.clients.batched import batched
+
+try:
+    import fcntl
+except ImportError:  # Windows: every run reads by itself.
+    fcntl = None
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+HOLDS = 1800.0
+"""Seconds that a reading is used for, from its beginning. Documents are read anew right before they are written."""
+
+LEFT_BEHIND = 86_400.0
+"""Seconds after which the folder of a reading is removed, whoever left it: a killed run removes nothing."""
+
+LONGEST_WAIT = 600.0
+"""Seconds to wait for another run that reads the same list; then this one reads by itself."""
+
+_PAGE = 1000
+_TABLE = """
+CREATE TABLE kept (part INTEGER, number INTEGER, name TEXT, body TEXT, PRIMARY KEY (part, number)) WITHOUT ROWID;
+CREATE INDEX by_name ON kept (name);
+"""
+
+
+class KeptRows:
+    """Rows of one list in a file, in the order in which the server gave them. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        # A run that notes what it wrote must not wait until the others have read.
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = OFF")
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it must be read anew."""
+        return _is_old(self.path)
+
+    def rows(self, part: int) -> Iterator[Row]:
+        """Yield the rows of one part."""
+        last = -1
+        while True:
+            with self._lock:
+                found = self._file.execute(
+                    "SELECT number, body FROM kept WHERE part = ? AND number > ? ORDER BY number LIMIT ?",
+                    (part, last, _PAGE),
+                ).fetchall()
+            yield from (json.loads(body) for _, body in found)
+            if len(found) < _PAGE:
+                return
+            last = found[-1][0]
+
+    def find(self, names: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows with these names, in any order."""
+        for some in batched(names, _PAGE):
+            marks = ",".join("?" * len(some))
+            with self._lock:
+                found = self._file.execute(f"SELECT body FROM kept WHERE name IN ({marks})", some).fetchall()  # noqa: S608
+            yield from (json.loads(body) for (body,) in found)
+
+    def put(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Add rows by name, in place of those that are there."""
+        new = dict(rows)
+        with self._lock, self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._drop(new)
+            (last,) = self._file.execute("SELECT max(number) FROM kept WHERE part = 0").fetchone()
+            numbered = enumerate(new.items(), -1 if last is None else last)
+            self._file.executemany(
+                "INSERT INTO kept VALUES (0, ?, ?, ?)",
+                ((number + 1, name, json.dumps(row)) for number, (name, row) in numbered),
+            )
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Remove rows by name."""
+        with self._lock, self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._drop(names)
+
+    def _drop(self, names: Iterable[str]) -> None:
+        self._file.executemany("DELETE FROM kept WHERE name = ?", ((name,) for name in names))
+
+    def note(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change rows by name, after this run has written them."""
+        with self._lock, self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            for name, values in changes.items():
+                for part, number, body in self._file.execute(
+                    "SELECT part, number, body FROM kept WHERE name = ?", (name,)
+                ).fetchall():
+                    row = json.loads(body)
+                    row.update({key: value for key, value in values.items() if key in row})
+                    self._file.execute(
+                        "UPDATE kept SET body = ? WHERE part = ? AND number = ?", (json.dumps(row), part, number)
+                    )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Reading:
+    """The lists that a run keeps in `folder`, in so many `parts`. With `shared` other runs keep theirs there too."""
+
+    def __init__(self, folder: Path, parts: int, *, shared: bool) -> None:
+        self._folder = folder
+        self.parts = parts
+        self.shared = shared
+        self._lock = threading.Lock()
+        self._open: dict[str, KeptRows] = {}
+        self._shapes: dict[str, str] = {}
+        self._broken: set[Path] = set()
+
+    def kept(self, what: str, fields: str, read: Callable[[], Iterable[tuple[int, str, Row]]]) -> KeptRows:
+        """Return a list of these fields, from `read` where nobody has read it lately: its rows as (part, name, row)."""
+        with self._lock:
+            there = self._open.get(what)
+            if there is not None and not there.is_old:
+                return there
+            if there is not None:
+                there.close()
+            self._shapes[what] = f"{what}-{crc32(fields.encode()):08x}"
+            with self._alone(what):
+                path = self._newest(what) or self._made(what, read)
+                self._open[what] = KeptRows(path)
+            return self._open[what]
+
+    def note(self, what: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note in a list what was written, so that the assets that follow know of it."""
+        if changes:
+            self._change(what, lambda kept: kept.note(changes))
+
+    def drop(self, what: str, names: Collection[str]) -> None:
+        """Take rows out of a list whose documents were written, so that they are read anew."""
+        if names:
+            self._change(what, lambda kept: kept.drop(names))
+
+    def _change(self, what: str, change: Callable[[KeptRows], None]) -> None:
+        with self._lock:
+            kept = self._open.get(what)
+            if kept is None:
+                return
+            try:
+                change(kept)
+                # Another run may have read the list again meanwhile, before this was written.
+                with self._alone(what):
+                    newest = self._newest(what)
+                if newest is not None and newest != kept.path:
+                    with closing(KeptRows(newest)) as others:
+                        change(others)
+            except sqlite3.Error as error:
+                # Without what was written it must not be used: it is read anew.
+                log.warning("%s is read again: %s", what, error)
+                self._broken.add(kept.path)
+                self._open.pop(what).close()
+
+    def close(self) -> None:
+        """Close the files, and remove what no other run uses."""
+        with self._lock:
+            for kept in self._open.values():
+                kept.close()
+            self._open.clear()
+            if not self.shared:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _newest(self, what: str) -> Path | None:
+        files = [
+            path
+            for path in self._folder.glob(f"{self._shapes[what]}-*.db")
+            if not _is_old(path) and path not in self._broken
+        ]
+        return max(files, key=_began, default=None)
+
+    def _made(self, what: str, read: Callable[[], Iterable[tuple[int, str, Row]]]) -> Path:
+        """Read it into a file that gets its name once it is whole: one that is cut off is nobody's."""
+        for left in self._folder.glob(f"{self._shapes[what]}-*.half"):
+            left.unlink(missing_ok=True)
+        # Older ones stay: other runs may have them open.
+        path = self._folder / f"{self._shapes[what]}-{int(time.time() * 1e9)}.db"
+        half = path.with_suffix(".half")
+        with closing(sqlite3.connect(half, isolation_level=None)) as file:
+            file.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_TABLE} BEGIN;")
+            file.executemany(
+                "INSERT INTO kept VALUES (?, ?, ?, ?)",
+                ((part, number, name, json.dumps(row)) for number, (part, name, row) in enumerate(read())),
+            )
+            file.execute("COMMIT")
+        return half.rename(path)
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """Keep others from reading the same at the same time, as far as they do not take too long."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if fcntl is None or not self.shared:
+            yield
+            return
+        with (self._folder / f"{what}.lock").open("w") as lock:
+            until = time.monotonic() + LONGEST_WAIT
+            while time.monotonic() < until:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            yield
+
+
+def _began(path: Path) -> float:
+    """Return when a reading began, in seconds; its file's name has it."""
+    return int(path.stem.rpartition("-")[2]) / 1e9
+
+
+def _is_old(path: Path) -> bool:
+    return not 0 <= time.time() - _began(path) <= HOLDS
+
+
+def remove_old(root: Path) -> None:
+    """Remove the folders of readings that nobody uses any more."""
+    with suppress(OSError):
+        for folder in root.iterdir():
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(folder, ignore_errors=True)

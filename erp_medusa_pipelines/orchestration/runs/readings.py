@@ -1,0 +1,44 @@
+"""Where a run keeps the lists that it reads whole, and which other runs use them: those of the same tick.
+
+A run that a schedule started shares them with the others that were due at that moment, as the batches of a task are.
+One that somebody or a retry started reads by itself: whoever starts it expects that it looks.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from erp_medusa_pipelines.clients.reading import Reading, remove_old
+from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG
+from erp_medusa_pipelines.orchestration.shops import shop_name
+from erp_medusa_pipelines.settings import Settings
+
+FOLDER = "readings"
+
+
+def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Settings) -> Reading:
+    """Return where this run keeps its lists."""
+    due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) if not run.tags.get(ATTEMPT_TAG) else None
+    root = _root(instance)
+    if root is None or not due:
+        return Reading(Path(tempfile.mkdtemp(prefix="erp_medusa_")), settings.export_batches, shared=False)
+    remove_old(root)
+    # Other servers, and another number of batches, are another reading.
+    about = (shop_name(), settings.erpnext_url, settings.sandbox_dir, settings.export_batches, due)
+    digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+    return Reading(root / digest, settings.export_batches, shared=True)
+
+
+def _root(instance: dg.DagsterInstance) -> Path | None:
+    """Return the folder beside Dagster's own storage, or None where this process can keep nothing there."""
+    if instance.is_ephemeral:
+        return None
+    root = Path(instance.root_directory) / FOLDER
+    try:
+        root.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return root

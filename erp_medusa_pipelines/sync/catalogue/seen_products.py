@@ -1,0 +1,66 @@
+"""Medusa's products as a run has seen them: one look-up for all that its assets compare.
+
+An address has room for about 200 ids, so products that are looked up by id cost a request for each 200, and each asset
+that does so costs them again. Here a product is looked up once in a run, with the fields of all. The runs of one tick
+look at all of Medusa's products together, a thousand per request.
+
+What was seen decides what needs no work. Whatever is about to be written is looked up again before: see `products_by`.
+What a run writes itself is forgotten by the client.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from erp_medusa_pipelines.clients.medusa import PRODUCTS, MedusaClient, Row
+from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN
+from erp_medusa_pipelines.sync.catalogue.can_be_bought import BUYABLE_FIELDS
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT
+from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS
+
+FIELDS = ",".join(
+    dict.fromkeys(",".join((BOUND_FIELDS, DEFAULT.shown, CATEGORIES_SHOWN, BUYABLE_FIELDS)).split(",")),
+)
+
+Shape = dict[str, "Shape"]
+
+
+def seen_products(medusa: MedusaClient, ids: Iterable[str], fields: str) -> list[Row]:
+    """Return products by id as they were when this run, or one of its tick, saw them.
+
+    Other fields than FIELDS, which a shop's mapping may ask for, are looked up by id.
+    """
+    reading = medusa.reading
+    wanted = {each for each in ids if each}
+    if reading is None or not set(fields.split(",")) <= set(FIELDS.split(",")):
+        return medusa.products_by("id", wanted, fields)
+    kept = reading.kept(PRODUCTS, FIELDS, lambda: _all(medusa) if reading.shared else ())
+    shape = _shape(fields)
+    found = {row["id"]: _cut(row, shape) for row in kept.find(wanted)}
+    # Those that are new, that were written meanwhile, or that this run has not asked for.
+    new = medusa.products_by("id", wanted - found.keys(), FIELDS) if wanted - found.keys() else []
+    kept.put((row["id"], row) for row in new)
+    return [*found.values(), *(_cut(row, shape) for row in new)]
+
+
+def _all(medusa: MedusaClient) -> Iterator[tuple[int, str, Row]]:
+    for row in medusa.all_of("/admin/products", "products", FIELDS):
+        yield 0, row["id"], row
+
+
+def _shape(fields: str) -> Shape:
+    found: Shape = {}
+    for field in fields.split(","):
+        below = found
+        for part in field.split("."):
+            below = below.setdefault(part, {})
+    return found
+
+
+def _cut(value: Any, shape: Shape) -> Any:
+    """Return what Medusa answers for these fields alone, of an answer for more. What it has no key for has none."""
+    if not shape or value is None:
+        return value
+    if isinstance(value, list):
+        return [_cut(one, shape) for one in value]
+    # Medusa gives the id of each row below, whether it is asked for or not.
+    return {key: _cut(value[key], below) for key, below in {"id": {}, **shape}.items() if key in value}

@@ -1,0 +1,93 @@
+"""The Website Items of a batch, listed once in a run, whatever the number of its assets.
+
+ERPNext cannot filter by batch, so whoever wants the items of one reads the whole catalogue. A run does that once, and
+the runs of one tick once together (clients/reading.py). Without it every asset of every batch would.
+
+Belongs here: which fields are listed, and which rows an asset gets. Texts and whatever else is compared are read by
+name, a window at a time, right before they are compared: so a listing of half an hour decides what is looked at, never
+what is written.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient, Filters, Row
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.sync.engine.batches import Batch, index_of
+from erp_medusa_pipelines.sync.shop import for_sale
+
+FIELDS = tuple(
+    dict.fromkeys(
+        (
+            "name", "modified", "medusa_id", "medusa_variant_id", "has_variants", *for_sale.FIELDS,
+            "stock_uom", "website_warehouse", "custom_threshold_qty", "custom_in_stock",
+            "website_image", "website_image_alt", "slideshow",
+            "item_code.image as item_image", "item_code.variant_of as item_variant_of",
+            "item_code.stock_uom as item_stock_uom", "item_code.item_group as item_item_group",
+            "item_code.brand as item_brand", "item_code.has_batch_no as item_has_batch_no",
+            "item_code.safety_stock as item_safety_stock",
+        )
+    )
+)  # fmt: skip
+"""What the tasks that work on batches list: short fields only."""
+
+_ANY = [
+    ["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"], ["has_variants", "=", 1],
+]  # fmt: skip
+"""What any of them is about."""
+
+
+def listed(
+    erp: ErpNextClient, batch: Batch, fields: Sequence[str], *, filters: Filters = (), or_filters: Filters = ()
+) -> Iterator[Row]:
+    """Yield the batch's Website Items that match, ordered by name.
+
+    Conditions are `=` and `is`, on FIELDS, and every row must match one of what is listed at all (_ANY).
+    """
+    reading = erp.reading
+    if (
+        batch.named
+        or batch.home
+        or reading is None
+        or reading.parts != batch.count
+        or not set(fields) <= set(_fields(erp))
+    ):
+        rows = erp.rows_among(WEBSITE_ITEM, fields, batch.named, filters=filters, or_filters=or_filters)
+        yield from (row for row in rows if batch.contains(row["name"]))
+        return
+    try:
+        shape = ",".join(_fields(erp))
+        kept = reading.kept(WEBSITE_ITEM, shape, lambda: _whole(erp, batch, shared=reading.shared))
+    except AccessError:
+        raise
+    except PermanentError:
+        # One asset's field is missing on this site: the others do not need it.
+        erp.reading = None
+        yield from listed(erp, batch, fields, filters=filters, or_filters=or_filters)
+        return
+    keys = [field.rpartition(" as ")[2] for field in dict.fromkeys(("name", *fields))]
+    for row in kept.rows(batch.index):
+        if all(_holds(one, row) for one in filters) and (not or_filters or any(_holds(one, row) for one in or_filters)):
+            yield {key: row[key] for key in keys}
+
+
+def _fields(erp: ErpNextClient) -> tuple[str, ...]:
+    """Return FIELDS, and what decides which items go to this shop."""
+    return tuple(dict.fromkeys((*FIELDS, *for_sale.for_sale_in(erp).fields)))
+
+
+def _whole(erp: ErpNextClient, batch: Batch, *, shared: bool) -> Iterator[tuple[int, str, Row]]:
+    """Yield what is listed as (number of its batch, name, row): of all batches where others can use it."""
+    for row in erp.rows(WEBSITE_ITEM, _fields(erp), or_filters=_ANY, page_size=LONGEST_PAGE):
+        index = index_of(row["name"], batch.count)
+        if shared or index == batch.index:
+            yield index, row["name"], row
+
+
+def _holds(condition: Sequence[object], row: Row) -> bool:
+    """Return whether a row matches, as MariaDB judges it for the fields that are listed."""
+    field, operator, wanted = condition
+    value = row[str(field)]
+    if operator == "is":
+        return bool(str(value or "").rstrip(" ")) == (wanted == "set")
+    return (value or 0) == wanted

@@ -1,0 +1,134 @@
+"""The runs of one tick read the catalogue once, and what they write they have looked up right before."""
+
+from collections import Counter
+from urllib.parse import parse_qsl
+
+import pytest
+
+from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
+from erp_medusa_pipelines.sync.engine.batches import batch_of_name
+from tests.suites.publication import Shop
+from tests.support.plain_runs import PlainRunner
+from tests.support.servers import ErpServer, MedusaServer
+
+ASSETS = (
+    "medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates", "medusa_price_lists",
+    "medusa_prices", "medusa_stock", "medusa_publication",
+)  # fmt: skip
+BATCHES = 2
+ITEMS = 8
+
+
+class Nights:
+    """A shop that has had its first night, and what is asked of both servers afterwards."""
+
+    def __init__(self, erp: ErpServer, medusa: MedusaServer, runner: PlainRunner) -> None:
+        self.erp, self.medusa, self.runner = erp, medusa, runner
+        self.shop = Shop(erp, medusa, runner)
+        self.shop.catalogue.install_server_script()
+        self.names = []
+        for number in range(ITEMS):
+            place = self.shop.stocked.places["All"]
+            self.names.append(self.shop.priced.item(website_warehouse=place, code=f"A-{number}"))
+            self.shop.priced.price(self.names[-1], 1.5)
+            self.shop.stocked.bin(self.names[-1], "Main", 3)
+        for _ in range(2):
+            for number in range(BATCHES):
+                self.run(number)
+        self.shop.priced.forget()
+
+    def run(self, number: int, tick: str = "") -> None:
+        tags = {SCHEDULED_EXECUTION_TIME_TAG: tick} if tick else {}
+        run = self.runner.assets([*ASSETS], f"batch_{number}", tags=tags)
+        assert run.success, run.reasons()
+
+    def of(self, number: int) -> list[str]:
+        return [name for name in self.names if batch_of_name(name, BATCHES) == f"batch_{number}"]
+
+    def lists(self) -> Counter[str]:
+        """Whole lists of Website Items, products and inventory items that were read: pages from their beginning."""
+        found: Counter[str] = Counter()
+        for one in [*self.erp.faults.requests, *self.medusa.faults.requests]:
+            asked = dict(parse_qsl(one.query))
+            is_listed = "item_stock_uom" in asked.get("fields", "") and "item_image" in asked["fields"]
+            if one.path.endswith("/Website Item") and is_listed:
+                found["Website Item"] += 1
+            if one.path in ("/admin/products", "/admin/inventory-items") and {"id", "sku"}.isdisjoint(asked):
+                found[one.path] += 1
+        return found
+
+    def looked_up(self, path: str, key: str) -> list[str]:
+        return [
+            value
+            for one in self.medusa.faults.requests
+            if one.path == path
+            for name, value in parse_qsl(one.query)
+            if name == key
+        ]
+
+    def product(self, name: str) -> str:
+        (row,) = self.erp.store.rows("Website Item", name=name)
+        return row["medusa_id"]
+
+
+@pytest.fixture
+def nights(erp: ErpServer, medusa: MedusaServer, shop_env: pytest.MonkeyPatch) -> Nights:
+    shop_env.setenv("EXPORT_BATCHES", str(BATCHES))
+    return Nights(erp, medusa, PlainRunner())
+
+
+@pytest.mark.long
+def test_the_batches_of_a_tick_read_each_list_once_and_write_nothing(nights: Nights) -> None:
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    assert nights.lists() == {"Website Item": 1, "/admin/products": 1, "/admin/inventory-items": 1}
+    assert nights.looked_up("/admin/products", "id") == []
+    assert nights.looked_up("/admin/inventory-items", "sku") == []
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_a_run_by_hand_reads_for_itself_once_and_only_its_own_products(nights: Nights) -> None:
+    nights.run(0, "01:00")
+    nights.shop.priced.forget()
+    nights.run(0)
+    assert nights.lists() == {"Website Item": 1}
+    assert sorted(nights.looked_up("/admin/products", "id")) == sorted(map(nights.product, nights.of(0)))
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_what_changed_since_the_list_was_read_is_looked_up_again_and_written(nights: Nights) -> None:
+    nights.run(0, "01:00")
+    title, stock, *_ = nights.of(1)
+    nights.erp.store.set("Website Item", title, web_item_name="New name")
+    nights.shop.stocked.bin(stock, "Main", 9)
+    nights.shop.priced.forget()
+    nights.run(1, "01:00")
+    assert nights.lists() == {}
+    # Before it is written, and once more by the asset that judges what can be bought.
+    assert nights.looked_up("/admin/products", "id") == [nights.product(title)] * 2
+    assert len(nights.looked_up("/admin/inventory-items", "sku")) == 1
+    assert len(nights.shop.priced.writes()) == 2
+    nights.shop.priced.forget()
+    nights.run(1, "01:00")
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_what_a_run_makes_is_known_to_the_assets_that_follow(nights: Nights) -> None:
+    nights.run(0, "01:00")
+    new = {batch_of_name(f"NEW-{number}", BATCHES): f"NEW-{number}" for number in range(20)}
+    nights.run(1, "01:00")
+    place = nights.shop.stocked.places["All"]
+    made = [nights.shop.priced.item(website_warehouse=place, code=code) for code in new.values()]
+    for name in made:
+        nights.shop.priced.price(name, 2.5)
+        nights.shop.stocked.bin(name, "Main", 4)
+    for number in range(BATCHES):
+        nights.run(number, "02:00")
+    assert all(map(nights.product, made))
+    nights.shop.priced.forget()
+    for number in range(BATCHES):
+        nights.run(number)
+    assert nights.shop.priced.writes() == []
