@@ -31,6 +31,7 @@ class How(StrEnum):
     FOR_SALE = "`published` while ERPNext sells it (see `PUBLISH_WHEN`), else `draft`"
     COLLECTION = "the collection of the Item Group"
     CATEGORIES = "with `CATEGORIES`: the categories of it and of `website_item_groups`, besides those of others"
+    TRANSLATIONS = "with `LANGUAGES`: title, subtitle and description by locale, as far as they are translated"
     COUNTRY = "the country's code"
     SPECIFICATIONS = "labels and plain texts of the table of Website Specifications"
     IMAGE = "a hash, which the thumbnail follows"
@@ -114,6 +115,7 @@ FIELDS = (
     ProductField("ranking", "metadata", _UNTIL, How.NUMBER, ("ranking",), Empty.ZERO),
     ProductField("specifications", "metadata", _UNTIL, How.SPECIFICATIONS, empty=Empty.REMOVED),
     ProductField("image_alt", "metadata", _UNTIL, How.NAME, ("website_image_alt",), Empty.REMOVED),
+    ProductField("translations", "metadata", "overwrite", How.TRANSLATIONS, empty=Empty.REMOVED),
     ProductField(IMAGE_KEY, "metadata", None, How.IMAGE, ("website_image",), Empty.REMOVED),
     ProductField("variant_title", "variant", _UNTIL, How.ALWAYS, medusa_name="title", constant=OPTION),
     ProductField("sku", "variant", "overwrite", How.ITEM_CODE, ("item_code",)),

@@ -14,6 +14,8 @@ from erp_medusa_pipelines.setting_types import (
     FieldPolicies,
     ItemRule,
     Key,
+    LanguageFields,
+    Languages,
     LinkTemplate,
     MailAddress,
     MailFrom,
@@ -118,6 +120,21 @@ class Catalogue(BaseSettings):
             ' {"item_group": ["Dental", "Medical"], "brand": ["3M"]} takes those that have one of the values in each of'
             " the fields. An Item Group stands for all below it too; other fields are those of the Website Item, or of"
             " its Item with item_code. before them"
+        ),
+    )
+    languages: Languages = Field(
+        default_factory=dict,
+        description=(
+            "Further languages of names and descriptions, as JSON: Medusa's locale to ERPNext's Language,"
+            ' {"ar-OM": "ar"}. Their texts are ERPNext\'s Translations, or those of LANGUAGE_FIELDS; the storefront'
+            " finds them in the product's metadata under translations"
+        ),
+    )
+    language_fields: LanguageFields = Field(
+        default_factory=dict,
+        description=(
+            "Fields of the Website Item that hold the texts of a language, and go before Translations, as JSON:"
+            ' {"title": "custom_web_item_name_{language}"}; for title, subtitle and description'
         ),
     )
     sales_channels: dict[str, ItemRule] = Field(

@@ -145,6 +145,30 @@ MailFrom = Annotated[str, AfterValidator(_mail_from)]
 QuietHours = Annotated[str, AfterValidator(_quiet_hours)]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 Owner = Annotated[str, AfterValidator(_owner)]
+LANGUAGE = "{language}"
+TRANSLATED = {"title": "web_item_name", "subtitle": "short_description", "description": "web_long_description"}
+"""Fields of a product that exist in further languages, and the columns of a Website Item that are their source."""
+
+
+def _languages(value: dict[str, str]) -> dict[str, str]:
+    if wrong := [
+        one for pair in value.items() for one in pair if not re.fullmatch(r"[A-Za-z]{2,3}([-_]\w{2,8})*", one)
+    ]:
+        raise ValueError(f'{", ".join(wrong)}: must name languages by their codes, such as {{"ar-OM": "ar"}}')
+    return value
+
+
+def _language_fields(value: dict[str, str]) -> dict[str, str]:
+    if unknown := sorted(set(value) - set(TRANSLATED)):
+        raise ValueError(f"{', '.join(unknown)}: not among {', '.join(TRANSLATED)}")
+    for name in value.values():
+        if LANGUAGE not in name or not re.fullmatch(r"[a-z][a-z0-9_]*", name.replace(LANGUAGE, "xx")):
+            raise ValueError(f"{name} is no name of a field with {LANGUAGE} in it")
+    return value
+
+
+Languages = Annotated[dict[str, str], AfterValidator(_languages)]
+LanguageFields = Annotated[dict[str, str], AfterValidator(_language_fields)]
 ItemRule = Annotated[dict[str, list[str]], BeforeValidator(_rule)]
 """Values by field: what has one of the values in each of the fields meets the rule."""
 ZoneName = Annotated[str, AfterValidator(_time_zone)]

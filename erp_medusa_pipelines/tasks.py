@@ -135,6 +135,7 @@ OUR_TASKS: tuple[Task, ...] = (
             **_MEMBER_RIGHTS_IF,
             "variants": {"Item Attribute": "r"},
             "mapping": {"Website Route Meta": "r"},
+            "languages": {"Translation": "r"},
         },
         writes={
             "Website Item": ("medusa_id", "medusa_variant_id", "custom_in_stock"),

@@ -24,6 +24,7 @@ from erp_medusa_pipelines.sync.catalogue.field_table import FieldTable
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
+from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts, leaving_limit
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
@@ -278,8 +279,10 @@ def _policies(settings: Settings, table: FieldTable) -> dict[str, FieldPolicy]:
 
 
 def _filing(run: SyncRun, table: FieldTable) -> Filing:
-    """Return what products are filed under: collections, categories, types and tags."""
-    return read_filing(run.shop.erp, run.shop.medusa, run.shop.settings.categories, table)
+    """Return what products are filed under, and their texts in further languages."""
+    settings = run.shop.settings
+    translator = read_translator(run.shop.erp, settings.languages, settings.language_fields)
+    return read_filing(run.shop.erp, run.shop.medusa, settings.categories, table, translator)
 
 
 def _placement(run: SyncRun) -> Placement:

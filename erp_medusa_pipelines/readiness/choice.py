@@ -60,14 +60,8 @@ def _of_rule(shop: Shop, variable: str, rule: Rule) -> Iterator[Finding]:
             yield Finding(AREA, variable, Level.FAIL, found, "the tasks stop", f"correct the rule in {variable}")
         elif unused:
             found = f"no {doctype} has {label} {', '.join(unused)}"
-            yield Finding(
-                AREA,
-                variable,
-                Level.WARN,
-                found,
-                "that part of the rule takes nothing",
-                f"correct the rule in {variable}",
-            )
+            means = "that part of the rule takes nothing"
+            yield Finding(AREA, variable, Level.WARN, found, means, f"correct the rule in {variable}")
 
 
 def _unused(shop: Shop, doctype: str, field: str, values: Sequence[str]) -> list[str] | None:

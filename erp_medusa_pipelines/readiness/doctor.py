@@ -16,6 +16,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (fields.AREA, fields.mapping_can_be_used),
     (fields.AREA, fields.tables_of_best_sellers_are_there),
     (fields.AREA, fields.homepage_is_there),
+    (fields.AREA, fields.languages_have_texts),
     (way.AREA, way.longest_address_reaches_erpnext),
     (site.AREA, site.ids_are_written_fast),
     (site.AREA, site.clocks_agree),

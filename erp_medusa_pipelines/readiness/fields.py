@@ -5,11 +5,13 @@ Looking for custom fields, tables and the one homepage.
 
 from collections.abc import Iterator
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import needs
 from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
+from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError, located
 from erp_medusa_pipelines.sync.catalogue.mapping.site import missing_fields as missing_of_mapping
 from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
@@ -114,3 +116,27 @@ def homepage_is_there(shop: Shop) -> Iterator[Finding]:
         return
     means = "fetch_clearance_items has nowhere to show deals, and fails"
     yield Finding(AREA, doctype, Level.FAIL, f"there is no {name}", means, "make that document", fixable=True)
+
+
+def languages_have_texts(shop: Shop) -> Iterator[Finding]:
+    """Check that the fields of LANGUAGE_FIELDS exist, and that ERPNext has texts in each of LANGUAGES."""
+    settings = shop.settings
+    try:
+        translator = read_translator(shop.erp, settings.languages, settings.language_fields)
+    except AccessError:
+        return  # Reported with the rights already.
+    if translator is None:
+        return
+    missing = [name for name in translator.columns if not _reads(shop.erp, WEBSITE_ITEM, [name])]
+    if missing:
+        found = f"Website Item has no field {', '.join(missing)}"
+        yield Finding(AREA, "languages", Level.FAIL, found, "the export stops", "correct LANGUAGE_FIELDS")
+        return
+    for code in translator.languages.values():
+        number = len(translator.texts[code])
+        if number or settings.language_fields:
+            yield Finding(AREA, "languages", Level.OK, f"{number} Translations into {code}")
+        else:
+            fix = "correct LANGUAGES, or add Translations"
+            found = f"ERPNext has no Translation into {code}"
+            yield Finding(AREA, "languages", Level.WARN, found, "no text is shown in it", fix)

@@ -177,6 +177,10 @@ FIXES: Shown = {
         ),
         "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
         "test_a_mapping_is_named_by_its_lines_until_it_is_right": ("correct the mapping",),
+        "test_a_language_without_texts_is_told_until_it_has_some": (
+            "correct LANGUAGE_FIELDS",
+            "correct LANGUAGES, or add Translations",
+        ),
         "test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_right": ("correct the rule in",),
         "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
         "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),

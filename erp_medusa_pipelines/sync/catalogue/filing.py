@@ -11,6 +11,7 @@ from erp_medusa_pipelines.sync.catalogue.categories import GROUP_KEY, is_ours
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
 from erp_medusa_pipelines.sync.catalogue.labels import Labels
+from erp_medusa_pipelines.sync.catalogue.languages import Translator
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.shop.chosen import groups_above, parents_of_groups
@@ -46,6 +47,13 @@ class Filing:
     categories: CategoryIds | None = None
     labels: Labels | None = None
     """Types and tags, if the shop's mapping has them."""
+    translator: Translator | None = None
+    """Texts in further languages, if the shop has any."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return what is read of a list of Website Items for it, besides the fields of their products."""
+        return self.translator.columns if self.translator else ()
 
     def prepare(self, items: Iterable[WebsiteItem]) -> None:
         """Find, or make, what these items are filed under, where it is not there for all before. Raises ApiError."""
@@ -57,21 +65,33 @@ class Filing:
         return self.labels.problems(item) if self.labels else {}
 
     def of(self, item: WebsiteItem) -> dict[str, Any]:
-        """Return the values of the item's field `collection` and, where there are any, `categories`, `type`, `tags`."""
+        """Return the values of the item's field `collection`, and of those that not every shop has.
+
+        These are `categories`, `type`, `tags` and `translations`.
+        """
         group = item.row["item_group"] or ""
         filed: dict[str, Any] = {"collection": self.collections.find(group)}
         if self.categories:
             filed["categories"] = self.categories.of([group, *item.further_groups])
+        if self.translator:
+            filed["translations"] = self.translator.of(item) or ""
         return {**filed, **(self.labels.of(item) if self.labels else {})}
 
 
-def read_filing(erp: ErpNextClient, medusa: MedusaClient, which: CategoriesOf, table: FieldTable = DEFAULT) -> Filing:
+def read_filing(
+    erp: ErpNextClient,
+    medusa: MedusaClient,
+    which: CategoriesOf,
+    table: FieldTable = DEFAULT,
+    translator: Translator | None = None,
+) -> Filing:
     """Read the ids that products are filed under. Without categories in one request, else in three, once a run.
 
     Types and tags are looked up as items need them.
     """
     categories = None if which == "off" else _category_ids(erp, medusa)
-    return Filing(collection_ids(erp), categories, Labels(medusa) if table.has("type") or table.has("tags") else None)
+    labels = Labels(medusa) if table.has("type") or table.has("tags") else None
+    return Filing(collection_ids(erp), categories, labels, translator)
 
 
 def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:

@@ -97,6 +97,7 @@ class OptionProducts(WebsiteItemSync):
     def run(self) -> None:
         """Work on the batch. Raises AccessError; any other failure goes into the report."""
         self.reader.with_groups = self.filing.categories is not None
+        self.reader.columns = self.filing.columns
         self.reader.families = self.families
         # Products that exist have their texts from product_updates.py.
         self.reader.with_texts = self.only_new

@@ -129,6 +129,7 @@ class ProductUpdates(WebsiteItemSync):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.reader.with_groups = self.filing.categories is not None
+        self.reader.columns = self.filing.columns
         self.reader.families = self.families
 
     def run(self) -> SyncReport:

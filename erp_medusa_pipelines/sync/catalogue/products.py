@@ -95,6 +95,7 @@ class ProductExport(WebsiteItemSync):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.reader.with_groups = self.filing.categories is not None
+        self.reader.columns = self.filing.columns
         self._adopter = Adopter(self.medusa, self.placement, self.options.chunk)
         self._keys = UniqueKeys(self.reader, self.medusa, self.options.chunk)
 

@@ -79,6 +79,8 @@ class WebsiteItemReader:
         self.table = table
         self.with_groups = False
         """Whether to read the further Item Groups too, in one more request."""
+        self.columns: tuple[str, ...] = ()
+        """What to read besides."""
         self.families = NONE
         """Templates that are one product with their variants, and so for sale as these are."""
         self.with_texts = True
@@ -177,8 +179,9 @@ class WebsiteItemReader:
 
     @cached_property
     def _further_columns(self) -> list[str]:
-        """Return what the shop's rules read besides."""
-        return [column for column in self._for_sale.fields if column not in fields_of(self.table)]
+        """Return what the shop's rules and the further languages read besides."""
+        further = dict.fromkeys((*self._for_sale.fields, *self.columns))
+        return [column for column in further if column not in fields_of(self.table)]
 
     @cached_property
     def _country_codes(self) -> ByName[str]:

@@ -410,3 +410,19 @@ def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_righ
     shop_env.delenv("SALES_CHANNELS")
     told = erp_medusa("doctor").finding("what goes where", "SHOP_ITEMS")
     assert (told["level"], told["found"]) == ("ok", f"Item Group {group}")
+
+
+def test_a_language_without_texts_is_told_until_it_has_some(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("LANGUAGES", '{"ar-OM": "ar"}')
+    told = erp_medusa("doctor").finding("fields", "languages")
+    assert (told["level"], told["found"]) == ("warn", "ERPNext has no Translation into ar")
+    erp.store.insert("Translation", name="one", language="ar", source_text="Gloves", translated_text="قفازات")
+    told = erp_medusa("doctor").finding("fields", "languages")
+    assert (told["level"], told["found"]) == ("ok", "1 Translations into ar")
+    shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_no_such_name_{language}"}')
+    told = erp_medusa("doctor").finding("fields", "languages")
+    assert (told["level"], told["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
+    shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_web_item_name_{language}"}')
+    assert erp_medusa("doctor").finding("fields", "languages")["level"] == "ok"

@@ -17,7 +17,7 @@ from tests.unit.sync.catalogue.test_product_bodies import FILED, PLACEMENT, item
 from tests.unit.sync.catalogue.test_product_changes import compared, product_of
 
 TASKS = Path(__file__).parents[4] / "docs" / "tasks.md"
-IN_CATEGORIES = {**FILED, "categories": ["pcat_1"]}
+IN_CATEGORIES = {**FILED, "categories": ["pcat_1"], "translations": {"ar-OM": {"title": "قفازات"}}}
 WITHOUT_POLICY = {"external_id", IMAGE_KEY}
 """The product's identity, and a note of the export: nobody is asked what becomes of them."""
 

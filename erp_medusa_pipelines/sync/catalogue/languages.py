@@ -1,0 +1,84 @@
+"""Names and descriptions of products in further languages (LANGUAGES): what ERPNext says in each.
+
+A field of the Website Item (LANGUAGE_FIELDS) goes before a Translation of the text. ERPNext keeps a Translation by its
+source text without tags, so texts are compared without tags and blanks; of several for the same text it takes the one
+that was changed first, and so does this.
+
+Belongs here: which texts there are. Where Medusa has them: product_fields.py, in the row `translations`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.setting_types import LANGUAGE, TRANSLATED
+from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+
+DOCTYPE = "Translation"
+FIELDS = ("name", "language", "source_text", "translated_text", "context", "modified")
+
+_TAG = re.compile(r"<[^<>]+>")
+
+Texts = Mapping[str, Mapping[str, str]]
+"""Translated texts by language and source text, see _key."""
+
+
+@dataclass(frozen=True)
+class Translator:
+    """The further languages of one shop."""
+
+    languages: Mapping[str, str]
+    """ERPNext's Language by Medusa's locale."""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields of the Website Item, with {language} in their names, by the field of the product."""
+    texts: Texts = field(default_factory=dict[str, Mapping[str, str]])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return what is read of a list of Website Items for it."""
+        own = (_field_in(name, code) for name in self.fields.values() for code in self.languages.values())
+        return tuple(dict.fromkeys((*TRANSLATED.values(), *own)))
+
+    def of(self, item: WebsiteItem) -> dict[str, dict[str, str]]:
+        """Return the texts of an item by locale and field of the product; without what is not translated."""
+        found = {locale: self._in(code, item.row) for locale, code in sorted(self.languages.items())}
+        return {locale: texts for locale, texts in found.items() if texts}
+
+    def _in(self, code: str, row: Mapping[str, Any]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, column in TRANSLATED.items():
+            clean = clean_name if name == "title" else plain_text
+            own = clean(str(row[_field_in(self.fields[name], code)] or "")) if name in self.fields else ""
+            if text := own or clean(self.texts.get(code, {}).get(_key(row[column]))):
+                found[name] = text
+        return found
+
+
+def read_translator(erp: ErpNextClient, languages: Mapping[str, str], fields: Mapping[str, str]) -> Translator | None:
+    """Return the further languages, or None without any. One request for 10,000 Translations, once a run."""
+    if not languages:
+        return None
+    return Translator(languages, fields, erp.http.once("translations", lambda: _read(erp, sorted(languages.values()))))
+
+
+def _read(erp: ErpNextClient, codes: Sequence[str]) -> Texts:
+    rows = erp.rows(DOCTYPE, FIELDS, filters=[["language", "in", list(codes)]], page_size=10_000)
+    found: dict[str, dict[str, str]] = {code: {} for code in codes}
+    for row in sorted(rows, key=lambda row: str(row["modified"])):
+        # Those with a context are words of a form, not of a document.
+        key = _key(row["source_text"])
+        if key and not row["context"] and row["language"] in found:
+            found[row["language"]].setdefault(key, str(row["translated_text"] or ""))
+    return found
+
+
+def _key(text: Any) -> str:
+    return "".join(unescape(_TAG.sub("", str(text or ""))).split())
+
+
+def _field_in(name: str, code: str) -> str:
+    return name.replace(LANGUAGE, code.replace("-", "_").lower())
