@@ -73,36 +73,22 @@ def kill_at_random(about: str, number: int, kills: int, seed: int, *, real: bool
     """Make carts or subscribers, send the mails under kills, and count."""
     chance = random.Random(seed)  # noqa: S311 - nothing secret hangs on it
     began = time.monotonic()
-    with _servers(real) as servers, mail_sink() as sink, tempfile.TemporaryDirectory() as home:
-        addresses = _make_carts(servers, number) if about == "carts" else _make_subscribers(servers, number)
-        environment = {
-            **os.environ,
-            **servers.environment,
-            "DAGSTER_HOME": home,
-            "MAIL_BY": "smtp",
-            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
-            "MAIL_FROM": "Shop <shop@shop.example>",
-            "MAIL_QUIET_HOURS": "00:00-00:00",
-            "CART_URL": "https://shop.example/cart?id={cart}",
-            "ABANDONED_CART_HOURS": "0.0005",
-            "ABANDONED_CARTS_PER_RUN": "5000",
-            "NEWSLETTER_PER_RUN": "5000",
-            "PRODUCT_URL": "https://shop.example/p/{handle}",
-            ABOUT_VARIABLE: about,
-            PAUSE_VARIABLE: str(REAL_PAUSE if real else PAUSE),
-        }
+    with serve(real=real) as servers, mail_sink() as sink, tempfile.TemporaryDirectory() as home:
+        make = make_subscribers if about == "newsletters" else make_carts
+        addresses = make(servers, number)
+        environment = environment_of(servers, sink.port, home, about=about, pause=REAL_PAUSE if real else PAUSE)
         longest = REAL_LONGEST if real else LONGEST
         time.sleep(3)
         if about == "newsletters":
-            _run(environment, None)
+            run_once(environment, None)
             if sink.messages:
                 raise RuntimeError("a preview sent mails")
-        killed = sum(_run(environment, chance.uniform(0.0, longest)) for _ in range(kills))
+        killed = sum(run_once(environment, chance.uniform(0.0, longest)) for _ in range(kills))
         runs = kills
         # Until a run finds nothing more to send.
         while runs < kills + MOST_RUNS:
             before = len(sink.messages)
-            _run(environment, None)
+            run_once(environment, None)
             runs += 1
             if len(sink.messages) == before:
                 break
@@ -111,8 +97,31 @@ def kill_at_random(about: str, number: int, kills: int, seed: int, *, real: bool
         return Outcome(number, killed, runs, mails, _in_doubt(home, ASSETS[about]), time.monotonic() - began)
 
 
+def environment_of(
+    servers: Servers, smtp_port: int, home: str, *, about: str = "carts", pause: float = PAUSE
+) -> dict[str, str]:
+    """Return the environment of a run that sends what is due at once, to a mail server on this machine."""
+    return {
+        **os.environ,
+        **servers.environment,
+        "DAGSTER_HOME": home,
+        "MAIL_BY": "smtp",
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
+        "MAIL_FROM": "Shop <shop@shop.example>",
+        "MAIL_QUIET_HOURS": "00:00-00:00",
+        "CART_URL": "https://shop.example/cart?id={cart}",
+        "ABANDONED_CART_HOURS": "0.0005",
+        "ABANDONED_CARTS_PER_RUN": "5000",
+        "NEWSLETTER_PER_RUN": "5000",
+        "PRODUCT_URL": "https://shop.example/p/{handle}",
+        ABOUT_VARIABLE: about,
+        PAUSE_VARIABLE: str(pause),
+    }
+
+
 @contextmanager
-def _servers(real: bool) -> Iterator[Servers]:
+def serve(*, real: bool) -> Iterator[Servers]:
+    """Serve an embedded ERPNext, and an embedded Medusa or the one of `make medusa`."""
     from erp_medusa_sandbox.erpnext.app import create_app as create_erpnext
     from erp_medusa_sandbox.erpnext.store import ErpStore
     from erp_medusa_sandbox.medusa.app import create_app as create_medusa
@@ -167,34 +176,36 @@ def _as_admin(servers: Servers, path: str, body: dict[str, Any]) -> dict[str, An
     return answer.json()
 
 
-def _make_subscribers(servers: Servers, number: int) -> list[str]:
+def make_subscribers(servers: Servers, number: int) -> dict[str, str]:
+    """Make customers who subscribed, and a product to write about; returns their ids by address."""
     prefix = uuid4().hex[:8]
     _make_product(servers, prefix)
 
-    def make(address: str) -> str:
+    def make(address: str) -> tuple[str, str]:
         body = {"email": address, "metadata": {"newsletter_subscribed": True}}
-        _as_admin(servers, "/admin/customers", body)
-        return address
+        return address, _as_admin(servers, "/admin/customers", body)["customer"]["id"]
 
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(make, (f"reader{each}.{prefix}@{DOMAIN}" for each in range(number))))
+        return dict(pool.map(make, (f"reader{each}.{prefix}@{DOMAIN}" for each in range(number))))
 
 
-def _make_carts(servers: Servers, number: int) -> list[str]:
+def make_carts(servers: Servers, number: int) -> dict[str, str]:
+    """Make carts that guests left; returns their ids by address."""
     url, prefix = servers.environment["MEDUSA_URL"], uuid4().hex[:8]
     items = [{"variant_id": _make_product(servers, prefix)["variants"][0]["id"], "quantity": 2}]
 
-    def make(address: str) -> str:
+    def make(address: str) -> tuple[str, str]:
         cart: dict[str, Any] = {"region_id": servers.region_id, "email": address, "items": items}
         headers = {"x-publishable-api-key": servers.publishable_key}
-        requests.post(f"{url}/store/carts", json=cart, headers=headers, timeout=120).raise_for_status()
-        return address
+        answer = requests.post(f"{url}/store/carts", json=cart, headers=headers, timeout=120)
+        answer.raise_for_status()
+        return address, answer.json()["cart"]["id"]
 
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(make, (f"guest{each}.{prefix}@{DOMAIN}" for each in range(number))))
+        return dict(pool.map(make, (f"guest{each}.{prefix}@{DOMAIN}" for each in range(number))))
 
 
-def _run(environment: dict[str, str], seconds: float | None) -> bool:
+def run_once(environment: dict[str, str], seconds: float | None) -> bool:
     """Do one run in a process; kill it so many seconds after it began. Returns whether it was killed at its work."""
     command = [sys.executable, "-m", "dev.killed_mails", "--one-run"]
     with subprocess.Popen(  # noqa: S603

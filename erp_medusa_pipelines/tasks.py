@@ -88,6 +88,7 @@ _STOCK_RIGHTS = {
 _STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
 _NEWSLETTER_RIGHTS = {
+    "Website Item": "r",
     "Product Collection": "r",
     "Expiring Items": "r",
     "Email Queue": "r",

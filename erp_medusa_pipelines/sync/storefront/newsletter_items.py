@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
@@ -108,8 +109,12 @@ class NewsletterItems:
         return [row["id"] for row in rows if row.get("external_id") and str(row["created_at"]) >= begin]
 
     def _clearance(self) -> list[str]:
-        rows = self._rows_of(CLEARANCE)
-        return [str(row.get("item_code") or "") for table in rows.values() for row in table if row.get("show")]
+        """Return the Items of what staff ticked, in their order."""
+        tables = self._rows_of(CLEARANCE).values()
+        names = [str(row.get("website_item") or "") for table in tables for row in table if row.get("show")]
+        found = self._erp.rows_in(WEBSITE_ITEM, ["name", "item_code"], sorted({*names} - {""})) if names else ()
+        codes = {row["name"]: str(row.get("item_code") or "") for row in found}
+        return [codes[name] for name in names if name in codes]
 
     def _best_sellers(self) -> list[str]:
         """Return the first of each category, then the second of each."""
