@@ -211,7 +211,6 @@ class MappingSuite:
 
     def test_a_new_address_keeps_the_old_one_for_redirects(self, shop: MappedShop) -> None:
         name = shop.catalogue.item(shop.group, route=f"shop/first-{shop.catalogue.tag}")
-        other = shop.catalogue.item(shop.group, route=f"shop/other-{shop.catalogue.tag}")
         shop.night()
         own = shop.seen(name)["handle"]
         shop.write("handle: {template: \"{{ route.split('/') | last }}\"}")
@@ -224,12 +223,26 @@ class MappingSuite:
         assert seen["handle"] == f"second-{shop.catalogue.tag}"
         assert seen["metadata"]["old_handles"] == [own, f"first-{shop.catalogue.tag}"]
         shop.second_night_writes_nothing()
-        # The address of another product is not taken from it; the rest of the item does not wait.
-        shop.write("handle: {template: \"{{ route.split('/')[0] }}\"}", "material: {value: Steel}")
-        run = shop.night()
-        assert {row["field"] for row in run.rejects("medusa_product_updates")} <= {"handle"}
-        handles = {one: shop.seen(one)["handle"] for one in (name, other)}
-        assert len(set(handles.values())) == 2
+
+    def test_an_address_that_another_product_has_is_named_and_not_taken(self, shop: MappedShop) -> None:
+        there, first, second = shop.catalogue.items(3, shop.group)
+        for name, page in ((there, "one"), (first, "two"), (second, "three")):
+            shop.catalogue.store.set("Website Item", name, route=f"{page}/{page}-{shop.catalogue.tag}")
+        shop.write("handle: {template: \"{{ route.split('/') | last }}\"}")
+        shop.night()
+        # Now two want the address of the third, and then the same new one.
+        for made in (f"one-{shop.catalogue.tag}", f"new-{shop.catalogue.tag}"):
+            shop.write(
+                f"handle: {{template: \"{{{{ '{made}' if route[:4] != 'one/' else 'one-{shop.catalogue.tag}' }}}}\"}}",
+                "material: {value: Steel}",
+            )
+            run = shop.night()
+            refused = {row["document"].removeprefix("Website Item ") for row in run.rejects("medusa_product_updates")}
+            assert refused == ({first, second} if made.startswith("one") else {second})
+            assert all("has the address" in row["reason"] for row in run.rejects("medusa_product_updates"))
+            shop.second_night_writes_nothing()
+        handles = [shop.seen(name)["handle"].partition("-")[0] for name in (there, first, second)]
+        assert handles == ["one", "new", "three"]
 
     def test_types_and_tags_are_looked_up_together_and_made_once(self, shop: MappedShop) -> None:
         there = shop.value("Files of steel")

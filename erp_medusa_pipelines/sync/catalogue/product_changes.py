@@ -124,7 +124,7 @@ def update_body(product: Row, variant_id: str, comparison: Comparison) -> Values
     stored = metadata_of(product)
     if "handle" in body:
         metadata[OLD_HANDLES_KEY] = _old_handles(stored, product["handle"], body["handle"])
-    notes = {key: value for key, value in comparison.notes.items() if stored.get(key) != value}
+    notes = {key: value for key, value in comparison.notes.items() if not _same(stored.get(key), value)}
     if metadata or notes:
         body["metadata"] = metadata | notes
     if variant:

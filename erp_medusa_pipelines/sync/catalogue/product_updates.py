@@ -44,7 +44,7 @@ from erp_medusa_pipelines.sync.shop.families import NONE, Families
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
-KEYS = frozenset({"sku", "barcode", "manage_inventory"})
+KEYS = frozenset({"sku", "barcode", "manage_inventory", "handle"})
 """Fields that take a look at other products before they are sent."""
 
 PICTURES = ("images", "thumbnail")
@@ -366,7 +366,25 @@ class ProductUpdates(WebsiteItemSync):
             ready = [one.item for one in moving if key in one.changes and key not in claims.refused[one.name]]
             for name, reason in prepare(ready).items():
                 claims.refused[name][key] = reason
+        for name, reason in self._taken_handles(moving).items():
+            claims.refused[name]["handle"] = reason
         return claims.refused
+
+    def _taken_handles(self, moving: Sequence[Update]) -> dict[str, str]:
+        """Return why an address that a mapping gives is not free, by Website Item. Of two the first gets a free one."""
+        wanted = [one for one in moving if "handle" in one.changes]
+        handles = {one.changes["handle"] for one in wanted}
+        found = self.medusa.products_by("handle", handles, "id,handle,external_id") if handles else ()
+        holders = {row["handle"]: (row["id"], row["external_id"] or row["id"]) for row in found}
+        refused: dict[str, str] = {}
+        for one in wanted:
+            own = (one.product["id"], one.name)
+            product_id, owner = holders.setdefault(one.changes["handle"], own)
+            if product_id != own[0]:
+                refused[one.name] = (
+                    f"{owner} has the address {one.changes['handle']!r} already: change what the mapping makes it of"
+                )
+        return refused
 
     def _left_out(self, one: Update, refused: Mapping[str, str], lies: Lies) -> Update:
         """Leave refused fields out of an update, and report each of them."""

@@ -5,6 +5,7 @@ Belongs here: YAML, and what of YAML a mapping may not have. What the values mea
 Values are those of YAML 1.2's core: only `true` and `false` are yes and no, so that a country code NO is a text.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -153,6 +154,9 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
+        if not _is_whole(text):
+            self.faults.append(Fault(place, "there is half a character here, as an escape: write the character itself"))
+            return None
         if kind == "str" or (kind == "bool" and text.lower() not in ("true", "false")):
             return text
         try:
@@ -163,8 +167,10 @@ class _Reader:
                     return text.lower() == "true"
                 case "int":
                     return _CONSTRUCTOR.construct_yaml_int(node)
+                case "float" if math.isfinite(number := _CONSTRUCTOR.construct_yaml_float(node)):
+                    return number
                 case "float":
-                    return _CONSTRUCTOR.construct_yaml_float(node)
+                    said = f"{text!r} is no number that a shop has: write it out"
                 case _:
                     said = f"{text!r} is read as a {kind}: put it into quotes"
         except ValueError:
@@ -191,6 +197,15 @@ class _Reader:
             self.keys[(*path, key)] = place
             found[key] = self.value(value_node, (*path, key))
         return found
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: an escape may stand for half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _place(node: yaml.Node) -> Place:

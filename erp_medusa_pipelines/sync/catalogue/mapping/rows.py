@@ -8,8 +8,16 @@ from erp_medusa_pipelines.product_fields import Empty, FieldPolicy
 from erp_medusa_pipelines.sync.catalogue.mapping.places import Place
 from erp_medusa_pipelines.sync.catalogue.mapping.targets import Kind, Target
 from erp_medusa_pipelines.sync.catalogue.mapping.templates import ITEM, META, TextTemplate
-from erp_medusa_pipelines.sync.catalogue.mapping.transforms import Given, Transform, applied, as_number, is_empty, plain
-from erp_medusa_pipelines.sync.catalogue.mapping.transforms import shown as shown_value
+from erp_medusa_pipelines.sync.catalogue.mapping.transforms import (
+    Given,
+    Transform,
+    applied,
+    as_number,
+    as_yes_no,
+    is_empty,
+    plain,
+    shown,
+)
 from erp_medusa_pipelines.sync.catalogue.plain_text import slug
 
 BARCODES, SPECIFICATIONS = f"{ITEM}.barcodes", "website_specifications"
@@ -88,13 +96,13 @@ class MappedField:
             case Kind.MEASURE:
                 number = as_number(value)
                 if number < 0:
-                    raise ValueError(f"{shown_value(value)} is less than 0")
+                    raise ValueError(f"{shown(value)} is less than 0")
                 # Medusa keeps them in four bytes, which give six digits back as they were.
                 return plain(Decimal(f"{number:.6g}"))
             case Kind.HANDLE:
                 return slug(str(value)) or None
             case Kind.YES_NO:
-                return bool(value)
+                return as_yes_no(value)
             case Kind.TAGS:
                 texts = [str(one).strip() for one in (value if isinstance(value, list) else [value])]
                 return list(dict.fromkeys(text for text in texts if text))

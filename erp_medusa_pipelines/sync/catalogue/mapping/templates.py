@@ -34,6 +34,10 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 _ENVIRONMENT = _environment()
+_FAILURES = (
+    TemplateError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, MemoryError,
+)  # fmt: skip
+"""What the values of one item can make of a template that others fill in."""
 _LOADING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
@@ -58,7 +62,15 @@ class TextTemplate:
                 if size > LONGEST:
                     raise ValueError(f"its template makes more than {LONGEST:,} characters")
                 parts.append(part)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            TemplateError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise ValueError(f"its template cannot be filled in: {error}") from error
         return "".join(parts)
 

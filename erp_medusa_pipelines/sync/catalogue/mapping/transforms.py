@@ -73,6 +73,14 @@ def as_number(value: Any) -> Decimal:
     return number
 
 
+def as_yes_no(value: Any) -> bool:
+    """Return what a Check field says, or a text that says yes or no. Raises ValueError."""
+    text = str(value).strip().lower()
+    if text not in ("0", "1", "yes", "no", "true", "false"):
+        raise ValueError(f"{shown(value)} is neither yes nor no")
+    return text in ("1", "yes", "true")
+
+
 def plain(number: Decimal) -> int | float:
     """Return a number as JSON has it: whole ones without a point."""
     return int(number) if number == number.to_integral_value() else float(number)
@@ -132,13 +140,7 @@ def _number(_args: Mapping[str, Any], _tables: Mapping[str, ByName[Any]]) -> Tra
 
 
 def _yes_no(_args: Mapping[str, Any], _tables: Mapping[str, ByName[Any]]) -> Transform:
-    def step(value: Any, _given: Given) -> bool:
-        text = str(value).strip().lower()
-        if text not in ("0", "1", "yes", "no", "true", "false"):
-            raise ValueError(f"{shown(value)} is neither yes nor no")
-        return text in ("1", "yes", "true")
-
-    return Transform("yes_no", step)
+    return Transform("yes_no", lambda value, _given: as_yes_no(value))
 
 
 def _unit(args: Mapping[str, Any], _tables: Mapping[str, ByName[Any]]) -> Transform:

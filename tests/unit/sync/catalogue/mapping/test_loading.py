@@ -40,6 +40,8 @@ WRONG = {
     "merge": ("fields:\n  title: &t {from: a}\n  hs_code: {<<: *t}\n", "3:13 << is not read"),
     "python": ("fields:\n  title: !!python/name:os.system\n", "2:10 '' is read as a python"),
     "a date": (row("{value: 2024-01-01}"), "3:20 '2024-01-01' is read as a timestamp: put it into quotes"),
+    "half a character": (row('{value: "\\ud800"}'), "3:20 there is half a character here"),
+    "no real number": (row("{value: .inf}"), "3:20 '.inf' is no number that a shop has"),
     "no fields": ("version: 1\n", "1:1 there is no `fields:`"),
     "no title": ("fields:\n  hs_code: a\n", "1:1 there is no row `title`"),
     "version": ("version: 2\nfields: {title: a}\n", "1:10 version must be 1, not 2"),

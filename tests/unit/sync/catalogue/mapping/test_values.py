@@ -146,6 +146,12 @@ def test_tags_of_the_page_are_found_by_its_route() -> None:
     assert mapped(by, brand="3M").made.values["metadata.t"] == "3M"
 
 
+@pytest.mark.parametrize(("stored", "expected"), [(0, False), ("1", True), ("0", False), ("x", "'x' is neither")])
+def test_yes_and_no_are_what_a_check_says(stored: Any, expected: Any) -> None:
+    made = value("discountable: {from: n}", name="discountable", n=stored)
+    assert made.startswith(expected) if isinstance(expected, str) else made is expected
+
+
 def test_lengths_in_a_unit_of_the_file_become_millimetres() -> None:
     row = "length: {from: item.custom_length, transforms: [{unit: mm, in: cm}]}"
     assert value(row, name="length", item__custom_length=2.54) == 25.4
