@@ -30,7 +30,6 @@ import requests
 from pydantic import SecretStr
 
 from dev.mail_sink import MailSink, mail_sink
-from erp_medusa_pipelines.assets.otps import otp_options
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
@@ -247,7 +246,7 @@ def otps() -> None:
                 with open_shop(settings) as shop:
                     began = time.perf_counter()
                     report = SyncReport()
-                    OtpExpiry(shop.erp, shop.writer, report, otp_options(settings), Quarantine()).run()
+                    OtpExpiry(shop.erp, shop.writer, report, settings, Quarantine()).run()
                     took = time.perf_counter() - began
                 assert report.counts["written"] == 1000, report.counts
                 rows.append((f"{name}, {number + 1}", 1000, took, shop.requests_sent))

@@ -4,14 +4,17 @@ medusa_collections, medusa_categories --> medusa_products[batch] --> medusa_imag
                                                                '--> medusa_product_updates[batch]
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
-from erp_medusa_pipelines.assets.differences import difference_check, difference_check_spec
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
@@ -28,7 +31,7 @@ from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts, leaving_limit
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
-from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
+from erp_medusa_pipelines.sync.catalogue.product_updates import KeptDifference, ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport
 from erp_medusa_pipelines.sync.catalogue.retired import retire_option_products
 from erp_medusa_pipelines.sync.catalogue.shop_table import table_for
@@ -37,6 +40,9 @@ from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
 from erp_medusa_pipelines.sync.engine.brake import Limit
 
 MISSING_PERCENT = variable_name("missing_products_percent")
+
+DIFFERENCE_CHECK, DIFFERENCES = "medusa_equals_erp", "kept_differences"
+LONGEST_VALUE = 200
 
 GROUP = "catalogue"
 KINDS = {"medusa"}
@@ -206,7 +212,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("Website Item"), doctype("Item")],
-        check_specs=[check_spec("medusa_product_updates"), difference_check_spec("medusa_product_updates")],
+        check_specs=[check_spec("medusa_product_updates"), _difference_check_spec("medusa_product_updates")],
         description=(
             "Exported products that differ from their Website Item, field by field after FIELD_POLICIES;"
             " those of unpublished and of deleted Website Items become drafts."
@@ -235,7 +241,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             stopped = hide(updates, Withdrawals(run.scope), guard)
             stopped = stopped or (variants.stopped if variants else None)
             result = run.result(stopped=stopped, outage=updates.outage is not None)
-            return result._replace(check_results=[*(result.check_results or ()), difference_check(run, updates.kept)])
+            return result._replace(check_results=[*(result.check_results or ()), _difference_check(run, updates.kept)])
 
     return [medusa_collections, medusa_categories, medusa_products, medusa_images, medusa_product_updates]
 
@@ -293,3 +299,35 @@ def _placement(run: SyncRun) -> Placement:
         medusa.sales_channel_id(settings.medusa_sales_channel_id),
         medusa.shipping_profile_id(settings.medusa_shipping_profile_id),
     )
+
+
+def _difference_check_spec(asset: str) -> dg.AssetCheckSpec:
+    """Return the check that fails while Medusa keeps values that differ from the ERP."""
+    return dg.AssetCheckSpec(
+        DIFFERENCE_CHECK,
+        asset=asset,
+        description=(
+            "Every product agrees with its Website Item. What somebody changed in Medusa is listed where the"
+            " policy of its field keeps it until the ERP changes (FIELD_POLICIES; `keep` is not listed)."
+            " `force: true` in the launchpad sends the ERP's values."
+        ),
+    )
+
+
+def _difference_check(run: SyncRun, kept: Sequence[KeptDifference]) -> dg.AssetCheckResult:
+    """Return one result for the whole asset, from this batch and what the others found last."""
+    rows = [[one.website_item, one.field, _short(one.erp), _short(one.medusa)] for one in kept[:ROWS_SHOWN]]
+    found = run.over_batches("differences", {DIFFERENCES: len(kept)}, rows)
+    columns = ("website_item", "field", "erp", "medusa")
+    shown = {KEPT_TABLE: run.item_table(columns, found.rows)} if found.rows else {}
+    return dg.AssetCheckResult(
+        passed=not found.numbers[DIFFERENCES],
+        check_name=DIFFERENCE_CHECK,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={**found.numbers, **shown},
+    )
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -9,8 +9,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.settings import Settings
-from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpExpiry, OtpOptions, memory
+from erp_medusa_pipelines.sync.minute.otps import DOCTYPE, OtpExpiry, memory
 from erp_medusa_pipelines.tasks import owner_task
 
 ASSET = "expired_otps"
@@ -31,20 +30,9 @@ def expired_otps(context: dg.AssetExecutionContext, config: SyncConfig, shop: Sh
     with sync_run(context, shop, config, DOCTYPE) as run:
         # An error text may quote the row that it is about, and such a row is about a private person.
         run.shop.erp.http.redact.hide_addresses = True
-        options = otp_options(run.shop.settings)
-        OtpExpiry(run.shop.erp, run.shop.writer, run.report, options, run.quarantine).run()
+        OtpExpiry(run.shop.erp, run.shop.writer, run.report, run.shop.settings, run.quarantine).run()
         state.save(context.instance, KEY, memory(run.quarantine))
         return run.result()
-
-
-def otp_options(settings: Settings) -> OtpOptions:
-    """Return the task's options from the settings."""
-    return OtpOptions(
-        most=settings.otps_per_run,
-        write_chunk=settings.otp_write_chunk,
-        retention_days=settings.otp_retention_days,
-        most_deletions=settings.otp_deletions_per_run,
-    )
 
 
 ASSETS = [expired_otps]

@@ -13,9 +13,8 @@ from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECU
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory
-from erp_medusa_pipelines.sync.minute.quotation_emails import MailOptions, QuotationEmails
+from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import owner_task
 
 ASSET = "quotation_emails"
@@ -46,10 +45,11 @@ def quotation_emails(
         QuotationEmails(
             run.shop.erp,
             run.report,
-            mail_options(run.shop.settings, tick=_tick(context)),
+            run.shop.settings,
             memory=Memory.from_json(state.load(context.instance, KEY)),
             keep=lambda memory: state.save(context.instance, KEY, memory.to_json()),
             retry_held=config.retry_rejected,
+            tick=_tick(context),
         ).run()
         blocked = run.report.facts.get("blocked")
         check = dg.AssetCheckResult(
@@ -59,22 +59,6 @@ def quotation_emails(
             metadata={"reason": blocked} if blocked else {},
         )
         return run.result(checks=[check])
-
-
-def mail_options(settings: Settings, *, tick: float | None = None) -> MailOptions:
-    """Return the task's options from the settings."""
-    return MailOptions(
-        most=settings.quotation_emails_per_run,
-        parallel=settings.quotation_email_parallel,
-        seconds=settings.quotation_email_seconds,
-        timeout=settings.quotation_email_timeout,
-        stuck_minutes=settings.quotation_email_stuck_minutes,
-        retry_minutes=settings.quotation_email_retry_minutes,
-        attempts=settings.quotation_email_attempts,
-        doubt_seconds=settings.quotation_email_doubt_seconds,
-        pause_minutes=settings.quotation_email_pause_minutes,
-        tick=tick,
-    )
 
 
 def _tick(context: dg.AssetExecutionContext) -> float | None:

@@ -24,7 +24,7 @@ from erp_medusa_pipelines.orchestration import rate_limits, state
 from erp_medusa_pipelines.orchestration.checks.rejects import ALIKE, CHECK, DOCUMENTS, NUMBER, TABLE, quarantine_key
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT, RETRY_AFTER
-from erp_medusa_pipelines.orchestration.runs.time_limit import time_limit
+from erp_medusa_pipelines.orchestration.runs.process import time_limit
 from erp_medusa_pipelines.orchestration.runs.work import first_batch_of, only_batch_of
 from erp_medusa_pipelines.orchestration.shops import asset_name
 from erp_medusa_pipelines.orchestration.tables import table

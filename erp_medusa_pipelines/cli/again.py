@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import definitions, the_instance
 from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.home import definitions, the_instance
 from erp_medusa_pipelines.cli.output import Answer, progress
 from erp_medusa_pipelines.cli.plan import Batch, applied, carry_out, names_that_begin, scope_of, tasks_named
 from erp_medusa_pipelines.cli.shop import tell_sandbox

@@ -12,8 +12,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import instance_if_any
 from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.home import instance_if_any
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import make_plans
 from erp_medusa_pipelines.cli.shop import connect, documents_of, website_items

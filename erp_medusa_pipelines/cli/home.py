@@ -1,17 +1,24 @@
-"""Which installation a command works in: the folder that DAGSTER_HOME names.
+"""The installation that a command works in: the folder that DAGSTER_HOME names, its instance, and the code location.
 
-Finding it and refusing a wrong one, before anything is made there, and finding the variables that its dagster.yaml
-names. A mistyped name would otherwise become a new and empty installation in which nothing ever ran.
+A wrong one is refused before anything is made there: a mistyped name would otherwise become a new and empty
+installation in which nothing ever ran. Dagster takes seconds to load, so commands import it only when they need it.
 """
 
+import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
 from erp_medusa_pipelines.cli.frame import CommandError
-from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS
+from erp_medusa_pipelines.settings import FOLDER_OF_SECRETS, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 NAME = "DAGSTER_HOME"
 OURS = "erp_medusa_pipelines"
@@ -72,3 +79,36 @@ def _variable(name: str, file: Path) -> str:
         f"{file} takes {name} from the environment, and it is not set: set it, or put it into a file"
         f" {name.lower()} of the folder that {FOLDER_OF_SECRETS} names"
     )
+
+
+def definitions(settings: Settings) -> "dg.Definitions":
+    """Build the code location for these settings."""
+    from erp_medusa_pipelines.definitions import build_defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    return build_defs(settings)
+
+
+@contextmanager
+def instance_if_any() -> Iterator["dg.DagsterInstance | None"]:
+    """Yield the instance of DAGSTER_HOME, or None if it is not set."""
+    if not os.environ.get("DAGSTER_HOME"):
+        yield None
+        return
+    enter_home()
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@contextmanager
+def the_instance() -> Iterator["dg.DagsterInstance"]:
+    """Yield the instance of DAGSTER_HOME. Raises CommandError if it is not set."""
+    with instance_if_any() as instance:
+        if instance is None:
+            raise CommandError(
+                "set DAGSTER_HOME to the installation's folder, where its runs are recorded (in a checkout:"
+                " export DAGSTER_HOME=$PWD/.dagster)"
+            )
+        yield instance

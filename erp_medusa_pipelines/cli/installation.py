@@ -181,7 +181,7 @@ def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Findi
 
 def _red() -> Iterator[Finding]:
     """Return each task or batch that is left failed, with its reason."""
-    from erp_medusa_pipelines.cli.dagster_side import the_instance
+    from erp_medusa_pipelines.cli.home import the_instance
     from erp_medusa_pipelines.cli.status import red_now
 
     with the_instance() as instance:

@@ -8,8 +8,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import CommandError, command
+from erp_medusa_pipelines.cli.home import the_instance
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, stderr, table
 from erp_medusa_pipelines.cli.shop import connect, documents_of, website_items
 from erp_medusa_pipelines.clients.failures import ApiError

@@ -1,13 +1,17 @@
 """`erp-medusa`: the list of commands.
 
-Which commands there are. Each is a function in a module of its own, decorated with `frame.command`, whose docstring is
+Each is a function in a module of its own, decorated with `frame.command`, whose docstring is
 its help text. To add one: write it, add it here, describe it in docs/cli.md.
 """
+
+import signal
+import socket
+import threading
+import time
 
 import typer
 
 from erp_medusa_pipelines.cli.again import again
-from erp_medusa_pipelines.cli.ctrl_c import listen_for_ctrl_c
 from erp_medusa_pipelines.cli.doctor import doctor
 from erp_medusa_pipelines.cli.drift import drift
 from erp_medusa_pipelines.cli.explain import explain
@@ -19,6 +23,10 @@ from erp_medusa_pipelines.cli.setup import setup
 from erp_medusa_pipelines.cli.status import status
 from erp_medusa_pipelines.cli.sync import sync
 from erp_medusa_pipelines.cli.take_over import hand_back, take_over
+from erp_medusa_pipelines.clients.http import stop_all
+
+SECONDS_TO_END = 5.0
+"""For requests under way: most end well in that time, and their ids are kept."""
 
 app = typer.Typer(
     name="erp-medusa",
@@ -45,9 +53,28 @@ app.command()(take_over)
 app.command()(hand_back)
 
 
+def _listen_for_ctrl_c() -> None:
+    """Start the thread that closes all connections some seconds after Ctrl-C, also while a server takes its time.
+
+    The main thread waits for its workers and they for their answers. Dagster sets a signal handler of its own while a
+    run works, so that none of ours would be called; Python tells a file descriptor of every signal whoever handles it.
+    """
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_end_after_ctrl_c, args=(heard, told), name="ctrl-c", daemon=True).start()
+
+
+def _end_after_ctrl_c(heard: socket.socket, _told: socket.socket) -> None:
+    while signal.SIGINT not in heard.recv(64):
+        pass
+    time.sleep(SECONDS_TO_END)
+    stop_all()
+
+
 def main() -> None:
     """The entry point of the installed command."""
-    listen_for_ctrl_c()
+    _listen_for_ctrl_c()
     app()
 
 

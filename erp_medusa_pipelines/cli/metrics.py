@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import CommandError, command
+from erp_medusa_pipelines.cli.home import the_instance
 from erp_medusa_pipelines.cli.output import Answer, stderr
 
 PORT = 9464

@@ -17,8 +17,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import definitions, instance_if_any, the_instance
 from erp_medusa_pipelines.cli.frame import CommandError, command
+from erp_medusa_pipelines.cli.home import definitions, instance_if_any, the_instance
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
 from erp_medusa_pipelines.cli.shop import connect, tell_sandbox, website_items
 from erp_medusa_pipelines.settings import Settings, load_settings

@@ -9,7 +9,7 @@ from erp_medusa_pipelines.cli.dagster_api import DagsterApi, Installation
 from erp_medusa_pipelines.cli.frame import CommandError
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError
-from erp_medusa_pipelines.readiness.frappe_app import METHODS, FrappeJob, frappe_jobs, scheduler_is_on
+from erp_medusa_pipelines.readiness.frappe_app import METHODS, FrappeJob, frappe_jobs
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -25,7 +25,7 @@ class FrappeSide:
 
     def __init__(self, erp: ErpNextClient) -> None:
         self._erp = erp
-        self._scheduler_on = scheduler_is_on(erp)
+        self._scheduler_on = erp.scheduler_is_on()
 
     def check(self) -> None:
         """Fail before anything is switched, rather than half-way."""

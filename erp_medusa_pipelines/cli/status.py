@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import the_instance
 from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.home import the_instance
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, TASKS

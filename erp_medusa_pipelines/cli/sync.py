@@ -9,8 +9,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from erp_medusa_pipelines.cli.dagster_side import definitions, the_instance
 from erp_medusa_pipelines.cli.frame import command
+from erp_medusa_pipelines.cli.home import definitions, the_instance
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.shop import connect, website_items
 from erp_medusa_pipelines.settings import load_settings

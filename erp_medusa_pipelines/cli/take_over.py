@@ -16,8 +16,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi
-from erp_medusa_pipelines.cli.dagster_side import instance_if_any, the_instance
 from erp_medusa_pipelines.cli.frame import command, sentence
+from erp_medusa_pipelines.cli.home import instance_if_any, the_instance
 from erp_medusa_pipelines.cli.journal import Journal
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, say_once, stderr, table
 from erp_medusa_pipelines.cli.shop import connect_to_switch

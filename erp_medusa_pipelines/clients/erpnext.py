@@ -30,6 +30,10 @@ from erp_medusa_pipelines.setting_types import NO_RULES, ShopRules
 Filters = Sequence[Sequence[Any]]
 Row = dict[str, Any]
 
+SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
+FLUSH = "frappe.email.queue.flush"
+"""Frappe's functions that send one waiting mail, and all of them; its scheduler has a job for the second."""
+
 LONGEST_PAGE = 10_000
 """Rows of a page of a few short fields."""
 
@@ -109,6 +113,11 @@ class ErpNextClient:
     def user(self) -> str:
         """Return the user that the key belongs to. Raises AccessError for a wrong key."""
         return self.call("frappe.auth.get_logged_user", method="GET")
+
+    def scheduler_is_on(self) -> bool:
+        """Return whether System Settings enables Frappe's scheduler. The API does not show a pause by the bench."""
+        question = {"doctype": "System Settings", "field": "enable_scheduler"}
+        return bool(int(self.call("frappe.client.get_single_value", question, method="GET") or 0))
 
     # --- lists ------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """An admin's log-in at Medusa, shared by the clients of a run.
 
-Keeping the token and renewing it. A token costs Medusa a sixth of the CPU time that it takes to check a secret key,
-which it does anew for each request.
+A token costs Medusa a sixth of the CPU time that it takes to check a secret key, which it does anew for each request.
 """
 
 import threading

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.checks.installation import report_installation
-from erp_medusa_pipelines.orchestration.runs.heartbeat import signs_of_life
+from erp_medusa_pipelines.orchestration.runs.process import heartbeat
 from erp_medusa_pipelines.orchestration.runs.readings import reading_of
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -39,7 +39,7 @@ class ShopConnection(dg.ConfigurableResource):
             # Runs report it as well as the sensors, which may be off where dagster.yaml is missing.
             report_installation(context.instance)
         try:
-            with signs_of_life(context.instance, context.run):
+            with heartbeat(context.instance, context.run):
                 yield self
         finally:
             if self._reading is not None:

@@ -15,7 +15,7 @@ from erp_medusa_pipelines.orchestration.dagster_internals import (
     RunLauncher,
     WorkerStatus,
 )
-from erp_medusa_pipelines.orchestration.runs.heartbeat import PATIENCE_SECONDS, Watcher, last_sign, shows_signs
+from erp_medusa_pipelines.orchestration.runs.process import PATIENCE_SECONDS, Watcher, has_heartbeat, last_heartbeat
 
 
 class Watching(RunLauncher):
@@ -38,9 +38,9 @@ class Watching(RunLauncher):
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Return FAILED for a run of ours whose heartbeat stopped, or whose worker the launcher knows to be gone."""
         known = self.what_the_launcher_knows(run)
-        if known.status in (WorkerStatus.FAILED, WorkerStatus.NOT_FOUND) or not shows_signs(run):
+        if known.status in (WorkerStatus.FAILED, WorkerStatus.NOT_FOUND) or not has_heartbeat(run):
             return known
-        silent = self._watcher.silent_seconds(run.run_id, last_sign(self._instance, run))
+        silent = self._watcher.silent_seconds(run.run_id, last_heartbeat(self._instance, run))
         if silent < PATIENCE_SECONDS:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         text = (

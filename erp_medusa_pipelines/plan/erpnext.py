@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters, Row
+from erp_medusa_pipelines.clients.erpnext import SEND_NOW, Aggregate, ErpNextClient, Filters, Row
 from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.plan.changes import Change, ChangeLog
-
-SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 
 _CONDITIONS: Mapping[tuple[str, Any], Callable[[Any], bool]] = {
     ("is", "set"): lambda value: value not in (None, ""),

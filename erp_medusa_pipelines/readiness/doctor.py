@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness import choice, fields, frappe_app, medusa_shop, prices, rights, servers, site, way
+from erp_medusa_pipelines.readiness import choice, fields, frappe_app, medusa_shop, prices, rights, servers, site
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
 
 SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
@@ -17,7 +17,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (fields.AREA, fields.tables_of_best_sellers_are_there),
     (fields.AREA, fields.homepage_is_there),
     (fields.AREA, fields.languages_have_texts),
-    (way.AREA, way.longest_address_reaches_erpnext),
+    (servers.WAY, servers.longest_address_reaches_erpnext),
     (site.AREA, site.ids_are_written_fast),
     (site.AREA, site.clocks_agree),
     (site.AREA, site.requests_are_not_limited),
@@ -28,7 +28,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (frappe_app.AREA, frappe_app.mails_have_one_sender),
 )
 OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (
-    (way.AREA, way.longest_address_reaches_medusa),
+    (servers.WAY, servers.longest_address_reaches_medusa),
     (medusa_shop.AREA, medusa_shop.channel_and_locations_are_named),
 )
 OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import FLUSH, Aggregate, ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
@@ -122,12 +122,11 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
     )
 
 
-OTHER_SENDERS = ("frappe.email.queue.flush",)
 MAIL_TASK = "send_quotation_emails"
 
 
 def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
-    """Return whether Frappe's scheduler flushes its own mail queue."""
+    """Check that nobody but us sends the site's mails."""
     yield from mail_senders(shop.erp)
 
 
@@ -142,9 +141,9 @@ def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
 
 def running_senders(erp: ErpNextClient) -> list[str]:
     """Return the names of Frappe's own jobs that send waiting mails and are not stopped."""
-    rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "in", OTHER_SENDERS]])
+    rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "=", FLUSH]])
     running = [row["name"] for row in rows if not row["stopped"]]
-    return running if running and scheduler_is_on(erp) else []
+    return running if running and erp.scheduler_is_on() else []
 
 
 def _senders(running: Sequence[str]) -> Finding:
@@ -153,9 +152,3 @@ def _senders(running: Sequence[str]) -> Finding:
     means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
     fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave {MAIL_TASK} off"
     return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
-
-
-def scheduler_is_on(erp: ErpNextClient) -> bool:
-    """Return whether System Settings enables Frappe's scheduler. The API does not show a pause by the bench."""
-    question = {"doctype": "System Settings", "field": "enable_scheduler"}
-    return bool(int(erp.call("frappe.client.get_single_value", question, method="GET") or 0))

@@ -1,13 +1,21 @@
-"""Do both servers answer, have a supported version, and accept the keys?
+"""Do both servers answer, have a supported version, accept the keys, and take the longest requests?"""
 
-The first questions of the doctor; nothing else can be asked where they fail.
-"""
+from collections.abc import Callable, Iterator
 
-from collections.abc import Iterator
-
-from erp_medusa_pipelines.clients.failures import OLDEST_MEDUSA, AccessError, ApiError, PermanentError
+from erp_medusa_pipelines.clients.erpnext import LONGEST_REQUEST_LINE as LONGEST_TO_ERPNEXT
+from erp_medusa_pipelines.clients.failures import (
+    OLDEST_MEDUSA,
+    AccessError,
+    ApiError,
+    PayloadTooLargeError,
+    PermanentError,
+)
+from erp_medusa_pipelines.clients.medusa import LONGEST_REQUEST_LINE as LONGEST_TO_MEDUSA
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+WAY = "way"
+"""Area of what lies between us and the servers: proxies limit what a short request does not meet."""
 
 ERPNEXT_VERSIONS = (15, 16)
 REACHABLE = "reachable"
@@ -113,3 +121,24 @@ def _is_medusa_1(shop: Shop) -> bool:
     except PermanentError:
         return False
     return isinstance(answer, dict) and "regions" in answer
+
+
+def longest_address_reaches_erpnext(shop: Shop) -> Iterator[Finding]:
+    """Send ERPNext the longest address that lists use."""
+    yield _longest("ERPNext", LONGEST_TO_ERPNEXT, shop.erp.try_longest_address)
+
+
+def longest_address_reaches_medusa(shop: Shop) -> Iterator[Finding]:
+    """Send Medusa the longest address that look-ups use."""
+    yield _longest("Medusa", LONGEST_TO_MEDUSA, shop.medusa.try_longest_address)
+
+
+def _longest(server: str, size: int, attempt: Callable[[], None]) -> Finding:
+    name = f"longest address to {server}"
+    try:
+        attempt()
+    except PayloadTooLargeError as error:
+        means = "the tasks use shorter ones, so a night takes more requests"
+        fix = "let the proxy take 8 KiB: large_client_header_buffers of nginx, LimitRequestLine of Apache"
+        return Finding(WAY, name, Level.WARN, f"{size:,} bytes are refused: {error.reason}", means, fix)
+    return Finding(WAY, name, Level.OK, f"{size:,} bytes get through")

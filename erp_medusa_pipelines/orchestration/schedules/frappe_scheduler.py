@@ -23,7 +23,7 @@ from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.runs.work import tasks_of
 from erp_medusa_pipelines.orchestration.schedules.gates import ask
-from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, running_senders, scheduler_is_on
+from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, running_senders
 from erp_medusa_pipelines.readiness.turns import reason_to_leave
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
@@ -72,7 +72,7 @@ def refuse_beside_frappe(record: dg.RunRecord, settings: Settings, tasks: Sequen
         for task in (task for task in tasks or tasks_of(run) if task.in_app):
             for job in frappe_jobs(erp, task.name):
                 changed = datetime.fromisoformat(job.modified or job.creation).replace(tzinfo=erp.time_zone)
-                if job.stopped or (by_hand and changed < created) or not scheduler_is_on(erp):
+                if job.stopped or (by_hand and changed < created) or not erp.scheduler_is_on():
                     continue
                 reason = (
                     f"nothing was done: Frappe's scheduler does {task.name}. Take the work over with"
@@ -92,7 +92,7 @@ def jobs_of_frappe(instance: dg.DagsterInstance, settings: Settings) -> dict[str
 
     def jobs(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
         running = [job for job in frappe_jobs(erp) if not job.stopped]
-        on = bool(running) and scheduler_is_on(erp)
+        on = bool(running) and erp.scheduler_is_on()
         found = {"jobs": {job.task: job.name for job in running if on}, "senders": running_senders(erp)}
         return Answer(False, json.dumps(found))
 
@@ -119,7 +119,7 @@ def _question(task: Task, slot: datetime) -> Gate:
     def whose(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
         for job in frappe_jobs(erp, task.name):
             local = slot.astimezone(erp.time_zone).replace(tzinfo=None)
-            on = job.stopped or scheduler_is_on(erp)
+            on = job.stopped or erp.scheduler_is_on()
             return Answer(False, reason_to_leave(job, local, scheduler_on=on))
         return Answer(True)
 

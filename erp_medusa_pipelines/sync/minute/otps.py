@@ -35,16 +35,6 @@ ROWS_PER_WRITE = 400
 DELETED_AFTER_A_LOOK = 20
 
 
-@dataclass(frozen=True)
-class OtpOptions:
-    """Limits of one run. `retention_days=None` deletes nothing."""
-
-    most: int
-    write_chunk: int
-    retention_days: int | None = None
-    most_deletions: int = 0
-
-
 def has_work(erp: ErpNextClient, settings: Settings, memory: Mapping[str, Any]) -> Answer:
     """Return whether any password has expired. One request, and another where old rows are to be deleted."""
     held: Mapping[str, str] = memory.get("held") or {}
@@ -75,7 +65,7 @@ class OtpExpiry:
     erp: ErpNextClient
     writer: ErpNextWriter
     report: SyncReport
-    options: OtpOptions
+    settings: Settings
     quarantine: Quarantine
 
     def run(self) -> None:
@@ -87,9 +77,9 @@ class OtpExpiry:
                 ["name", "modified", "expiration_time"],
                 filters=[*PENDING, ["expiration_time", "<", as_text(now)]],
                 order_by="expiration_time asc, name asc",
-                limit=self.options.most + len(self.quarantine.entries()),
+                limit=self.settings.otps_per_run + len(self.quarantine.entries()),
             )
-        )[: self.options.most]
+        )[: self.settings.otps_per_run]
         self.report.count("found", len(rows))
         endless = self.erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
         self.report.count("pending_without_expiry", len(endless))
@@ -98,8 +88,8 @@ class OtpExpiry:
         for some in batched(rows, ROWS_PER_WRITE):
             self._expire(some)
             self.report.advance(len(some))
-        if self.options.retention_days is not None:
-            self._delete_old(now, self.options.retention_days)
+        if self.settings.otp_retention_days is not None:
+            self._delete_old(now, self.settings.otp_retention_days)
 
     def _not_held(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Drop rows that were refused today and have not changed since; these are reported again."""
@@ -119,7 +109,7 @@ class OtpExpiry:
             [(name, {"status": "Expired"}) for name in as_read],
             expected={"status": "Pending"},
             as_read=as_read,
-            chunk=self.options.write_chunk,
+            chunk=self.settings.otp_write_chunk,
         )
         self.report.count("written", len(outcome.written))
         # Verified, or asked for anew, between the look and the write: their owners were faster.
@@ -129,7 +119,7 @@ class OtpExpiry:
 
     def _delete_old(self, now: datetime, days: int) -> None:
         filters = _deletable(now, days)
-        most = self.options.most_deletions
+        most = self.settings.otp_deletions_per_run
         old = self._not_held(
             self.erp.get_list(
                 DOCTYPE,

@@ -13,12 +13,12 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import FLUSH, SEND_NOW, ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.erp_time import as_text, shifted
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.minute.email_queue import (
@@ -37,7 +37,6 @@ from erp_medusa_pipelines.sync.minute.email_queue import (
 
 log = logging.getLogger(__name__)
 
-SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 SLICE = 20
 """Mails between two reads of their rows."""
 FAILURES_IN_A_ROW = 3
@@ -47,49 +46,38 @@ REFUSALS_IN_A_ROW = 20
 ERRORS_SHOWN_HOURS = 24
 LONGEST_RETRY_MINUTES = 120.0
 OTHER_SENDERS = (
-    ["method", "=", "frappe.email.queue.flush"],
+    ["method", "=", FLUSH],
     ["method", "like", "%.send_quotation_emails"],
 )
 _REFUSED_CONTENT = re.compile(r"smtplib\.SMTPDataError: \(5\d\d,")
 BLOCKED = "the site accepts calls but sends nothing: sending is suspended (Email Queue list) or mute_emails is set"
 
 
-@dataclass(frozen=True)
-class MailOptions:
-    """Limits, parallelism and time-outs. `tick` is when the schedule ticked (Unix time), if that began the run."""
-
-    most: int
-    parallel: int
-    seconds: float
-    timeout: float
-    stuck_minutes: float
-    retry_minutes: float
-    attempts: int
-    doubt_seconds: float
-    pause_minutes: float
-    tick: float | None = None
-
-
 class QuotationEmails:
-    """One run of the sender. `keep` stores the memory for the next run; `retry_held` sends held mails as well."""
+    """One run of the sender. `keep` stores the memory for the next run; `retry_held` sends held mails as well.
+
+    `tick` is when the schedule ticked (Unix time), if that began the run.
+    """
 
     def __init__(
         self,
         erp: ErpNextClient,
         report: SyncReport,
-        options: MailOptions,
+        settings: Settings,
         *,
         memory: Memory,
         keep: Callable[[Memory], None],
         retry_held: bool = False,
+        tick: float | None = None,
     ) -> None:
         self._erp = erp
         self._report = report
-        self._options = options
+        self._settings = settings
+        self._tick = tick
         self._memory = memory
         self._keep = keep
         self._retry_held = retry_held
-        self._stop_at = time.monotonic() + options.seconds
+        self._stop_at = time.monotonic() + settings.quotation_email_seconds
         self._answered: dict[str, float] = {}
         self._tried: set[str] = set()
         self._last_reason = ""
@@ -108,7 +96,7 @@ class QuotationEmails:
         self._report.facts["oldest_seconds"] = round(oldest_seconds(due, now), 1)
         if due:
             self._look_for_other_senders(now)
-            self._send(due[: self._options.most])
+            self._send(due[: self._settings.quotation_emails_per_run])
         self._report_held(mails)
         self._report_stuck(mails, now)
         self._report_errors(now)
@@ -146,12 +134,12 @@ class QuotationEmails:
 
     def _send_slice(self, mails: Sequence[Mail]) -> None:
         now = self._erp.clock()
-        until = shifted(now, seconds=self._options.doubt_seconds)
+        until = shifted(now, seconds=self._settings.quotation_email_doubt_seconds)
         for mail in mails:
             self._hold(mail, until, self._memory.attempts(mail.name), "an earlier call for it may still be running")
             self._tried.add(mail.name)
         self._keep(self._memory)
-        with ThreadPoolExecutor(self._options.parallel) as pool:
+        with ThreadPoolExecutor(self._settings.quotation_email_parallel) as pool:
             answers = list(pool.map(self._call, mails))
         for answer in answers:
             if isinstance(answer, AccessError):
@@ -169,7 +157,8 @@ class QuotationEmails:
             return False
         try:
             # One attempt: whether a second one is safe is for the row to say, not for the connection.
-            self._erp.call(SEND_NOW, {"name": mail.name}, attempts=1, read_timeout=self._options.timeout)
+            timeout = self._settings.quotation_email_timeout
+            self._erp.call(SEND_NOW, {"name": mail.name}, attempts=1, read_timeout=timeout)
         except ApiError as error:
             return error
         self._answered[mail.name] = time.time()
@@ -212,10 +201,10 @@ class QuotationEmails:
         self._last_reason = reason
         self._report.count("refused" if is_refused_mail(last_line) else "failed")
         changed = Mail(**{**vars(mail), "modified": (row or {}).get("modified") or mail.modified})
-        if attempts >= self._options.attempts:
+        if attempts >= self._settings.quotation_email_attempts:
             self._hold(changed, FOR_GOOD, attempts, f"given up after {attempts} attempts: {reason}")
             return
-        pause = min(self._options.retry_minutes * 2 ** (attempts - 1), LONGEST_RETRY_MINUTES)
+        pause = min(self._settings.quotation_email_retry_minutes * 2 ** (attempts - 1), LONGEST_RETRY_MINUTES)
         self._hold(changed, shifted(self._erp.clock(), minutes=pause), attempts, reason)
         self._report.defer(DOCTYPE, mail.name, TransientError(self._erp.http.service, "send_now", reason))
 
@@ -231,7 +220,7 @@ class QuotationEmails:
         self._memory.holds[mail.name] = Hold(mail.modified, until, attempts, why)
 
     def _block(self, why: str, now: datetime) -> None:
-        self._memory.blocked_until = shifted(now, minutes=self._options.pause_minutes)
+        self._memory.blocked_until = shifted(now, minutes=self._settings.quotation_email_pause_minutes)
         self._memory.blocked_why = why
         self._report.facts["blocked"] = f"{why}; the schedule tries again at {self._memory.blocked_until}"
         log.warning("%s", self._report.facts["blocked"])
@@ -246,7 +235,7 @@ class QuotationEmails:
                 self._report.reject(Reject(DOCTYPE, mail.name, text, field="error", held=mail.name not in self._tried))
 
     def _report_stuck(self, mails: Sequence[Mail], now: datetime) -> None:
-        stuck = [mail for mail in mails if is_stuck(mail, self._options.stuck_minutes, now)]
+        stuck = [mail for mail in mails if is_stuck(mail, self._settings.quotation_email_stuck_minutes, now)]
         self._memory.stuck = sorted(mail.name for mail in stuck)
         self._report.count("stuck", len(stuck))
         for mail in stuck:
@@ -268,9 +257,9 @@ class QuotationEmails:
     def _report_lag(self) -> None:
         held = self._memory.holds
         moments = [moment for name, moment in self._answered.items() if name not in held]
-        if moments and self._options.tick is not None and self._report.counts["sent"]:
-            self._report.facts["tick_to_first_mail_seconds"] = round(min(moments) - self._options.tick, 2)
-            self._report.facts["tick_to_last_mail_seconds"] = round(max(moments) - self._options.tick, 2)
+        if moments and self._tick is not None and self._report.counts["sent"]:
+            self._report.facts["tick_to_first_mail_seconds"] = round(min(moments) - self._tick, 2)
+            self._report.facts["tick_to_last_mail_seconds"] = round(max(moments) - self._tick, 2)
 
     def _look_for_other_senders(self, now: datetime) -> None:
         """Once per day of the site, look for Frappe's own jobs that send the same mails."""
@@ -305,9 +294,4 @@ def other_senders(erp: ErpNextClient) -> list[str]:
     active = erp.get_list(
         "Scheduled Job Type", ["name", "method"], filters=[["stopped", "=", 0]], or_filters=OTHER_SENDERS
     )
-    if not active:
-        return []
-    scheduler = erp.call(
-        "frappe.client.get_single_value", {"doctype": "System Settings", "field": "enable_scheduler"}, method="GET"
-    )
-    return [row["method"] for row in active] if int(scheduler or 0) else []
+    return [row["method"] for row in active] if active and erp.scheduler_is_on() else []

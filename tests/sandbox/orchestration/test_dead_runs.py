@@ -13,7 +13,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from erp_medusa_pipelines.orchestration import run_launcher
-from erp_medusa_pipelines.orchestration.runs.heartbeat import Watcher, last_sign, leave_sign, signs_of_life
+from erp_medusa_pipelines.orchestration.runs.process import Watcher, heartbeat, last_heartbeat, write_heartbeat
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
 
@@ -45,7 +45,7 @@ class Monitoring:
         for _ in range(seconds // 10):
             self.clock.now += 10
             for run in alive:
-                leave_sign(self.instance, run)
+                write_heartbeat(self.instance, run)
             list(execute_run_monitoring_iteration(self.workspace, logging.getLogger("monitoring")))
 
     def status(self, run: dg.DagsterRun) -> dg.DagsterRunStatus:
@@ -85,7 +85,7 @@ def started(monitoring: Monitoring, partition: str) -> dg.DagsterRun:
 
 def test_a_run_without_signs_of_life_is_failed_and_the_others_go_on(monitoring: Monitoring) -> None:
     dead, alive = started(monitoring, "batch_0"), started(monitoring, "batch_1")
-    leave_sign(monitoring.instance, dead)
+    write_heartbeat(monitoring.instance, dead)
     monitoring.watch(50, alive)
     assert monitoring.status(dead) == STARTED
     monitoring.watch(20, alive)
@@ -97,7 +97,7 @@ def test_a_run_without_signs_of_life_is_failed_and_the_others_go_on(monitoring: 
 
 def test_a_watcher_that_was_away_begins_to_watch_anew(monitoring: Monitoring, clock: Seconds) -> None:
     run = started(monitoring, "batch_0")
-    leave_sign(monitoring.instance, run)
+    write_heartbeat(monitoring.instance, run)
     monitoring.watch(20)
     clock.now += 600
     monitoring.watch(50)
@@ -108,7 +108,7 @@ def test_a_machine_so_busy_that_it_looks_once_a_minute_finds_it_all_the_same(
     monitoring: Monitoring, clock: Seconds
 ) -> None:
     dead, alive = started(monitoring, "batch_0"), started(monitoring, "batch_1")
-    leave_sign(monitoring.instance, dead)
+    write_heartbeat(monitoring.instance, dead)
     for _ in range(5):
         clock.now += 50
         monitoring.watch(10, alive)
@@ -118,7 +118,7 @@ def test_a_machine_so_busy_that_it_looks_once_a_minute_finds_it_all_the_same(
 
 def test_after_an_outage_of_a_minute_a_run_has_time_for_its_next_sign(monitoring: Monitoring, clock: Seconds) -> None:
     run = started(monitoring, "batch_0")
-    leave_sign(monitoring.instance, run)
+    write_heartbeat(monitoring.instance, run)
     monitoring.watch(20)
     clock.now += 60
     monitoring.watch(20)
@@ -127,10 +127,10 @@ def test_after_an_outage_of_a_minute_a_run_has_time_for_its_next_sign(monitoring
 
 def test_a_run_leaves_its_first_sign_at_once(monitoring: Monitoring) -> None:
     run = started(monitoring, "batch_0")
-    assert last_sign(monitoring.instance, run) is None
-    with signs_of_life(monitoring.instance, run):
+    assert last_heartbeat(monitoring.instance, run) is None
+    with heartbeat(monitoring.instance, run):
         pass
-    assert last_sign(monitoring.instance, run)
+    assert last_heartbeat(monitoring.instance, run)
 
 
 def test_a_whole_run_leaves_signs(monitoring: Monitoring) -> None:
@@ -140,4 +140,4 @@ def test_a_whole_run_leaves_signs(monitoring: Monitoring) -> None:
     assert done.success
     run = monitoring.instance.get_run_by_id(done.result.run_id)
     assert run
-    assert last_sign(monitoring.instance, run)
+    assert last_heartbeat(monitoring.instance, run)
