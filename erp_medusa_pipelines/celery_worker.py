@@ -1,7 +1,5 @@
 """The front door of a Celery worker: `celery -A erp_medusa_pipelines.celery_worker worker -Q short -c 2`.
 
-How a worker reaches its broker, which queues it may serve, and what makes one run one process.
-
 Dagster's own `dagster-celery worker start` writes the broker's address with its password into a new file below
 DAGSTER_HOME at each start, and asks for AMQP on localhost when its YAML lacks `execution: config:`. This needs neither.
 """

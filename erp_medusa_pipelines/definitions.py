@@ -1,6 +1,6 @@
 """The front door: what Dagster loads.
 
-Putting the parts together. Nothing connects or reads the network when this is loaded.
+Nothing connects or reads the network when this is loaded.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """`make demo`: the Dagster UI with the nightly jobs on the embedded sandbox, from an empty shop to a full one.
 
-What a newcomer sees in the terminal. The jobs are launched like any other run, so that the UI's timeline shows them,
-and only in an installation of the demo's own making. It has a home of its own, reads no .env and no setting of the
-environment, and before each run asks the webserver for a mark that was made in that home just now: a demo must never
-write into somebody's shop, nor start a run in somebody's Dagster.
+The jobs are launched like any other run, so that the UI's timeline shows them, and only in an installation of the
+demo's own making. It has a home of its own, reads no .env and no setting of the environment, and before each run asks
+the webserver for a mark that was made in that home just now: a demo must never write into somebody's shop, nor start a
+run in somebody's Dagster.
 """
 
 import argparse

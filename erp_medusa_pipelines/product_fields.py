@@ -3,8 +3,7 @@
 That is: what is read of a Website Item, request bodies, comparison and fingerprint (sync/catalogue/), what a plan shows
 of it, what FIELD_POLICIES takes, and the table in docs/tasks.md.
 
-A row for each field that the export sets, and words for what is in a row. Settings read it, so it imports nothing of
-ours.
+Settings read it, so it imports nothing of ours.
 """
 
 from collections.abc import Collection

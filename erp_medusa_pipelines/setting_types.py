@@ -1,7 +1,4 @@
-"""Types of settings: what a value must be, and what to say of one that is not.
-
-Checks of a single value. Names, defaults and limits are in setting_sections.py.
-"""
+"""Types of settings: what a value must be, and what to say of one that is not."""
 
 import re
 from collections.abc import Mapping

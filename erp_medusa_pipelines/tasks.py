@@ -1,7 +1,6 @@
 """The crontab: one row per scheduled task. Jobs, schedules, checks, rights and the tables in the docs are made from it.
 
-What runs when, in which queue, for how long at most, and what it may do in ERPNext. Webserver and daemon load it: it
-imports nothing but rows of other packages, so a gate is named, not imported.
+Webserver and daemon load it: it imports nothing but rows of other packages, so a gate is named, not imported.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """ERPNext's DocTypes as external assets, so that the UI's lineage begins where the data does.
 
-What the shop uses the DocTypes for. Each asset names those that it reads in `deps`.
+Each asset names those that it reads in `deps`.
 """
 
 from collections.abc import Sequence

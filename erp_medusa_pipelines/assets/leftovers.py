@@ -1,8 +1,8 @@
 """Leftovers of one asset do not stop the rest of the run: it continues, and fails at its end.
 
-The check that fails such a run, for assets that others build on. Dagster skips what is downstream of a failed step. So
-these assets materialize even with leftovers, and their check, which nothing depends on, is the step that fails and
-reports the partition as incomplete. The retry sensor then repeats the asset and what builds on it.
+Dagster skips what is downstream of a failed step. So these assets materialize even with leftovers, and their check,
+which nothing depends on, is the step that fails and reports the partition as incomplete. The retry sensor then repeats
+the asset and what builds on it.
 """
 
 from collections.abc import Sequence

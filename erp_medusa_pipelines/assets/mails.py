@@ -1,7 +1,4 @@
-"""What the assets that write to customers share: who we are, where links lead to, how texts are written.
-
-Belongs here: settings to those. The mails themselves are in mail/, who gets one is in sync/.
-"""
+"""What the assets that write to customers share: who we are, where links lead to, how texts are written."""
 
 import secrets
 from typing import Literal

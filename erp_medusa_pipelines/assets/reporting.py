@@ -1,7 +1,4 @@
-"""From a sync's report to what Dagster shows: numbers, a table of rejects, a check, or a red partition.
-
-The shape of metadata, checks and failures that every sync asset shares.
-"""
+"""From a sync's report to what Dagster shows: numbers, a table of rejects, a check, or a red partition."""
 
 import threading
 import time

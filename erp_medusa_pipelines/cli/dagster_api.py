@@ -1,7 +1,4 @@
-"""A client for a running Dagster installation: its webserver's GraphQL API, which the UI uses too.
-
-The few queries and mutations that commands need, and their error messages.
-"""
+"""A client for a running Dagster installation: its webserver's GraphQL API, which the UI uses too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""`erp-medusa doctor`: is everything there that the tasks need?
-
-Running the checks and showing their findings. The checks are in readiness/.
-"""
+"""`erp-medusa doctor`: is everything there that the tasks need?"""
 
 from collections import Counter
 from collections.abc import Sequence

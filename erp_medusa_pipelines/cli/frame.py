@@ -1,7 +1,4 @@
-"""What every command has in common: `--json`, `--debug`, exit codes, and errors in one sentence.
-
-The decorator `command`, which turns exceptions into messages.
-"""
+"""What every command has in common: `--json`, `--debug`, exit codes, and errors in one sentence."""
 
 import functools
 import inspect

@@ -1,8 +1,8 @@
 """What every take-over and hand-back did, kept in the installation's storage.
 
-The record. Safety does not depend on it: Frappe's rows decide which side runs a task. It tells which rows were stopped
-before the take-over, so that a hand-back leaves those stopped. The home may be read-only, as in the image, so nothing
-is written there.
+Safety does not depend on it: Frappe's rows decide which side runs a task. It tells which rows were stopped before the
+take-over, so that a hand-back leaves those stopped. The home may be read-only, as in the image, so nothing is written
+there.
 """
 
 import json

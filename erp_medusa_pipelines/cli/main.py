@@ -1,7 +1,7 @@
 """`erp-medusa`: the list of commands.
 
-Each is a function in a module of its own, decorated with `frame.command`, whose docstring is
-its help text. To add one: write it, add it here, describe it in docs/cli.md.
+Each is a function in a module of its own, decorated with `frame.command`, whose docstring is its help text. To add one:
+write it, add it here, describe it in docs/cli.md.
 """
 
 import signal

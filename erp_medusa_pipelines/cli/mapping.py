@@ -1,7 +1,6 @@
 """`erp-medusa mapping`: which field of Medusa is made of which fields of ERPNext.
 
-Printing and checking the file. What it may say is in sync/catalogue/mapping/; whether the site has its fields is a
-check of `doctor`.
+What it may say is in sync/catalogue/mapping/; whether the site has its fields is a check of `doctor`.
 """
 
 from importlib.resources import files

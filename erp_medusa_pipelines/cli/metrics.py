@@ -1,7 +1,4 @@
-"""`erp-medusa metrics`: the installation's numbers for Prometheus.
-
-The server, which runs as long as the command. The metrics are in orchestration/metrics.py.
-"""
+"""`erp-medusa metrics`: the installation's numbers for Prometheus."""
 
 from typing import Annotated
 

@@ -1,7 +1,6 @@
 """A command's answer, as tables for people or as one JSON object for programs.
 
-The shape of answers, exit codes, tables, progress. Answers go to stdout; progress, warnings and errors to stderr, so
-that `--json` can be piped.
+Answers go to stdout; progress, warnings and errors to stderr, so that `--json` can be piped.
 """
 
 import json

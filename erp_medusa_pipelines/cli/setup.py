@@ -1,7 +1,4 @@
-"""`erp-medusa setup`: create in ERPNext what the tasks need.
-
-The command, and where the new user's key is written. What is created is in readiness/install.py.
-"""
+"""`erp-medusa setup`: create in ERPNext what the tasks need."""
 
 import os
 from collections import Counter

@@ -1,6 +1,6 @@
 """`erp-medusa status`: one screen of what runs, what is red and what waits.
 
-The command, and what doctor lists of failed batches. Both read the installation's storage and ask neither server.
+The command and doctor read the installation's storage and ask neither server.
 """
 
 from collections.abc import Sequence

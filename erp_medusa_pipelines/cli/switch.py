@@ -1,8 +1,8 @@
 """Taking the seven tasks over from Frappe's scheduler, and handing them back.
 
-The order, and what to wait for. The `stopped` flag of Frappe's row decides which side runs a task (readiness/turns.py),
-so the order is safe at every point: our schedule is on before Frappe's row is stopped, and off only after the row is
-active again. A killed switch leaves each task with exactly one side; the next command finishes or reverses it.
+The `stopped` flag of Frappe's row decides which side runs a task (readiness/turns.py), so the order is safe at every
+point: our schedule is on before Frappe's row is stopped, and off only after the row is active again. A killed switch
+leaves each task with exactly one side; the next command finishes or reverses it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """`erp-medusa take-over` and `hand-back`: who runs the seven tasks, Frappe's scheduler or this installation.
 
-Both commands and their output. The order is in switch.py, the requests in sides.py.
+The order is in switch.py, the requests in sides.py.
 """
 
 import time

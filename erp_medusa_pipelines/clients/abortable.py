@@ -1,7 +1,7 @@
 """Connections that another thread can close while a call waits on them.
 
-The transport adapter. A read time-out restarts with every byte, so a server that sends one now and then keeps a call
-waiting for ever; whoever has a deadline closes the sockets instead.
+A read time-out restarts with every byte, so a server that sends one now and then keeps a call waiting for ever; whoever
+has a deadline closes the sockets instead.
 """
 
 import contextlib

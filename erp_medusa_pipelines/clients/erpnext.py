@@ -1,8 +1,4 @@
-"""ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock.
-
-How Frappe's REST API behaves, and how to read it safely. Writing many documents is in erpnext_writes.py; the meaning of
-failures in failures.py. Knows no task.
-"""
+"""ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,6 @@
 """Writing a few fields of many ERPNext documents, and knowing what was really stored.
 
-The two ways (the installed Server Script, else `bulk_update`) and their verification. Flat fields only: a document that
-fails inside `bulk_update` can leave half of its child rows behind.
+Flat fields only: a document that fails inside `bulk_update` can leave half of its child rows behind.
 
 `bulk_update` answers 200 whatever happened, a deadlock loses earlier documents of the same call silently, and a gateway
 time-out may still commit. So what counts is what the documents hold afterwards.

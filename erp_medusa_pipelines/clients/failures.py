@@ -1,10 +1,8 @@
 """What an answer or an exception of a server means: retry, rejected, not allowed, too large.
 
-The error types and the one table that tells them apart, with words for people.
-
-Sources: ERPNEXT answers 500 both for passing trouble (lock waits, a lost database) and for bad data (a wrong datetime),
-so its `exc_type` decides before the status does. Medusa answers 500 `unknown_error` for some client mistakes as well;
-nothing in the answer tells them apart, so they count as transient and callers isolate the item that keeps failing.
+ERPNext answers 500 both for passing trouble (lock waits, a lost database) and for bad data (a wrong datetime), so its
+`exc_type` decides before the status does. Medusa answers 500 `unknown_error` for some client mistakes as well; nothing
+in the answer tells them apart, so they count as transient and callers isolate the item that keeps failing.
 """
 
 import html

@@ -1,6 +1,6 @@
 """How requests are sent: pooled sessions, time-outs, retries with jittered backoff, counting, no secrets in messages.
 
-What is the same for every HTTP server. Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
+Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
 """
 
 import logging

@@ -1,7 +1,6 @@
 """Medusa 2 over its Admin API: look-ups by key, batch routes, uploads.
 
-Routes and shapes that the tasks need, and the limits of addresses and bodies. Prices and inventory routes are beside
-the products' because they share the batch shape.
+Prices and inventory routes are beside the products' because they share the batch shape.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Customers of Medusa and their groups.
 
-Belongs here: the routes and their shapes. Does not belong here: who belongs to which group (sync/). Addresses are
-read in pages and never put into one of ours: servers write addresses of requests into their logs.
+Addresses are read in pages and never put into one of ours: servers write addresses of requests into their logs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """The routes that our plugin adds to a Medusa (medusa_plugin/): carts in pages, and their deletion.
 
-Belongs here: whether it is there, and its shapes. A Medusa without it answers 404 without a type.
+A Medusa without it answers 404 without a type.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """What a customer without a log-in sees of products: asked of Medusa's Store API, as the storefront does.
 
-Belongs here: the key that it wants, the region that is sold in, and the answer's shape. Which price is in force and
-what is left in stock is Medusa's own answer, so that a mail never says something else than the shop.
+Which price is in force and what is left in stock is Medusa's own answer, so that a mail never says something else than
+the shop.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Whether an answer is the server's own, or of something between us and it: a proxy, a firewall, a login page.
 
-The shapes in which ERPNext and Medusa answer, as they were recorded, and words for what answered instead.
-
 A proxy that is being reloaded, a maintenance page or a firewall answers with any status, and says nothing about the
 documents in the request. Whatever does not have a shape below is taken for one of these.
 """

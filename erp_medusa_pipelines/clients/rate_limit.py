@@ -1,8 +1,5 @@
 """What a server's headers say about its rate limit, and how long to wait so that it is not reached.
 
-Belongs here: reading the headers, and the pace. Does not belong here: waiting (http.py), or asking less often (the
-schedules and sensors).
-
 Frappe counts microseconds of worker time of all users in a window (site_config `rate_limit`, frappe/rate_limiter.py):
 X-RateLimit-Limit, -Remaining, -Reset (seconds until the window ends) and -Used (this request). Proxies count requests
 and say X-RateLimit-* or RateLimit-*; some give the end of the window as a moment.

@@ -3,8 +3,6 @@
 Rows lie in a SQLite file, so that memory stays flat whatever the size of the catalogue. A file belongs to one list and
 is never older than HOLDS; the batches that a tick of a schedule starts find the one that the first of them made. A run
 that somebody starts by hand has a folder of its own, and so reads by itself.
-
-Belongs here: keeping rows. Does not belong here: which list is read, and what is decided by it (sync/shop/listing.py).
 """
 
 import json

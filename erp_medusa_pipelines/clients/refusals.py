@@ -1,7 +1,7 @@
 """Refusals whose words are known: the one table of texts of documents that code acts on.
 
-The patterns, one row each, with the recorded pairs that show the text. A refusal that is in no row is shown in the
-server's own words. Add a row when a request and its answer were recorded, never from memory.
+A refusal that is in no row is shown in the server's own words. Add a row when a request and its answer were recorded,
+never from memory.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Which of ERPNext's own roles gives the right to a DocType that the tasks need.
 
-The table, as it was measured on ERPNext 15, and finding in an error the DocType that it is about. docs/rights.md names
-the same roles; a test holds the two together. A role of the site's own can give the same rights.
+As it was measured on ERPNext 15. docs/rights.md names the same roles; a test holds the two together. A role of the
+site's own can give the same rights.
 """
 
 from urllib.parse import unquote

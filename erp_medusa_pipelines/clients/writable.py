@@ -1,7 +1,6 @@
 """What the pipelines write to ERPNext without a save: the one table of DocTypes and their fields.
 
-The table, from the rows of tasks.py, and the Server Script's text that is made from it. The writer (erpnext_writes.py)
-sends nothing else through the script, and the script refuses everything else.
+The writer (erpnext_writes.py) sends nothing else through the script, and the script refuses everything else.
 """
 
 from collections.abc import Mapping

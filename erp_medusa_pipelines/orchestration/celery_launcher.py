@@ -1,6 +1,6 @@
 """Dagster's launcher for Celery: each run goes to the Celery queue of its shop and its task's queue, and is monitored.
 
-What Dagster's own launcher for Celery lacks. Loaded only where dagster.yaml names it; needs the extra `celery`.
+Loaded only where dagster.yaml names it; needs the extra `celery`.
 """
 
 from typing import Any

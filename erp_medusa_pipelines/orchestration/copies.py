@@ -1,8 +1,7 @@
 """A copy of an installation starts with everything off: its original may still be at work on the same shop.
 
-Noticing that the storage is another one than it was, and what follows from that, before the daemon starts anything. The
-storage knows where it is; a back-up takes that along, wherever it is restored and by whatever program. An installation
-whose database was moved looks the same, and is turned on again by hand. Webserver and daemon load this.
+The storage knows where it is; a back-up takes that along, wherever it is restored and by whatever program. An
+installation whose database was moved looks the same, and is turned on again by hand. Webserver and daemon load this.
 """
 
 import json

@@ -1,7 +1,6 @@
 """The installation in numbers, in the form that Prometheus reads.
 
-Which metrics there are, and reading them from the instance. Runs are processes that end, so none of them is asked: what
-they left in Dagster's storage is counted.
+Runs are processes that end, so none of them is asked: what they left in Dagster's storage is counted.
 """
 
 import threading

@@ -1,8 +1,4 @@
-"""What both servers said last of their rate limits, for whoever asks them often: schedules, sensors, metrics.
-
-Belongs here: keeping it in Dagster's storage, and when the next question may be asked. What the headers mean is in
-clients/rate_limit.py; a run goes slower by itself.
-"""
+"""What both servers said last of their rate limits, for whoever asks them often: schedules, sensors, metrics."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

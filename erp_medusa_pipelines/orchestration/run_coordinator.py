@@ -1,8 +1,9 @@
 """Checks each run between its start and the queue, whether a schedule, sensor, backfill, the UI or the API starts it.
 
 Two rules for every run, which only the coordinator can apply to all of them: a run has the tags of its task's queue,
-time limit and batch, and it is not a second start of the same work with the same run config. dagster.yaml names it, so
-webserver and daemon load it too; it must stay light and import nothing of the work.
+time limit and batch, and it is not a second start of the same work with the same run config. Queued behind the first it
+would find nothing to do, maybe hours later; refused, it says at once which run does the work. dagster.yaml names this
+module, so webserver and daemon load it too; it must stay light and import nothing of the work.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Dagster's launchers, with a health check based on the run's own heartbeat.
 
-Telling run monitoring whether a run's process is alive. Without it, a run whose process was killed together with the
-daemon stays started until its time limit. dagster.yaml names it, so webserver and daemon load it: it must stay light.
+Without it, a run whose process was killed together with the daemon stays started until its time limit. dagster.yaml
+names it, so webserver and daemon load it: it must stay light.
 """
 
 from typing import Any

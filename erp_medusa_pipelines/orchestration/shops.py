@@ -1,9 +1,11 @@
 """Several shops in one Dagster: the names by which they are told apart.
 
-The shop of this process (SHOP_NAME) and of a run, and what is named after it: asset keys, pools, tags.
-
 Without SHOP_NAME every name is as it would be without this module. With it, a shop's code location has the shop's name.
 Webserver and daemon work for all shops: they have no SHOP_NAME and read the shop off the run.
+
+Dagster's own tag `dagster/code_location` is on runs that the webserver or the daemon launches, not on those of a
+command, and dagster.yaml can limit neither the runs of a shop's queue nor those of its batch by it: hence tags of our
+own.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Small values that must outlive runs, stored in Dagster's own storage.
 
-A keyed store of JSON values. It lies in the instance's key-value table, so it needs no storage of its own, works on
+A store of JSON values by key, which lies in the instance's key-value table, so it needs no storage of its own, works on
 SQLite and PostgreSQL alike, and is not touched when old runs or ticks are pruned.
 """
 

@@ -1,7 +1,7 @@
 """A Medusa that is only read: writes are recorded, and later look-ups find what they would create.
 
-Of Medusa's refusals, only those of keys that
-are taken already, and of prices for variants that are gone, can be foreseen.
+Of Medusa's refusals, only those of keys that are taken already, and of prices for variants that are gone, can be
+foreseen.
 """
 
 import re

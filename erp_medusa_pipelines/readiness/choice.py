@@ -1,7 +1,4 @@
-"""Do the rules of SHOP_ITEMS and SALES_CHANNELS name what exists: Item Groups, fields, values, sales channels?
-
-Belongs here: questions about the rules. What they mean: sync/shop/chosen.py.
-"""
+"""Do the rules of SHOP_ITEMS and SALES_CHANNELS name what exists: Item Groups, fields, values, sales channels?"""
 
 from collections.abc import Iterator, Sequence
 

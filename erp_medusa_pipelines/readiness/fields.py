@@ -1,7 +1,4 @@
-"""Do the fields and documents exist that the tasks write to?
-
-Looking for custom fields, tables and the one homepage.
-"""
+"""Do the fields and documents exist that the tasks write to?"""
 
 from collections.abc import Iterator
 

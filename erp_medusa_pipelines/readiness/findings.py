@@ -1,7 +1,4 @@
-"""The result of a check: one finding per thing checked.
-
-The shape of findings, and running examinations so that one that fails stops no other.
-"""
+"""The result of a check: one finding per thing checked."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

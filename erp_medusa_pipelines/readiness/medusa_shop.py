@@ -1,7 +1,4 @@
-"""Is the Medusa shop set up for the tasks: channel, stock locations, currencies, regions, products?
-
-Questions to Medusa's Admin API, and to both servers about ids.
-"""
+"""Is the Medusa shop set up for the tasks: channel, stock locations, currencies, regions, products?"""
 
 from collections import Counter
 from collections.abc import Iterator

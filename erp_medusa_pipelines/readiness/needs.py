@@ -1,7 +1,6 @@
 """What the tasks need of an ERPNext site: rights, fields and DocTypes, in tables for both doctor and setup.
 
-The tables; each task's rights and fields are in its row of tasks.py. The rights were tried one by one on ERPNext 15; a
-test runs every task with a user who has these and no others.
+The rights were tried one by one on ERPNext 15; a test runs every task with a user who has these and no others.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -1,8 +1,4 @@
-"""Do customers with a Price List of their own get its prices? Only asked where a setting asks for it.
-
-Belongs here: questions about the lists of Customer Groups and Customers. Does not belong here: the shop's own Price
-List (medusa_shop.py), or mending (sync/prices).
-"""
+"""Do customers with a Price List of their own get its prices? Only asked where a setting asks for it."""
 
 from collections.abc import Iterator
 

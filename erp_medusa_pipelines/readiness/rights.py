@@ -1,7 +1,6 @@
 """May the user of the key do what the tasks do?
 
-Asking for every right of needs.py. Lists are read with a limit of 1, other rights asked of `has_permission`;
-`get_count` checks nothing on ERPNext 15.
+Lists are read with a limit of 1, other rights asked of `has_permission`; `get_count` checks nothing on ERPNext 15.
 """
 
 from collections import defaultdict

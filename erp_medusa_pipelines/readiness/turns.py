@@ -1,8 +1,8 @@
 """Which side runs a scheduled execution (a slot) of a task: the Frappe app's scheduler, or ours.
 
-The rule, and the times of Frappe's slots. The `stopped` flag of the app's Scheduled Job Type is the one switch: while
-it is not set, Frappe does the task and our ticks are skipped; once it is set, our ticks start runs. So exactly one side
-does each slot, whatever is turned on and wherever a switch-over was interrupted.
+The `stopped` flag of the app's Scheduled Job Type is the one switch: while it is not set, Frappe does the task and our
+ticks are skipped; once it is set, our ticks start runs. So exactly one side does each slot, whatever is turned on and
+wherever a switch-over was interrupted.
 """
 
 from collections.abc import Callable, Iterator

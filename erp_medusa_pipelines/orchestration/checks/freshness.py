@@ -1,9 +1,8 @@
 """When an asset is stale: its schedule was due and has not materialized it.
 
-The policy from cron line and time limits, and how often a task without work reports that it is alive. An asset may be
-as old as the sum of the longest time between two ticks of its task, the time limit of the longest task that
-materializes it, and an hour for the queue and the first retries. An asset that was never materialized is unknown, not
-stale, so the first night may use its whole time limit.
+An asset may be as old as the sum of the longest time between two ticks of its task, the time limit of the longest task
+that materializes it, and an hour for the queue and the first retries. An asset that was never materialized is unknown,
+not stale, so the first night may use its whole time limit.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Published items that a customer cannot buy, read from the check of medusa_publication.
-
-Belongs here: its name, what it says, and reading that. What keeps an item from being bought is found in sync/catalogue.
-"""
+"""Published items that a customer cannot buy, read from the check of medusa_publication."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """What is left failed: for each task and batch, the assets whose latest attempt did not succeed.
 
-Reading Dagster's record of attempts, the same one that the UI colours partitions by. It is a state, not a log: any
+Dagster's record of attempts is read, the same one that the UI colours partitions by: it is a state, not a log: any
 success of a partition - a retry, a backfill, the next night - removes it from this list.
 """
 

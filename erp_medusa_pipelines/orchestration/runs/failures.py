@@ -1,7 +1,7 @@
 """Why a run failed, and whether the failure is transient or permanent.
 
-Reading a failed run's events. The code that raises a `dg.Failure` decides what it means: its metadata says whether the
-failure is permanent and whether a server asked for a pause.
+The code that raises a `dg.Failure` decides what it means: its metadata says whether the failure is permanent and
+whether a server asked for a pause.
 """
 
 from collections.abc import Mapping, Sequence

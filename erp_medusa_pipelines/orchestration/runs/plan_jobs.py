@@ -1,8 +1,7 @@
 """Two jobs for the launchpad: `plan` shows what a task would do, `sync_items` exports a few items now.
 
-The jobs, their config and what the UI shows of them. They are separate jobs, not an option of the assets: Dagster
-records every asset of a run as planned to be materialized, and a run that ends without doing so would hide a failure
-from the retry sensor.
+They are separate jobs, not an option of the assets: Dagster records every asset of a run as planned to be materialized,
+and a run that ends without doing so would hide a failure from the retry sensor.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,8 +1,8 @@
 """What is deleted from Dagster's storage, and when.
 
-Runs. Dagster itself prunes ticks (`retention` in dagster.yaml). Only runs of tasks that run many times a day are
-deleted: successful, failed and refused ones. Of each job the latest successful run stays, so that the asset keeps its
-last materialization, and the first and latest failed runs, which show the beginning and the present state of a failure.
+Dagster itself prunes ticks (`retention` in dagster.yaml). Only runs of tasks that run many times a day are deleted:
+successful, failed and refused ones. Of each job the latest successful run stays, so that the asset keeps its last
+materialization, and the first and latest failed runs, which show the beginning and the present state of a failure.
 """
 
 from collections.abc import Iterable, Sequence

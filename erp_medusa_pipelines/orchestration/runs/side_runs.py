@@ -1,7 +1,7 @@
 """Run a task's own job outside Dagster's record: the same assets and code on a temporary instance.
 
-Running it and collecting its numbers. Work for a few items, or only planned work, must not be recorded as the batch's
-materialization: the batch would look fresh, and its earlier failure would be lost.
+Work for a few items, or only planned work, must not be recorded as the batch's materialization: the batch would look
+fresh, and its earlier failure would be lost.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,9 +1,9 @@
 """The execution limit of a schedule, with the meaning of Medusa's `numberOfExecutions`.
 
-Counting ticks that started a run, and stopping a schedule permanently once the limit is reached. Runs started by hand,
-by a backfill or by the retry sensor do not count. The count is stored in the instance's key-value table, so it survives
-restarts and the pruning of runs and ticks. To start it again: raise the limit, or run the job `reset_execution_limit`
-for the task, and turn the schedule on.
+Dagster has none, and whoever knows a Medusa job's expects it here. Runs started by hand, by a backfill or by the retry
+sensor do not count. The count is stored in the instance's key-value table, so it survives restarts and the pruning of
+runs and ticks. To start it again: raise the limit, or run the job `reset_execution_limit` for the task, and turn the
+schedule on.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Asking "is there work?" in a schedule function, so that a minute task starts a run only when there is.
 
-When and how long the ERP is asked, the state that is stored for it, and that no tick fails or hangs because of it.
-
 A thread waits for the answer: socket time-outs do not cover everything that can hang, such as a name server. A question
 that is still open at the next tick is not asked again.
 """

@@ -1,7 +1,6 @@
 """A sensor that brings changed items to the shop within a minute, between the nights.
 
-When ERPNext is asked, what waits, and which run is requested. What changed is found by sync/changes; the run is the job
-`sync_items`, the same that `erp-medusa sync` starts.
+What changed is found by sync/changes; the run is the job `sync_items`, the same that `erp-medusa sync` starts.
 
 Everything that is known lies in the sensor's cursor: where the next question begins, the items that wait, and those of
 the run at work. A run that fails, or that is lost, gives its items back, so nothing is forgotten whatever is killed.

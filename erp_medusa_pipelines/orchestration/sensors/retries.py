@@ -1,7 +1,5 @@
 """Retrying what is left failed: which part, when, and how often.
 
-The rule, and the sensor that applies it every half minute.
-
 A retry is one run of the task's job with the assets that are left failed or were not reached, for one batch. Its tags
 name the run that it repeats and the number of the attempt, so that counting needs no state besides the runs. Nothing
 else retries: Dagster's own `run_retries` counts separately, and both together would multiply the attempts.

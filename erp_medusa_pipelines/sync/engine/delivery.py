@@ -1,7 +1,6 @@
 """Sending many items in one all-or-nothing call, and still losing only the bad ones.
 
-Chunking by count and bytes, bisection, what is retried after a lost answer. One bad item among n costs at most
-2*log2(n) calls more than none; usually one, since servers mostly name it.
+One bad item among n costs at most 2*log2(n) calls more than none; usually one, since servers mostly name it.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Times as Frappe stores them: naive text in the site's zone, which sorts chronologically.
-
-Conversion to that text and back. ErpNextClient decides which clock counts.
-"""
+"""Times as Frappe stores them: naive text in the site's zone, which sorts chronologically."""
 
 from datetime import datetime, timedelta
 

@@ -1,7 +1,7 @@
 """The question that a minute task asks before it starts a run: is there any work?
 
-The form of question and answer. Each such task has its `has_work` beside its work; when it is asked, and what happens
-when the ERP does not answer, belongs to orchestration/schedules/gates.py.
+Each such task has its `has_work` beside its work; when it is asked, and what happens when the ERP does not answer,
+belongs to orchestration/schedules/gates.py.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Changing a document that staff edit too, without overwriting what they saved in between.
 
-Read, compare, save guarded by `modified`, and retry on top of what somebody else saved. It is safe to repeat, since
-`change` is computed from what the document holds each time.
+A save is guarded by `modified` and tried again on top of what somebody else saved. It is safe to repeat, since `change`
+is computed from what the document holds each time.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """ERPNext's trees, of Warehouses and Item Groups: a node and all below it have their `lft` within its `lft` .. `rgt`.
 
-Refusing a tree in which a node has no place. Summed up all the same, its goods would count as none.
+A tree in which a node has no place is refused: summed up all the same, its goods would count as none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

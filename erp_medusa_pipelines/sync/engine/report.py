@@ -1,7 +1,4 @@
-"""What one sync did: counts, rejects, what is left for a retry.
-
-The numbers and rows that every materialization reports, collected thread-safely.
-"""
+"""What one sync did: counts, rejects, what is left for a retry."""
 
 import re
 import threading

@@ -1,7 +1,4 @@
-"""Run stages concurrently with bounded memory, and stop when a server is unavailable.
-
-Running chunks through worker threads, keeping only a few in flight, giving up on a server that does not answer.
-"""
+"""Run stages concurrently with bounded memory, and stop when a server is unavailable."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,4 @@
-"""Record the outcome of writing ids or flags back to ERPNext, the same way for every sync.
-
-From the writer's outcome to counts, leftovers and the breaker.
-"""
+"""Record the outcome of writing ids or flags back to ERPNext, the same way for every sync."""
 
 from dataclasses import dataclass
 
