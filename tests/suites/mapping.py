@@ -277,6 +277,20 @@ class MappingSuite:
         shop.night()
         assert [one["value"] for one in shop.seen(name)["tags"]] == [tag]
 
+    def test_a_lost_answer_leaves_one_type_and_the_next_run_goes_on_with_it(self, shop: MappedShop) -> None:
+        kind = shop.value("Files of steel")
+        name = shop.catalogue.item(shop.group)
+        shop.write(f"type: {{value: {kind}}}")
+        shop.medusa.faults.add(Fault("drop_after", method="POST", path="/admin/product-types", times=1))
+        run = shop.runner.assets(EXPORT, "batch_0")
+        assert not run.success
+        assert any("are left for a retry" in reason for reason in run.reasons())
+        shop.night()
+        found = shop.medusa.admin("GET", "/admin/product-types", params={"value": [kind]})["product_types"]
+        assert len(found) == 1
+        assert shop.seen(name)["type"]["id"] == found[0]["id"]
+        shop.second_night_writes_nothing()
+
     def test_a_field_that_the_site_lacks_stops_the_run_before_it_writes(self, shop: MappedShop) -> None:
         shop.catalogue.items(2, shop.group)
         shop.write("material: {from: item.custom_material}", "metadata.x: {from: custom_nothing}")
