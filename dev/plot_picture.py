@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FloatRect, sync_playwright
 
 from dev.killed_mails import Servers, environment_of, make_carts, run_once, serve
 from dev.mail_sink import mail_sink
@@ -23,7 +23,11 @@ from erp_medusa_pipelines.local_dagster import free_port
 ROOT = Path(__file__).resolve().parents[1]
 LEFT = (9, 14, 6, 11, 17, 8, 12)
 """Carts that are left before each run; every third of them is bought after its mail."""
-PATIENCE = 60_000
+PATIENCE, SETTLE = 60_000, 6_000
+"""Milliseconds for a page of the UI to show what is asked for, and to draw it."""
+CONTENT = FloatRect(x=250, y=450, width=860, height=1970)
+NO_WELCOME = "nux:\n  enabled: false\ntelemetry:\n  enabled: false\n"
+"""dagster.yaml of an instance whose UI asks nobody to sign up."""
 
 
 def buy(servers: Servers, cart_id: str) -> None:
@@ -45,11 +49,12 @@ def take(url: str, chromium: str) -> None:
     with sync_playwright() as playwright:
         # Chromium's sandbox needs rights that a container's root lacks; the only pages shown are our own.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1100})
-        page.goto(f"{url}/assets/abandoned_carts?view=plots", timeout=PATIENCE)
+        page = browser.new_page(viewport={"width": 1500, "height": 2600})
+        page.goto(f"{url}/assets/abandoned_carts?view=overview", timeout=PATIENCE)
         page.get_by_text("recovered_omr").first.wait_for(timeout=PATIENCE)
-        page.wait_for_timeout(4000)
-        page.screenshot(path=ROOT / "docs" / "cart_counts.png")
+        page.get_by_text("Plots", exact=True).first.click()
+        page.wait_for_timeout(SETTLE)
+        page.screenshot(path=ROOT / "docs" / "cart_counts.png", clip=CONTENT)
         browser.close()
 
 
@@ -60,6 +65,7 @@ def main() -> int:
         print("No chromium found. Debian: apt-get install chromium", file=sys.stderr)
         return 1
     with serve(real=False) as servers, mail_sink() as sink, tempfile.TemporaryDirectory() as home:
+        Path(home, "dagster.yaml").write_text(NO_WELCOME, encoding="utf-8")
         environment = environment_of(servers, sink.port, home)
         for number in LEFT:
             carts = make_carts(servers, number)

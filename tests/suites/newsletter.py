@@ -127,7 +127,7 @@ class NewsletterSuite:
         assert letters.received() == {reader["email"]: 1}
         assert "is through" in letters.told(runs)["stopped"]
         letters.product("Ultrasound gel")
-        letters.later(days=7)
+        letters.later(days=6, hours=12)
         assert letters.told(runs)["sent"] >= 1, "once approved, the schedule sends"
         assert letters.received() == {reader["email"]: 2}
 
@@ -186,7 +186,7 @@ class NewsletterSuite:
         link = letters.message(reader)["List-Unsubscribe"].strip("<>")
         assert requests.post(link, data={"List-Unsubscribe": "One-Click"}, timeout=60).status_code == 200
         letters.product("Ultrasound gel")
-        letters.later(days=7)
+        letters.later(days=6, hours=12)
         assert letters.told(runs)["unsubscribed"] >= 1
         assert letters.received() == {reader["email"]: 1}
 

@@ -18,6 +18,11 @@ GAP = timedelta(days=6)
 """From one edition's beginning to the next, at least; for so long an unfinished one is gone on with."""
 
 
+NEW_FOR, LATE = timedelta(days=7), timedelta(days=1)
+"""A product is new for so long; where the last edition began up to a day earlier, since then, so that none is missed
+between two runs of a schedule."""
+
+
 @dataclass(frozen=True)
 class Edition:
     """What is sent, since when, and whether everybody had it. Times are UTC."""
@@ -64,6 +69,11 @@ class Editions:
             if last
             else None,
         }
+
+    def new_since(self, now: datetime) -> datetime:
+        """Return since when a product has to be in the shop to be new."""
+        week_ago = now - NEW_FOR
+        return self.last.begun if self.last and week_ago - LATE <= self.last.begun < week_ago else week_ago
 
     def unfinished(self, now: datetime) -> Edition | None:
         """Return this week's edition as long as somebody waits for it."""

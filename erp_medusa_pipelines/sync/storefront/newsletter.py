@@ -116,7 +116,7 @@ class Newsletter:
     # --- preview ----------------------------------------------------------------------------------------------
 
     def _show(self, now: datetime) -> None:
-        facts, chosen = self._report.facts, self._items.choose(now)
+        facts, chosen = self._report.facts, self._items.choose(self._editions.new_since(now))
         shown = self._items.shown(chosen)
         if self._editions.shows_nothing_new(chosen):
             facts["nothing_new"] = _NOTHING_NEW
@@ -141,7 +141,7 @@ class Newsletter:
         if last and last.is_current(now):
             facts["stopped"] = f"this week's edition, begun {last.begun:%Y-%m-%d %H:%M} UTC, is through"
             return None
-        chosen = self._items.choose(now)
+        chosen = self._items.choose(self._editions.new_since(now))
         if self._editions.shows_nothing_new(chosen):
             facts["nothing_new"] = _NOTHING_NEW
             return None

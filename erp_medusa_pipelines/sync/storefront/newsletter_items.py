@@ -12,7 +12,7 @@ Whether a customer can buy one, and for how much, is asked of Medusa's Store API
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,6 @@ from erp_medusa_pipelines.clients.medusa_storefront import MedusaStorefront
 from erp_medusa_pipelines.mail.links import filled
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 
-NEW_SINCE = timedelta(days=7)
 SECTIONS = ("new", "clearance", "best")
 PER_SECTION = 6
 NEWEST_READ = 60
@@ -70,10 +69,10 @@ class NewsletterItems:
         self._categories = categories
         self._product_url = product_url
 
-    def choose(self, now: datetime) -> Chosen:
-        """Return what an edition of this moment shows, best first; each product once."""
+    def choose(self, since: datetime) -> Chosen:
+        """Return what an edition shows, best first, each product once; new is what came since."""
         found = {
-            "new": self._new(now - NEW_SINCE),
+            "new": self._new(since),
             "clearance": self._products_of(self._clearance()),
             "best": self._products_of(self._best_sellers()),
         }

@@ -116,7 +116,9 @@ class Subscribers:
 def is_subscribed(customer: Row) -> bool:
     """Return whether a customer wants newsletters: true, 1, or a word for it in whatever letters."""
     value = metadata_of(customer).get(SUBSCRIBED)
-    return value is True or (isinstance(value, str | int | float) and str(value).strip().lower() in YES)
+    return value is True or (
+        isinstance(value, str | int | float) and str(value).removesuffix(".0").strip().lower() in YES
+    )
 
 
 def locale_of(customer: Row) -> str:
