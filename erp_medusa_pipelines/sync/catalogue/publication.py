@@ -27,6 +27,7 @@ from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSyn
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
+from erp_medusa_pipelines.sync.shop.listing import listed
 
 PUBLISHED = [["published", "=", 1]]
 ROW_FIELDS = ["name", "medusa_id", "medusa_variant_id", "website_image"]
@@ -110,14 +111,15 @@ class Publications(WebsiteItemSync):
 
     def run(self) -> SyncReport:
         """Publish complete products and judge those that are published; transient failures go into the report."""
-        names = list(self.reader.names(self.batch, filters=PUBLISHED))
-        self.report.count("found", len(names))
-        for some in batched(names, self.options.window):
+        fields = [*ROW_FIELDS, *for_sale_in(self.erp).fields]
+        for rows in batched(listed(self.erp, self.batch, fields, filters=PUBLISHED), self.options.window):
+            some = [row["name"] for row in rows]
+            self.report.count("found", len(some))
             if self.outage:
                 self.defer(some, self.outage)
                 continue
             try:
-                complete = self._complete(some)
+                complete = self._complete(rows)
             except TransientError as error:
                 (self.erp_breaker if error.service == self.erp.http.service else self.medusa_breaker).failed(error)
                 self.defer(some, error)
@@ -127,17 +129,20 @@ class Publications(WebsiteItemSync):
         self.report.count("incomplete", len(self.incomplete))
         return self.report
 
-    def _complete(self, names: Sequence[str]) -> list[Publication]:
+    def _complete(self, published: Sequence[Row]) -> list[Publication]:
         """Return the drafts among these Website Items that are complete. Notes the others that nobody can buy."""
         sold_here = for_sale_in(self.erp)
-        published = self.erp.rows_in(WEBSITE_ITEM, [*ROW_FIELDS, *sold_here.fields], names, filters=PUBLISHED)
         rows = [row for row in published if sold_here.reason_against(row, self.today) is None]
         products = self._own_products(rows, self._seen)
         waiting = [row for row in rows if self.publishes and _status(products.get(row["name"])) == "draft"]
         # A draft is what staff or the status policy want, if it is not one that waits.
         self._judge([row for row in rows if _status(products.get(row["name"])) in ("published", "")], products)
         self.report.count("unchanged", len(rows) - len(waiting))
-        self.report.advance(len(names) - len(waiting))
+        # What goes live is decided by what ERPNext says now.
+        names = [row["name"] for row in waiting]
+        now = self.erp.rows_in(WEBSITE_ITEM, [*ROW_FIELDS, *sold_here.fields], names, filters=PUBLISHED)
+        waiting = [row for row in now if sold_here.reason_against(row, self.today) is None]
+        self.report.advance(len(published) - len(waiting))
         if not waiting:
             return []
         drafts = self._own_products(waiting, self._drafts)
