@@ -110,7 +110,7 @@ def open_shop(
     medusa_http = _medusa_http(settings, servers, options, kind, facts)
     erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind, facts)
     reads = _reads(settings)
-    writes = {"chunk": settings.erpnext_write_chunk, "fast_chunk": settings.erpnext_fast_write_chunk}
+    writes = {"chunk": settings.erpnext_write_chunk}
     try:
         if plan is not None:
             planned = PlannedErpNext(erp_http, plan, **reads)

@@ -136,9 +136,6 @@ class Tuning(BaseSettings):
     erpnext_write_chunk: int = Field(
         20, ge=1, le=100, description="Documents per bulk_update; each one is a full save inside one ERPNext request"
     )
-    erpnext_fast_write_chunk: int = Field(
-        200, ge=1, le=1000, description="Rows per call of the installed Server Script that writes ids without saves"
-    )
     medusa_chunk: int = Field(100, ge=1, le=500, description="Products per batch call to Medusa")
     medusa_chunk_bytes: int = Field(
         1_500_000, ge=10_000, le=2_000_000, description="Bytes per batch call; Medusa refuses bodies over 2 MiB"
@@ -188,11 +185,3 @@ class Tuning(BaseSettings):
             " work on it"
         ),
     )
-    quotation_email_pause_minutes: float = Field(
-        10.0, gt=0, description="Minutes between tries while the site sends nothing at all"
-    )
-    otps_per_run: int = Field(5000, ge=1, description="One-time passwords that one run expires at most")
-    otp_write_chunk: int = Field(
-        100, ge=1, le=500, description="One-time passwords per bulk_update; their saves are light"
-    )
-    otp_deletions_per_run: int = Field(200, ge=1, description="Old one-time passwords that one run deletes at most")

@@ -98,6 +98,18 @@ FOLDER_OF_SECRETS = "SECRETS_DIR"  # pragma: allowlist secret
 """Variable naming a folder of files, one per setting and named like it: `erpnext_api_key`. The environment wins."""
 
 
+FORMER = frozenset(
+    {
+        "ERPNEXT_FAST_WRITE_CHUNK",
+        "OTPS_PER_RUN",
+        "OTP_DELETIONS_PER_RUN",
+        "OTP_WRITE_CHUNK",
+        "QUOTATION_EMAIL_PAUSE_MINUTES",
+    }
+)
+"""Variables that are constants now. Where one is still set it has no effect, and it is no misspelling of another."""
+
+
 def variable_name(field: str) -> str:
     """Return the environment variable of a setting, for messages. Raises KeyError for a name that is no setting."""
     alias = Settings.model_fields[field].validation_alias
@@ -110,7 +122,7 @@ def misspelt(env_file: str | Path = ".env") -> dict[str, str]:
     Other names belong to somebody else: Docker Compose reads the same file.
     """
     known = [variable_name(field) for field in Settings.model_fields]
-    others = [name for name in dotenv_values(env_file) if name.upper() not in known]
+    others = [name for name in dotenv_values(env_file) if name.upper() not in FORMER.union(known)]
     likely = {name: get_close_matches(name.upper(), known, n=1, cutoff=0.8) for name in others}
     return {name: found[0] for name, found in likely.items() if found}
 

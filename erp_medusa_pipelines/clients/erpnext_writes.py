@@ -40,6 +40,9 @@ SWITCH_ON = (
     " server_script_enabled 1; until then ids are written by saving documents, which is slow"
 )
 SWITCHED_OFF = "ServerScriptNotEnabled"
+FAST_CHUNK = 200
+"""Rows per call of the Server Script, which saves nothing: a call takes a fraction of a second."""
+
 STALE = "TimestampMismatchError"
 """What Frappe calls a save with a `modified` that is not the document's any more."""
 
@@ -66,7 +69,7 @@ Change = tuple[str, Mapping[str, Any]]
 class ErpNextWriter:
     """Bulk writes of flat fields to one site, verified."""
 
-    def __init__(self, client: ErpNextClient, *, chunk: int = 20, fast_chunk: int = 200) -> None:
+    def __init__(self, client: ErpNextClient, *, chunk: int = 20, fast_chunk: int = FAST_CHUNK) -> None:
         self.client = client
         self.chunk = chunk
         self.fast_chunk = fast_chunk

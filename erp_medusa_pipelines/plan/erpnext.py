@@ -122,8 +122,8 @@ class PlannedErpNext(ErpNextClient):
 class PlannedWriter(ErpNextWriter):
     """Record bulk writes, all of which succeed."""
 
-    def __init__(self, client: PlannedErpNext, *, chunk: int = 20, fast_chunk: int = 200) -> None:
-        super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
+    def __init__(self, client: PlannedErpNext, *, chunk: int = 20) -> None:
+        super().__init__(client, chunk=chunk)
         self._planned = client
 
     def write(self, doctype: str, changes: Sequence[FieldChange], **_options: Any) -> WriteOutcome:

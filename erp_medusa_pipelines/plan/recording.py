@@ -82,8 +82,8 @@ class RecordingErpNext(ErpNextClient):
 class RecordingWriter(ErpNextWriter):
     """Write in bulk and record what was stored."""
 
-    def __init__(self, client: ErpNextClient, log: ChangeLog, *, chunk: int = 20, fast_chunk: int = 200) -> None:
-        super().__init__(client, chunk=chunk, fast_chunk=fast_chunk)
+    def __init__(self, client: ErpNextClient, log: ChangeLog, *, chunk: int = 20) -> None:
+        super().__init__(client, chunk=chunk)
         self._log = log
 
     def write(self, doctype: str, changes: Sequence[FieldChange], **options: Any) -> WriteOutcome:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from erp_medusa_pipelines.connections import open_shop
-from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, load_settings, misspelt
+from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, FORMER, Settings, SettingsError, load_settings, misspelt
 
 SECRET = "Zq9-very-secret"
 SERVERS = {
@@ -186,3 +186,14 @@ def test_a_name_that_is_nearly_a_setting_is_named_with_the_one_that_is_meant(tmp
         "EXPORT_BATCH": "EXPORT_BATCHES",
         "ALERT_URL": "ALERT_URLS",
     }
+
+
+def test_a_variable_that_was_a_setting_once_changes_nothing(tmp_path: Path, environment: pytest.MonkeyPatch) -> None:
+    """It breaks no start, and nobody is asked whether another one is meant."""
+    file = tmp_path / ".env"
+    file.write_text("".join(f"{name}=7\n" for name in FORMER), encoding="utf-8")
+    assert misspelt(file) == {}
+    before = load_settings(None)
+    for name in FORMER:
+        environment.setenv(name, "7")
+    assert load_settings(file) == before

@@ -32,6 +32,10 @@ MOST_COUNTED = 1000
 MOST_HELD = 1000
 """Rows that cannot be written and are remembered for it. More of them mean that something else is wrong."""
 ROWS_PER_WRITE = 400
+ROWS_PER_SAVE = 100
+"""Per bulk_update, where the Server Script is missing. More than the writer's own number: these saves are light."""
+MOST_EXPIRED, MOST_DELETED = 5000, 200
+"""In one run, which has a minute; the next tick continues. A deletion is a request of its own."""
 DELETED_AFTER_A_LOOK = 20
 
 
@@ -77,9 +81,9 @@ class OtpExpiry:
                 ["name", "modified", "expiration_time"],
                 filters=[*PENDING, ["expiration_time", "<", as_text(now)]],
                 order_by="expiration_time asc, name asc",
-                limit=self.settings.otps_per_run + len(self.quarantine.entries()),
+                limit=MOST_EXPIRED + len(self.quarantine.entries()),
             )
-        )[: self.settings.otps_per_run]
+        )[:MOST_EXPIRED]
         self.report.count("found", len(rows))
         endless = self.erp.get_list(DOCTYPE, ["name"], filters=PENDING_FOR_EVER, limit=MOST_COUNTED)
         self.report.count("pending_without_expiry", len(endless))
@@ -109,7 +113,7 @@ class OtpExpiry:
             [(name, {"status": "Expired"}) for name in as_read],
             expected={"status": "Pending"},
             as_read=as_read,
-            chunk=self.settings.otp_write_chunk,
+            chunk=ROWS_PER_SAVE,
         )
         self.report.count("written", len(outcome.written))
         # Verified, or asked for anew, between the look and the write: their owners were faster.
@@ -119,7 +123,7 @@ class OtpExpiry:
 
     def _delete_old(self, now: datetime, days: int) -> None:
         filters = _deletable(now, days)
-        most = self.settings.otp_deletions_per_run
+        most = MOST_DELETED
         old = self._not_held(
             self.erp.get_list(
                 DOCTYPE,

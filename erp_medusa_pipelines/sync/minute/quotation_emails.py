@@ -45,6 +45,8 @@ REFUSALS_IN_A_ROW = 20
 """So many mails that a mail server refuses one after the other, each by itself, mean that it refuses the shop."""
 ERRORS_SHOWN_HOURS = 24
 LONGEST_RETRY_MINUTES = 120.0
+PAUSE_MINUTES = 10.0
+"""Between tries, of one mail each, while the site sends nothing at all. Who switches sending on waits no longer."""
 OTHER_SENDERS = (
     ["method", "=", FLUSH],
     ["method", "like", "%.send_quotation_emails"],
@@ -220,7 +222,7 @@ class QuotationEmails:
         self._memory.holds[mail.name] = Hold(mail.modified, until, attempts, why)
 
     def _block(self, why: str, now: datetime) -> None:
-        self._memory.blocked_until = shifted(now, minutes=self._settings.quotation_email_pause_minutes)
+        self._memory.blocked_until = shifted(now, minutes=PAUSE_MINUTES)
         self._memory.blocked_why = why
         self._report.facts["blocked"] = f"{why}; the schedule tries again at {self._memory.blocked_until}"
         log.warning("%s", self._report.facts["blocked"])

@@ -33,7 +33,7 @@ def test_ctrl_c_ends_a_command_that_waits_with_one_sentence(erp: ErpServer) -> N
     shown, errors = process.communicate(timeout=15)
     assert process.returncode == 130
     assert shown == ""
-    assert "goes on from what is done" in " ".join(errors.split())
+    assert "continues from what is done" in " ".join(errors.split())
     assert "Traceback" not in errors
 
 
@@ -64,7 +64,7 @@ def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
     process.send_signal(signal.SIGINT)
     shown, errors = process.communicate(timeout=15)
     assert (process.returncode, shown) == (130, ""), errors
-    assert "goes on from what is done" in " ".join(errors.split())
+    assert "continues from what is done" in " ".join(errors.split())
     assert "Traceback" not in errors
     sent = [seen for seen in medusa.faults.requests if seen.path.endswith("/admin/products/batch")]
     assert len(sent) == (0 if command == "plan" else 1)
