@@ -27,6 +27,7 @@ from erp_medusa_pipelines.setting_types import (
     Times,
     TopSellerCategories,
     Variants,
+    WithdrawnItems,
     ZoneName,
 )
 
@@ -166,6 +167,13 @@ class Catalogue(BaseSettings):
         description=(
             "When products are published: `created`, or `complete`: once they have a picture, a price and stock."
             " They stay published after that"
+        ),
+    )
+    withdrawn_items: WithdrawnItems = Field(
+        "draft",
+        description=(
+            "What becomes of the product of a Website Item that is not for sale any more (not published, disabled,"
+            " deleted, not taken by SHOP_ITEMS): `draft` hides it, `keep` leaves it in the shop for somebody to decide"
         ),
     )
     orphaned_products: OrphanPolicy = Field(

@@ -33,6 +33,7 @@ def _time_zone(value: str) -> str:
 
 
 OrphanPolicy = Literal["draft", "report"]
+WithdrawnItems = Literal["draft", "keep"]
 PublishWhen = Literal["created", "complete"]
 Variants = Literal["products", "options"]
 CategoriesOf = Literal["off", "website", "used"]

@@ -229,6 +229,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 filing=_filing(run, table),
                 placement=_placement(run),
                 policies=_policies(run.shop.settings, table),
+                withdrawn=run.shop.settings.withdrawn_items,
                 publish_when=run.shop.settings.publish_when,
                 force=config.force,
                 families=run.families,
@@ -238,7 +239,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 variants.run()
             updates.run()
             guard = run.guard(hiding_limit(run.shop.settings), allowed=config.allow_hiding)
-            stopped = hide(updates, Withdrawals(run.scope), guard)
+            stopped = hide(updates, Withdrawals(run.scope, policy=run.shop.settings.withdrawn_items), guard)
             stopped = stopped or (variants.stopped if variants else None)
             result = run.result(stopped=stopped, outage=updates.outage is not None)
             return result._replace(check_results=[*(result.check_results or ()), _difference_check(run, updates.kept)])
@@ -262,7 +263,8 @@ def _variants(run: SyncRun, config: UpdateConfig, table: FieldTable) -> OptionPr
         families=run.families,
         filing=_filing(run, table),
         placement=_placement(run),
-        guard=run.guard(limit, allowed=config.allow_hiding),
+        # Medusa cannot hide a variant, so without a guard it stays.
+        guard=run.guard(limit, allowed=config.allow_hiding) if settings.withdrawn_items == "draft" else None,
         pictures=_pictures(run),
         policies=_policies(settings, table),
         publish_when=settings.publish_when,

@@ -51,6 +51,7 @@ PRICE_FIELDS = ("name", "price_list", "price_list_rate", "currency", "valid_from
 PRODUCT_FIELDS = "id,external_id,title,status,updated_at,thumbnail,variants.id,variants.sku"
 ENTRY_COLUMNS = ("amount", "currency_code", "type", "status", "starts_at", "ends_at")
 NEWEST = 5
+NOT_PUBLISHED = "It is not published in ERPNext, so the shop does not show it."
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Sides:
     item: Mapping[str, Any]
     chosen_by: Mapping[str, Any]
     """The fields that SHOP_ITEMS and SALES_CHANNELS judge by."""
+    keeps: bool
+    """Whether a product stays in the shop whose item is not for sale any more."""
     not_here: str | None
     """Why ERPNext would sell the item, and this shop does not take it, or None."""
     prices: Sequence[Mapping[str, Any]]
@@ -183,6 +186,7 @@ def _sides(shop: Shop, name: str) -> Sides:
         documents_of(shop.erp, name),
         {key: row.get(key) for key in ITEM_FIELDS},
         chosen_by,
+        shop.settings.withdrawn_items == "keep",
         choice.reason_against(chosen_by),
         shop.erp.get_list("Item Price", list(PRICE_FIELDS), filters=by_code) if code else [],
         shop.erp.get_list("Bin", ["warehouse", "actual_qty", "reserved_qty"], filters=by_code) if code else [],
@@ -257,12 +261,14 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
     if plan.problems:
         return f"The next run of {batch} would fail: {plan.problems[0]}"
     if sides.item["published"] and sides.not_here:
-        return f"It is not in this shop: {sides.not_here}." + (_next(batch) if found else "")
+        return f"It is not in this shop: {sides.not_here}.{_left(sides)}" + (_next(batch) if found else "")
     if plan.rejects:
         refused = plan.rejects[0]
         return f"{refused['document']} is refused: {refused['reason']}"
     if not sides.item["published"]:
-        return "It is not published in ERPNext, so the shop does not show it." + (_next(batch) if found else "")
+        left = _left(sides)
+        shown = f"It is not published in ERPNext.{left}" if left else NOT_PUBLISHED
+        return shown + (_next(batch) if found else "")
     if not sides.products:
         return f"Medusa has no product with external_id {sides.owner}.{_next(batch)}"
     if len(sides.products) > 1:
@@ -275,6 +281,12 @@ def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) ->
         fields = ", ".join(dict.fromkeys(row["field"] for row in plan.kept))
         return f"Somebody changed it in Medusa, and FIELD_POLICIES lets that stand: {fields}."
     return "The shop shows what ERPNext says."
+
+
+def _left(sides: Sides) -> str:
+    """Return what WITHDRAWN_ITEMS=keep leaves in the shop, or nothing."""
+    live = any(product["status"] == "published" for product in sides.products)
+    return " WITHDRAWN_ITEMS=keep leaves its product in the shop." if sides.keeps and live else ""
 
 
 def _next(batch: str) -> str:

@@ -103,6 +103,25 @@ class ChosenSuite:
         assert products(medusa, [moved])[moved]["id"] == before
         writes_nothing(runner, medusa, erp)
 
+    def test_what_is_not_for_sale_any_more_stays_where_the_setting_says_so(
+        self, shop_env: pytest.MonkeyPatch, groups: Groups, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer,
+        runner: Runner,
+    ) -> None:  # fmt: skip
+        shop_env.setenv("SHOP_ITEMS", json.dumps({"item_group": groups.dental}))
+        shop_env.setenv("WITHDRAWN_ITEMS", "keep")
+        moved, unpublished, deleted = names = [catalogue.item(groups.dental) for _ in range(3)]
+        never = catalogue.item(groups.medical)
+        night(runner)
+        move(catalogue, moved, groups.medical)
+        catalogue.store.set("Website Item", unpublished, published=0)
+        catalogue.store.trash("Website Item", deleted)
+        night(runner)
+        assert [seen(medusa, name) for name in (*names, never)] == [True, True, True, False]
+        writes_nothing(runner, medusa, erp)
+        shop_env.delenv("WITHDRAWN_ITEMS")
+        night(runner)
+        assert [seen(medusa, name) for name in names] == [False, False, False]
+
     def test_each_of_several_fields_must_fit(
         self, shop_env: pytest.MonkeyPatch, groups: Groups, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
     ) -> None:

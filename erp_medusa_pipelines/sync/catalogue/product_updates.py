@@ -14,7 +14,7 @@ from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.refusals import fields_of_values
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES
-from erp_medusa_pipelines.setting_types import PublishWhen
+from erp_medusa_pipelines.setting_types import PublishWhen, WithdrawnItems
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
@@ -115,6 +115,8 @@ class ProductUpdates(WebsiteItemSync):
     placement: Placement
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
+    withdrawn: WithdrawnItems = "draft"
+    """What becomes of a product that customers see, and whose item is not for sale any more."""
     force: bool = False
     families: Families = NONE
     """Templates that are one product with their variants: its own fields are updated here, not the variants'."""
@@ -306,13 +308,17 @@ class ProductUpdates(WebsiteItemSync):
     def _note_shared(self, item: WebsiteItem, product: Row) -> None:
         """Report an item whose product has variants of others: only its price and its stock are kept up to date."""
         self.report.count("shared")
-        if item.not_for_sale and product["status"] == "published":
+        if item.not_for_sale and product["status"] == "published" and not self._keeps(item):
             reason = (
                 f"{item.not_for_sale}, but product {product['id']} sells other variants as well and was not made by the"
                 f" export: delete the variant with sku {item.item_code} in Medusa"
             )
             fingerprint = fingerprint_of(item, self.filing.of(item))
             self.withhold(item.name, fingerprint, reason, "status", lies=Lies.ELSEWHERE, kind="shared")
+
+    def _keeps(self, item: WebsiteItem) -> bool:
+        """Return whether an item that is not for sale stays in the shop nevertheless."""
+        return self.withdrawn == "keep" and item.not_for_sale is not None
 
     def _difference(self, item: WebsiteItem, product: Row, pictures: Row | None) -> Update:
         fingerprint = fingerprint_of(item, self.filing.of(item))
@@ -421,7 +427,8 @@ class ProductUpdates(WebsiteItemSync):
         return remaining, rejected
 
     def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
-        status = status_of(item, self.publish_when, is_live=product["status"] == "published")
+        is_live = product["status"] == "published"
+        status = "published" if is_live and self._keeps(item) else status_of(item, self.publish_when, is_live=is_live)
         told = told_values(item, self.filing.of(item), self.placement, status)
         if item.name in self.families.variants:
             told = {name: value for name, value in told.items() if name not in self.table.of_variant}

@@ -15,6 +15,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import AccessError, TransientError
+from erp_medusa_pipelines.setting_types import WithdrawnItems
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
@@ -48,12 +49,17 @@ class Withdrawal:
 class Withdrawals(WebsiteItemSync):
     """One run for one batch."""
 
+    policy: WithdrawnItems = "draft"
+    """With `keep` there is nothing to hide."""
+
     def of_the_shop(self) -> "Withdrawals":
         """Return the same over all batches, with a report that is thrown away: to count only."""
-        return Withdrawals(whole_shop(self.scope))
+        return Withdrawals(whole_shop(self.scope), policy=self.policy)
 
     def find(self) -> list[Withdrawal]:
         """Return products of deleted items that are shown. A missing right to read Deleted Documents is reported."""
+        if self.policy == "keep":
+            return []
         try:
             return self._still_shown(self._gone(self._records()))
         except TransientError as error:
