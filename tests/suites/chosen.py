@@ -119,7 +119,12 @@ class ChosenSuite:
         assert [seen(medusa, name) for name in (*names, never)] == [True, True, True, False]
         writes_nothing(runner, medusa, erp)
         shop_env.delenv("WITHDRAWN_ITEMS")
-        night(runner)
+        # All that the shop has at once: somebody must say that it is meant.
+        stopped = runner.assets(EXPORT, "batch_0")
+        assert "3 of 3 products would be hidden" in stopped.reasons()[0]
+        assert [seen(medusa, name) for name in names] == [True, True, True]
+        meant = {"ops": {"medusa_product_updates": {"config": {"allow_hiding": True}}}}
+        assert runner.assets(EXPORT, "batch_0", run_config=meant).success
         assert [seen(medusa, name) for name in names] == [False, False, False]
 
     def test_each_of_several_fields_must_fit(
