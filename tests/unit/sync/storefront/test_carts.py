@@ -8,7 +8,6 @@ import pytest
 
 from erp_medusa_pipelines.sync.storefront.cart_texts import MOST_LINES, fault_of
 from erp_medusa_pipelines.sync.storefront.carts import NEVER, NOTE, Cart, Note, ordered_since, wants_no_mails
-from erp_medusa_pipelines.sync.storefront.journal import Journal, State
 from erp_medusa_pipelines.sync.storefront.quiet_hours import QuietHours
 
 MONDAY = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -113,15 +112,3 @@ def test_quiet_hours_are_of_the_shops_clock(text: str, hour: int, quiet: bool) -
     hours = QuietHours.of(text, "Asia/Muscat")
     assert hours.contains(datetime(2026, 11, 30, hour, 0, tzinfo=hours.zone)) is quiet
     assert hours.contains(datetime(2026, 11, 30, hour, 0, tzinfo=hours.zone).astimezone(UTC)) is quiet
-
-
-def test_what_a_newer_version_remembered_counts_as_handed_over() -> None:
-    class Kept:
-        def load(self, keys: Any) -> Any:
-            return {key: {"state": "read_by_customer", "at": "soon"} for key in keys}
-
-        def save(self, key: str, value: Any) -> None:
-            raise AssertionError((key, value))
-
-    entry = Journal(Kept(), "abandoned_carts").entries(["cart_1"])["cart_1"]
-    assert entry.state is State.HANDED_OVER
