@@ -173,7 +173,8 @@ class Catalogue(BaseSettings):
         "draft",
         description=(
             "What becomes of the product of a Website Item that is not for sale any more (not published, disabled,"
-            " deleted, not taken by SHOP_ITEMS): `draft` hides it, `keep` leaves it in the shop for somebody to decide"
+            " deleted, not taken by SHOP_ITEMS): `draft` hides it, `keep` leaves it in the shop for somebody to decide,"
+            " and orphaned products too"
         ),
     )
     orphaned_products: OrphanPolicy = Field(

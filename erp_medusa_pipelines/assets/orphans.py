@@ -74,7 +74,8 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 erp=run.shop.erp,
                 medusa=run.shop.medusa,
                 report=run.report,
-                policy=settings.orphaned_products,
+                # Those of deleted Website Items are among them: what the export keeps, this must not hide.
+                policy="report" if settings.withdrawn_items == "keep" else settings.orphaned_products,
                 home=run.families.home,
                 guard=run.guard(hiding_limit(settings), allowed=config.allow_hiding),
                 chunk=settings.medusa_chunk,

@@ -116,6 +116,7 @@ class ChosenSuite:
         catalogue.store.set("Website Item", unpublished, published=0)
         catalogue.store.trash("Website Item", deleted)
         night(runner)
+        assert runner.asset("orphaned_products").success
         assert [seen(medusa, name) for name in (*names, never)] == [True, True, True, False]
         writes_nothing(runner, medusa, erp)
         shop_env.delenv("WITHDRAWN_ITEMS")
