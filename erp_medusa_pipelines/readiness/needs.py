@@ -50,9 +50,22 @@ SETTINGS = tuple(dict.fromkeys(name for task in TASKS for name in task.rights_if
 
 
 def asked_for(settings: Settings) -> tuple[str, ...]:
-    """Return those of SETTINGS that are on: not as they are by default."""
+    """Return those of SETTINGS that are on: not as they are by default. A mapping only where it reads tags of pages."""
     defaults = {name: Settings.model_fields[name].get_default(call_default_factory=True) for name in SETTINGS}
-    return tuple(name for name in SETTINGS if getattr(settings, name) != defaults[name])
+    on = [name for name in SETTINGS if getattr(settings, name) != defaults[name]]
+    return tuple(name for name in on if name != "mapping" or _reads_pages(settings))
+
+
+def _reads_pages(settings: Settings) -> bool:
+    """Return whether the shop's mapping needs its right. What is wrong with the file is told by a check of its own."""
+    # Imported late: it loads jinja2 and lxml.
+    from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError
+    from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
+
+    try:
+        return read_table(settings.mapping).reads_meta
+    except MappingError:
+        return False
 
 
 def rights(on: Collection[str] = ()) -> Iterator[Right]:

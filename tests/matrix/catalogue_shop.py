@@ -1,5 +1,6 @@
-"""A second small shop, whose catalogue has options, categories, prices for groups and quantities, and Pricing Rules."""
+"""A second small shop, whose catalogue has options, categories, a mapping, prices for groups and quantities, rules."""
 
+from pathlib import Path
 from typing import Any
 
 from tests.machine.world import EXPORT, WAREHOUSE
@@ -15,6 +16,7 @@ CATALOGUE_SETTINGS = {
     "PRICE_GROUPS": "true",
     "PRICE_PACKS": "true",
     "PRICING_RULES": "true",
+    "MAPPING": str(Path(__file__).with_name("catalogue.yaml")),
 }
 CATALOGUE_SCENARIOS = {
     "first night with options": (EXPORT, FIRST),

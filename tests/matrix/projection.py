@@ -139,6 +139,8 @@ class _View:
             ],
             "metadata": _notes(product["metadata"] or {}),
             "categories": sorted(str(self._title("category", one)) for one in product["category_ids"]),
+            "type": self._title("product_type", product["type_id"]),
+            "tags": sorted(str(self._title("product_tag", one)) for one in product["tag_ids"]),
             "variants": sorted((self._variant(product, one) for one in variants), key=_text),
         }
 
@@ -234,7 +236,8 @@ class _View:
 
     def _title(self, table: str, identifier: str | None) -> Any:
         document = self.store.get(table, identifier)
-        return (document.get("title") or document.get("name")) if document else identifier and "GONE"
+        names = ("title", "name", "value")
+        return next((document[key] for key in names if key in document), None) if document else identifier and "GONE"
 
     def _file(self, url: str | None) -> str | None:
         """An upload, by its content."""

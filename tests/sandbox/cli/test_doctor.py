@@ -385,6 +385,22 @@ def test_a_mapping_is_named_by_its_lines_until_it_is_right(
     assert (told["level"], told["found"]) == ("ok", f"{file}: 2 rows")
 
 
+def test_a_mapping_that_reads_tags_of_pages_needs_a_right_and_another_one_does_not(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "catalogue.yaml"
+    shop_env.setenv("MAPPING", str(file))
+    erp.add_user("stock", "Item Manager", "Stock User", "Sales Master Manager", "Accounts User")
+    shop_env.setenv("ERPNEXT_API_KEY", "stock")
+    file.write_text("fields:\n  title: web_item_name\n", encoding="utf-8")
+    told = erp_medusa("doctor")
+    assert not [row for row in told.data["findings"] if row["name"] == "Website Route Meta"]
+    file.write_text("fields:\n  title: web_item_name\n  subtitle: meta.title\n", encoding="utf-8")
+    told = erp_medusa("doctor")
+    assert told.finding("rights", "Website Route Meta")["level"] == "fail"
+    assert "may not read Website Route Meta" in told.finding("fields", "mapping")["found"]
+
+
 def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_right(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
