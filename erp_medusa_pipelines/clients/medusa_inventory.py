@@ -1,11 +1,13 @@
 """Inventory of Medusa: the items that variants are stocked by, and their levels at stock locations."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ForeignAnswerError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient, Row
+from erp_medusa_pipelines.clients.reading import UNKEPT
 from erp_medusa_pipelines.settings import variable_name
 
 LEVELS = "location_levels.location_id,{0}location_levels.stocked_quantity,{0}location_levels.reserved_quantity"
@@ -16,6 +18,7 @@ VARIANT_FIELDS = (
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
 ITEMS_PER_PAGE = 2000
+log = logging.getLogger(__name__)
 INVENTORY_ITEMS = "/admin/inventory-items"
 INVENTORY = "inventory items"
 """The list of those that the runs of a tick have seen, by sku."""
@@ -67,7 +70,12 @@ class MedusaInventory:
         reading = self._medusa.reading
         if reading is None:
             return iter(())
-        return reading.kept(INVENTORY, ITEM_FIELDS, self._all).find(skus)
+        try:
+            return reading.kept(INVENTORY, ITEM_FIELDS, self._all).find(skus)
+        except UNKEPT as error:
+            log.warning("inventory items are looked up where they are needed: %s", error)
+            self._medusa.reading = None
+            return self.stocked(skus, 0)
 
     @property
     def is_seen(self) -> bool:

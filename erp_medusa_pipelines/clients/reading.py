@@ -37,6 +37,9 @@ LEFT_BEHIND = 86_400.0
 LONGEST_WAIT = 600.0
 """Seconds to wait for another run that reads the same list; then this one reads by itself."""
 
+UNKEPT = (sqlite3.Error, OSError)
+"""What is raised where nothing can be kept, as on a full disk."""
+
 _PAGE = 1000
 _TABLE = """
 CREATE TABLE kept (part INTEGER, number INTEGER, name TEXT, body TEXT, PRIMARY KEY (part, number)) WITHOUT ROWID;

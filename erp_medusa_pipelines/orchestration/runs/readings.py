@@ -7,6 +7,7 @@ One that somebody or a retry started reads by itself: whoever starts it expects 
 import hashlib
 import tempfile
 from pathlib import Path
+from socket import gethostname
 
 import dagster as dg
 
@@ -19,15 +20,19 @@ from erp_medusa_pipelines.settings import Settings
 FOLDER = "readings"
 
 
-def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Settings) -> Reading:
-    """Return where this run keeps its lists."""
+def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Settings) -> Reading | None:
+    """Return where this run keeps its lists; None where this process can write nowhere."""
     due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) if not run.tags.get(ATTEMPT_TAG) else None
     root = _root(instance)
     if root is None or not due:
-        return Reading(Path(tempfile.mkdtemp(prefix="erp_medusa_")), settings.export_batches, shared=False)
+        try:
+            own = Path(tempfile.mkdtemp(prefix="erp_medusa_"))
+        except OSError:
+            return None
+        return Reading(own, settings.export_batches, shared=False)
     remove_old(root)
-    # Other servers, and another number of batches, are another reading.
-    about = (shop_name(), settings.erpnext_url, settings.sandbox_dir, settings.export_batches, due)
+    # Other servers, and another number of batches, are another reading; and SQLite shares no file between machines.
+    about = (gethostname(), shop_name(), settings.erpnext_url, settings.sandbox_dir, settings.export_batches, due)
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
     return Reading(root / digest, settings.export_batches, shared=True)
 

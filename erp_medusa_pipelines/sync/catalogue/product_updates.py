@@ -173,7 +173,7 @@ class ProductUpdates(WebsiteItemSync):
 
     def _doubtful(self, window: Sequence[WebsiteItem]) -> Sequence[WebsiteItem]:
         """Return the items that may differ by what the run has seen, which are looked up again; count the others."""
-        if self.medusa.reading is None:
+        if self.medusa.reading is None or self.batch.named:
             return window
         equal: set[str] = set()
         # What cannot be looked up is reported when it is looked up again.

@@ -8,14 +8,18 @@ What was seen decides what needs no work. Whatever is about to be written is loo
 What a run writes itself is forgotten by the client.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from erp_medusa_pipelines.clients.medusa import PRODUCTS, MedusaClient, Row
+from erp_medusa_pipelines.clients.reading import UNKEPT
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN
 from erp_medusa_pipelines.sync.catalogue.can_be_bought import BUYABLE_FIELDS
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT
 from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS
+
+log = logging.getLogger(__name__)
 
 FIELDS = ",".join(
     dict.fromkeys(",".join((BOUND_FIELDS, DEFAULT.shown, CATEGORIES_SHOWN, BUYABLE_FIELDS)).split(",")),
@@ -33,12 +37,17 @@ def seen_products(medusa: MedusaClient, ids: Iterable[str], fields: str) -> list
     wanted = {each for each in ids if each}
     if reading is None or not set(fields.split(",")) <= set(FIELDS.split(",")):
         return medusa.products_by("id", wanted, fields)
-    kept = reading.kept(PRODUCTS, FIELDS, lambda: _all(medusa) if reading.shared else ())
     shape = _shape(fields)
-    found = {row["id"]: _cut(row, shape) for row in kept.find(wanted)}
-    # Those that are new, that were written meanwhile, or that this run has not asked for.
-    new = medusa.products_by("id", wanted - found.keys(), FIELDS) if wanted - found.keys() else []
-    kept.put((row["id"], row) for row in new)
+    try:
+        kept = reading.kept(PRODUCTS, FIELDS, lambda: _all(medusa) if reading.shared else ())
+        found = {row["id"]: _cut(row, shape) for row in kept.find(wanted)}
+        # Those that are new, that were written meanwhile, or that this run has not asked for.
+        new = medusa.products_by("id", wanted - found.keys(), FIELDS) if wanted - found.keys() else []
+        kept.put((row["id"], row) for row in new)
+    except UNKEPT as error:
+        log.warning("products are looked up where they are needed: %s", error)
+        medusa.reading = None
+        return medusa.products_by("id", wanted, fields)
     return [*found.values(), *(_cut(row, shape) for row in new)]
 
 

@@ -8,13 +8,17 @@ name, a window at a time, right before they are compared: so a listing of half a
 what is written.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient, Filters, Row
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.clients.reading import UNKEPT
 from erp_medusa_pipelines.sync.engine.batches import Batch, index_of
 from erp_medusa_pipelines.sync.shop import for_sale
+
+log = logging.getLogger(__name__)
 
 FIELDS = tuple(
     dict.fromkeys(
@@ -60,8 +64,9 @@ def listed(
         kept = reading.kept(WEBSITE_ITEM, shape, lambda: _whole(erp, batch, shared=reading.shared))
     except AccessError:
         raise
-    except PermanentError:
-        # One asset's field is missing on this site: the others do not need it.
+    except (PermanentError, *UNKEPT) as error:
+        # One asset's field is missing on this site, which the others do not need; or the disk is full.
+        log.warning("each part of the work lists its own Website Items: %s", error)
         erp.reading = None
         yield from listed(erp, batch, fields, filters=filters, or_filters=or_filters)
         return

@@ -1,10 +1,12 @@
 """The runs of one tick read the catalogue once, and what they write they have looked up right before."""
 
+import sqlite3
 from collections import Counter
 from urllib.parse import parse_qsl
 
 import pytest
 
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from tests.suites.publication import Shop
@@ -113,6 +115,18 @@ def test_what_changed_since_the_list_was_read_is_looked_up_again_and_written(nig
     nights.shop.priced.forget()
     nights.run(1, "01:00")
     assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_where_nothing_can_be_kept_each_asset_reads_for_itself(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Reading, "_made", full)
+    nights.erp.store.set("Website Item", nights.of(1)[0], web_item_name="New name")
+    nights.shop.priced.forget()
+    nights.run(1, "01:00")
+    assert len(nights.shop.priced.writes()) == 1
 
 
 @pytest.mark.long
