@@ -260,12 +260,12 @@ def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bo
 
     rows: list[dict[str, Any]] = []
     said = ""
-    told: set[str] = set()
+    shown: set[str] = set()
     with dg.DagsterInstance.get() as instance:
         while True:
             states = [run for run in (instance.get_run_by_id(run_id) for run_id in runs) if run]
             for run in states:
-                rows += _materializations(instance, run.run_id, told)
+                rows += _materializations(instance, run.run_id, shown)
             ended = [run for run in states if run.is_finished]
             if len(ended) == len(runs):
                 print(f"{len(ended)} of {len(runs)} runs, {len(rows)} of {assets} assets", flush=True)
@@ -281,15 +281,15 @@ def _follow(runs: dict[str, str], assets: int) -> tuple[list[dict[str, Any]], bo
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _materializations(instance: Any, run_id: str, told: set[str]) -> Iterator[dict[str, Any]]:
-    """Those of the run that were not told yet."""
+def _materializations(instance: Any, run_id: str, shown: set[str]) -> Iterator[dict[str, Any]]:
+    """Those of the run that were not shown yet."""
     import dagster as dg
 
     for entry in instance.all_logs(run_id, of_type={dg.DagsterEventType.ASSET_MATERIALIZATION}):
         made = entry.asset_materialization
-        if made is None or f"{run_id}/{made.asset_key}" in told:
+        if made is None or f"{run_id}/{made.asset_key}" in shown:
             continue
-        told.add(f"{run_id}/{made.asset_key}")
+        shown.add(f"{run_id}/{made.asset_key}")
         yield {"asset": made.asset_key.to_user_string(), **{key: value.value for key, value in made.metadata.items()}}
 
 

@@ -88,7 +88,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             sync.run()
             low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)
             return run.result(
-                metadata={**low_stock, **_locations_told(locations)},
+                metadata={**low_stock, **_odd_locations(locations)},
                 outage=sync.outage is not None,
                 stopped=sync.losses_stopped,
             )
@@ -96,15 +96,15 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     return [medusa_stock]
 
 
-def _locations_told(locations: "StockLocations") -> dict[str, dg.MetadataValue]:
+def _odd_locations(locations: "StockLocations") -> dict[str, dg.MetadataValue]:
     """Locations that something is odd with, by what it is."""
-    told = {
+    odd = {
         "locations_not_sold_from": locations.not_sold_from,
         "locations_no_longer_used": locations.no_longer_used,
     }
     return {
         what: dg.MetadataValue.text(", ".join(f"{name} ({each})" for each, name in found.items()))
-        for what, found in told.items()
+        for what, found in odd.items()
         if found
     }
 

@@ -67,7 +67,7 @@ class _Delivery:
         self._sender = sender
         self._week = week
         known = state.load(context.instance, ASSET)
-        self._told: list[str] = [] if again or known.get("week") != week.name else list(known.get("told", ()))
+        self._sent_to: list[str] = [] if again or known.get("week") != week.name else list(known.get("told", ()))
 
     def send(self, written: Written) -> None:
         """Send to the addresses of WEEKLY_REPORT_TO, or else as alerts are sent. Raises SettingsError for neither."""
@@ -80,7 +80,7 @@ class _Delivery:
                 self._mail(address, written)
             return
         for receiver in channels:
-            if receiver.key in self._told:
+            if receiver.key in self._sent_to:
                 self._run.report.count("already")
                 continue
             at = self._week.until.isoformat()
@@ -93,7 +93,7 @@ class _Delivery:
 
     def _mail(self, address: str, written: Written) -> None:
         key = hashlib.sha256(address.encode()).hexdigest()[:12]
-        if key in self._told:
+        if key in self._sent_to:
             self._run.report.count("already")
             return
         mail = Mail(f"{ASSET} {self._week.name}", address, written.subject, written.text, written.html)
@@ -101,7 +101,7 @@ class _Delivery:
             # Remembered before it is handed over: staff can do without a report, and not with two.
             self._sender.send(mail, lambda: self._remember(key))
         except NotSentError as error:
-            self._told.remove(key) if key in self._told else None
+            self._sent_to.remove(key) if key in self._sent_to else None
             self._save()
             self._run.report.defer(RECEIVER, key, TransientError("Mail server", "SMTP", error.reason))
         except (RefusedError, InDoubtError) as error:
@@ -114,12 +114,12 @@ class _Delivery:
         self._remember(key)
 
     def _remember(self, key: str) -> None:
-        if key not in self._told:
-            self._told.append(key)
+        if key not in self._sent_to:
+            self._sent_to.append(key)
         self._save()
 
     def _save(self) -> None:
-        state.save(self._instance, ASSET, {"week": self._week.name, "told": self._told})
+        state.save(self._instance, ASSET, {"week": self._week.name, "told": self._sent_to})
 
 
 ASSETS = [weekly_report]

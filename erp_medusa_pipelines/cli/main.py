@@ -59,14 +59,14 @@ def _listen_for_ctrl_c() -> None:
     The main thread waits for its workers and they for their answers. Dagster sets a signal handler of its own while a
     run works, so that none of ours would be called; Python tells a file descriptor of every signal whoever handles it.
     """
-    heard, told = socket.socketpair()
-    told.setblocking(False)
-    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_end_after_ctrl_c, args=(heard, told), name="ctrl-c", daemon=True).start()
+    signals, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_end_after_ctrl_c, args=(signals, wakeup), name="ctrl-c", daemon=True).start()
 
 
-def _end_after_ctrl_c(heard: socket.socket, _told: socket.socket) -> None:
-    while signal.SIGINT not in heard.recv(64):
+def _end_after_ctrl_c(signals: socket.socket, _wakeup: socket.socket) -> None:
+    while signal.SIGINT not in signals.recv(64):
         pass
     time.sleep(SECONDS_TO_END)
     stop_all()

@@ -92,10 +92,10 @@ def plan(task: TaskName = None, batch: Batch = None, item: Item = None, out: Out
         raise CommandError(f"{task} works on the whole shop: leave --batch and --item out")
     scope = scope_of(settings, batch or (), item or ())
     plans = make_plans(settings, tasks, scope)
-    told = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
+    data = {"plans": [one.to_json() for one in plans], "digest": digest_of(plans)}
     if out:
-        out.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
-    return _answer(plans, told)
+        out.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+    return _answer(plans, data)
 
 
 @command
@@ -247,15 +247,15 @@ def digest_of(plans: "Sequence[Plan]") -> str:
     return hashlib.sha256(" ".join(f"{plan.task}={plan.digest}" for plan in plans).encode()).hexdigest()[:16]
 
 
-def _answer(plans: "Sequence[Plan]", told: dict[str, Any]) -> Answer:
+def _answer(plans: "Sequence[Plan]", data: dict[str, Any]) -> Answer:
     shown: list[RenderableType] = []
     for plan in plans:
         shown += _shown(plan)
     total = sum(len(plan.rows) for plan in plans)
-    shown.append(Text(f"{total} changes, digest {told['digest']}. Nothing was written."))
+    shown.append(Text(f"{total} changes, digest {data['digest']}. Nothing was written."))
     if any(plan.problems for plan in plans):
-        return Answer(told, shown, ExitCode.CANNOT_TELL)
-    return Answer(told, shown, ExitCode.TO_DO if any(plan.rejects for plan in plans) else ExitCode.FINE)
+        return Answer(data, shown, ExitCode.CANNOT_TELL)
+    return Answer(data, shown, ExitCode.TO_DO if any(plan.rejects for plan in plans) else ExitCode.FINE)
 
 
 def _shown(plan: "Plan") -> list[RenderableType]:

@@ -163,7 +163,7 @@ class Switch:
     ) -> Iterator[Event]:
         """Switch each row when it is not busy; one that stays busy is left unchanged and reported."""
         until = self.frappe.now() + self.patience
-        told: dict[str, str] = {}
+        reported: dict[str, str] = {}
         while True:
             waiting = [job for job in self.frappe.jobs() if wanted(job)]
             if not waiting:
@@ -176,8 +176,8 @@ class Switch:
                 continue  # Read again: the switch counts only if the row has changed.
             over = self.frappe.now() >= until
             for job in (job for job in waiting if reasons[job.name]):
-                if over or told.get(job.name) != reasons[job.name]:
-                    told[job.name] = reasons[job.name]
+                if over or reported.get(job.name) != reasons[job.name]:
+                    reported[job.name] = reasons[job.name]
                     yield Event(job.task, ("left: " if over else "waiting: ") + reasons[job.name], done=False)
             if over:
                 return

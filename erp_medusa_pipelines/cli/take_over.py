@@ -61,7 +61,7 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
     """
     with _sides(dagster_url, wait, to_us=True) as (erp, frappe, switch, journal):
         journal.begin_take_over(frappe.jobs())
-        events = list(_told(switch.take_over(), journal))
+        events = list(_noted(switch.take_over(), journal))
         if all(job.stopped for job in frappe.jobs()):
             journal.note(event="taken over")
         return _answer(erp, frappe, events, stopped=True)
@@ -83,7 +83,7 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180, only_frappe: Onl
     with _sides(dagster_url, wait, only_frappe=only_frappe) as (erp, frappe, switch, journal):
         kept = journal.stopped_before()
         journal.note(event="hand-back", kept_stopped=sorted(kept))
-        events = list(_told(switch.hand_back(kept), journal))
+        events = list(_noted(switch.hand_back(kept), journal))
         if not any(job.stopped for job in frappe.jobs() if job.name not in kept):
             journal.note(event="handed back")
         return _answer(erp, frappe, events, stopped=False)
@@ -148,7 +148,7 @@ def _in_zone(settings: Settings):
     return moved
 
 
-def _told(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
+def _noted(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
     """Write each event to stderr and the journal as it happens."""
     for event in events:
         stderr().print(

@@ -20,7 +20,7 @@ from erp_medusa_pipelines.tasks import ALL_ASSETS, CHANGES_SENSOR, TASKS
 
 DAYS = 7
 WORK = ("written", "adopted", "updated", "sent", "deleted", "recovered")
-"""Counts that are told, where an asset has them. `recovered` is of the last run: it looks back by itself."""
+"""Counts that are shown, where an asset has them. `recovered` is of the last run: it looks back by itself."""
 LATEST = ("recovered",)
 EVENTS_PER_READ = 500
 BEST_SHOWN = 3

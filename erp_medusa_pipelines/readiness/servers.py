@@ -19,7 +19,7 @@ WAY = "way"
 
 ERPNEXT_VERSIONS = (15, 16)
 REACHABLE = "reachable"
-"""Whether a server answers at all. Where one does not, most cannot be told."""
+"""Whether a server answers at all. Where one does not, most is not known."""
 
 
 def erpnext_answers(shop: Shop) -> Iterator[Finding]:

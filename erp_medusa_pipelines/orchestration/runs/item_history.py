@@ -48,9 +48,9 @@ def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
         if run.tags.get(DUPLICATE_OF_TAG):
             continue
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
-        told = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
+        shown = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
         for task in tasks_of(run):
-            newest.setdefault(task.name, LastRun(task.name, run.status.value, told, run.run_id))
+            newest.setdefault(task.name, LastRun(task.name, run.status.value, shown, run.run_id))
     return [newest[task.name] for task in TASKS if task.name in newest]
 
 

@@ -63,7 +63,7 @@ def sync_items(
     that is busy from the start is a problem of its own items alone.
 
     Batch by batch: the run has the tag of the batch at work, so that the queue holds back others of that batch. One
-    that a run began to work on meanwhile is left out, and told as a problem.
+    that a run began to work on meanwhile is left out, and reported as a problem.
     """
     if not 0 < len(items) <= MOST_ITEMS:
         raise ValueError(f"{len(items)} items are named: name 1 to {MOST_ITEMS}, or run their batches")

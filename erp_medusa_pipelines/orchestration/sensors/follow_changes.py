@@ -297,9 +297,9 @@ class _Tick:
         """Leave for metrics and alerts how long the oldest change has waited, where that has changed."""
         memory = self.memory
         oldest = memory.oldest
-        told = {"oldest": oldest, "reason": memory.reason} if oldest else {}
-        if told != state.load(self.instance, STATE_KEY):
-            state.save(self.instance, STATE_KEY, told)
+        waiting = {"oldest": oldest, "reason": memory.reason} if oldest else {}
+        if waiting != state.load(self.instance, STATE_KEY):
+            state.save(self.instance, STATE_KEY, waiting)
         if not oldest:
             memory.reason = ""
 

@@ -45,9 +45,9 @@ def problems(
     instance: dg.DagsterInstance,
     settings: Settings,
     asset_checks: Sequence[dg.AssetCheckKey] = (),
-    told: Sequence[Receiver] = (),
+    to: Sequence[Receiver] = (),
 ) -> list[Problem]:
-    """Return everything that is wrong now, by the checks `asset_checks` too; `told` are those who hear of it."""
+    """Return everything that is wrong now, by the checks `asset_checks` too; `to` are the receivers."""
     return [
         *_failed(instance, settings),
         *_housekeeping(instance, settings),
@@ -59,7 +59,7 @@ def problems(
         *_checks(instance, asset_checks),
         *_waiting(instance, settings),
         *_changes(instance, settings),
-        *_silent(instance, told),
+        *_silent(instance, to),
     ]
 
 
@@ -250,9 +250,9 @@ def _overdue(instance: dg.DagsterInstance, settings: Settings) -> Iterator[Probl
         yield Problem(f"overdue/{asset}", f"{asset} is overdue", text, since)
 
 
-def _silent(instance: dg.DagsterInstance, told: Sequence[Receiver]) -> Iterator[Problem]:
+def _silent(instance: dg.DagsterInstance, to: Sequence[Receiver]) -> Iterator[Problem]:
     """Yield receivers that take no messages, for the others to know."""
-    for key, receiver, known in silent_receivers(instance, told):
+    for key, receiver, known in silent_receivers(instance, to):
         text = f"It says: {known.error}\nWhat to do: Correct ALERT_URLS. What waits for it is sent to the new address."
         since = datetime.fromisoformat(known.since)
         yield Problem(key, f"Alerts do not reach {receiver.name}", text, since, heals=True)

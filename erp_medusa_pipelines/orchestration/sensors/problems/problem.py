@@ -21,8 +21,9 @@ PARTS_SHOWN = 10
 class Problem:
     """One thing that is wrong now. `key` is the same as long as it lasts.
 
-    `heals` says whether it may pass by itself; then it is told only when it has lasted. `parts` are things of one kind
-    that come and go, with a line of text for each, such as refused documents: new ones are told while it lasts.
+    `heals` says whether it may pass by itself; then it is reported only when it has lasted. `parts` are things of one
+    kind that come and go, with a line of text for each, such as refused documents: new ones are reported while it
+    lasts.
     """
 
     key: str
@@ -56,7 +57,7 @@ class Known:
 
     @classmethod
     def of_parts(cls, title: str, since: str, parts: Iterable[str]) -> "Known":
-        """A problem that was told with these parts."""
+        """A problem that was reported with these parts."""
         return cls(title, since, told=True, parts=sorted(map(_digest, parts)))
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def compare(
         fresh = _fresh(problem, entry)
         ripe = not problem.heals or now - datetime.fromisoformat(entry.since) >= patience
         if problem.severity == "pending":
-            # Not told before, nothing to remember: it begins when what is at work on it has given up.
+            # Not reported before, nothing to remember: it begins when what is at work on it has given up.
             record |= {problem.key: entry} if entry.told else {}
         elif ripe and (not entry.told or fresh):
             id_ = f"{prefix}/{problem.key}"
@@ -94,10 +95,10 @@ def compare(
 
 def _fresh(problem: Problem, entry: Known) -> dict[str, str]:
     """Return the parts that no message named yet."""
-    told = entry.parts if entry.told else []
-    if told is None or (entry.told and len(problem.parts) > MOST_PARTS):
+    reported = entry.parts if entry.told else []
+    if reported is None or (entry.told and len(problem.parts) > MOST_PARTS):
         return {}
-    seen = set(told)
+    seen = set(reported)
     return {part: line for part, line in problem.parts.items() if _digest(part) not in seen}
 
 

@@ -1,4 +1,4 @@
-"""Who is told: the addresses of ALERT_URLS, one by one, and the ERP's Error Log."""
+"""Who gets alerts: the addresses of ALERT_URLS, one by one, and the ERP's Error Log."""
 
 import hashlib
 import socket
@@ -115,7 +115,7 @@ class ErrorLog:
 
 
 def receivers(settings: Settings) -> list[Receiver]:
-    """Return everybody who is to be told. An address that cannot be used is among them, and says so when it is used."""
+    """Return everybody who gets alerts. An address that cannot be used is among them, and says so when it is used."""
     log = [ErrorLog(settings)] if settings.error_log_in_erp else []
     return [*_addresses(settings), *log]
 

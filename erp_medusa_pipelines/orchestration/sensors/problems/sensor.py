@@ -1,8 +1,8 @@
-"""The sensor `alerts`: tells people what is wrong and what is over.
+"""The sensor `alerts`: reports what is wrong and what is over.
 
 It compares states, not events: a daemon that was down for an hour reports once what is still true, and misses nothing.
-Its cursor holds what was told and what waits for whom. A tick that the daemon gave up, and one that ran beside another,
-find the same messages under the same ids, which are delivered once.
+Its cursor holds what was reported and what waits for whom. A tick that the daemon gave up, and one that ran beside
+another, find the same messages under the same ids, which are delivered once.
 """
 
 import json
@@ -25,7 +25,7 @@ from erp_medusa_pipelines.tasks import ALERT_SENSOR
 
 SECONDS_BETWEEN_TICKS = 30
 EARLIER_RECORD, EARLIER_OUTBOX = "alerts/reported", "alerts/outbox"
-"""Where versions before the cursor kept what was told and what waited."""
+"""Where versions before the cursor kept what was reported and what waited."""
 
 FIRST_VERSION = "alerts/first_version"
 
