@@ -94,4 +94,4 @@ def test_shells_are_told_the_tasks() -> None:
     variables = {"COMP_WORDS": "erp-medusa plan sync_", "COMP_CWORD": "2"}
     environment = {**os.environ, "_ERP_MEDUSA_COMPLETE": "complete_bash", **variables}
     told = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
-    assert told.stdout.split() == ["sync_missing_prices_to_medusa"]
+    assert told.stdout.split() == ["sync_missing_prices_to_medusa", "sync_customer_groups"]
