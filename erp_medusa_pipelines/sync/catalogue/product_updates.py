@@ -185,7 +185,10 @@ class ProductUpdates(WebsiteItemSync):
                 if (product := seen.get(item.row["medusa_id"])) is not None and is_own(item.row, product)
             ]
             for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name, **quiet):
-                equal.update(item.name for item, product in part if self._is_equal(item, product, pictures))
+                same = [item for item, product in part if self._is_equal(item, product, pictures)]
+                equal.update(item.name for item in same)
+                for item in same:
+                    self._note_problems(item)
         self.report.count("unchanged", len(equal))
         self.report.advance(len(equal))
         return [item for item in window if item.name not in equal]
@@ -200,11 +203,14 @@ class ProductUpdates(WebsiteItemSync):
             self._shown.add(product["id"])
         return True
 
+    def _note_problems(self, item: WebsiteItem) -> None:
+        is_template = item.name in self.families.variants
+        self.note_problems(item, self.filing.problems(item), self.table.of_variant if is_template else ())
+
     def _differences_of(self, pairs: Sequence[Pair], pictures: Mapping[str, Row]) -> Iterator[Update]:
         differing: list[Update] = []
         for item, product in pairs:
-            is_template = item.name in self.families.variants
-            self.note_problems(item, self.filing.problems(item), self.table.of_variant if is_template else ())
+            self._note_problems(item)
             one = self._difference(item, product, pictures.get(item.name))
             if one.body:
                 differing.append(self._without_held(one))
