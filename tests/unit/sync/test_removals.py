@@ -55,6 +55,8 @@ TAKES_NOTHING = {
     ("catalogue/retired.py", "free", "batch_products"): "the product that is made next shows the same items",
     ("catalogue/retired.py", "retire_option_products", "batch_products"): "each of its variants gets a product",
     ("catalogue/retired.py", "retired_body", "draft"): "the same",
+    ("storefront/journal.py", "forget", "delete"): "forgets mails about carts that are gone",
+    ("storefront/journal.py", "keep_only", "delete"): "forgets mails of earlier editions",
     ("minute/otps.py", "_delete_old", "delete"): "codes that no longer open anything",
 }
 

@@ -49,6 +49,8 @@ PLACES: dict[str, set[str]] = {
     "prices/price_sync.py _offers": {ELSEWHERE},
     "prices/sender.py _create": {BY_ITS_TEXT},
     "prices/sender.py _update": {BY_ITS_TEXT},
+    # --- what a mapping cannot make: the file is corrected as often as the document
+    "catalogue/website_item_sync.py note_problems": {ELSEWHERE},
     # --- stock: locations, inventory items and warehouses are other documents
     "stock/inventory.py _by_variant": {ELSEWHERE},
     "stock/inventory.py _inventory_item": {ELSEWHERE},
