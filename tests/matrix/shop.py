@@ -24,6 +24,7 @@ from tests.machine.world import BATCHES, EXPORT, ORPHANS, PRICES, STOCK, World
 from tests.suites.otps import Passwords
 from tests.suites.quotation_emails import Outbox
 from tests.support.catalogue import PRICE_LIST
+from tests.support.mails import send_to
 from tests.support.runs import JobRun
 from tests.support.trade import ZONE, Trade
 
@@ -95,9 +96,7 @@ class Shop:
         trade.batch("ITM/0-shop", 30)
         trade.list_by_hand({"website_item": "WEB-GAUZE", "show": 1})
         trade.put_on_homepage("best_deals", {"website_item": "WEB-GAUZE"})
-        account = {"email_id": "erp@shop.example", "smtp_server": "127.0.0.1", "smtp_port": str(self.sink.port)}
-        switches = {"enable_outgoing": 1, "default_outgoing": 1, "no_smtp_authentication": 1}
-        world.erp.store.insert("Email Account", email_account_name="Out", **account, **switches)
+        send_to(world.erp.store, self.sink.port)
         for _ in range(4):
             self.outbox.add()
         for minutes in (-1, -60, -90, 10):

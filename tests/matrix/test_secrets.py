@@ -51,14 +51,15 @@ PLANTED = {
     "MEDUSA_PLUGIN_SECRET": "planted-plugin-secret",
     "SMTP_URL": "smtp://planted-shop:planted-smtp-password@127.0.0.1:9",  # pragma: allowlist secret
 }
-CART_MAILS, CARTS = "send_abandoned_cart_emails", "delete_expired_carts"
-TASKS = (EXPORT, PRICES, STOCK, ORPHANS, TOP_SELLERS, CLEARANCE, MAILS, OTPS, CART_MAILS, CARTS)
+CART_MAILS, CARTS, NEWSLETTER = "send_abandoned_cart_emails", "delete_expired_carts", "send_weekly_newsletter"
+TASKS = (EXPORT, PRICES, STOCK, ORPHANS, TOP_SELLERS, CLEARANCE, MAILS, OTPS, CART_MAILS, CARTS, NEWSLETTER)
 MAIL_SETTINGS = {
     "MAIL_BY": "smtp",
     "MAIL_FROM": "shop@shop.example",
     "MAIL_SHOP_TITLE": "Shop",
     "MAIL_QUIET_HOURS": "00:00-00:00",
     "CART_URL": "https://shop.example/cart?id={cart}",
+    "PRODUCT_URL": "https://shop.example/products/{handle}",
     "ABANDONED_CART_HOURS": "0.00001",
 }
 """With these, the mail server of SMTP_URL, which is not there, is asked to send a mail."""

@@ -20,9 +20,11 @@ from erp_medusa_pipelines.sync.storefront.abandoned_carts import AbandonedCarts
 from erp_medusa_pipelines.sync.storefront.journal import Journal
 from erp_medusa_sandbox.faults import Fault
 from tests.support.carts import DOMAIN, Carts
+from tests.support.mails import send_to
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 
 JOB, ASSET = "send_abandoned_cart_emails", "abandoned_carts"
 UPDATE_CART = "/admin/workflows-executions/update-cart/run"
@@ -101,6 +103,18 @@ class CartMailSuite:
         assert run.metadata(ASSET)["sent"] >= 5
         again = mailed.run(runs)
         assert "sent" not in again.metadata(ASSET)
+        assert mailed.received() == {cart["email"]: 1 for cart in carts}
+
+    def test_through_erpnext_each_stands_in_its_queue(self, mailed: Mailed, runs: Runner, erp: AnyErp) -> None:
+        mailed.env.setenv("MAIL_BY", "erpnext")
+        send_to(erp.store, mailed.sink.port)
+        before = len(erp.store.rows("Email Queue", status="Sent"))
+        carts = [mailed.carts.add() for _ in range(3)]
+        run = mailed.run(runs)
+        assert run.success, run.reasons()
+        assert mailed.received() == {cart["email"]: 1 for cart in carts}
+        assert len(erp.store.rows("Email Queue", status="Sent")) - before == len(mailed.sink.messages)
+        mailed.run(runs)
         assert mailed.received() == {cart["email"]: 1 for cart in carts}
 
     def test_a_mail_shows_the_cart_and_leads_back_to_it(self, mailed: Mailed, runs: Runner) -> None:

@@ -18,9 +18,11 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.sync.storefront import handing_over
 from erp_medusa_pipelines.sync.storefront.newsletter import Newsletter
 from tests.support.carts import DOMAIN, Carts
+from tests.support.mails import send_to
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
+from tests.support.site import AnyErp
 
 JOB, REST = "send_weekly_newsletter", "continue_weekly_newsletter"
 PRODUCT_URL = "https://shop.example/p/{handle}"
@@ -112,6 +114,17 @@ def runs(letters: Letters) -> Runner:
 
 class NewsletterSuite:
     """Run by tests/sandbox and tests/live."""
+
+    def test_through_erpnext_each_stands_in_its_queue(self, letters: Letters, runs: Runner, erp: AnyErp) -> None:
+        letters.env.setenv("MAIL_BY", "erpnext")
+        send_to(erp.store, letters.sink.port)
+        before = len(erp.store.rows("Email Queue", status="Sent"))
+        letters.product("Nitrile gloves")
+        readers = [letters.subscriber() for _ in range(3)]
+        letters.approved(runs)
+        assert letters.run(runs).success
+        assert len(erp.store.rows("Email Queue", status="Sent")) - before == len(letters.sink.messages)
+        assert letters.received() == {one["email"]: 1 for one in readers}
 
     def test_nothing_goes_out_before_an_operator_has_seen_and_approved_it(self, letters: Letters, runs: Runner) -> None:
         reader = letters.subscriber()

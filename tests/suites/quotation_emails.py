@@ -17,6 +17,7 @@ from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.otps import everything_kept
+from tests.support.mails import send_to
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, use_erpnext
@@ -94,9 +95,7 @@ def outbox(erp: AnyErp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
     if waiting := erp.store.rows(DOCTYPE, status="Not Sent", reference_doctype="Quotation"):
         pytest.fail(f"{len(waiting)} Quotation mails wait on {erp.url}: the runs of this suite would send them")
     with mail_sink() as sink:
-        account = {"email_id": "erp@shop.example", "smtp_server": "127.0.0.1", "smtp_port": str(sink.port)}
-        switches = {"enable_outgoing": 1, "default_outgoing": 1, "no_smtp_authentication": 1}
-        erp.store.insert("Email Account", email_account_name="Out", **account, **switches)
+        send_to(erp.store, sink.port)
         yield Outbox(erp, sink)
 
 

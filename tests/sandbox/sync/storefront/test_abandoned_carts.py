@@ -8,6 +8,7 @@ from erp_medusa_pipelines.mail.erpnext import MAKE
 from erp_medusa_pipelines.sync.storefront import handing_over
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.abandoned_carts import ASSET, CartMailSuite, Mailed, mailed, runs
+from tests.support.mails import send_to
 from tests.support.runs import Runner
 from tests.support.servers import ErpServer, embedded_medusa
 
@@ -21,17 +22,8 @@ class TestAbandonedCarts(CartMailSuite):
 @pytest.fixture
 def by_erpnext(mailed: Mailed, erp: ErpServer) -> Mailed:
     mailed.env.setenv("MAIL_BY", "erpnext")
-    account = {"email_id": "erp@shop.example", "smtp_server": "127.0.0.1", "smtp_port": str(mailed.sink.port)}
-    switches = {"enable_outgoing": 1, "default_outgoing": 1, "no_smtp_authentication": 1}
-    erp.store.insert("Email Account", email_account_name="Out", **account, **switches)
+    send_to(erp.store, mailed.sink.port)
     return mailed
-
-
-def test_through_erpnext_each_stands_in_its_queue(by_erpnext: Mailed, runs: Runner, erp: ErpServer) -> None:
-    carts = [by_erpnext.carts.add() for _ in range(3)]
-    assert by_erpnext.run(runs).metadata(ASSET)["sent"] == 3
-    assert [row["status"] for row in erp.store.rows("Email Queue")] == ["Sent"] * 3
-    assert by_erpnext.received() == {cart["email"]: 1 for cart in carts}
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "drop_before"])

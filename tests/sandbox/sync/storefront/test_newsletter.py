@@ -86,19 +86,6 @@ def test_customers_of_one_address_in_many_letters_are_one_line_and_get_nothing(
     assert not letters.sink.messages
 
 
-def test_through_erpnext_each_stands_in_its_queue(letters: Letters, runs: Runner, erp: ErpServer) -> None:
-    letters.env.setenv("MAIL_BY", "erpnext")
-    account = {"email_id": "erp@shop.example", "smtp_server": "127.0.0.1", "smtp_port": str(letters.sink.port)}
-    switches = {"enable_outgoing": 1, "default_outgoing": 1, "no_smtp_authentication": 1}
-    erp.store.insert("Email Account", email_account_name="Out", **account, **switches)
-    letters.product("Nitrile gloves")
-    readers = [letters.subscriber() for _ in range(3)]
-    letters.approved(runs)
-    assert letters.told(runs)["sent"] == 3
-    assert [row["status"] for row in erp.store.rows("Email Queue")] == ["Sent"] * 3
-    assert letters.received() == {one["email"]: 1 for one in readers}
-
-
 @pytest.mark.parametrize("name", ["PRODUCT_URL", "MEDUSA_PLUGIN_SECRET"])
 def test_without_links_nobody_is_written_to(letters: Letters, runs: Runner, name: str) -> None:
     letters.product("Nitrile gloves")
