@@ -126,6 +126,7 @@ def test_the_user_of_the_setup_does_all_seven_tasks_without_a_refusal(
     shop_env.delenv("ADMIN_API_KEY")
     # Without these nobody is written to.
     shop_env.setenv("CART_URL", "https://shop.example/cart?id={cart}")
+    shop_env.setenv("PRODUCT_URL", "https://shop.example/products/{handle}")
     shop_env.setenv("MEDUSA_PLUGIN_SECRET", "a-secret-of-this-test")
     shop_env.setenv("WEEKLY_REPORT_TO", '["erp@shop.example"]')
     examined = erp_medusa("doctor")

@@ -25,7 +25,7 @@ from erp_medusa_pipelines.orchestration import rate_limits
 from erp_medusa_pipelines.orchestration.schedules import gates
 from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.sync.engine.gate import Answer
-from erp_medusa_pipelines.tasks import DEFAULT, SHORT, TASKS, Task, task_named
+from erp_medusa_pipelines.tasks import DEFAULT, LONG, SHORT, TASKS, Task, task_named
 from erp_medusa_sandbox.faults import Fault
 from tests.support.servers import ErpServer, use_erpnext
 
@@ -66,6 +66,7 @@ def test_the_tasks_with_a_gate_are_those_that_run_many_times_a_day() -> None:
         "sync_customer_groups": ("*/15 * * * *", DEFAULT, 300),
         "send_quotation_emails": ("* * * * *", SHORT, 60),
         "expire_otps": ("* * * * *", SHORT, 60),
+        "continue_weekly_newsletter": ("0 * * * *", LONG, 1500),
     }
 
 

@@ -32,7 +32,13 @@ def left(daemon: Daemon, *run_ids: str) -> list[bool]:
 
 
 def test_only_jobs_that_run_many_times_a_day_and_housekeeping_are_pruned() -> None:
-    assert pruned_jobs() == ["sync_customer_groups", "send_quotation_emails", "expire_otps", "prune_runs"]
+    assert pruned_jobs() == [
+        "sync_customer_groups",
+        "send_quotation_emails",
+        "expire_otps",
+        "continue_weekly_newsletter",
+        "prune_runs",
+    ]
 
 
 def test_good_runs_go_but_never_the_latest(daemon: Daemon) -> None:
