@@ -53,6 +53,9 @@ class Task:
     in_app: bool = True
     """Whether the Frappe app has a job of that name, which must be stopped before ours does the work."""
 
+    opt_in: bool = False
+    """Whether somebody has to want it: take-over leaves its schedule off, and nothing misses it."""
+
     @property
     def schedule(self) -> str:
         """The name of its schedule."""
@@ -244,6 +247,7 @@ OUR_TASKS: tuple[Task, ...] = (
         queue=LONG,
         assets=("abandoned_carts",),
         in_app=False,
+        opt_in=True,
         description="Customers who left a cart get one mail about it, ever.",
         # Where mails go through ERPNext (MAIL_BY): whether Frappe sends its Email Queue, and what it took.
         rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
@@ -254,6 +258,7 @@ OUR_TASKS: tuple[Task, ...] = (
         queue=LONG,
         assets=("expired_carts",),
         in_app=False,
+        opt_in=True,
         description="Carts that nobody touched for months are deleted, where the plugin is installed in Medusa.",
     ),
     Task(
@@ -262,6 +267,7 @@ OUR_TASKS: tuple[Task, ...] = (
         queue=LONG,
         assets=("newsletter",),
         in_app=False,
+        opt_in=True,
         description="Customers who subscribed get what is new, on clearance or sold best. Begins with a preview.",
         rights=_NEWSLETTER_RIGHTS,
     ),
@@ -272,6 +278,7 @@ OUR_TASKS: tuple[Task, ...] = (
         assets=("newsletter_continued",),
         gate="erp_medusa_pipelines.sync.storefront.editions:has_work",
         in_app=False,
+        opt_in=True,
         description="An edition of the newsletter that is not through goes on: after quiet hours, a limit, a failure.",
         rights=_NEWSLETTER_RIGHTS,
     ),
@@ -281,6 +288,7 @@ OUR_TASKS: tuple[Task, ...] = (
         queue=DEFAULT,
         assets=("weekly_report",),
         in_app=False,
+        opt_in=True,
         description="Staff get the week in numbers, by mail or by the channels of the alerts.",
         rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
     ),

@@ -76,7 +76,7 @@ class Switch:
     def take_over(self) -> Iterator[Event]:
         """Turn our schedules on, whose ticks are skipped; then stop each of Frappe's rows between two executions."""
         for task in self.tasks:
-            if not self.ours.is_on(task.name):
+            if not task.opt_in and not self.ours.is_on(task.name):
                 self.ours.turn(task.name, on=True)
                 yield Event(task.name, "schedule turned on")
         yield from self._one_by_one(lambda job: not job.stopped, self._frappe_is_busy, self._stop)

@@ -85,13 +85,14 @@ def _configured(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 def forgotten_schedules(instance: dg.DagsterInstance) -> list[str]:
     """Return tasks whose schedule is off while others are on, and that are not left to Frappe either.
 
-    All of them off is a choice of the operator.
+    All of them off is a choice of the operator, and so is a task that is off until somebody wants it.
     """
     on = _schedules_in_force(instance)
     if not on.intersection(task.name for task in TASKS):
         return []
     frappe = left_to_frappe(instance)
-    return [task.name for task in (*TASKS, *HOUSEKEEPING) if task.name not in on and task.name not in frappe]
+    missed = [task.name for task in (*TASKS, *HOUSEKEEPING) if not task.opt_in]
+    return [name for name in missed if name not in on and name not in frappe]
 
 
 def _schedules_in_force(instance: dg.DagsterInstance) -> set[str]:
