@@ -31,18 +31,28 @@ def lists_script_text() -> str:
     return (files("erp_medusa_pipelines.clients") / _TEXT).read_text(encoding="utf-8")
 
 
-def several_lists(erp: ErpNextClient, questions: Sequence[ListQuestion]) -> list[list[Row] | AccessError]:
-    """Return the rows of each question, in order; for a DocType that the user may not read, the error.
+Answers = list[list[Row] | PermanentError]
 
-    Raises ApiError for everything else.
+
+def several_lists(erp: ErpNextClient, questions: Sequence[ListQuestion]) -> Answers:
+    """Return the rows of each question, in order, or its error.
+
+    That is AccessError for a DocType that the user may not read, and PermanentError for one on which the site fails, as
+    a broken hook of an app makes it. Raises ApiError for what is wrong with all of them.
     """
     if not questions:
         return []
     found = _by_script(erp, questions)
-    return [_one(erp, question) for question in questions] if found is None else found
+    if found is not None:
+        return found
+    found = [_one(erp, question) for question in questions]
+    failed = [answer for answer in found if isinstance(answer, PermanentError)]
+    if len(failed) == len(found) and not all(isinstance(answer, AccessError) for answer in failed):
+        raise failed[0]
+    return found
 
 
-def _by_script(erp: ErpNextClient, questions: Sequence[ListQuestion]) -> list[list[Row] | AccessError] | None:
+def _by_script(erp: ErpNextClient, questions: Sequence[ListQuestion]) -> Answers | None:
     """Return the script's answer, or None where the site has no such script."""
     arguments = {"questions": json.dumps([asdict(question) for question in questions])}
     try:
@@ -61,7 +71,7 @@ def _by_script(erp: ErpNextClient, questions: Sequence[ListQuestion]) -> list[li
     ]
 
 
-def _one(erp: ErpNextClient, question: ListQuestion) -> list[Row] | AccessError:
+def _one(erp: ErpNextClient, question: ListQuestion) -> list[Row] | PermanentError:
     try:
         return erp.get_list(
             question.doctype,
@@ -70,7 +80,7 @@ def _one(erp: ErpNextClient, question: ListQuestion) -> list[Row] | AccessError:
             order_by=question.order_by,
             limit=question.limit,
         )
-    except AccessError as error:
-        if error.status == 403:
-            return error
-        raise
+    except PermanentError as error:
+        if isinstance(error, AccessError) and error.status != 403:
+            raise
+        return error

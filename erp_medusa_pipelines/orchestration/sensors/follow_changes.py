@@ -207,6 +207,7 @@ class _Tick:
             self._wait_for_batches(TASK_OF.get(doctype, EXPORT))
         if changes.hidden:
             self.reasons.append(f"not followed, for lack of a right to read: {', '.join(changes.hidden)}")
+        self.reasons += [f"{doctype} is not followed: {reason}" for doctype, reason in changes.failed.items()]
 
     def _wait_for_batches(self, task: Task, batches: Iterable[str] = ()) -> None:
         for batch in batches or self.batches:

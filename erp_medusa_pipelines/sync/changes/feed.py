@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.clients.failures import AccessError
+from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.several_lists import ListQuestion, several_lists
 from erp_medusa_pipelines.sync.changes.watched import WATCHED, Watched
 
@@ -43,6 +43,8 @@ class Changes:
     """DocTypes of which more rows changed than were asked for. Their rows are not in `rows`."""
     hidden: list[str] = field(default_factory=list)
     """DocTypes that the user may not read."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """DocTypes on which the site fails, with its reason. Their position stays."""
 
 
 def read_changes(erp: ErpNextClient, positions: Mapping[str, Position], most: int) -> Changes:
@@ -58,8 +60,11 @@ def read_changes(erp: ErpNextClient, positions: Mapping[str, Position], most: in
     for watched, rows in zip(asked, answers, strict=True):
         if isinstance(rows, AccessError):
             found.hidden.append(watched.doctype)
-            continue
-        _add(found, watched, positions[watched.doctype], rows, now, most)
+        elif isinstance(rows, PermanentError):
+            found.failed[watched.doctype] = rows.reason
+            found.positions[watched.doctype] = positions[watched.doctype]
+        else:
+            _add(found, watched, positions[watched.doctype], rows, now, most)
     return found
 
 

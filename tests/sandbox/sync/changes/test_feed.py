@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.several_lists import LISTS_METHOD, lists_script_text
 from erp_medusa_pipelines.sync.changes.concerned import concerned_items, groups_changed, price_list_changed
 from erp_medusa_pipelines.sync.changes.feed import Changes, Positions, read_changes
 from erp_medusa_pipelines.sync.changes.watched import WATCHED, Part
+from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.erp_client import client_of
 from tests.support.servers import ErpServer, embedded_erpnext
@@ -272,3 +274,32 @@ def test_a_doctype_that_may_not_be_read_is_named_and_the_others_are_read(feed: F
     found = read_changes(poor, feed.positions, 100)
     poor.http.close()
     assert "Deleted Document" in found.hidden
+
+
+def test_a_doctype_on_which_the_site_fails_is_named_and_the_others_are_followed(feed: Feed) -> None:
+    """As a hook of an app does that asks for a column which is not there."""
+    name = feed.item()
+    feed.ask()
+    before = feed.positions["Sales Order"]
+    broken = {
+        "exc_type": "OperationalError",
+        "exception": "pymysql.err.OperationalError: (1054, \"Unknown column 'company'\")",
+    }
+    feed.server.faults.add(Fault("status", status=500, json=broken, path="Sales.*Order"))
+    feed.staff.update("Website Item", name, {"web_item_name": "New"})
+    found = feed.ask()
+    assert [row["name"] for row in found.rows["Website Item"]] == [name]
+    assert "Unknown column 'company'" in found.failed["Sales Order"]
+    # What changed meanwhile is found once the hook is mended.
+    assert found.positions["Sales Order"] == before
+
+
+def test_a_site_that_fails_on_all_of_them_is_no_answer(feed: Feed) -> None:
+    feed.ask()
+    broken = {
+        "exc_type": "OperationalError",
+        "exception": "pymysql.err.OperationalError: (1054, \"Unknown column 'x'\")",
+    }
+    feed.server.faults.add(Fault("status", status=500, json=broken, path="/api/(resource|method/frappe.client)"))
+    with pytest.raises(PermanentError, match="Unknown column 'x'"):
+        feed.ask()
