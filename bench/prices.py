@@ -93,7 +93,7 @@ def sync(opened: Shop, name: str) -> Row:
 def bare(opened: Shop, name: str) -> Row:
     """One entry for each exported variant, in a list per batch that was made before."""
     http, chunk, batches = opened.medusa.http, opened.settings.medusa_price_chunk, opened.settings.export_batches
-    variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
+    variants = [item.variant_id for item in priced_items(opened.erp, Batch(0, 1)) if item.variant_id]
     calls: list[Call] = []
     for index in range(batches):
         list_id = http.request("POST", "/admin/price-lists", json=REFERENCE)["price_list"]["id"]
@@ -106,7 +106,7 @@ def bare(opened: Shop, name: str) -> Row:
 def warm_up(opened: Shop) -> None:
     """Run both ways once, into drafts."""
     _, _, _, calls, _ = bare(opened, "warm-up")
-    variants = [item.variant_id for item in priced_items(opened.erp) if item.variant_id]
+    variants = [item.variant_id for item in priced_items(opened.erp, Batch(0, 1)) if item.variant_id]
     prices, chunk = MedusaPrices(opened.medusa), len(variants) // calls + 1
     for some in batched(variants, chunk):
         entries = [{"variant_id": one, "currency_code": "omr", "amount": 1.5} for one in some]
