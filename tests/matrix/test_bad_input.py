@@ -6,6 +6,7 @@ A value is put into the answers of ERPNext, so that it may have any type. MATRIX
 import base64
 import json
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -143,6 +144,13 @@ NOT_TRIED = {
 }
 """What is read and not tried, and why."""
 
+LEFT_OF = {
+    "route": re.compile("^/categories"),
+    "attribute": re.compile("^/products/.*/options"),
+    "attribute_value": re.compile("^/products/.*/options"),
+}
+"""What stays of a value that is corrected: an address that a category had, for redirects; an option, and a value of it,
+that no variant has any more (docs/tasks.md)."""
 CATALOGUE_FIELDS = tuple(
     Field(doctype, name, field, key=key) for (doctype, name, key), fields in CATALOGUE.items() for field in fields
 )
@@ -263,7 +271,9 @@ def test_whatever_a_document_of_the_catalogue_holds_the_run_is_green_and_all_is_
         runs = shop.run(EXPORT)
     what = f"{field.doctype}.{field.field} = {value!r:.120}"
     fail_with({f"{what}: the run failed": [text for run in runs for text in run.reasons()]})
-    fail_with({f"{what}, and then": still_wrong(shop, EXPORT, wanted)})
+    found = still_wrong(shop, EXPORT, wanted)
+    left = LEFT_OF.get(field.field)
+    fail_with({f"{what}, and then": [line for line in found if left is None or not left.search(line)]})
 
 
 @pytest.mark.parametrize("shop_and_states", KINDS, indirect=True)
