@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
+from erp_medusa_pipelines.sync.engine.values import number
 
 Group = Mapping[str, Any]
 
@@ -83,9 +84,9 @@ def _parent_among(group: Group, by_name: ByName[Group], shown: Collection[str]) 
     return nearest
 
 
-def _order(node: Node) -> tuple[int, str]:
+def _order(node: Node) -> tuple[float, str]:
     """Order siblings as the webshop does: the heavier first, then by name."""
-    return -int(node.group["weightage"] or 0), folded(node.name)
+    return -number(node.group["weightage"]), folded(node.name)
 
 
 def used_in_tree(groups: Sequence[Group], used: Iterable[str]) -> set[str]:
@@ -117,11 +118,11 @@ def moves(wanted: Sequence[str], ranks: Mapping[str, int]) -> list[Move]:
     positions = [order.index(one) for one in wanted]
     staying = {wanted[index] for index in _longest_rising(positions)}
     found: list[Move] = []
-    for number, one in enumerate(wanted):
+    for rank, one in enumerate(wanted):
         if one in staying:
             continue
         order.remove(one)
-        place = order.index(wanted[number - 1]) + 1 if number else min(order.index(other) for other in wanted[1:])
+        place = order.index(wanted[rank - 1]) + 1 if rank else min(order.index(other) for other in wanted[1:])
         order.insert(place, one)
         found.append(Move(one, place))
     return found
@@ -132,10 +133,10 @@ def _longest_rising(numbers: Sequence[int]) -> list[int]:
     ends: list[int] = []
     last: list[int] = []
     before: list[int] = []
-    for index, number in enumerate(numbers):
-        place = bisect_left(ends, number)
+    for index, value in enumerate(numbers):
+        place = bisect_left(ends, value)
         before.append(last[place - 1] if place else -1)
-        ends[place : place + 1] = [number]
+        ends[place : place + 1] = [value]
         last[place : place + 1] = [index]
     found: list[int] = []
     index = last[-1] if last else -1

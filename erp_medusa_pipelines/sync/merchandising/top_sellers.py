@@ -15,6 +15,7 @@ from erp_medusa_pipelines.sync.engine.brake import Limit, MassLossError
 from erp_medusa_pipelines.sync.engine.merge_save import merge_save, reused_rows, same_text
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
@@ -245,6 +246,6 @@ def _same_rows(current: Sequence[Row], wanted: Sequence[Mapping[str, Any]]) -> b
     return len(current) == len(wanted) and all(
         row.get("item_code") == other["item_code"]
         and same_text(row.get("item_name"), other["item_name"])
-        and abs(float(row.get("sales_count") or 0) - other["sales_count"]) < SAME_QUANTITY
+        and abs(number(row.get("sales_count")) - other["sales_count"]) < SAME_QUANTITY
         for row, other in zip(current, wanted, strict=True)
     )

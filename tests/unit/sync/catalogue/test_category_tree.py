@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from erp_medusa_pipelines.sync.catalogue.category_tree import moves, used_in_tree, wanted_tree
 
 
-def group(name: str, parent: str | None, weightage: int | None = 0) -> dict[str, Any]:
+def group(name: str, parent: str | None, weightage: Any = 0) -> dict[str, Any]:
     return {"name": name, "parent_item_group": parent, "weightage": weightage}
 
 
@@ -27,6 +27,11 @@ def test_a_group_hangs_on_the_nearest_one_that_is_shown() -> None:
 def test_without_a_weightage_siblings_stand_by_name() -> None:
     flat = [group("b", None, None), group("ä", None), group("c", None, -1), group("C1", None)]
     assert [name for name, _ in places(flat, {"b", "ä", "c", "C1"})] == ["ä", "b", "C1", "c"]
+
+
+def test_a_weightage_that_is_no_number_is_none() -> None:
+    flat = [group("b", None, "heavy"), group("a", None, 1e308), group("c", None, float("nan"))]
+    assert [name for name, _ in places(flat, {"a", "b", "c"})] == ["a", "b", "c"]
 
 
 def test_what_lies_below_itself_is_nowhere() -> None:
