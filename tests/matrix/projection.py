@@ -173,7 +173,8 @@ class _View:
 
     def category(self, one: Document) -> list[Any]:
         above = self.store.get("category", one["parent_category_id"])
-        notes = {**(one["metadata"] or {}), "erp_hash": ...}
+        # Medusa drops an empty note with the next update.
+        notes = {key: value for key, value in (one["metadata"] or {}).items() if value != ""} | {"erp_hash": ...}
         return [*(one[key] for key in ("name", "handle", "rank", "is_active")), above and above["name"], notes]
 
     def customer_group(self, one: Document) -> list[Any]:
