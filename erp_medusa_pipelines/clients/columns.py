@@ -5,8 +5,8 @@ from typing import Any
 TEXT_COLUMNS = frozenset({
     # Names and links.
     "name", "parent", "item", "item_code", "item_group", "parent_item_group", "item_item_group", "item_variant_of",
-    "brand", "item_brand", "stock_uom", "item_stock_uom", "uom", "weight_uom", "warehouse", "website_warehouse", "warehouse_type",
-    "price_list", "default_price_list", "for_price_list", "currency", "slideshow", "attached_to_name",
+    "brand", "item_brand", "stock_uom", "item_stock_uom", "uom", "weight_uom", "warehouse", "website_warehouse",
+    "warehouse_type", "price_list", "default_price_list", "for_price_list", "currency", "slideshow", "attached_to_name",
     "attached_to_field", "deleted_name", "link_name", "customer", "supplier", "customer_group",
     "parent_customer_group", "user", "company", "campaign", "territory", "sales_partner",
     # Texts.
