@@ -28,8 +28,9 @@ from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.languages import read_translator
+from erp_medusa_pipelines.sync.catalogue.leaving_variants import leaving_limit
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
-from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts, leaving_limit
+from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import KeptDifference, ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport

@@ -1,7 +1,6 @@
-"""Mails through ERPNext, so that they stand in its Email Queue beside the others.
+"""Mails through ERPNext, so that they are in its Email Queue beside the others.
 
-Belongs here: handing a mail to the queue, and finding out whether an earlier call did. The queue sends it as any other;
-where Frappe's own job for that is off, it is asked to send this one.
+The queue sends a mail as any other; where Frappe's own job for that is off, it is asked to send this one.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""A mail that is ready to go, how it may end, and what a sender has to do.
-
-Belongs here: what both ways of sending share. How a text is made is in texts.py.
-"""
+"""A mail that is ready to go, how it may end, and what a sender has to do."""
 
 import re
 from collections.abc import Callable

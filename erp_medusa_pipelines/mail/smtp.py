@@ -1,6 +1,6 @@
 """Mails straight to a mail server, by the standard library's smtplib.
 
-Belongs here: the connection, and what each of its failures says of the mail. A mail server takes a mail with the answer
+A mail server takes a mail with the answer
 to its last line; before that line it has not got it, and after a connection that was lost then nobody knows.
 """
 

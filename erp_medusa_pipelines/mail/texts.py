@@ -1,8 +1,7 @@
 """From what a mail is about to its subject, text and HTML, by templates of Jinja2 that a shop can replace.
 
-Belongs here: finding a template in the shop's folder or in ours, the language, and filters. What a template gets is
-said by the task that sends it. A template is `<mail>.<language>.html` and `<mail>.<language>.txt`; the first line of
-the text is the subject.
+What a template gets is decided by the task that sends it. A template is `<mail>.<language>.html` and
+`<mail>.<language>.txt`; the first line of the text is the subject.
 """
 
 from collections.abc import Mapping

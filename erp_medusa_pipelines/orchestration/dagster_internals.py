@@ -1,10 +1,10 @@
 """Everything of Dagster that is used here and is not part of its public API.
 
-Each private import and each method of the instance that Dagster does not document, as a name or a small function with a
-meaning of ours. Nothing else imports from `dagster._`. Each has a test of its own against an instance
-(tests/sandbox/orchestration/test_dagster_internals.py), so that an upgrade of Dagster fails there and says where.
-Webserver and daemon load it: it imports nothing of the work. What brings half of Dagster with it is imported by the
-function that needs it, because no run does.
+Each private import and each method of the instance that Dagster does not document, as a name or a small function with
+a meaning of ours. Nothing else but dagster_storage.py imports from `dagster._`. Each has a test of its own against an
+instance (tests/sandbox/orchestration/test_dagster_internals.py), so that an upgrade of Dagster fails there and says
+where. Webserver and daemon load it: it imports nothing of the work. What brings half of Dagster with it is imported
+by the function that needs it, because no run does.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -284,7 +284,7 @@ def attempts(
     if None not in partitions:
         wanted = wanted.where(events.partition.is_not(None))
     found: dict[str | None, list[str]] = {partition: [] for partition in partitions}
-    with _index(instance) as connection:
+    with index_of(instance) as connection:
         for partition, run_id in connection.execute(wanted):
             for key in {partition, None} & found.keys():
                 found[key].append(run_id)
@@ -300,7 +300,7 @@ def assets_of_runs(instance: dg.DagsterInstance, run_ids: Collection[str], *, ma
     events = SqlEventLogStorageTable.c
     of_kind = sa.select(events.run_id, events.asset_key).where(events.dagster_event_type == kind.value)
     found: dict[str, set[str]] = {}
-    with _index(instance) as connection:
+    with index_of(instance) as connection:
         for some in in_groups(run_ids):
             for run_id, text in connection.execute(of_kind.where(events.run_id.in_(some)).distinct()):
                 key = dg.AssetKey.from_db_string(text)
@@ -331,7 +331,7 @@ def events_of_ended_run(
     return [entry.dagster_event for entry in instance.all_logs(run_id, of_type=set(kinds)) if entry.dagster_event]
 
 
-def _index(instance: dg.DagsterInstance) -> Any:
+def index_of(instance: dg.DagsterInstance) -> Any:
     """A connection to the events of all runs that concern assets."""
     storage: Any = instance.event_log_storage
     return storage.index_connection()
@@ -370,73 +370,6 @@ def verdicts(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> 
         at = datetime.fromtimestamp(shown.create_timestamp, UTC)
         found[key] = Verdict(evaluation, shown.run_id, at, unevaluated)
     return found
-
-
-def read_values(instance: dg.DagsterInstance, keys: set[str]) -> Mapping[str, str]:
-    """Values of the instance's key-value table."""
-    return instance.daemon_cursor_storage.get_cursor_values(keys)
-
-
-def write_values(instance: dg.DagsterInstance, values: Mapping[str, str]) -> None:
-    """Set values of the instance's key-value table."""
-    instance.daemon_cursor_storage.set_cursor_values(dict(values))
-
-
-def keys_below(instance: dg.DagsterInstance, prefix: str) -> list[str]:
-    """Keys of the instance's key-value table that begin so."""
-    import sqlalchemy as sa
-    from dagster._core.storage.runs.schema import KeyValueStoreTable
-
-    key = KeyValueStoreTable.c.key
-    storage: Any = instance.daemon_cursor_storage
-    with storage.connect() as connection:
-        found = connection.execute(sa.select(key).where(key.startswith(prefix, autoescape=True)))
-        # SQLite compares without regard to capitals.
-        return [row[0] for row in found if row[0].startswith(prefix)]
-
-
-def delete_values(instance: dg.DagsterInstance, keys: Collection[str]) -> None:
-    """Delete values of the instance's key-value table."""
-    from dagster._core.storage.runs.schema import KeyValueStoreTable
-
-    storage: Any = instance.daemon_cursor_storage
-    for some in in_groups(keys):
-        with storage.connect() as connection:
-            connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key.in_(some)))
-
-
-def storage_url(instance: dg.DagsterInstance) -> str | None:
-    """Where a table of ours lies beside Dagster's: its PostgreSQL, else a SQLite file; None where nothing is kept."""
-    if instance.is_ephemeral:
-        return None
-    postgres = getattr(instance.event_log_storage, "postgres_url", None)
-    return postgres or f"sqlite:///{instance.root_directory}/erp_medusa_history.db"
-
-
-def session_time_zone(instance: dg.DagsterInstance) -> str | None:
-    """Time zone of our sessions in the instance's PostgreSQL; None where the storage is another."""
-    if not getattr(instance.event_log_storage, "postgres_url", None):
-        return None
-    import sqlalchemy as sa
-
-    with _index(instance) as connection:
-        return str(connection.execute(sa.text("SHOW timezone")).scalar())
-
-
-def storage_place(instance: dg.DagsterInstance) -> str | None:
-    """What tells the instance's storage from every copy of it; None where nothing does.
-
-    Of a database its server's own number and its name, of SQLite the file's number, which moving it does not change.
-    """
-    import sqlalchemy as sa
-
-    storage: Any = instance.run_storage
-    if getattr(instance.event_log_storage, "postgres_url", None):
-        with _index(instance) as connection:
-            number = "SELECT system_identifier || '/' || current_database() FROM pg_control_system()"
-            return str(connection.execute(sa.text(number)).scalar())
-    file = sa.make_url(getattr(storage, "_conn_string", None) or "sqlite://").database
-    return f"file/{Path(file).stat().st_ino}" if file and Path(file).is_file() else None
 
 
 def silent_code_servers(workspace: Path) -> Iterator[tuple[str, str]]:

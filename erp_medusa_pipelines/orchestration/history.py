@@ -14,7 +14,7 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from erp_medusa_pipelines.orchestration.dagster_internals import storage_url
+from erp_medusa_pipelines.orchestration.dagster_storage import storage_url
 from erp_medusa_pipelines.orchestration.shops import shop_name
 from erp_medusa_pipelines.plan.changes import Change, ChangeLog
 from erp_medusa_pipelines.plan.rows import PlanRow, rows_of

@@ -10,12 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from erp_medusa_pipelines.orchestration.dagster_internals import (
-    delete_values,
-    keys_below,
-    read_values,
-    write_values,
-)
+from erp_medusa_pipelines.orchestration.dagster_storage import delete_values, keys_below, read_values, write_values
 from erp_medusa_pipelines.orchestration.shops import shop_name
 
 _PREFIX = "erp_medusa_pipelines/"

@@ -20,7 +20,7 @@ from erp_medusa_pipelines.sync.storefront.abandoned_carts import AbandonedCarts
 from erp_medusa_pipelines.sync.storefront.journal import Journal
 from erp_medusa_sandbox.faults import Fault
 from tests.support.carts import DOMAIN, Carts
-from tests.support.mails import send_to
+from tests.support.mails import mail_settings, send_to
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -68,13 +68,8 @@ class Mailed:
 def mailed(shop_env: pytest.MonkeyPatch, medusa: MedusaServer) -> Iterator[Mailed]:
     with mail_sink() as sink:
         for name, value in {
-            "MAIL_BY": "smtp",
-            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
-            "MAIL_FROM": "Shop of Muscat <shop@shop.example>",
-            "MAIL_SHOP_TITLE": "Shop of Muscat",
-            "MAIL_QUIET_HOURS": "00:00-00:00",
+            **mail_settings(sink, medusa),
             "CART_URL": CART_URL,
-            "MEDUSA_PLUGIN_SECRET": medusa.plugin_secret,
             "ABANDONED_CART_HOURS": str(AT_ONCE),
         }.items():
             shop_env.setenv(name, value)

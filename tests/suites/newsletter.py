@@ -18,7 +18,7 @@ from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.sync.storefront import handing_over
 from erp_medusa_pipelines.sync.storefront.newsletter import Newsletter
 from tests.support.carts import DOMAIN, Carts
-from tests.support.mails import send_to
+from tests.support.mails import mail_settings, send_to
 from tests.support.plain_runs import quick_runner
 from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
@@ -88,13 +88,8 @@ class Letters:
 def letters(shop_env: pytest.MonkeyPatch, medusa: MedusaServer) -> Iterator[Letters]:
     with mail_sink() as sink:
         for name, value in {
-            "MAIL_BY": "smtp",
-            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
-            "MAIL_FROM": "Shop of Muscat <shop@shop.example>",
-            "MAIL_SHOP_TITLE": "Shop of Muscat",
-            "MAIL_QUIET_HOURS": "00:00-00:00",
+            **mail_settings(sink, medusa),
             "PRODUCT_URL": PRODUCT_URL,
-            "MEDUSA_PLUGIN_SECRET": medusa.plugin_secret,
         }.items():
             shop_env.setenv(name, value)
         made = Letters(Carts(medusa), sink, shop_env)

@@ -24,13 +24,16 @@ def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Setti
     """Return where this run keeps its lists; None where this process can write nowhere."""
     due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) if not run.tags.get(ATTEMPT_TAG) else None
     root = _root(instance)
-    if root is None or not due:
+    if root is None:
         try:
             own = Path(tempfile.mkdtemp(prefix="erp_medusa_"))
         except OSError:
             return None
         return Reading(own, settings.export_batches, shared=False)
     remove_old(root)
+    if not due:
+        # Beside the others, so that what a killed run leaves is removed like theirs.
+        return Reading(root / f"run-{run.run_id}", settings.export_batches, shared=False)
     # Other servers, and another number of batches, are another reading; and SQLite shares no file between machines.
     about = (gethostname(), shop_name(), settings.erpnext_url, settings.sandbox_dir, settings.export_batches, due)
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]

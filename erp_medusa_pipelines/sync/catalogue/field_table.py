@@ -1,7 +1,7 @@
 """The fields of a product in one shop: the rows of product_fields.py, and those of its mapping in place of some.
 
-Belongs here: what is read, asked, compared and noted, as it follows from the rows. How a value is made is in fields.py
-for the one and in mapping/ for the other.
+What is read, asked, compared and noted follows from the rows. How a value is made is in fields.py for the one and in
+mapping/ for the other.
 
 With a mapping, ERPNext's own rules stay as they are (status, sku, links to other documents), and every row that a
 mapping can have comes from it: one that it does not have is not sent, and Medusa keeps what is there.

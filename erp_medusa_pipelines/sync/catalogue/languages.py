@@ -3,8 +3,6 @@
 A field of the Website Item (LANGUAGE_FIELDS) goes before a Translation of the text. ERPNext keeps a Translation by its
 source text without tags, so texts are compared without tags and blanks; of several for the same text it takes the one
 that was changed first, and so does this.
-
-Belongs here: which texts there are. Where Medusa has them: product_fields.py, in the row `translations`.
 """
 
 import re

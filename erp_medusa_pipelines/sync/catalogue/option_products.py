@@ -2,11 +2,11 @@
 
 Creates such products, binds variants to them, and updates options and variants. The product's own fields follow in
 product_updates.py like those of any other, prices and stock by the variants' ids. Which Website Items belong together:
-shop/families.py; which options change: option_sets.py; keys of the products that each variant had before: retired.py.
+shop/families.py; which options change: option_sets.py; variants that go: leaving_variants.py; keys of the products that
+each variant had before: retired.py.
 
 A product's update that names `variants` deletes those that it does not name, so variants have routes of their own here.
-Medusa's variants cannot be hidden: one that is not for sale any more is deleted, which a guard must allow. Variants
-that somebody added in Medusa stay.
+Variants that somebody added in Medusa stay.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ from erp_medusa_pipelines.product_fields import FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
+from erp_medusa_pipelines.sync.catalogue.leaving_variants import LeavingVariants
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import PICTURE_KEY, NotedPictures
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import SENT_KEY as IMAGE_KEY
 from erp_medusa_pipelines.sync.catalogue.option_families import Family, NewProduct
@@ -47,30 +48,17 @@ from erp_medusa_pipelines.sync.catalogue.retired import KeyHolders, Keys
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
-from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.shop.families import Families
 
-EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
 _SHOWN = (
     "id,external_id,options.id,options.title,options.values.id,options.values.value,variants.id,variants.variant_rank,"
     "variants.metadata,variants.options.id"
 )
-
-
-def leaving_limit(percent: int, setting: str) -> Limit:
-    """Return how many variants may be deleted."""
-    return Limit(
-        name="variants",
-        what="variants would be deleted, because their items are not for sale any more",
-        percent=percent,
-        setting=setting,
-        allow="allow_hiding",
-        check="Check that it is the right ERPNext, and that its user sees all Website Items and Items.",
-    )
 
 
 @dataclass(kw_only=True)
@@ -112,7 +100,9 @@ class OptionProducts(WebsiteItemSync):
                 continue
             for part, found in self.looked_up(some, self._read, str):
                 self._work(part, found)
-        self._delete_gone()
+        if self.guard is not None:
+            leaving = LeavingVariants(self, self.writer, self.families, self.guard)
+            self.stopped = leaving.delete(self._gone)
 
     def _windows(self, names: Iterable[str]) -> Iterable[list[str]]:
         """Yield templates that are read together: with their variants no more than a window of items."""
@@ -443,43 +433,6 @@ class OptionProducts(WebsiteItemSync):
             for name, reason in (prepare(some) if some else {}).items():
                 self.withhold(name, "", reason, key, lies=Lies.ELSEWHERE, kind=key)
                 bodies[name].pop(key)
-
-    # --- variants that are gone -----------------------------------------------------------------------------------
-
-    def _delete_gone(self) -> None:
-        if not self._gone or self.guard is None:
-            return
-        lost = {variant: f"a variant of {template}" for variant, (_, template) in self._gone.items()}
-        loss = Loss(lost, set(self.families.bound) | lost.keys())
-        self.stopped = self.guard.refusal(loss, lambda: self._loss_in_shop(loss))
-        if self.stopped:
-            return
-        by_product: dict[tuple[str, str], list[str]] = {}
-        for variant, product in self._gone.items():
-            by_product.setdefault(product, []).append(variant)
-        for (product_id, template), variants in by_product.items():
-            try:
-                self.medusa.batch_variants(product_id, delete=variants)
-                self.report.count("variants_deleted", len(variants))
-                self._release(variants)
-            except AccessError:
-                raise
-            except TransientError as error:
-                self.defer([template], error)
-            except ApiError as error:
-                self.withhold(template, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
-
-    def _release(self, variants: Sequence[str]) -> None:
-        """Empty the ids of Website Items whose variants were deleted."""
-        changes = [(name, EMPTY) for name, variant in self.families.leaving.items() if variant in variants]
-        if changes:
-            about = WriteBack(WEBSITE_ITEM, "medusa_id", counted="released", problem="ids not emptied")
-            self.note_written(about, self.writer.write(WEBSITE_ITEM, changes))
-
-    def _loss_in_shop(self, own: Loss) -> Loss:
-        shop = Loss({variant: name for name, variant in self.families.leaving.items()}, set(self.families.bound))
-        shop.add(own)
-        return shop
 
 
 def _values_to_send(wanted: Mapping[str, str], held: Mapping[str, str], changes: OptionChanges) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 A rule names values by field: {"item_group": ["Dental", "Medical"], "brand": ["3M"]}. A Website Item meets it with one
 of the values in each of the fields. An Item Group stands for all below it too; a field is one of the Website Item, or
 with "item_code." before it one of its Item.
-
-Belongs here: what a rule reads, and whether a row meets it. What ERPNext itself sells: for_sale.py.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

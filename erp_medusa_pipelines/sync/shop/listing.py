@@ -3,7 +3,7 @@
 ERPNext cannot filter by batch, so whoever wants the items of one reads the whole catalogue. A run does that once, and
 the runs of one tick once together (clients/reading.py). Without it every asset of every batch would.
 
-Belongs here: which fields are listed, and which rows an asset gets. Texts and whatever else is compared are read by
+Texts and whatever else is compared are read by
 name, a window at a time, right before they are compared: so a listing of half an hour decides what is looked at, never
 what is written.
 """

@@ -1,7 +1,6 @@
 """One mail about each cart that was left, ever: who gets one, and who does not.
 
-Belongs here: reading the customers, and the rules of who is due. How a mail goes out exactly once is in
-cart_mailing.py.
+How a mail goes out exactly once is in cart_mailing.py.
 """
 
 import time

@@ -1,6 +1,6 @@
 """Sending the mails about some carts, so that none goes out twice whatever is lost or killed.
 
-Belongs here: the steps and their order. Medusa has no lock and no write that depends on what is there, a mail server
+Medusa has no lock and no write that depends on what is there, a mail server
 does not tell what it took, and a run can be killed anywhere. So, for some carts that are due:
 
 1. our own memory says "noted", then the cart's metadata gets our note, under a key of this installation;

@@ -1,8 +1,4 @@
-"""The mail about one cart: what its template gets, and why a cart has no mail that could be written.
-
-Belongs here: lines, prices, pictures and links of a cart, and what is wrong with it. Who gets one is in
-abandoned_carts.py.
-"""
+"""The mail about one cart: what its template gets, and why a cart has no mail that could be written."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

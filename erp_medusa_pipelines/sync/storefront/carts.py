@@ -1,6 +1,6 @@
 """A cart as Medusa's answers have it: who left it, since when, what it is worth, and which mails went out about it.
 
-Belongs here: reading one. `updated_at` of a cart moves when its metadata is changed and not when a line is added, so
+`updated_at` of a cart moves when its metadata is changed and not when a line is added, so
 what counts is the newest of the cart and its lines, without our own note.
 
 The note of a mail is a key of the cart's metadata for each installation of the pipelines, so that two of them never

@@ -1,6 +1,6 @@
 """One newsletter of one week: an edition, and what is remembered of it between runs.
 
-Belongs here: when an edition begins and ends, and whether an operator has approved that any is sent at all.
+When an edition begins and ends, and whether an operator has approved that any is sent at all.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Deleting carts that nobody wants any more, with the help of our plugin: no route of a stock Medusa deletes one.
 
-Belongs here: which carts are old enough, and how fast they go. That a cart is not completed, not being paid for and
+That a cart is not completed, not being paid for and
 still untouched is judged here and once more by the plugin, right before it deletes.
 """
 

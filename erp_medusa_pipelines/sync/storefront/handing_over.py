@@ -1,6 +1,6 @@
 """Handing a mail over so that it goes out once, whatever is lost or killed.
 
-Belongs here: what every kind of mail to customers shares. Our own memory says "handed over" right before the mail
+Our own memory says "handed over" right before the mail
 server gets the last line of a mail, and "sent" after its answer. What was handed over without an answer is looked up
 where that can be done, and never sent again where it cannot: a customer who gets no mail is better off than one who
 gets two.

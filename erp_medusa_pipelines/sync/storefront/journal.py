@@ -1,6 +1,6 @@
 """Our own memory of mails: what became of each, kept outside of Medusa.
 
-Belongs here: the states of one mail, and what each means for another try. It is kept before and after every step, so
+It is kept before and after every step, so
 that a run which is killed leaves behind how far it came.
 """
 

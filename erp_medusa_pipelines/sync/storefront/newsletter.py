@@ -1,10 +1,10 @@
 """The weekly newsletter: an edition is put together once, and each subscriber gets it at most once.
 
-Belongs here: the steps of a run. What an edition shows is in newsletter_items.py, who gets it in subscribers.py, how a
+What an edition shows is in newsletter_items.py, who gets it in subscribers.py, how a
 mail goes out once in handing_over.py.
 
 Nothing goes out before an operator has seen a preview and approved it. An edition that is not through by the end of a
-run is gone on with by the next one, until nobody waits any more or the week is over.
+run is continued by the next one, until nobody waits any more or the week is over.
 """
 
 import time

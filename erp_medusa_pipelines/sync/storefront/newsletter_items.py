@@ -1,6 +1,6 @@
 """What a newsletter shows: products that are new, on clearance, or sell best, as far as a customer can buy them.
 
-Belongs here: finding them, and their picture, title, price and link. Where each comes from, and why from there:
+Where each comes from, and why from there:
 
 - new: Medusa's products by `created_at`, as far as an export made them (`external_id`). Medusa alone knows since when a
   customer can see one, whatever became of Dagster's storage, and products that were only taken over are not new there;

@@ -1,7 +1,4 @@
-"""Hours in which nobody is written to.
-
-Belongs here: reading them, and until when they last.
-"""
+"""Hours in which nobody is written to."""
 
 from dataclasses import dataclass
 from datetime import datetime, time

@@ -1,6 +1,6 @@
 """Who gets a newsletter: customers with `newsletter_subscribed` in their metadata.
 
-Belongs here: reading them in one pass over all customers, and who of them is left out. A pass keeps those that it
+They are read in one pass over all customers. A pass keeps those that it
 returns, and eight bytes of each further address: whoever unsubscribed may come after a page with the same address.
 """
 

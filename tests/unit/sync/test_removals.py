@@ -33,8 +33,9 @@ ASKED_IN = {
     ("catalogue/withdrawals.py", "_send", "batch_products"): "catalogue/hiding.py",
     ("catalogue/orphans.py", "_send", "draft"): "catalogue/orphans.py",
     ("catalogue/orphans.py", "_send", "batch_products"): "catalogue/orphans.py",
-    ("catalogue/option_products.py", "_delete_gone", "batch_variants"): "catalogue/option_products.py",
-    ("catalogue/option_products.py", "_bring", "batch_variants"): "catalogue/option_products.py",
+    ("catalogue/leaving_variants.py", "_delete", "batch_variants"): "catalogue/leaving_variants.py",
+    ("catalogue/option_products.py", "run", "delete"): "catalogue/leaving_variants.py",
+    ("catalogue/option_products.py", "_bring", "batch_variants"): "catalogue/leaving_variants.py",
     # Rows of lists
     ("merchandising/top_sellers.py", "write_collection", "merge_save"): "merchandising/top_sellers.py",
     ("merchandising/clearance.py", "write_expiring_items", "merge_save"): "merchandising/clearance.py",

@@ -1,7 +1,5 @@
 """A YAML file as plain values, with the line and the column of each of them.
 
-Belongs here: YAML, and what of YAML a mapping may not have. What the values mean is in schema.py.
-
 Values are those of YAML 1.2's core: only `true` and `false` are yes and no, so that a country code NO is a text.
 """
 

@@ -1,0 +1,78 @@
+"""Variants of a product with options whose items are not for sale any more: they are deleted, as a brake allows.
+
+Medusa cannot hide a variant. It is made again when its item is for sale.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, TransientError
+from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.quarantine import Lies
+from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.shop.families import Families
+
+EMPTY = {"medusa_id": "", "medusa_variant_id": ""}
+
+
+def leaving_limit(percent: int, setting: str) -> Limit:
+    """Return how many variants may be deleted."""
+    return Limit(
+        name="variants",
+        what="variants would be deleted, because their items are not for sale any more",
+        percent=percent,
+        setting=setting,
+        allow="allow_hiding",
+        check="Check that it is the right ERPNext, and that its user sees all Website Items and Items.",
+    )
+
+
+class LeavingVariants:
+    """The variants of one batch that go. Failures and counts are those of `sync`."""
+
+    def __init__(self, sync: WebsiteItemSync, writer: ErpNextWriter, families: Families, guard: Guard) -> None:
+        self._sync, self._writer, self._families, self._guard = sync, writer, families, guard
+
+    def delete(self, gone: Mapping[str, tuple[str, str]]) -> MassLossError | None:
+        """Delete variants, given as (product, template) by id; return why none is, where there are too many."""
+        if not gone:
+            return None
+        lost = {variant: f"a variant of {template}" for variant, (_, template) in gone.items()}
+        loss = Loss(lost, set(self._families.bound) | lost.keys())
+        stopped = self._guard.refusal(loss, lambda: self._loss_in_shop(loss))
+        if stopped:
+            return stopped
+        by_product: dict[tuple[str, str], list[str]] = {}
+        for variant, product in gone.items():
+            by_product.setdefault(product, []).append(variant)
+        for (product_id, template), variants in by_product.items():
+            self._delete(product_id, template, variants)
+        return None
+
+    def _delete(self, product_id: str, template: str, variants: Sequence[str]) -> None:
+        sync = self._sync
+        try:
+            sync.medusa.batch_variants(product_id, delete=variants)
+            sync.report.count("variants_deleted", len(variants))
+            self._release(variants)
+        except AccessError:
+            raise
+        except TransientError as error:
+            sync.defer([template], error)
+        except ApiError as error:
+            sync.withhold(template, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
+
+    def _release(self, variants: Sequence[str]) -> None:
+        """Empty the ids of Website Items whose variants were deleted."""
+        changes = [(name, EMPTY) for name, variant in self._families.leaving.items() if variant in variants]
+        if changes:
+            about = WriteBack(WEBSITE_ITEM, "medusa_id", counted="released", problem="ids not emptied")
+            self._sync.note_written(about, self._writer.write(WEBSITE_ITEM, changes))
+
+    def _loss_in_shop(self, own: Loss) -> Loss:
+        families = self._families
+        shop = Loss({variant: name for name, variant in families.leaving.items()}, set(families.bound))
+        shop.add(own)
+        return shop
