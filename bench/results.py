@@ -2,8 +2,7 @@
 
 `make bench SMALL=1` runs each at a size that takes minutes; its section says so.
 
-Belongs here: which measurement has which goal. Does not belong here: how anything is measured; each is a module of its
-own that has its reference in the same run. A measurement that is not run again keeps what it said.
+Which measurement has which goal.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Fail when too few branches are covered: coverage's own `fail_under` counts statements and branches together.
 
-Belongs here: reading coverage's JSON report. What is measured is in `pyproject.toml`.
+Reading coverage's JSON report. What is measured is in `pyproject.toml`.
 """
 
 import json

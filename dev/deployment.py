@@ -1,7 +1,6 @@
 """A complete installation for one test: webserver, daemon, the embedded shop, and how an operator reaches them.
 
-Belongs here: starting and ending the processes, GraphQL, faults of the shop over HTTP. Does not belong here: what is
-expected of them, and the browser (browser.py).
+Starting and ending the processes, GraphQL, faults of the shop over HTTP.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Write `.env.example` from the settings table, or with `--check` say whether it is out of date.
 
-Belongs here: the form of the example file. Names, defaults and descriptions
-are defined in `erp_medusa_pipelines.setting_sections` and nowhere else.
+The form of the example file. Names, defaults and descriptions are defined in `erp_medusa_pipelines.setting_sections`
+and nowhere else.
 """
 
 import argparse

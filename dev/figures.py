@@ -1,6 +1,6 @@
 """The page of figures that `make bench` writes: what is below its goal first, then a section for each measurement.
 
-Belongs here: the page's text, from what the measurements printed. Which they are is in bench/results.py.
+The page's text, from what the measurements printed. Which they are is in bench/results.py.
 """
 
 import os

@@ -1,7 +1,6 @@
 """What Dagster's Helm chart makes of deploy/kubernetes/: instance file, workspace file, and what a run's pod is given.
 
-Belongs here: the chart's naming and merging, in the words of its values, for tests where neither Helm nor the chart is.
-Does not belong here: Deployments, Services and the rest of what the chart renders.
+The chart's naming and merging, in the words of its values, for tests where neither Helm nor the chart is.
 """
 
 import re

@@ -1,8 +1,6 @@
 """Build the image without a container daemon, and run it as one would: no root, a read-only root file system.
 
-Belongs here: buildah and what stands in for a container engine on a machine that has none. Does not belong here: what
-is expected of the image (tests/cluster/test_image.py). Needs root, buildah and, where no BASE is named, debootstrap.
-Run: make image [BASE=registry/python@sha256:...]
+Buildah and what stands in for a container engine on a machine that has none.
 """
 
 import argparse

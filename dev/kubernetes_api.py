@@ -1,7 +1,7 @@
 """As much of Kubernetes' API as Dagster's launcher uses, on a socket: a Job is a process of this machine.
 
-Belongs here: Jobs, their pods and their ends; Secrets and ConfigMaps become the environment, as a kubelet does it.
-What is asked for is checked against Kubernetes' own schema. Does not belong here: scheduling, nodes, images.
+Jobs, their pods and their ends; Secrets and ConfigMaps become the environment, as a kubelet does it. What is asked for
+is checked against Kubernetes' own schema.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Take the pictures of our mails in docs/: `.venv/bin/python -m dev.mail_pictures`.
 
-Belongs here: a cart, a newsletter and a week to look at, in each language. CI takes none: pictures change when somebody
-looks at them.
+A cart, a newsletter and a week to look at, in each language. CI takes none: pictures change when somebody looks at
+them.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """A mail server for tests and measurements: real SMTP on a loopback port. What arrives here was really sent.
 
-Belongs here: accepting, refusing, delaying and recording mails.
+Accepting, refusing, delaying and recording mails.
 """
 
 import threading

@@ -7,8 +7,8 @@
     python dev/medusa.py reset    end it and throw its data away
     python dev/medusa.py beside   while it runs, a second one with an empty shop of its own, until stdin is closed
 
-Belongs here: the packages, the processes and the databases. The shop in them: medusa_shop.py; PostgreSQL: postgres.py.
-Everything created at run time is in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
+The packages, the processes and the databases. The shop in them: medusa_shop.py; PostgreSQL: postgres.py. Everything
+created at run time is in `.medusa/`. Progress goes to stderr, so that stdout is an environment file.
 """
 
 import argparse

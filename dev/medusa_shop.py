@@ -1,6 +1,6 @@
 """The shop that tests and developers find in a new Medusa, set up through its Admin API.
 
-Belongs here: what a shop needs before it can sell. Starting Medusa: medusa.py.
+What a shop needs before it can sell. Starting Medusa: medusa.py.
 """
 
 from typing import Any

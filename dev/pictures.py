@@ -1,6 +1,6 @@
 """Take the two pictures of README from a running demo: `.venv/bin/python dev/pictures.py http://127.0.0.1:3000`.
 
-Belongs here: which pages are shown, and how much of them. CI takes none: pictures change when somebody looks at them.
+Which pages are shown, and how much of them. CI takes none: pictures change when somebody looks at them.
 """
 
 import argparse

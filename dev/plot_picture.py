@@ -1,7 +1,7 @@
 """Take the picture of what the UI plots of mails about carts: `.venv/bin/python -m dev.plot_picture`.
 
-Belongs here: some runs with carts that are left, bought after their mail, and left again, in an embedded Medusa, and
-the page of their counts. CI takes none: pictures change when somebody looks at them.
+Some runs with carts that are left, bought after their mail, and left again, in an embedded Medusa, and the page of
+their counts. CI takes none: pictures change when somebody looks at them.
 """
 
 import os

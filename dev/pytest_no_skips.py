@@ -1,7 +1,7 @@
 """pytest plugin: a skipped test is a failed test (`pytest -p dev.pytest_no_skips`).
 
-Belongs here: that one rule. The make targets load it, so a suite cannot turn green by not running, for instance because
-a server that it needs did not start.
+That one rule. The make targets load it, so a suite cannot turn green by not running, for instance because a server
+that it needs did not start.
 """
 
 from collections.abc import Generator

@@ -1,7 +1,6 @@
 """A second hand on the embedded ERPNext's database, beside its server process: new work for every task.
 
-Belongs here: documents added to the sample shop of an installation. Does not belong here: a catalogue of a test's own
-in a store of its own (catalogue.py).
+Documents added to the sample shop of an installation.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
 """The bill of materials of what is shipped, and whether the licences in it are allowed.
 
-Belongs here: an environment with the image's dependencies and nothing of development, and the two tools that read it.
-Which licences are allowed: pyproject.toml, [tool.pip-licenses]. Does not belong here: Debian's packages of the image.
-Run: make sbom
+An environment with the image's dependencies and nothing of development, and the two tools that read it. Which licences
+are allowed: pyproject.toml, [tool.pip-licenses].
 """
 
 import re

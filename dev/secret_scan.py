@@ -1,8 +1,8 @@
 """Search every file that git tracks, or would add, for secrets, and lock files for registry hosts.
 
-Belongs here: what to look for and where not to. detect-secrets decides what a secret looks like. Nothing is sent
-anywhere: detect-secrets' verification of findings over the network is not enabled. A false positive gets
-`pragma: allowlist secret` in a comment on its line.
+What to look for and where not to. detect-secrets decides what a secret looks like. Nothing is sent anywhere:
+detect-secrets' verification of findings over the network is not enabled. A false positive gets `pragma: allowlist
+secret` in a comment on its line.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The project's Server Script on an embedded ERPNext.
 
-Belongs here: what an administrator does by hand in the desk. The script's text comes from the package.
+What an administrator does by hand in the desk. The script's text comes from the package.
 """
 
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD, server_script_text

@@ -1,6 +1,6 @@
 """Write docs/settings.md from the settings table, or with `--check` say whether it is out of date.
 
-Belongs here: the form of that page. The settings themselves are defined in `erp_medusa_pipelines.setting_sections`.
+The form of that page. The settings themselves are defined in `erp_medusa_pipelines.setting_sections`.
 """
 
 import sys

@@ -1,7 +1,4 @@
-"""What an installation keeps: bytes and rows of its storage, on PostgreSQL or in SQLite files.
-
-Belongs here: looking. Does not belong here: what makes it grow (bench/operations.py, soak/).
-"""
+"""What an installation keeps: bytes and rows of its storage, on PostgreSQL or in SQLite files."""
 
 import sqlite3
 from contextlib import closing

@@ -1,7 +1,7 @@
 """Write the tables of tasks, assets, fields and rights into their pages; `--check` only says what is out of date.
 
-Belongs here: the form of those tables. Tasks and rights are defined in `tasks.py`, what an asset writes beside it, a
-product's fields in `product_fields.py`.
+The form of those tables. Tasks and rights are defined in `tasks.py`, what an asset writes beside it, a product's
+fields in `product_fields.py`.
 """
 
 import json

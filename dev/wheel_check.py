@@ -1,7 +1,7 @@
 """Build the wheel, install it without extras into a clean environment, and load the code location from it.
 
-Belongs here: faults that only an installed package shows, such as a file or dependency that only a checkout has.
-Run: make wheel-check
+Faults that only an installed package shows, such as a file or dependency that only a checkout has. Run: make
+wheel-check
 """
 
 import os

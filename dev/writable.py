@@ -1,7 +1,6 @@
 """Write the table of what may be written into the Server Script's text, or with `--check` say if it is out of date.
 
-Belongs here: the command. The table is in `clients/writable.py`, the text
-around it in the script's own file.
+The command. The table is in `clients/writable.py`, the text around it in the script's own file.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The sandbox on the command line: `python -m erp_medusa_sandbox start|stop|reset|status|serve`.
 
-Belongs here: arguments and what is printed. The work is done by `server.py`.
+Arguments and what is printed. The work is done by `server.py`.
 """
 
 from __future__ import annotations

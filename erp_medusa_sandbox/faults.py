@@ -1,8 +1,8 @@
 """Fault injection and a request log for the embedded servers.
 
-Belongs here: the ASGI middleware that both embedded servers are wrapped in, the description of a fault, and the
-HTTP control routes under `/__sandbox__/`. What the servers themselves answer belongs to their own modules; how they are
-started belongs to `server.py`.
+The ASGI middleware that both embedded servers are wrapped in, the description of a fault, and the HTTP control routes
+under `/__sandbox__/`. What the servers themselves answer belongs to their own modules; how they are started belongs to
+`server.py`.
 
 Faults that cut a connection need the transport below ASGI. `server.py` serves with a protocol class that puts it into
 the request's state (`TRANSPORT`); under another server those faults refuse with a clear error.

@@ -1,7 +1,7 @@
 """Run the embedded servers: in a thread for tests, else as one background process.
 
-Belongs here: uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer
-belongs to `erpnext/` and `medusa/`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
+Uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer belongs to
+`erpnext/` and `medusa/`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
 
 Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is),
 `sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one

@@ -1,7 +1,7 @@
 """Work in steps, and a server that dies between two of them.
 
-Belongs here: the mark of a finished step, and what it raises where the process ends. Which steps a workflow has belongs
-to its module, when the process ends to `faults.py`.
+The mark of a finished step, and what it raises where the process ends. Which steps a workflow has belongs to its
+module, when the process ends to `faults.py`.
 
 A real Medusa carries out a workflow step by step, each in a transaction of its own. An error undoes the steps before
 it; a killed process undoes nothing. Here a workflow is one transaction, which keeps what it has if the process "ends".

@@ -1,7 +1,6 @@
 """What may stand between the pipelines and a server: a proxy, a firewall, a login page, a container that restarts.
 
-Belongs here: how each of them answers, as faults to put in front of an embedded server. Does not belong here: the
-servers' own answers (erpnext/, medusa/), or firing faults (faults.py).
+How each of them answers, as faults to put in front of an embedded server.
 
 Each function takes the `method`, `path` and `body` that the fault is for; without any it is for every request.
 """

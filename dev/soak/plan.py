@@ -1,8 +1,4 @@
-"""What goes wrong during a soak, and when: a plan that a seed decides.
-
-Belongs here: choosing. Does not belong here: doing it (trouble.py). Pure, so that a plan can be told before it is
-carried out, and carried out again with the same seed.
-"""
+"""What goes wrong during a soak, and when: a plan that a seed decides."""
 
 import random
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,6 @@
 """Carries a plan out on a running installation.
 
-Belongs here: faults and kills, with what a supervisor does after a kill: it starts the process again. Does not belong
-here: which and when (plan.py).
+Faults and kills, with what a supervisor does after a kill: it starts the process again.
 """
 
 import random

@@ -1,6 +1,6 @@
 """What must hold when a soak is over.
 
-Belongs here: the judgement over what was found, and the report. Does not belong here: finding it (shop.py, trouble.py).
+The judgement over what was found, and the report.
 """
 
 from collections import Counter

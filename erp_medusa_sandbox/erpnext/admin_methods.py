@@ -1,6 +1,6 @@
 """What an administrator does over REST: permission rules by role, and keys of users.
 
-Belongs here: frappe's permission_manager and generate_keys. What rules and roles mean belongs to `permissions.py`.
+Frappe's permission_manager and generate_keys. What rules and roles mean belongs to `permissions.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Frappe's HTTP API: who asks, which route, and what an error looks like.
 
-Belongs here: authentication, the routes of version 1, maintenance and rate limit. What a route does belongs to
-`query.py` (lists), `documents.py` (documents) and `methods.py` (methods).
+Authentication, the routes of version 1, maintenance and rate limit. What a route does belongs to `query.py` (lists),
+`documents.py` (documents) and `methods.py` (methods).
 """
 
 from __future__ import annotations

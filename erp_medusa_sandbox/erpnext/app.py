@@ -1,6 +1,6 @@
 """The embedded ERPNext: a Starlette application that answers as nginx, gunicorn and Frappe do together.
 
-Belongs here: putting the application together. Requests pass `front.py`, then `api.py`.
+Putting the application together. Requests pass `front.py`, then `api.py`.
 """
 
 from __future__ import annotations

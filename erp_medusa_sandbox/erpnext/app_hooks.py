@@ -1,7 +1,7 @@
 """The save hooks of the `medusa_integration` app, as recorded on a site that has it.
 
-Belongs here: when a save calls Medusa, with what, and how the save ends. The address is that of the site's
-Medusa Configuration. The site also records every call, so that a test sees which saves would disturb a shop.
+When a save calls Medusa, with what, and how the save ends. The address is that of the site's Medusa Configuration. The
+site also records every call, so that a test sees which saves would disturb a shop.
 """
 
 from __future__ import annotations

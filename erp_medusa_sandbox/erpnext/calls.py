@@ -1,6 +1,6 @@
 """One call of a whitelisted function: who, how, with which arguments; and what it answers.
 
-Belongs here: what all functions share. Each function belongs to the module of its subject.
+What all functions share. Each function belongs to the module of its subject.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The checks of a save and a deletion.
 
-Belongs here: one check of Frappe's per function. Their order belongs to `documents.py`.
+One check of Frappe's per function. Their order belongs to `documents.py`.
 """
 
 from __future__ import annotations

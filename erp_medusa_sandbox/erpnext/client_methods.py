@@ -1,6 +1,6 @@
 """frappe.client: documents and lists for whoever holds a key.
 
-Belongs here: arguments in, answer out. What happens to documents belongs to `documents.py`, to lists to `query.py`.
+Arguments in, answer out. What happens to documents belongs to `documents.py`, to lists to `query.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values on their way into a column: what Frappe casts, and what the database refuses.
 
-Belongs here: one value at a time, by its field's type.
+One value at a time, by its field's type.
 """
 
 from __future__ import annotations

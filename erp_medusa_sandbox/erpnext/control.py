@@ -1,6 +1,6 @@
 """The sandbox's own routes under `/__sandbox__/`: what the app's hooks would have sent, and the site settings.
 
-Belongs here: control of the embedded ERPNext. Faults and the request log belong to `faults.py`, which comes first.
+Control of the embedded ERPNext. Faults and the request log belong to `faults.py`, which comes first.
 """
 
 from __future__ import annotations

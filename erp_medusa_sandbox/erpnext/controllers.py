@@ -1,7 +1,7 @@
 """What single DocTypes do on top of a plain save: Item Price, Expiring Items, Website Item, custom fields and DocTypes.
 
-Belongs here: what ERPNext's controllers do that clients can notice. What every save does belongs to `documents.py`,
-the hooks of the `medusa_integration` app to `app_hooks.py`.
+What ERPNext's controllers do that clients can notice. What every save does belongs to `documents.py`, the hooks of the
+`medusa_integration` app to `app_hooks.py`.
 """
 
 from __future__ import annotations

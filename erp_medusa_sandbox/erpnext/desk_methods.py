@@ -1,6 +1,6 @@
 """What a client asks about the site and itself, and the desk's mails and files.
 
-Belongs here: arguments in, answer out. Mails are sent by `mail.py`.
+Arguments in, answer out. Mails are sent by `mail.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Renaming documents, and bringing deleted ones back.
 
-Belongs here: frappe.client.rename_doc and the Deleted Document's restore. Insert, update and delete belong to
-`documents.py`.
+`frappe.client.rename_doc` and the Deleted Document's restore. Insert, update and delete belong to `documents.py`.
 """
 
 from __future__ import annotations

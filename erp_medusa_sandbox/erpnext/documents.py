@@ -1,7 +1,7 @@
 """Documents: reading a whole one, and the steps of an insert, an update and a deletion.
 
-Belongs here: load, insert, update and delete as frappe.model.document does them, child tables included. Single checks
-belong to `checks.py`, names to `naming.py`, what one DocType does on top to `controllers.py`.
+Load, insert, update and delete as frappe.model.document does them, child tables included. Single checks belong to
+`checks.py`, names to `naming.py`, what one DocType does on top to `controllers.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Errors of the embedded ERPNext: exceptions and the bodies that Frappe, gunicorn and nginx send for them.
 
-Belongs here: one exception class with its constructors, the JSON error body, the HTML pages of the servers in front.
-When an error is raised belongs to the modules that raise it.
+One exception class with its constructors, the JSON error body, the HTML pages of the servers in front. When an error
+is raised belongs to the modules that raise it.
 """
 
 from __future__ import annotations

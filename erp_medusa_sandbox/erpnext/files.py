@@ -1,6 +1,6 @@
 """Files as nginx and Frappe serve them: public ones to all, private ones by the right to read their document.
 
-Belongs here: `/files/`, `/private/files/` and download_file. Uploads belong to `methods.py`.
+`/files/`, `/private/files/` and download_file. Uploads belong to `methods.py`.
 """
 
 from __future__ import annotations

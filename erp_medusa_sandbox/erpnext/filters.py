@@ -1,7 +1,6 @@
 """Frappe's filters as SQL conditions: operators, NULL semantics, trees, time spans.
 
-Belongs here: one condition at a time and how a list of them is written. Which table a name means is told by the caller
-(`query.py`).
+One condition at a time and how a list of them is written. Which table a name means is told by the caller (`query.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """nginx and gunicorn in front of the embedded ERPNext: what they refuse never reaches Frappe.
 
-Belongs here: limits of lines and bodies, redirects, public files. What Frappe answers belongs to `api.py`.
+Limits of lines and bodies, redirects, public files. What Frappe answers belongs to `api.py`.
 """
 
 from __future__ import annotations

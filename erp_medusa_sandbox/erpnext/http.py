@@ -1,6 +1,6 @@
 """Requests to the embedded ERPNext, read completely, and its JSON answers.
 
-Belongs here: how Frappe reads a query string, a form and a body. Routes belong to `api.py`.
+How Frappe reads a query string, a form and a body. Routes belong to `api.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Email Queue: what send_now does with a row, over real SMTP to the site's outgoing Email Account.
 
-Belongs here: one row's way from Not Sent to Sent or Error. Which calls reach it belongs to `methods.py`.
+One row's way from Not Sent to Sent or Error. Which calls reach it belongs to `methods.py`.
 
 The row's state is checked, the mail server is connected, and only then the row becomes "Sending": calls at the same
 time all see "Not Sent" and all send, as on a real server. Nothing here is a lock, on purpose.

@@ -1,6 +1,6 @@
 """`/api/method/*`: which whitelisted function a command means, and who may call it.
 
-Belongs here: the table of functions and the checks before a call. The functions belong to `*_methods.py`.
+The table of functions and the checks before a call. The functions belong to `*_methods.py`.
 """
 
 from __future__ import annotations

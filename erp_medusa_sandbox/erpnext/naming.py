@@ -1,6 +1,6 @@
 """Names of new documents, and initial values of their fields.
 
-Belongs here: autoname rules, number series, defaults.
+Autoname rules, number series, defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who may do what: roles of users, and the rules of DocTypes by role.
 
-Belongs here: finding roles and rules in the site's own documents, as Frappe does. What a refusal looks like belongs to
-`errors.py`, when it is asked to `site.py`.
+Finding roles and rules in the site's own documents, as Frappe does. What a refusal looks like belongs to `errors.py`,
+when it is asked to `site.py`.
 
 A DocType's standard rules come with it (`schema.json`, as a real site has them). One Custom DocPerm row replaces all of
 them, for every role.

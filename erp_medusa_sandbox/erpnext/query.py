@@ -1,7 +1,7 @@
 """Lists: Frappe's fields, filters, group_by and order_by as one SQL statement.
 
-Belongs here: what `GET /api/resource/<DocType>` and frappe.client.get_list read, in the dialects of version 15 (SQL
-functions as text) and 16 (as dicts). One filter condition belongs to `filters.py`, routes to `api.py`.
+What `GET /api/resource/<DocType>` and frappe.client.get_list read, in the dialects of version 15 (SQL functions as
+text) and 16 (as dicts). One filter condition belongs to `filters.py`, routes to `api.py`.
 """
 
 from __future__ import annotations

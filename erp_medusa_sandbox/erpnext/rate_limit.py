@@ -1,6 +1,6 @@
 """Frappe's site_config rate_limit: seconds of worker time per window, over all users.
 
-Belongs here: counting, and the headers that tell of it.
+Counting, and the headers that tell of it.
 """
 
 from __future__ import annotations

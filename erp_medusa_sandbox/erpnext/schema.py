@@ -1,7 +1,7 @@
 """What the embedded ERPNext knows about its DocTypes: fields, types, links, children.
 
-Belongs here: reading `schema.json`, the standard columns, and the registry that Custom Fields and custom DocTypes
-extend at run time. Where rows are kept belongs to `store.py`, what a save does with fields to `documents.py`.
+Reading `schema.json`, the standard columns, and the registry that Custom Fields and custom DocTypes extend at run
+time. Where rows are kept belongs to `store.py`, what a save does with fields to `documents.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The text of a Server Script, checked as it is saved.
 
-Belongs here: Frappe's errors about text that is not Python, or that RestrictedPython refuses. Running it belongs to
+Frappe's errors about text that is not Python, or that RestrictedPython refuses. Running it belongs to
 `server_scripts.py`.
 """
 

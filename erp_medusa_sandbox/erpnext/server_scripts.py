@@ -1,6 +1,6 @@
 """Server Scripts of type API, run as Frappe runs them: compiled by RestrictedPython, with a small `frappe` to use.
 
-Belongs here: which script a command means, and what a script may call. Its text is checked by `script_text.py`.
+Which script a command means, and what a script may call. Its text is checked by `script_text.py`.
 """
 
 from __future__ import annotations

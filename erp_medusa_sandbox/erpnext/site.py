@@ -1,6 +1,6 @@
 """The site that the embedded ERPNext serves: its settings, its clock, and the refusal of what a user may not do.
 
-Belongs here: everything that is neither a row nor a request. `api.py` authenticates requests.
+Everything that is neither a row nor a request. `api.py` authenticates requests.
 """
 
 from __future__ import annotations

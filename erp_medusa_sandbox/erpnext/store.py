@@ -1,7 +1,7 @@
 """The rows of the embedded ERPNext: SQLite, one table with real columns per DocType.
 
-Belongs here: tables, indexes, transactions, reading and writing rows without any validation, file contents. What a save
-checks and changes belongs to `documents.py`, how filters become SQL to `query.py`.
+Tables, indexes, transactions, reading and writing rows without any validation, file contents. What a save checks and
+changes belongs to `documents.py`, how filters become SQL to `query.py`.
 
 One connection behind one re-entrant lock: a request's statements are one transaction, and MariaDB's row locks shrink to
 "one writer at a time". Text compares without case, as MariaDB's default collation does.

@@ -1,7 +1,7 @@
 """Users of the embedded ERPNext: their documents, their roles, and the key pairs that they log in with.
 
-Belongs here: everything about users that is not a permission. API secrets are kept apart from the documents, as Frappe
-does: no list shows them.
+Everything about users that is not a permission. API secrets are kept apart from the documents, as Frappe does: no list
+shows them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values as MariaDB and Frappe convert them: numbers from anything, dates and datetimes in one text form.
 
-Belongs here: pure conversions of one value. Which field gets which conversion is decided by the callers.
+Pure conversions of one value. Which field gets which conversion is decided by the callers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded Medusa: a small server that answers like the Admin and Store API of Medusa 2.
 
-Belongs here: the application, who may use it, and what is answered before any route is reached. The routes belong to
-the modules of their subjects.
+The application, who may use it, and what is answered before any route is reached. The routes belong to the modules of
+their subjects.
 """
 
 from __future__ import annotations

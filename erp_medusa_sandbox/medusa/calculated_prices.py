@@ -1,6 +1,6 @@
 """The price that customers of the embedded Medusa see.
 
-Belongs here: the choice between base prices, overrides and sales. The store's routes belong to `storefront.py`.
+The choice between base prices, overrides and sales. The store's routes belong to `storefront.py`.
 """
 
 from __future__ import annotations

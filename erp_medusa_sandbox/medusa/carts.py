@@ -1,6 +1,6 @@
 """Carts of the embedded Medusa.
 
-Belongs here: everything below `/store/carts`. Paying for one belongs to `checkout.py`.
+Everything below `/store/carts`. Paying for one belongs to `checkout.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Product categories of the embedded Medusa: the tree, its ranks, and which products are in which.
 
-Belongs here: `/admin/product-categories`, `/store/product-categories`. Collections belong to `collections.py`.
+`/admin/product-categories`, `/store/product-categories`. Collections belong to `collections.py`.
 
 As the real one: ranks are dense under each parent, a category that is moved to the root has an empty `mpath`, one may
 be moved under its own child, metadata is replaced and not merged, and a customer sees those that are active and not

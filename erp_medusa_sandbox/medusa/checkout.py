@@ -1,6 +1,6 @@
 """From a cart to an order in the embedded Medusa, as far as carts show it: payment sessions, and completed carts.
 
-Belongs here: paying with the provider that asks nobody. Stock is not reserved, and no order can be worked on.
+Paying with the provider that asks nobody. Stock is not reserved, and no order can be worked on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Collections of the embedded Medusa.
 
-Belongs here: `/admin/collections`. Categories belong to `categories.py`, products to `products.py`.
+`/admin/collections`. Categories belong to `categories.py`, products to `products.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Customers of the embedded Medusa, their groups, and how they log in to the store.
 
-Belongs here: `/admin/customers`, `/admin/customer-groups`, `/auth/customer` and `/store/customers`. What a customer is
-asked to pay is chosen in `calculated_prices.py`.
+`/admin/customers`, `/admin/customer-groups`, `/auth/customer` and `/store/customers`. What a customer is asked to pay
+is chosen in `calculated_prices.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Errors of the embedded Medusa, with the shapes and texts of the real one.
 
-Belongs here: error classes, their JSON, and the checks of request bodies with their messages. Which fields a route
-takes belongs to the module of that route.
+Error classes, their JSON, and the checks of request bodies with their messages. Which fields a route takes belongs to
+the module of that route.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the embedded Medusa shows documents: kinds, their fields and relations, and the `fields=` parameter.
 
-Belongs here: the graph of kinds and its rendering. Lists and their filters belong to `lists.py`, the documents'
-meaning to the modules of their subjects, which add their kinds to `KINDS`.
+The graph of kinds and its rendering. Lists and their filters belong to `lists.py`, the documents' meaning to the
+modules of their subjects, which add their kinds to `KINDS`.
 
 A field that is not known is left out without a word, as Medusa does.
 """

@@ -1,6 +1,6 @@
 """Handles of the embedded Medusa: how one is made from a title, and that two documents cannot share one.
 
-Belongs here: the rule for handles. Which documents have one belongs to the modules of their subject.
+The rule for handles. Which documents have one belongs to the modules of their subject.
 """
 
 from __future__ import annotations

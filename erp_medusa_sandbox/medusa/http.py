@@ -1,7 +1,7 @@
 """Requests and answers that all routes of the embedded Medusa share.
 
-Belongs here: reading a body with its limits, and the small JSON answers that every resource gives. What a route does
-belongs to the module of its subject.
+Reading a body with its limits, and the small JSON answers that every resource gives. What a route does belongs to the
+module of its subject.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inventory items and their levels in the embedded Medusa: what they look like and what changing a level means.
 
-Belongs here: kinds and the work. Routes belong to `inventory_items.py` and `inventory_levels.py`. Items are made and
-removed with variants, in `variants.py`.
+Kinds and the work. Routes belong to `inventory_items.py` and `inventory_levels.py`. Items are made and removed with
+variants, in `variants.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Inventory items of the embedded Medusa, and their links to variants.
 
-Belongs here: `/admin/inventory-items` and the links below variants. Levels belong to `inventory_levels.py`.
+`/admin/inventory-items` and the links below variants. Levels belong to `inventory_levels.py`.
 """
 
 from __future__ import annotations

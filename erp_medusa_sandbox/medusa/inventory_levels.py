@@ -1,6 +1,6 @@
 """Inventory levels of the embedded Medusa, one by one and in bulk.
 
-Belongs here: the routes below `/admin/inventory-items` that end in `location-levels`.
+The routes below `/admin/inventory-items` that end in `location-levels`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Product types and tags of the embedded Medusa.
 
-Belongs here: `/admin/product-types` and `/admin/product-tags`, which are alike. What products show of them belongs to
+`/admin/product-types` and `/admin/product-tags`, which are alike. What products show of them belongs to
 `product_shapes.py`.
 """
 

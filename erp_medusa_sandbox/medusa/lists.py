@@ -1,6 +1,6 @@
 """Lists of the embedded Medusa: query strings, filters, order and paging.
 
-Belongs here: everything that all list routes share. Which filters a route has belongs to the module of that route.
+Everything that all list routes share. Which filters a route has belongs to the module of that route.
 """
 
 from __future__ import annotations

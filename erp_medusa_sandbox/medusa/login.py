@@ -1,7 +1,4 @@
-"""An admin who logs in with e-mail and password, and the tokens that this gave.
-
-Belongs here: the one route of it. Does not belong here: where a token is asked for (app.py).
-"""
+"""An admin who logs in with e-mail and password, and the tokens that this gave."""
 
 import secrets
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """The routes that our plugin for Medusa adds (`medusa_plugin/`), for the embedded Medusa.
 
-Belongs here: the same answers as the plugin's JavaScript gives. A suite holds both to them.
+The same answers as the plugin's JavaScript gives. A suite holds both to them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Price lists of the embedded Medusa and their entries.
 
-Belongs here: `/admin/price-lists` and everything below. Base prices are set with their variants, in `variants.py`;
-the price that a customer sees is chosen in `calculated_prices.py`.
+`/admin/price-lists` and everything below. Base prices are set with their variants, in `variants.py`; the price that a
+customer sees is chosen in `calculated_prices.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Regions that are added to the embedded Medusa, and whether prices include taxes.
 
-Belongs here: `/admin/price-preferences`, and creating a region, which makes a preference. Listing regions belongs to
-`settings.py`; the embedded Medusa computes no taxes.
+`/admin/price-preferences`, and creating a region, which makes a preference. Listing regions belongs to `settings.py`;
+the embedded Medusa computes no taxes.
 """
 
 from __future__ import annotations

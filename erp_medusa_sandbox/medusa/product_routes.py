@@ -1,6 +1,6 @@
 """Routes of the embedded Medusa's products: `/admin/products`, their variants, and `/admin/product-variants`.
 
-Belongs here: lists with their filters, and the handlers. What they do to products belongs to `products.py`.
+Lists with their filters, and the handlers. What they do to products belongs to `products.py`.
 """
 
 from __future__ import annotations

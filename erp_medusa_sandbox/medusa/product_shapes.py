@@ -1,7 +1,7 @@
 """What products and variants of the embedded Medusa look like, in requests and in answers.
 
-Belongs here: the fields that requests may have, and the kinds that answers are rendered from. What is done with them
-belongs to `products.py` and `variants.py`.
+The fields that requests may have, and the kinds that answers are rendered from. What is done with them belongs to
+`products.py` and `variants.py`.
 """
 
 from __future__ import annotations

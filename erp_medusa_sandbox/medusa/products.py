@@ -1,7 +1,7 @@
 """Products of the embedded Medusa: what creating, changing and deleting one means.
 
-Belongs here: the work. Fields and looks belong to `product_shapes.py`, routes to `product_routes.py`, single variants
-to `variants.py`, what a customer sees to `storefront.py`.
+The work. Fields and looks belong to `product_shapes.py`, routes to `product_routes.py`, single variants to
+`variants.py`, what a customer sees to `storefront.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reservations of the embedded Medusa: what open orders hold of an inventory item.
 
-Belongs here: `/admin/reservations`.
+`/admin/reservations`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Sales channels of the embedded Medusa: what is sold there, from which stock locations, and with which keys.
 
-Belongs here: creating a channel, and the links of products, locations and keys to channels. Lists belong to
-`settings.py`.
+Creating a channel, and the links of products, locations and keys to channels. Lists belong to `settings.py`.
 """
 
 from __future__ import annotations

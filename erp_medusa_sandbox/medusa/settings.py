@@ -1,6 +1,6 @@
 """What an administrator sets up once in the embedded Medusa: store, channels, locations, regions, profiles, keys.
 
-Belongs here: the lists by which clients find those ids. What a fresh store contains belongs to `store.py`.
+The lists by which clients find those ids. What a fresh store contains belongs to `store.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """State of the embedded Medusa: tables of documents with indexes, all-or-nothing writes and a SQLite file behind them.
 
-Belongs here: how documents are kept, found and made durable, ids and clocks, and what a fresh Medusa contains. What a
-document means, what is allowed and how it is shown belongs to the module of its subject.
+How documents are kept, found and made durable, ids and clocks, and what a fresh Medusa contains. What a document
+means, what is allowed and how it is shown belongs to the module of its subject.
 
 Documents are replaced, never changed in place: a transaction that fails puts the old ones back.
 """

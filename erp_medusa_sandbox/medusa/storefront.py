@@ -1,7 +1,7 @@
 """What a customer of the embedded Medusa sees: products with prices, and regions.
 
-Belongs here: `/store/products`, `/store/regions`, and the key that every store route requires. Carts belong to
-`carts.py`, the choice of a price to `calculated_prices.py`.
+`/store/products`, `/store/regions`, and the key that every store route requires. Carts belong to `carts.py`, the
+choice of a price to `calculated_prices.py`.
 """
 
 from __future__ import annotations

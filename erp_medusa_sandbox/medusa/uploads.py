@@ -1,6 +1,6 @@
 """Uploaded files of the embedded Medusa, as its local file provider keeps them.
 
-Belongs here: `/admin/uploads` and `/static`. That a product shows an image belongs to `products.py`.
+`/admin/uploads` and `/static`. That a product shows an image belongs to `products.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Variants of the embedded Medusa, with their base prices and inventory items.
 
-Belongs here: what creating, changing and deleting a variant means. Their routes and the products around them belong to
+What creating, changing and deleting a variant means. Their routes and the products around them belong to
 `products.py`, price lists to `prices.py`, inventory levels to `inventory.py`.
 """
 

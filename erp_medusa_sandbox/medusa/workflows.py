@@ -1,7 +1,7 @@
 """Workflows of the embedded Medusa that can be run by their name.
 
-Belongs here: `/admin/workflows-executions/{name}/run`, for the workflows that something outside of Medusa runs. What is
-part of other routes belongs to the module of its subject.
+`/admin/workflows-executions/{name}/run`, for the workflows that something outside of Medusa runs. What is part of
+other routes belongs to the module of its subject.
 """
 
 from __future__ import annotations

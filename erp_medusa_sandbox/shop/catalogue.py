@@ -1,7 +1,7 @@
 """The sample shop's catalogue: items, their groups, and names and texts as awkward as real ones.
 
-Belongs here: groups, items and their texts, as plain rows. Prices, stock and sales belong to `trade.py`, writing
-to the store to `seed.py`.
+Groups, items and their texts, as plain rows. Prices, stock and sales belong to `trade.py`, writing to the store to
+`seed.py`.
 """
 
 from __future__ import annotations

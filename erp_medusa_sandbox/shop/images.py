@@ -1,6 +1,6 @@
 """Small real pictures for the sample shop: PNG, JPEG and WebP, each with its own bytes.
 
-Belongs here: making image bytes without an imaging library. Which item gets which belongs to `seed.py`.
+Making image bytes without an imaging library. Which item gets which belongs to `seed.py`.
 """
 
 from __future__ import annotations

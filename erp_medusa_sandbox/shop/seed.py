@@ -1,6 +1,6 @@
 """The sample shop: seeds an empty store with a catalogue, its trade and the documents that the tasks read and write.
 
-Belongs here: the order in which things are written, and the documents that exist once. The rows themselves are made by
+The order in which things are written, and the documents that exist once. The rows themselves are made by
 `catalogue.py`, `trade.py` and `images.py`. The same seed and moment make the same shop.
 """
 

@@ -1,7 +1,7 @@
 """The sample shop's trade: prices, stock, batches, sales, waiting mails and one-time passwords, as plain rows.
 
-Belongs here: the rows around the catalogue, with difficult cases: windows of prices, negative and fractional stock,
-batches without stock, returns, one-time passwords without an expiry. Writing to the store belongs to `seed.py`.
+The rows around the catalogue, with difficult cases: windows of prices, negative and fractional stock, batches without
+stock, returns, one-time passwords without an expiry. Writing to the store belongs to `seed.py`.
 """
 
 from __future__ import annotations

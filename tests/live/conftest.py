@@ -1,7 +1,7 @@
 """What every live test needs: a real Medusa, the one of the environment or the project's own, and an ERPNext.
 
-The ERPNext is the one that ERPNEXT_URL names, else the embedded one. Belongs here: fixtures shared by the live tests.
-Not here: test data - each test makes its own, under a unique prefix, because the shop may be in use by others.
+The ERPNext is the one that ERPNEXT_URL names, else the embedded one. Fixtures shared by the live tests. Not here: test
+data - each test makes its own, under a unique prefix, because the shop may be in use by others.
 
 Two tests at once need two shops: the price lists of a shop are one test's at a time. The first worker has the project's
 own Medusa, each other one a Medusa beside it.

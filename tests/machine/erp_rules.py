@@ -1,6 +1,6 @@
 """What ERPNext itself would sell, computed from its rows, without the project's code.
 
-Belongs here: whether, how many, at what price. Does not belong here: what Medusa shows (projection.py).
+Whether, how many, at what price.
 """
 
 import math

@@ -1,7 +1,6 @@
 """What a customer must be able to buy according to ERPNext now, and what the Store API offers.
 
-Belongs here: reading both and describing the differences. Does not belong here: their causes (world.py), or ERPNext's
-rules (erp_rules.py).
+Reading both and describing the differences.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What staff do in ERPNext that decides whether an item is sold, and how many: states, batches, orders, bundles.
 
-Belongs here: rows as ERPNext leaves them, by item code. Does not belong here: what follows from them (erp_rules.py).
+Rows as ERPNext leaves them, by item code.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,6 @@
 """One shop on the embedded servers, and everything that people, other tools and accidents do to it.
 
-Belongs here: the actions of both sides. Does not belong here: their order (test_shop_machine.py), or the expected
-result (projection.py).
+The actions of both sides.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The states in which a killed process leaves the servers: one after each request and each step of a workflow.
 
-Belongs here: recording them during one undisturbed run. A process that is killed does nothing any more, so putting such
-a state back is what a kill looks like to the next run. A state that equals the one before it is kept once.
+Recording them during one undisturbed run. A process that is killed does nothing any more, so putting such a state back
+is what a kill looks like to the next run. A state that equals the one before it is kept once.
 """
 
 from collections.abc import Iterator

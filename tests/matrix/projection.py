@@ -1,7 +1,7 @@
 """Both servers as they are, without ids and times: two states are alike when these are equal.
 
-Belongs here: reading and naming. What hangs loose - a document that belongs to none, a link to one that is gone - is
-listed by itself, because nothing else would show it.
+Reading and naming. What hangs loose - a document that belongs to none, a link to one that is gone - is listed by
+itself, because nothing else would show it.
 """
 
 import hashlib

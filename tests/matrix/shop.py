@@ -1,7 +1,6 @@
 """A small shop with every kind of document that the tasks work on, whose whole state can be kept and put back.
 
-Belongs here: the shop before its first night, what changes before its second, and its tasks. Does not belong here: what
-must hold in the end (projection.py).
+The shop before its first night, what changes before its second, and its tasks.
 """
 
 import os

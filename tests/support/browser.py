@@ -1,7 +1,7 @@
 """The Dagster UI in the distribution's Chromium, as an operator clicks through it.
 
-Belongs here: the browser and the few gestures that tests make. Its own downloads are never used: no binary that the
-system's package manager does not know.
+The browser and the few gestures that tests make. Its own downloads are never used: no binary that the system's package
+manager does not know.
 """
 
 import os

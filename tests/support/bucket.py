@@ -1,6 +1,6 @@
 """A real S3 server for one test, with keys and signatures: SeaweedFS from a wheel, on the loopback only.
 
-Belongs here: starting and ending it, and the environment that points boto3 at it. Not here: what is put into it.
+Starting and ending it, and the environment that points boto3 at it. Not here: what is put into it.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Carts as customers leave them: filled, forgotten, paid for, in a Medusa that is embedded or real.
 
-Belongs here: what a storefront does. All of it goes through the Store API.
+What a storefront does. All of it goes through the Store API.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Customers on both sides: ERPNext's Customers with their groups and addresses, Medusa's accounts.
 
-Belongs here: making them, and asking a price as one of them. What their prices must be stands in the suites.
+Making them, and asking a price as one of them. What their prices must be stands in the suites.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """What a Medusa that dies in its own work, its staff or a restored backup takes from products that were whole.
 
-Belongs here: taking one part of a product away, on the embedded Medusa's store and in a real one's PostgreSQL. Medusa
-has no call for it.
+Taking one part of a product away, on the embedded Medusa's store and in a real one's PostgreSQL. Medusa has no call
+for it.
 """
 
 from contextlib import closing

@@ -1,7 +1,7 @@
 """What ERPNext's get_item_details asks for an item, computed from rows, without the project's code.
 
-Belongs here: ERPNext's choice of an Item Price and a Pricing Rule, for the fields that the tests use. Not here: what
-the shop shows. It follows ERPNext 15's stock/get_item_details.py and accounts/doctype/pricing_rule/utils.py.
+ERPNext's choice of an Item Price and a Pricing Rule, for the fields that the tests use. Not here: what the shop shows.
+It follows ERPNext 15's stock/get_item_details.py and accounts/doctype/pricing_rule/utils.py.
 """
 
 from collections.abc import Mapping, Sequence

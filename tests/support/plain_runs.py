@@ -1,7 +1,7 @@
 """Running a task's assets as the plain functions that they are: ten times faster than a run of Dagster's.
 
-Belongs here: calling each asset of a task in order, as a run does, and reading what it returned. Dagster's part is not
-here: events, retries, the checks that read them, the coordinator. Tests of those take `Runner`, and
+Calling each asset of a task in order, as a run does, and reading what it returned. Dagster's part is not here: events,
+retries, the checks that read them, the coordinator. Tests of those take `Runner`, and
 tests/sandbox/assets/test_plain_runs.py holds both to the same results, task by task. RUNS=dagster gives every test
 `Runner`.
 """

@@ -1,7 +1,6 @@
 """A cluster for a test as deploy/kubernetes/ has it: its Secrets, ConfigMaps and instance file, behind a fake Jobs API.
 
-Belongs here: what an operator and the chart put into the cluster before a run. Does not belong here: the API itself
-(dev/kubernetes_api.py), and what the chart's names are (dev/helm_values.py).
+What an operator and the chart put into the cluster before a run.
 """
 
 import json

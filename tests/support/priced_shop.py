@@ -1,6 +1,6 @@
 """A shop with Item Prices, and what both of its servers hold of them.
 
-Belongs here: what more than one suite asks of such a shop. What its prices must be stands in `tests/suites/prices.py`.
+What more than one suite asks of such a shop. What its prices must be stands in `tests/suites/prices.py`.
 """
 
 from datetime import date, datetime, timedelta

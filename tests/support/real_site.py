@@ -1,7 +1,7 @@
 """Documents of a real ERPNext, made and read over its REST API with an administrator's key.
 
-Belongs here: what a real site demands of those who make documents - mandatory fields, names by series, child tables
-inside their parents - and the removal of everything that was made. Not here: what the documents mean to a test.
+What a real site demands of those who make documents - mandatory fields, names by series, child tables inside their
+parents - and the removal of everything that was made. Not here: what the documents mean to a test.
 """
 
 import json

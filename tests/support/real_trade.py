@@ -1,7 +1,7 @@
 """A few items, sales and batches of a test's own on a real ERPNext, for the merchandising suite.
 
-Belongs here: what has to be there before something is sold or kept in batches. Not here: how documents are made and
-removed (`real_site.py`).
+What has to be there before something is sold or kept in batches. Not here: how documents are made and removed
+(`real_site.py`).
 """
 
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """Two embedded shops in one Dagster: one webserver, one daemon, a code server with settings and secrets for each shop.
 
-Belongs here: starting both. Does not belong here: where their runs go (workers.py, pods.py), what is expected of them.
+Starting both.
 """
 
 import json

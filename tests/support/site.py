@@ -1,7 +1,7 @@
 """What tests do in an ERPNext, and the embedded one that takes it.
 
-Belongs here: the interface that suites write and read documents through, and its implementation on the sandbox's store.
-Not here: the same over a real site's REST API (`real_site.py`).
+The interface that suites write and read documents through, and its implementation on the sandbox's store. Not here:
+the same over a real site's REST API (`real_site.py`).
 """
 
 import hashlib

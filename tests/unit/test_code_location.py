@@ -1,6 +1,6 @@
 """What a process loads: the code location, and the modules that webserver and daemon import.
 
-Belongs here: no network, no secrets, and no work modules in processes that do no work.
+No network, no secrets, and no work modules in processes that do no work.
 """
 
 import os

@@ -1,6 +1,6 @@
 """`take-over` and `hand-back` against real calls: the embedded ERPNext, and Dagster's own webserver in this process.
 
-Belongs here: what both commands switch and say, and when they refuse. Not here: that each slot is done once
+What both commands switch and say, and when they refuse. Not here: that each slot is done once
 (tests/unit/cli/test_switch.py), and a kill half-way on a whole installation (tests/e2e).
 """
 

@@ -1,7 +1,6 @@
 """Every schedule under Dagster's own scheduler and the project's own instance file: what it starts and reports.
 
-Belongs here: ticks as the scheduler makes them, on a clock in the test's hand. Does not belong here: why a tick starts
-nothing (test_gates.py, test_second_starts.py), and the daemon as a process (tests/e2e).
+Ticks as the scheduler makes them, on a clock in the test's hand.
 """
 
 import logging

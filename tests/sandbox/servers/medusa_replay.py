@@ -1,7 +1,7 @@
 """Replays one request of a real Medusa against the embedded one and compares the answers.
 
-Belongs here: sending and comparing. The order of the requests stands in `medusa_scenario.py`, the state that
-they need in `medusa_steps.py`.
+Sending and comparing. The order of the requests stands in `medusa_scenario.py`, the state that they need in
+`medusa_steps.py`.
 
 Ids of the real server are translated to ids of the embedded one: known ones by what they belong to (a sku, a handle),
 new ones as soon as an answer shows them. Compared are the status, the shape, and every value that is no id, date or

@@ -1,6 +1,6 @@
 """Lists of the embedded ERPNext: forms of filters, operators, empty values, trees, time spans, fields and order.
 
-Belongs here: what the recorded answers (test_erpnext_contract.py) do not show one by one, after Frappe's documentation.
+What the recorded answers (test_erpnext_contract.py) do not show one by one, after Frappe's documentation.
 """
 
 import json

@@ -1,7 +1,6 @@
 """The two instance files: `dagster.yaml` (one machine) and `deploy/dagster.yaml` (PostgreSQL).
 
-Belongs here: that Dagster accepts both, that they agree, and that the limits mean what the queues promise. Does not
-belong here: behaviour of single tasks.
+That Dagster accepts both, that they agree, and that the limits mean what the queues promise.
 """
 
 import logging
