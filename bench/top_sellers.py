@@ -75,9 +75,8 @@ def measure_pandas(path: Path) -> Result:
     """Measure summing and ranking alone; reading the lines into memory is not measured."""
     import pandas as pd
 
-    from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
     from erp_medusa_pipelines.sync.merchandising.sales import Sales
-    from erp_medusa_pipelines.sync.merchandising.top_sellers import ITEM_DTYPES, rank
+    from erp_medusa_pipelines.sync.merchandising.top_sellers import ITEM_DTYPES, ItemGroupTree, rank
 
     with _reading(path) as db:
         tree = ItemGroupTree(

@@ -19,9 +19,8 @@ from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.mail.erpnext import ErpNextSender
 from erp_medusa_pipelines.mail.mail import Sender
 from erp_medusa_pipelines.mail.smtp import SmtpSender
-from erp_medusa_pipelines.plan.changes import ChangeLog
+from erp_medusa_pipelines.plan.changes import ChangeLog, PlannedSender
 from erp_medusa_pipelines.plan.erpnext import PlannedErpNext, PlannedWriter, ReadOnlyHttpClient
-from erp_medusa_pipelines.plan.mail import PlannedSender
 from erp_medusa_pipelines.plan.medusa import PlannedMedusa
 from erp_medusa_pipelines.plan.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.setting_types import ShopRules

@@ -25,7 +25,6 @@ from erp_medusa_pipelines.sync.catalogue.categories import CategorySync, hidden_
 from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
 from erp_medusa_pipelines.sync.catalogue.field_table import FieldTable
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
-from erp_medusa_pipelines.sync.catalogue.hiding import hide
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
 from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.leaving_variants import leaving_limit
@@ -37,7 +36,7 @@ from erp_medusa_pipelines.sync.catalogue.products import ProductExport
 from erp_medusa_pipelines.sync.catalogue.retired import retire_option_products
 from erp_medusa_pipelines.sync.catalogue.shop_table import table_for
 from erp_medusa_pipelines.sync.catalogue.shown import shown_limit
-from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals
+from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals, hide
 from erp_medusa_pipelines.sync.engine.brake import Limit
 
 MISSING_PERCENT = variable_name("missing_products_percent")

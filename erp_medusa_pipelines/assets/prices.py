@@ -26,8 +26,7 @@ from erp_medusa_pipelines.sync.prices.item_prices import DOCTYPE, check_price_li
 from erp_medusa_pipelines.sync.prices.losses import group_limit, price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
-from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_books, read_pricing_rules
-from erp_medusa_pipelines.sync.prices.taxes import keep_preferences
+from erp_medusa_pipelines.sync.prices.shop_books import keep_preferences, read_audiences, read_books, read_pricing_rules
 
 GROUP = "prices_and_stock"
 MOST_WITH_TIERS = 650

@@ -1,10 +1,13 @@
-"""What a run changes on the servers, or would change, one row per document."""
+"""What a run changes on the servers, or would change, one row per document or mail."""
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from typing import Any, Literal
+
+from erp_medusa_pipelines.mail.mail import Mail
 
 System = Literal["ERPNext", "Medusa", "Mail"]
 Action = Literal["create", "update", "delete", "send", "refuse"]
@@ -67,3 +70,21 @@ class ChangeLog:
 def is_planned(identifier: str) -> bool:
     """Return whether an id belongs to a document that would be created."""
     return identifier.startswith(PLANNED)
+
+
+class PlannedSender:
+    """Note each mail by what it is about, never by whom it goes to."""
+
+    def __init__(self, log: ChangeLog) -> None:
+        self._log = log
+
+    def send(self, mail: Mail, handing_over: Callable[[], None]) -> None:  # noqa: ARG002 - nothing is handed over
+        """Note a mail."""
+        self._log.add(Change("Mail", "send", "mail", mail.key, {"subject": mail.subject}, mail.key))
+
+    def was_taken(self, recipient: str, since: datetime) -> bool | None:  # noqa: ARG002 - a plan asks nobody
+        """Return None: what is in doubt stays in doubt."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -41,8 +41,8 @@ from erp_medusa_pipelines.sync.catalogue.image_files import (
     upload_name,
 )
 from erp_medusa_pipelines.sync.catalogue.pictures import PictureReader, Source
-from erp_medusa_pipelines.sync.catalogue.templates import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
+from erp_medusa_pipelines.sync.catalogue.website_items import PICTURE_FIELDS, fall_back
 from erp_medusa_pipelines.sync.engine.delivery import Delivery, chunks, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
 from erp_medusa_pipelines.sync.engine.report import SyncReport

@@ -11,7 +11,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError, Transie
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.engine.report import WriteBack
 from erp_medusa_pipelines.sync.shop.families import Families
 
 EMPTY = {"medusa_id": "", "medusa_variant_id": ""}

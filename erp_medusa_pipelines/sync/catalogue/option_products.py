@@ -25,9 +25,13 @@ from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.leaving_variants import LeavingVariants
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import PICTURE_KEY, NotedPictures
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import SENT_KEY as IMAGE_KEY
-from erp_medusa_pipelines.sync.catalogue.option_families import Family, NewProduct
-from erp_medusa_pipelines.sync.catalogue.option_sets import OptionChanges, option_changes
-from erp_medusa_pipelines.sync.catalogue.option_values import OptionReader
+from erp_medusa_pipelines.sync.catalogue.option_sets import (
+    Family,
+    NewProduct,
+    OptionChanges,
+    OptionReader,
+    option_changes,
+)
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
     Placement,
@@ -51,7 +55,7 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack
+from erp_medusa_pipelines.sync.engine.report import WriteBack
 from erp_medusa_pipelines.sync.shop.families import Families
 
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"

@@ -1,15 +1,18 @@
-"""Attributes of a template and its variants as the options of one product, as pure functions.
+"""Attributes of a template and its variants as the options of one product.
 
 Titles and values in ERPNext's order, and what to change of the options that Medusa has, so that options, values and
 variants keep their ids.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.sync.catalogue.fields import Values, erp_values
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
+from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.names import folded
 
 Row = Mapping[str, Any]
@@ -181,3 +184,87 @@ def _renamed_value(
     wanting = {name for name in current if wanted.of[name][title] == value}
     same = [one for one, names in holders.items() if names == wanting and ids[one] not in wanted.options[title]]
     return same[0] if len(same) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionReader:
+    """Reads the options of templates: one request for their attributes, and one a run for the order of all values."""
+
+    erp: ErpNextClient
+
+    def read(self, families: Mapping[str, tuple[WebsiteItem, Sequence[WebsiteItem]]]) -> dict[str, OptionSet]:
+        """Return the options of each template, given with its variants, by its name."""
+        codes = [item.item_code for template, variants in families.values() for item in (template, *variants)]
+        values = self._values(codes)
+        attributes = {folded(code): list(found) for code, found in values.items()}
+        order = self._order()
+        return {
+            name: option_set(
+                attributes.get(folded(template.item_code), []),
+                [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in variants],
+                order,
+            )
+            for name, (template, variants) in families.items()
+        }
+
+    def _values(self, codes: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return {attribute: value} of each Item by its folded code, in the order of its rows; "" for a template's."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for row in self.erp.rows_in(
+            "Item Variant Attribute",
+            ["parent", "attribute", "attribute_value"],
+            codes,
+            key="parent",
+            order_by="parent asc, idx asc",
+            parent="Item",
+        ):
+            found[folded(row["parent"])][str(row["attribute"] or "")] = str(row["attribute_value"] or "")
+        return found
+
+    def _order(self) -> dict[str, list[str]]:
+        return self.erp.http.once("values of Item Attributes", self._ask_order)
+
+    def _ask_order(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in self.erp.get_list(
+            "Item Attribute Value",
+            ["parent", "attribute_value"],
+            order_by="parent asc, idx asc",
+            parent="Item Attribute",
+        ):
+            found[row["parent"]].append(str(row["attribute_value"] or ""))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A template and its variants that are for sale. `options` has those that have a place."""
+
+    template: WebsiteItem
+    variants: tuple[WebsiteItem, ...]
+    options: OptionSet
+
+    @property
+    def name(self) -> str:
+        """Name of the template's Website Item."""
+        return self.template.name
+
+    def told(self, variant: WebsiteItem) -> Values:
+        """Return ERPNext's values of a variant's fields."""
+        values = erp_values(variant)
+        title = " / ".join(self.options.of[variant.name].values())
+        return {**{name: values[name] for name in variant.table.of_variant if name in values}, "variant_title": title}
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """A product about to be created."""
+
+    family: Family
+    body: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """Name of the template's Website Item."""
+        return self.family.name

@@ -40,9 +40,8 @@ from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.batch_sync import named_by_index
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_of
-from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.shop.families import NONE, Families
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
-"""Products whose Website Item was deleted become drafts.
+"""Products that an export hides: those of deleted Website Items too become drafts, and one brake judges them all.
 
-Finding them. product_updates.py handles Website Items that exist and are not published.
+product_updates.py finds Website Items that exist and are not published, shown.py decides what hides a product.
 
 ERPNext records deletions: a Deleted Document holds the name and last state of a document, and so the product's id. A
 truncated answer therefore deletes nothing. The product's record of what was sent last is cleared: if the Website Item
@@ -17,8 +17,10 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import AccessError, TransientError
 from erp_medusa_pipelines.setting_types import WithdrawnItems
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
+from erp_medusa_pipelines.sync.catalogue.product_updates import ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.batch_sync import whole_shop
+from erp_medusa_pipelines.sync.engine.brake import Guard, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.erp_time import shifted
 from erp_medusa_pipelines.sync.engine.quarantine import lies_elsewhere
 
@@ -115,3 +117,33 @@ def _product_of(record: Mapping[str, Any]) -> str:
         return json.loads(record["data"] or "{}").get("medusa_id") or ""
     except (ValueError, AttributeError):
         return ""
+
+
+def hide(updates: ProductUpdates, withdrawals: Withdrawals, guard: Guard) -> MassLossError | None:
+    """Send what `updates.run` held back because it hides products, and hide those of deleted Website Items.
+
+    Where that is too much at once, nothing is hidden, everything else of these updates is sent, and the reason is
+    returned.
+    """
+    gone = [] if updates.outage else withdrawals.find()
+    loss = updates.loss
+    loss.add(_of_deleted(gone))
+
+    def in_shop() -> Loss:
+        shop = updates.loss_in_shop()
+        shop.add(_of_deleted(withdrawals.of_the_shop().find()))
+        return shop
+
+    try:
+        refused = guard.refusal(loss, in_shop)
+    except TransientError:
+        updates.send_hiding(withhold=True)
+        raise
+    updates.send_hiding(withhold=refused is not None)
+    if not refused:
+        withdrawals.send(gone)
+    return refused
+
+
+def _of_deleted(gone: Sequence[Withdrawal]) -> Loss:
+    return Loss({one.product_id: one.name for one in gone}, {one.product_id for one in gone})

@@ -19,9 +19,8 @@ from erp_medusa_pipelines.clients.refusals import numbered_fields
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 from erp_medusa_pipelines.sync.engine.delivery import MOST_BLOCKED, Resolution, deliver
 from erp_medusa_pipelines.sync.engine.quarantine import Held, Lies, Quarantine
-from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport, WriteBack, note_outcome
 from erp_medusa_pipelines.sync.engine.stages import Breaker
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack, note_outcome
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What one sync did: counts, rejects, what is left for a retry."""
+"""What one sync did: counts, rejects, what is left for a retry, and how write-backs to ERPNext ended."""
 
 import re
 import threading
@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from erp_medusa_pipelines.clients.failures import ApiError
+from erp_medusa_pipelines.clients.erpnext_writes import WriteOutcome
+from erp_medusa_pipelines.clients.failures import ApiError, TransientError
+from erp_medusa_pipelines.sync.engine.stages import Breaker
 
 ProgressListener = Callable[[int, int], None]
 """Called with (documents done, documents in all) after each chunk."""
@@ -121,3 +123,31 @@ class SyncReport:
     def seconds(self) -> float:
         """Return the seconds since the sync began."""
         return time.monotonic() - self._started
+
+
+@dataclass(frozen=True)
+class WriteBack:
+    """Names of one kind of write-back: its DocType and field, its count, and the words before a refusal."""
+
+    doctype: str
+    field: str
+    counted: str
+    problem: str
+
+
+def note_outcome(report: SyncReport, about: WriteBack, outcome: WriteOutcome, *, breaker: Breaker) -> dict[str, str]:
+    """Count what was stored and leave transient failures for a retry. Returns {document: why it was refused}."""
+    report.count(about.counted, len(outcome.written))
+    passing: TransientError | None = None
+    refused: dict[str, str] = {}
+    for name, error in outcome.failed.items():
+        if isinstance(error, TransientError):
+            passing = error
+            report.defer(about.doctype, name, error)
+        else:
+            refused[name] = f"{about.problem}: {error.reason}"
+    if outcome.written:
+        breaker.passed()
+    if passing:
+        breaker.failed(passing)
+    return refused

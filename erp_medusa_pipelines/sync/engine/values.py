@@ -1,10 +1,12 @@
 """Values that ERPNext answers with: a raw import or a custom field may leave a text where a number is expected."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from erp_medusa_pipelines.clients.failures import PermanentError
 
 LARGEST = Decimal(10) ** 18
 """More than any column of ERPNext holds; larger numbers cannot be rounded to a currency's digits."""
@@ -62,3 +64,19 @@ class Values:
 
     def _cannot_read(self, field: str, problem: str) -> None:
         self.unreadable = self.unreadable or (field, f"{field} is {problem}")
+
+
+def placed(doctype: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows (name, lft, rgt) with whole numbers. Raises PermanentError for a node without a place in the tree."""
+    for row in rows:
+        try:
+            place = {"lft": int(row["lft"]), "rgt": int(row["rgt"])}
+        except (TypeError, ValueError, OverflowError):
+            said = f"{row['lft']!r:.40} and {row['rgt']!r:.40}"
+            raise PermanentError(
+                "ERPNext",
+                f"{doctype} {row['name']}",
+                f"the {doctype} {row['name']} has no place in its tree (lft and rgt are {said}): rebuild the tree of"
+                f" {doctype} (frappe.utils.nestedset.rebuild_tree)",
+            ) from None
+        yield {**row, **place}

@@ -9,7 +9,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.engine.nested_set import placed
+from erp_medusa_pipelines.sync.engine.values import placed
 
 DOCTYPE = "Item Group"
 

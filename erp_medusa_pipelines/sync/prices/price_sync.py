@@ -25,9 +25,8 @@ from erp_medusa_pipelines.sync.engine.batch_sync import LOOK_UP, BatchSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
-from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.books import Book
 from erp_medusa_pipelines.sync.prices.entries import Entries, read_entries

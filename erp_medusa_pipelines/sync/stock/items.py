@@ -12,8 +12,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.engine.nested_set import placed
-from erp_medusa_pipelines.sync.engine.values import number
+from erp_medusa_pipelines.sync.engine.values import number, placed
 from erp_medusa_pipelines.sync.shop.bundles import read_bundles
 from erp_medusa_pipelines.sync.shop.listing import listed
 

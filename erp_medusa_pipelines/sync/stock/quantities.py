@@ -17,8 +17,7 @@ from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
-from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, of_bundle, with_safety
-from erp_medusa_pipelines.sync.stock.taken import expired, ordered
+from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, expired, of_bundle, ordered, with_safety
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
 StockQuantity = Literal["available", "actual"]

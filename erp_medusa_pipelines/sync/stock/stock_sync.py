@@ -13,15 +13,15 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_inventory import LEVELS_BATCH, MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, whole_shop
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
+from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.names import ByName
-from erp_medusa_pipelines.sync.engine.quarantine import Lies
-from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
+from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
-from erp_medusa_pipelines.sync.engine.write_back import WriteBack
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
 from erp_medusa_pipelines.sync.stock.items import StockItem, stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
@@ -29,8 +29,60 @@ from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.on_hand import Places
 from erp_medusa_pipelines.sync.stock.plan import Level, LevelPlan, LowStock, plan_flags, plan_levels
 from erp_medusa_pipelines.sync.stock.quantities import Found, QuantityReader, StockRule
-from erp_medusa_pipelines.sync.stock.sender import LevelSender
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
+
+
+def _place(level: Level) -> str:
+    """Return the key of a refusal: each location of an item can be refused separately."""
+    return level.location_id
+
+
+class LevelSender:
+    """Write levels for one run. Thread-safe."""
+
+    def __init__(self, run: BatchSync, inventory: MedusaInventory) -> None:
+        self._run = run
+        self._inventory = inventory
+
+    def send(self, chunk: Sequence[Level]) -> None:
+        """Write a chunk; failures go into the run's report."""
+        self._run.send_chunk(
+            chunk,
+            self._send,
+            lies=lies_elsewhere,
+            resolve=self._resolve,
+            recover=self._as_they_are,
+            kind=_place,
+            route=LEVELS_BATCH,
+        )
+
+    def _send(self, group: Sequence[Level]) -> None:
+        create = [level.body for level in group if not level.exists]
+        update = [level.body for level in group if level.exists]
+        self._inventory.write_levels(create=create, update=update)
+        self._run.report.count("written", len(create))
+        self._run.report.count("updated", len(update))
+        self._run.report.advance(len(group))
+
+    def _resolve(self, _error: PermanentError, group: Sequence[Level]) -> Resolution[Level] | None:
+        """Handle the usual reason for a refusal: levels that were created or deleted since they were read."""
+        again = self._as_they_are(group)
+        return (again, []) if again != list(group) else None
+
+    def _as_they_are(self, group: Sequence[Level]) -> list[Level]:
+        """Return what of a group must still be written, compared with Medusa now."""
+        there = self._inventory.levels(level.inventory_item_id for level in group)
+        remaining: list[Level] = []
+        for level in group:
+            rows = there.get(level.inventory_item_id, ())
+            stocked = next((row["stocked_quantity"] for row in rows if row["location_id"] == level.location_id), None)
+            if stocked == level.quantity:
+                self._run.report.count("updated" if level.exists else "written")
+                self._run.report.advance(1)
+            else:
+                remaining.append(replace(level, exists=stocked is not None))
+        return remaining
+
 
 ROWS_COMPARED = 500
 """Inventory items compared while the next ones are fetched."""

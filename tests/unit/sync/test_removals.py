@@ -26,11 +26,11 @@ ASKED_IN = {
     ("prices/lists.py", "retire", "update_list"): "prices/price_sync.py",
     ("prices/lists.py", "retire", "draft"): "prices/price_sync.py",
     # Stock
-    ("stock/sender.py", "_send", "write_levels"): "stock/stock_sync.py",
+    ("stock/stock_sync.py", "_send", "write_levels"): "stock/stock_sync.py",
     # Products
-    ("catalogue/product_updates.py", "_send", "batch_products"): "catalogue/hiding.py",
-    ("catalogue/withdrawals.py", "body", "draft"): "catalogue/hiding.py",
-    ("catalogue/withdrawals.py", "_send", "batch_products"): "catalogue/hiding.py",
+    ("catalogue/product_updates.py", "_send", "batch_products"): "catalogue/withdrawals.py",
+    ("catalogue/withdrawals.py", "body", "draft"): "catalogue/withdrawals.py",
+    ("catalogue/withdrawals.py", "_send", "batch_products"): "catalogue/withdrawals.py",
     ("catalogue/orphans.py", "_send", "draft"): "catalogue/orphans.py",
     ("catalogue/orphans.py", "_send", "batch_products"): "catalogue/orphans.py",
     ("catalogue/leaving_variants.py", "_delete", "batch_variants"): "catalogue/leaving_variants.py",

@@ -8,7 +8,7 @@ import pytest
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.field_table import Made
-from erp_medusa_pipelines.sync.catalogue.labels import Labels
+from erp_medusa_pipelines.sync.catalogue.filing import Labels
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 
 

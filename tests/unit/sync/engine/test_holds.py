@@ -54,7 +54,7 @@ PLACES: dict[str, set[str]] = {
     # --- stock: locations, inventory items and warehouses are other documents
     "stock/inventory.py _by_variant": {ELSEWHERE},
     "stock/inventory.py _inventory_item": {ELSEWHERE},
-    "stock/sender.py send": {"lies_elsewhere"},
+    "stock/stock_sync.py send": {"lies_elsewhere"},
     "stock/stock_sync.py _reject_warehouse": {ELSEWHERE},
     "stock/stock_sync.py _on_hand": {ELSEWHERE},
     "stock/kits.py _try": {ELSEWHERE},

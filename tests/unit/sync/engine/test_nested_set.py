@@ -5,7 +5,7 @@ import math
 import pytest
 
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.sync.engine.nested_set import placed
+from erp_medusa_pipelines.sync.engine.values import placed
 
 
 def test_places_are_whole_numbers_whatever_the_server_calls_them() -> None:
