@@ -85,17 +85,17 @@ def _count_rows() -> Counter[str]:
     from erp_medusa_pipelines.clients.http import HttpClient
 
     rows: Counter[str] = Counter()
-    send: Callable[..., Any] = HttpClient.request
+    send: Callable[..., Any] = HttpClient._answer
 
-    def request(self: HttpClient, method: str, path: str, **options: Any) -> Any:
-        answer = send(self, method, path, **options)
-        doctype = (options.get("json") or {}).get("doctype") if method == "POST" else unquote(path.rpartition("/")[2])
+    def sent(self: HttpClient, method: str, path: str, where: str, options: dict[str, Any], parse: bool) -> Any:
+        answer = send(self, method, path, where, options, parse)
+        doctype = (options["json"] or {}).get("doctype") if method == "POST" else unquote(path.rpartition("/")[2])
         for key, value in answer.items() if isinstance(answer, dict) else ():
             if isinstance(value, list):
                 rows[doctype if key in ("data", "message") and doctype else key] += len(value)
         return answer
 
-    HttpClient.request = request
+    HttpClient._answer = sent
     return rows
 
 

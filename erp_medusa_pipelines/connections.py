@@ -108,6 +108,7 @@ def open_shop(
     facts = {} if facts is None else facts
     medusa_http = _medusa_http(settings, servers, options, kind, facts)
     erp_http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options, kind, facts)
+    medusa_http.facts.reading = erp_http.facts.reading = reading
     reads = _reads(settings)
     writes = {"chunk": settings.erpnext_write_chunk}
     try:

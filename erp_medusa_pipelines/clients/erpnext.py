@@ -65,7 +65,7 @@ class ErpNextClient:
     @cached_property
     def major_version(self) -> int:
         """Frappe's major version, e.g. 15; decides the dialect of aggregates."""
-        return self.http.once("version", self._ask_version)
+        return self.http.once("version", self._ask_version, of_tick=True)
 
     def _ask_version(self) -> int:
         versions = self.call("frappe.utils.change_log.get_versions", method="GET")
@@ -79,7 +79,7 @@ class ErpNextClient:
     @cached_property
     def time_zone(self) -> ZoneInfo:
         """The site's time zone (System Settings)."""
-        return self.http.once("time zone", self._ask_time_zone)
+        return self.http.once("time zone", self._ask_time_zone, of_tick=True)
 
     def _ask_time_zone(self) -> ZoneInfo:
         answer = self.call("frappe.client.get_time_zone", method="GET")

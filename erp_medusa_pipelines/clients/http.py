@@ -4,7 +4,6 @@ Retrying itself is tenacity's, pooling and Retry-After parsing urllib3's.
 """
 
 import logging
-import math
 import re
 import threading
 import time
@@ -14,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -24,6 +24,7 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from erp_medusa_pipelines.clients.abortable import AbortableAdapter, limited
+from erp_medusa_pipelines.clients.facts import Facts
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     ApiError,
@@ -40,9 +41,6 @@ from erp_medusa_pipelines.clients.origin import parsed
 from erp_medusa_pipelines.clients.rate_limit import RateLimit, read_rate_limit
 
 log = logging.getLogger(__name__)
-
-FACTS_HOLD = 600.0
-"""Seconds. The assets of a short run share what they learn; one of hours does not go by what it learnt at its start."""
 
 LONGEST_WAIT = 60.0
 """Seconds. A server that asks for a longer pause gets its partition given back instead of a sleeping run."""
@@ -121,9 +119,6 @@ def stop_all() -> None:
         client.abort()
 
 
-Answer = TypeVar("Answer")
-
-
 class HttpClient:
     """One server. Thread-safe: up to `options.connections` requests at once share pooled connections.
 
@@ -148,7 +143,9 @@ class HttpClient:
         self.redact = Redactor(secrets)
         self.counts: Counter[str] = Counter()
         self._login = login
-        self._facts = {} if facts is None else facts
+        self.facts = Facts(service, facts)
+        self._facts = self.facts.known
+        self.once, self.seen, self.forget = self.facts.once, self.facts.seen, self.facts.forget
         self._options = options
         self._sleep = sleep or DEFAULT_SLEEP
         self._backoff = wait_random_exponential(multiplier=0.5, max=20)
@@ -182,22 +179,6 @@ class HttpClient:
     def requests_sent(self) -> int:
         """Requests sent so far, retries included."""
         return self.counts["requests"]
-
-    def once(self, what: str, ask: Callable[[], Answer]) -> Answer:
-        """Return what `ask` returned last, if that is no longer ago than FACTS_HOLD: for what seldom changes.
-
-        Clients that were given the same `facts` ask once together.
-        """
-        key = f"{self.service} {what}"
-        answer, at = self._facts.get(key, (None, -math.inf))
-        if time.monotonic() - at > FACTS_HOLD:
-            answer = ask()
-            self._facts[key] = (answer, time.monotonic())
-        return answer
-
-    def forget(self, what: str) -> None:
-        """Ask again for what `once` keeps."""
-        self._facts.pop(f"{self.service} {what}", None)
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -247,7 +228,9 @@ class HttpClient:
         options["timeout"] = (self._options.connect_timeout, read_timeout or self._options.read_timeout)
         repeat_ok = method in _SAFE_METHODS if repeatable is None else repeatable
         reads = method in ("GET", "HEAD")
-        return self._retrying(repeat_ok, attempts, reads=reads)(self._answer, method, path, where, options, parse)
+        retrying = self._retrying(repeat_ok, attempts, reads=reads)
+        asks = partial(retrying, self._answer, method, path, where, options, parse)
+        return self.facts.answer(method, path, params or json, asks) if parse else asks()
 
     def download(self, path: str, *, limit: int) -> bytes:
         """The bytes under a path. Raises PermanentError for more than `limit`, without reading them all.

@@ -199,7 +199,7 @@ class MedusaClient:
 
     def refuse_old(self) -> None:
         """Raise AccessError when Medusa is older than OLDEST_MEDUSA. It does not say its version; its routes do."""
-        self.http.once("product options", self._ask_for_options)
+        self.http.once("product options", self._ask_for_options, of_tick=True)
 
     def _ask_for_options(self) -> None:
         try:
@@ -360,7 +360,7 @@ class MedusaClient:
         if not wanted:
             return
         path = "/admin/sales-channels"
-        rows = self.http.once(path, lambda: list(self.all_of(path, "sales_channels", "id,name")))
+        rows = self.http.once(path, lambda: list(self.all_of(path, "sales_channels", "id,name")), of_tick=True)
         if unknown := [one for one in wanted if one not in {row["id"] for row in rows}]:
             names = ", ".join(f"{row['id']} ({row.get('name')})" for row in rows) or "none"
             reason = f"{variable} names {', '.join(unknown)}, which does not exist; there are: {names}"
@@ -380,14 +380,14 @@ class MedusaClient:
         """All stock locations {id, name, metadata, sales_channels: [{id}]}."""
         fields = "id,name,metadata,sales_channels.id"
         path = "/admin/stock-locations"
-        return self.http.once(path, lambda: list(self.all_of(path, "stock_locations", fields)))
+        return self.http.once(path, lambda: list(self.all_of(path, "stock_locations", fields)), of_tick=True)
 
     def shipping_profile_id(self, configured: str | None) -> str | None:
         """The configured shipping profile, checked; else the shop's default; None where a shop ships nothing."""
         path, plural = "/admin/shipping-profiles", "shipping_profiles"
         if configured:
             return self._the_one(path, plural, configured, "medusa_shipping_profile_id")
-        return self.http.once(plural, lambda: self._default_of(path, plural))
+        return self.http.once(plural, lambda: self._default_of(path, plural), of_tick=True)
 
     def _default_of(self, path: str, plural: str) -> str | None:
         query = {"type": "default", "fields": "id", "limit": 1}
@@ -395,7 +395,7 @@ class MedusaClient:
         return rows[0]["id"] if rows else None
 
     def _the_one(self, path: str, plural: str, configured: str | None, setting: str) -> str:
-        rows = self.http.once(path, lambda: list(self.all_of(path, plural, "id,name")))
+        rows = self.http.once(path, lambda: list(self.all_of(path, plural, "id,name")), of_tick=True)
         return self._chosen(f"GET {path}", plural.replace("_", " "), rows, configured, setting)
 
     def _chosen(self, where: str, things: str, rows: Sequence[Row], configured: str | None, setting: str) -> str:

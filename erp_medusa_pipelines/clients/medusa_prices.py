@@ -49,7 +49,7 @@ class MedusaPrices:
 
     def currency_sold_in(self) -> str:
         """Currency of the store's default region, in capitals as ERPNext writes it; without one, its default one."""
-        return self._http.once("currency sold in", self._ask_currency_sold_in)
+        return self._http.once("currency sold in", self._ask_currency_sold_in, of_tick=True)
 
     def _ask_currency_sold_in(self) -> str:
         [store, *_] = self._stores()
@@ -60,7 +60,8 @@ class MedusaPrices:
         return next(defaults, "").upper()
 
     def _stores(self) -> list[Row]:
-        return self._http.once("stores", lambda: list(self._medusa.all_of("/admin/stores", "stores", STORE_FIELDS)))
+        path, plural = "/admin/stores", "stores"
+        return self._http.once(plural, lambda: list(self._medusa.all_of(path, plural, STORE_FIELDS)), of_tick=True)
 
     def now(self) -> datetime:
         """Medusa's clock, by which it decides which list is in force."""
@@ -85,7 +86,8 @@ class MedusaPrices:
 
     def lists(self) -> list[Row]:
         """Every price list, without its entries. Metadata cannot be filtered by. Asked again after one was changed."""
-        return self._http.once(LISTS, lambda: list(self._medusa.all_of(PRICE_LISTS, "price_lists", LIST_FIELDS)))
+        plural = "price_lists"
+        return self._http.once(LISTS, lambda: list(self._medusa.all_of(PRICE_LISTS, plural, LIST_FIELDS)), of_tick=True)
 
     @contextmanager
     def _changing_lists(self) -> Iterator[None]:

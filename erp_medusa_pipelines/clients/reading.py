@@ -45,6 +45,47 @@ _TABLE = """
 CREATE TABLE kept (part INTEGER, number INTEGER, name TEXT, body TEXT, PRIMARY KEY (part, number)) WITHOUT ROWID;
 CREATE INDEX by_name ON kept (name);
 """
+_ANSWERS = """
+CREATE TABLE IF NOT EXISTS answer (asked TEXT PRIMARY KEY, about TEXT, at REAL, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (about TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
+"""
+
+
+class Answers:
+    """What the runs of a tick were answered, by request, in a file. Thread-safe. Times are seconds since 1970."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = threading.Lock()
+        self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        self._file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_ANSWERS}")
+
+    def find(self, asked: str) -> str | None:
+        """Return the answer, unless it is too old."""
+        with self._lock:
+            found = self._file.execute(
+                "SELECT body FROM answer WHERE asked = ? AND at > ?", (asked, time.time() - HOLDS)
+            ).fetchone()
+        return found[0] if found else None
+
+    def put(self, about: str, asked: str, body: str, began: float) -> None:
+        """Keep an answer that was asked for at `began`, unless what it is about was forgotten since."""
+        with self._lock:
+            self._file.execute(
+                "INSERT OR REPLACE INTO answer SELECT ?, ?, ?, ?"
+                " WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE about = ? AND at >= ?)",
+                (asked, about, began, body, about, began),
+            )
+
+    def forget(self, about: str, now: float) -> None:
+        """Drop what is about this, and what is asked about it at this moment."""
+        with self._lock:
+            self._file.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (about, now))
+            self._file.execute("DELETE FROM answer WHERE about = ?", (about,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class KeptRows:
@@ -137,6 +178,14 @@ class Reading:
         self._open: dict[str, KeptRows] = {}
         self._shapes: dict[str, str] = {}
         self._broken: set[Path] = set()
+        self._answers: Answers | None = None
+
+    @property
+    def answers(self) -> Answers:
+        """What the runs that share this were answered."""
+        with self._lock:
+            self._answers = self._answers or Answers(self._folder / "answers.sqlite")
+            return self._answers
 
     def kept(self, what: str, fields: str, read: Callable[[], Iterable[tuple[int, str, Row]]]) -> KeptRows:
         """Return a list of these fields, from `read` where nobody has read it lately: its rows as (part, name, row)."""
@@ -187,6 +236,9 @@ class Reading:
             for kept in self._open.values():
                 kept.close()
             self._open.clear()
+            if self._answers is not None:
+                self._answers.close()
+                self._answers = None
             if not self.shared:
                 shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -163,7 +163,7 @@ def read_filing(
 
 
 def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:
-    found = medusa.http.once(CATEGORIES, medusa.categories)
+    found = medusa.http.once(CATEGORIES, medusa.categories, of_tick=True)
     ours: list[Mapping[str, Any]] = [one for one in found if is_ours(one)]
     return CategoryIds(
         ByName((metadata_of(one)[GROUP_KEY], one["id"]) for one in ours if one["is_active"]),

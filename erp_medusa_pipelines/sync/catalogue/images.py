@@ -153,7 +153,9 @@ class ImageSync(WebsiteItemSync):
     def run(self) -> SyncReport:
         """Upload what is new. Raises AccessError; any other failure goes into the report."""
         of = [["attached_to_name", "in", sorted(self.batch.named)]] if self.batch.named else []
-        for row in self.erp.rows("File", ["name", "attached_to_name"], filters=[*NEW_IMAGES, *of]):
+        fields, filters = ["name", "attached_to_name"], [*NEW_IMAGES, *of]
+        # Whether a File is still without an id is read again with its picture.
+        for row in self.erp.http.seen("new pictures", lambda: list(self.erp.rows("File", fields, filters=filters))):
             name = row["attached_to_name"] or ""
             # A variant's picture is that of its variant, not one of its template's product.
             if self.batch.contains(name) and name not in self.batch.home:

@@ -62,7 +62,8 @@ def retire_option_products(erp: ErpNextClient, medusa: MedusaClient, chunk: int)
     Returns how many. One request where there are none.
     """
     filters = [["has_variants", "=", 1], ["medusa_id", "is", "set"]]
-    rows = {row["medusa_id"]: row["name"] for row in erp.rows(WEBSITE_ITEM, ["name", "medusa_id"], filters=filters)}
+    listed = erp.http.seen("retired", lambda: list(erp.rows(WEBSITE_ITEM, ["name", "medusa_id"], filters=filters)))
+    rows = {row["medusa_id"]: row["name"] for row in listed}
     found = [
         product
         for product in (medusa.products_by("id", rows, FIELDS) if rows else ())

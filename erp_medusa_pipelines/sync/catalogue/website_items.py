@@ -186,7 +186,7 @@ class WebsiteItemReader:
     @cached_property
     def _country_codes(self) -> ByName[str]:
         """Return ISO 3166 codes by ERPNext's country names."""
-        rows = self._erp.http.once("countries", lambda: list(self._erp.rows("Country", ["name", "code"])))
+        rows = self._erp.http.once("countries", lambda: list(self._erp.rows("Country", ["name", "code"])), of_tick=True)
         return ByName((row["name"], row["code"].lower()) for row in rows if row["code"])
 
 

@@ -77,7 +77,8 @@ def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByNam
     """
     fields, names = ["name", "currency", "enabled", "selling"], list(price_lists)
     wanted = ["name", "=", names[0]] if len(names) == 1 else ["name", "in", names]
-    rows = ByName((row["name"], row) for row in erp.get_list("Price List", fields, filters=[wanted]))
+    listed = erp.http.seen("price lists", lambda: erp.get_list("Price List", fields, filters=[wanted]))
+    rows = ByName((row["name"], row) for row in listed)
     for price_list, setting in price_lists.items():
         # A single one is what the database took for it.
         row = rows.find(price_list) or (next(iter(rows.values()), None) if len(names) == 1 else None)

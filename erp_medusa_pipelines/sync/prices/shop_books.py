@@ -49,7 +49,7 @@ def read_pricing_rules(erp: ErpNextClient, settings: Settings) -> PricingRules:
     def ask() -> PricingRules:
         return read_rules(erp, company=settings.erpnext_company, with_groups=settings.price_groups)
 
-    return erp.http.once("pricing rules", ask)
+    return erp.http.once("pricing rules", ask, of_tick=True)
 
 
 def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) -> Audiences:

@@ -86,7 +86,7 @@ def read_choice(erp: ErpNextClient) -> Choice:
     items, channels = erp.shop_rules.items, erp.shop_rules.channels
     if not (items or channels):
         return EVERYTHING
-    return erp.http.once("rules of the shop", lambda: _read(erp, items, channels))
+    return erp.http.once("rules of the shop", lambda: _read(erp, items, channels), of_tick=True)
 
 
 def _read(erp: ErpNextClient, items: Rule, channels: Mapping[str, Rule]) -> Choice:
@@ -104,8 +104,9 @@ def _read(erp: ErpNextClient, items: Rule, channels: Mapping[str, Rule]) -> Choi
 
 def parents_of_groups(erp: ErpNextClient) -> ByName[str]:
     """Return the group above each Item Group; read once for all assets of a run."""
+    fields = ["name", "parent_item_group"]
     rows = erp.http.once(
-        "parents of Item Groups", lambda: list(erp.rows("Item Group", ["name", "parent_item_group"], page_size=10_000))
+        "parents of Item Groups", lambda: list(erp.rows("Item Group", fields, page_size=10_000)), of_tick=True
     )
     return ByName((row["name"], row["parent_item_group"] or "") for row in rows)
 

@@ -92,5 +92,5 @@ def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Sequence[Ro
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:
     """Return every Warehouse, with the columns TREE. Raises PermanentError where one has no place in the tree."""
-    rows = placed("Warehouse", erp.rows("Warehouse", TREE, page_size=10_000))
+    rows = erp.http.seen("warehouses", lambda: list(placed("Warehouse", erp.rows("Warehouse", TREE, page_size=10_000))))
     return pd.DataFrame(rows, columns=pd.Index(TREE))

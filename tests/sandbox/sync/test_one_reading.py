@@ -90,6 +90,36 @@ def test_the_batches_of_a_tick_read_each_list_once_and_write_nothing(nights: Nig
 
 
 @pytest.mark.long
+def test_what_is_the_same_for_all_batches_of_a_tick_is_asked_once(nights: Nights) -> None:
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    asked = Counter(one.path for one in [*nights.erp.faults.requests, *nights.medusa.faults.requests])
+    shared = {
+        "/admin/collections", "/admin/sales-channels", "/admin/stock-locations", "/admin/stores",
+        "/admin/shipping-profiles", "/api/resource/Price List", "/api/resource/Warehouse", "/api/resource/Country",
+        "/api/resource/Deleted Document", "/api/method/frappe.client.get_time_zone",
+    }  # fmt: skip
+    assert {path: asked[path] for path in shared} == dict.fromkeys(shared, 1)
+    # The collections' groups, and the ids that products are filed under.
+    assert asked["/api/resource/Item Group"] == 2
+
+
+@pytest.mark.long
+def test_a_collection_that_one_run_makes_is_known_to_the_others_of_its_tick(nights: Nights) -> None:
+    nights.erp.store.insert("Item Group", name="Another", item_group_name="Another", parent_item_group="")
+    moved = nights.of(1)[0]
+    nights.erp.store.set("Website Item", moved, item_group="Another")
+    nights.erp.store.set("Item", moved.removeprefix("WEB-"), item_group="Another")
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    made = [one for one in nights.shop.priced.writes() if one.path == "/admin/collections"]
+    assert len(made) == 1
+    (group,) = nights.erp.store.rows("Item Group", name="Another")
+    product = nights.medusa.admin("GET", f"/admin/products/{nights.product(moved)}")["product"]
+    assert product["collection_id"] == group["medusa_id"]
+
+
+@pytest.mark.long
 def test_a_run_by_hand_reads_for_itself_once_and_only_its_own_products(nights: Nights) -> None:
     nights.run(0, "01:00")
     nights.shop.priced.forget()

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from dev.deployment import wait_for
 from erp_medusa_pipelines.clients import http
+from erp_medusa_pipelines.clients.facts import FACTS_HOLD
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     ForeignAnswerError,
@@ -20,7 +21,7 @@ from erp_medusa_pipelines.clients.failures import (
     RateLimitedError,
     TransientError,
 )
-from erp_medusa_pipelines.clients.http import FACTS_HOLD, LONGEST_WAIT, HttpClient
+from erp_medusa_pipelines.clients.http import LONGEST_WAIT, HttpClient
 from erp_medusa_sandbox.faults import Fault
 from tests.support.plain_server import SECRET, Client, Server, raw_server, served
 
