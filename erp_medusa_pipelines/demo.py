@@ -34,6 +34,8 @@ from erp_medusa_pipelines.local_dagster import (
 if TYPE_CHECKING:
     import dagster as dg
 
+    from erp_medusa_pipelines.demo_shop import DemoShop
+
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: the demo is no part of the installed package."""
 
@@ -44,6 +46,8 @@ PORT_IS_TAKEN = f"[Errno {errno.EADDRINUSE}]"
 """What the webserver says before it ends; `dg dev` itself takes up to a minute more."""
 
 SECONDS_BETWEEN_LOOKS = 2.0
+FIRST_JOBS = ("sync_customer_groups",)
+"""By the clock it has run long before the night, whose price lists are for its groups."""
 JOBS = ("export_items_and_images_custom", "add_top_selling_items_to_collection", "fetch_clearance_items")
 """The export makes prices and stock as well; the minute tasks need somebody who signs in and a mail server."""
 
@@ -79,9 +83,16 @@ def _make_home(home: Path) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     marker.write_text("Made by `make demo`. It may be deleted while no demo runs.\n", encoding="utf-8")
     (home / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
-    # Dagster's code servers read .env in the folder that they are started in, and it wins over the environment.
-    (home / ".env").write_text(f"DAGSTER_HOME={home}\nUSE_SANDBOX=true\n", encoding="utf-8")
     return home
+
+
+def _set(home: Path, settings: Mapping[str, str]) -> None:
+    """Write the demo's settings. Dagster's code servers read .env in the folder that they are started in."""
+    lines = {"DAGSTER_HOME": str(home), "USE_SANDBOX": "true", **settings}
+    text = "".join(f"{name}='{value}'\n" for name, value in lines.items())
+    (home / ".env").write_text(text, encoding="utf-8")
+    # .env wins over the environment of those alone.
+    os.environ.update(lines)
 
 
 def _move_into(home: Path) -> None:
@@ -90,8 +101,19 @@ def _move_into(home: Path) -> None:
 
     for name in (FOLDER_OF_SECRETS, *map(variable_name, Settings.model_fields)):
         os.environ.pop(name, None)
-    os.environ.update(DAGSTER_HOME=str(home), USE_SANDBOX="true")
+    _set(home, {})
     os.chdir(home)
+
+
+def _open_shop(home: Path) -> "DemoShop":
+    """Start both servers with the demo's sample shop, and set up what its settings name."""
+    from erp_medusa_pipelines.demo_shop import DemoShop
+    from erp_medusa_sandbox.server import CLINIC, ensure_running
+
+    shop = DemoShop(ensure_running(home / "sandbox", sample=CLINIC))
+    _set(home, shop.settings())
+    shop.sign_in()
+    return shop
 
 
 def _show(home: Path, wanted_port: int | None, *, serve: bool) -> int:
@@ -104,16 +126,19 @@ def _show(home: Path, wanted_port: int | None, *, serve: bool) -> int:
     with (
         dg.DagsterInstance.get() as instance,
         ended_sandbox(),
-        _installation(wanted_port, home / "demo.log", instance) as (process, port),
     ):
-        began = time.monotonic()
-        rows, good = _night(port, instance)
-        _print_summary(rows, time.monotonic() - began)
-        print(f"\n{SANDBOX_NOTICE}")
-        if good and serve:
-            print(f"\nThe Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})", flush=True)
-            print(_what_to_try(home), flush=True)
-            process.wait()
+        shop = _open_shop(home)
+        with _installation(wanted_port, home / "demo.log", instance) as (process, port):
+            began = time.monotonic()
+            rows, good = _night(port, instance)
+            _print_summary(rows, time.monotonic() - began)
+            if good:
+                print(f"\n{shop.seen()}")
+            print(f"\n{SANDBOX_NOTICE}")
+            if good and serve:
+                print(f"\nThe Dagster UI: {_url(port)}  (Ctrl+C ends it; its history stays in {home})", flush=True)
+                print(_what_to_try(home), flush=True)
+                process.wait()
     return 0 if good else 1
 
 
@@ -164,9 +189,9 @@ def _is_ours(port: int, instance: "dg.DagsterInstance") -> bool:
 
 def _what_to_try(home: Path) -> str:
     """What there is to see and to break, by addresses and keys of this start. Each line can be copied as it is."""
-    from erp_medusa_sandbox.server import ensure_running
+    from erp_medusa_sandbox.server import CLINIC, ensure_running
 
-    shop = ensure_running(home / "sandbox")
+    shop = ensure_running(home / "sandbox", sample=CLINIC)
     key = f"token {shop.erpnext_api_key}:{shop.erpnext_api_secret}"
     item, website_item, picture, price, rate = _an_item(shop.erpnext_url, key)
     customer = f"curl -g -H 'x-publishable-api-key: {shop.medusa_publishable_key}'"
@@ -183,11 +208,13 @@ Both servers, with the keys of this shop, which is in {home / "sandbox"}:
 
 Commands see this shop in its folder (cd {home}):
     {command} status               what runs, what is red, what waits
-    {command} explain {item}    one item from both sides
+    {command} explain {item}         one item from both sides
+    {command} explain SP         why an item is not in this shop
     {command} doctor               what is missing, and how to fix it
 
-What doctor finds here was planted, so that you see it, or is a demo's: anyone can list Email OTP (planted); there is
-no Server Script, so ids are written by saving; the site's time zone is not SCHEDULE_TIMEZONE; the schedules are off.
+What doctor finds here was planted, so that you see it, or is a demo's: anyone can list Email OTP (planted); a Pricing
+Rule gives free items, which Medusa does not know (planted); there is no Server Script, so ids are written by saving;
+the site's time zone is not SCHEDULE_TIMEZONE; the schedules are off.
 
 Break something and watch it heal. After each change: {command} sync {item}
     1. Another price:
@@ -219,7 +246,8 @@ def _an_item(url: str, key: str) -> tuple[str, str, str, str, float]:
         found = requests.get(f"{url}/api/resource/{doctype}", query, headers={"Authorization": key}, timeout=30)
         return found.json()["data"][0]
 
-    item = first("Website Item", ["name", "item_code", "website_image"], published=1)
+    fields = ["name", "item_code", "website_image"]
+    item = first("Website Item", fields, published=1, has_variants=0, website_image=["is", "set"])
     of_item = {"item_code": item["item_code"], "price_list": load_settings().erpnext_price_list}
     price = first("Item Price", ["name", "price_list_rate"], **of_item)
     return item["item_code"], item["name"], item["website_image"], price["name"], price["price_list_rate"]
@@ -235,14 +263,19 @@ def _night(port: int, instance: "dg.DagsterInstance") -> tuple[list[dict[str, An
     from erp_medusa_pipelines.sync.engine.batches import batch_keys
     from erp_medusa_pipelines.tasks import task_named
 
-    runs: dict[str, str] = {}
-    assets = 0
-    for task in map(task_named, JOBS):
-        for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
-            run_id = _launch(port, instance, task.name, {"dagster/partition": batch} if batch else {})
-            runs[run_id] = f"{task.name} {batch or ''}".strip()
-            assets += len(task.assets)
-    return _follow(runs, assets)
+    rows: list[dict[str, Any]] = []
+    good = True
+    for jobs in (FIRST_JOBS, JOBS):
+        runs: dict[str, str] = {}
+        assets = 0
+        for task in map(task_named, jobs):
+            for batch in batch_keys(load_settings().export_batches) if task.partitioned else (None,):
+                run_id = _launch(port, instance, task.name, {"dagster/partition": batch} if batch else {})
+                runs[run_id] = f"{task.name} {batch or ''}".strip()
+                assets += len(task.assets)
+        made, went_well = _follow(runs, assets)
+        rows, good = rows + made, good and went_well
+    return rows, good
 
 
 def _launch(port: int, instance: "dg.DagsterInstance", job: str, tags: Mapping[str, str]) -> str:

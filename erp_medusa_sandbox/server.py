@@ -3,9 +3,10 @@
 Uvicorn, ports, keys, the state directory and the life of the background process. What the servers answer belongs to
 `erpnext/` and `medusa/`, how they fail to `faults.py`, the words on the terminal to `__main__.py`.
 
-Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is),
-`sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent callers share one
-process; `serve.lock` is held by it for as long as it lives, so "is it alive" does not depend on a reused process id.
+Files of a state directory: `keys.json` (made once, kept), `sandbox.json` (where the running process is), `sample`
+(which shop it is, kept), `sandbox.log`, the two databases and Medusa's `static/` uploads. `start.lock` makes concurrent
+callers share one process; `serve.lock` is held by it for as long as it lives, so "is it alive" does not depend on a
+reused process id.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ STOP_SECONDS = 15
 # A server that is busy with one long request is slow to answer, not dead.
 HEALTH_SECONDS = 20
 TICK_SECONDS = 0.1
+AWKWARD, CLINIC = "awkward", "clinic"
+"""The sample shops: many items, as awkward as real ones (the default); few, with all that a catalogue can have."""
 
 
 class SandboxError(RuntimeError):
@@ -180,12 +183,18 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 def ensure_running(
-    state_dir: Path, *, idle_seconds: float = IDLE_SECONDS, timeout: float = START_SECONDS
+    state_dir: Path, *, idle_seconds: float = IDLE_SECONDS, timeout: float = START_SECONDS, sample: str | None = None
 ) -> SandboxAddress:
-    """Return the running sandbox of `state_dir`, started if there was none. Many processes may call it at once."""
+    """Return the running sandbox of `state_dir`, started if there was none. Many processes may call it at once.
+
+    `sample` is AWKWARD or CLINIC; where the directory holds another, its data is replaced. None: what it holds.
+    """
     state_dir = Path(state_dir).resolve()
     _make_private(state_dir)
     with FileLock(state_dir / "start.lock"):
+        if sample and _sample(state_dir) != sample:
+            _clear(state_dir)
+            (state_dir / "sample").write_text(sample)
         address = find_running(state_dir)
         if address is not None:
             return address
@@ -218,11 +227,20 @@ def reset(state_dir: Path) -> None:
     if not state_dir.is_dir():
         return
     with FileLock(state_dir / "start.lock"):
-        _end_process(state_dir)
-        for path in state_dir.glob("*.sqlite*"):
-            path.unlink()
-        (state_dir / "seeded").unlink(missing_ok=True)
-        shutil.rmtree(state_dir / "static", ignore_errors=True)
+        _clear(state_dir)
+
+
+def _clear(state_dir: Path) -> None:
+    _end_process(state_dir)
+    for path in state_dir.glob("*.sqlite*"):
+        path.unlink()
+    (state_dir / "seeded").unlink(missing_ok=True)
+    shutil.rmtree(state_dir / "static", ignore_errors=True)
+
+
+def _sample(state_dir: Path) -> str:
+    path = state_dir / "sample"
+    return path.read_text() if path.exists() else AWKWARD
 
 
 def serve(state_dir: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -261,7 +279,8 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
     from erp_medusa_sandbox.medusa.login import Admin
     from erp_medusa_sandbox.medusa.plugin import PluginOptions
     from erp_medusa_sandbox.medusa.store import MedusaStore
-    from erp_medusa_sandbox.shop import seed as shop
+    from erp_medusa_sandbox.shop.clinic_seed import seed_clinic
+    from erp_medusa_sandbox.shop.seed import seed_shop
 
     database, seeded = state_dir / "erpnext.sqlite", state_dir / "seeded"
     if not seeded.exists():  # first start, or the last one died while seeding
@@ -269,7 +288,7 @@ def _open_servers(state_dir: Path, keys: dict[str, str]) -> tuple[FaultInjector,
             path.unlink()
     erp_store = ErpStore(database)
     if not seeded.exists():
-        shop.seed_shop(erp_store)
+        (seed_clinic if _sample(state_dir) == CLINIC else seed_shop)(erp_store)
         seeded.touch()
     medusa_store = MedusaStore(state_dir / "medusa.sqlite")
     medusa_store.publishable_key = keys["medusa_publishable_key"]

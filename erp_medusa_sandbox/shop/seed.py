@@ -63,19 +63,25 @@ def seed_shop(
     chance = random.Random(seed)  # noqa: S311 - sample data, no secret
     now = (now or datetime.now(ZoneInfo(TIME_ZONE))).replace(tzinfo=None)
     with store.transaction():
-        _write_setup(store, now, smtp_host, smtp_port)
+        write_setup(store, now, smtp_host, smtp_port)
         products = shop_catalogue.products(items, chance)
         _write_catalogue(store, products, now, chance)
         _write_trade(store, products, now, chance)
         _write_images(store, products[: min(items, MAX_IMAGES) if images is None else images], now)
         _write_pages(store, products, now)
-        for row in shop_trade.mails(60, now, ACCOUNT, SENDER):
-            store.insert("Email Queue", **row)
-        for row in shop_trade.one_time_passwords(60, now, chance):
-            store.insert("Email OTP", **row)
+        write_mails_and_passwords(store, now, chance)
 
 
-def _write_setup(store: ErpStore, now: datetime, smtp_host: str, smtp_port: int) -> None:
+def write_mails_and_passwords(store: ErpStore, now: datetime, chance: random.Random) -> None:
+    """What the tasks of every minute work on."""
+    for row in shop_trade.mails(60, now, ACCOUNT, SENDER):
+        store.insert("Email Queue", **row)
+    for row in shop_trade.one_time_passwords(60, now, chance):
+        store.insert("Email OTP", **row)
+
+
+def write_setup(store: ErpStore, now: datetime, smtp_host: str = "127.0.0.1", smtp_port: int = 2525) -> None:
+    """What a site has before its first Item: lists, partners, warehouses, mail, scheduled jobs, settings."""
     made = {"creation": stamp(now - timedelta(days=731))}
     _write_lists(store, made)
     _write_partners(store, now, made)

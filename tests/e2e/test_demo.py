@@ -133,7 +133,7 @@ def test_the_demo_launches_its_runs_in_an_installation_of_its_own(tmp_path: Path
         own = int(next(starts).split()[4].rstrip(";"))
         assert own not in (FIRST_PORT, port)
         next(line for line in process.stdout if " of 6 runs" in line)
-        assert [len(runs_of(each)) for each in (home, others)] == [6, 0]
+        assert [len(runs_of(each)) for each in (home, others)] == [7, 0]
         process.terminate()
         assert process.wait(timeout=60) == 0
     wait_for("the end of all processes", lambda: not processes_of(home), seconds=10)

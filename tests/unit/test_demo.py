@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -106,6 +107,7 @@ def start_demo(
     (folder / "dg").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     monkeypatch.setattr(sys, "argv", ["demo", "--home", str(folder / "home"), "--port", str(port), *arguments])
+    monkeypatch.setattr(demo, "_open_shop", lambda _: SimpleNamespace(seen=lambda: "What customers see"))
     if good is not None:
         monkeypatch.setattr(demo, "_is_ours", lambda *_: True)
         monkeypatch.setattr(demo, "_night", lambda *_: ([{"asset": "medusa_products", "found": 400}], good))
@@ -127,6 +129,7 @@ def test_its_exit_code_is_that_of_the_night(
     said = capsys.readouterr().out
     assert "SANDBOX" in said
     assert "400" in said
+    assert ("What customers see" in said) == good
 
 
 @pytest.mark.slow

@@ -172,3 +172,19 @@ def test_the_command_line_prints_the_environment_and_says_sandbox(state_dir: Pat
     stopped = command(state_dir, "stop")
     assert "SANDBOX" in stopped.stdout
     assert command(state_dir, "status").returncode == 3
+
+
+def test_another_sample_shop_replaces_the_data_and_stays_through_a_reset(tmp_path: Path) -> None:
+    def items(address: SandboxAddress) -> set[str]:
+        query = {"limit_page_length": 0, "fields": '["item_code"]'}
+        key = {"Authorization": f"token {address.erpnext_api_key}:{address.erpnext_api_secret}"}
+        rows = requests.get(f"{address.erpnext_url}/api/resource/Item", query, headers=key, timeout=30).json()["data"]
+        return {row["item_code"] for row in rows}
+
+    try:
+        assert "ITM-00001" in items(server.ensure_running(tmp_path))
+        assert "NG-M-BLUE" in items(server.ensure_running(tmp_path, sample=server.CLINIC))
+        server.reset(tmp_path)
+        assert "NG-M-BLUE" in items(server.ensure_running(tmp_path))
+    finally:
+        server.stop(tmp_path)

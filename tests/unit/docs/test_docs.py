@@ -32,7 +32,7 @@ IN_SHORT = {
 FOLLOWS = {"Scheduled Job Type", "Sales Invoice Item"}
 """DocTypes that the table of roles leaves out."""
 
-WORDS_OF_README = 700
+WORDS_OF_README = 650
 BYTES_OF_PICTURE = 200_000
 
 
@@ -118,8 +118,10 @@ def test_the_roles_are_the_recorded_ones() -> None:
 
 
 def test_readme_is_short() -> None:
-    # The table of tasks grows with them.
-    own = re.sub(r"<!-- tasks:.*?<!-- /tasks -->", "", text(ROOT / "README.md"), flags=re.DOTALL)
+    # The table of tasks grows with them, and what the demo prints with its shop.
+    own = re.sub(
+        r"<!-- tasks:.*?<!-- /tasks -->|^ {4}.*?$", "", text(ROOT / "README.md"), flags=re.DOTALL | re.MULTILINE
+    )
     assert len(own.split()) <= WORDS_OF_README
 
 
