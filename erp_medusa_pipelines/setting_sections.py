@@ -19,6 +19,7 @@ from erp_medusa_pipelines.setting_types import (
     LinkTemplate,
     MailAddress,
     MailFrom,
+    OptionValues,
     OrphanPolicy,
     PublishWhen,
     QuietHours,
@@ -189,6 +190,14 @@ class Catalogue(BaseSettings):
         description=(
             "How variants of a template are shown: each as a product of its own (`products`), or all as one product of"
             " the template with its attributes as options (`options`). docs/tasks.md says what switching does"
+        ),
+    )
+    unused_option_values: OptionValues = Field(
+        "keep",
+        description=(
+            "With VARIANTS=options, what becomes of values of an option that no variant has any more: `keep` leaves"
+            " them in the option, where customers see and cannot choose them; `remove` takes them out, also those that"
+            " somebody added in Medusa"
         ),
     )
     categories: CategoriesOf = Field(

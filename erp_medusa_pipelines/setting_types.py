@@ -36,6 +36,7 @@ OrphanPolicy = Literal["draft", "report"]
 WithdrawnItems = Literal["draft", "keep"]
 PublishWhen = Literal["created", "complete"]
 Variants = Literal["products", "options"]
+OptionValues = Literal["keep", "remove"]
 CategoriesOf = Literal["off", "website", "used"]
 
 

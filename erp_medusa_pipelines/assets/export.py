@@ -268,6 +268,7 @@ def _variants(run: SyncRun, config: UpdateConfig, table: FieldTable) -> OptionPr
         pictures=_pictures(run),
         policies=_policies(settings, table),
         publish_when=settings.publish_when,
+        unused=settings.unused_option_values,
         force=config.force,
     )
 

@@ -49,6 +49,12 @@ class Known:
         for variant in row.get("variants") or () if plural == "products" else ():
             if variant.get("sku"):
                 self.names[variant["id"]] = variant["sku"]
+        for option in row.get("options") or () if plural == "products" else ():
+            named = [
+                (option.get("id"), option.get("title")),
+                *((one.get("id"), one.get("value")) for one in option.get("values") or ()),
+            ]
+            self.names |= {key: text for key, text in named if key and text}
         for level in row.get("location_levels") or () if plural == "inventory_items" else ():
             self.levels[identifier, level["location_id"]] = level["stocked_quantity"]
         for entry in row.get("prices") or () if plural == "price_lists" else ():

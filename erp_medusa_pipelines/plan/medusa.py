@@ -316,7 +316,10 @@ class PlannedMedusa(ReadingMedusa):
         return {}
 
     def _renamed_option(self, _method: str, body: Body, option_id: str, value_id: str | None) -> Row:
-        self._options.rename(value_id or option_id, body["value"] if value_id else body["title"])
+        if ranks := body.get("ranks"):
+            self._options.rank(option_id, ranks)
+        else:
+            self._options.rename(value_id or option_id, body["value"] if value_id else body["title"])
         return {}
 
     def _variants(self, _method: str, body: Body, product_id: str) -> Row:

@@ -19,6 +19,10 @@ class PlannedOptions:
         """New values by option."""
         self._names: dict[str, str] = {}
         """New titles and texts, by the id of an option or of a value."""
+        self._removed: set[str] = set()
+        """Ids of values."""
+        self._ranks: dict[str, Mapping[str, int]] = {}
+        """New ranks by value, by option."""
 
     def made(self, given: Iterable[Body]) -> list[Row]:
         """Return the options of a new product as Medusa shows them."""
@@ -26,23 +30,28 @@ class PlannedOptions:
             {
                 "id": self._new_id("opt"),
                 "title": option["title"],
-                "values": [self._value(one) for one in option["values"]],
+                "values": [self._value(one, option.get("ranks", {}).get(one)) for one in option["values"]],
             }
             for option in given
         ]
 
-    def _value(self, text: str) -> Row:
-        return {"id": self._new_id("optval"), "value": text}
+    def _value(self, text: str, rank: int | None = None) -> Row:
+        return {"id": self._new_id("optval"), "value": text, "rank": rank}
 
     def change(self, product_id: str, body: Body) -> None:
         """Note a call of the route for a product's options."""
         self._added[product_id] += self.made(body.get("add") or ())
         for change in body.get("update") or ():
             self._values[change["product_option_id"]] += [self._value(one["value"]) for one in change.get("add") or ()]
+            self._removed |= set(change.get("remove") or ())
 
     def rename(self, identifier: str, name: str) -> None:
         """Note the new title of an option, or the new text of a value."""
         self._names[identifier] = name
+
+    def rank(self, option_id: str, ranks: Mapping[str, int]) -> None:
+        """Note the new order of an option's values."""
+        self._ranks[option_id] = ranks
 
     def laid_over(self, product_id: str, options: Iterable[Row]) -> list[Row]:
         """Return a product's options with what the plan changes of them."""
@@ -55,7 +64,10 @@ class PlannedOptions:
         values = [
             {**value, "value": self._names.get(value.get("id", ""), value["value"])}
             for value in (*option["values"], *self._values.get(identifier, ()))
+            if value.get("id") not in self._removed
         ]
+        if ranks := self._ranks.get(identifier):
+            values = [{**value, "rank": ranks.get(value["value"], value.get("rank"))} for value in values]
         titled = {"title": self._names.get(identifier, option["title"])} if "title" in option else {}
         return {**option, **titled, "values": values}
 

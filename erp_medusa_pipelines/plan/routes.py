@@ -67,15 +67,18 @@ def _variant(_method: str, body: Body, _answer: Body, known: Known, product_id: 
 def _options(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:
     added = {f"option {option['title']}": ", ".join(option["values"]) for option in body.get("add") or ()}
     for change in body.get("update") or ():
-        option = change["product_option_id"]
-        added[f"option {option}"] = ", ".join(value["value"] for value in change.get("add") or ())
+        option = known.name(change["product_option_id"])
+        if new := change.get("add"):
+            added[f"option {option}"] = ", ".join(value["value"] for value in new)
+        if old := change.get("remove"):
+            added[f"option {option} without"] = ", ".join(map(known.name, old))
     yield Change("Medusa", "update", "product", product_id, added, known.name(product_id))
 
 
-def _renamed(
-    _method: str, body: Body, _answer: Body, _known: Known, option: str, value: str | None
-) -> Iterator[Change]:
-    yield Change("Medusa", "update", "option value" if value else "option", value or option, dict(body))
+def _renamed(_method: str, body: Body, _answer: Body, known: Known, option: str, value: str | None) -> Iterator[Change]:
+    key = value or option
+    values = {"order": ", ".join(sorted(ranks, key=ranks.get))} if (ranks := body.get("ranks")) else dict(body)
+    yield Change("Medusa", "update", "option value" if value else "option", key, values, known.name(key))
 
 
 def _variants(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:

@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness import choice, fields, frappe_app, medusa_shop, prices, rights, servers, site
+from erp_medusa_pipelines.readiness import (
+    catalogue,
+    choice,
+    fields,
+    frappe_app,
+    medusa_shop,
+    prices,
+    rights,
+    servers,
+    site,
+)
 from erp_medusa_pipelines.readiness.findings import Examination, Finding, Level, examine
 
 SERVERS: tuple[tuple[str, Examination[Shop]], ...] = (
@@ -35,6 +45,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
+    (catalogue.AREA, catalogue.settings_have_effect),
     (choice.AREA, choice.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
     (prices.AREA, prices.further_lists_can_be_shown),

@@ -177,7 +177,7 @@ class Products(Resource):
     async def _rename_option(self, request: Request) -> Response:
         given = await json_body(request, CHANGED_OPTION)
         with self.store.transaction():
-            option = self._renamed(request, given.get("title"), {})
+            option = self._renamed(request, given.get("title"), {}, given.get("ranks"))
         return JSONResponse({"product_option": shown(request, self.store, "option", option, ("*", "*values"))})
 
     async def _rename_value(self, request: Request) -> Response:
@@ -188,8 +188,10 @@ class Products(Resource):
         value = next(one for one in option["values"] if one["id"] == identifier)
         return JSONResponse({"product_option_value": shown(request, self.store, "option_value", value, ("*",))})
 
-    def _renamed(self, request: Request, title: str | None, values: dict[str, str]) -> Document:
-        option = rename_option(self.store, request.path_params["id"], title, values)
+    def _renamed(
+        self, request: Request, title: str | None, values: dict[str, str], ranks: Document | None = None
+    ) -> Document:
+        option = rename_option(self.store, request.path_params["id"], title, values, ranks)
         if option is None:
             raise not_found(f"Product option with id: {request.path_params['id']} was not found")
         return option

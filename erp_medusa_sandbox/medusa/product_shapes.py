@@ -94,7 +94,7 @@ _VARIANT_SHAPE: dict[str, Check] = {
     "metadata": METADATA,
     "options": METADATA,
 }
-_NEW_OPTION = fields({"title": STRING, "values": array(STRING)}, required=("title", "values"))
+_NEW_OPTION = fields({"title": STRING, "values": array(STRING), "ranks": METADATA}, required=("title", "values"))
 _PRODUCT_SHAPE: dict[str, Check] = {
     "title": STRING,
     **dict.fromkeys(("subtitle", "description", "thumbnail", "handle", "external_id"), TEXT),
@@ -137,7 +137,10 @@ CHANGED_VARIANT = fields(_VARIANT_SHAPE)
 OPTION_BATCH = fields(
     {
         "add": array(
-            fields({"title": STRING, "values": array(STRING), "is_exclusive": BOOLEAN}, required=("title", "values"))
+            fields(
+                {"title": STRING, "values": array(STRING), "ranks": METADATA, "is_exclusive": BOOLEAN},
+                required=("title", "values"),
+            )
         ),
         "update": array(
             fields(
@@ -152,7 +155,7 @@ OPTION_BATCH = fields(
         "remove": array(STRING),
     }
 )
-CHANGED_OPTION = fields({"title": STRING})
+CHANGED_OPTION = fields({"title": STRING, "ranks": METADATA})
 CHANGED_OPTION_VALUE = fields({"value": STRING})
 VARIANT_BATCH = fields(
     {

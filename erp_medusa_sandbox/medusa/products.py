@@ -6,6 +6,8 @@ The work. Fields and looks belong to `product_shapes.py`, routes to `product_rou
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from erp_medusa_sandbox.medusa.errors import invalid, no_such_relation
 from erp_medusa_sandbox.medusa.handles import refuse_known_handle, to_handle
 from erp_medusa_sandbox.medusa.http import merged_metadata
@@ -215,9 +217,14 @@ def change_options(store: MedusaStore, product: Document, given: Document) -> Do
             raise invalid(f"Product option with id: {change['product_option_id']} was not found")
         known = {value["value"] for value in option["values"]}
         new = list(dict.fromkeys(value["value"] for value in change.get("add", []) if value["value"] not in known))
-        _refuse_used(used, change.get("remove", []), "option values")
-        kept = [value for value in option["values"] if value["id"] not in change.get("remove", [])]
-        options[option["id"]] = {**option, "values": [*kept, *(_value(store, option["id"], one) for one in new)]}
+        gone = change.get("remove", [])
+        _refuse_used(used, gone, "option values")
+        # A value that is taken from a product stays in the option, and is the same when it is added again.
+        apart = {one["value"]: one for one in option.get("apart", [])}
+        apart |= {one["value"]: one for one in option["values"] if one["id"] in gone}
+        kept = [value for value in option["values"] if value["id"] not in gone]
+        added = [apart.pop(one, None) or _value(store, option["id"], one) for one in new]
+        options[option["id"]] = {**option, "values": [*kept, *added], "apart": list(apart.values())}
     for identifier in given.get("remove", []):
         _refuse_used(used, [value["id"] for value in options[identifier]["values"]], "options")
         options.pop(identifier)
@@ -232,12 +239,17 @@ def _refuse_used(used: Document, values: list[str], what: str) -> None:
         )
 
 
-def rename_option(store: MedusaStore, identifier: str, title: str | None, values: dict[str, str]) -> Document | None:
-    """Rename an option or its values (new texts by id); variants that use it keep it. None for one that is unknown."""
+def rename_option(
+    store: MedusaStore, identifier: str, title: str | None, values: dict[str, str], ranks: Document | None = None
+) -> Document | None:
+    """Rename an option or its values (new texts by id), or rank these; variants keep them. None for an unknown one."""
     for product in store.all("product"):
         for option in product["options"]:
             if option["id"] == identifier:
+                everything = [*option["values"], *option.get("apart", [])]
+                _refuse_unknown_ranks(ranks or {}, {value["value"] for value in everything})
                 named = [{**value, "value": values.get(value["id"], value["value"])} for value in option["values"]]
+                named = [{**value, "rank": (ranks or {}).get(value["value"], value["rank"])} for value in named]
                 changed = {**option, "title": title or option["title"], "values": named}
                 options = [changed if one["id"] == identifier else one for one in product["options"]]
                 store.put("product", {**product, "options": options})
@@ -253,11 +265,18 @@ def _titles_for_all(store: MedusaStore) -> set[str]:
 def _option(store: MedusaStore, given: Document, *, for_all: bool = False) -> Document:
     is_exclusive = given.get("is_exclusive", not for_all)
     option = store.stamped("opt", title=given["title"], is_exclusive=is_exclusive, metadata=None)
-    return {**option, "values": [_value(store, option["id"], value) for value in given["values"]]}
+    ranks = given.get("ranks") or {}
+    _refuse_unknown_ranks(ranks, given["values"])
+    return {**option, "values": [_value(store, option["id"], value, ranks.get(value)) for value in given["values"]]}
 
 
-def _value(store: MedusaStore, option_id: str, value: str) -> Document:
-    return store.stamped("optval", value=value, rank=None, metadata=None, option_id=option_id)
+def _value(store: MedusaStore, option_id: str, value: str, rank: int | None = None) -> Document:
+    return store.stamped("optval", value=value, rank=rank, metadata=None, option_id=option_id)
+
+
+def _refuse_unknown_ranks(ranks: Document, values: Collection[str]) -> None:
+    if unknown := next((value for value in ranks if value not in values), None):
+        raise invalid(f'Value "{unknown}" is assigned a rank but is not defined in the list of values.')
 
 
 def _images(

@@ -114,10 +114,16 @@ class Shop:
         return {variant["title"]: variant["id"] for variant in self.product(title)["variants"]}
 
     def options(self, title: str = "G") -> dict[str, list[str]]:
+        """Return the values in the order that a storefront shows: by rank, which a single one need not have."""
         return {
-            one["title"].removesuffix(f" {self.catalogue.tag}"): [value["value"] for value in one["values"]]
+            one["title"].removesuffix(f" {self.catalogue.tag}"): [
+                value["value"] for value in sorted(one["values"], key=lambda value: value["rank"] or 0)
+            ]
             for one in self.product(title)["options"]
         }
+
+    def value_ids(self, title: str = "G") -> dict[str, str]:
+        return {value["value"]: value["id"] for one in self.product(title)["options"] for value in one["values"]}
 
     def buy(self, variant_id: str, quantity: int = 1) -> int:
         """Put pieces into a new cart and return Medusa's status."""
@@ -191,13 +197,58 @@ class VariantsSuite:
         assert set(shop.sold().values()) == {(4.5, 5.0)}
 
     @pytest.mark.long
+    def test_values_follow_erpnexts_order_and_those_that_no_variant_has_leave(
+        self, on: pytest.MonkeyPatch, shop: Shop
+    ) -> None:
+        large, blue = shop.variant("L", "Red"), shop.variant("XL", "Blue")
+        shop.night()
+        shop.variant("S", "Red")
+        ids = shop.value_ids()
+        shop.night()
+        assert shop.options() == {"Size": ["S", "L", "XL"], "Colour": ["Red", "Blue"]}
+        shop.writes_nothing()
+        rows = sorted(shop.store.rows("Item Attribute Value", parent=shop.size), key=lambda row: row["idx"])
+        for number, row in enumerate(reversed(rows)):
+            shop.store.force("Item Attribute Value", row["name"], idx=number + 1)
+        shop.store.set("Website Item", blue, published=0)
+        shop.night(allowed=True)
+        assert shop.options()["Colour"] == ["Red", "Blue"], "as ever without the setting"
+        on.setenv("UNUSED_OPTION_VALUES", "remove")
+        shop.give(large, shop.size, "M")
+        shop.variant("L", "Blue")
+        run = shop.night(allowed=True)
+        assert run.metadata("medusa_product_updates")["values_removed"] == 1
+        assert shop.options() == {"Size": ["L", "M", "S"], "Colour": ["Red", "Blue"]}
+        shop.writes_nothing()
+        shop.store.set("Website Item", shop.names["L / Blue"], published=0)
+        shop.night(allowed=True)
+        assert shop.options() == {"Size": ["M", "S"], "Colour": ["Red"]}, "in the night in which the variant goes"
+        shop.writes_nothing()
+        shop.store.set("Website Item", shop.names["L / Blue"], published=1)
+        shop.night()
+        assert shop.options() == {"Size": ["L", "M", "S"], "Colour": ["Red", "Blue"]}
+        assert {value: shop.value_ids()[value] for value in ("L", "Blue")} == {
+            value: ids[value] for value in ("L", "Blue")
+        }
+
+    def test_numeric_values_stand_by_size(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
+        width = shop.attribute("Width", numeric_values=1, from_range=0, to_range=20, increment=0.5)
+        template = shop.make_template("N", width)
+        for value in ("10", "9.5", "2"):
+            shop.variant(value, template=template)
+        shop.night()
+        shop.variant("1", template=template)
+        shop.night()
+        assert shop.options("N") == {"Width": ["1", "2", "9.5", "10"]}
+        shop.writes_nothing()
+
+    @pytest.mark.long
     def test_renamed_attributes_and_values_keep_every_id(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         shop.variant("S", "Blue")
         shop.variant("M", "Red")
         shop.night()
         before = shop.product()
-        renamed = f"Width {shop.catalogue.tag}"
-        shop.store.insert("Item Attribute", name=renamed, attribute_name=renamed, item_attribute_values=[])
+        renamed = shop.attribute("Width", "S", "M")
         codes = [shop.catalogue.row(name)["item_code"] for name in (shop.template, *shop.names.values())]
         for row in (row for code in codes for row in shop.rows(code)):
             if row["attribute"] == shop.size:

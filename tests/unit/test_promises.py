@@ -158,6 +158,7 @@ FIXES: Shown = {
         "test_a_second_setup_makes_nothing": ("make the custom fields",),
     },
     "sandbox/cli/test_doctor.py": {
+        "test_a_setting_without_the_one_that_it_refines_is_named": ("or take {} out",),
         "test_both_servers_are_reached_and_their_versions_told": (
             "check MEDUSA_URL",
             "check ERPNEXT_URL",

@@ -34,6 +34,8 @@ class LeavingVariants:
 
     def __init__(self, sync: WebsiteItemSync, writer: ErpNextWriter, families: Families, guard: Guard) -> None:
         self._sync, self._writer, self._families, self._guard = sync, writer, families, guard
+        self.deleted: set[str] = set()
+        """Ids of the variants that are gone."""
 
     def delete(self, gone: Mapping[str, tuple[str, str]]) -> MassLossError | None:
         """Delete variants, given as (product, template) by id; return why none is, where there are too many."""
@@ -55,6 +57,7 @@ class LeavingVariants:
         sync = self._sync
         try:
             sync.medusa.batch_variants(product_id, delete=variants)
+            self.deleted.update(variants)
             sync.report.count("variants_deleted", len(variants))
             self._release(variants)
         except AccessError:

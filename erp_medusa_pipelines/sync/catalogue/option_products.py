@@ -9,17 +9,17 @@ A product's update that names `variants` deletes those that it does not name, so
 Variants that somebody added in Medusa stay.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.clients.medusa import metadata_of, ranks_of
 from erp_medusa_pipelines.clients.refusals import KEY_TAKEN
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES
-from erp_medusa_pipelines.setting_types import PublishWhen
+from erp_medusa_pipelines.setting_types import OptionValues, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
 from erp_medusa_pipelines.sync.catalogue.leaving_variants import LeavingVariants
@@ -31,6 +31,7 @@ from erp_medusa_pipelines.sync.catalogue.option_sets import (
     OptionChanges,
     OptionReader,
     option_changes,
+    unused_values,
 )
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
@@ -60,8 +61,8 @@ from erp_medusa_pipelines.sync.shop.families import Families
 
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
 _SHOWN = (
-    "id,external_id,options.id,options.title,options.values.id,options.values.value,variants.id,variants.variant_rank,"
-    "variants.metadata,variants.options.id"
+    "id,external_id,options.id,options.title,options.values.id,options.values.value,options.values.rank,variants.id,"
+    "variants.variant_rank,variants.metadata,variants.options.id"
 )
 
 
@@ -79,12 +80,16 @@ class OptionProducts(WebsiteItemSync):
     """Brings the variants' own pictures; without it, they stay as they are."""
     policies: Policies = field(default_factory=lambda: FIELD_POLICIES)
     publish_when: PublishWhen = "created"
+    unused: OptionValues = "keep"
+    """What becomes of values that no variant has any more."""
     force: bool = False
     only_new: bool = False
     stopped: MassLossError | None = None
     """Set by `run` where variants that are not for sale stay, because there are too many."""
     _gone: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """(product, template) by the id of a variant that is to be deleted."""
+    _unused: dict[tuple[str, str], dict[str, tuple[str, frozenset[str]]]] = field(default_factory=dict)
+    """Values that nobody needs once the variants that have them are deleted, by (product, template)."""
 
     def run(self) -> None:
         """Work on the batch. Raises AccessError; any other failure goes into the report."""
@@ -107,6 +112,8 @@ class OptionProducts(WebsiteItemSync):
         if self.guard is not None:
             leaving = LeavingVariants(self, self.writer, self.families, self.guard)
             self.stopped = leaving.delete(self._gone)
+            for (product_id, template), values in self._unused.items():
+                self._attempt(template, lambda p=product_id, v=values: self._remove_values(p, v, leaving.deleted))
 
     def _windows(self, names: Iterable[str]) -> Iterable[list[str]]:
         """Yield templates that are read together: with their variants no more than a window of items."""
@@ -222,7 +229,10 @@ class OptionProducts(WebsiteItemSync):
         notes = sent_notes(family.template, own, fingerprint, self.policies)
         variants = self._free(family, keys)
         body = create_body(family.template, filed, self.placement, notes, status)
-        body["options"] = [{"title": title, "values": list(each)} for title, each in family.options.options.items()]
+        body["options"] = [
+            {"title": title, "values": list(each), "ranks": ranks_of(each)}
+            for title, each in family.options.options.items()
+        ]
         body["variants"] = [self._new_variant(family, one, keys, number) for number, one in enumerate(variants)]
         return NewProduct(family, body, fingerprint)
 
@@ -313,17 +323,21 @@ class OptionProducts(WebsiteItemSync):
         """Bring one product's options and variants about; a failure is its own."""
         if self.outage:
             self.defer([family.name], self.outage)
-            return
+        elif self._attempt(family.name, lambda: self._bring(family, product, keys)) is False:
+            self.report.count("unchanged")
+
+    def _attempt(self, name: str, work: Callable[[], bool]) -> bool | None:
+        """Do what concerns one product, and return what it returns; None for a failure, which is reported."""
         try:
-            if not self._bring(family, product, keys):
-                self.report.count("unchanged")
+            return work()
         except AccessError:
             raise
         except TransientError as error:
             self.failed(error)
-            self.defer([family.name], error)
+            self.defer([name], error)
         except ApiError as error:
-            self.withhold(family.name, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
+            self.withhold(name, "", error.reason, "variants", lies=Lies.ELSEWHERE, kind="variants")
+        return None
 
     def _bring(self, family: Family, product: Row, keys: Keys) -> bool:
         """Return whether anything was written."""
@@ -356,6 +370,9 @@ class OptionProducts(WebsiteItemSync):
         for variant in product["variants"]:
             if variant["id"] not in matched and HASH_KEY in metadata_of(variant):
                 self._gone[variant["id"]] = (product["id"], family.name)
+        if self.unused == "remove":
+            settled = {variant["id"] for one in self._free(family, keys) if (variant := known[one.name])}
+            self._unused[product["id"], family.name] = unused_values(product, family.options, changes, settled)
         shown = [
             self._show(one, product["id"], variant, family)
             for one in self._placed(family)
@@ -398,12 +415,27 @@ class OptionProducts(WebsiteItemSync):
             self.medusa.rename_option_value(option_id, value_id, value)
         if changes.new_options or changes.new_values:
             self.medusa.change_options(product_id, changes.new_options, changes.new_values)
+        for option_id, values in changes.order.items():
+            self.medusa.rank_values(option_id, values)
         if changes.stale:
             reason = (
                 f"Medusa keeps the option {', '.join(changes.stale)} while variants use it: to be rid of it, delete"
                 f" product {product_id} in Medusa, and the next run makes it again"
             )
             self.withhold(family.name, "", reason, "options", lies=Lies.ELSEWHERE, kind="options")
+
+    def _remove_values(
+        self, product_id: str, values: Mapping[str, tuple[str, frozenset[str]]], deleted: Set[str]
+    ) -> bool:
+        """Remove values of a product, given with their option and who has them, where all of those are deleted."""
+        free: dict[str, list[str]] = {}
+        for value_id, (option_id, holders) in values.items():
+            if holders <= deleted:
+                free.setdefault(option_id, []).append(value_id)
+        if free:
+            self.medusa.remove_values(product_id, free)
+            self.report.count("values_removed", sum(len(ids) for ids in free.values()))
+        return bool(free)
 
     def _update(self, family: Family, one: WebsiteItem, variant: Row, rank: int) -> dict[str, Any]:
         """Return what to send of a variant that exists."""

@@ -5,8 +5,9 @@ variants keep their ids.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -97,13 +98,15 @@ class OptionChanges:
     """Values to add, by option id."""
     new_options: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Options to add, with their values."""
+    order: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """All values of an option, by its id, where those wanted are not in ERPNext's order."""
     stale: dict[str, str] = field(default_factory=dict[str, str])
     """Options that ERPNext has no more and Medusa keeps while variants use them: a value of each."""
 
     @property
     def writes(self) -> bool:
         """Return whether there is anything to change."""
-        return bool(self.titles or self.values or self.new_values or self.new_options)
+        return bool(self.titles or self.values or self.new_values or self.new_options or self.order)
 
     def held(self, product: Row) -> dict[str, dict[str, str]]:
         """Return {title: value} of each variant of the product, once these changes are made."""
@@ -122,7 +125,7 @@ class OptionChanges:
 
 
 def option_changes(product: Row, wanted: OptionSet, matched: Mapping[str, str]) -> OptionChanges:
-    """Compare a product's options (id, title, values.id, values.value; variants.options.id) with those wanted.
+    """Compare a product's options (id, title, values.id, .value, .rank; variants.options.id) with those wanted.
 
     `matched` holds the names of variants by Medusa's ids. An option or a value that all of them would change alike was
     renamed in ERPNext, and is renamed here: so variants keep their ids.
@@ -152,8 +155,42 @@ def option_changes(product: Row, wanted: OptionSet, matched: Mapping[str, str]) 
                 missing.remove(value)
         if missing:
             changes.new_values[option["id"]] = missing
+        ranks: dict[str, int | None] = {
+            str(changes.values.get((option["id"], one["id"]), one["value"])): one["rank"] for one in option["values"]
+        }
+        if not _in_order([ranks.get(value) for value in values]):
+            others = sorted(ranks.keys() - set(values), key=lambda value, ranks=ranks: (ranks[value] or 0, value))
+            changes.order[option["id"]] = [*values, *others]
     changes.stale = {option["title"]: option["values"][0]["value"] for option in left if option["values"]}
     return changes
+
+
+def _in_order(ranks: Sequence[int | None]) -> bool:
+    known = [rank for rank in ranks if rank is not None]
+    return len(ranks) < 2 or (len(known) == len(ranks) and all(a < b for a, b in pairwise(known)))
+
+
+def unused_values(
+    product: Row, wanted: OptionSet, changes: OptionChanges, settled: Collection[str]
+) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return values that no variant is to have: by id, with their option's id and the variants that have them still.
+
+    `settled` are the ids of variants that have what they are to have. Only of attributes that ERPNext has, and not the
+    last values of one.
+    """
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for option in product["options"]:
+        values = wanted.options.get(str(changes.titles.get(option["id"], option["title"]))) or ()
+        for one in option["values"] if values else ():
+            if changes.values.get((option["id"], one["id"]), one["value"]) not in values:
+                holders = {
+                    variant["id"]
+                    for variant in product["variants"]
+                    if variant["id"] not in settled
+                    and any(held["id"] == one["id"] for held in variant["options"] or ())
+                }
+                found[one["id"]] = option["id"], frozenset(holders)
+    return found
 
 
 def _renamed(

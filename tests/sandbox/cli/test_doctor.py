@@ -442,3 +442,10 @@ def test_a_language_without_texts_is_told_until_it_has_some(
     assert (told["level"], told["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
     shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_web_item_name_{language}"}')
     assert erp_medusa("doctor").finding("fields", "languages")["level"] == "ok"
+
+
+def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
+    shop_env.setenv("UNUSED_OPTION_VALUES", "remove")
+    assert erp_medusa("doctor").finding("catalogue", "UNUSED_OPTION_VALUES")["level"] == "warn"
+    shop_env.setenv("VARIANTS", "options")
+    assert not [one for one in erp_medusa("doctor").data["findings"] if one["area"] == "catalogue"]

@@ -63,6 +63,8 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("create_variant", client.create_variant("prod_1", {"sku": "V", "manage_inventory": True}, "id")),
         ("add_option", client.add_option("prod_1", "Default", ["Default"])),
         ("change_options", client.change_options("prod_1", {"Size": ["S"]}, {"opt_1": ["M"]})),
+        ("remove_values", client.remove_values("prod_1", {"opt_1": ["optval_1"]})),
+        ("rank_values", client.rank_values("opt_1", ["S", "M"])),
         ("rename_option", client.rename_option("opt_1", "Size")),
         ("rename_option_value", client.rename_option_value("opt_1", "optval_1", "Large")),
         ("batch_variants", client.batch_variants("prod_1", create=[{"title": "V", "sku": "W"}], delete=["variant_2"])),

@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from erp_medusa_pipelines.sync.catalogue.option_sets import OptionSet, Variant, option_changes, option_set
+from erp_medusa_pipelines.sync.catalogue.option_sets import (
+    OptionSet,
+    Variant,
+    option_changes,
+    option_set,
+    unused_values,
+)
 
 ORDER = {"Size": ["S", "M", "L"], "Colour": ["Red", "Blue"]}
 
@@ -36,7 +42,13 @@ def product(options: dict[str, list[str]], *variants: tuple[str, ...]) -> dict[s
     return {
         "id": "prod",
         "options": [
-            {"id": title, "title": title, "values": [{"id": f"{title}{value}", "value": value} for value in values]}
+            {
+                "id": title,
+                "title": title,
+                "values": [
+                    {"id": f"{title}{value}", "value": value, "rank": rank} for rank, value in enumerate(values)
+                ],
+            }
             for title, values in options.items()
         ],
         "variants": [
@@ -88,3 +100,23 @@ def test_an_attribute_that_is_gone_stays_with_a_value_for_new_variants() -> None
     there = product({"Size": ["S", "M"], "Colour": ["Red"]}, ("S", "Red"), ("M", "Red"))
     found = changes(there, a={"Size": "S"}, b={"Size": "M"})
     assert (found.stale, found.writes) == ({"Colour": "Red"}, False)
+
+
+def test_values_out_of_order_are_ranked_those_of_others_last() -> None:
+    there = product({"Size": ["By hand", "S", "M"], "Colour": ["Red"]}, ("S", "Red"), ("M", "Red"))
+    assert not changes(there, a={"Size": "S", "Colour": "Red"}, b={"Size": "M", "Colour": "Red"}).order
+    found = changes(there, b={"Size": "M", "Colour": "Red"}, a={"Size": "S", "Colour": "Red"})
+    assert found.order == {"Size": ["M", "S", "By hand"]}
+    there["options"][1]["values"][0]["rank"] = None
+    found = changes(there, a={"Size": "S", "Colour": "Red"}, b={"Size": "M", "Colour": "Blue"})
+    assert found.order == {"Colour": ["Red", "Blue"]}
+
+
+def test_a_value_is_unused_once_the_variants_that_have_it_are_gone() -> None:
+    there = product({"Size": ["S", "M", "L", "XL"]}, ("S",), ("M",), ("L",))
+    wanted = OptionSet({"Size": ["S"]}, {"a": {"Size": "S"}})
+    found = option_changes(there, wanted, {"v0": "a"})
+    assert unused_values(there, wanted, found, {"v0", "v1"}) == {
+        "SizeM": ("Size", frozenset()), "SizeL": ("Size", frozenset({"v2"})), "SizeXL": ("Size", frozenset()),
+    }  # fmt: skip
+    assert unused_values(there, OptionSet({"Size": []}, {}), found, set()) == {}, "an option keeps its last values"

@@ -34,7 +34,7 @@ PLACES: dict[str, set[str]] = {
     # --- options: other variants of the template, and what Medusa has, decide
     "catalogue/option_products.py _work": {ELSEWHERE},
     "catalogue/option_products.py _create": {"lies_elsewhere"},
-    "catalogue/option_products.py _change": {ELSEWHERE},
+    "catalogue/option_products.py _attempt": {ELSEWHERE},
     "catalogue/option_products.py _change_options": {ELSEWHERE},
     "catalogue/option_products.py _prepare": {ELSEWHERE},
     "catalogue/leaving_variants.py _delete": {ELSEWHERE},

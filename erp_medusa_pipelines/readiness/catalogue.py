@@ -1,0 +1,31 @@
+"""Settings of the catalogue that mean something only together with another one."""
+
+from collections.abc import Iterator
+
+from erp_medusa_pipelines.connections import Shop
+from erp_medusa_pipelines.readiness.findings import Finding, Level
+
+AREA = "catalogue"
+
+
+def settings_have_effect(shop: Shop) -> Iterator[Finding]:
+    """Name a setting that does nothing, because the one that it refines is off."""
+    settings = shop.settings
+    pairs = (
+        (
+            settings.unused_option_values != "keep",
+            settings.variants == "options",
+            "UNUSED_OPTION_VALUES",
+            "VARIANTS=options",
+        ),
+    )
+    for is_set, is_on, variable, needed in pairs:
+        if is_set and not is_on:
+            yield Finding(
+                AREA,
+                variable,
+                Level.WARN,
+                f"it is set without {needed}",
+                "it does nothing",
+                f"set {needed}, or take {variable} out",
+            )

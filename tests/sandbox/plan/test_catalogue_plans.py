@@ -1,0 +1,42 @@
+"""A plan shows what settings of the catalogue would change, before they are switched on."""
+
+import pytest
+
+from tests.sandbox.plan.test_plans import plan
+from tests.suites.variants import Shop
+from tests.support.catalogue import Catalogue
+from tests.support.plans import unlike
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, MedusaServer
+from tests.support.writes import medusa_writes
+
+
+@pytest.mark.long
+def test_values_that_leave_and_their_order_are_seen_first(
+    catalogue: Catalogue, medusa: MedusaServer, erp: ErpServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("VARIANTS", "options")
+    shop = Shop(catalogue, erp, medusa, runner)
+    small, large = shop.variant("S", "Red"), shop.variant("L", "Blue")
+    shop.variant("XL", "Blue")
+    shop.night()
+    shop.give(large, shop.size, "M")
+    shop.give(small, shop.size, "XL")
+    assert plan(runner, "export_items_and_images_custom").rows
+    shop.night()
+    shop_env.setenv("UNUSED_OPTION_VALUES", "remove")
+    medusa.faults.forget_requests()
+    planned = plan(runner)
+    assert medusa_writes(medusa) == []
+    assert [(row.kind, row.field, row.new) for row in planned.rows] == [("product", f"option {shop.size} without", "S")]
+    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
+    assert shop.options() == {"Size": ["M", "XL"], "Colour": ["Red", "Blue"]}
+    rows = shop.store.rows("Item Attribute Value", parent=shop.size)
+    for row in rows:
+        shop.store.force("Item Attribute Value", row["name"], idx=len(rows) - row["idx"] + 1)
+    planned = plan(runner)
+    assert [(row.kind, row.document, row.field, row.new) for row in planned.rows] == [
+        ("option", shop.size, "order", "XL, M")
+    ]
+    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
+    assert shop.options()["Size"] == ["XL", "M"]
