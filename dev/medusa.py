@@ -76,7 +76,7 @@ class State:
     process: tuple[int, float] | None = None
     # The environment lines that do not depend on the port.
     shop: dict[str, str] = field(default_factory=dict)
-    # Which packages the databases were last migrated by.
+    # Which packages and modules the databases were last migrated by.
     migrated_by: str | None = None
 
     @classmethod
@@ -142,8 +142,8 @@ def _node() -> str:
     return node
 
 
-def _packages_hash() -> str:
-    return hashlib.sha256(b"".join((PACKAGES / name).read_bytes() for name in PACKAGE_FILES)).hexdigest()
+def _packages_hash(*more: str) -> str:
+    return hashlib.sha256(b"".join((PACKAGES / name).read_bytes() for name in (*PACKAGE_FILES, *more))).hexdigest()
 
 
 def install() -> bool:
@@ -343,7 +343,7 @@ def _ensure_seed(state: State, cluster: Cluster) -> None:
         state.shop = seed_shop(state.url, state.admin_password)
     finally:
         _stop(state)
-    state.migrated_by = _packages_hash()
+    state.migrated_by = _packages_hash(CONFIGURATION)
     state.save()
     cluster.rename_database(UNFINISHED_SEED, SEED_DATABASE)
 
@@ -364,7 +364,8 @@ def up(state: State, empty_shop: bool = False) -> None:
     new_plugin = install()
     cluster = _cluster(state)
     cluster.start()
-    if cluster.port != state.database_port or empty_shop or state.migrated_by != _packages_hash() or new_plugin:
+    wanted = _packages_hash(CONFIGURATION)
+    if cluster.port != state.database_port or empty_shop or state.migrated_by != wanted or new_plugin:
         # A Medusa that still runs holds the old database, or the old packages.
         _stop(state)
     state.database_port = cluster.port
@@ -374,10 +375,10 @@ def up(state: State, empty_shop: bool = False) -> None:
     if not cluster.has_database(DATABASE):
         shutil.rmtree(UPLOADS, ignore_errors=True)
         cluster.create_database(DATABASE, template=SEED_DATABASE)
-    if state.migrated_by != _packages_hash():
+    if state.migrated_by != wanted:
         for database in (SEED_DATABASE, DATABASE):
             _migrate(state, cluster, database)
-        state.migrated_by = _packages_hash()
+        state.migrated_by = wanted
     if not running(state):
         _start(state, cluster, DATABASE)
     _write_private(ENV, state.environment())

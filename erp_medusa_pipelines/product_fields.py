@@ -30,7 +30,7 @@ class How(StrEnum):
     FOR_SALE = "`published` while ERPNext sells it (see `PUBLISH_WHEN`), else `draft`"
     COLLECTION = "the collection of the Item Group"
     CATEGORIES = "with `CATEGORIES`: the categories of it and of `website_item_groups`, besides those of others"
-    TRANSLATIONS = "with `LANGUAGES`: title, subtitle and description by locale, as far as they are translated"
+    TRANSLATIONS = "with `LANGUAGES`: texts by locale, or which of them Medusa's own translations have"
     COUNTRY = "the country's code"
     SPECIFICATIONS = "labels and plain texts of the table of Website Specifications"
     IMAGE = "a hash, which the thumbnail follows"

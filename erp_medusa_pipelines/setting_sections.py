@@ -129,7 +129,7 @@ class Catalogue(BaseSettings):
         description=(
             "Further languages of names and descriptions, as JSON: Medusa's locale to ERPNext's Language,"
             ' {"ar-OM": "ar"}. Their texts are ERPNext\'s Translations, or those of LANGUAGE_FIELDS; the storefront'
-            " finds them in the product's metadata under translations"
+            " finds them in Medusa's own translations where that module is on, else in the metadata under translations"
         ),
     )
     language_fields: LanguageFields = Field(

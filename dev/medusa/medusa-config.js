@@ -4,7 +4,11 @@ const { defineConfig } = require("@medusajs/framework/utils")
 
 const { DATABASE_URL, MEDUSA_URL, JWT_SECRET, COOKIE_SECRET, MEDUSA_PLUGIN_SECRET } = process.env
 
+// Medusa's own translations, off in a Medusa by default; MEDUSA_FF_TRANSLATION=false starts one without.
+const translation = process.env.MEDUSA_FF_TRANSLATION !== "false"
+
 module.exports = defineConfig({
+  featureFlags: { translation },
   admin: { disable: true },
   projectConfig: {
     databaseUrl: DATABASE_URL,
@@ -20,6 +24,7 @@ module.exports = defineConfig({
   },
   plugins: [{ resolve: "medusa-plugin-erp-pipelines", options: { secret: MEDUSA_PLUGIN_SECRET } }],
   modules: [
+    ...(translation ? [{ resolve: "@medusajs/medusa/translation" }] : []),
     {
       resolve: "@medusajs/medusa/file",
       options: {

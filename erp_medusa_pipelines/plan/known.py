@@ -26,6 +26,7 @@ class Known:
     names: dict[str, str] = field(default_factory=dict)
     entries: dict[str, PriceEntry] = field(default_factory=dict)
     levels: dict[tuple[str, str], float] = field(default_factory=dict)
+    translations: dict[str, Row] = field(default_factory=dict)
 
     def name(self, identifier: str) -> str:
         """Return the document's display name, or its id if no name was read."""
@@ -44,6 +45,8 @@ class Known:
         if plural == "prices":
             self._learn_entry(row)
             return
+        if plural == "translations":
+            self.translations[identifier] = row
         if name := _name_of(plural, row):
             self.names[identifier] = name
         for variant in row.get("variants") or () if plural == "products" else ():

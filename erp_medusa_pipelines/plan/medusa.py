@@ -341,6 +341,12 @@ class PlannedMedusa(ReadingMedusa):
         options = next((row.get("options") or [] for row in found), [])
         return {"options": chosen(options, variant["options"])}
 
+    def _translations(self, _method: str, body: Body) -> Row:
+        made = [self._make("translations", "trans", {**one}) for one in body.get("create") or ()]
+        for one in body.get("update") or ():
+            self._change(one["id"], one)
+        return {"created": made, "updated": []}
+
     def _link(self, _method: str, body: Body, _product_id: str, variant_id: str) -> Row:
         self._links.setdefault(variant_id, {})[body["inventory_item_id"]] = body["required_quantity"]
         return {}
@@ -417,10 +423,11 @@ class PlannedMedusa(ReadingMedusa):
 
 
 def _merged(row: Row, values: Body) -> Row:
-    """Apply an update as Medusa does: metadata is merged, variants are updated, everything else is replaced."""
+    """Apply an update as Medusa does: it merges metadata and texts, updates variants, and replaces everything else."""
     merged = {**row, **values}
-    if isinstance(values.get("metadata"), Mapping):
-        merged["metadata"] = {**(row.get("metadata") or {}), **values["metadata"]}
+    for key in ("metadata", "translations"):
+        if isinstance(values.get(key), Mapping):
+            merged[key] = {**(row.get(key) or {}), **values[key]}
     if "variants" in values:
         new = {variant.get("id"): variant for variant in values["variants"]}
         kept = [{**variant, **new.pop(variant["id"], {})} for variant in row.get("variants") or ()]

@@ -103,6 +103,20 @@ def _link(_method: str, body: Body, _answer: Body, known: Known, _product: str, 
     yield Change("Medusa", "update", "variant", variant_id, dict(body), known.name(variant_id))
 
 
+def _translations(_method: str, body: Body, _answer: Body, known: Known) -> Iterator[Change]:
+    for action in ("create", "update"):
+        for one in body.get(action) or ():
+            known_row = known.translations.get(one.get("id", ""))
+            row = known_row or one
+            values = {f"{field} ({row['locale_code']})": text for field, text in one["translations"].items()}
+            there = known_row["translations"] if known_row else {}
+            before = {
+                f"{field} ({row['locale_code']})": there[field] for field in one["translations"] if field in there
+            }
+            key = row["reference_id"]
+            yield Change("Medusa", action, "translation", key, values, known.name(key), before)
+
+
 def _relink(_method: str, body: Body, _answer: Body, known: Known, _product: str) -> Iterator[Change]:
     """Yield a change for each variant: pieces by inventory item that it is stocked by, 0 for those detached."""
     pieces: dict[str, dict[str, int]] = {}
@@ -232,6 +246,7 @@ ROUTES: tuple[Route, ...] = tuple(
         (r"/admin/products/(\w+)/variants/(\w+)", "updated_variant", _link),
         (r"/admin/products/(\w+)/variants/(\w+)/inventory-items", "link", _link),
         (r"/admin/products/(\w+)/variants/inventory-items/batch", "relink", _relink),
+        (r"/admin/translations/batch", "translations", _translations),
         (r"/admin/price-lists(?:/(\w+))?", "price_list", _price_list),
         (r"/admin/price-lists/(\w+)/prices/batch", "prices", _prices),
         (r"/admin/customer-groups/(\w+)/customers", "nothing", _members),

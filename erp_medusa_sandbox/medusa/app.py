@@ -39,6 +39,7 @@ from erp_medusa_sandbox.medusa.sales_channels import SalesChannels
 from erp_medusa_sandbox.medusa.settings import Settings
 from erp_medusa_sandbox.medusa.store import MedusaStore
 from erp_medusa_sandbox.medusa.storefront import Storefront, check_key
+from erp_medusa_sandbox.medusa.translations import Localized, Translations
 from erp_medusa_sandbox.medusa.uploads import Files, Uploads
 from erp_medusa_sandbox.medusa.workflows import Workflows
 
@@ -77,6 +78,7 @@ def create_app(
     public_url: str | None = None,
     admin: Admin | None = None,
     plugin: PluginOptions | None = None,
+    translations: bool = False,
 ) -> Starlette:
     """Make the application.
 
@@ -85,6 +87,7 @@ def create_app(
         api_key: the one secret key that the Admin API takes.
         admin: who may log in instead.
         plugin: the options of our own plugin, where it is installed.
+        translations: whether the Translation module is on.
         public_url: what the urls of uploads begin with; without it, the address that was called.
     """
     admin = admin or Admin()
@@ -95,9 +98,11 @@ def create_app(
             *admin.routes(),
             *Uploads(store, Files(store), public_url).routes(),
             *(Plugin(store, plugin).routes() if plugin else ()),
+            *(Translations(store).routes() if translations else ()),
         ],
         exception_handlers={MedusaError: _medusa_error, HTTPException: _http_error},
     )
+    app.add_middleware(Localized, store=store, is_on=translations)
     app.add_middleware(_Gate, store=store, api_key=api_key, tokens=admin.tokens)
     return app
 

@@ -37,6 +37,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "cart": ("customer_id",),
     "product_type": ("value",),
     "product_tag": ("value",),
+    "translation": ("reference_id",),
     "order": ("customer_id",),
     "payment_collection": ("cart_id",),
 }

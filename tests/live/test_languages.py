@@ -1,10 +1,10 @@
-"""Names and descriptions in further languages, against a real Medusa."""
+"""Names and descriptions in further languages, against a real Medusa with its Translation module."""
 
 from tests.suites.export import catalogue
-from tests.suites.languages import LanguagesSuite, arabic
+from tests.suites.languages import TranslationModuleSuite, arabic
 
 __all__ = ["TestLanguages", "arabic", "catalogue"]
 
 
-class TestLanguages(LanguagesSuite):
+class TestLanguages(TranslationModuleSuite):
     pass

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from erp_medusa_sandbox.faults import Fault
 from tests.suites.chosen import night, writes_nothing
-from tests.suites.export import products
+from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
 from tests.support.runs import Runner
 from tests.support.servers import MedusaServer
@@ -16,13 +17,33 @@ GLOVES = "<p>Sterile &amp; powder-free</p><ul><li>ISO 13485</li></ul>"
 """A description as an editor leaves it; ERPNext keeps the source of its Translation without tags."""
 
 
-def shown(medusa: MedusaServer, name: str) -> dict[str, Any]:
-    """Return the texts by locale that a customer's storefront gets of a Website Item's product."""
-    query = {"id": products(medusa, [name])[name]["id"], "fields": "id,metadata"}
-    answer = medusa.store("GET", "/store/products", params=query)
+TEXTS = ("title", "subtitle", "description")
+
+
+def translates(medusa: MedusaServer) -> bool:
+    """Return whether Medusa's Translation module is on."""
+    return medusa.store("GET", "/store/locales").status_code == 200
+
+
+def store_product(medusa: MedusaServer, name: str, **query: str) -> dict[str, Any]:
+    """Return a Website Item's product as a customer's storefront gets it."""
+    asked = {"id": products(medusa, [name])[name]["id"], "fields": f"id,metadata,{','.join(TEXTS)}", **query}
+    answer = medusa.store("GET", "/store/products", params=asked)
     assert answer.status_code == 200, answer.text
     (product,) = answer.json()["products"]
-    return product["metadata"].get("translations") or {}
+    return product
+
+
+def shown(medusa: MedusaServer, name: str) -> dict[str, Any]:
+    """Return the texts by locale that a customer's storefront gets besides the product's own."""
+    own = store_product(medusa, name)
+    noted = own["metadata"].get("translations") or {}
+    if not translates(medusa):
+        return noted
+    arabic = store_product(medusa, name, locale=LOCALE)
+    texts = {field: arabic[field] for field in TEXTS if arabic[field] != own[field]}
+    assert noted == ({LOCALE: sorted(texts)} if texts else {})
+    return {LOCALE: texts} if texts else {}
 
 
 def translate(catalogue: Catalogue, source: str, text: str, **fields: Any) -> str:
@@ -94,4 +115,95 @@ class LanguagesSuite:
         night(runner)
         assert shown(medusa, own)[LOCALE]["title"] == "قفازات نتريل"
         assert shown(medusa, other)[LOCALE]["title"] == "قفازات"
+        writes_nothing(runner, medusa, erp)
+
+
+def rows(medusa: MedusaServer, identifier: str) -> dict[str, dict[str, Any]]:
+    """Return Medusa's translations of a document by locale."""
+    found = medusa.admin("GET", "/admin/translations", params={"reference_id": identifier})["translations"]
+    return {row["locale_code"]: row for row in found}
+
+
+def staff_write(medusa: MedusaServer, **rows: Any) -> None:
+    medusa.admin("POST", "/admin/translations/batch", json=rows)
+
+
+class TranslationModuleSuite(LanguagesSuite):
+    """The same, and what is particular, on a Medusa whose Translation module is on."""
+
+    def test_texts_that_others_translated_stay(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        title = f"Gloves {catalogue.tag}"
+        of_title = translate(catalogue, title, "قفازات")
+        name = catalogue.item(catalogue.group("Gloves"), web_item_name=title)
+        night(runner)
+        product = products(medusa, [name])[name]["id"]
+        texts = {"material": "نتريل", "subtitle": "علبة"}
+        staff_write(medusa, update=[{"id": rows(medusa, product)[LOCALE]["id"], "translations": texts}])
+        french = {"reference": "product", "reference_id": product, "locale_code": "fr-FR"}
+        staff_write(medusa, create=[{**french, "translations": {"title": "Gants"}}])
+        writes_nothing(runner, medusa, erp)
+        catalogue.store.delete("Translation", of_title)
+        night(runner)
+        arabic_row = rows(medusa, product)[LOCALE]["translations"]
+        assert {field: text for field, text in arabic_row.items() if text} == texts
+        assert store_product(medusa, name, locale=LOCALE)["title"] == title
+        assert store_product(medusa, name, locale="fr-FR")["title"] == "Gants"
+        writes_nothing(runner, medusa, erp)
+
+    def test_what_staff_changed_of_ours_is_corrected_unless_the_policy_keeps_it(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        title = f"Gloves {catalogue.tag}"
+        of_title = translate(catalogue, title, "قفازات")
+        arabic.setenv("FIELD_POLICIES", '{"translations": "until_erp_changes"}')
+        name = catalogue.item(catalogue.group("Gloves"), web_item_name=title)
+        night(runner)
+        assert store_product(medusa, name, locale=LOCALE)["title"] == "قفازات"
+        row = rows(medusa, products(medusa, [name])[name]["id"])[LOCALE]
+        staff_write(medusa, update=[{"id": row["id"], "translations": {"title": "قفازات جميلة"}}])
+        night(runner)
+        assert store_product(medusa, name, locale=LOCALE)["title"] == "قفازات جميلة"
+        catalogue.store.set("Translation", of_title, translated_text="قفازات فحص")
+        night(runner)
+        assert store_product(medusa, name, locale=LOCALE)["title"] == "قفازات فحص"
+        staff_write(medusa, update=[{"id": row["id"], "translations": {"title": "قفازات جميلة"}}])
+        arabic.delenv("FIELD_POLICIES")
+        night(runner)
+        assert store_product(medusa, name, locale=LOCALE)["title"] == "قفازات فحص"
+
+    def test_texts_in_the_metadata_move_over_when_the_module_is_switched_on(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        title, short = f"Gloves {catalogue.tag}", f"Box {catalogue.tag}"
+        translate(catalogue, title, "قفازات")
+        name = catalogue.item(catalogue.group("Gloves"), web_item_name=title, short_description=short)
+        night(runner)
+        product = products(medusa, [name])[name]["id"]
+        # As a night without the module left it, when ERPNext had a text more.
+        staff_write(medusa, delete=[row["id"] for row in rows(medusa, product).values()])
+        old = {LOCALE: {"title": "قفازات", "subtitle": "علبة"}}
+        medusa.admin("POST", f"/admin/products/{product}", json={"metadata": {"translations": old}})
+        night(runner)
+        assert shown(medusa, name) == {LOCALE: {"title": "قفازات"}}
+        writes_nothing(runner, medusa, erp)
+
+    def test_many_texts_go_in_few_requests_and_none_is_lost_in_an_outage(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        group, titles = catalogue.group("Gloves"), [f"Gloves {number} {catalogue.tag}" for number in range(30)]
+        names = [catalogue.item(group, web_item_name=title) for title in titles]
+        for number, title in enumerate(titles):
+            translate(catalogue, title, f"قفازات {number} {catalogue.tag}")
+        medusa.faults.add(Fault("status", path="/admin/translations/batch"))
+        assert not runner.assets(EXPORT, "batch_0").success
+        medusa.faults.heal()
+        medusa.faults.forget_requests()
+        night(runner)
+        asked = [seen for seen in medusa.faults.requests if "/admin/translations" in seen.path]
+        assert [seen.path for seen in asked if seen.method == "POST"] == ["/admin/translations/batch"]
+        assert len(asked) <= 4
+        for number, name in enumerate(names):
+            assert store_product(medusa, name, locale=LOCALE)["title"] == f"قفازات {number} {catalogue.tag}"
         writes_nothing(runner, medusa, erp)

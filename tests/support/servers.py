@@ -115,6 +115,8 @@ def embedded_medusa(
     api_key: str = "sk_" + "0" * 64,
     store: MedusaStore | None = None,
     plugin: PluginOptions | None = PluginOptions(secret=PLUGIN_SECRET),  # noqa: B008 - it cannot be changed
+    *,
+    translations: bool = False,
 ) -> Iterator[MedusaServer]:
     """A fresh Medusa as a new shop has it: one sales channel, one region, one stock location; with our plugin.
 
@@ -122,7 +124,9 @@ def embedded_medusa(
     """
     store = store or MedusaStore(None)
     admin = Admin()
-    app = FaultInjector(create_medusa(store, api_key=api_key, admin=admin, plugin=plugin), "medusa")
+    app = FaultInjector(
+        create_medusa(store, api_key=api_key, admin=admin, plugin=plugin, translations=translations), "medusa"
+    )
     with running(app) as url:
         yield MedusaServer(
             url,

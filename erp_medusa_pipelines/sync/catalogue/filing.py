@@ -7,11 +7,13 @@ from typing import Any
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metadata_of
-from erp_medusa_pipelines.setting_types import CategoriesOf
+from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
+from erp_medusa_pipelines.setting_types import TRANSLATED, CategoriesOf
 from erp_medusa_pipelines.sync.catalogue.categories import GROUP_KEY, is_ours
 from erp_medusa_pipelines.sync.catalogue.collections import collection_ids
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, FieldTable
 from erp_medusa_pipelines.sync.catalogue.languages import Translator
+from erp_medusa_pipelines.sync.catalogue.translations import KEY, places_of, texts_of
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.shop.chosen import groups_above, parents_of_groups
@@ -117,6 +119,8 @@ class Filing:
     """Types and tags, if the shop's mapping has them."""
     translator: Translator | None = None
     """Texts in further languages, if the shop has any."""
+    module: MedusaTranslations | None = None
+    """Where they are kept, if Medusa's Translation module is on; else in the metadata."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,8 +146,15 @@ class Filing:
         if self.categories:
             filed["categories"] = self.categories.of([group, *item.further_groups])
         if self.translator:
-            filed["translations"] = self.translator.of(item) or ""
+            filed[KEY] = self.translator.of(item) or ""
         return {**filed, **(self.labels.of(item) if self.labels else {})}
+
+    def noted(self, item: WebsiteItem, filed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return these values as a new product has them: texts that Medusa keeps elsewhere are only noted."""
+        if self.module is None:
+            return dict(filed)
+        places = places_of("product", {"id": item.name}, TRANSLATED)
+        return {**filed, KEY: texts_of(self.module, {}, places, filed[KEY]).note}
 
 
 def read_filing(
@@ -159,7 +170,8 @@ def read_filing(
     """
     categories = None if which == "off" else _category_ids(erp, medusa)
     labels = Labels(medusa) if table.has("type") or table.has("tags") else None
-    return Filing(collection_ids(erp), categories, labels, translator)
+    module = MedusaTranslations.where_on(medusa) if translator else None
+    return Filing(collection_ids(erp), categories, labels, translator, module)
 
 
 def _category_ids(erp: ErpNextClient, medusa: MedusaClient) -> CategoryIds:

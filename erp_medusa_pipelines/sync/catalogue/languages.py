@@ -1,4 +1,6 @@
-"""Names and descriptions of products in further languages (LANGUAGES): what ERPNext says in each.
+"""Names and descriptions in further languages (LANGUAGES): what ERPNext says in each.
+
+Of products, and of the Item Groups and attributes that are collections, categories and options.
 
 A field of the Website Item (LANGUAGE_FIELDS) goes before a Translation of the text. ERPNext keeps a Translation by its
 source text without tags, so texts are compared without tags and blanks; of several for the same text it takes the one
@@ -6,7 +8,7 @@ that was changed first, and so does this.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -46,12 +48,45 @@ class Translator:
         found = {locale: self._in(code, item.row) for locale, code in sorted(self.languages.items())}
         return {locale: texts for locale, texts in found.items() if texts}
 
+    def of_group(self, group: Mapping[str, Any], title: str) -> dict[str, dict[str, str]]:
+        """Return the texts of an Item Group by locale: its name under the key `title`, and its description."""
+        sources = {
+            title: (group["item_group_name"] or group["name"], clean_name),
+            "description": (group.get("description"), plain_text),
+        }
+        found = {
+            locale: {
+                name: text for name, (source, clean) in sources.items() if (text := clean(self._text(code, source)))
+            }
+            for locale, code in sorted(self.languages.items())
+        }
+        return {locale: texts for locale, texts in found.items() if texts}
+
+    def with_options(self, texts: Mapping[str, Any], options: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Add the options of a product to its texts by locale: {title of the option: {title, values by value}}."""
+        found: dict[str, dict[str, Any]] = {locale: dict(each) for locale, each in texts.items()}
+        for locale, code in sorted(self.languages.items()):
+            named = {option["title"]: self._option(code, option) for option in options}
+            if shown := {title: option for title, option in named.items() if option}:
+                found.setdefault(locale, {})["options"] = shown
+        return found
+
+    def _option(self, code: str, option: Mapping[str, Any]) -> dict[str, Any]:
+        title = clean_name(self._text(code, option["title"]))
+        texts = {one["value"]: clean_name(self._text(code, one["value"])) for one in option["values"] or ()}
+        values = {value: text for value, text in sorted(texts.items()) if text}
+        return {**({"title": title} if title else {}), **({"values": values} if values else {})}
+
+    def _text(self, code: str, source: Any) -> str:
+        """Return ERPNext's Translation of a text, "" where it has none."""
+        return self.texts.get(code, {}).get(_key(source), "")
+
     def _in(self, code: str, row: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, column in TRANSLATED.items():
             clean = clean_name if name == "title" else plain_text
             own = clean(str(row[_field_in(self.fields[name], code)] or "")) if name in self.fields else ""
-            if text := own or clean(self.texts.get(code, {}).get(_key(row[column]))):
+            if text := own or clean(self._text(code, row[column])):
                 found[name] = text
         return found
 

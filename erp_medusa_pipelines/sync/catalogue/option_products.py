@@ -228,7 +228,8 @@ class OptionProducts(WebsiteItemSync):
         own = {name: value for name, value in told.items() if name not in self.table.of_variant}
         notes = sent_notes(family.template, own, fingerprint, self.policies)
         variants = self._free(family, keys)
-        body = create_body(family.template, filed, self.placement, notes, status)
+        own_values = self.filing.noted(family.template, filed)
+        body = create_body(family.template, own_values, self.placement, notes, status)
         body["options"] = [
             {"title": title, "values": list(each), "ranks": ranks_of(each)}
             for title, each in family.options.options.items()

@@ -12,6 +12,7 @@ from typing import Any
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
 from erp_medusa_pipelines.clients.refusals import fields_of_values
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import PublishWhen, WithdrawnItems
@@ -28,9 +29,11 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     told_values,
     update_body,
 )
+from erp_medusa_pipelines.sync.catalogue.product_texts import ProductTexts, Translations
 from erp_medusa_pipelines.sync.catalogue.refused_fields import ALL, named_fields
 from erp_medusa_pipelines.sync.catalogue.seen_products import seen_products
 from erp_medusa_pipelines.sync.catalogue.shown import HIDING, emptied, hides, in_stock, may_sell_out
+from erp_medusa_pipelines.sync.catalogue.translations import KEY, DocumentTexts
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -63,6 +66,8 @@ class Update:
     """Body that shows other pictures or another thumbnail, if those change."""
     names_owner: bool = False
     """Whether the product is told which Website Item it belongs to."""
+    texts: Sequence[Row] = ()
+    """Rows of Medusa's own translations, where its module is on."""
 
     @property
     def name(self) -> str:
@@ -86,6 +91,16 @@ class Update:
             body |= {**self.pictures, **({"metadata": metadata} if metadata else {})}
         return {"id": self.product["id"], **body} if body else {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.body or self.texts)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that it takes in a request, if they were all in one."""
+        return json_bytes(self.body) + json_bytes(list(self.texts))
+
     def without(self, names: Collection[str]) -> "Update":
         """Return the update without these fields."""
         pictures = {} if set(names) & set(PICTURES) else self.pictures
@@ -94,7 +109,7 @@ class Update:
     @property
     def status_alone(self) -> "Update":
         """Return the update of the status, which must not wait for what is refused of the others."""
-        return replace(self, comparison=self.comparison.only(["status"]), pictures={}, names_owner=False)
+        return replace(self, comparison=self.comparison.only(["status"]), pictures={}, names_owner=False, texts=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ class ProductUpdates(WebsiteItemSync):
         self.reader.with_groups = self.filing.categories is not None
         self.reader.columns = self.filing.columns
         self.reader.families = self.families
+        self._texts = ProductTexts(self.filing, self.families)
 
     def run(self) -> SyncReport:
         """Update the batch, but for the last call, which `send_hiding` sends.
@@ -195,7 +211,7 @@ class ProductUpdates(WebsiteItemSync):
 
     def _is_equal(self, item: WebsiteItem, product: Row, pictures: Mapping[str, Row]) -> bool:
         before = len(self.kept)
-        if self._difference(item, product, pictures.get(item.name)).body:
+        if not self._difference(item, product, pictures.get(item.name)).is_empty:
             # What is kept of it is noted when it is looked up again.
             del self.kept[before:]
             return False
@@ -212,19 +228,19 @@ class ProductUpdates(WebsiteItemSync):
         for item, product in pairs:
             self._note_problems(item)
             one = self._difference(item, product, pictures.get(item.name))
-            if one.body:
+            if not one.is_empty:
                 differing.append(self._without_held(one))
             else:
                 self.report.count("unchanged")
                 self.report.advance(1)
         hiding = self._hiding(differing)
         for one in self._with_free_keys(differing):
-            if one.body and one.name in hiding:
-                self.hiding.append(one)
-            elif one.body:
-                yield one
-            else:
+            if one.is_empty:
                 self.report.advance(1)
+            elif one.name in hiding:
+                self.hiding.append(one)
+            else:
+                yield one
 
     # --- what customers would see no more -------------------------------------------------------------------------
 
@@ -264,7 +280,7 @@ class ProductUpdates(WebsiteItemSync):
 
     def _chunks(self, updates: Iterable[Update]) -> Iterator[list[Update]]:
         size = self.options
-        return chunks(updates, lambda one: json_bytes(one.body), most=size.chunk, most_bytes=size.chunk_bytes)
+        return chunks(updates, lambda one: one.size, most=size.chunk, most_bytes=size.chunk_bytes)
 
     def _hiding(self, updates: Sequence[Update]) -> set[str]:
         """Return the names of those that hide or empty their product, or end its sale while it is out of stock."""
@@ -287,17 +303,18 @@ class ProductUpdates(WebsiteItemSync):
     def _products(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return the products of these Website Items by their ids."""
         found = self.medusa.products_by("id", (item.row["medusa_id"] for item in window), self._fields)
-        return {product["id"]: product for product in found}
+        return self._texts.added(found, MedusaTranslations.of)
 
     def _seen(self, window: Sequence[WebsiteItem]) -> dict[str, Row]:
         """Return them as the run saw them."""
         self.filing.prepare(window)
         found = seen_products(self.medusa, (item.row["medusa_id"] for item in window), self._fields)
-        return {product["id"]: product for product in found}
+        return self._texts.added(found, MedusaTranslations.seen_of)
 
     @property
     def _fields(self) -> str:
-        return f"{self.table.shown},{CATEGORIES_SHOWN}" if self.filing.categories else self.table.shown
+        categories = CATEGORIES_SHOWN if self.filing.categories else ""
+        return ",".join(part for part in (self.table.shown, categories, self._texts.fields) if part)
 
     def _pairs(self, window: Sequence[WebsiteItem], products: Mapping[str, Row]) -> list[Pair]:
         """Return the Website Items that own their ids; medusa_products corrects the other ids first."""
@@ -328,13 +345,17 @@ class ProductUpdates(WebsiteItemSync):
 
     def _difference(self, item: WebsiteItem, product: Row, pictures: Row | None) -> Update:
         fingerprint = fingerprint_of(item, self.filing.of(item))
-        comparison = self._compare(item, product, fingerprint)
+        translations = self._texts.of(item, product)
+        comparison = self._compare(item, product, fingerprint, translations)
+        texts: Sequence[Row] = ()
+        if isinstance(translations, DocumentTexts):
+            comparison, texts = translations.apart(comparison)
         for name, (erp, medusa) in comparison.kept.items():
             self.kept.append(KeptDifference(item.name, name, erp, medusa))
         if self._pictures.is_kept(item, product):
             self.kept.append(KeptDifference(item.name, "thumbnail", item.row["website_image"], product["thumbnail"]))
         names_owner = product["external_id"] != item.name
-        return Update(item, product, comparison, fingerprint, pictures or {}, names_owner)
+        return Update(item, product, comparison, fingerprint, pictures or {}, names_owner, texts)
 
     def _without_held(self, one: Update) -> Update:
         """Leave out the fields that Medusa refused, and of which nothing but a change of the document can be taken."""
@@ -426,13 +447,19 @@ class ProductUpdates(WebsiteItemSync):
             else:
                 rejected.append((one, error))
                 continue
-            if left.body:
+            if not left.is_empty:
                 remaining.append(left)
             else:
                 self.report.advance(1)
         return remaining, rejected
 
-    def _compare(self, item: WebsiteItem, product: Row, fingerprint: str) -> Comparison:
+    def _compare(
+        self,
+        item: WebsiteItem,
+        product: Row,
+        fingerprint: str,
+        translations: Translations,
+    ) -> Comparison:
         is_live = product["status"] == "published"
         status = "published" if is_live and self._keeps(item) else status_of(item, self.publish_when, is_live=is_live)
         told = told_values(item, self.filing.of(item), self.placement, status)
@@ -447,10 +474,18 @@ class ProductUpdates(WebsiteItemSync):
         if told.get("handle") and current["handle"] == f"{told['handle']}-{short_hash(item.name)}":
             # Another product had the mapping's handle when this one was made.
             told["handle"] = current["handle"]
+        if isinstance(translations, DocumentTexts):
+            told[KEY], current[KEY] = translations.wanted or "", translations.current
+        elif translations is not None:
+            told[KEY] = translations or ""
         metadata = metadata_of(product)
         return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
 
     def _send(self, group: Sequence[Update]) -> None:
-        self.medusa.batch_products(update=[update.body for update in group], fields="id")
+        if self.filing.module:
+            self.filing.module.write([row for update in group for row in update.texts])
+        # After the texts: what is noted of them in the product says that they are there.
+        if bodies := [update.body for update in group if update.body]:
+            self.medusa.batch_products(update=bodies, fields="id")
         self.report.count("updated", len(group))
         self.report.advance(len(group))

@@ -167,7 +167,9 @@ class ProductExport(WebsiteItemSync):
         self.note_problems(item, self.filing.problems(item))
         status = status_of(item, self.publish_when, is_live=False)
         notes = sent_notes(item, told_values(item, filed, self.placement, status), fingerprint, self.policies)
-        return Candidate(item, create_body(item, filed, self.placement, notes, status), fingerprint)
+        return Candidate(
+            item, create_body(item, self.filing.noted(item, filed), self.placement, notes, status), fingerprint
+        )
 
     # --- create -----------------------------------------------------------------------------------------------
 
