@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ matrix: $(READY) ## Kill runs and servers at any moment, break any call, any fie
 # Two tests at once, each worker in a shop of its own. Where the environment names a server there is only one.
 test-live: $(READY) ## Every suite against a real Medusa on PostgreSQL, and a real ERPNext if ERPNEXT_URL names one (needs Node 20 and nginx)
 	@$(PYTEST) --durations=15 $(if $(MEDUSA_URL)$(ERPNEXT_URL),,-n 2 --dist worksteal) tests/live
+
+day: $(READY) ## A day of a shop on a real Medusa: staff save, a night, kills; then a customer sees what ERPNext has (MINUTES=5 EDITS=150)
+	@DAY_MINUTES=$(or $(MINUTES),5) DAY_EDITS=$(or $(EDITS),150) $(PYTEST) -s tests/day
 
 # Installations mostly wait for ticks, so three share two cores. conftest.py starts first what takes longest.
 test-e2e: $(READY) ## The UI in Chromium, webserver and daemon, on PostgreSQL and on SQLite (needs chromium)

@@ -9,21 +9,19 @@ change: nothing that notices the save and calls Medusa can be faster.
 """
 
 import argparse
-import math
 import os
 import random
 import statistics
 import tempfile
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from dev.customer import GIVE_UP, Arrivals, Change, Customer, Shown, p95
 from dev.deployment import Deployment, deployed, wait_for
 from dev.sample_shop import SampleShop
 from dev.server_script import install_server_script
@@ -37,34 +35,19 @@ BATCHES = 4
 INTERVAL = 30
 """Seconds; the default of CHANGES_INTERVAL."""
 ALLOWED = INTERVAL + 15
-GIVE_UP = 600.0
 FIELDS = "id,external_id,title,*images,*variants,*variants.calculated_price,+variants.inventory_quantity"
 SEED = 20261130
 ORDER = "order from elsewhere"
 
-Shown = Mapping[str, Mapping[str, Any]]
-"""What the Store API shows: products by Website Item."""
-
 
 @dataclass(frozen=True)
-class Change:
-    """A save: its kind, and what is shown once it has arrived."""
-
-    kind: str
-    item: str
-    saved: float
-    arrived: Callable[[Shown], bool]
-
-
-@dataclass
 class Result:
-    """Seconds of each change that arrived, and those that did not, by kind; and the runs that it took."""
+    """How long changes took, what one direct call for each kind took, and the runs that it needed."""
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    floor: dict[str, float] = field(default_factory=dict)
-    runs: int = 0
-    load: float = 0.0
+    arrivals: Arrivals
+    floor: Mapping[str, float]
+    runs: int
+    load: float
 
 
 class Staff:
@@ -167,56 +150,11 @@ def _quantity(product: Mapping[str, Any] | None) -> float | None:
     return product["variants"][0].get("inventory_quantity") if product else None
 
 
-class Customer:
-    """Looks at the whole shop once a second, and notes when open changes are there."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
-        region = deployment.store("/store/regions?limit=1")["regions"][0]["id"]
-        self.path = f"/store/products?limit=100&region_id={region}&fields={FIELDS.replace('+', '%2B')}"
-        self.open: list[Change] = []
-        self.shown: Shown = self.look()
-        self.result = Result()
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def look(self) -> Shown:
-        """Return what is shown."""
-        return {one["external_id"]: one for one in self.deployment.store(self.path)["products"] if one["external_id"]}
-
-    def expects(self, change: Change) -> None:
-        """Watch for this change."""
-        with self._lock:
-            self.open.append(change)
-
-    def busy(self) -> set[str]:
-        """Items with a change that has not arrived."""
-        with self._lock:
-            return {change.item for change in self.open}
-
-    def __enter__(self) -> "Customer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._over.wait(1):
-            with self._lock:
-                waiting = list(self.open)
-            self.shown, now = self.look(), time.monotonic()
-            with self._lock:
-                for change in waiting:
-                    if change.arrived(self.shown):
-                        self.result.seconds[change.kind].append(now - change.saved)
-                    elif now - change.saved < GIVE_UP:
-                        continue
-                    else:
-                        self.result.lost[change.kind] += 1
-                        print(f"not seen after {GIVE_UP:.0f} s: {change.kind} of {change.item}", flush=True)
-                    self.open.remove(change)
+def everything(deployment: Deployment) -> Callable[[], Shown]:
+    """Return what reads the whole shop as a customer: products by Website Item."""
+    region = deployment.store("/store/regions?limit=1")["regions"][0]["id"]
+    path = f"/store/products?limit=100&region_id={region}&fields={FIELDS.replace('+', '%2B')}"
+    return lambda: {one["external_id"]: one for one in deployment.store(path)["products"] if one["external_id"]}
 
 
 def floors(deployment: Deployment, item: Mapping[str, Any]) -> dict[str, float]:
@@ -273,7 +211,7 @@ def measure(changes: int, gap: float) -> Result:
         floor = floors(deployment, staff.items[0])
         deployment.turn_on_sensor(SENSOR)
         wait_for("the first tick", lambda: any("from now on" in str(t["skipReason"]) for t in deployment.ticks(SENSOR)))
-        with Customer(deployment) as customer:
+        with Customer(everything(deployment), GIVE_UP) as customer:
             plan = [kind for kind in staff.kinds for _ in range(changes)]
             staff.chance.shuffle(plan)
             for kind in plan:
@@ -288,28 +226,8 @@ def measure(changes: int, gap: float) -> Result:
                 customer.expects(staff.save(kind, staff.chance.choice(usable), customer.shown))
                 time.sleep(staff.chance.uniform(0, 2 * gap))
             wait_for("the last change", lambda: not customer.busy(), GIVE_UP)
-        result = customer.result
-        result.floor = floor
-        result.runs = len(deployment.runs(limit=1000, pipelineName="sync_items"))
-        result.load = os.getloadavg()[1]
-        return result
-
-
-def p95(values: Sequence[float]) -> float:
-    """Return the value that 95 % do not exceed."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
-
-
-def table(result: Result) -> list[str]:
-    """Return the result as lines of Markdown."""
-    lines = ["| change | number | p50 s | p95 s | min-max s | lost | floor s |", "|---|---|---|---|---|---|---|"]
-    for kind, seconds in result.seconds.items():
-        spread = f"{min(seconds):.1f}-{max(seconds):.1f}"
-        lines.append(
-            f"| {kind} | {len(seconds)} | {statistics.median(seconds):.1f} | {p95(seconds):.1f} | {spread} |"
-            f" {result.lost.get(kind, 0)} | {result.floor[kind]:.3f} |"
-        )
-    return lines
+        runs = len(deployment.runs(limit=1000, pipelineName="sync_items"))
+        return Result(customer.arrivals, floor, runs, os.getloadavg()[1])
 
 
 def main() -> None:
@@ -319,9 +237,10 @@ def main() -> None:
     parser.add_argument("--gap", type=float, default=2.0)
     options = parser.parse_args()
     result = measure(options.changes, options.gap)
-    print("\n".join(table(result)))
-    for kind, seconds in result.seconds.items():
-        print(f"\n{kind}: p95 {p95(seconds):.1f} s, lost {result.lost.get(kind, 0)}", end="")
+    arrivals = result.arrivals
+    print("\n".join(arrivals.table(result.floor)))
+    for kind, seconds in arrivals.seconds.items():
+        print(f"\n{kind}: p95 {p95(seconds):.1f} s, lost {arrivals.lost.get(kind, 0)}", end="")
     print(f"\n\n{result.runs} runs of sync_items; load {result.load:.1f}; allowed are {ALLOWED} s (p95)")
 
 

@@ -434,13 +434,14 @@ def deployed(
     /,
     *,
     postgres_url: str | None = None,
+    servers: sandbox.SandboxAddress | None = None,
     **settings: str,
 ) -> Iterator[Deployment]:
     """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.
 
     Addresses, keys and settings stand in `.env`, as with anybody's own servers; with `shop_by_address` in the
     environment as well, for processes that are started elsewhere. With `logs_in` no key of Medusa's is right, and an
-    admin's log-in is.
+    admin's log-in is. `servers` are used instead of an embedded shop, and left as they are.
     """
     shutil.copy(
         instance_file or ROOT / ("deploy/dagster.yaml" if postgres_url else "dagster.yaml"), home / "dagster.yaml"
@@ -457,8 +458,9 @@ def deployed(
         **({"DAGSTER_POSTGRES_URL": postgres_url} if postgres_url else {}),
     }
     with ExitStack() as stack:
-        shop = sandbox.ensure_running(home / "sandbox")
-        stack.callback(sandbox.stop, home / "sandbox")
+        shop = servers or sandbox.ensure_running(home / "sandbox")
+        if servers is None:
+            stack.callback(sandbox.stop, home / "sandbox")
         if logs_in:
             settings |= {"MEDUSA_API_KEY": "sk_not_the_key", **shop.log_in()}  # pragma: allowlist secret
         if shop_by_address:

@@ -222,7 +222,7 @@ class Catalogue(BaseSettings):
     tax_inclusive_price_lists: dict[str, bool] = Field(
         default_factory=dict,
         description=(
-            'Whether the rates of Price Lists include taxes, as JSON: {"Standard Selling": true}. Medusa is told it of'
+            'Whether the rates of Price Lists include taxes, as JSON: {"Standard Selling": true}. Medusa gets it for'
             " the currency of each; what is not named stays as it is there"
         ),
     )
@@ -391,7 +391,7 @@ class Storefront(BaseSettings):
         2000,
         ge=1,
         le=100_000,
-        description="Newsletters that one run sends at most; the next one, an hour later, goes on",
+        description="Newsletters that one run sends at most; the next one, an hour later, continues",
     )
     weekly_report_to: list[MailAddress] = Field(
         default_factory=list,

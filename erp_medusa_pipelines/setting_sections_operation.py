@@ -117,7 +117,7 @@ class Deployment(BaseSettings):
     shop_name: ShopName | None = Field(
         None,
         description=(
-            "Where one Dagster serves several shops: the name of this one, by which assets, pools and runs are told"
+            "Where one Dagster serves several shops: the name of this one, by which assets, pools and runs are kept"
             " apart; the code location has the same name. Do not change it later"
         ),
     )

@@ -279,7 +279,7 @@ OUR_TASKS: tuple[Task, ...] = (
         gate="erp_medusa_pipelines.sync.storefront.editions:has_work",
         in_app=False,
         opt_in=True,
-        description="An edition of the newsletter that is not through goes on: after quiet hours, a limit, a failure.",
+        description="Continues an unfinished edition of the newsletter: after quiet hours, a limit or a failure.",
         rights=_NEWSLETTER_RIGHTS,
     ),
     Task(

@@ -27,7 +27,7 @@ from erp_medusa_pipelines.tasks import owner_task
 
 ASSET, CONTINUED = "newsletter", "newsletter_continued"
 KEY = memory_key(owner_task(CONTINUED).name)
-"""Where editions are remembered, so that the gate of the task that goes on knows of them."""
+"""Where editions are remembered, so that the gate of the task that continues them knows of them."""
 
 
 WRITES = writes(erpnext="Email Queue, where mails go through ERPNext (MAIL_BY)", admin_page="customers")

@@ -1,6 +1,6 @@
 """Products without a Website Item, and pictures that are shown no more: one thin asset over sync/ for the whole shop.
 
-Pictures are looked at here, and not with the other fields of a product each night: they would make that reading half as
+Pictures are checked here, and not with the other fields of a product each night: they would make that reading half as
 long again, and it is Medusa that an export waits for.
 """
 

@@ -1,7 +1,7 @@
 """The fields of a product as columns of its assets, and the fields of ERPNext that each is made of, for the UI.
 
-Both follow from the table of fields, so from the shop's mapping where it has one. A mapping that cannot be used is told
-there too: runs refuse it, and the code still loads.
+Both follow from the table of fields, so from the shop's mapping where it has one. An unusable mapping is named there:
+runs refuse it, and the code still loads.
 """
 
 from collections.abc import Iterator, Mapping

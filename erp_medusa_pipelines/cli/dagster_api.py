@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # With a window of days ticks are looked up by the schedule's name. Without, Dagster looks by the address that the code
 # was served from when the schedule was turned on: after a restart of `dg dev` it finds none.
-# A tick that is still looked at does not count: at its end the daemon stores the schedule as it was before, turned on.
+# A tick that is still evaluated does not count: at its end the daemon stores the schedule as it was before, turned on.
 _STATE = "{ id status ticks(limit: 1, dayRange: 2, statuses: [SUCCESS, SKIPPED, FAILURE]) { timestamp } }"
 _INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nodes {{ name location {{ name }}
   schedules {{ name scheduleState {_STATE} }} sensors {{ name sensorState {_STATE} }} }} }}

@@ -147,7 +147,7 @@ class Switch:
         tick = self.ours.last_tick(task.name)
         awaited = self.ours.is_alive() and self.ours.is_on(task.name) and now - last < TICK_GRACE
         if awaited and (tick is None or tick < last):
-            return f"our slot of {last:%H:%M} has not been looked at yet"
+            return f"our slot of {last:%H:%M} has not been evaluated yet"
         return ""
 
     def _wait_for_our_tick(self, task: Task) -> None:

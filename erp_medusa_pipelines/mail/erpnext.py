@@ -52,7 +52,7 @@ class ErpNextSender:
         """Do nothing: the client belongs to the run."""
 
     def _send_now(self, communication: str) -> None:
-        """Ask for it to be sent. It stands in the queue in either case, so trouble here is the queue's."""
+        """Ask for it to be sent. It is in the queue in either case, so trouble here is the queue's."""
         try:
             for row in self._erp.get_list(QUEUE, ["name"], filters=[["communication", "=", communication]]):
                 self._erp.call(SEND_NOW, {"name": row["name"]})

@@ -192,12 +192,12 @@ def cancel_what_waits(instance: dg.DagsterInstance, text: str) -> int:
 
 
 def backfilled_assets(instance: dg.DagsterInstance) -> frozenset[str]:
-    """Names of assets in a backfill that is going on; its runs may not all exist yet."""
+    """Names of assets in a backfill that has not ended; its runs may not all exist yet."""
     from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-    going_on = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    unfinished = instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
     return frozenset(
-        asset_name(key) for backfill in going_on for key in backfill.asset_selection or () if is_of_this_shop(key)
+        asset_name(key) for backfill in unfinished for key in backfill.asset_selection or () if is_of_this_shop(key)
     )
 
 

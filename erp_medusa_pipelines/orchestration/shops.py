@@ -1,4 +1,4 @@
-"""Several shops in one Dagster: the names by which they are told apart.
+"""Several shops in one Dagster: the names that keep them apart.
 
 Without SHOP_NAME every name is as it would be without this module. With it, a shop's code location has the shop's name.
 Webserver and daemon work for all shops: they have no SHOP_NAME and read the shop off the run.

@@ -57,7 +57,7 @@ def asked_for(settings: Settings) -> tuple[str, ...]:
 
 
 def _reads_pages(settings: Settings) -> bool:
-    """Return whether the shop's mapping needs its right. What is wrong with the file is told by a check of its own."""
+    """Return whether the shop's mapping needs its right. A check of its own says what is wrong with the file."""
     # Imported late: it loads jinja2 and lxml.
     from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError
     from erp_medusa_pipelines.sync.catalogue.shop_table import read_table

@@ -65,7 +65,7 @@ class Update:
     pictures: Mapping[str, Any] = field(default_factory=dict)
     """Body that shows other pictures or another thumbnail, if those change."""
     names_owner: bool = False
-    """Whether the product is told which Website Item it belongs to."""
+    """Whether the product's metadata says which Website Item it belongs to."""
     texts: Sequence[Row] = ()
     """Rows of Medusa's own translations, where its module is on."""
 

@@ -84,7 +84,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How much may be lost, and what people are told when it is more."""
+    """How much may be lost, and what is said when it is more."""
 
     name: str
     what: str

@@ -232,7 +232,7 @@ class _Sender(Generic[T]):
             self._put_off(remaining, error)
 
     def _still_to_send(self, group: list[T], error: ApiError) -> list[T]:
-        """Return what of a group was not carried out. When that cannot be told, the group is put off: []."""
+        """Return what of a group was not carried out. When that cannot be found out, the group is put off: []."""
         if not (error.ambiguous and self._recover):
             return group
         try:

@@ -4,7 +4,7 @@ The calls and the outcome of each mail. Which mails are due, and what is remembe
 email_queue.py.
 
 `send_now` answers 200 whatever happened, and calls at the same time send the same mail several times. So a mail is
-called for once per run and never again after a lost answer before its row has told what happened; the memory is kept
+called for once per run and never again after a lost answer before its row has shown what happened; the memory is kept
 before each slice is sent, so that this holds for a run that is killed as well.
 """
 

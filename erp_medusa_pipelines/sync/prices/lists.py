@@ -41,7 +41,7 @@ _PART = re.compile(r"\d{1,6}")
 
 
 class UnreadableListError(Exception):
-    """What a list of ours is for cannot be told any more; the message says why."""
+    """What a list of ours is for can no longer be found out; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Tier:
 
     @property
     def body(self) -> dict[str, int]:
-        """Return what Medusa is told of it; any number of pieces needs no word."""
+        """Return what Medusa gets of it; any number of pieces needs no word."""
         least = {"min_quantity": self.least} if self.least > 1 else {}
         return {**least, **({"max_quantity": self.most} if self.most else {})}
 

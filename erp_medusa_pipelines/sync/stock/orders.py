@@ -1,7 +1,7 @@
 """What open Sales Orders that came from Medusa reserve in ERPNext.
 
-Medusa has reserved the same for its orders, or has shipped it, so these must be told from orders from elsewhere. A site
-may hide Sales Orders from lists by rules of its own (permission_query_conditions, User Permissions), or answer such a
+Medusa has reserved the same for its orders, or has shipped it, so these must be kept apart from others. A site may
+hide Sales Orders from lists by rules of its own (permission_query_conditions, User Permissions), or answer such a
 list with an error. Child rows are not hidden, so hidden orders are noticed, and read one by one.
 
 Finding the orders and what is left to deliver of them. How that is subtracted is in `on_hand.py`.

@@ -31,7 +31,7 @@ from erp_medusa_pipelines.sync.storefront.subscribers import CUSTOMER, Subscribe
 
 TEMPLATE = "newsletter"
 SLICE = 50
-"""Mails between two looks at the clock."""
+"""Mails sent before the clock is read again."""
 
 
 @dataclass(frozen=True)

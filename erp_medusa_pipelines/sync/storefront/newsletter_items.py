@@ -27,7 +27,7 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport
 SECTIONS = ("new", "clearance", "best")
 PER_SECTION = 6
 NEWEST_READ = 60
-"""New products that are looked at: some of them may not be for sale yet."""
+"""New products that are read: some of them may not be for sale yet."""
 CLEARANCE, COLLECTION = "Expiring Items", "Product Collection"
 
 Chosen = dict[str, list[str]]

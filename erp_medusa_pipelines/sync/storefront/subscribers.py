@@ -28,7 +28,7 @@ SPARE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """One address. `key` is what our own memory calls it by, which no address can be told from."""
+    """One address. `key` is what our own memory calls it by, from which nobody can find the address."""
 
     id: str
     email: str

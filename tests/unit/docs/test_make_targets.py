@@ -47,8 +47,8 @@ def test_ci_runs_everything_every_night_and_all_but_the_slow_for_every_change() 
 
 
 def test_every_folder_of_tests_belongs_to_a_target_that_ci_runs() -> None:
-    run = {path for script in ("run", "nightly") for target in stages(script) if "test" in target or target == "matrix"
-           for path in paths(target)}  # fmt: skip
+    targets = {target for script in ("run", "nightly") for target in stages(script)}
+    run = {path for target in targets if "test" in target or target in ("matrix", "day") for path in paths(target)}
     files = [file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").rglob("test_*.py")]
     # With root and an image to look into; `make image` runs it.
     others = {"tests/cluster/test_image.py"}

@@ -117,7 +117,7 @@ def _of_yaml(error: yaml.MarkedYAMLError, text: str) -> Fault:
 
 
 class _Reader:
-    """Turn nodes into values; what is wrong goes into `faults`, and reading goes on."""
+    """Turn nodes into values; what is wrong goes into `faults`, and reading continues."""
 
     def __init__(self) -> None:
         self.places: dict[Path, Place] = {}

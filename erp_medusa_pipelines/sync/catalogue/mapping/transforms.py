@@ -61,7 +61,7 @@ Step = Callable[[Any, Given], Any]
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """One transform as a row has it. `fields` are those that it looks at beside its value."""
+    """One transform as a row has it. `fields` are those that it reads beside its value."""
 
     name: str
     step: Step
