@@ -174,8 +174,17 @@ class Catalogue(BaseSettings):
         "draft",
         description=(
             "What becomes of the product of a Website Item that is not for sale any more (not published, disabled,"
-            " deleted, not taken by SHOP_ITEMS): `draft` hides it, `keep` leaves it in the shop for somebody to decide,"
-            " and orphaned products too"
+            " deleted, not taken by SHOP_ITEMS): `draft` hides it, `delete` hides it, and deletes it after"
+            " WITHDRAWN_DAYS, `keep` leaves it in the shop for somebody to decide, and orphaned products too"
+        ),
+    )
+    withdrawn_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description=(
+            "With WITHDRAWN_ITEMS=delete, days after which a hidden product is deleted that nobody changed since, and"
+            " that no order needs; until then it comes back with its ids"
         ),
     )
     orphaned_products: OrphanPolicy = Field(

@@ -33,7 +33,7 @@ def _time_zone(value: str) -> str:
 
 
 OrphanPolicy = Literal["draft", "report"]
-WithdrawnItems = Literal["draft", "keep"]
+WithdrawnItems = Literal["draft", "delete", "keep"]
 PublishWhen = Literal["created", "complete"]
 Variants = Literal["products", "options"]
 OptionValues = Literal["keep", "remove"]

@@ -218,8 +218,13 @@ OUR_TASKS: tuple[Task, ...] = (
         max_runtime=1500,
         assets=("orphaned_products",),
         in_app=False,
-        description="Products that no Website Item owns any more are listed and become drafts.",
+        description=(
+            "Products that no Website Item owns any more are listed and become drafts; with WITHDRAWN_ITEMS=delete,"
+            " what was withdrawn long ago is deleted."
+        ),
         rights={"Website Item": "r"},
+        rights_if={"withdrawn_items": {"Website Item": "rw", "Item": "r", "File": "rw"}},
+        writes={"Website Item": ("medusa_id", "medusa_variant_id"), "File": ("medusa_id",)},
     ),
     Task(
         name="send_quotation_emails",

@@ -264,7 +264,7 @@ def _variants(run: SyncRun, config: UpdateConfig, table: FieldTable) -> OptionPr
         filing=_filing(run, table),
         placement=_placement(run),
         # Medusa cannot hide a variant, so without a guard it stays.
-        guard=run.guard(limit, allowed=config.allow_hiding) if settings.withdrawn_items == "draft" else None,
+        guard=run.guard(limit, allowed=config.allow_hiding) if settings.withdrawn_items != "keep" else None,
         pictures=_pictures(run),
         policies=_policies(settings, table),
         publish_when=settings.publish_when,

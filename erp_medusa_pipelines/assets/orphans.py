@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.export import GROUP, KINDS, HidingConfig, hiding_limit
+from erp_medusa_pipelines.assets.export import GROUP, KINDS, MISSING_PERCENT, HidingConfig, hiding_limit
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.orchestration.tables import table
+from erp_medusa_pipelines.sync.catalogue.deletions import DeletedProducts, deletion_limit
 from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 
@@ -33,7 +34,9 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         name=ASSET,
         group_name=GROUP,
         metadata=writes(
-            medusa="status of products that no Website Item owns: draft",
+            medusa="status of products that no Website Item owns: draft; with WITHDRAWN_ITEMS=delete, products"
+            " that were withdrawn long ago are deleted",
+            erpnext="with WITHDRAWN_ITEMS=delete: medusa_id and medusa_variant_id of their Website Items, emptied",
             admin_page="products",
         ),
         kinds=KINDS,
@@ -79,6 +82,7 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 home=run.families.home,
                 guard=run.guard(hiding_limit(settings), allowed=config.allow_hiding),
                 chunk=settings.medusa_chunk,
+                deletion=_deletion(run, config) if settings.withdrawn_items == "delete" else None,
             )
             look.run()
             result = run.result()
@@ -87,6 +91,20 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             return result._replace(check_results=[*(result.check_results or ()), *checks])
 
     return [orphaned_products]
+
+
+def _deletion(run: SyncRun, config: HidingConfig) -> DeletedProducts:
+    settings = run.shop.settings
+    limit = deletion_limit(settings.missing_products_percent, MISSING_PERCENT)
+    return DeletedProducts(
+        erp=run.shop.erp,
+        medusa=run.shop.medusa,
+        writer=run.shop.writer,
+        report=run.report,
+        guard=run.guard(limit, allowed=config.allow_hiding),
+        families=run.families,
+        days=settings.withdrawn_days,
+    )
 
 
 def _owned(orphans: Sequence[Orphan]) -> dg.AssetCheckResult:

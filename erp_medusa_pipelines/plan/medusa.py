@@ -238,7 +238,9 @@ class PlannedMedusa(ReadingMedusa):
         updated = [self._change(product["id"], product) for product in body.get("update") or ()]
         for variant in (one for product in body.get("update") or () for one in product.get("variants") or ()):
             self._change_variant(variant["id"], variant)
-        return {"created": created, "updated": updated}
+        gone = set(body.get("delete") or ())
+        self._gone |= gone
+        return {"created": created, "updated": updated, "deleted": {"ids": sorted(gone)}}
 
     def _refuse_taken_keys(self, products: Iterable[Body]) -> None:
         """Refuse as Medusa does: sku, barcode and handle are unique, and the sku of inventory items without variant."""

@@ -58,6 +58,8 @@ def _products(_method: str, body: Body, answer: Body, known: Known) -> Iterator[
     for product in body.get("update") or ():
         values = {key: value for key, value in product.items() if key != "id"}
         yield Change("Medusa", "update", "product", product["id"], values, known.name(product["id"]))
+    for one in body.get("delete") or ():
+        yield Change("Medusa", "delete", "product", one, {}, known.name(one))
 
 
 def _variant(_method: str, body: Body, _answer: Body, known: Known, product_id: str) -> Iterator[Change]:

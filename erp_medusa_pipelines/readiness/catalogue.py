@@ -11,6 +11,9 @@ AREA = "catalogue"
 def settings_have_effect(shop: Shop) -> Iterator[Finding]:
     """Name a setting that does nothing, because the one that it refines is off."""
     settings = shop.settings
+    if settings.withdrawn_items == "delete":
+        found = f"drafts are deleted {settings.withdrawn_days} days after their items were withdrawn"
+        yield Finding(AREA, "WITHDRAWN_ITEMS", Level.OK, f"{found}, by find_orphaned_products")
     pairs = (
         (
             settings.unused_option_values != "keep",

@@ -126,7 +126,11 @@ def delete_inventory(store: MedusaStore, variant: Document) -> None:
         users = store.find("variant", "inventory_links", [link["inventory_item_id"]])
         if any(user["id"] != variant["id"] for user in users):
             continue
-        for level in store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]]):
+        levels = store.find("inventory_level", "inventory_item_id", [link["inventory_item_id"]])
+        if any(level["reserved_quantity"] for level in levels):
+            named = f"[{link['inventory_item_id']}]"
+            raise invalid(f"Cannot remove following inventory item(s) since they have reservations: {named}.")
+        for level in levels:
             store.remove("inventory_level", level["id"])
         store.remove("inventory_item", link["inventory_item_id"])
 

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import TransientError
+from erp_medusa_pipelines.clients.failures import ApiError, TransientError
 from erp_medusa_pipelines.sync.catalogue.bindings import Bindings, Findings, Row, lacks_of, variant_of
 from erp_medusa_pipelines.sync.catalogue.mending import Half, Mender, wait_until_settled
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
@@ -48,6 +49,40 @@ def missing_limit(percent: int, setting: str) -> Limit:
 
 def _loss(missing: Iterable[Row], bound: set[str]) -> Loss:
     return Loss({row["name"]: row["name"] for row in missing}, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class IdsWritten:
+    """Website Items whose ids were written, and what failed, by DocType and name."""
+
+    written: list[str]
+    failed: Mapping[tuple[str, str], ApiError]
+
+
+def write_ids(
+    erp: ErpNextClient, writer: ErpNextWriter, rows: Sequence[Row], ids: Mapping[str, Mapping[str, str]]
+) -> IdsWritten:
+    """Write ids of Website Items (name, modified), by name, unless one has changed since it was read.
+
+    Their images' ids are emptied first, because it is unknown which of them the product shows; pictures that it does
+    show are found again by their content. In this order, the next run sees everything that an interrupted run left
+    unfinished.
+    """
+    if not rows:
+        return IdsWritten([], {})
+    as_read = {row["name"]: row["modified"] for row in rows}
+    files = erp.rows_in(
+        "File",
+        ["name"],
+        as_read,
+        key="attached_to_name",
+        filters=[["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"]],
+    )
+    emptied = writer.write("File", [(file["name"], {"medusa_id": ""}) for file in files])
+    if emptied.failed:
+        return IdsWritten([], {("File", name): error for name, error in emptied.failed.items()})
+    outcome = writer.write(WEBSITE_ITEM, [(name, ids[name]) for name in as_read], as_read=as_read)
+    return IdsWritten(outcome.written, {(WEBSITE_ITEM, name): error for name, error in outcome.failed.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,27 +230,9 @@ class BindingRepair(WebsiteItemSync):
             )
 
     def _write(self, rows: Sequence[Row], ids: Mapping[str, Mapping[str, str]]) -> list[str]:
-        """Write the ids. The images' ids are emptied first, because it is unknown which of them the product shows.
-
-        Pictures that it does show are found again by their content. In this order, the next run sees everything that an
-        interrupted run left unfinished.
-        """
-        if not rows:
-            return []
-        as_read = {row["name"]: row["modified"] for row in rows}
-        files = self.erp.rows_in(
-            "File",
-            ["name"],
-            as_read,
-            key="attached_to_name",
-            filters=[["attached_to_doctype", "=", WEBSITE_ITEM], ["medusa_id", "is", "set"]],
-        )
-        emptied = self.writer.write("File", [(file["name"], {"medusa_id": ""}) for file in files])
-        self._note(emptied.failed, "File")
-        if emptied.failed:
-            return []
-        outcome = self.writer.write(WEBSITE_ITEM, [(name, ids[name]) for name in as_read], as_read=as_read)
-        self._note(outcome.failed, WEBSITE_ITEM)
+        outcome = write_ids(self.erp, self.writer, rows, ids)
+        for doctype in ("File", WEBSITE_ITEM):
+            self._note({name: error for (of, name), error in outcome.failed.items() if of == doctype}, doctype)
         return outcome.written
 
     def _note(self, failed: Mapping[str, Any], doctype: str) -> None:

@@ -20,6 +20,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import OrphanPolicy
 from erp_medusa_pipelines.sync.catalogue.bindings import existing_website_items
+from erp_medusa_pipelines.sync.catalogue.deletions import DeletedProducts
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY, WITHDRAWN
 from erp_medusa_pipelines.sync.catalogue.retired import is_retired
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss
@@ -101,10 +102,16 @@ class OrphanedProducts:
     orphans: list[Orphan] = field(default_factory=list)
     shared: list[SharedId] = field(default_factory=list)
 
+    deletion: DeletedProducts | None = None
+    """Deletes what was withdrawn long ago; without it, nothing is."""
+
     def run(self) -> None:
         """Find orphans and make drafts of published ones. Raises MassLossError when there are too many."""
         # Products first: one that is exported meanwhile certainly has a Website Item.
         products = self._own_products()
+        if self.deletion:
+            deleted = self.deletion.run(products)
+            products = [product for product in products if product["id"] not in deleted]
         rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "published", "medusa_id"], page_size=10_000))
         self.shared = find_shared_ids(rows, self.home)
         self.orphans = self._confirmed(find_orphans(products, rows))
@@ -121,9 +128,9 @@ class OrphanedProducts:
 
     def _own_products(self) -> list[Row]:
         """Return the products that the export made or adopted, without their long metadata."""
-        fields = "id,title,status,external_id,metadata"
+        fields = "id,title,status,external_id,updated_at,metadata"
         return [
-            {key: product[key] for key in ("id", "title", "status", "external_id")}
+            {key: product[key] for key in ("id", "title", "status", "external_id", "updated_at")}
             for product in self.medusa.all_of("/admin/products", "products", fields)
             if product["external_id"] and HASH_KEY in metadata_of(product) and not is_retired(product)
         ]

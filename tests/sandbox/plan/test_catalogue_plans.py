@@ -40,3 +40,26 @@ def test_values_that_leave_and_their_order_are_seen_first(
     ]
     assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
     assert shop.options()["Size"] == ["XL", "M"]
+
+
+@pytest.mark.long
+def test_products_that_would_be_deleted_are_seen_first(
+    catalogue: Catalogue, medusa: MedusaServer, erp: ErpServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(catalogue, erp, medusa, runner)
+    gone, _stays = catalogue.items(2, shop.group)
+    product = catalogue.row(gone)
+    shop.night()
+    shop.store.set("Website Item", gone, published=0)
+    shop.night()
+    product = catalogue.row(gone)["medusa_id"]
+    shop_env.setenv("WITHDRAWN_ITEMS", "delete")
+    shop_env.setenv("WITHDRAWN_DAYS", "0")
+    medusa.faults.forget_requests()
+    planned = plan(runner, "find_orphaned_products")
+    assert medusa_writes(medusa) == []
+    told = [(row.system, row.kind, row.field, row.old) for row in planned.rows]
+    assert ("ERPNext", "Website Item", "medusa_id", product) in told
+    assert [(row.action, row.document) for row in planned.rows if row.kind == "product"] == [("delete", gone)]
+    assert unlike(planned, runner.job("find_orphaned_products")) == []
+    assert not medusa.admin("GET", "/admin/products", params={"id": product})["products"]

@@ -60,6 +60,7 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("update_category", client.update_category("pcat_1", {"rank": 1})),
         ("create_label", client.create_label("product-types", "Files")),
         ("batch_products", client.batch_products(create=[PRODUCT], update=[{"id": "prod_1"}], fields="id")),
+        ("delete_products", client.delete_products(["prod_2"])),
         ("create_variant", client.create_variant("prod_1", {"sku": "V", "manage_inventory": True}, "id")),
         ("add_option", client.add_option("prod_1", "Default", ["Default"])),
         ("change_options", client.change_options("prod_1", {"Size": ["S"]}, {"opt_1": ["M"]})),

@@ -1,0 +1,10 @@
+"""Products that are deleted some time after their item was withdrawn, against a real Medusa."""
+
+from tests.suites.deletions import DeletionsSuite, on, shop
+from tests.suites.export import catalogue
+
+__all__ = ["TestDeletions", "catalogue", "on", "shop"]
+
+
+class TestDeletions(DeletionsSuite):
+    pass
