@@ -5,6 +5,7 @@ medusa_collections, medusa_categories --> medusa_products[batch] --> medusa_imag
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -14,19 +15,22 @@ from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, SyncRun, check_spec, sync_run
+from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
 from erp_medusa_pipelines.orchestration.checks.rejects import KEPT_TABLE
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
 from erp_medusa_pipelines.product_fields import FieldPolicy
 from erp_medusa_pipelines.settings import Settings, variable_name
+from erp_medusa_pipelines.sync.catalogue import categories, collections
 from erp_medusa_pipelines.sync.catalogue.binding_repair import BindingRepair, missing_limit
 from erp_medusa_pipelines.sync.catalogue.categories import CategorySync, hidden_limit
 from erp_medusa_pipelines.sync.catalogue.collections import sync_collections
 from erp_medusa_pipelines.sync.catalogue.field_table import FieldTable
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
+from erp_medusa_pipelines.sync.catalogue.group_texts import GroupTexts
 from erp_medusa_pipelines.sync.catalogue.images import ImageSync
-from erp_medusa_pipelines.sync.catalogue.languages import read_translator
+from erp_medusa_pipelines.sync.catalogue.languages import Translator, read_translator
 from erp_medusa_pipelines.sync.catalogue.leaving_variants import leaving_limit
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts
@@ -94,7 +98,8 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Item Group") as run:
-            sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report, run.shop.items)
+            texts = _in_languages(run, collections.NO_TEXTS)
+            sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report, run.shop.items, texts)
             return run.result()
 
     @dg.asset(
@@ -121,9 +126,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             which, stopped = run.shop.settings.categories, None
             if which != "off":
                 limit = hidden_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
-                pictures = _pictures(run)
+                pictures, texts = _pictures(run), _in_languages(run, categories.NO_TEXTS)
                 guard = run.guard(limit, allowed=config.allow_hiding)
-                sync = CategorySync(run.shop.erp, run.shop.medusa, run.report, which, guard, pictures)
+                sync = CategorySync(run.shop.erp, run.shop.medusa, run.report, which, guard, pictures, texts)
                 stopped = sync.run()
             return run.result(stopped=stopped)
 
@@ -287,11 +292,21 @@ def _policies(settings: Settings, table: FieldTable) -> dict[str, FieldPolicy]:
     return {**table.policies, **settings.field_policies}
 
 
+def _translator(run: SyncRun) -> Translator | None:
+    settings = run.shop.settings
+    return read_translator(run.shop.erp, settings.languages, settings.language_fields)
+
+
+def _in_languages(run: SyncRun, texts: GroupTexts) -> GroupTexts:
+    """Return the texts of Item Groups with the shop's further languages, if it has any."""
+    translator = _translator(run)
+    module = MedusaTranslations.where_on(run.shop.medusa) if translator else None
+    return replace(texts, translator=translator, module=module)
+
+
 def _filing(run: SyncRun, table: FieldTable) -> Filing:
     """Return what products are filed under, and their texts in further languages."""
-    settings = run.shop.settings
-    translator = read_translator(run.shop.erp, settings.languages, settings.language_fields)
-    return read_filing(run.shop.erp, run.shop.medusa, settings.categories, table, translator)
+    return read_filing(run.shop.erp, run.shop.medusa, run.shop.settings.categories, table, _translator(run))
 
 
 def _placement(run: SyncRun) -> Placement:

@@ -45,7 +45,7 @@ class MedusaTranslations:
     @classmethod
     def where_on(cls, medusa: MedusaClient) -> "MedusaTranslations | None":
         """Return it where the module is on. One request, once a run."""
-        return medusa.http.once(SETTINGS, lambda: cls._ask(medusa))
+        return medusa.http.once(SETTINGS, lambda: cls._ask(medusa), of_tick=True)
 
     @classmethod
     def _ask(cls, medusa: MedusaClient) -> "MedusaTranslations | None":

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -40,12 +42,13 @@ _CHANGED_COLLECTION = fields(_COLLECTION_SHAPE)
 
 
 class Collections(Resource):
-    """Handlers of `/admin/collections`."""
+    """Handlers of `/admin/collections` and of what customers see of them."""
 
     def routes(self) -> list[Route]:
         """List the routes, each with its handler."""
         return [
             Route("/admin/collections", self._list, methods=["GET"]),
+            Route("/store/collections", self._list_shown, methods=["GET"]),
             Route("/admin/collections", self._create, methods=["POST"]),
             Route("/admin/collections/{id}", self._get, methods=["GET"]),
             Route("/admin/collections/{id}", self._update, methods=["POST"]),
@@ -54,6 +57,9 @@ class Collections(Resource):
 
     async def _list(self, request: Request) -> Response:
         return page(request, _COLLECTIONS, self.store)
+
+    async def _list_shown(self, request: Request) -> Response:
+        return page(request, replace(_COLLECTIONS, defaults=_COLLECTION_FIELDS[:-1]), self.store)
 
     async def _create(self, request: Request) -> Response:
         given = await json_body(request, _NEW_COLLECTION)

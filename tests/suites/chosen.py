@@ -1,7 +1,7 @@
 """Which Website Items go to a shop and into which of its sales channels, as customers of each see it. On any Medusa."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -33,10 +33,12 @@ def night(runner: Runner) -> JobRun:
     return run
 
 
-def writes_nothing(runner: Runner, medusa: MedusaServer, erp: AnyErp) -> None:
+def writes_nothing(
+    runner: Runner, medusa: MedusaServer, erp: AnyErp, again: Callable[[Runner], JobRun] = night
+) -> None:
     medusa.faults.forget_requests()
     erp.faults.forget_requests()
-    night(runner)
+    again(runner)
     assert medusa_writes(medusa) == []
     assert erp_writes(erp) == []
 

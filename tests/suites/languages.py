@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from erp_medusa_sandbox.faults import Fault
+from tests.suites import variants
 from tests.suites.chosen import night, writes_nothing
 from tests.suites.export import EXPORT, products
 from tests.support.catalogue import Catalogue
-from tests.support.runs import Runner
+from tests.support.runs import JobRun, Runner
 from tests.support.servers import MedusaServer
 from tests.support.site import AnyErp
 
@@ -117,6 +118,74 @@ class LanguagesSuite:
         assert shown(medusa, other)[LOCALE]["title"] == "قفازات"
         writes_nothing(runner, medusa, erp)
 
+    def test_categories_collections_and_options_are_named_in_arabic(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        arabic.setenv("CATEGORIES", "website")
+        arabic.setenv("VARIANTS", "options")
+        shop = variants.Shop(catalogue, erp, medusa, runner)
+        group, about = shop.group, f"All gloves {catalogue.tag}"
+        catalogue.store.set("Item Group", group, show_in_website=1, description=about)
+        shop.variant("S", "Red")
+        shop.variant("M", "Blue")
+        of_group = translate(catalogue, group, "قفازات")
+        for source, text in ((about, "كل القفازات"), (shop.size, "المقاس"), ("S", "صغير"), ("Red", "أحمر")):
+            translate(catalogue, source, text)
+        categorised(runner)
+        assert in_arabic(medusa, "product-categories", group) == {"name": "قفازات", "description": "كل القفازات"}
+        assert in_arabic(medusa, "collections", group) == {"title": "قفازات"}
+        assert options_in_arabic(medusa, shop.template) == {
+            "المقاس": {"صغير", "M"},
+            shop.colour: {"أحمر", "Blue"},
+        }
+        writes_nothing(runner, medusa, erp, categorised)
+        catalogue.store.set("Translation", of_group, translated_text="قفازات فحص")
+        catalogue.store.delete("Translation", f"{catalogue.tag}-صغير")
+        categorised(runner)
+        assert in_arabic(medusa, "product-categories", group)["name"] == "قفازات فحص"
+        assert in_arabic(medusa, "collections", group)["title"] == "قفازات فحص"
+        assert options_in_arabic(medusa, shop.template)["المقاس"] == {"S", "M"}
+        catalogue.store.delete("Translation", of_group)
+        categorised(runner)
+        assert in_arabic(medusa, "product-categories", group) == {"name": group, "description": "كل القفازات"}
+        assert in_arabic(medusa, "collections", group) == {"title": group}
+        writes_nothing(runner, medusa, erp, categorised)
+
+
+def categorised(runner: Runner) -> JobRun:
+    run = runner.assets(["medusa_collections", "medusa_categories", *EXPORT[1:]], "batch_0")
+    assert run.success, run.reasons()
+    return run
+
+
+def in_arabic(medusa: MedusaServer, route: str, group: str) -> dict[str, str]:
+    """Return what a storefront in Arabic shows of an Item Group's category or collection."""
+    names = ("name", "description") if route == "product-categories" else ("title",)
+    plural = route.replace("-", "_")
+    query = {"external_id": group, "fields": f"id,external_id,metadata,{','.join(names)}"}
+    if translates(medusa):
+        query["locale"] = LOCALE
+    answer = medusa.store("GET", f"/store/{route}", params=query)
+    assert answer.status_code == 200, answer.text
+    (found,) = [one for one in answer.json()[plural] if one["external_id"] == group]
+    noted = {} if translates(medusa) else (found["metadata"].get("translations") or {}).get(LOCALE, {})
+    return {name: noted.get(name, found[name]) for name in names}
+
+
+def options_in_arabic(medusa: MedusaServer, name: str) -> dict[str, set[str]]:
+    """Return the options of a product, and their values, as a storefront in Arabic shows them."""
+    query = {"external_id": name, "fields": "id,metadata,*options,*options.values"}
+    if translates(medusa):
+        query["locale"] = LOCALE
+    (product,) = medusa.store("GET", "/store/products", params=query).json()["products"]
+    texts = {} if translates(medusa) else product["metadata"]["translations"][LOCALE]["options"]
+    found: dict[str, set[str]] = {}
+    for option in product["options"]:
+        own = texts.get(option["title"], {})
+        values = {own.get("values", {}).get(one["value"], one["value"]) for one in option["values"]}
+        found[own.get("title", option["title"])] = values
+    return found
+
 
 def rows(medusa: MedusaServer, identifier: str) -> dict[str, dict[str, Any]]:
     """Return Medusa's translations of a document by locale."""
@@ -203,7 +272,8 @@ class TranslationModuleSuite(LanguagesSuite):
         night(runner)
         asked = [seen for seen in medusa.faults.requests if "/admin/translations" in seen.path]
         assert [seen.path for seen in asked if seen.method == "POST"] == ["/admin/translations/batch"]
-        assert len(asked) <= 4
+        # Is it on, what the collections have, what the products have, seen and right before it is written.
+        assert len(asked) <= 6, asked
         for number, name in enumerate(names):
             assert store_product(medusa, name, locale=LOCALE)["title"] == f"قفازات {number} {catalogue.tag}"
         writes_nothing(runner, medusa, erp)

@@ -20,6 +20,7 @@ from erp_medusa_pipelines.setting_types import CategoriesOf
 from erp_medusa_pipelines.sync.catalogue.category_tree import Node, Tree, moves, used_in_tree, wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, Plan, group_handle, plan, used_groups
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
+from erp_medusa_pipelines.sync.catalogue.group_texts import GroupTexts
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text, slug
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
@@ -39,6 +40,8 @@ OLD_HANDLES_KEY = "old_handles"
 DESCRIPTION_KEY = "erp_description"
 """Key in its metadata: hash of the description that was sent last. Another one stays until ERPNext's changes."""
 MOST_OLD_HANDLES = 10
+NO_TEXTS = GroupTexts("product_category", ("name", "description"))
+"""What is translated of a category, in a shop of one language."""
 
 _RENAMED = re.compile(r"renamed from <strong>(.*?)</strong> to <strong>(.*?)</strong>", re.DOTALL)
 
@@ -89,6 +92,8 @@ class CategorySync:
     which: CategoriesOf
     guard: Guard
     pictures: NotedPictures
+    texts: GroupTexts = NO_TEXTS
+    """Their texts in further languages."""
     _ids: dict[str, str] = field(default_factory=dict)
     _wrote: bool = False
 
@@ -102,9 +107,12 @@ class CategorySync:
             self.report.reject(Reject(DOCTYPE, name, reason, "parent_item_group"))
         categories = self.medusa.categories()
         plans = self._plans(groups, tree, categories)
+        self.texts.write(self.report, [(one.group, one.existing) for one in plans if one.existing])
         for node, one in zip(tree.nodes, plans, strict=True):
             self._try(node.name, lambda node=node, one=one: self._bring(node, one, categories))
             self.report.advance(1)
+        made = [one.group for one in plans if not one.existing and one.group["name"] in self._ids]
+        self.texts.write(self.report, [(group, {"id": self._ids[group["name"]]}) for group in made])
         self._arrange(tree, self.medusa.categories() if self._wrote else categories)
         owned = {one.existing["id"] for one in plans if one.existing}
         stopped = self._hide(categories, owned, {folded(name) for name in tree.circles})
@@ -189,6 +197,7 @@ class CategorySync:
                 ROUTE_KEY: node.group["route"] or "",
                 DESCRIPTION_KEY: short_hash(description),
                 **self.pictures.metadata(node.group, {}),
+                **{key: value for key, value in self.texts.metadata(node.group).items() if value},
             },
         }
 
@@ -226,7 +235,7 @@ class CategorySync:
             notes[DESCRIPTION_KEY] = short_hash(description)
             if (existing["description"] or "") != description:
                 changes["description"] = description
-        notes |= self.pictures.metadata(group, stored)
+        notes |= self.pictures.metadata(group, stored) | self.texts.metadata(group)
         if any(stored.get(key, "") != value for key, value in notes.items()):
             # Medusa merges a product's metadata, and replaces a category's.
             changes["metadata"] = {key: value for key, value in {**stored, **notes}.items() if value != ""}

@@ -23,7 +23,9 @@ from erp_medusa_pipelines.clients.failures import (
     is_blocked,
 )
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
+from erp_medusa_pipelines.sync.catalogue.group_texts import GroupTexts
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, slug
+from erp_medusa_pipelines.sync.catalogue.translations import KEY
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
@@ -34,11 +36,13 @@ DOCTYPE = "Item Group"
 Group = Mapping[str, Any]
 COLLECTIONS, IDS = "collections of groups", "collection ids"
 """What the runs of a tick know together."""
+NO_TEXTS = GroupTexts("product_collection", ("title",))
+"""What is translated of a collection, in a shop of one language."""
 CALLS_AT_ONCE = 4
 """Concurrent calls: Medusa has no batch route for collections, and four at once hide most of the latency."""
 
 
-def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
+def collection_body(group: Mapping[str, Any], texts: GroupTexts = NO_TEXTS) -> dict[str, Any]:
     """Return the collection's body for an Item Group. `external_id` is the group's name, by which it is found again."""
     return {
         "title": clean_name(group["item_group_name"]) or clean_name(group["name"]),
@@ -47,6 +51,7 @@ def collection_body(group: Mapping[str, Any]) -> dict[str, Any]:
             "item_group": group["name"],
             "parent_item_group": group["parent_item_group"] or "",
             "is_group": bool(group["is_group"]),
+            **texts.metadata(group),
         },
     }
 
@@ -64,10 +69,11 @@ def sync_collections(
     medusa: MedusaClient,
     report: SyncReport,
     items: frozenset[str] = frozenset(),
+    texts: GroupTexts = NO_TEXTS,
 ) -> dict[str, str]:
     """Create, adopt or correct the collections and return their ids by Item Group name.
 
-    With `items` only those of the groups that these Website Items are in.
+    With `items` only those of the groups that these Website Items are in. `texts` are those in further languages.
     """
 
     def read() -> tuple[Sequence[Group], list[Plan]]:
@@ -76,7 +82,8 @@ def sync_collections(
     # One run of a tick does it; the others see that it is done by what that one has read.
     of_tick = erp.http.facts.of_tick
     groups, plans = erp.http.seen(COLLECTIONS, lambda: medusa.http.seen(COLLECTIONS, read)) if of_tick else read()
-    if all(_is_done(one) for one in plans):
+    texts.write(report, [(one.group, one.existing) for one in plans if one.existing])
+    if all(_is_done(one, texts) for one in plans):
         report.count("found", len(plans))
         report.count("unchanged", len(plans))
         report.advance(len(plans))
@@ -84,7 +91,7 @@ def sync_collections(
     groups, plans = read() if of_tick else (groups, plans)
     report.count("found", len(groups))
     try:
-        return _bring(writer, medusa, report, groups, plans)
+        return _bring(writer, medusa, report, groups, plans, texts)
     finally:
         for http, what in ((erp.http, COLLECTIONS), (medusa.http, COLLECTIONS), (erp.http, IDS)):
             http.forget(what)
@@ -96,12 +103,15 @@ def _bring(
     report: SyncReport,
     groups: Sequence[Group],
     plans: Sequence["Plan"],
+    texts: GroupTexts,
 ) -> dict[str, str]:
     ids: dict[str, str] = {}
     with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="collections") as pool:
-        for group, collection_id in pool.map(lambda one: _carry_out(one, medusa, report), plans):
+        for group, collection_id in pool.map(lambda one: _carry_out(one, medusa, report, texts), plans):
             if collection_id:
                 ids[group["name"]] = collection_id
+    made = [one.group for one in plans if not one.existing and one.group["name"] in ids]
+    texts.write(report, [(group, {"id": ids[group["name"]]}) for group in made])
     changes = [
         (group["name"], {"medusa_id": ids[group["name"]]})
         for group in groups
@@ -240,11 +250,13 @@ def _first_by(
     return found
 
 
-def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Mapping[str, Any], str | None]:
+def _carry_out(
+    one: Plan, medusa: MedusaClient, report: SyncReport, texts: GroupTexts
+) -> tuple[Mapping[str, Any], str | None]:
     """Return (group, its collection's id), or None after a failure, which is in the report."""
     collection_id = None
     try:
-        collection_id = _sync_one(one, medusa, report)
+        collection_id = _sync_one(one, medusa, report, texts)
     except ApiError as error:
         if isinstance(error, AccessError) and not is_blocked(error):
             raise
@@ -256,22 +268,24 @@ def _carry_out(one: Plan, medusa: MedusaClient, report: SyncReport) -> tuple[Map
     return one.group, collection_id
 
 
-def _sync_one(one: Plan, medusa: MedusaClient, report: SyncReport) -> str:
+def _sync_one(one: Plan, medusa: MedusaClient, report: SyncReport, texts: GroupTexts) -> str:
+    body = collection_body(one.group, texts)
     existing = one.existing
     if existing is None:
-        made = _create(medusa, {**collection_body(one.group), "handle": one.handle}, one.group)
+        body["metadata"] = {key: value for key, value in body["metadata"].items() if key != KEY or value}
+        made = _create(medusa, {**body, "handle": one.handle}, one.group)
         report.count("written")
         return made["id"]
-    if _is_same(one.group, existing):
+    if _is_same(body, existing):
         report.count("unchanged")
     else:
-        medusa.update_collection(existing["id"], collection_body(one.group))
+        medusa.update_collection(existing["id"], body)
         report.count("adopted" if not existing["external_id"] else "updated")
     return existing["id"]
 
 
-def _is_same(group: Group, existing: Mapping[str, Any]) -> bool:
-    body, stored = collection_body(group), metadata_of(existing)
+def _is_same(body: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
+    stored = metadata_of(existing)
     return (
         existing["title"] == body["title"]
         and existing["external_id"] == body["external_id"]
@@ -279,9 +293,11 @@ def _is_same(group: Group, existing: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_done(one: "Plan") -> bool:
+def _is_done(one: "Plan", texts: GroupTexts) -> bool:
     existing = one.existing
-    return existing is not None and _is_same(one.group, existing) and one.group["medusa_id"] == existing["id"]
+    if existing is None or one.group["medusa_id"] != existing["id"]:
+        return False
+    return _is_same(collection_body(one.group, texts), existing)
 
 
 def _create(medusa: MedusaClient, body: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,15 +48,14 @@ class Translator:
         found = {locale: self._in(code, item.row) for locale, code in sorted(self.languages.items())}
         return {locale: texts for locale, texts in found.items() if texts}
 
-    def of_group(self, group: Mapping[str, Any], title: str) -> dict[str, dict[str, str]]:
-        """Return the texts of an Item Group by locale: its name under the key `title`, and its description."""
-        sources = {
-            title: (group["item_group_name"] or group["name"], clean_name),
-            "description": (group.get("description"), plain_text),
-        }
+    def of_group(self, group: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the texts of an Item Group by locale, under these names: of its name and of its description."""
+        sources = ((group["item_group_name"] or group["name"], clean_name), (group.get("description"), plain_text))
         found = {
             locale: {
-                name: text for name, (source, clean) in sources.items() if (text := clean(self._text(code, source)))
+                name: text
+                for name, (source, clean) in zip(names, sources, strict=False)
+                if (text := clean(self._text(code, source)))
             }
             for locale, code in sorted(self.languages.items())
         }
@@ -95,7 +94,9 @@ def read_translator(erp: ErpNextClient, languages: Mapping[str, str], fields: Ma
     """Return the further languages, or None without any. One request for 10,000 Translations, once a run."""
     if not languages:
         return None
-    return Translator(languages, fields, erp.http.once("translations", lambda: _read(erp, sorted(languages.values()))))
+    return Translator(
+        languages, fields, erp.http.once("translations", lambda: _read(erp, sorted(languages.values())), of_tick=True)
+    )
 
 
 def _read(erp: ErpNextClient, codes: Sequence[str]) -> Texts:

@@ -160,7 +160,9 @@ def write_texts(
     module: MedusaTranslations, report: SyncReport, doctype: str, documents: Sequence[tuple[str, DocumentTexts]]
 ) -> None:
     """Read the translations of documents without a batch of their own (name, texts), and write what differs."""
-    for some in batched(documents, DOCUMENTS_AT_ONCE):
+    seen = module.seen_of({identifier for _, texts in documents for identifier in texts.ids})
+    doubtful = [(name, texts) for name, texts in documents if replace(texts, rows=seen).changes()]
+    for some in batched(doubtful, DOCUMENTS_AT_ONCE):
         try:
             rows = module.of({identifier for _, texts in some for identifier in texts.ids})
             changed = {name: replace(texts, rows=rows).changes() for name, texts in some}
