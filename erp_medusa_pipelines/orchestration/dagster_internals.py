@@ -431,6 +431,25 @@ def report_canceled(instance: dg.DagsterInstance, run: dg.DagsterRun, text: str)
     instance.report_run_canceled(run, message=text)
 
 
+def assign_overlooked_steps(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Give the run's waiting steps a free slot of their pool; returns the pools in which one was overlooked.
+
+    A step that joins the queue of a pool just while the last step before it leaves is given no slot: it saw none free,
+    and the other saw nobody wait. Dagster 1.13 never looks again, and the run waits until its time limit.
+    """
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.schema import PendingStepsTable
+
+    storage: Any = instance.event_log_storage
+    steps = PendingStepsTable.c
+    waiting = sa.select(steps.concurrency_key).where(steps.run_id == run_id, steps.assigned_timestamp.is_(None))
+    with index_of(instance) as connection:
+        pools = [pool for (pool,) in connection.execute(waiting.distinct())]
+    overlooked = [pool for pool in pools if storage.has_unassigned_slots(pool)]
+    storage.assign_pending_steps(overlooked)
+    return overlooked
+
+
 def delete_output(instance: dg.DagsterInstance, run_id: str) -> None:
     """Delete what was captured of the output of a run's processes."""
     instance.compute_log_manager.delete_logs(prefix=[run_id])

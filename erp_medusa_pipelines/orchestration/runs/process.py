@@ -25,6 +25,7 @@ import dagster as dg
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.dagster_internals import (
     MAX_RUNTIME_SECONDS_TAG,
+    assign_overlooked_steps,
     get_current_timestamp,
     report_failed,
 )
@@ -87,7 +88,7 @@ def has_heartbeat(run: dg.DagsterRun) -> bool:
 
 @contextmanager
 def heartbeat(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[None]:
-    """Write a heartbeat every few seconds while the run's process works or waits.
+    """Write a heartbeat every few seconds while the run's process works, and end a wait for a pool in vain.
 
     If the run was declared dead or ended meanwhile, the process exits at once, because another run may already be
     working on the same batch.
@@ -105,6 +106,8 @@ def heartbeat(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[None
                 if current is not None and current.is_finished and not over.is_set():
                     _log.error("run %s was ended by somebody else: its process ends too", run.run_id)
                     os._exit(EXIT_CODE)
+                for pool in assign_overlooked_steps(instance, run.run_id):
+                    _log.warning("run %s waited for the pool %s although a slot was free", run.run_id, pool)
             # The storage is unavailable: the watcher cannot see any heartbeat now either.
             except Exception:  # noqa: BLE001
                 _log.warning("run %s could not write its heartbeat", run.run_id, exc_info=True)

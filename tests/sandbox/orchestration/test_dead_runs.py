@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -12,6 +13,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
+from dev.deployment import wait_for
 from erp_medusa_pipelines.orchestration import run_launcher
 from erp_medusa_pipelines.orchestration.runs.process import Watcher, heartbeat, last_heartbeat, write_heartbeat
 from tests.support.operations import Daemon
@@ -131,6 +133,22 @@ def test_a_run_leaves_its_first_sign_at_once(monitoring: Monitoring) -> None:
     with heartbeat(monitoring.instance, run):
         pass
     assert last_heartbeat(monitoring.instance, run)
+
+
+def test_a_run_that_its_pool_has_overlooked_does_not_wait_until_its_time_limit(monitoring: Monitoring) -> None:
+    storage: Any = monitoring.instance.event_log_storage
+    pool = "medusa_categories"
+    first, second = started(monitoring, "batch_0"), started(monitoring, "batch_1")
+    storage.set_concurrency_slots(pool, 1)
+    assert storage.claim_concurrency_slot(pool, first.run_id, pool).is_claimed
+    # The second asks whether a slot is free, and the first leaves before the second has joined the queue.
+    free = storage.has_unassigned_slots(pool)
+    storage.free_concurrency_slot_for_step(first.run_id, pool)
+    storage.add_pending_step(pool, second.run_id, pool, should_assign=free)
+    assert not storage.claim_concurrency_slot(pool, second.run_id, pool).is_claimed
+    with heartbeat(monitoring.instance, second):
+        wait_for("a slot", lambda: storage.claim_concurrency_slot(pool, second.run_id, pool).is_claimed, 10)
+    assert not storage.claim_concurrency_slot(pool, first.run_id, pool).is_claimed
 
 
 def test_a_whole_run_leaves_signs(monitoring: Monitoring) -> None:
