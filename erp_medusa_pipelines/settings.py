@@ -127,22 +127,28 @@ def misspelt(env_file: str | Path = ".env") -> dict[str, str]:
     return {name: found[0] for name, found in likely.items() if found}
 
 
-def load_settings(env_file: str | Path | None = ".env") -> Settings:
-    """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value."""
+def load_settings(env_file: str | Path | None = ".env", *, connection: bool = True) -> Settings:
+    """Read the settings; raises SettingsError with one line per wrong variable, never with a secret's value.
+
+    `connection=False` leaves CONNECTION_VARIABLES unset: before `erp-medusa setup` not all of them exist.
+    """
     folder = os.environ.get(FOLDER_OF_SECRETS) or ""
     secrets = folder if os.path.isdir(folder) else None
     files = [Path(env_file)] if env_file else []
     files += sorted(Path(folder).iterdir()) if secrets else []
     texts = tuple((path.name, path.read_bytes()) for path in files if path.is_file())
-    return _settings_from(env_file, secrets, frozenset(os.environ.items()), texts)
+    given = () if connection else tuple((name.lower(), None) for name in CONNECTION_VARIABLES)
+    return _settings_from(env_file, secrets, given, frozenset(os.environ.items()), texts)
 
 
 # Reading them takes as long as ten requests, and every asset of a run asks.
 @lru_cache(maxsize=2)
-def _settings_from(env_file: str | Path | None, secrets: str | None, *_sources: Hashable) -> Settings:
+def _settings_from(
+    env_file: str | Path | None, secrets: str | None, given: tuple[tuple[str, None], ...], *_sources: Hashable
+) -> Settings:
     """Read the settings from these sources; `_sources` holds what decides whether anything has changed."""
     try:
-        return Settings(_env_file=env_file, _secrets_dir=secrets)  # pyright: ignore[reportCallIssue]  # of pydantic-settings
+        return Settings(_env_file=env_file, _secrets_dir=secrets, **dict(given))  # pyright: ignore[reportCallIssue]  # of pydantic-settings
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_input=False, include_url=False):

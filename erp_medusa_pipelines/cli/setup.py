@@ -70,7 +70,7 @@ def setup(
         _check_free(key_file)
     with connect_as_admin() as erp:
         email = user or _default_user(erp)
-        on = asked_for(load_settings())
+        on = asked_for(load_settings(connection=False))
         steps = [*steps_of_site(erp, update_script=update_script, on=on), new_user(erp, email)]
         outcomes = install(steps, dry_run=dry_run)
         key = None

@@ -46,11 +46,8 @@ class Customers:
     def contact(self, customer: str, email: str) -> str:
         """A Contact of a Customer."""
         name = f"Contact of {customer} {len(self.store.rows('Contact'))}"
-        self.store.insert("Contact", name=name, first_name=name)
-        of = {"parent": name, "parenttype": "Contact"}
-        self.store.insert("Contact Email", **of, parentfield="email_ids", email_id=email)
-        self.store.insert("Dynamic Link", **of, parentfield="links", link_doctype="Customer", link_name=customer)
-        return name
+        links = [{"link_doctype": "Customer", "link_name": customer}]
+        return self.store.insert("Contact", name=name, first_name=name, email_ids=[{"email_id": email}], links=links)
 
     def address(self, what: str) -> str:
         return f"{what}.{self.tag}@example.com".lower().replace(" ", "-")
@@ -84,11 +81,17 @@ class Customers:
 
     def in_cart(self, item: str, quantity: int, email: str | None = None) -> float:
         """What a customer is asked for each piece of so many."""
-        medusa, row = self.shop.medusa, self.shop.catalogue.row(item)
+        return self.in_carts([item], quantity, email)[0]
+
+    def in_carts(self, items: list[str], quantity: int, email: str | None = None) -> list[float]:
+        """What a customer who takes so many of each of these is asked for a piece of each."""
+        medusa = self.shop.medusa
         headers = {"x-publishable-api-key": medusa.publishable_key, **self._login(email)}
-        line = {"variant_id": row["medusa_variant_id"], "quantity": quantity}
-        body = {"region_id": medusa.region_id, "items": [line]}
-        return _told(f"{medusa.url}/store/carts", body, headers)["cart"]["items"][0]["unit_price"]
+        variants = [self.shop.catalogue.row(item)["medusa_variant_id"] for item in items]
+        lines = [{"variant_id": variant, "quantity": quantity} for variant in variants]
+        cart = _told(f"{medusa.url}/store/carts", {"region_id": medusa.region_id, "items": lines}, headers)["cart"]
+        asked = {line["variant_id"]: line["unit_price"] for line in cart["items"]}
+        return [asked[variant] for variant in variants]
 
     def _login(self, email: str | None) -> dict[str, str]:
         return {"authorization": f"Bearer {self._tokens[email]}"} if email else {}

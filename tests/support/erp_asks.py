@@ -7,7 +7,11 @@ It follows ERPNext 15's stock/get_item_details.py and accounts/doctype/pricing_r
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.support.site import Site as Documents
 
 Row = Mapping[str, Any]
 LEVELS = ("Item Code", "Item Group", "Brand")
@@ -52,13 +56,38 @@ def asked(site: Site, line: Line) -> tuple[Decimal, Decimal] | None:
     return _rounded(now), _rounded(max(now, rate))
 
 
+def site_of(store: "Documents") -> Site:
+    """Return the rows of a store."""
+    found = chain.from_iterable(store.rows(f"Pricing Rule {level}") for level in LEVELS)
+    targets: dict[str, list[str]] = {}
+    for row in found:
+        target = row.get("item_code") or row.get("item_group") or row.get("brand")
+        targets.setdefault(row["parent"], []).append(str(target))
+    return Site(store.rows("Item Price"), store.rows("Pricing Rule"), targets)
+
+
+def line_of(store: "Documents", code: str, price_list: str, customer: str | None, day: str, quantity: int) -> Line:
+    """Return a line of an order of a Customer, or of one without a group."""
+    item, buyer = store.get("Item", code) or {}, store.get("Customer", customer or "") or {}
+    groups = _upwards(store, "Item Group", item["item_group"])
+    of_buyer = _upwards(store, "Customer Group", buyer.get("customer_group"))
+    return Line(code, groups, item["brand"] or "", price_list, of_buyer, day, quantity)
+
+
+def _upwards(store: "Documents", doctype: str, name: str | None) -> list[str]:
+    """Return a document of a tree and those above it."""
+    found: list[str] = []
+    while name:
+        found.append(name)
+        name = (store.get(doctype, name) or {}).get(f"parent_{doctype.lower().replace(' ', '_')}")
+    return found
+
+
 def _item_price(site: Site, line: Line) -> Row | None:
     rows = [
         row
         for row in site.prices
-        if row["item_code"] == line.item_code
-        and row["price_list"] == line.price_list
-        and (row["valid_from"] or "2000-01-01") <= line.day <= (row["valid_upto"] or "2500-12-31")
+        if row["item_code"] == line.item_code and row["price_list"] == line.price_list and _lasts(row, line.day)
     ]
     packs = [row for row in rows if (row["packing_unit"] or 0) > 1]
     singles = [row for row in rows if row not in packs]
@@ -66,6 +95,10 @@ def _item_price(site: Site, line: Line) -> Row | None:
         most = max(row["packing_unit"] for row in filled)
         return max((row for row in filled if row["packing_unit"] == most), key=_newest)
     return max(singles, key=_newest, default=None)
+
+
+def _lasts(row: Row, day: str) -> bool:
+    return (row["valid_from"] or "2000-01-01") <= day <= (row["valid_upto"] or "2500-12-31")
 
 
 def _newest(row: Row) -> str:
@@ -99,7 +132,7 @@ def _counts(site: Site, rule: Row, line: Line) -> bool:
         targets & of_line[rule["apply_on"]]
         and (rule["for_price_list"] or line.price_list) == line.price_list
         and (not rule["customer_group"] or rule["customer_group"] in line.customer_groups)
-        and (rule["valid_from"] or "2000-01-01") <= line.day <= (rule["valid_upto"] or "2500-12-31")
+        and _lasts(rule, line.day)
     )
 
 

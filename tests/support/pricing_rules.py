@@ -39,6 +39,8 @@ class Rules:
             fields |= {"rate_or_discount": kind, column: value}
         if fields.get("priority"):
             fields["has_priority"] = 1
+        if fields.get("customer_group"):
+            fields["applicable_for"] = "Customer Group"
         values = {
             "name": name,
             "title": name,
@@ -50,9 +52,7 @@ class Rules:
             "valid_upto": shop.day(until).isoformat() if until is not None else None,
             **fields,
         }
-        store.insert("Pricing Rule", **values)
-        table, column = TABLES.get(apply_on, ("", ""))
-        for target in targets:
-            of = {"parent": name, "parenttype": "Pricing Rule", "parentfield": table}
-            store.insert(f"Pricing Rule {apply_on}", **of, **{column: target})
-        return name
+        if targets:
+            table, column = TABLES[apply_on]
+            values[table] = [{column: target} for target in targets]
+        return store.insert("Pricing Rule", **values)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.shop.seed import add_file
+from tests.support.erp_asks import asked, line_of, site_of
 
 ITEM_LINKS = (
     ("Website Item", "item_code"), ("Website Item", "variant_of"), ("Item", "variant_of"), ("Item Price", "item_code"),
@@ -83,6 +84,13 @@ class Site(Protocol):
 
     def order(self, code: str, warehouse: str, quantity: float, *, medusa_order_id: str = "") -> str:
         """Submit a Sales Order and return its name."""
+        ...
+
+    def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
+        """Return what the ERP's order form asks today for each piece of these Items, (code, quantity) a line.
+
+        Where two Pricing Rules conflict it is the Item Price's rate.
+        """
         ...
 
     def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
@@ -179,6 +187,10 @@ class EmbeddedSite(ErpStore):
             medusa_order_id=medusa_order_id or None, items=[line],
         )  # fmt: skip
 
+    def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
+        """Compute it from the rows."""
+        return computed(self, lines, price_list, customer)
+
     def _add_to_bin(self, code: str, warehouse: str, **quantities: float) -> None:
         found = self.rows("Bin", item_code=code, warehouse=warehouse)
         if found:
@@ -199,6 +211,14 @@ class EmbeddedSite(ErpStore):
         self.put_file(row["file_url"], content)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self.set("File", name, content_hash=digest, file_size=len(content))
+
+
+def computed(store: Site, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
+    """Return what `Site.asks` does, by the tests' own reading of ERPNext's rules."""
+    site, today = site_of(store), _now()[:10]
+    rates = [asked(site, line_of(store, code, price_list, customer, today, number)) for code, number in lines]
+    assert all(rates), "each of these Items needs an Item Price in the list"
+    return [float(rate[0]) for rate in rates if rate]
 
 
 def _now() -> str:

@@ -103,6 +103,19 @@ def test_a_setup_that_was_broken_off_is_gone_on_with(erp_medusa: Command, erp: E
 
 
 @pytest.mark.usefixtures("admin")
+def test_a_first_setup_needs_no_key_but_the_administrators(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    """It makes the key that the other settings ask for."""
+    for name in ("ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY"):
+        shop_env.delenv(name)
+    shop_env.setenv("PRICING_RULES", "true")
+    told = erp_medusa("setup")
+    assert (told.code, sorted(told.data["key"])) == (0, ["ERPNEXT_API_KEY", "ERPNEXT_API_SECRET"])
+    assert states(told, "rights")["Pricing Rule"] == "made", "what the settings turn on is asked for all the same"
+
+
+@pytest.mark.usefixtures("admin")
 def test_an_administrators_key_that_is_wrong_is_named_by_its_variables(
     erp_medusa: Command, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,117 @@
+"""Medusa asks what ERPNext's get_item_details asks every buyer, for drawn Item Prices and Pricing Rules.
+
+A real ERPNext answers for itself, and is compared with `tests/support/erp_asks.py` too, which answers for the embedded
+one: what the tests hold ERPNext's rules to be is tried on ERPNext.
+"""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.suites.price_groups import catalogue, customers, shop
+from tests.suites.prices import EXPORT, started
+from tests.suites.pricing_rules import rules
+from tests.support.catalogue import PRICE_LIST
+from tests.support.customers import Customers
+from tests.support.plain_runs import quick_runner
+from tests.support.priced_shop import PricedShop
+from tests.support.pricing_rules import Rules
+from tests.support.site import computed
+
+__all__ = ["WhatErpnextAsksSuite", "catalogue", "customers", "rules", "shop"]
+
+ITEMS = 12
+QUANTITIES = (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 25)
+DAYS = (None, None, -30, -2, -1, 0, 1, 5)
+
+
+class Drawn:
+    """A shop whose prices and rules are drawn: items in two groups, one below the other, and of two brands."""
+
+    def __init__(self, shop: PricedShop, customers: Customers, rules: Rules, seed: int) -> None:
+        self.shop, self.rules, self.rng = shop, rules, Random(seed)  # noqa: S311
+        store, tag = shop.erp.store, shop.catalogue.tag
+        self.brands = [store.insert("Brand", name=f"{one} {tag}", brand=f"{one} {tag}") for one in ("A", "B")]
+        below = shop.catalogue.group("Below", parent=shop.group)
+        self.item_groups = [shop.group, below]
+        self.wholesale = customers.price_list("Wholesale")
+        self.business = customers.group("Business", is_group=1)
+        self.trade = customers.group("Trade", self.wholesale, parent_customer_group=self.business)
+        groups = {
+            "dealer": self.trade,
+            "retailer": customers.group("Retail", parent_customer_group=self.business),
+            "patient": customers.group("Private"),
+        }
+        self.buyers: dict[str, tuple[str, str | None, str | None]] = {"guest": (PRICE_LIST, None, None)}
+        for who, group in groups.items():
+            customer, its_list = customers.customer(who, group), self.wholesale if who == "dealer" else PRICE_LIST
+            self.buyers[who] = its_list, customer, customers.register(who)
+        self.items = [
+            shop.catalogue.item(
+                self.rng.choice(self.item_groups), on_backorder=1, stock_uom="Nos", brand=self.rng.choice(self.brands)
+            )
+            for _ in range(ITEMS)
+        ]
+        self.codes = [shop.catalogue.row(item)["item_code"] for item in self.items]
+        for item in self.items:
+            for price_list in (PRICE_LIST, self.wholesale):
+                self._prices(item, price_list)
+        for _ in range(2 * ITEMS):
+            self._rule()
+
+    def _prices(self, item: str, price_list: str) -> None:
+        """One that always counts, and up to two more: of two that begin on one day ERPNext says nothing."""
+        starts = self.rng.sample((-30, -2, -1, 0, 1, 5), self.rng.randint(0, 2))
+        for since in (None, *starts):
+            until = since + self.rng.randint(0, 6) if since is not None and self.rng.random() < 0.6 else None
+            rate = self.rng.randint(2_000, 40_000) / 1000
+            self.shop.price(item, rate, since=since, until=until, price_list=price_list)
+
+    def _rule(self) -> None:
+        rng = self.rng
+        apply_on, among = rng.choice(
+            [("Item Code", self.codes)] * 6 + [("Item Group", self.item_groups), ("Brand", self.brands)]
+        )
+        kind, amounts = rng.choice([("percent", (5, 10, 12.5, 33.333)), ("amount", (0.5, 1.005)), ("rate", (1.5, 50))])
+        since, least = rng.choice(DAYS), rng.choice((0, 0, 2, 5))
+        fields: dict[str, Any] = {
+            kind: rng.choice(amounts),
+            "since": since,
+            "until": (since or 0) + rng.randint(0, 6) if rng.random() < 0.4 else None,
+            "min_qty": least,
+            "max_qty": rng.choice((0, 0, least + 3)),
+            "priority": rng.choice(("", "", "1", "2", "11")),
+            "for_price_list": rng.choice((None, None, PRICE_LIST, self.wholesale)),
+            "customer_group": rng.choice((None, None, None, self.business, self.trade)),
+        }
+        targets = rng.sample(among, rng.randint(1, 2))
+        self.rules.add(apply_on, *targets, **fields)
+
+
+class WhatErpnextAsksSuite:
+    """Run by tests/sandbox against the embedded servers and by tests/live against real ones."""
+
+    @pytest.fixture(autouse=True)
+    def on(self, shop_env: pytest.MonkeyPatch) -> None:
+        shop_env.setenv("PRICING_RULES", "true")
+        shop_env.setenv("PRICE_GROUPS", "true")
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.long
+    def test_every_buyer_is_asked_what_an_order_in_the_erp_asks(
+        self, shop: PricedShop, customers: Customers, rules: Rules, seed: int
+    ) -> None:
+        drawn = Drawn(shop, customers, rules, seed)
+        run = quick_runner().job(EXPORT, "batch_0")
+        assert run.success, run.reasons()
+        for who, (price_list, customer, email) in drawn.buyers.items():
+            for quantity in QUANTITIES:
+                lines = [(code, quantity) for code in drawn.codes]
+                said = shop.erp.store.asks(lines, price_list, customer)
+                assert said == computed(shop.erp.store, lines, price_list, customer), (who, quantity)
+                asked = dict(zip(drawn.codes, customers.in_carts(drawn.items, quantity, email), strict=True))
+                assert asked == dict(zip(drawn.codes, said, strict=True)), (who, quantity)
+        shop.forget()
+        assert started(quick_runner()).success
+        assert shop.writes() == []
