@@ -17,8 +17,8 @@ from tests.support.writes import erp_writes, medusa_writes
 
 FOLDER = Path(package.__file__).parent
 SEEN = (
-    "id,title,subtitle,description,handle,weight,hs_code,origin_country,metadata,*type,*tags,"
-    "variants.id,variants.sku,variants.barcode,variants.weight"
+    "id,title,subtitle,description,handle,weight,length,hs_code,origin_country,metadata,*type,*tags,"
+    "variants.id,variants.sku,variants.barcode,variants.weight,variants.hs_code"
 )
 REFUSED = {"type": "invalid_data", "message": "No such tag here."}
 TITLE = "title: {from: web_item_name, transforms: [name]}"
@@ -132,6 +132,73 @@ class MappingSuite:
         other = shop.seen(plain)
         assert (other["weight"], other["tags"], other["type"]["value"]) == (None, [], shop.group)
         assert other["metadata"]["short"] == shop.catalogue.row(plain)["item_code"]
+        shop.second_night_writes_nothing()
+
+    def test_fields_that_staff_added_and_links_are_seen_as_they_are_saved(self, shop: MappedShop) -> None:
+        store, tag = shop.catalogue.store, shop.catalogue.tag
+        store.add_field("Item", "custom_line", "Data")
+        store.add_field("Item", "custom_length_cm", "Float")
+        store.add_field("Website Item", "custom_sterile", "Check")
+        store.add_field("Website Item", "custom_care", "Small Text")
+        tariff, other = (
+            store.insert("Customs Tariff Number", name=number, tariff_number=number)
+            for number in (f"9018.49 {tag}", f"3006.40 {tag}")
+        )
+        brand = store.insert("Brand", name=f"Acme {tag}", brand=f"Acme {tag}")
+        route = f"shop/reamer-{tag}"
+        item = {
+            "customs_tariff_number": tariff,
+            "weight_per_unit": 1.5,
+            "weight_uom": "Kg",
+            "custom_line": f"Endo {tag}; Rotary {tag}",
+            "custom_length_cm": 2.5,
+        }
+        fields = {
+            "brand": brand,
+            "route": route,
+            "custom_sterile": 1,
+            "custom_care": "Autoclave at 134 °C\nقبل الاستعمال",
+        }
+        name = shop.catalogue.item(shop.group, item=item, **fields)
+        bare = shop.catalogue.item(shop.group)
+        shop.page(route, title=f"Reamers {tag}")
+        shop.write(
+            "hs_code: item.customs_tariff_number",
+            "variant.hs_code: item.customs_tariff_number",
+            "weight: {from: item.weight_per_unit, transforms: [{unit: g, of: item.weight_uom}]}",
+            "length: {from: item.custom_length_cm, transforms: [{unit: mm, in: cm}]}",
+            "origin_country: {from: item.country_of_origin, transforms: [country_code]}",
+            "handle: {template: \"{{ (route or '').split('/') | last }}\"}",
+            "tags: {from: item.custom_line, transforms: [{split: ';'}, name]}",
+            "metadata.brand: brand",
+            "metadata.sterile: {from: custom_sterile, transforms: [yes_no]}",
+            "metadata.care: custom_care",
+            "metadata.meta_title: {template: '{{ meta.title or web_item_name }}'}",
+        )
+        shop.night()
+        seen = shop.seen(name)
+        assert (seen["hs_code"], seen["variants"][0]["hs_code"]) == (tariff, tariff)
+        assert (seen["weight"], seen["length"], seen["origin_country"]) == (1500, 25, "om")
+        assert seen["handle"] == f"reamer-{tag}"
+        assert sorted(one["value"] for one in seen["tags"]) == [f"Endo {tag}", f"Rotary {tag}"]
+        made = {key: seen["metadata"].get(key) for key in ("brand", "sterile", "care", "meta_title")}
+        assert made == {
+            "brand": brand,
+            "sterile": True,
+            "care": "Autoclave at 134 °C\nقبل الاستعمال",
+            "meta_title": f"Reamers {tag}",
+        }
+        plain = shop.seen(bare)
+        assert (plain["hs_code"], plain["weight"], plain["length"], plain["tags"]) == (None, None, None, [])
+        assert (plain["metadata"]["sterile"], plain["metadata"].get("care")) == (False, None)
+        shop.second_night_writes_nothing()
+        code = shop.catalogue.row(name)["item_code"]
+        store.save("Item", code, customs_tariff_number=other, weight_uom="Gram", custom_line="", custom_length_cm=0)
+        store.save("Website Item", name, custom_sterile=0, custom_care="Autoclave")
+        shop.night()
+        seen = shop.seen(name)
+        assert (seen["hs_code"], seen["weight"], seen["length"], seen["tags"]) == (other, 1.5, None, [])
+        assert (seen["metadata"]["sterile"], seen["metadata"]["care"]) == (False, "Autoclave")
         shop.second_night_writes_nothing()
 
     def test_the_built_in_mapping_as_a_file_changes_nothing(self, shop: MappedShop) -> None:

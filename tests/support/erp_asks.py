@@ -4,9 +4,10 @@ ERPNext's choice of an Item Price and a Pricing Rule, for the fields that the te
 It follows ERPNext 15's stock/get_item_details.py and accounts/doctype/pricing_rule/utils.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -56,31 +57,37 @@ def asked(site: Site, line: Line) -> tuple[Decimal, Decimal] | None:
     return _rounded(now), _rounded(max(now, rate))
 
 
-def site_of(store: "Documents") -> Site:
-    """Return the rows of a store."""
-    found = chain.from_iterable(store.rows(f"Pricing Rule {level}") for level in LEVELS)
-    targets: dict[str, list[str]] = {}
-    for row in found:
-        target = row.get("item_code") or row.get("item_group") or row.get("brand")
-        targets.setdefault(row["parent"], []).append(str(target))
-    return Site(store.rows("Item Price"), store.rows("Pricing Rule"), targets)
+class Reading:
+    """A store's rows, read once, and what ERPNext asks by them."""
 
+    def __init__(self, store: "Documents") -> None:
+        self._get = cache(store.get)
+        targets: dict[str, list[str]] = {}
+        for row in chain.from_iterable(store.rows(f"Pricing Rule {level}") for level in LEVELS):
+            target = row.get("item_code") or row.get("item_group") or row.get("brand")
+            targets.setdefault(row["parent"], []).append(str(target))
+        self.site = Site(store.rows("Item Price"), store.rows("Pricing Rule"), targets)
 
-def line_of(store: "Documents", code: str, price_list: str, customer: str | None, day: str, quantity: int) -> Line:
-    """Return a line of an order of a Customer, or of one without a group."""
-    item, buyer = store.get("Item", code) or {}, store.get("Customer", customer or "") or {}
-    groups = _upwards(store, "Item Group", item["item_group"])
-    of_buyer = _upwards(store, "Customer Group", buyer.get("customer_group"))
-    return Line(code, groups, item["brand"] or "", price_list, of_buyer, day, quantity)
+    def asks(self, lines: Iterable[tuple[str, int]], price_list: str, customer: str | None, day: str) -> list[float]:
+        """Return the rate of each line, (item code, quantity), in a Customer's order, or in one without."""
+        buyer = self._get("Customer", customer or "") or {}
+        of_buyer = self._upwards("Customer Group", buyer.get("customer_group"))
+        found = []
+        for code, quantity in lines:
+            item = self._get("Item", code) or {}
+            groups, brand = self._upwards("Item Group", item["item_group"]), item["brand"] or ""
+            rates = asked(self.site, Line(code, groups, brand, price_list, of_buyer, day, quantity))
+            assert rates, f"Item {code} has no Item Price in {price_list} on {day}"
+            found.append(float(rates[0]))
+        return found
 
-
-def _upwards(store: "Documents", doctype: str, name: str | None) -> list[str]:
-    """Return a document of a tree and those above it."""
-    found: list[str] = []
-    while name:
-        found.append(name)
-        name = (store.get(doctype, name) or {}).get(f"parent_{doctype.lower().replace(' ', '_')}")
-    return found
+    def _upwards(self, doctype: str, name: str | None) -> list[str]:
+        """Return a document of a tree and those above it."""
+        found: list[str] = []
+        while name:
+            found.append(name)
+            name = (self._get(doctype, name) or {}).get(f"parent_{doctype.lower().replace(' ', '_')}")
+        return found
 
 
 def _item_price(site: Site, line: Line) -> Row | None:

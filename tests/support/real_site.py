@@ -27,7 +27,10 @@ GET_LIST = "/api/method/frappe.client.get_list"
 ITEM_DETAILS = "/api/method/erpnext.stock.get_item_details.get_item_details"
 KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
 # Documents that every site has, or that several tests share: they are used where they exist, and stay.
-SHARED = ("Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "Warehouse Type", "File", "Server Script")
+SHARED = (
+    "Country", "Price List", "Brand", "UOM", "Currency", "Warehouse", "Warehouse Type", "File", "Server Script",
+    "Custom Field",
+)  # fmt: skip
 # Frappe names them by a hash, and a test by what it is looked for by.
 NAMED_BY_TESTS = ("Email Queue",)
 # Frappe asks for their names.
@@ -71,6 +74,11 @@ class RealSite:
         if doctype != "Warehouse":  # its stock ledger outlives the test, and so does it
             self._made.append((doctype, name))
         return name
+
+    def add_field(self, doctype: str, fieldname: str, fieldtype: str) -> None:
+        """Make a Custom Field. Its column outlives it, so tests share names."""
+        values = {"dt": doctype, "fieldname": fieldname, "label": fieldname, "fieldtype": fieldtype}
+        self.insert("Custom Field", name=f"{doctype}-{fieldname}", **values)
 
     def get(self, doctype: str, name: str) -> dict[str, Any] | None:
         """Return the fields of a document, empty ones too, without child tables."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from erp_medusa_sandbox.erpnext.store import ErpStore
 from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.shop.seed import add_file
-from tests.support.erp_asks import asked, line_of, site_of
+from tests.support.erp_asks import Reading
 
 ITEM_LINKS = (
     ("Website Item", "item_code"), ("Website Item", "variant_of"), ("Item", "variant_of"), ("Item Price", "item_code"),
@@ -36,6 +36,10 @@ class Site(Protocol):
 
     def insert(self, doctype: str, **fields: Any) -> str:
         """Make a document and return its name, which a real site may choose itself."""
+        ...
+
+    def add_field(self, doctype: str, fieldname: str, fieldtype: str) -> None:
+        """Give a DocType a custom field, as staff do in Customize Form."""
         ...
 
     def get(self, doctype: str, name: str) -> dict[str, Any] | None:
@@ -124,6 +128,11 @@ class AnyErp(Protocol):
 class EmbeddedSite(ErpStore):
     """The documents of an embedded ERPNext; every write goes past its checks."""
 
+    def add_field(self, doctype: str, fieldname: str, fieldtype: str) -> None:
+        """Add it to the schema, and its column to the table."""
+        field = self.schema.add_field(doctype, {"fieldname": fieldname, "fieldtype": fieldtype})
+        self.add_column(self.schema[doctype], field)
+
     def force(self, doctype: str, name: str, **fields: Any) -> None:
         """Do the same as `set`, which checks nothing here."""
         self.set(doctype, name, **fields)
@@ -189,7 +198,7 @@ class EmbeddedSite(ErpStore):
 
     def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
         """Compute it from the rows."""
-        return computed(self, lines, price_list, customer)
+        return Reading(self).asks(lines, price_list, customer, _now()[:10])
 
     def _add_to_bin(self, code: str, warehouse: str, **quantities: float) -> None:
         found = self.rows("Bin", item_code=code, warehouse=warehouse)
@@ -211,14 +220,6 @@ class EmbeddedSite(ErpStore):
         self.put_file(row["file_url"], content)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self.set("File", name, content_hash=digest, file_size=len(content))
-
-
-def computed(store: Site, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
-    """Return what `Site.asks` does, by the tests' own reading of ERPNext's rules."""
-    site, today = site_of(store), _now()[:10]
-    rates = [asked(site, line_of(store, code, price_list, customer, today, number)) for code, number in lines]
-    assert all(rates), "each of these Items needs an Item Price in the list"
-    return [float(rate[0]) for rate in rates if rate]
 
 
 def _now() -> str:
