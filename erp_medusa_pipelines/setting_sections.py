@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from erp_medusa_pipelines.setting_types import (
     CategoriesOf,
+    EmptyGroups,
     FieldPolicies,
     ItemRule,
     Key,
@@ -215,6 +216,14 @@ class Catalogue(BaseSettings):
             "Which Item Groups become product categories of Medusa, as a tree: `website`, those with Show in Website;"
             " `used`, those that hold published Website Items, and all above them; or `off`. Collections stay as they"
             " are"
+        ),
+    )
+    empty_groups: EmptyGroups = Field(
+        "keep",
+        description=(
+            "What becomes of categories and collections of Item Groups that hold nothing for sale: `keep` leaves them,"
+            " `hide` hides the categories, which Medusa cannot do with collections, `remove` deletes the collections as"
+            " well. One in which Medusa shows a product stays"
         ),
     )
     prices_allow_zero: bool = Field(

@@ -36,6 +36,7 @@ OrphanPolicy = Literal["draft", "report"]
 WithdrawnItems = Literal["draft", "delete", "keep"]
 PublishWhen = Literal["created", "complete"]
 Variants = Literal["products", "options"]
+EmptyGroups = Literal["keep", "hide", "remove"]
 OptionValues = Literal["keep", "remove"]
 CategoriesOf = Literal["off", "website", "used"]
 

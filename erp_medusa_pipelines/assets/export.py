@@ -99,7 +99,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Item Group") as run:
             texts = _in_languages(run, collections.NO_TEXTS)
-            sync_collections(run.shop.erp, run.shop.writer, run.shop.medusa, run.report, run.shop.items, texts)
+            families = run.families if run.shop.settings.empty_groups == "remove" else None
+            erp, medusa = run.shop.erp, run.shop.medusa
+            sync_collections(erp, run.shop.writer, medusa, run.report, run.shop.items, texts, families)
             return run.result()
 
     @dg.asset(
@@ -128,7 +130,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 limit = hidden_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
                 pictures, texts = _pictures(run), _in_languages(run, categories.NO_TEXTS)
                 guard = run.guard(limit, allowed=config.allow_hiding)
-                sync = CategorySync(run.shop.erp, run.shop.medusa, run.report, which, guard, pictures, texts)
+                families = run.families if run.shop.settings.empty_groups != "keep" else None
+                erp, medusa = run.shop.erp, run.shop.medusa
+                sync = CategorySync(erp, medusa, run.report, which, guard, pictures, texts, families)
                 stopped = sync.run()
             return run.result(stopped=stopped)
 

@@ -161,6 +161,12 @@ class MedusaClient:
         fields = "id,name,description,handle,external_id,metadata,is_active,rank,parent_category_id"
         return list(self.all_of(CATEGORIES, "product_categories", fields))
 
+    def shows_product_of(self, key: str, identifier: str) -> bool:
+        """Return whether any product in a collection (key `collection_id`) or category (`category_id`) is published."""
+        asked = {f"{key}[]": identifier, "status[]": "published", "limit": 1, "fields": "id"}
+        page = self.http.request("GET", "/admin/products", params=asked)
+        return bool(self.http.part(page, "products", "GET /admin/products"))
+
     # --- writes -----------------------------------------------------------------------------------------------
 
     def send(self, method: str, path: str, body: Any = None, *, gives: str, repeatable: bool | None = None) -> Any:
@@ -233,6 +239,10 @@ class MedusaClient:
         """Update one collection; metadata is merged."""
         path = f"/admin/collections/{collection_id}"
         return self.send("POST", path, dict(body), gives="collection", repeatable=True)["collection"]
+
+    def delete_collection(self, collection_id: str) -> None:
+        """Delete a collection. Products that are in it stay, in none."""
+        self.send("DELETE", f"/admin/collections/{collection_id}", gives="deleted", repeatable=True)
 
     def create_label(self, route: str, value: str) -> Row:
         """Create a product type or tag (`product-types`, `product-tags`; no batch route). Values are unique."""

@@ -219,7 +219,10 @@ class PlannedMedusa(ReadingMedusa):
         """Answer a write that nothing reads in the same run."""
         return {}
 
-    def _collection(self, _method: str, body: Body, identifier: str | None) -> Row:
+    def _collection(self, method: str, body: Body, identifier: str | None) -> Row:
+        if method == "DELETE":
+            self._gone.add(str(identifier))
+            return {"deleted": True}
         if identifier:
             return {"collection": self._change(identifier, body)}
         row = {"handle": None, "external_id": None, "metadata": None, **body}

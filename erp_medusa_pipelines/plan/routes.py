@@ -41,8 +41,8 @@ def changes_of(method: str, path: str, body: Any, answer: Any, known: Known) -> 
     yield Change("Medusa", action, address.removeprefix("/admin/"), address, values)
 
 
-def _collection(_method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
-    action: Action = "update" if identifier else "create"
+def _collection(method: str, body: Body, answer: Body, known: Known, identifier: str | None) -> Iterator[Change]:
+    action: Action = "delete" if method == "DELETE" else "update" if identifier else "create"
     key = identifier or answer["collection"]["id"]
     name = str(body.get("title") or known.name(key))
     yield Change("Medusa", action, "collection", key, dict(body), name)

@@ -15,20 +15,10 @@ def settings_have_effect(shop: Shop) -> Iterator[Finding]:
         found = f"drafts are deleted {settings.withdrawn_days} days after their items were withdrawn"
         yield Finding(AREA, "WITHDRAWN_ITEMS", Level.OK, f"{found}, by find_orphaned_products")
     pairs = (
-        (
-            settings.unused_option_values != "keep",
-            settings.variants == "options",
-            "UNUSED_OPTION_VALUES",
-            "VARIANTS=options",
-        ),
+        ("UNUSED_OPTION_VALUES", settings.unused_option_values != "keep", "VARIANTS", settings.variants != "products"),
+        ("EMPTY_GROUPS=hide", settings.empty_groups == "hide", "CATEGORIES", settings.categories != "off"),
     )
-    for is_set, is_on, variable, needed in pairs:
+    for variable, is_set, needed, is_on in pairs:
         if is_set and not is_on:
-            yield Finding(
-                AREA,
-                variable,
-                Level.WARN,
-                f"it is set without {needed}",
-                "it does nothing",
-                f"set {needed}, or take {variable} out",
-            )
+            fix = f"set {needed}, or take {variable} out"
+            yield Finding(AREA, variable, Level.WARN, f"it is set without {needed}", "it does nothing", fix)

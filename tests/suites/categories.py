@@ -43,6 +43,13 @@ def paths(medusa: MedusaServer, catalogue: Catalogue) -> list[str]:
     return walk(None, "")
 
 
+def collections(medusa: MedusaServer, catalogue: Catalogue) -> set[str]:
+    """Return the Item Groups of this test that have a collection. Customers see each: Medusa cannot hide one."""
+    answer = medusa.admin("GET", "/admin/collections", params={"limit": 1000, "fields": "id,metadata"})
+    found = {str((one["metadata"] or {}).get("item_group")) for one in answer["collections"]}
+    return {name for name in found if name.endswith(catalogue.tag)}
+
+
 def of_product(medusa: MedusaServer, name: str, tag: str) -> list[str]:
     """Return the names of the categories that a customer finds a product in."""
     product_id = products(medusa, [name])[name]["id"]
@@ -219,6 +226,61 @@ class CategoriesSuite:
         night(runner)
         assert shown(medusa, catalogue)[shop.latex]["id"] == before
         assert of_product(medusa, kept, catalogue.tag) == ["Latex"]
+
+    @pytest.mark.long
+    def test_what_holds_nothing_for_sale_is_hidden_and_comes_back(
+        self, on: pytest.MonkeyPatch, shop: Shop, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer,
+        runner: Runner,
+    ) -> None:  # fmt: skip
+        on.setenv("EMPTY_GROUPS", "remove")
+        stays, goes = catalogue.item(shop.nitrile), catalogue.item(shop.files)
+        further = catalogue.item(shop.nitrile, website_item_groups=[{"item_group": shop.latex}])
+        night(runner)
+        assert paths(medusa, catalogue) == [
+            "/Goods", "/Goods/Gloves", "/Goods/Gloves/Latex", "/Goods/Gloves/Nitrile", "/Goods/Files",
+        ]  # fmt: skip
+        before = shown(medusa, catalogue)[shop.files]["id"]
+        assert collections(medusa, catalogue) == {shop.nitrile, shop.files}
+        for name in (goes, further):
+            catalogue.store.set("Website Item", name, published=0)
+        night(runner)
+        assert shop.files in shown(medusa, catalogue), "its product was still shown when the night began"
+        night(runner)
+        assert paths(medusa, catalogue) == ["/Goods", "/Goods/Gloves", "/Goods/Gloves/Nitrile"]
+        assert collections(medusa, catalogue) == {shop.nitrile}
+        assert not catalogue.store.rows("Item Group", name=shop.files)[0]["medusa_id"]
+        assert of_product(medusa, stays, catalogue.tag) == ["Nitrile"]
+        writes_nothing(runner, medusa, erp)
+        catalogue.store.set("Website Item", goes, published=1)
+        night(runner)
+        assert shown(medusa, catalogue)[shop.files]["id"] == before
+        assert collections(medusa, catalogue) == {shop.nitrile, shop.files}
+        assert of_product(medusa, goes, catalogue.tag) == ["Files"]
+        writes_nothing(runner, medusa, erp)
+
+    def test_a_group_in_which_others_show_a_product_stays(
+        self, on: pytest.MonkeyPatch, shop: Shop, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer,
+        runner: Runner,
+    ) -> None:  # fmt: skip
+        name, _other = catalogue.item(shop.files), catalogue.item(shop.latex)
+        night(runner)
+        (found,) = [one for group, one in shown(medusa, catalogue).items() if group == shop.files]
+        row = catalogue.store.rows("Item Group", name=shop.files)[0]
+        by_hand = {
+            "title": f"By hand {catalogue.tag}", "status": "published", "collection_id": row["medusa_id"],
+            "categories": [{"id": found["id"]}], "options": [{"title": "Default", "values": ["Default"]}],
+        }  # fmt: skip
+        medusa.admin("POST", "/admin/products", json=by_hand)
+        on.setenv("EMPTY_GROUPS", "remove")
+        catalogue.store.set("Website Item", name, published=0)
+        night(runner)
+        night(runner)
+        assert paths(medusa, catalogue) == ["/Goods", "/Goods/Gloves", "/Goods/Gloves/Latex", "/Goods/Files"]
+        assert collections(medusa, catalogue) == {shop.latex, shop.files}
+        writes_nothing(runner, medusa, erp)
+        on.setenv("EMPTY_GROUPS", "keep")
+        night(runner)
+        assert "/Goods/Gloves/Nitrile" in paths(medusa, catalogue)
 
     def test_categories_of_others_stay_as_they_are_and_so_do_their_products(
         self, on: pytest.MonkeyPatch, shop: Shop, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer,

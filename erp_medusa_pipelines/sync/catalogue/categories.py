@@ -9,7 +9,7 @@ products stay in them. None is deleted: that of a group that is gone, or not sho
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from erp_medusa_pipelines.clients.failures import AccessError, ApiError, Permane
 from erp_medusa_pipelines.clients.medusa import CATEGORIES, MedusaClient, metadata_of
 from erp_medusa_pipelines.setting_types import CategoriesOf
 from erp_medusa_pipelines.sync.catalogue.category_tree import Node, Tree, moves, used_in_tree, wanted_tree
-from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, Plan, group_handle, plan, used_groups
+from erp_medusa_pipelines.sync.catalogue.collections import DOCTYPE, Plan, group_handle, plan, sold_groups, used_groups
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.group_texts import GroupTexts
 from erp_medusa_pipelines.sync.catalogue.noted_pictures import NotedPictures
@@ -26,6 +26,7 @@ from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_tex
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
+from erp_medusa_pipelines.sync.shop.families import Families
 
 log = logging.getLogger(__name__)
 
@@ -94,18 +95,23 @@ class CategorySync:
     pictures: NotedPictures
     texts: GroupTexts = NO_TEXTS
     """Their texts in further languages."""
+    families: Families | None = None
+    """Where what holds nothing for sale is hidden (EMPTY_GROUPS); None where it stays."""
     _ids: dict[str, str] = field(default_factory=dict)
     _wrote: bool = False
 
     def run(self) -> MassLossError | None:
         """Raises AccessError and, when a list cannot be read, TransientError; other failures go into the report."""
         groups = read_groups(self.erp)
-        tree = wanted_tree(groups, wanted_groups(self.erp, groups, self.which))
+        categories = self.medusa.categories()
+        wanted = wanted_groups(self.erp, groups, self.which)
+        if self.families is not None:
+            wanted = self._with_goods(wanted, groups, categories, self.families)
+        tree = wanted_tree(groups, wanted)
         self.report.count("found", len(tree.nodes))
         for name in tree.circles:
             reason = "the Item Group lies below itself: give it, or one above it, another parent_item_group"
             self.report.reject(Reject(DOCTYPE, name, reason, "parent_item_group"))
-        categories = self.medusa.categories()
         plans = self._plans(groups, tree, categories)
         self.texts.write(self.report, [(one.group, one.existing) for one in plans if one.existing])
         for node, one in zip(tree.nodes, plans, strict=True):
@@ -119,6 +125,24 @@ class CategorySync:
         if self._wrote:
             self.medusa.http.forget(CATEGORIES)
         return stopped
+
+    def _with_goods(
+        self, wanted: Collection[str], groups: Sequence[Row], categories: Sequence[Row], families: Families
+    ) -> set[str]:
+        """Return the groups in which, or below which, something is for sale, or a product is shown in Medusa."""
+        sold = sold_groups(self.erp, families, further=True)
+        kept = used_in_tree(groups, sold)
+        shown = {
+            str(metadata_of(one)[GROUP_KEY])
+            for one in categories
+            if is_ours(one)
+            and one["is_active"]
+            and (name := metadata_of(one)[GROUP_KEY]) in wanted
+            and name not in kept
+            if self.medusa.shows_product_of("category_id", one["id"])
+        }
+        kept |= used_in_tree(groups, shown)
+        return {name for name in wanted if name in kept or name in sold}
 
     # --- which category is whose ----------------------------------------------------------------------------------
 

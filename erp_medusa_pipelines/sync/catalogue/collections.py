@@ -1,8 +1,9 @@
 """Item Groups that hold Website Items become Medusa collections; their ids are kept on the Item Group.
 
 Which groups, how an existing collection is recognised, what is written. A group without items gets no collection: an
-empty one would only clutter the shop. Safe to run several times at once: handles are unique in Medusa, and a second run
-adopts what the first created.
+empty one would only clutter the shop. With EMPTY_GROUPS=remove one in which nothing is for sale any more loses it.
+
+Safe to run several times at once: handles are unique in Medusa, and a second run adopts what the first created.
 """
 
 import logging
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
-from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.failures import (
     AccessError,
     ApiError,
@@ -26,9 +28,11 @@ from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.sync.catalogue.group_texts import GroupTexts
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, slug
 from erp_medusa_pipelines.sync.catalogue.translations import KEY
-from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
+from erp_medusa_pipelines.sync.shop.families import Families
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +74,20 @@ def sync_collections(
     report: SyncReport,
     items: frozenset[str] = frozenset(),
     texts: GroupTexts = NO_TEXTS,
+    families: Families | None = None,
 ) -> dict[str, str]:
     """Create, adopt or correct the collections and return their ids by Item Group name.
 
-    With `items` only those of the groups that these Website Items are in. `texts` are those in further languages.
+    With `items` only those of the groups that these Website Items are in. `texts` are those in further languages. With
+    `families` only groups in which something is for sale have one; that of another is deleted, unless a product in it
+    is shown.
     """
+    sold = None if families is None else sold_groups(erp, families, items)
+    if sold is not None and not items:
+        _remove_empty(erp, writer, medusa, report, sold)
 
     def read() -> tuple[Sequence[Group], list[Plan]]:
-        return _read(erp, medusa, items)
+        return _read(erp, medusa, used_groups(erp, items) if sold is None else sold)
 
     # One run of a tick does it; the others see that it is done by what that one has read.
     of_tick = erp.http.facts.of_tick
@@ -119,16 +129,45 @@ def _bring(
     ]
     outcome = writer.write(DOCTYPE, changes)
     report.count("bound", len(outcome.written))
+    _note_failed(outcome, report, "id not written back")
+    return ids
+
+
+def _note_failed(outcome: WriteOutcome, report: SyncReport, problem: str) -> None:
     for name, error in outcome.failed.items():
         if isinstance(error, TransientError):
             report.defer(DOCTYPE, name, error)
         else:
-            report.reject(Reject(DOCTYPE, name, f"id not written back: {error.reason}", "medusa_id"))
-    return ids
+            report.reject(Reject(DOCTYPE, name, f"{problem}: {error.reason}", "medusa_id"))
 
 
-def _read(erp: ErpNextClient, medusa: MedusaClient, items: frozenset[str]) -> tuple[Sequence[Group], list["Plan"]]:
-    names = used_groups(erp, items)
+def _remove_empty(
+    erp: ErpNextClient, writer: ErpNextWriter, medusa: MedusaClient, report: SyncReport, sold: Sequence[str]
+) -> None:
+    """Delete collections of ours in which nothing is for sale or shown. The ids, which products use, go first."""
+    known = {folded(name) for name in sold}
+    empty = {
+        one["id"]: one["external_id"]
+        for one in medusa.collections()
+        if one["external_id"]
+        and isinstance(metadata_of(one).get("item_group"), str)
+        and folded(one["external_id"]) not in known
+        and not medusa.shows_product_of("collection_id", one["id"])
+    }
+    if not empty:
+        return
+    rows = erp.rows_in(DOCTYPE, ["name", "medusa_id"], empty.values())
+    outcome = writer.write(DOCTYPE, [(row["name"], {"medusa_id": ""}) for row in rows if row["medusa_id"] in empty])
+    _note_failed(outcome, report, "id not emptied")
+    for identifier, name in empty.items():
+        if name not in outcome.failed:
+            medusa.delete_collection(identifier)
+            report.count("removed")
+    for http, what in ((erp.http, COLLECTIONS), (medusa.http, COLLECTIONS), (erp.http, IDS)):
+        http.forget(what)
+
+
+def _read(erp: ErpNextClient, medusa: MedusaClient, names: Sequence[str]) -> tuple[Sequence[Group], list["Plan"]]:
     groups = erp.rows_in(DOCTYPE, ["name", "item_group_name", "parent_item_group", "is_group", "medusa_id"], names)
     collections = medusa.collections()
     # A collection may belong to a group without items.
@@ -164,6 +203,25 @@ def used_groups(
             order_by="item_group asc",
         )
     return ByName((row["item_group"], row["item_group"]) for row in used if row["item_group"]).values()
+
+
+def sold_groups(
+    erp: ErpNextClient, families: Families, items: frozenset[str] = frozenset(), *, further: bool = False
+) -> list[str]:
+    """Return the names of Item Groups in which a Website Item of this shop is for sale; arguments as in `used_groups`.
+
+    Variants that are one product with their template are in the template's groups.
+    """
+    sold_here, today = for_sale_in(erp), erp.clock().date()
+    fields = ("name", "item_group", *sold_here.fields)
+    rows = list(erp.rows_among(WEBSITE_ITEM, fields, families.around(items)))
+    sold = {families.home.get(row["name"], row["name"]) for row in rows if not sold_here.reason_against(row, today)}
+    groups = [row["item_group"] for row in rows if row["name"] in sold]
+    if further:
+        of_items = [["parenttype", "=", WEBSITE_ITEM]]
+        more = erp.rows("Website Item Group", ["name", "parent", "item_group"], filters=of_items, parent=WEBSITE_ITEM)
+        groups += [row["item_group"] for row in more if row["parent"] in sold]
+    return ByName((name, name) for name in groups if name).values()
 
 
 @dataclass(frozen=True, slots=True)

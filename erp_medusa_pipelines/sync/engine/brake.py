@@ -22,10 +22,9 @@ These ask:
     rows of Product Collection, of a category        -           half of them               allow_empty
     rows of Expiring Items before their day          clearance   three quarters            allow_empty
 
-Never taken away are pictures that others added, collections (a product moves to another one, and an Item Group
-without items keeps its own), variants that others added, and what staff entered; the homepage follows from what staff
-tick and from the list. What ends by its own date, such as a promotion, is no loss: it ends in Medusa whether a run
-comes or not.
+Never taken away are pictures that others added, collections in which a product is shown, variants that others added,
+and what staff entered; the homepage follows from what staff tick and from the list. What ends by its own date, such as
+a promotion, is no loss: it ends in Medusa whether a run comes or not.
 
 A batch is a sample of the shop. What it would lose is judged together with what was lost in the last days, and where
 that comes near the limit, the whole shop is counted and decides. So a loss cannot go through in slices, batch by batch

@@ -446,6 +446,9 @@ def test_a_language_without_texts_is_told_until_it_has_some(
 
 def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
     shop_env.setenv("UNUSED_OPTION_VALUES", "remove")
+    shop_env.setenv("EMPTY_GROUPS", "hide")
+    assert erp_medusa("doctor").finding("catalogue", "EMPTY_GROUPS=hide")["level"] == "warn"
+    shop_env.setenv("CATEGORIES", "used")
     assert erp_medusa("doctor").finding("catalogue", "UNUSED_OPTION_VALUES")["level"] == "warn"
     shop_env.setenv("VARIANTS", "options")
     assert not [one for one in erp_medusa("doctor").data["findings"] if one["area"] == "catalogue"]

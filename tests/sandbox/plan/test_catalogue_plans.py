@@ -63,3 +63,25 @@ def test_products_that_would_be_deleted_are_seen_first(
     assert [(row.action, row.document) for row in planned.rows if row.kind == "product"] == [("delete", gone)]
     assert unlike(planned, runner.job("find_orphaned_products")) == []
     assert not medusa.admin("GET", "/admin/products", params={"id": product})["products"]
+
+
+@pytest.mark.long
+def test_groups_that_would_be_hidden_are_seen_first(
+    catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("CATEGORIES", "website")
+    full, empty = (catalogue.group(label, show_in_website=1) for label in ("Full", "Empty"))
+    catalogue.item(full)
+    name = catalogue.item(empty)
+    assert runner.job("export_items_and_images_custom", "batch_0").success
+    catalogue.store.set("Website Item", name, published=0)
+    meant = {"ops": {"medusa_product_updates": {"config": {"allow_hiding": True}}}}
+    assert runner.job("export_items_and_images_custom", "batch_0", run_config=meant).success
+    shop_env.setenv("EMPTY_GROUPS", "remove")
+    medusa.faults.forget_requests()
+    planned = plan(runner)
+    assert medusa_writes(medusa) == []
+    told = {(row.action, row.kind, row.document, row.field) for row in planned.rows}
+    assert ("update", "product category", empty, "is_active") in told
+    assert ("delete", "collection", empty) in {one[:3] for one in told}
+    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []

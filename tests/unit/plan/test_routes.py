@@ -56,6 +56,7 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
     return [
         ("create_collection", client.create_collection({"title": "C"})),
         ("update_collection", client.update_collection("pcol_1", {"title": "D"})),
+        ("delete_collection", client.delete_collection("pcol_2")),
         ("create_category", client.create_category({"name": "C"})),
         ("update_category", client.update_category("pcat_1", {"rank": 1})),
         ("create_label", client.create_label("product-types", "Files")),

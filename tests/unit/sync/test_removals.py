@@ -12,6 +12,7 @@ CALLS = {
     "batch_variants",
     "delete_empty_list",
     "delete_products",
+    "delete_collection",
     "update_list",
     "retire",
     "write_levels",
@@ -45,6 +46,7 @@ ASKED_IN = {
 """The module that asks, by (module, function, what it does)."""
 
 TAKES_NOTHING = {
+    ("catalogue/collections.py", "_remove_empty", "delete_collection"): "no product in it is shown",
     ("prices/lists.py", "delete_empty", "delete_empty_list"): "it has no entry",
     ("prices/lists.py", "reconcile", "update_list"): "a list becomes a draft after its last instant by Medusa's clock",
     ("merchandising/clearance.py", "write_homepage", "merge_save"): "follows from the list and from what staff tick",
