@@ -5,6 +5,7 @@ import time
 import pytest
 
 from erp_medusa_pipelines.tasks import CHANGES_SENSOR as SENSOR
+from tests.suites import languages
 from tests.suites.for_sale import EXPORT, Market, Offer
 from tests.support.operations import Daemon
 from tests.support.runs import Runner
@@ -49,3 +50,32 @@ class ChangesSuite:
         assert daemon.run(request).success
         assert market.seen(changed) == Offer("Mask, new", 12, 3)
         assert market.medusa.store("GET", f"/store/products/{product}").status_code == 404
+
+    def test_a_translation_follows_as_it_is_changed_and_deleted(
+        self, market: Market, daemon: Daemon, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        shop_env.setenv("LANGUAGES", f'{{"{languages.LOCALE}": "ar"}}')
+        store = market.erp.store
+        for job in store.rows("Scheduled Job Type", method=f"medusa_integration.api.{EXPORT}"):
+            store.save("Scheduled Job Type", job["name"], stopped=1)
+        title = f"Mask {market.catalogue.tag}"
+        name, quiet = market.offer(price=1, stock=5, web_item_name=title), market.offer(price=1, stock=5)
+        assert daemon.runner.job(EXPORT, "batch_0").success
+        assert languages.shown(market.medusa, name) == {}
+        time.sleep(2.5)
+        daemon.sensor(SENSOR)
+        made = languages.translate(market.catalogue, title, "قناع")
+        store.save("Translation", made, translated_text="كمامة")
+        assert self._followed(daemon) == {name}
+        assert languages.shown(market.medusa, name) == {languages.LOCALE: {"title": "كمامة"}}
+        store.trash("Translation", made)
+        assert self._followed(daemon) == {name}
+        assert languages.shown(market.medusa, name) == {}
+        assert quiet
+
+    def _followed(self, daemon: Daemon) -> set[str]:
+        """Run what the sensor asks for, and return the items of it."""
+        requests, why = daemon.sensor(SENSOR)
+        assert len(requests) == 1, why
+        assert daemon.run(requests[0]).success
+        return set(requests[0].run_config["ops"]["export_items"]["config"]["parts"])

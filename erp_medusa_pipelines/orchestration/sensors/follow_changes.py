@@ -32,8 +32,14 @@ from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import reason
 from erp_medusa_pipelines.orchestration.schedules.gates import ask
 from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.sync.changes.concerned import concerned_items, groups_changed, price_list_changed
+from erp_medusa_pipelines.sync.changes.concerned import (
+    changed_texts,
+    concerned_items,
+    groups_changed,
+    price_list_changed,
+)
 from erp_medusa_pipelines.sync.changes.feed import Changes, Position, read_changes
+from erp_medusa_pipelines.sync.changes.translated import groups_have
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.sync.engine.gate import Answer
@@ -184,12 +190,15 @@ class _Tick:
             return
         if not memory.positions:
             self.reasons.append("from now on changes are followed; the night brings what changed before")
-        answers: list[tuple[Changes, dict[str, frozenset[Part]]]] = []
+        answers: list[tuple[Changes, dict[str, frozenset[Part]], bool]] = []
 
         def question(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
-            changes = read_changes(erp, memory.positions, settings.changes_at_most)
+            languages = settings.languages.values()
+            changes = read_changes(erp, memory.positions, settings.changes_at_most, languages)
+            texts = changed_texts(erp, changes.rows)
             together = settings.variants == "options"
-            answers.append((changes, concerned_items(erp, changes.rows, variants_together=together)))
+            items = concerned_items(erp, changes.rows, variants_together=together, texts=texts)
+            answers.append((changes, items, groups_changed(changes.rows) or groups_have(erp, texts)))
             return Answer(False)
 
         try:
@@ -197,10 +206,10 @@ class _Tick:
         except RateLimitedError as error:
             self.reasons.append(str(error))
             return
-        changes, items = answers[-1]
+        changes, items, groups = answers[-1]
         memory.positions = changes.positions
         memory.wait_for({name: Waiting(parts=sorted(parts), since=self.now) for name, parts in items.items()})
-        memory.groups = memory.groups or groups_changed(changes.rows)
+        memory.groups = memory.groups or groups
         if price_list_changed(changes.rows, settings.erpnext_price_list):
             self._wait_for_batches(PRICES)
         for doctype in changes.too_many:

@@ -7,24 +7,21 @@ source text without tags, so texts are compared without tags and blanks; of seve
 that was changed first, and so does this.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import unescape
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.setting_types import LANGUAGE, TRANSLATED
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
+from erp_medusa_pipelines.sync.engine.names import text_key
 
 DOCTYPE = "Translation"
 FIELDS = ("name", "language", "source_text", "translated_text", "context", "modified")
 
-_TAG = re.compile(r"<[^<>]+>")
-
 Texts = Mapping[str, Mapping[str, str]]
-"""Translated texts by language and source text, see _key."""
+"""Translated texts by language and the key of the source text."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Translator:
 
     def _text(self, code: str, source: Any) -> str:
         """Return ERPNext's Translation of a text, "" where it has none."""
-        return self.texts.get(code, {}).get(_key(source), "")
+        return self.texts.get(code, {}).get(text_key(source), "")
 
     def _in(self, code: str, row: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -104,14 +101,10 @@ def _read(erp: ErpNextClient, codes: Sequence[str]) -> Texts:
     found: dict[str, dict[str, str]] = {code: {} for code in codes}
     for row in sorted(rows, key=lambda row: str(row["modified"])):
         # Those with a context are words of a form, not of a document.
-        key = _key(row["source_text"])
+        key = text_key(row["source_text"])
         if key and not row["context"] and row["language"] in found:
             found[row["language"]].setdefault(key, str(row["translated_text"] or ""))
     return found
-
-
-def _key(text: Any) -> str:
-    return "".join(unescape(_TAG.sub("", str(text or ""))).split())
 
 
 def _field_in(name: str, code: str) -> str:

@@ -10,8 +10,17 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.sync.changes.watched import COMMENT, DELETED, ITEM_GROUP, PRICE_LIST, WATCHED, Part
-from erp_medusa_pipelines.sync.engine.names import folded, same_name
+from erp_medusa_pipelines.sync.changes.translated import items_with, items_with_attribute
+from erp_medusa_pipelines.sync.changes.watched import (
+    COMMENT,
+    DELETED,
+    ITEM_GROUP,
+    PRICE_LIST,
+    TRANSLATION,
+    WATCHED,
+    Part,
+)
+from erp_medusa_pipelines.sync.engine.names import folded, same_name, text_key
 from erp_medusa_pipelines.sync.shop.bundles import BUNDLE
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
 from erp_medusa_pipelines.sync.shop.families import homes_of
@@ -45,12 +54,17 @@ class _Concerned:
 
 
 def concerned_items(
-    erp: ErpNextClient, rows: Mapping[str, Sequence[Row]], *, variants_together: bool = False
+    erp: ErpNextClient,
+    rows: Mapping[str, Sequence[Row]],
+    *,
+    variants_together: bool = False,
+    texts: Sequence[str] = (),
 ) -> dict[str, frozenset[Part]]:
     """Return the parts to bring up to date, by Website Item: shown or exported ones, and deleted ones.
 
-    `rows` are changed rows by DocType, with the fields of WATCHED. With `variants_together` a variant is named as its
-    template, whose product and batch it is in. A few grouped requests, none without rows. Raises ApiError.
+    `rows` are changed rows by DocType, with the fields of WATCHED, `texts` those whose Translations changed. With
+    `variants_together` a variant is named as its template, whose product and batch it is in. A few grouped requests,
+    none without rows. Raises ApiError.
     """
     part_of = {watched.doctype: watched.part for watched in WATCHED}
     names, codes = _Concerned(), _Concerned()
@@ -66,6 +80,10 @@ def concerned_items(
         codes.add(row["reference_name"], [Part.ITEM])
     for code in _ordered(erp, [row["name"] for row in rows.get("Sales Order", ())]):
         codes.add(code, [Part.STOCK])
+    for name in items_with(erp, texts):
+        names.add(name, [Part.ITEM])
+    for code in items_with_attribute(erp, texts) if variants_together else ():
+        codes.add(code, [Part.ITEM])
     deleted = _deleted(erp, rows.get(DELETED, ()), codes)
     _add_variants(erp, codes)
     _add_bundles(erp, codes)
@@ -83,6 +101,14 @@ def _at_home(erp: ErpNextClient, found: Mapping[str, frozenset[Part]]) -> dict[s
         home = homes.get(name, name)
         joined[home] = joined.get(home, frozenset()) | parts
     return joined
+
+
+def changed_texts(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Return the texts that changed and deleted Translations are of, sorted. A request where any was deleted."""
+    gone = [row["name"] for row in rows.get(DELETED, ()) if row["deleted_doctype"] == TRANSLATION]
+    deleted = [_field_of(row["data"], "source_text") for row in erp.rows_in(DELETED, ["name", "data"], gone)]
+    found = {*deleted, *(str(row["source_text"] or "") for row in rows.get(TRANSLATION, ()))}
+    return sorted(text for text in found if text_key(text))
 
 
 def groups_changed(rows: Mapping[str, Sequence[Row]]) -> bool:

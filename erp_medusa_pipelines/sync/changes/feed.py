@@ -5,7 +5,7 @@ back over OVERLAP, and rows that were seen are left out by name and time. The cl
 in its future, which a database in another time zone writes, waits until that time has come.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.several_lists import ListQuestion, several_lists
-from erp_medusa_pipelines.sync.changes.watched import WATCHED, Watched
+from erp_medusa_pipelines.sync.changes.watched import Watched, watched_with
 
 OVERLAP = timedelta(seconds=60)
 """A transaction that takes longer is found by the night."""
@@ -47,16 +47,19 @@ class Changes:
     """DocTypes on which the site fails, with its reason. Their position stays."""
 
 
-def read_changes(erp: ErpNextClient, positions: Mapping[str, Position], most: int) -> Changes:
-    """Ask for all watched DocTypes, at most `most` rows of each. Raises ApiError.
+def read_changes(
+    erp: ErpNextClient, positions: Mapping[str, Position], most: int, languages: Collection[str] = ()
+) -> Changes:
+    """Ask for all watched DocTypes, at most `most` rows of each, with the shop's further languages. Raises ApiError.
 
     A DocType without a position has not been asked about before: it begins now. One request where the Server Script
     is installed, else one for each DocType.
     """
-    asked = [watched for watched in WATCHED if watched.doctype in positions]
+    all_watched = watched_with(languages)
+    asked = [watched for watched in all_watched if watched.doctype in positions]
     answers = several_lists(erp, [_question(watched, positions[watched.doctype], most) for watched in asked])
     now = (erp.clock() if asked else erp.now()).replace(tzinfo=None)
-    found = Changes({watched.doctype: Position(since=_text(now)) for watched in WATCHED})
+    found = Changes({watched.doctype: Position(since=_text(now)) for watched in all_watched})
     for watched, rows in zip(asked, answers, strict=True):
         if isinstance(rows, AccessError):
             found.hidden.append(watched.doctype)

@@ -6,7 +6,8 @@ Not seen by any of these, so left to the night: a renamed Brand, an Item's stock
 rows that were written by SQL, and a File that was detached.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -34,6 +35,7 @@ class Watched:
 
 
 ITEM_GROUP, PRICE_LIST, DELETED, COMMENT = "Item Group", "Price List", "Deleted Document", "Comment"
+TRANSLATION = "Translation"
 OF_A_PRODUCT = (WEBSITE_ITEM, "Item")
 """DocTypes whose attached Files are pictures of a product."""
 
@@ -71,3 +73,19 @@ WATCHED: tuple[Watched, ...] = (
         column="creation",
     ),
 )
+
+
+def watched_with(languages: Collection[str]) -> tuple[Watched, ...]:
+    """Return what is watched in a shop with these further Languages of ERPNext."""
+    if not languages:
+        return WATCHED
+    into = [["language", "in", sorted(languages)]]
+    return (
+        *(_with_deleted(watched) if watched.doctype == DELETED else watched for watched in WATCHED),
+        Watched(TRANSLATION, ("source_text",), None, into),
+    )
+
+
+def _with_deleted(watched: Watched) -> Watched:
+    ((column, operator, doctypes),) = watched.filters
+    return replace(watched, filters=[[column, operator, [*doctypes, TRANSLATION]]])

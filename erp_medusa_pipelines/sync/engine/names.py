@@ -5,8 +5,10 @@ blanks at the end. So "dental " in a setting or an imported row names the Item G
 would call it unknown.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
+from html import unescape
 from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
@@ -14,6 +16,7 @@ V = TypeVar("V")
 _ALIKE = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "ı": "i"})
 """Letters that the collation takes for others, and that Unicode does not decompose."""
 _UNSEEN = ("Mn", "Me", "Cf", "Cc")
+_TAG = re.compile(r"<[^<>]+>")
 
 
 def folded(name: Any) -> str:
@@ -33,6 +36,11 @@ def folded(name: Any) -> str:
 def same_name(left: str | None, right: str | None) -> bool:
     """Return whether the database takes two names for equal."""
     return folded(left or "") == folded(right or "")
+
+
+def text_key(text: Any) -> str:
+    """Return a text without tags and blanks: what ERPNext keeps of the source of a Translation is compared by it."""
+    return "".join(unescape(_TAG.sub("", str(text or ""))).split())
 
 
 class ByName(Generic[V]):

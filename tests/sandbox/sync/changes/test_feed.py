@@ -9,8 +9,14 @@ import pytest
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.several_lists import LISTS_METHOD, lists_script_text
-from erp_medusa_pipelines.sync.changes.concerned import concerned_items, groups_changed, price_list_changed
+from erp_medusa_pipelines.sync.changes.concerned import (
+    changed_texts,
+    concerned_items,
+    groups_changed,
+    price_list_changed,
+)
 from erp_medusa_pipelines.sync.changes.feed import Changes, Positions, read_changes
+from erp_medusa_pipelines.sync.changes.translated import groups_have
 from erp_medusa_pipelines.sync.changes.watched import WATCHED, Part
 from erp_medusa_sandbox.faults import Fault
 from tests.support.catalogue import PRICE_LIST, Catalogue
@@ -31,14 +37,23 @@ class Feed:
         self.group = self.catalogue.group("Gloves")
         erp.store.insert("Currency", name="OMR", currency_name="OMR", enabled=1)
         self.positions: Positions = {}
+        self.languages: list[str] = []
 
     def ask(self, most: int = 100) -> Changes:
-        found = read_changes(self.client, self.positions, most)
+        found = read_changes(self.client, self.positions, most, self.languages)
         self.positions = found.positions
         return found
 
     def concerned(self) -> dict[str, frozenset[Part]]:
         return concerned_items(self.client, self.ask().rows)
+
+    def translated(self, *, variants_together: bool = False) -> tuple[set[str], bool]:
+        """Return the items that changed Translations are about, and whether Item Groups are."""
+        rows = self.ask().rows
+        texts = changed_texts(self.client, rows)
+        found = concerned_items(self.client, rows, texts=texts, variants_together=variants_together)
+        assert all(parts == {Part.ITEM} for parts in found.values())
+        return set(found), groups_have(self.client, texts)
 
     def old(self, doctype: str, name: str) -> None:
         self.server.store.set(doctype, name, modified=LONG_AGO, creation=LONG_AGO)
@@ -303,3 +318,53 @@ def test_a_site_that_fails_on_all_of_them_is_no_answer(feed: Feed) -> None:
     feed.server.faults.add(Fault("status", status=500, json=broken, path="/api/(resource|method/frappe.client)"))
     with pytest.raises(PermanentError, match="Unknown column 'x'"):
         feed.ask()
+
+
+def test_a_translation_concerns_the_items_whose_texts_it_translates(feed: Feed) -> None:
+    feed.languages = ["ar"]
+    markup = "<p>Sterile &amp; powder-free</p><ul><li>ISO 13485, for all of us in every ward</li></ul>"
+    titled, short = feed.item(web_item_name="Gloves &amp; masks"), feed.item(short_description="Box of 100")
+    described, other = feed.item(web_long_description=markup), feed.item(web_item_name="Gloves & masks, large")
+    assert other
+    feed.ask()
+    staff, arabic = feed.staff, {"language": "ar", "translated_text": "نص"}
+    title = staff.insert("Translation", {**arabic, "source_text": "Gloves & masks"})["name"]
+    assert feed.translated() == ({titled}, False)
+    staff.insert(
+        "Translation", {**arabic, "source_text": "Sterile & powder-freeISO 13485, for all of us in every ward"}
+    )
+    staff.insert("Translation", {**arabic, "source_text": "Box of 100", "language": "fr"})
+    assert feed.translated() == ({described}, False)
+    staff.insert("Translation", {**arabic, "source_text": "Box of 100"})
+    assert feed.translated() == ({short}, False)
+    staff.update("Translation", title, {"translated_text": "نص آخر"})
+    assert feed.translated() == ({titled}, False)
+    staff.delete("Translation", title)
+    assert feed.translated() == ({titled}, False)
+    staff.insert("Translation", {**arabic, "source_text": feed.group})
+    assert feed.translated() == (set(), True)
+
+
+def test_translations_are_not_asked_for_in_a_shop_of_one_language(feed: Feed) -> None:
+    name = feed.item(web_item_name="Gloves")
+    feed.ask()
+    made = feed.staff.insert("Translation", {"language": "ar", "source_text": "Gloves", "translated_text": "نص"})
+    feed.server.faults.forget_requests()
+    assert feed.translated() == (set(), False)
+    assert not [seen for seen in feed.server.faults.requests if "Translation" in seen.path]
+    feed.languages = ["ar"]
+    # What changed before is the night's work.
+    assert feed.translated() == (set(), False)
+    feed.staff.update("Translation", made["name"], {"translated_text": "نص آخر"})
+    assert feed.translated() == ({name}, False)
+
+
+def test_a_translation_of_an_attribute_concerns_the_items_that_have_it(feed: Feed) -> None:
+    feed.languages = ["ar"]
+    attributes = [{"attribute": "Size", "attribute_value": "Small"}]
+    name = feed.item(item={"attributes": attributes})
+    feed.item(item={"attributes": [{"attribute": "Colour", "attribute_value": "Red"}]})
+    feed.ask()
+    for text in ("Size", "Small"):
+        feed.staff.insert("Translation", {"language": "ar", "source_text": text, "translated_text": "نص"})
+        assert feed.translated(variants_together=True) == ({name}, False)
