@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dev.server_script import install_server_script
 from erp_medusa_sandbox.erpnext.app import create_app
@@ -30,9 +31,12 @@ class ErpProcess:
 
 
 @contextmanager
-def erp_process(*, items: int, images: int = 0, server_script: bool = True) -> Iterator[ErpProcess]:
-    """Serve a sample shop of `items` Website Items until the block ends."""
+def erp_process(
+    *, items: int = 0, images: int = 0, server_script: bool = True, store: Path | None = None
+) -> Iterator[ErpProcess]:
+    """Serve a sample shop of `items` Website Items, or the one in the file `store`, until the block ends."""
     command = [sys.executable, "-m", "bench.erp_process", "--items", str(items), "--images", str(images)]
+    command += ["--store", str(store)] if store else []
     if server_script:
         command.append("--server-script")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -51,13 +55,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, required=True)
     parser.add_argument("--images", type=int, default=0)
+    parser.add_argument("--store", type=Path)
     parser.add_argument("--server-script", action="store_true")
     options = parser.parse_args()
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
-    store = ErpStore(None)
-    seed_shop(store, items=options.items, images=options.images)
-    if options.server_script:
-        install_server_script(store)
+    store = ErpStore(options.store)
+    if options.store is None:
+        seed_shop(store, items=options.items, images=options.images)
+        if options.server_script:
+            install_server_script(store)
     app = create_app(store, api_key=key, api_secret=secret, server_scripts=options.server_script)
     with running(FaultInjector(app, "erpnext")) as url:
         print(json.dumps({"url": url, "key": key, "secret": secret}), flush=True)

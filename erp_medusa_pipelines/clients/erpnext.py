@@ -208,14 +208,23 @@ class ErpNextClient:
         parent: str | None = None,
     ) -> list[Row]:
         """Rows whose `key` is one of `names`, read in chunks of `read_chunk`."""
-        wanted = list(dict.fromkeys(names))
-        found: list[Row] = []
-        for some in batched(wanted, self.read_chunk):
-            chosen = [*filters, [key, "in", some]]
-            found += self.get_list(
-                doctype, fields, filters=chosen, or_filters=or_filters, order_by=order_by, parent=parent
-            )
-        return found
+        options = {"filters": filters, "or_filters": or_filters, "order_by": order_by, "parent": parent}
+        return list(self.each_in(doctype, fields, names, self.read_chunk, key=key, **options))
+
+    def each_in(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        names: Iterable[str],
+        chunk: int,
+        *,
+        key: str = "name",
+        filters: Filters = (),
+        **options: Any,
+    ) -> Iterator[Row]:
+        """Yield the rows whose `key` is one of `names`, which are asked for so many at a time."""
+        for some in batched(dict.fromkeys(names), chunk):
+            yield from self.get_list(doctype, fields, filters=[*filters, [key, "in", some]], **options)
 
     def rows_among(
         self,

@@ -17,7 +17,10 @@ VARIANT_FIELDS = (
     f"{_INVENTORY}sku,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
-ITEMS_PER_PAGE = 2000
+ITEMS_PER_PAGE = 10_000
+"""Some 3 MB."""
+FEWEST = 1000
+"""Skus for which all items are read rather than these."""
 log = logging.getLogger(__name__)
 INVENTORY_ITEMS = "/admin/inventory-items"
 INVENTORY = "inventory items"
@@ -61,7 +64,7 @@ class MedusaInventory:
         Medusa may hold more than `of`.
         """
         path, plural = INVENTORY_ITEMS, "inventory_items"
-        if 2 * len(skus) >= max(of, ITEMS_PER_PAGE):
+        if 2 * len(skus) >= max(of, 2 * FEWEST):
             return self._medusa.all_of(path, plural, ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
         return self._found_or_all(path, plural, skus)
 

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -119,11 +120,14 @@ class KeptRows:
             last = found[-1][0]
 
     def find(self, names: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows with these names, in any order."""
+        """Yield the rows with these names; of each thousand names in the order of the file."""
         for some in batched(names, _PAGE):
             marks = ",".join("?" * len(some))
             with self._lock:
-                found = self._file.execute(f"SELECT body FROM kept WHERE name IN ({marks})", some).fetchall()  # noqa: S608
+                found = self._file.execute(
+                    f"SELECT body FROM kept WHERE name IN ({marks}) ORDER BY number",  # noqa: S608
+                    some,
+                ).fetchall()
             yield from (json.loads(body) for (body,) in found)
 
     def put(self, rows: Iterable[tuple[str, Row]]) -> None:
@@ -201,6 +205,16 @@ class Reading:
                 self._open[what] = KeptRows(path)
             return self._open[what]
 
+    @contextmanager
+    def own(self, rows: Iterable[tuple[str, Row]]) -> Iterator[KeptRows]:
+        """Keep rows (name, row) in a file for one asset of this run, which is removed afterwards."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            path = Path(folder) / "rows.db"
+            _write(path, ((0, name, row) for name, row in rows))
+            with closing(KeptRows(path)) as kept:
+                yield kept
+
     def note(self, what: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Note in a list what was written, so that the assets that follow know of it."""
         if changes:
@@ -257,13 +271,7 @@ class Reading:
         # Older ones stay: other runs may have them open.
         path = self._folder / f"{self._shapes[what]}-{int(time.time() * 1e9)}.db"
         half = path.with_suffix(".half")
-        with closing(sqlite3.connect(half, isolation_level=None)) as file:
-            file.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_TABLE} BEGIN;")
-            file.executemany(
-                "INSERT INTO kept VALUES (?, ?, ?, ?)",
-                ((part, number, name, json.dumps(row)) for number, (part, name, row) in enumerate(read())),
-            )
-            file.execute("COMMIT")
+        _write(half, read())
         return half.rename(path)
 
     @contextmanager
@@ -282,6 +290,16 @@ class Reading:
                 except OSError:
                     time.sleep(0.2)
             yield
+
+
+def _write(path: Path, rows: Iterable[tuple[int, str, Row]]) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_TABLE} BEGIN;")
+        file.executemany(
+            "INSERT INTO kept VALUES (?, ?, ?, ?)",
+            ((part, number, name, json.dumps(row)) for number, (part, name, row) in enumerate(rows)),
+        )
+        file.execute("COMMIT")
 
 
 def _began(path: Path) -> float:

@@ -167,7 +167,8 @@ def _number(query: dict[str, Value], name: str, default: int) -> int:
 
 
 def _ordered(documents: list[Document], order: Value | None) -> list[Document]:
-    if not isinstance(order, str) or not order:
+    # They are ascending by id.
+    if not isinstance(order, str) or order in ("", "id"):
         return documents
     name, descending = order.removeprefix("-"), order.startswith("-")
     if documents and name not in documents[0]:

@@ -165,9 +165,9 @@ class MedusaStore:
         before = documents.get(identifier)
         for field in INDEXES.get(table, ()):
             index = self._indexes[table, field]
-            for key in _keys(before, field):
+            for key in document_keys(before, field):
                 index[key].discard(identifier)
-            for key in _keys(document, field):
+            for key in document_keys(document, field):
                 index.setdefault(key, set()).add(identifier)
         if (before is None) != (document is None):
             self._sorted.pop(table, None)
@@ -287,8 +287,8 @@ class MedusaStore:
         raise KeyError(f"{inventory_item_id} is not stocked at {location_id}")
 
 
-def _keys(document: Document | None, field: str) -> list[Any]:
-    """What a document is found by in the index of a field."""
+def document_keys(document: Document | None, field: str) -> list[Any]:
+    """Return what a document is found by in the index of a field."""
     if document is None:
         return []
     value = document.get(field)

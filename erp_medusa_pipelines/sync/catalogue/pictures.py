@@ -16,7 +16,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.image_files import ImageFile, attached_images, by_content, encoded, is_remote
 
-ITEMS_PER_REQUEST = 2000
+ITEMS_PER_REQUEST = 10_000
 SLIDESHOW = "Website Slideshow"
 
 

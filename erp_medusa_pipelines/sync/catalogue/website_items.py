@@ -1,7 +1,8 @@
 """Website Items as the tasks need them: the row, its specifications, and fields of its Item."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.product_fields import key_of
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT, NOTHING_MADE, FieldTable, Made
 from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, OF_META, SPECIFICATIONS
@@ -20,6 +22,17 @@ from erp_medusa_pipelines.sync.shop.families import NONE
 from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
 from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
 from erp_medusa_pipelines.sync.shop.listing import listed
+
+ROWS_AHEAD, CHILDREN_AHEAD = 5_000, 10_000
+"""Website Items whose texts, and whose few short child rows, are read in one request."""
+BARCODE_ROWS = ("Item Barcode", ("parent", "barcode"))
+OF_BARCODES: dict[str, Any] = {"key": "parent", "order_by": "parent asc, idx asc", "parent": "Item"}
+SPECIFICATION_ROWS = ("Item Website Specification", ("parent", "label", "description"))
+OF_SPECIFICATIONS: dict[str, Any] = {
+    **OF_BARCODES,
+    "filters": [["parenttype", "=", WEBSITE_ITEM]],
+    "parent": WEBSITE_ITEM,
+}
 
 
 def fields_of(table: FieldTable) -> tuple[str, ...]:
@@ -92,28 +105,70 @@ class WebsiteItemReader:
 
     def read(self, names: Sequence[str]) -> list[WebsiteItem]:
         """Return the Website Items with these names, ordered by name; those deleted meanwhile are missing."""
-        texts = (*self.table.texts, "slideshow", "item_image")
-        wanted = [*fields_of(self.table), *self._further_columns]
-        rows = [_with_texts(row, texts) for row in self._erp.rows_in(WEBSITE_ITEM, wanted, names)]
-        fall_back(self._erp, rows, self.table.inherited if self.with_texts else ())
+        rows = self._erp.rows_in(WEBSITE_ITEM, self._wanted, names)
         codes = [row["item_code"] for row in rows if row["item_code"]] if self.table.reads_barcodes else []
-        barcodes = self._erp.rows_in(
-            "Item Barcode", ["parent", "barcode"], codes, key="parent", order_by="parent asc, idx asc", parent="Item"
-        )
+        barcodes = self._erp.rows_in(*BARCODE_ROWS, codes, **OF_BARCODES)
+        specified = [row["name"] for row in rows] if self._reads_specifications else ()
+        return self._items(rows, barcodes, self._erp.rows_in(*SPECIFICATION_ROWS, specified, **OF_SPECIFICATIONS))
+
+    @contextmanager
+    def reading_ahead(
+        self, names: Sequence[str], reading: Reading
+    ) -> Iterator[Callable[[Sequence[str]], list[WebsiteItem]]]:
+        """Read these Website Items in few large requests into a file. Yields what reads some of them from there.
+
+        Raises ApiError.
+        """
+        erp, codes = self._erp, dict[str, str]()
+
+        def rows() -> Iterator[tuple[str, dict[str, Any]]]:
+            for row in erp.each_in(WEBSITE_ITEM, self._wanted, names, ROWS_AHEAD, order_by="name asc"):
+                if row["item_code"]:
+                    codes[folded(row["item_code"])] = row["item_code"]
+                yield row["name"], row
+
+        def barcodes() -> Iterator[tuple[str, dict[str, Any]]]:
+            asked = codes.values() if self.table.reads_barcodes else ()
+            for row in erp.each_in(*BARCODE_ROWS, asked, CHILDREN_AHEAD, **OF_BARCODES):
+                yield folded(row["parent"]), row
+
+        def specifications() -> Iterator[tuple[str, dict[str, Any]]]:
+            asked = names if self._reads_specifications else ()
+            for row in erp.each_in(*SPECIFICATION_ROWS, asked, CHILDREN_AHEAD, **OF_SPECIFICATIONS):
+                yield row["parent"], row
+
+        with reading.own(rows()) as kept, reading.own(barcodes()) as coded, reading.own(specifications()) as specified:
+
+            def items(some: Sequence[str]) -> list[WebsiteItem]:
+                found = list(kept.find(some))
+                of = sorted({folded(row["item_code"]) for row in found if row["item_code"]})
+                return self._items(found, list(coded.find(of)), list(specified.find([row["name"] for row in found])))
+
+            yield items
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [*fields_of(self.table), *self._further_columns]
+
+    @property
+    def _reads_specifications(self) -> bool:
+        return self.with_texts and self.table.reads_specifications
+
+    def _items(
+        self,
+        read: Iterable[dict[str, Any]],
+        barcodes: Iterable[Mapping[str, Any]],
+        specification_rows: Iterable[Mapping[str, Any]],
+    ) -> list[WebsiteItem]:
+        texts = (*self.table.texts, "slideshow", "item_image")
+        rows = [_with_texts(row, texts) for row in read]
+        fall_back(self._erp, rows, self.table.inherited if self.with_texts else ())
         barcode_of = ByName((child["parent"], child["barcode"] and str(child["barcode"])) for child in barcodes)
         today = self._erp.clock().date()
         without_stock = [row["item_code"] for row in rows if row["item_code"] and not row["item_is_stock_item"]]
         bundles = read_bundles(self._erp, without_stock, today)
         specifications: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for child in self._erp.rows_in(
-            "Item Website Specification",
-            ["parent", "label", "description"],
-            [row["name"] for row in rows] if self.with_texts and self.table.reads_specifications else (),
-            key="parent",
-            filters=[["parenttype", "=", WEBSITE_ITEM]],
-            order_by="parent asc, idx asc",
-            parent=WEBSITE_ITEM,
-        ):
+        for child in specification_rows:
             specifications[child["parent"]].append((str(child["label"] or ""), str(child["description"] or "")))
         further = self._further_groups(rows)
         meta = self._meta(rows) if self.table.reads_meta else {}

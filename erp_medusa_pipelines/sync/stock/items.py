@@ -16,7 +16,7 @@ from erp_medusa_pipelines.sync.engine.values import number, placed
 from erp_medusa_pipelines.sync.shop.bundles import read_bundles
 from erp_medusa_pipelines.sync.shop.listing import listed
 
-ITEMS_PER_REQUEST = 5000
+ITEMS_PER_REQUEST = 10_000
 FIELDS = (
     "name", "item_code", "medusa_variant_id", "website_warehouse", "custom_threshold_qty", "custom_in_stock",
     "item_code.is_stock_item as item_is_stock_item", "item_code.has_batch_no as item_has_batch_no",

@@ -23,7 +23,7 @@ from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filte
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 
-PER_REQUEST = 2000
+PER_REQUEST = 10_000
 Pairs = Mapping[tuple[str, str], float]
 
 

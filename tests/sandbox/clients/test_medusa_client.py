@@ -241,7 +241,7 @@ def test_another_server_at_the_address_is_named(medusa: MedusaServer, client: Me
 def test_a_batch_that_is_half_of_the_shop_reads_its_stock_in_pages_unless_it_is_small(
     medusa: MedusaServer, client: MedusaClient, monkeypatch: pytest.MonkeyPatch, of: int, page: int, by_sku: bool
 ) -> None:
-    monkeypatch.setattr(medusa_inventory, "ITEMS_PER_PAGE", page)
+    monkeypatch.setattr(medusa_inventory, "FEWEST", page / 2)
     create(client, range(5))
     found = {row["sku"]: row["variant_link"] for row in MedusaInventory(client).stocked(["SKU 1", "SKU 3"], of)}
     assert {"SKU 1", "SKU 3"} <= found.keys()
