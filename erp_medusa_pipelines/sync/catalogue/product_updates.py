@@ -5,17 +5,14 @@ product_bodies.py. Every field is compared with Medusa's value, so that manual c
 without differences costs no write.
 """
 
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
-from erp_medusa_pipelines.clients.reading import UNKEPT, Reading
 from erp_medusa_pipelines.clients.refusals import fields_of_values
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import PublishWhen, WithdrawnItems
@@ -45,10 +42,8 @@ from erp_medusa_pipelines.sync.engine.brake import Loss
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere, lies_of
 from erp_medusa_pipelines.sync.engine.report import SyncReport
-from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.shop.families import NONE, Families
-
-log = logging.getLogger(__name__)
 
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
@@ -166,7 +161,7 @@ class ProductUpdates(WebsiteItemSync):
         self.report.count("found", len(names))
         updating = Stage("update", self.options.parallel)
         try:
-            for window in self._to_compare(names):
+            for window in self.not_known_equal(names, self._equal):
                 for chunk in self._chunks(self._differences(window)):
                     if self._last:
                         updating.submit(self._deliver, self._last)
@@ -191,28 +186,6 @@ class ProductUpdates(WebsiteItemSync):
             pairs = self._pairs(some, products)
             for part, pictures in self.looked_up(pairs, self._pictures.changes, lambda pair: pair[0].name):
                 yield from self._differences_of(part, pictures)
-
-    def _to_compare(self, names: Sequence[str]) -> Iterator[Sequence[WebsiteItem]]:
-        """Yield windows of what may differ by what the run has seen, as it is now; of all where it has seen none."""
-        reading = self.erp.reading
-        if reading is None or self.medusa.reading is None or self.batch.named:
-            yield from ahead(self.items(names))
-            return
-        for some in batched(self._doubtful_names(names, reading), self.options.window):
-            yield from self.items(some)
-
-    def _doubtful_names(self, names: Sequence[str], reading: Reading) -> Iterator[str]:
-        judged = 0
-        try:
-            with self.reader.reading_ahead(names, reading) as read:
-                for some in batched(names, self.options.window):
-                    items = read(some)
-                    equal = self._equal(items)
-                    judged += len(some)
-                    yield from (name for name in some if name not in equal)
-        except (ApiError, *UNKEPT) as error:
-            log.warning("Website Items are read where they are compared: %s", error)
-            yield from names[judged:]
 
     def _equal(self, window: Sequence[WebsiteItem]) -> set[str]:
         """Return the items that equal their products by what the run has seen, and count them."""
