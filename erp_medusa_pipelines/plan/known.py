@@ -52,16 +52,22 @@ class Known:
         for variant in row.get("variants") or () if plural == "products" else ():
             if variant.get("sku"):
                 self.names[variant["id"]] = variant["sku"]
-        for option in row.get("options") or () if plural == "products" else ():
-            named = [
-                (option.get("id"), option.get("title")),
-                *((one.get("id"), one.get("value")) for one in option.get("values") or ()),
-            ]
-            self.names |= {key: text for key, text in named if key and text}
+        if plural == "products":
+            self._learn_options(row)
         for level in row.get("location_levels") or () if plural == "inventory_items" else ():
             self.levels[identifier, level["location_id"]] = level["stocked_quantity"]
         for entry in row.get("prices") or () if plural == "price_lists" else ():
             self._learn_entry(entry)
+
+    def _learn_options(self, product: Row) -> None:
+        """Remember the names of options and values; what is sent of a new product has no ids of them yet."""
+        for option in product.get("options") or ():
+            if "id" in option:
+                named = [
+                    (option["id"], option.get("title")),
+                    *((one.get("id"), one.get("value")) for one in option.get("values") or ()),
+                ]
+                self.names |= {key: text for key, text in named if key and text}
 
     def _learn_entry(self, entry: Row) -> None:
         variant = (entry.get("price_set") or {}).get("variant") or {}
