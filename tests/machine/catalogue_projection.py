@@ -1,0 +1,167 @@
+"""What the Store API shows of a catalogue to a guest and to a customer of a group, and how it differs from ERPNext's.
+
+Belongs here: reading both and describing the differences. Does not belong here: ERPNext's rules (catalogue_rules.py).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.machine import catalogue_rules as rules
+from tests.machine import erp_rules
+from tests.machine.catalogue_world import LOCALE, TARIFF, CatalogueWorld
+
+SEEN = (
+    "id,external_id,title,metadata,*categories,variants.id,variants.sku,*variants.options,*variants.options.option,"
+    "*variants.calculated_price,variants.manage_inventory,+variants.inventory_quantity"
+)
+TIERS = (6, 12)
+Ids = dict[tuple[str, str], str]
+
+
+@dataclass
+class Seen:
+    """What is offered, as ids by Website Item and the kind of thing: what must stay as long as it is sold."""
+
+    ids: Ids = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+
+def look(shop: CatalogueWorld) -> Seen:
+    """Compare everything; without differences customers see what ERPNext says."""
+    seen = Seen()
+    offered = {side: _offered(shop, member=side == "member") for side in ("guest", "member")}
+    expected = rules.products(shop)
+    keeps = shop.withdrawn == "keep"
+    for name, variants in expected.items():
+        for side, products in offered.items():
+            found = products.get(name, [])
+            if len(found) != 1:
+                seen.differences.append(f"{name} is offered {len(found)} times to a {side}")
+                continue
+            (product,) = found
+            if side == "guest":
+                seen.ids[name, f"product {shop.variants_as}"] = product["id"]
+                texts = _product(shop, name, product)
+                seen.differences += [f"{name}: {text}" for text in texts]
+            texts = _variants(shop, variants, product, side, seen.ids, more=keeps)
+            seen.differences += [f"{name} ({side}): {text}" for text in texts]
+    others = [name for name in offered["guest"] if name not in expected]
+    seen.differences += [f"{name} is offered, and not for sale" for name in others if not keeps]
+    seen.differences += _tree(shop)
+    return seen
+
+
+def _offered(shop: CatalogueWorld, *, member: bool) -> dict[str, list[dict[str, Any]]]:
+    medusa, found = shop.world.medusa, dict[str, list[dict[str, Any]]]()
+    for channel in (medusa.sales_channel_id, shop.second):
+        query = {"region_id": medusa.region_id, "fields": SEEN, "limit": 1000, "sales_channel_id": channel}
+        headers = {"x-publishable-api-key": medusa.publishable_key}
+        headers |= shop.customers._login(shop.account) if member else {}
+        answer = requests.get(f"{medusa.url}/store/products", params=query, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        for product in answer.json()["products"]:
+            name = product["external_id"] or product["id"]
+            found.setdefault(name, []).append({**product, "channel": channel})
+    return found
+
+
+def _product(shop: CatalogueWorld, name: str, product: dict[str, Any]) -> list[str]:
+    row = shop.world.row(name)
+    title = row["web_item_name"]
+    metadata = product["metadata"] or {}
+    translations = [one["translated_text"] for one in shop.store.rows("Translation", source_text=title)]
+    texts = {LOCALE: {"title": translations[0]}} if shop.translated and translations else None
+    pairs = {
+        "title": (title, product["title"]),
+        "channel": (rules.channel(shop, name), product["channel"]),
+        "translations": (texts, _only_titles(metadata.get("translations"))),
+    }
+    if shop.mapped:
+        tariff = shop.item(name)["customs_tariff_number"] or None
+        pairs["metadata"] = (tariff, metadata.get(TARIFF))
+    if shop.categories == "website" and not rules.is_in_circle(shop, row["item_group"]):
+        found = {(one["metadata"] or {}).get("item_group") for one in product["categories"]}
+        circles = {one for one in found if one and rules.is_in_circle(shop, one)}
+        wanted = {one for one in rules.categories(shop, name) if not rules.is_in_circle(shop, one)}
+        pairs["categories"] = (wanted, found - circles)
+    return [f"{key}: should be {wanted!r}, is {there!r}" for key, (wanted, there) in pairs.items() if wanted != there]
+
+
+def _only_titles(translations: dict[str, dict[str, str]] | None) -> dict[str, dict[str, str]] | None:
+    found = {key: {"title": texts["title"]} for key, texts in (translations or {}).items() if "title" in texts}
+    return found or None
+
+
+def _variants(
+    shop: CatalogueWorld,
+    expected: dict[rules.Combination, list[str]],
+    product: dict[str, Any],
+    side: str,
+    ids: Ids,
+    *,
+    more: bool,
+) -> list[str]:
+    by_sku = {one["sku"]: one for one in product["variants"]}
+    codes = {shop.item(name)["name"]: name for names in expected.values() for name in names}
+    texts = [f"variant {sku} is not for sale" for sku in by_sku if sku not in codes and not more]
+    for values, names in expected.items():
+        there = [name for name in names if shop.item(name)["name"] in by_sku]
+        # Of several with the same values one is sold; another that was sold before stays as it was, and is listed.
+        right = [name for name in there if _options(by_sku[shop.item(name)["name"]]) == values] if values else there
+        if len(right) != 1:
+            found = {sku: _options(one) for sku, one in by_sku.items()}
+            texts.append(f"of {names} with {values} {right} are offered: {found}")
+            continue
+        name = right[0]
+        variant = by_sku[shop.item(name)["name"]]
+        if side == "guest" and len(names) == 1:
+            ids[name, f"variant of {product['external_id']}"] = variant["id"]
+        texts += [f"variant {name}: {text}" for text in _variant(shop, name, variant, side)]
+    return texts
+
+
+def _options(variant: dict[str, Any]) -> rules.Combination:
+    return tuple(sorted((one["option"]["title"], one["value"]) for one in variant["options"]))
+
+
+def _variant(shop: CatalogueWorld, name: str, variant: dict[str, Any], side: str) -> list[str]:
+    is_member = side == "member"
+    price = variant["calculated_price"]
+    asked = (price["calculated_amount"], price["original_amount"]) if price else None
+    pieces = erp_rules.pieces(shop.world, name)
+    pairs: dict[str, tuple[Any, Any]] = {
+        "price": (rules.price(shop, name, 1, member=is_member), asked),
+        "pieces": (pieces, variant["inventory_quantity"] if variant["manage_inventory"] else None),
+    }
+    for tier in TIERS if asked and pieces and pieces >= max(TIERS) else ():
+        wanted = rules.price(shop, name, tier, member=is_member)
+        pairs[f"price of {tier}"] = (wanted and wanted[0], _in_cart(shop, variant["id"], tier, is_member))
+    return [f"{key}: should be {wanted!r}, is {there!r}" for key, (wanted, there) in pairs.items() if wanted != there]
+
+
+def _in_cart(shop: CatalogueWorld, variant: str, pieces: int, is_member: bool) -> Any:
+    medusa = shop.world.medusa
+    headers = {"x-publishable-api-key": medusa.publishable_key}
+    headers |= shop.customers._login(shop.account) if is_member else {}
+    body = {"region_id": medusa.region_id, "items": [{"variant_id": variant, "quantity": pieces}]}
+    answer = requests.post(f"{medusa.url}/store/carts", json=body, headers=headers, timeout=60)
+    return answer.json()["cart"]["items"][0]["unit_price"] if answer.ok else answer.text
+
+
+def _tree(shop: CatalogueWorld) -> list[str]:
+    if shop.categories != "website":
+        return []
+    query = {"limit": 1000, "fields": "id,name,rank,parent_category_id,metadata"}
+    answer = shop.world.medusa.store("GET", "/store/product-categories", params=query)
+    assert answer.status_code == 200, answer.text
+    found = {one["id"]: one for one in answer.json()["product_categories"]}
+    groups = {key: (one["metadata"] or {}).get("item_group") for key, one in found.items()}
+    wanted = rules.tree(shop)
+    there = {groups[key]: groups.get(one["parent_category_id"]) for key, one in found.items()}
+    circles = {one for one in there if one and shop.store.get("Item Group", one) and rules.is_in_circle(shop, one)}
+    there = {one: parent for one, parent in there.items() if one not in circles}
+    if wanted != there:
+        return [f"categories: should be {wanted}, are {there}"]
+    return []

@@ -1,0 +1,329 @@
+"""A catalogue's year in any order: customers see what ERPNext's rows say, no id is lost, and a further night is quiet.
+
+Each example is a random sequence of what staff do to templates, groups, prices, texts and settings, with nights and
+runs that are cut off or have trouble in between. The variables are those of test_shop_machine.py.
+"""
+
+import os
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from erp_medusa_sandbox.faults import Fault
+from tests.machine.catalogue_projection import Ids, look
+from tests.machine.catalogue_rules import is_sold
+from tests.machine.catalogue_world import BRANDS, SETTINGS, CatalogueWorld
+from tests.machine.servers import open_world
+from tests.machine.world import EXPORT
+from tests.support.catalogue import PRICE_LIST
+
+NIGHTS_TO_SETTLE = 4
+RANDOMLY = "MACHINE_EXAMPLES" in os.environ and "MACHINE_SEED" not in os.environ
+FIRST_SEED = int(os.environ.get("MACHINE_SEED", "0"))
+SEEDS = 2
+EXAMPLES = max(2, int(os.environ.get("MACHINE_EXAMPLES", "0")) // SEEDS)
+STEPS = int(os.environ.get("MACHINE_STEPS", "25"))
+
+choice = st.integers(0, 10_000)
+rates = st.sampled_from([2.0, 10.0, 64.5])
+discounts = st.sampled_from([{"percent": 10}, {"percent": 50}, {"rate": 4.0}, {"rate": 80.0}])
+periods = st.sampled_from([{}, {}, {"since": -3, "until": 3}, {"until": -1}, {"since": 1}])
+amounts = st.sampled_from([{}, {}, {"min_qty": 6}, {"min_qty": 3, "max_qty": 8}, {"max_qty": 5}])
+priorities = st.sampled_from([{}, {}, {"priority": "1"}, {"priority": "2"}])
+
+
+class CatalogueMachine(RuleBasedStateMachine):
+    """The rules pick documents by a number, so that an example means the same when it is run again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.shop = CatalogueWorld(self.stack.enter_context(open_world(SETTINGS)))
+        self.kept: Ids = {}
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+        finally:
+            self.stack.close()
+
+    def any_of(self, names: list[str], number: int) -> str:
+        return names[number % len(names)]
+
+    def any_item(self, number: int) -> str:
+        return self.any_of(self.shop.world.names(), number)
+
+    @initialize(how=st.sampled_from(["options", "products"]), percent=st.sampled_from([0, 10]))
+    def open(self, how: str, percent: int) -> None:
+        """Two templates, of one and of two attributes, and an Item without variants; all settings are on."""
+        shop = self.shop
+        first, second = shop.add_template(0, 0), shop.add_template(1, 0, 1)
+        for template, values in ((first, (0, 0)), (first, (1, 0)), (second, (0, 0)), (second, (1, 1))):
+            shop.set_price(shop.add_variant(template, values, 10.0), shop.trade_list, 8.0)
+        item = shop.add_item(2, 5.0)
+        shop.set_price(item, PRICE_LIST, 4.0, pack=6)
+        shop.translate(item, "قفازات")
+        shop.set_tariff(first, "9018")
+        if percent:
+            shop.add_rule("Item Group", 1, percent=percent, since=-3, until=3)
+        shop.show_variants_as(how)
+        shop.show_categories("website")
+        shop.use_mapping(True)
+        shop.use_arabic(True)
+
+    # --- templates and variants -----------------------------------------------------------------------------------
+
+    @rule(group=choice, attributes=st.sampled_from([(0,), (1,), (0, 1), (1, 0)]))
+    def add_template(self, group: int, attributes: tuple[int, ...]) -> None:
+        self.shop.add_template(group, *attributes)
+
+    @rule(number=choice, values=st.tuples(st.integers(0, 2), st.integers(0, 1)), rate=st.none() | rates)
+    def add_variant(self, number: int, values: tuple[int, int], rate: float | None) -> None:
+        self.shop.add_variant(self.any_of(self.shop.templates(), number), values, rate)
+
+    @rule(group=choice, rate=rates)
+    def add_item(self, group: int, rate: float) -> None:
+        self.shop.add_item(group, rate)
+
+    @rule(number=choice, place=st.integers(0, 1), value=st.integers(0, 2))
+    def give(self, number: int, place: int, value: int) -> None:
+        if names := self.shop.variants():
+            self.shop.give(self.any_of(names, number), place, value)
+
+    @rule(attribute=st.integers(0, 1), number=st.integers(0, 2))
+    def rename_value(self, attribute: int, number: int) -> None:
+        self.shop.rename_value(attribute, number)
+
+    @rule(attribute=st.integers(0, 1))
+    def rename_attribute(self, attribute: int) -> None:
+        self.shop.rename_attribute(attribute)
+
+    @rule(number=choice, attribute=st.integers(0, 1))
+    def add_attribute(self, number: int, attribute: int) -> None:
+        self.shop.add_attribute(self.any_of(self.shop.templates(), number), attribute)
+
+    @rule(number=choice, template=choice)
+    def move(self, number: int, template: int) -> None:
+        if names := self.shop.variants():
+            self.shop.move(self.any_of(names, number), self.any_of(self.shop.templates(), template))
+
+    @rule(number=choice, published=st.booleans())
+    def publish(self, number: int, published: bool) -> None:
+        self.shop.world.publish(self.any_item(number), published)
+
+    @rule(number=choice, disabled=st.booleans())
+    def disable(self, number: int, disabled: bool) -> None:
+        self.shop.world.disable(self.any_item(number), disabled, in_desk=False)
+
+    @rule(number=choice)
+    def delete(self, number: int) -> None:
+        if names := self.shop.sellable():
+            self.shop.world.delete(self.any_of(names, number))
+
+    @rule(number=choice, quantity=st.sampled_from([0.0, 3.0, 50.0]))
+    def set_stock(self, number: int, quantity: float) -> None:
+        if names := self.shop.sellable():
+            self.shop.world.set_stock(self.any_of(names, number), quantity)
+
+    # --- groups -----------------------------------------------------------------------------------------------------
+
+    @rule(parent=choice, shown=st.booleans(), weight=st.integers(0, 2))
+    def add_group(self, parent: int, shown: bool, weight: int) -> None:
+        self.shop.add_group(parent, shown, weight)
+
+    @rule(number=choice, fields=st.sampled_from([{"show_in_website": 0}, {"show_in_website": 1}, {"weightage": 7}]))
+    def change_group(self, number: int, fields: dict[str, Any]) -> None:
+        self.shop.change_group(number, **fields)
+
+    @rule(number=choice, parent=st.none() | choice)
+    def move_group(self, number: int, parent: int | None) -> None:
+        self.shop.move_group(number, parent)
+
+    @rule(number=choice)
+    def rename_group(self, number: int) -> None:
+        self.shop.rename_group(number)
+
+    @rule(number=choice)
+    def delete_group(self, number: int) -> None:
+        self.shop.delete_group(number)
+
+    @rule(number=choice, group=choice, also=st.booleans())
+    def file(self, number: int, group: int, also: bool) -> None:
+        (self.shop.file_also_under if also else self.shop.file_under)(self.any_item(number), group)
+
+    # --- prices -----------------------------------------------------------------------------------------------------
+
+    @rule(number=choice, rate=rates, trade=st.booleans(), pack=st.sampled_from([0, 0, 6, 12]))
+    def set_price(self, number: int, rate: float, trade: bool, pack: int) -> None:
+        self.shop.set_price(self.any_item(number), self.shop.trade_list if trade else PRICE_LIST, rate, pack)
+
+    @rule(number=choice, trade=st.booleans())
+    def drop_prices(self, number: int, trade: bool) -> None:
+        self.shop.drop_prices(self.any_item(number), self.shop.trade_list if trade else PRICE_LIST)
+
+    @rule(trade=st.booleans(), own_list=st.booleans())
+    def join(self, trade: bool, own_list: bool) -> None:
+        self.shop.join(self.shop.trade if trade else self.shop.plain, self.shop.trade_list if own_list else None)
+
+    @rule(listed=st.booleans())
+    def set_list_of_group(self, listed: bool) -> None:
+        self.shop.set_list_of_group(self.shop.trade_list if listed else None)
+
+    @rule(
+        apply_on=st.sampled_from(["Item Code", "Item Group", "Brand"]),
+        number=choice,
+        gives=discounts,
+        period=periods,
+        amount=amounts,
+        priority=priorities,
+        of_trade=st.booleans(),
+    )
+    def add_rule(
+        self,
+        apply_on: str,
+        number: int,
+        gives: dict[str, Any],
+        period: dict[str, Any],
+        amount: dict[str, Any],
+        priority: dict[str, Any],
+        of_trade: bool,
+    ) -> None:
+        group = {"customer_group": self.shop.trade} if of_trade else {}
+        self.shop.add_rule(apply_on, number, **gives, **period, **amount, **priority, **group)
+
+    @rule(number=choice, fields=st.sampled_from([{"disable": 1}, {"disable": 0}, {"min_qty": 6}, {"valid_upto": None}]))
+    def change_rule(self, number: int, fields: dict[str, Any]) -> None:
+        self.shop.change_rule(number, **fields)
+
+    @rule(number=choice, brand=st.sampled_from([*BRANDS, None]))
+    def set_brand(self, number: int, brand: str | None) -> None:
+        self.shop.set_brand(self.any_item(number), brand)
+
+    # --- texts ------------------------------------------------------------------------------------------------------
+
+    @rule(number=choice)
+    def retitle(self, number: int) -> None:
+        self.shop.world.retitle(self.any_item(number))
+
+    @rule(number=choice, text=st.sampled_from(["قفازات", "معقم", None]))
+    def translate(self, number: int, text: str | None) -> None:
+        self.shop.translate(self.any_item(number), text)
+
+    @rule(number=choice, tariff=st.sampled_from(["9018", "4015", None]))
+    def set_tariff(self, number: int, tariff: str | None) -> None:
+        self.shop.set_tariff(self.any_item(number), tariff)
+
+    # --- settings ---------------------------------------------------------------------------------------------------
+
+    @rule(how=st.sampled_from(["options", "products"]))
+    def show_variants_as(self, how: str) -> None:
+        self.shop.show_variants_as(how)
+
+    @rule(which=st.sampled_from(["website", "website", "off", "used"]))
+    def show_categories(self, which: str) -> None:
+        self.shop.show_categories(which)
+
+    @rule(how=st.sampled_from(["draft", "keep"]))
+    def keep_withdrawn(self, how: str) -> None:
+        self.shop.keep_withdrawn(how)
+
+    @rule(on=st.booleans())
+    def use_mapping(self, on: bool) -> None:
+        self.shop.use_mapping(on)
+
+    @rule(on=st.booleans())
+    def use_arabic(self, on: bool) -> None:
+        self.shop.use_arabic(on)
+
+    @rule(group=st.none() | choice, brands=st.sampled_from([[], ["3M"], ["3M", "GC"]]))
+    def choose(self, group: int | None, brands: list[str]) -> None:
+        self.shop.choose(group, brands)
+
+    @rule(brand=st.sampled_from([*BRANDS, None]))
+    def choose_channel(self, brand: str | None) -> None:
+        self.shop.choose_channel(brand)
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    @rule(batch=st.integers(0, 1))
+    def run(self, batch: int) -> None:
+        self._forget_unsold()
+        self.shop.world.run(EXPORT, self.shop.world.batches[batch])
+
+    @rule(batch=st.integers(0, 1), requests=st.integers(0, 40))
+    def power_cut(self, batch: int, requests: int) -> None:
+        self._forget_unsold()
+        with self.shop.world.power_cut(requests):
+            self.shop.world.run(EXPORT, self.shop.world.batches[batch])
+
+    @rule(batch=st.integers(0, 1), method=st.sampled_from(["GET", "POST"]), skip=st.integers(0, 25))
+    def trouble(self, batch: int, method: str, skip: int) -> None:
+        self._forget_unsold()
+        with self.shop.world.trouble(Fault("status", method=method, skip=skip, times=3, status=503), on="medusa"):
+            self.shop.world.run(EXPORT, self.shop.world.batches[batch])
+
+    # --- and in the end ---------------------------------------------------------------------------------------------
+
+    # One rule of forty comes up too seldom.
+    @rule(number=choice)
+    def settle_first(self, number: int) -> None:
+        self.settle()
+        self.shop.world.retitle(self.any_item(number))
+
+    @rule(how=st.sampled_from(["options", "products"]))
+    def settle_and_switch(self, how: str) -> None:
+        self.settle()
+        self.shop.show_variants_as(how)
+
+    @rule()
+    def settle(self) -> None:
+        """After some nights without trouble one writes nothing, and customers see what ERPNext says."""
+        self._forget_unsold()
+        world, writes = self.shop.world, [""]
+        for _ in range(NIGHTS_TO_SETTLE):
+            world.forget_requests()
+            runs = [*self.shop.night()]
+            writes = world.writes()
+            if not writes:
+                break
+        assert writes == []
+        assert [reason for run in runs for reason in run.reasons()] == []
+        seen = look(self.shop)
+        assert seen.differences == []
+        lost = {key: (one, seen.ids[key]) for key, one in self.kept.items() if seen.ids.get(key, one) != one}
+        assert lost == {}, "these ids were there before"
+        self.kept |= seen.ids
+
+    def _forget_unsold(self) -> None:
+        """Medusa cannot hide a variant: one that is not for sale in a night is deleted, and its id is gone."""
+        names = self.shop.world.names()
+        self.kept = {
+            (name, what): one
+            for (name, what), one in self.kept.items()
+            if what.startswith("product ") or (name in names and is_sold(self.shop, name))
+        }
+
+
+# As long as it takes, with as many examples as somebody asks for.
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seed_of_examples", range(SEEDS))
+def test_whatever_happened_customers_see_the_catalogue_that_erpnext_has(seed_of_examples: int) -> None:
+    machine = CatalogueMachine if RANDOMLY else seed(FIRST_SEED + seed_of_examples)(CatalogueMachine)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=(Phase.explicit, Phase.generate, Phase.shrink)
+            if os.environ.get("MACHINE_SHRINK")
+            else (Phase.explicit, Phase.generate),
+            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
+            print_blob=True,
+        ),
+    )
