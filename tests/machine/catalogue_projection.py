@@ -47,7 +47,9 @@ def look(shop: CatalogueWorld) -> Seen:
                 seen.differences += [f"{name}: {text}" for text in texts]
             texts = _variants(shop, variants, product, side, seen.ids, more=keeps)
             seen.differences += [f"{name} ({side}): {text}" for text in texts]
-    others = [name for name in offered["guest"] if name not in expected]
+    # One that has no place among the options stays the product that it was, and is listed.
+    placeless = {name for variants in expected.values() for names in variants.values() if names[1:] for name in names}
+    others = [name for name in offered["guest"] if name not in expected and name not in placeless]
     seen.differences += [f"{name} is offered, and not for sale" for name in others if not keeps]
     seen.differences += _tree(shop)
     return seen
@@ -72,12 +74,14 @@ def _product(shop: CatalogueWorld, name: str, product: dict[str, Any]) -> list[s
     title = row["web_item_name"]
     metadata = product["metadata"] or {}
     translations = [one["translated_text"] for one in shop.store.rows("Translation", source_text=title)]
-    texts = {LOCALE: {"title": translations[0]}} if shop.translated and translations else None
+    texts = {LOCALE: {"title": translations[0]}} if translations else None
     pairs = {
         "title": (title, product["title"]),
         "channel": (rules.channel(shop, name), product["channel"]),
-        "translations": (texts, _only_titles(metadata.get("translations"))),
     }
+    # Where a setting is off, what it wrote before stays as it is.
+    if shop.translated:
+        pairs["translations"] = (texts, _only_titles(metadata.get("translations")))
     if shop.mapped:
         tariff = shop.item(name)["customs_tariff_number"] or None
         pairs["metadata"] = (tariff, metadata.get(TARIFF))

@@ -20,6 +20,7 @@ from tests.machine.catalogue_world import BRANDS, SETTINGS, CatalogueWorld
 from tests.machine.servers import open_world
 from tests.machine.world import EXPORT
 from tests.support.catalogue import PRICE_LIST
+from tests.support.runs import JobRun
 
 NIGHTS_TO_SETTLE = 4
 RANDOMLY = "MACHINE_EXAMPLES" in os.environ and "MACHINE_SEED" not in os.environ
@@ -283,7 +284,7 @@ class CatalogueMachine(RuleBasedStateMachine):
     def settle(self) -> None:
         """After some nights without trouble one writes nothing, and customers see what ERPNext says."""
         self._forget_unsold()
-        world, writes = self.shop.world, [""]
+        world, runs, writes = self.shop.world, list[JobRun](), [""]
         for _ in range(NIGHTS_TO_SETTLE):
             world.forget_requests()
             runs = [*self.shop.night()]

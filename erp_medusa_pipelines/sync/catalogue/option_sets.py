@@ -139,9 +139,10 @@ def option_changes(product: Row, wanted: OptionSet, matched: Mapping[str, str]) 
     }
     by_title = {option["title"]: option for option in product["options"]}
     left = [option for title, option in by_title.items() if title not in wanted.options]
+    renamed = _renamed([title for title in wanted.options if title not in by_title], left, current, texts, wanted)
     for title, values in wanted.options.items():
         option = by_title.get(title)
-        if option is None and (option := _renamed(title, left, current, texts, wanted)):
+        if option is None and (option := renamed.get(title)):
             changes.titles[option["id"]] = title
             left.remove(option)
         if option is None:
@@ -194,19 +195,35 @@ def unused_values(
 
 
 def _renamed(
-    title: str,
-    candidates: Sequence[Row],
+    titles: Sequence[str],
+    left: Sequence[Row],
     current: Mapping[str, set[str]],
     texts: Mapping[str, str],
     wanted: OptionSet,
-) -> Row | None:
-    """Return the option of which every variant has the value that it is to have under the new title."""
-    for option in candidates:
-        ids = {value["id"] for value in option["values"]}
-        pairs = [({texts[one] for one in held & ids}, wanted.of[name][title]) for name, held in current.items()]
-        if pairs and all(held == {value} for held, value in pairs):
-            return option
-    return None
+) -> dict[str, Row]:
+    """Return which of the options that are left became which of the titles, by what each variant has and is to have.
+
+    First where all variants keep their value, then where values have other texts too, each value one text.
+    """
+    found: dict[str, Row] = {}
+    for is_it in (_are_same, _are_one_to_one):
+        for title in titles:
+            for option in [] if title in found else [one for one in left if one not in found.values()]:
+                ids = {value["id"] for value in option["values"]}
+                pairs = [([texts[one] for one in held & ids], wanted.of[name][title]) for name, held in current.items()]
+                if pairs and is_it([(held[0], value) for held, value in pairs if len(held) == 1], len(pairs)):
+                    found[title] = option
+                    break
+    return found
+
+
+def _are_same(pairs: Sequence[tuple[str, str]], number: int) -> bool:
+    return len(pairs) == number and all(held == value for held, value in pairs)
+
+
+def _are_one_to_one(pairs: Sequence[tuple[str, str]], number: int) -> bool:
+    before, after = ({pair[side] for pair in pairs} for side in (0, 1))
+    return len(pairs) == number and len(set(pairs)) == len(before) == len(after)
 
 
 def _renamed_value(

@@ -84,6 +84,19 @@ def test_an_attribute_whose_values_stay_was_renamed() -> None:
     assert found.held(there)["v1"] == {"Width": "M", "Colour": "Red"}
 
 
+def test_attributes_of_which_a_value_was_renamed_too_are_still_renamed() -> None:
+    there = product({"Size": ["S", "M"], "Cut": ["A", "B"]}, ("S", "A"), ("M", "B"))
+    found = changes(there, a={"Width": "S", "Form": "Long"}, b={"Width": "M", "Form": "B"})
+    assert found.titles == {"Size": "Width", "Cut": "Form"}
+    assert (found.values, found.new_options, found.stale) == ({("Cut", "CutA"): "Long"}, {}, {})
+
+
+def test_an_attribute_whose_values_went_apart_is_another_one() -> None:
+    there = product({"Size": ["S"]}, ("S",), ("S",))
+    found = changes(there, a={"Colour": "Red"}, b={"Colour": "Blue"})
+    assert (found.titles, found.new_options) == ({}, {"Colour": ["Red", "Blue"]})
+
+
 def test_a_value_that_all_its_variants_leave_for_a_new_one_was_renamed() -> None:
     there = product({"Colour": ["Red", "Blue"]}, ("Blue",), ("Red",))
     found = changes(there, a={"Colour": "Navy"}, b={"Colour": "Red"})
