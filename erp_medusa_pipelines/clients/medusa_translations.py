@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 TRANSLATIONS = "/admin/translations"
 TRANSLATIONS_BATCH = f"{TRANSLATIONS}/batch"
+LOCALES = "/admin/locales"
 SETTINGS = f"{TRANSLATIONS}/settings"
 FIELDS = "id,reference_id,locale_code,translations"
 SEEN = "translations"

@@ -42,6 +42,7 @@ OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.channel_and_locations_are_named),
 )
 OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
+    (medusa_shop.AREA, medusa_shop.languages_are_known),
     (medusa_shop.AREA, medusa_shop.currency_can_be_sold_in),
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.clients.medusa_translations import LOCALES, MedusaTranslations, normal_locale
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
 from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
@@ -44,6 +45,31 @@ def _location(location: str, channel: str, linked: dict[str, set[str]]) -> Findi
         fix = "link the location to the sales channel (Settings, Locations, Sales Channels)"
         return Finding(AREA, "stock location", Level.FAIL, f"{location} is not linked to {channel}", means, fix)
     return Finding(AREA, "stock location", Level.OK, f"{location}, linked to the channel")
+
+
+def languages_are_known(shop: Shop) -> Iterator[Finding]:
+    """Check where texts in further languages are kept, and whether Medusa names these languages to a storefront."""
+    if not shop.settings.languages:
+        return
+    name = "languages"
+    if MedusaTranslations.where_on(shop.medusa) is None:
+        found = "Medusa's Translation module is off: texts are in the metadata"
+        yield Finding(AREA, name, Level.OK, found)
+        return
+    listed = {row["code"] for row in shop.medusa.all_of(LOCALES, "locales", "code", page_size=200)}
+    stores = shop.medusa.all_of("/admin/stores", "stores", "id,supported_locales.locale_code")
+    offered = {each["locale_code"] for row in stores for each in row.get("supported_locales") or ()}
+    for locale in sorted(map(normal_locale, shop.settings.languages)):
+        found = f"{locale} is in Medusa's own translations"
+        if locale in offered:
+            yield Finding(AREA, name, Level.OK, found)
+        elif locale in listed:
+            means = "GET /store/locales does not name it: a storefront that asks for its languages does not offer it"
+            fix = f"add {locale} to the store's locales in Medusa"
+            yield Finding(AREA, name, Level.WARN, f"{found}, not among the store's locales", means, fix)
+        else:
+            means = "the Store API answers it all the same; Medusa Admin and GET /store/locales do not know it"
+            yield Finding(AREA, name, Level.OK, f"{found}, which has no such locale", means)
 
 
 def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:

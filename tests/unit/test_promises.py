@@ -195,6 +195,7 @@ FIXES: Shown = {
 NOT_TRIED = {
     "stop {} if all mails": "a choice of the operator's",
     "correct WAREHOUSE_STOCK_LOCATIONS": "the setting's own test shows a right one",
+    "add {} to the store's locales": "the embedded Medusa has no such call",
     "add the currency to the store": "the embedded Medusa has no such call",
     "create a region": "the embedded Medusa has no such call",
     "set up a region in Medusa": "the embedded Medusa has no such call",

@@ -22,7 +22,7 @@ from tests.sandbox.cli.conftest import Command
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.operations import our_daemon
 from tests.support.runs import Runner
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import ErpServer, MedusaServer, embedded_medusa
 
 
 def medusa_1() -> Starlette:
@@ -442,6 +442,25 @@ def test_a_language_without_texts_is_told_until_it_has_some(
     assert (told["level"], told["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
     shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_web_item_name_{language}"}')
     assert erp_medusa("doctor").finding("fields", "languages")["level"] == "ok"
+
+
+def test_it_is_said_where_texts_are_kept_and_which_locales_medusa_does_not_name(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("LANGUAGES", '{"ar-OM": "ar"}')
+    said = erp_medusa("doctor").finding("Medusa shop", "languages")
+    assert (said["level"], said["found"]) == ("ok", "Medusa's Translation module is off: texts are in the metadata")
+    with embedded_medusa(translations=True) as medusa:
+        shop_env.setenv("MEDUSA_URL", medusa.url)
+        said = erp_medusa("doctor").finding("Medusa shop", "languages")
+        assert (said["level"], said["found"]) == (
+            "ok",
+            "ar-OM is in Medusa's own translations, which has no such locale",
+        )
+        shop_env.setenv("LANGUAGES", '{"ar-ae": "ar"}')
+        said = erp_medusa("doctor").finding("Medusa shop", "languages")
+        assert said["level"] == "warn"
+        assert said["found"] == "ar-AE is in Medusa's own translations, not among the store's locales"
 
 
 def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
