@@ -115,7 +115,9 @@ def _newest(row: Row) -> str:
 def _rule(site: Site, line: Line) -> Row | None:
     found: list[Row] = []
     for level in LEVELS:
-        of_level = [rule for rule in site.rules if rule["apply_on"] == level and _counts(site, rule, line)]
+        of_rules = [rule for rule in site.rules if rule["apply_on"] == level and _counts(rule, line)]
+        # ERPNext joins a rule with its targets: it finds one twice that names a group and the group above.
+        of_level = [rule for rule in of_rules for _ in _of_line(site, rule, line)]
         found += sorted(of_level, key=lambda rule: (str(rule["priority"] or ""), rule["name"]), reverse=True)
         if found and not found[0]["has_priority"]:
             break
@@ -132,12 +134,14 @@ def _rule(site: Site, line: Line) -> Row | None:
     return found[0] if len(found) == 1 else None
 
 
-def _counts(site: Site, rule: Row, line: Line) -> bool:
-    targets = set(site.targets[rule["name"]])
+def _of_line(site: Site, rule: Row, line: Line) -> set[str]:
     of_line = {"Item Code": {line.item_code}, "Item Group": set(line.item_groups), "Brand": {line.brand}}
+    return set(site.targets[rule["name"]]) & of_line[rule["apply_on"]]
+
+
+def _counts(rule: Row, line: Line) -> bool:
     return bool(
-        targets & of_line[rule["apply_on"]]
-        and (rule["for_price_list"] or line.price_list) == line.price_list
+        (rule["for_price_list"] or line.price_list) == line.price_list
         and (not rule["customer_group"] or rule["customer_group"] in line.customer_groups)
         and _lasts(rule, line.day)
     )

@@ -39,6 +39,10 @@ NEVER = ("customer", "territory", "sales_partner", "campaign")
 """Fields by which a rule is for customers whom the shop does not tell apart: it never counts here."""
 
 
+TWICE = "take out its Item Group or the one above it, its template or the variant"
+"""What staff do about a rule that ERPNext finds twice for an item, and then refuses every order of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One Pricing Rule. `targets` are folded names, each with the unit that it is for ("" for any)."""
@@ -129,12 +133,16 @@ class PricingRules:
         return frozenset(found)
 
     def candidates(self, subject: Subject) -> list[Rule]:
-        """Return the rules that count for a subject at some time and for some quantity, as ERPNext orders them."""
+        """Return the rules that count for a subject at some time and for some quantity, as ERPNext orders them.
+
+        A rule that names an Item Group and one above it, or a template and its variant, is found twice, as in ERPNext.
+        """
         places = [("Item Code", folded(code)) for code in (subject.item_code, subject.template) if code]
         places += [("Item Group", group) for group in subject.item_groups]
         places += [("Brand", folded(subject.brand))] if subject.brand else []
         numbers = {number for place in places for number in self._by_target.get(place, ())}
-        return [self.rules[number] for number in sorted(numbers) if _is_for(self.rules[number], subject)]
+        rules = (self.rules[number] for number in sorted(numbers))
+        return [rule for rule in rules for _ in range(_times_found(rule, subject))]
 
     @cached_property
     def _by_target(self) -> Mapping[tuple[str, str], Sequence[int]]:
@@ -160,7 +168,9 @@ def choose(candidates: Sequence[Rule], subject: Subject, day: date, pieces: int)
     if len(fitting) > 1 and {rule.kind for rule in fitting} == {"Discount Percentage"}:
         fitting = _preferred(fitting, lambda rule: bool(rule.price_list))
     if len(fitting) > 1:
-        names = tuple(rule.name for rule in fitting)
+        names = tuple(dict.fromkeys(rule.name for rule in fitting))
+        if len(names) == 1:
+            return Choice(None, f"{names[0]} conflicts with itself, for it names the item twice: {TWICE}", names)
         return Choice(None, f"{' and '.join(names)} conflict: give one of them a higher priority", names)
     return Choice(fitting[0]) if fitting else Choice()
 
@@ -184,20 +194,24 @@ def _covers(window: Window, day: date) -> bool:
     return (window.start is None or window.start <= day) and (window.end is None or day < window.end)
 
 
-def _is_for(rule: Rule, subject: Subject) -> bool:
+def _times_found(rule: Rule, subject: Subject) -> int:
+    """Return how many rows ERPNext's query has of a rule: one for each target that is the subject's."""
     if rule.price_list and not same_name(rule.price_list, subject.price_list):
-        return False
+        return 0
     if rule.customer_group and folded(rule.customer_group) not in subject.customer_groups:
-        return False
+        return 0
     if rule.apply_on == "Item Code":
-        unit = rule.targets.get(folded(subject.item_code))
         # A rule of the template counts whatever its unit.
         has_template = bool(subject.template) and folded(subject.template) in rule.targets
-        return has_template or (unit is not None and (not unit or same_name(unit, subject.unit)))
+        return has_template + _units_that_fit(rule, subject, [folded(subject.item_code)])
     if rule.apply_on == "Brand":
-        return bool(subject.brand) and folded(subject.brand) in rule.targets
-    units = [rule.targets[name] for name in subject.item_groups if name in rule.targets]
-    return any(not unit or same_name(unit, subject.unit) for unit in units)
+        return int(bool(subject.brand) and folded(subject.brand) in rule.targets)
+    return _units_that_fit(rule, subject, subject.item_groups)
+
+
+def _units_that_fit(rule: Rule, subject: Subject, names: Collection[str]) -> int:
+    units = [rule.targets[name] for name in names if name in rule.targets]
+    return sum(not unit or same_name(unit, subject.unit) for unit in units)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
