@@ -115,6 +115,24 @@ def test_what_erpnext_would_ask_is_not_guessed(rules: list[Rule], names: tuple[s
     assert [*found.problems] == [names]
 
 
+@pytest.mark.parametrize(
+    ("apply_on", "targets", "is_found_twice"),
+    [
+        ("Item Group", {"gloves": "", "all item groups": ""}, True),
+        ("Item Group", {"gloves": "", "masks": ""}, False),
+        ("Item Group", {"gloves": "", "all item groups": "Box"}, False),
+        ("Item Code", {"item": "", "template": ""}, True),
+        ("Item Code", {"item": "Box", "template": ""}, False),
+    ],
+)
+def test_a_rule_that_erpnext_finds_twice_conflicts_with_itself(
+    apply_on: str, targets: dict[str, str], is_found_twice: bool
+) -> None:
+    found = offers([row()], rule(apply_on=apply_on, targets=targets))
+    assert [segment.row.rate for segment in found.sales] == ([] if is_found_twice else [Decimal(18)])
+    assert ["conflicts with itself" in problem for problem in found.problems.values()] == [True] * is_found_twice
+
+
 def test_the_largest_pack_that_is_filled_counts_while_it_is_valid() -> None:
     packs = (row("P-6", "8", packing_unit=6, valid_upto=day(11)), row("P-12", "7", packing_unit=12))
     assert told(offers([row()], packs=packs).prices) == [
