@@ -118,7 +118,8 @@ ITEMS = (
          quantity=22, grams=180),
     Sold("MM", "Mouth Mirror", "Instruments", 0.9, "مرآة أسنان", "Size 4, plain", quantity=300, grams=28,
          wholesale=0.7, pack=(12, 0.8)),
-    Sold("TW", "College Tweezers", "Instruments", 1.4, "ملقط", "150 mm, stainless steel", quantity=140, grams=35),
+    Sold("TW", "College Tweezers", "Instruments", 1.4, "ملقط", "150 mm, stainless steel", quantity=140, grams=35,
+         wholesale=0),  # Somebody forgot the price: it is rejected.
     Sold("PR", "Explorer Probe", "Instruments", 1.1, "مسبار", "Double-ended", quantity=0, grams=25),
     Sold("EK", "Dental Examination Kit", "Instruments", 3.1, "طقم فحص الأسنان", "Mirror, tweezers and two masks",
          item=SERVICE, bundle={"MM": 1, "TW": 1, "MK": 2}),

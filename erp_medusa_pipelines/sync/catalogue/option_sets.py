@@ -203,15 +203,17 @@ def _renamed(
 ) -> dict[str, Row]:
     """Return which of the options that are left became which of the titles, by what each variant has and is to have.
 
-    First where all variants keep their value, then where values have other texts too, each value one text.
+    First where all variants keep their value, then where values have other texts too, each value one text, then any:
+    one that took another's place in ERPNext takes it here, for Medusa keeps an option while variants use it, and
+    customers would have to choose in both.
     """
     found: dict[str, Row] = {}
-    for is_it in (_are_same, _are_one_to_one):
+    for is_it in (_are_same, _are_one_to_one, lambda _pairs, _number: True):
         for title in titles:
             for option in [] if title in found else [one for one in left if one not in found.values()]:
                 ids = {value["id"] for value in option["values"]}
                 pairs = [([texts[one] for one in held & ids], wanted.of[name][title]) for name, held in current.items()]
-                if pairs and is_it([(held[0], value) for held, value in pairs if len(held) == 1], len(pairs)):
+                if is_it([(held[0], value) for held, value in pairs if len(held) == 1], len(pairs)):
                     found[title] = option
                     break
     return found

@@ -91,10 +91,16 @@ def test_attributes_of_which_a_value_was_renamed_too_are_still_renamed() -> None
     assert (found.values, found.new_options, found.stale) == ({("Cut", "CutA"): "Long"}, {}, {})
 
 
-def test_an_attribute_whose_values_went_apart_is_another_one() -> None:
+def test_an_attribute_that_took_the_place_of_another_takes_its_option() -> None:
     there = product({"Size": ["S"]}, ("S",), ("S",))
     found = changes(there, a={"Colour": "Red"}, b={"Colour": "Blue"})
-    assert (found.titles, found.new_options) == ({}, {"Colour": ["Red", "Blue"]})
+    assert (found.titles, found.new_values) == ({"Size": "Colour"}, {"Size": ["Red", "Blue"]})
+    assert (found.new_options, found.stale) == ({}, {})
+
+
+def test_where_none_of_the_variants_stays_options_are_taken_all_the_same() -> None:
+    found = option_changes(product({"Size": ["S"]}, ("S",)), OptionSet({"Width": ["M"]}, {"b": {"Width": "M"}}), {})
+    assert (found.titles, found.stale) == ({"Size": "Width"}, {})
 
 
 def test_a_value_that_all_its_variants_leave_for_a_new_one_was_renamed() -> None:
