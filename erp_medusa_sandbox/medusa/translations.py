@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from erp_medusa_sandbox.medusa.errors import STRING, array, fields, invalid, not_found
+from erp_medusa_sandbox.medusa.errors import STRING, array, expected_type, fields, invalid, not_found
 from erp_medusa_sandbox.medusa.fields import KINDS, Kind
 from erp_medusa_sandbox.medusa.http import Resource, deleted_many, json_body
 from erp_medusa_sandbox.medusa.lists import ListRoute, page, parse_query, text
@@ -72,6 +72,10 @@ class Translations(Resource):
         ]
 
     async def _list(self, request: Request) -> Response:
+        query = parse_query(request.url.query)
+        for name in ("reference", "locale_code"):
+            if isinstance(given := query.get(name), list):
+                raise invalid(f"Invalid request: {expected_type('string', (name,), ','.join(given))}")
         return page(request, _LIST, self.store)
 
     async def _settings(self, _request: Request) -> Response:
@@ -89,7 +93,7 @@ class Translations(Resource):
             for identifier in given.get("delete") or ():
                 self.store.remove("translation", identifier)
         gone = deleted_many(given.get("delete") or [], "translation")
-        return JSONResponse({"created": _known(created), "updated": _known(updated), "deleted": gone})
+        return JSONResponse({"created": _shown(created), "updated": _shown(updated), "deleted": gone})
 
     def _create(self, given: Document) -> Document:
         locale = normal_locale(given["locale_code"])
@@ -97,14 +101,16 @@ class Translations(Resource):
         if any(one["locale_code"] == locale for one in there):
             place = f"reference_id: {given['reference_id']}, locale_code: {locale}"
             raise invalid(f"Translation with {place}, already exists.")
-        return self.store.put("translation", self.store.stamped("trans", **{**given, "locale_code": locale}))
+        texts = _known(given["reference"], given["translations"])
+        made = self.store.stamped("trans", **{**given, "locale_code": locale, "translations": texts})
+        return self.store.put("translation", made)
 
     def _update(self, given: Document) -> Document:
         """Texts that are not named stay; the locale is taken as it is given."""
         before = self.store.get("translation", given["id"])
         if before is None:
             raise not_found(f'Translation with id "{given["id"]}" not found')
-        texts = {**before["translations"], **given.get("translations", {})}
+        texts = {**before["translations"], **_known(before["reference"], given.get("translations", {}))}
         changed = {**before, **given, "translations": texts, "updated_at": self.store.now()}
         return self.store.put("translation", changed)
 
@@ -122,13 +128,13 @@ class Translations(Resource):
         return JSONResponse({"locales": []})
 
 
-def _known(rows: list[Document]) -> list[Document]:
-    """Return rows as they are shown: only with the fields that are translated."""
-    return [
-        {name: row[name] for name in _SHOWN}
-        | {"translations": {k: v for k, v in row["translations"].items() if k in TRANSLATED.get(row["reference"], ())}}
-        for row in rows
-    ]
+def _known(kind: str, texts: Document) -> Document:
+    """Return the texts of fields that are translated. A real one keeps the others, and never shows them."""
+    return {name: text for name, text in texts.items() if name in TRANSLATED.get(kind, ())}
+
+
+def _shown(rows: list[Document]) -> list[Document]:
+    return [{name: row[name] for name in _SHOWN} for row in rows]
 
 
 def normal_locale(code: str) -> str:
@@ -185,7 +191,7 @@ class Localized:
         ids: set[str] = set()
         _gather(value, ids)
         rows = self._store.find("translation", "reference_id", ids)
-        _apply(value, {row["reference_id"]: _known([row])[0] for row in rows if row["locale_code"] == locale})
+        _apply(value, {row["reference_id"]: row for row in rows if row["locale_code"] == locale})
         return json.dumps(value, ensure_ascii=False).encode()
 
 

@@ -1,0 +1,51 @@
+"""A plan of texts in further languages: in Medusa's own translations, before they are written."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from erp_medusa_pipelines.definitions import build_defs
+from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope, plan_task
+from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.tasks import EXPORT
+from tests.suites.export import catalogue
+from tests.suites.languages import LOCALE, arabic, store_product, translate
+from tests.support.catalogue import Catalogue
+from tests.support.plans import unlike
+from tests.support.runs import Runner
+from tests.support.servers import MedusaServer, embedded_medusa
+from tests.support.writes import medusa_writes
+
+__all__ = ["arabic", "catalogue"]
+
+
+@pytest.fixture
+def medusa() -> Iterator[MedusaServer]:
+    with embedded_medusa(translations=True) as server:
+        yield server
+
+
+@pytest.mark.long
+def test_a_plan_shows_texts_with_those_before_and_the_run_writes_just_these(
+    arabic: pytest.MonkeyPatch, catalogue: Catalogue, medusa: MedusaServer, runner: Runner
+) -> None:
+    title, group = f"Gloves {catalogue.tag}", catalogue.group("Hands")
+    of_title = translate(catalogue, title, "قفازات")
+    name = catalogue.item(group, web_item_name=title)
+    assert runner.job(EXPORT.name, "batch_0").success
+    catalogue.store.set("Translation", of_title, translated_text="قفازات فحص")
+    translate(catalogue, group, "مجموعة")
+    new = catalogue.item(group, web_item_name=title)
+    medusa.faults.forget_requests()
+    settings = load_settings()
+    made = plan_task(build_defs(settings), settings, EXPORT, Scope(), instance=runner.instance)
+    assert not made.problems
+    assert medusa_writes(medusa) == []
+    told = {(row.action, row.document, row.field): (row.old, row.new) for row in made.rows if row.kind == "translation"}
+    assert told["update", name, f"title ({LOCALE})"] == ("قفازات", "قفازات فحص")
+    assert told["create", new, f"title ({LOCALE})"] == ("", "قفازات فحص")
+    assert told["create", group, f"title ({LOCALE})"] == ("", "مجموعة")
+    run = runner.job(EXPORT.name, "batch_0")
+    assert run.success
+    assert store_product(medusa, new, locale=LOCALE)["title"] == "قفازات فحص"
+    assert unlike(made, run) == []
