@@ -116,3 +116,18 @@ class WhatErpnextAsksSuite:
         shop.forget()
         assert started(quick_runner()).success
         assert shop.writes() == []
+
+    def test_packs_that_are_filled_cost_what_an_order_without_a_customer_asks(
+        self, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        """Elsewhere the tiers are the shop's own: in a Customer's order the newest row counts for any quantity."""
+        shop_env.setenv("PRICE_PACKS", "true")
+        six, ten = shop.item(on_backorder=1), shop.item(on_backorder=1)
+        for item, pack in ((six, 6), (ten, 10)):
+            shop.price(item, 10, since=-30)
+            shop.price(item, 8.125, since=-2, packing_unit=pack)
+            code = shop.catalogue.row(item)["item_code"]
+            assert quick_runner().job(EXPORT, "batch_0").success
+            lines = [(code, pack * number) for number in (1, 2, 5)]
+            said = shop.erp.store.asks(lines, PRICE_LIST, None)
+            assert said == [customers.in_cart(item, quantity) for _, quantity in lines] == [8.125] * 3

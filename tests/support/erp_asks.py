@@ -26,7 +26,8 @@ class Site:
     rules: Sequence[Row] = ()
     targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     packs: bool = False
-    """Whether the shop reads packing_unit as the least quantity; ERPNext takes such a row for any."""
+    """Whether packing_unit is read as the least quantity, as the shop does. ERPNext takes the newest row: in an order
+    of a Customer whatever its unit, in one without only where the quantity fills its packs."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Reading:
         for row in chain.from_iterable(store.rows(f"Pricing Rule {level}") for level in LEVELS):
             target = row.get("item_code") or row.get("item_group") or row.get("brand")
             targets.setdefault(row["parent"], []).append(str(target))
-        self.site = Site(store.rows("Item Price"), store.rows("Pricing Rule"), targets)
+        self.site = Site(store.rows("Item Price"), store.rows("Pricing Rule"), targets, packs=True)
 
     def asks(self, lines: Iterable[tuple[str, int]], price_list: str, customer: str | None, day: str) -> list[float]:
         """Return the rate of each line, (item code, quantity), in a Customer's order, or in one without."""
