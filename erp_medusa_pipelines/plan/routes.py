@@ -52,7 +52,8 @@ def _products(_method: str, body: Body, answer: Body, known: Known) -> Iterator[
     made = {row.get("external_id"): row for row in answer.get("created") or ()}
     for product in body.get("create") or ():
         row = made.get(product.get("external_id")) or {}
-        known.learn("products", {**product, **row})
+        # Options in a body have values without ids.
+        known.learn("products", {**product, "options": (), **row})
         name = str(product.get("external_id") or product.get("title") or "")
         yield Change("Medusa", "create", "product", row.get("id") or name, dict(product), name)
     for product in body.get("update") or ():

@@ -11,7 +11,8 @@ import logging
 import os
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -25,9 +26,11 @@ from dagster._core.definitions.metadata import normalize_metadata
 from erp_medusa_pipelines.assets.discovery import find_assets
 from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
 from erp_medusa_pipelines.clients.reading import Reading
+from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.partitions import batches_definition
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from tests.support.runs import JobRun, Runner
@@ -35,6 +38,15 @@ from tests.support.runs import JobRun, Runner
 log = logging.getLogger("tests.plain_runs")
 
 PARTITION_TAG = "dagster/partition"
+
+
+class RecordingShop(ShopConnection):
+    """Notes what is changed, as a run does for the history."""
+
+    @contextmanager
+    def open(self) -> Iterator[Shop]:
+        with open_shop(load_settings(), record=ChangeLog(), facts=self._facts, reading=self._reading) as shop:
+            yield shop
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ class PlainRunner(Runner):
         run = dg.DagsterRun(job_name=job, run_id=f"plain-{job}", tags={**in_batch, **(tags or {})})
         ops = (run_config or {}).get("ops", {})
         assert {*ops} <= {*names}, f"config of other assets: {ops}"
-        done, shop = PlainRun(), ShopConnection()
+        done, shop = PlainRun(), RecordingShop()
         # As a run that somebody starts, it reads a list once for all its assets; of a tick, as all runs of the tick.
         due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
         folder = self._ticks / due if due else Path(tempfile.mkdtemp())
