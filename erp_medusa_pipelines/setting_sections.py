@@ -199,15 +199,16 @@ class Catalogue(BaseSettings):
         "products",
         description=(
             "How variants of a template are shown: each as a product of its own (`products`), or all as one product of"
-            " the template with its attributes as options (`options`). docs/tasks.md says what switching does"
+            " the template with its attributes as options (`options`), or likewise all Website Items that name the same"
+            " Parent Website Item, a field of the Frappe app (`parents`). docs/tasks.md says what switching does"
         ),
     )
     unused_option_values: OptionValues = Field(
         "keep",
         description=(
-            "With VARIANTS=options, what becomes of values of an option that no variant has any more: `keep` leaves"
-            " them in the option, where customers see and cannot choose them; `remove` takes them out, also those that"
-            " somebody added in Medusa"
+            "With VARIANTS=options or parents, what becomes of values of an option that no variant has any more: `keep`"
+            " leaves them in the option, where customers see and cannot choose them; `remove` takes them out, also what"
+            " others added"
         ),
     )
     categories: CategoriesOf = Field(

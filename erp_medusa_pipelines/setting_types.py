@@ -35,7 +35,7 @@ def _time_zone(value: str) -> str:
 OrphanPolicy = Literal["draft", "report"]
 WithdrawnItems = Literal["draft", "delete", "keep"]
 PublishWhen = Literal["created", "complete"]
-Variants = Literal["products", "options"]
+Variants = Literal["products", "options", "parents"]
 EmptyGroups = Literal["keep", "hide", "remove"]
 OptionValues = Literal["keep", "remove"]
 CategoriesOf = Literal["off", "website", "used"]

@@ -37,7 +37,7 @@ from erp_medusa_pipelines.sync.catalogue.option_products import OptionProducts
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement
 from erp_medusa_pipelines.sync.catalogue.product_updates import KeptDifference, ProductUpdates
 from erp_medusa_pipelines.sync.catalogue.products import ProductExport
-from erp_medusa_pipelines.sync.catalogue.retired import retire_option_products
+from erp_medusa_pipelines.sync.catalogue.retired import retire_abandoned, retire_option_products
 from erp_medusa_pipelines.sync.catalogue.shop_table import table_for
 from erp_medusa_pipelines.sync.catalogue.shown import shown_limit
 from erp_medusa_pipelines.sync.catalogue.withdrawals import Withdrawals, hide
@@ -163,9 +163,12 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             limit = missing_limit(run.shop.settings.missing_products_percent, MISSING_PERCENT)
             guard = run.guard(limit, allowed=config.allow_missing)
             settings = run.shop.settings
+            erp, medusa, chunk = run.shop.erp, run.shop.medusa, settings.medusa_chunk
             if settings.variants == "products":
-                rested = retire_option_products(run.shop.erp, run.shop.medusa, settings.medusa_chunk)
-                run.report.count("retired", rested)
+                rested = retire_option_products(erp, medusa, chunk)
+            else:
+                rested = retire_abandoned(erp, run.shop.writer, medusa, chunk, run.families.abandoned)
+            run.report.count("retired", rested)
             BindingRepair(run.scope, table=table, writer=run.shop.writer, guard=guard).run()
             given = {
                 "table": table,
@@ -176,7 +179,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 "publish_when": settings.publish_when,
                 "families": run.families,
             }
-            if settings.variants == "options":
+            if settings.variants != "products":
                 OptionProducts(run.scope, **given, only_new=True).run()
             export = ProductExport(run.scope, **given)
             export.run()
@@ -243,7 +246,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 force=config.force,
                 families=run.families,
             )
-            variants = _variants(run, config, table) if run.shop.settings.variants == "options" else None
+            variants = _variants(run, config, table) if run.shop.settings.variants != "products" else None
             if variants:
                 variants.run()
             updates.run()

@@ -100,7 +100,7 @@ class SyncRun:
     @property
     def families(self) -> Families:
         """The templates that are one product with their variants; none with VARIANTS=products."""
-        return read_families(self.shop.erp) if self.shop.settings.variants == "options" else NONE
+        return read_families(self.shop.erp, self.shop.settings.variants)
 
     @property
     def scope(self) -> BatchScope:

@@ -29,7 +29,7 @@ from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
-from erp_medusa_pipelines.sync.shop.families import homes
+from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _sides(shop: Shop, name: str) -> Sides:
     by_code = [["item_code", "=", code]]
     choice = read_choice(shop.erp)
     (chosen_by,) = shop.erp.rows_in(WEBSITE_ITEM, ["name", *choice.columns], [name])
-    owner = homes(shop.erp, shop.settings.variants).get(name, name)
+    owner = read_families(shop.erp, shop.settings.variants).home.get(name, name)
     products = shop.medusa.products_by("external_id", [owner], PRODUCT_FIELDS)
     variants = [variant["id"] for product in products for variant in product.get("variants") or ()]
     if owner != name:

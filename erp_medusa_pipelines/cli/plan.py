@@ -22,7 +22,7 @@ from erp_medusa_pipelines.cli.home import definitions, instance_if_any, the_inst
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
 from erp_medusa_pipelines.cli.shop import connect, tell_sandbox, website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
-from erp_medusa_pipelines.sync.shop.families import homes
+from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
     names: list[str] = []
     if items:
         with connect(patient=False, settings=settings) as shop:
-            home = homes(shop.erp, settings.variants)
+            home = read_families(shop.erp, settings.variants).home
             names = list(dict.fromkeys(home.get(name, name) for name in website_items(shop, items)))
     return Scope(tuple(f"batch_{number}" for number in batches), tuple(names))
 

@@ -47,6 +47,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.ids_point_to_something),
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
     (catalogue.AREA, catalogue.settings_have_effect),
+    (catalogue.AREA, catalogue.parents_are_named),
     (choice.AREA, choice.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
     (prices.AREA, prices.further_lists_can_be_shown),

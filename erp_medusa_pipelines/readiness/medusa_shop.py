@@ -10,6 +10,7 @@ from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
 from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
 from erp_medusa_pipelines.sync.catalogue.category_tree import wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import used_groups
+from erp_medusa_pipelines.sync.shop.families import homes_of
 
 AREA = "Medusa shop"
 SAMPLE = 300
@@ -112,7 +113,7 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     try:
         rows = shop.erp.get_list(
             "Website Item",
-            ["name", "medusa_id", "item_code.variant_of as variant_of"],
+            ["name", "medusa_id"],
             filters=[["medusa_id", "is", "set"]],
             # Item has both columns too.
             order_by="`tabWebsite Item`.modified desc, `tabWebsite Item`.name asc",
@@ -123,9 +124,9 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
         if not is_reported(error):
             raise
         return
-    if shop.settings.variants == "options":
-        # These share the product of their template.
-        rows = [row for row in rows if not row["variant_of"]]
+    # These share the product of their template.
+    home = homes_of(shop.erp, [row["name"] for row in rows], shop.settings.variants)
+    rows = [row for row in rows if row["name"] not in home]
     uses = Counter(row["medusa_id"] for row in rows)
     there = {row["id"] for row in shop.medusa.products_by("id", uses, "id")}
     gone, shared = sum(one not in there for one in uses), sum(number > 1 for number in uses.values())

@@ -19,7 +19,7 @@ from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.changes.watched import Part
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
-from erp_medusa_pipelines.sync.shop.families import homes
+from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import EXPORT
 
 MOST_ITEMS = 200
@@ -102,10 +102,10 @@ def _at_home(
     settings: Settings, items: Sequence[str], parts: Mapping[str, Collection[Part]] | None
 ) -> tuple[Sequence[str], Mapping[str, Collection[Part]] | None]:
     """Return the templates in place of variants that are one product with them: their batch is the template's."""
-    if settings.variants != "options":
+    if settings.variants == "products":
         return items, parts
     with open_shop(settings) as shop:
-        home = homes(shop.erp, settings.variants)
+        home = read_families(shop.erp, settings.variants).home
     found = list(dict.fromkeys(home.get(item, item) for item in items))
     if parts is None:
         return found, None

@@ -196,8 +196,7 @@ class _Tick:
             languages = settings.languages.values()
             changes = read_changes(erp, memory.positions, settings.changes_at_most, languages)
             texts = changed_texts(erp, changes.rows)
-            together = settings.variants == "options"
-            items = concerned_items(erp, changes.rows, variants_together=together, texts=texts)
+            items = concerned_items(erp, changes.rows, settings.variants, texts=texts)
             answers.append((changes, items, groups_changed(changes.rows) or groups_have(erp, texts)))
             return Answer(False)
 

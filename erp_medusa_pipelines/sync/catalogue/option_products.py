@@ -147,7 +147,7 @@ class OptionProducts(WebsiteItemSync):
         }
         if self.reader.with_texts:
             self.filing.prepare(template for template, _ in for_sale.values())
-        options = OptionReader(self.erp).read(for_sale)
+        options = OptionReader(self.erp, self.families.by_parent).read(for_sale)
         found = [Family(template, variants, options[name]) for name, (template, variants) in for_sale.items()]
         return found, self._products(found)
 

@@ -4,9 +4,9 @@ Titles and values in ERPNext's order, and what to change of the options that Med
 variants keep their ids.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,8 @@ class Variant:
     name: str
     item_code: str
     values: Mapping[str, str]
+    label: str = ""
+    """What it is chosen by where the variants have no attributes; its Item if empty."""
 
 
 def option_set(attributes: Sequence[str], variants: Sequence[Variant], order: Mapping[str, Sequence[str]]) -> OptionSet:
@@ -54,7 +56,8 @@ def option_set(attributes: Sequence[str], variants: Sequence[Variant], order: Ma
     for variant in variants:
         found = {folded(key): clean_name(value) for key, value in variant.values.items()}
         values = {
-            title: found.get(folded(key), "") if attributes else variant.item_code for key, title in titles.items()
+            title: found.get(folded(key), "") if attributes else variant.label or variant.item_code
+            for key, title in titles.items()
         }
         missing = [title for title, value in values.items() if not value]
         if missing:
@@ -75,6 +78,30 @@ def option_set(attributes: Sequence[str], variants: Sequence[Variant], order: Ma
         used = dict.fromkeys(values[title] for values in of.values())
         options[title] = sorted(used, key=lambda value, listed=listed: _place(value, listed))
     return OptionSet(options, of, refused)
+
+
+def options_of_items(
+    items: Sequence[Variant], titles: Mapping[str, str], order: Mapping[str, Sequence[str]]
+) -> OptionSet:
+    """Return the options of Website Items that name the same parent: the attributes that all of their Items have.
+
+    Where these do not tell every item from the others, they are told by their `titles`, or by title and Item. All are
+    sold: nobody promised that they have attributes at all.
+    """
+    shared = [
+        attribute
+        for attribute in (items[0].values if items else ())
+        if all(clean_name(one.values.get(attribute, "")) for one in items)
+    ]
+    if shared and not (found := option_set(shared, items, order)).refused:
+        return found
+    times = Counter(folded(titles[one.name]) for one in items)
+    labelled = [
+        replace(one, label=title if times[folded(title)] == 1 else f"{title} ({one.item_code})")
+        for one in items
+        for title in (titles[one.name],)
+    ]
+    return option_set([], labelled, {})
 
 
 def _place(value: str, listed: Mapping[str, int]) -> tuple[int, float, str]:
@@ -247,6 +274,8 @@ class OptionReader:
     """Reads the options of templates: one request for their attributes, and one a run for the order of all values."""
 
     erp: ErpNextClient
+    by_parent: bool = False
+    """Whether the variants are items that name the same parent, with attributes or without."""
 
     def read(self, families: Mapping[str, tuple[WebsiteItem, Sequence[WebsiteItem]]]) -> dict[str, OptionSet]:
         """Return the options of each template, given with its variants, by its name."""
@@ -254,14 +283,15 @@ class OptionReader:
         values = self._values(codes)
         attributes = {folded(code): list(found) for code, found in values.items()}
         order = self._order()
-        return {
-            name: option_set(
-                attributes.get(folded(template.item_code), []),
-                [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in variants],
-                order,
-            )
-            for name, (template, variants) in families.items()
-        }
+        found: dict[str, OptionSet] = {}
+        for name, (template, variants) in families.items():
+            some = [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in variants]
+            if self.by_parent:
+                titles = {one.name: str(erp_values(one).get("title") or one.item_code) for one in variants}
+                found[name] = options_of_items(some, titles, order)
+            else:
+                found[name] = option_set(attributes.get(folded(template.item_code), []), some, order)
+        return found
 
     def _values(self, codes: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return {attribute: value} of each Item by its folded code, in the order of its rows; "" for a template's."""

@@ -6,13 +6,14 @@ again when VARIANTS is switched back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
 from erp_medusa_pipelines.sync.catalogue.product_changes import SENT_KEY
@@ -56,14 +57,32 @@ def _without_note(row: Row) -> dict[str, Any]:
     return {HASH_KEY: RETIRED, SENT_KEY: kept}
 
 
-def retire_option_products(erp: ErpNextClient, medusa: MedusaClient, chunk: int) -> int:
-    """Let products of templates rest, of the whole shop: with VARIANTS=products each variant has its own.
+def retire_abandoned(
+    erp: ErpNextClient, writer: ErpNextWriter, medusa: MedusaClient, chunk: int, names: Collection[str]
+) -> int:
+    """Let products of templates rest whose variants are shown with others now. Returns how many.
+
+    Their Website Items lose the ids, so that nobody works on them; they are found again by their external_id.
+    """
+    if not names:
+        return 0
+    rested = retire_option_products(erp, medusa, chunk, names)
+    outcome = writer.write(WEBSITE_ITEM, [(name, {"medusa_id": "", "medusa_variant_id": ""}) for name in sorted(names)])
+    if outcome.failed:
+        raise next(iter(outcome.failed.values()))
+    return rested
+
+
+def retire_option_products(
+    erp: ErpNextClient, medusa: MedusaClient, chunk: int, names: Collection[str] | None = None
+) -> int:
+    """Let products of templates rest, of these or of the whole shop: with VARIANTS=products each variant has its own.
 
     Returns how many. One request where there are none.
     """
     filters = [["has_variants", "=", 1], ["medusa_id", "is", "set"]]
     listed = erp.http.seen("retired", lambda: list(erp.rows(WEBSITE_ITEM, ["name", "medusa_id"], filters=filters)))
-    rows = {row["medusa_id"]: row["name"] for row in listed}
+    rows = {row["medusa_id"]: row["name"] for row in listed if names is None or row["name"] in names}
     found = [
         product
         for product in (medusa.products_by("id", rows, FIELDS) if rows else ())

@@ -10,6 +10,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.setting_types import Variants
 from erp_medusa_pipelines.sync.changes.translated import items_with, items_with_attribute
 from erp_medusa_pipelines.sync.changes.watched import (
     COMMENT,
@@ -54,17 +55,13 @@ class _Concerned:
 
 
 def concerned_items(
-    erp: ErpNextClient,
-    rows: Mapping[str, Sequence[Row]],
-    *,
-    variants_together: bool = False,
-    texts: Sequence[str] = (),
+    erp: ErpNextClient, rows: Mapping[str, Sequence[Row]], how: Variants = "products", *, texts: Sequence[str] = ()
 ) -> dict[str, frozenset[Part]]:
     """Return the parts to bring up to date, by Website Item: shown or exported ones, and deleted ones.
 
-    `rows` are changed rows by DocType, with the fields of WATCHED, `texts` those whose Translations changed. With
-    `variants_together` a variant is named as its template, whose product and batch it is in. A few grouped requests,
-    none without rows. Raises ApiError.
+    `rows` are changed rows by DocType, with the fields of WATCHED, `texts` those whose Translations changed. A variant
+    that is one product with its template by `how` is named as that, whose product and batch it is in. A few grouped
+    requests, none without rows. Raises ApiError.
     """
     part_of = {watched.doctype: watched.part for watched in WATCHED}
     names, codes = _Concerned(), _Concerned()
@@ -82,7 +79,7 @@ def concerned_items(
         codes.add(code, [Part.STOCK])
     for name in items_with(erp, texts):
         names.add(name, [Part.ITEM])
-    for code in items_with_attribute(erp, texts) if variants_together else ():
+    for code in items_with_attribute(erp, texts) if how != "products" else ():
         codes.add(code, [Part.ITEM])
     deleted = _deleted(erp, rows.get(DELETED, ()), codes)
     _add_variants(erp, codes)
@@ -90,12 +87,12 @@ def concerned_items(
     found = _website_items(erp, names, codes)
     for name in deleted:
         found[name] = found.get(name, frozenset()) | {Part.ITEM}
-    return _at_home(erp, found) if variants_together and found else found
+    return _at_home(erp, found, how) if how != "products" and found else found
 
 
-def _at_home(erp: ErpNextClient, found: Mapping[str, frozenset[Part]]) -> dict[str, frozenset[Part]]:
+def _at_home(erp: ErpNextClient, found: Mapping[str, frozenset[Part]], how: Variants) -> dict[str, frozenset[Part]]:
     """Return the parts of variants with those of their templates."""
-    homes = homes_of(erp, found.keys())
+    homes = homes_of(erp, found.keys(), how)
     joined: dict[str, frozenset[Part]] = {}
     for name, parts in found.items():
         home = homes.get(name, name)

@@ -1,4 +1,8 @@
-"""Templates and their variants that are one product of Medusa together (VARIANTS=options), read once a run."""
+"""Templates and their variants that are one product of Medusa together (VARIANTS), read once a run.
+
+With `options` a variant's template is that of its Item; with `parents` it is the Website Item that the Frappe app's
+field custom_parent_website_item names, whose form takes templates only.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +19,7 @@ FIELDS = ("name", "medusa_id", "medusa_variant_id", "item_code.variant_of as ite
 HOME_FIELDS = (
     "name", "item_code", "item_code.variant_of as item_variant_of", "item_code.has_variants as item_has_variants",
 )  # fmt: skip
+PARENT = "custom_parent_website_item"
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Families:
     home: Mapping[str, str] = field(default_factory=dict[str, str])
     """The template of each variant."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """The variants of each template; none where all of a bound template's were deleted."""
+    """The variants of each template; none where all of a bound template's were deleted. Not of those abandoned."""
     sold: frozenset[str] = frozenset()
     """Templates of which a variant is for sale."""
     incomplete: frozenset[str] = frozenset()
@@ -33,6 +38,10 @@ class Families:
     """Variants' ids in Medusa, by Website Item, of those that are not for sale any more."""
     bound: frozenset[str] = frozenset()
     """The ids in Medusa of all variants."""
+    abandoned: frozenset[str] = frozenset()
+    """Templates without variants whose product's id other Website Items still have: they are grouped in another way."""
+    by_parent: bool = False
+    """Whether variants are what names its parent, with whatever attributes."""
 
     def around(self, names: Iterable[str]) -> frozenset[str]:
         """Return these Website Items and all that are one product with them."""
@@ -46,34 +55,41 @@ class Families:
 NONE = Families()
 
 
-def homes_of(erp: ErpNextClient, names: Collection[str]) -> dict[str, str]:
+def homes_of(erp: ErpNextClient, names: Collection[str], how: Variants) -> dict[str, str]:
     """Return the template of each of these Website Items that is a variant: what `Families.home` says of all.
 
     Two requests, whatever the number of Website Items. Templates without a Website Item have no product.
     """
-    rows = erp.rows_in(WEBSITE_ITEM, HOME_FIELDS, sorted(names))
-    codes = {row["item_variant_of"] for row in rows if row["item_variant_of"]}
-    above = erp.rows_in(WEBSITE_ITEM, HOME_FIELDS, sorted(codes), key="item_code")
-    templates = ByName((row["item_code"] or "", row) for row in above if row["item_has_variants"])
-    found = {row["name"]: _template_of(row, templates) for row in rows}
+    if how == "products":
+        return {}
+    own, key = _KEYS[how]
+    fields = (*HOME_FIELDS, PARENT) if how == "parents" else HOME_FIELDS
+    rows = erp.rows_in(WEBSITE_ITEM, fields, sorted(names))
+    wanted = {row[own] for row in rows if row[own]}
+    above = erp.rows_in(WEBSITE_ITEM, fields, sorted(wanted), key=key)
+    templates = ByName((row[key] or "", row) for row in above if row["item_has_variants"])
+    found = {row["name"]: _template_of(row, templates, how) for row in rows}
     return {name: template for name, template in found.items() if template}
 
 
-def read_families(erp: ErpNextClient) -> Families:
-    """Read all Website Items' places, in one request for each 10,000; once for all assets of a run."""
-    return erp.http.once("families of variants", lambda: _read(erp))
+_KEYS = {"options": ("item_variant_of", "item_code"), "parents": (PARENT, "name")}
+"""What a variant says of its template, and the field of the template that it means."""
 
 
-def homes(erp: ErpNextClient, how: Variants) -> Mapping[str, str]:
-    """Return the template of each variant that is one product with it; none with VARIANTS=products."""
-    return read_families(erp).home if how == "options" else {}
+def read_families(erp: ErpNextClient, how: Variants) -> Families:
+    """Read all Website Items' places, in one request for each 10,000; once for all assets of a run.
+
+    None with VARIANTS=products.
+    """
+    return NONE if how == "products" else erp.http.once(f"families by {how}", lambda: _read(erp, how))
 
 
-def _read(erp: ErpNextClient) -> Families:
+def _read(erp: ErpNextClient, how: Variants) -> Families:
     today = erp.clock().date()
     sold_here = for_sale_in(erp)
-    rows = list(erp.rows(WEBSITE_ITEM, [*FIELDS, *sold_here.fields], page_size=10_000))
-    templates = ByName((row["item_code"] or "", row) for row in rows if row["item_has_variants"])
+    further = [PARENT] if how == "parents" else []
+    rows = list(erp.rows(WEBSITE_ITEM, [*FIELDS, *further, *sold_here.fields], page_size=10_000))
+    templates = ByName((row[_KEYS[how][1]] or "", row) for row in rows if row["item_has_variants"])
     products = {row["name"]: row["medusa_id"] for row in templates.values()}
     home: dict[str, str] = {}
     variants: dict[str, list[str]] = {row["name"]: [] for row in templates.values() if row["medusa_id"]}
@@ -81,8 +97,13 @@ def _read(erp: ErpNextClient) -> Families:
     incomplete: set[str] = set()
     leaving: dict[str, str] = {}
     bound: set[str] = set()
+    elsewhere: set[str | None] = set()
     for row in rows:
-        template = _template_of(row, templates)
+        if row["item_has_variants"]:
+            continue
+        template = _template_of(row, templates, how)
+        if template is None or products[template] != row["medusa_id"]:
+            elsewhere.add(row["medusa_id"])
         if template is None:
             continue
         home[row["name"]] = template
@@ -95,19 +116,23 @@ def _read(erp: ErpNextClient) -> Families:
                 incomplete.add(template)
         elif row["medusa_variant_id"]:
             leaving[row["name"]] = row["medusa_variant_id"]
+    abandoned = frozenset(name for name, members in variants.items() if not members and products[name] in elsewhere)
     return Families(
         home,
-        {name: tuple(names) for name, names in variants.items()},
+        {name: tuple(names) for name, names in variants.items() if name not in abandoned},
         frozenset(sold),
         frozenset(incomplete),
         leaving,
         frozenset(bound),
+        abandoned,
+        how == "parents",
     )
 
 
-def _template_of(row: Mapping[str, Any], templates: ByName[Row]) -> str | None:
-    code = row["item_variant_of"] or ""
-    if not code or same_name(code, row["item_code"]):
+def _template_of(row: Mapping[str, Any], templates: ByName[Row], how: Variants) -> str | None:
+    own, key = _KEYS[how]
+    named = row[own] or ""
+    if not named or same_name(named, row[key]):
         return None
-    found = templates.find(code)
+    found = templates.find(named)
     return found["name"] if found else None

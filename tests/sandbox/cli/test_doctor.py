@@ -471,3 +471,21 @@ def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command,
     assert erp_medusa("doctor").finding("catalogue", "UNUSED_OPTION_VALUES")["level"] == "warn"
     shop_env.setenv("VARIANTS", "options")
     assert not [one for one in erp_medusa("doctor").data["findings"] if one["area"] == "catalogue"]
+
+
+def test_parents_that_are_no_templates_are_named(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Files")
+    parent, plain = catalogue.item(group, item={"has_variants": 1}, has_variants=1), catalogue.item(group)
+    catalogue.item(group, custom_parent_website_item=parent)
+    shop_env.setenv("VARIANTS", "parents")
+    assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["found"] == "1 Website Items name 1 parents"
+    lost = catalogue.item(group, custom_parent_website_item=plain)
+    told = erp_medusa("doctor").finding("catalogue", "VARIANTS")
+    assert (told["level"], told["found"]) == (
+        "warn", f"1 of 2 Website Items name a parent that is no template ({lost})",
+    )  # fmt: skip
+    erp.store.set("Website Item", lost, custom_parent_website_item=parent)
+    assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["level"] == "ok"

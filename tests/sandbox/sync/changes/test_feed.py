@@ -9,6 +9,7 @@ import pytest
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.several_lists import LISTS_METHOD, lists_script_text
+from erp_medusa_pipelines.setting_types import Variants
 from erp_medusa_pipelines.sync.changes.concerned import (
     changed_texts,
     concerned_items,
@@ -47,11 +48,11 @@ class Feed:
     def concerned(self) -> dict[str, frozenset[Part]]:
         return concerned_items(self.client, self.ask().rows)
 
-    def translated(self, *, variants_together: bool = False) -> tuple[set[str], bool]:
+    def translated(self, how: Variants = "products") -> tuple[set[str], bool]:
         """Return the items that changed Translations are about, and whether Item Groups are."""
         rows = self.ask().rows
         texts = changed_texts(self.client, rows)
-        found = concerned_items(self.client, rows, texts=texts, variants_together=variants_together)
+        found = concerned_items(self.client, rows, how, texts=texts)
         assert all(parts == {Part.ITEM} for parts in found.values())
         return set(found), groups_have(self.client, texts)
 
@@ -164,7 +165,7 @@ def test_variants_that_are_one_product_are_named_as_their_template(feed: Feed) -
         feed.written("Bin", item_code=feed.code(name), warehouse="W", actual_qty=5)
     feed.staff.update("Website Item", large, {"web_item_name": "New"})
     rows = feed.ask().rows
-    found = concerned_items(feed.client, rows, variants_together=True)
+    found = concerned_items(feed.client, rows, "options")
     assert found == {template: frozenset({Part.STOCK, Part.ITEM}), alone: frozenset({Part.STOCK})}
     assert concerned_items(feed.client, rows).keys() == {small, large, alone}
 
@@ -367,4 +368,4 @@ def test_a_translation_of_an_attribute_concerns_the_items_that_have_it(feed: Fee
     feed.ask()
     for text in ("Size", "Small"):
         feed.staff.insert("Translation", {"language": "ar", "source_text": text, "translated_text": "نص"})
-        assert feed.translated(variants_together=True) == ({name}, False)
+        assert feed.translated("options") == ({name}, False)

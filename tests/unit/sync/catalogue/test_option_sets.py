@@ -7,6 +7,7 @@ from erp_medusa_pipelines.sync.catalogue.option_sets import (
     Variant,
     option_changes,
     option_set,
+    options_of_items,
     unused_values,
 )
 
@@ -139,3 +140,13 @@ def test_a_value_is_unused_once_the_variants_that_have_it_are_gone() -> None:
         "SizeM": ("Size", frozenset()), "SizeL": ("Size", frozenset({"v2"})), "SizeXL": ("Size", frozenset()),
     }  # fmt: skip
     assert unused_values(there, OptionSet({"Size": []}, {}), found, set()) == {}, "an option keeps its last values"
+
+
+def test_items_of_a_parent_have_the_attributes_that_all_of_them_have() -> None:
+    titles = {"a": "Small", "b": "Large", "c": "Small"}
+    some = [variant("a", Size="S", Colour="Red"), variant("b", Size="L")]
+    assert options_of_items(some, titles, ORDER).options == {"Size": ["S", "L"]}
+    same = [*some, variant("c", Size="L")]
+    found = options_of_items(same, titles, ORDER)
+    assert (found.options, found.refused) == ({"Variant": ["Large", "Small (I-a)", "Small (I-c)"]}, {})
+    assert options_of_items([], {}, ORDER).options == {"Variant": []}
