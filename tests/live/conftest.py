@@ -75,11 +75,18 @@ def _script(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, command], capture_output=True, text=True, check=False)
 
 
+@contextmanager
+def proxied(real: MedusaServer) -> Iterator[ProxiedServer]:
+    """A real Medusa behind a proxy of the test's own, so that suites can put faults in front of it."""
+    known = {each.name: getattr(real, each.name) for each in fields(real) if each.name != "url"}
+    with proxied_medusa(real.url, **known) as server:
+        yield server
+
+
 @pytest.fixture
 def medusa(medusa_server: MedusaServer) -> Iterator[ProxiedServer]:
-    """The real Medusa behind a proxy of the test's own, so that suites can put faults in front of it."""
-    known = {each.name: getattr(medusa_server, each.name) for each in fields(medusa_server) if each.name != "url"}
-    with proxied_medusa(medusa_server.url, **known) as server:
+    """The real Medusa behind a proxy of the test's own."""
+    with proxied(medusa_server) as server:
         yield server
 
 
@@ -137,10 +144,12 @@ def own_medusa() -> Iterator[list[str]]:
 
 
 @contextmanager
-def medusa_beside() -> Iterator[list[str]]:
-    """One more Medusa, with an empty shop. Yields its settings."""
-    command = [sys.executable, str(SCRIPT), "beside"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def medusa_beside(**variables: str) -> Iterator[list[str]]:
+    """One more Medusa, with an empty shop, started with these variables. Yields its settings."""
+    command, environment = [sys.executable, str(SCRIPT), "beside"], {**os.environ, **variables}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdin
         assert process.stdout
         # An empty line is the end of the settings.
