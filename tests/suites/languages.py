@@ -146,8 +146,14 @@ class LanguagesSuite:
         assert in_arabic(medusa, "product-categories", group)["name"] == "قفازات فحص"
         assert in_arabic(medusa, "collections", group)["title"] == "قفازات فحص"
         assert options_in_arabic(medusa, shop.template)["المقاس"] == {"S", "M"}
+        # What is renamed has another text, of which there is no Translation: the old one must not stay.
+        width = shop.attribute("Width", "S", "M")
+        codes = [catalogue.row(name)["item_code"] for name in (shop.template, *shop.names.values())]
+        for row in (row for code in codes for row in shop.rows(code) if row["attribute"] == shop.size):
+            catalogue.store.force("Item Variant Attribute", row["name"], attribute=width)
         catalogue.store.delete("Translation", of_group)
         categorised(runner)
+        assert options_in_arabic(medusa, shop.template) == {width: {"S", "M"}, shop.colour: {"أحمر", "Blue"}}
         assert in_arabic(medusa, "product-categories", group) == {"name": group, "description": "كل القفازات"}
         assert in_arabic(medusa, "collections", group) == {"title": group}
         writes_nothing(runner, medusa, erp, categorised)

@@ -58,20 +58,17 @@ class Translator:
         }
         return {locale: texts for locale, texts in found.items() if texts}
 
-    def with_options(self, texts: Mapping[str, Any], options: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Add the options of a product to its texts by locale: {title of the option: {title, values by value}}."""
-        found: dict[str, dict[str, Any]] = {locale: dict(each) for locale, each in texts.items()}
-        for locale, code in sorted(self.languages.items()):
-            named = {option["title"]: self._option(code, option) for option in options}
-            if shown := {title: option for title, option in named.items() if option}:
-                found.setdefault(locale, {})["options"] = shown
-        return found
-
-    def _option(self, code: str, option: Mapping[str, Any]) -> dict[str, Any]:
-        title = clean_name(self._text(code, option["title"]))
-        texts = {one["value"]: clean_name(self._text(code, one["value"])) for one in option["values"] or ()}
-        values = {value: text for value, text in sorted(texts.items()) if text}
-        return {**({"title": title} if title else {}), **({"values": values} if values else {})}
+    def of_options(self, options: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+        """Return the texts of a product's options and of their values, by locale and by their ids in Medusa."""
+        sources: dict[str, Any] = {}
+        for option in options:
+            sources[option["id"]] = option["title"]
+            sources |= {one["id"]: one["value"] for one in option["values"] or ()}
+        found = {
+            locale: {key: text for key, source in sources.items() if (text := clean_name(self._text(code, source)))}
+            for locale, code in sorted(self.languages.items())
+        }
+        return {locale: texts for locale, texts in found.items() if texts}
 
     def _text(self, code: str, source: Any) -> str:
         """Return ERPNext's Translation of a text, "" where it has none."""

@@ -1,6 +1,6 @@
 """Texts in further languages of products that exist, and of the options of those that have variants."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations, Rows
@@ -39,14 +39,26 @@ class ProductTexts:
         """Return the texts of an item and its product."""
         if self._translator is None:
             return None
-        wanted: Mapping[str, Any] = self._translator.of(item)
-        is_template = item.name in self._families.variants
-        if is_template:
-            wanted = self._translator.with_options(wanted, product["options"] or ())
+        own = self._translator.of(item)
+        options = (product["options"] or ()) if item.name in self._families.variants else ()
+        further = self._translator.of_options(options)
+        locales = sorted({*own, *further})
         if self._module is None:
-            return wanted
-        places = places_of("product", product if is_template else {"id": product["id"]}, TRANSLATED)
+            return {locale: {**own.get(locale, {}), **_named(options, further.get(locale, {}))} for locale in locales}
+        wanted = {locale: {**own.get(locale, {}), **further.get(locale, {})} for locale in locales}
+        places = places_of("product", {"id": product["id"], "options": options}, TRANSLATED)
         return texts_of(self._module, product, places, wanted, product[KEY])
+
+
+def _named(options: Iterable[Row], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return texts by id as the metadata has them: {title of the option: {title, values by value}}."""
+    found: dict[str, Any] = {}
+    for option in options:
+        values = {one["value"]: texts[one["id"]] for one in option["values"] or () if one["id"] in texts}
+        title = {"title": texts[option["id"]]} if option["id"] in texts else {}
+        if own := {**title, **({"values": values} if values else {})}:
+            found[option["title"]] = own
+    return {"options": found} if found else {}
 
 
 def _documents(product: Row) -> Iterator[Row]:

@@ -4,9 +4,9 @@ Which texts are ours is noted in the document's metadata under KEY, as names by 
 key has the texts themselves. So a text that ERPNext has no more is removed, and what others translated stays.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError, is_blocked
@@ -21,8 +21,8 @@ KEY = "translations"
 
 DOCUMENTS_AT_ONCE = 100
 
-Texts = Mapping[str, Mapping[str, Any]]
-"""Texts by locale and name; the options of a product below `options`, as languages.py gives them."""
+Texts = Mapping[str, Mapping[str, str]]
+"""Texts by locale and name."""
 
 
 class Place(NamedTuple):
@@ -34,13 +34,15 @@ class Place(NamedTuple):
 
 
 def places_of(kind: str, document: Row, names: Iterable[str]) -> dict[str, Place]:
-    """Return the places of a document's own texts, and of its options' if it has any, by name."""
+    """Return the places of a document's own texts by name, and of its options', if it has any, by their ids.
+
+    An option keeps its id when it is renamed, and what was its translation is then the wrong one.
+    """
     places = {name: Place(kind, document["id"], name) for name in names}
     for option in document.get("options") or ():
-        places[_option(option["title"])] = Place("product_option", option["id"], "title")
+        places[option["id"]] = Place("product_option", option["id"], "title")
         for value in option["values"] or ():
-            name = _option(option["title"], value["value"])
-            places[name] = Place("product_option_value", value["id"], "value")
+            places[value["id"]] = Place("product_option_value", value["id"], "value")
     return places
 
 
@@ -121,7 +123,7 @@ def texts_of(
     """Return a document's texts, as far as Medusa translates them. `rows` are what it has of them."""
     shown = {name: place for name, place in places.items() if module.takes(place.kind, place.field)}
     flat = {
-        normal_locale(locale): {name: text for name, text in _flat(texts) if name in shown}
+        normal_locale(locale): {name: text for name, text in texts.items() if name in shown}
         for locale, texts in (wanted or {}).items()
     }
     return DocumentTexts(
@@ -134,26 +136,10 @@ def _noted(document: Row) -> dict[str, frozenset[str]]:
     found = metadata_of(document).get(KEY)
     noted: dict[str, frozenset[str]] = {}
     for locale, texts in found.items() if isinstance(found, Mapping) else ():
-        names = [name for name, _ in _flat(texts)] if isinstance(texts, Mapping) else texts
+        names = list(texts) if isinstance(texts, Mapping) else texts
         if isinstance(names, list):
             noted[normal_locale(locale)] = frozenset(name for name in names if isinstance(name, str))
     return noted
-
-
-def _flat(texts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, text in texts.items():
-        if isinstance(text, str):
-            yield name, text
-    options = texts.get("options")
-    for title, option in options.items() if isinstance(options, Mapping) else ():
-        if "title" in option:
-            yield _option(title), option["title"]
-        for value, text in (option.get("values") or {}).items():
-            yield _option(title, value), text
-
-
-def _option(*names: str) -> str:
-    return " / ".join(["options", *names])
 
 
 def write_texts(
