@@ -5,8 +5,7 @@
 Both servers are the embedded ones of this checkout, each in a process of its own, new for each code that is measured.
 The first two nights are not counted: the first creates everything, the second may still mend. `--reference` names
 another checkout, whose package then does the same work. Only the tasks' own requests and seconds count: a night's runs
-follow each other in one process, which has loaded everything before. They are of one tick, as those that a schedule
-starts.
+follow each other in one process, which has loaded everything before. Those that are due at one time are of one tick.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ import requests
 
 from bench.erp_process import erp_process
 from bench.medusa_process import medusa_process
+from erp_medusa_pipelines.tasks import task_named
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 4
@@ -111,17 +111,23 @@ def seen(url: str) -> list[dict[str, str]]:
 
 def nights(code: Path, items: int, batches: int, count: int) -> list[dict[str, Cost]]:
     """Run a shop's nights by the code of a checkout. Returns what each task of each quiet one cost."""
-    with erp_process(items=items) as erp, medusa_process() as medusa, tempfile.TemporaryDirectory() as home:
+    with erp_process(items=items) as erp, medusa_process() as medusa:
         environment = {
-            **os.environ,
             **medusa,
             "ERPNEXT_URL": erp.url,
             "ERPNEXT_API_KEY": erp.key,
             "ERPNEXT_API_SECRET": erp.secret,
             "EXPORT_BATCHES": str(batches),
-            "PYTHONPATH": str(code),
-            "DAGSTER_HOME": home,
         }
+        return nights_of(code, environment, 2 + count)[2:]
+
+
+def nights_of(
+    code: Path, shop: Mapping[str, str], count: int, before: Callable[[int], object] = lambda _night: None
+) -> list[dict[str, Cost]]:
+    """Run so many nights of the shop that these settings name, and `before` each. Returns what each task cost."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, **shop, "PYTHONPATH": str(code), "DAGSTER_HOME": home}
         (Path(home) / "dagster.yaml").write_text((code / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
         command = [sys.executable, __file__, NIGHT]
         with subprocess.Popen(
@@ -131,18 +137,20 @@ def nights(code: Path, items: int, batches: int, count: int) -> list[dict[str, C
             assert process.stdin
             assert process.stdout
             found = []
-            for night_number in range(2 + count):
+            for night_number in range(count):
+                before(night_number)
                 night = {}
                 for task in TASKS:
-                    process.stdin.write(f"{task} {night_number}\n")
+                    # Those of one time are of one tick, as their schedules start them.
+                    process.stdin.write(f"{task} {night_number} {task_named(task).cron}\n")
                     process.stdin.flush()
                     rows, catalogue, seconds, memory = json.loads(process.stdout.readline())
-                    asked = [one for url in (erp.url, medusa["MEDUSA_URL"]) for one in seen(url)]
+                    asked = [one for url in (shop["ERPNEXT_URL"], shop["MEDUSA_URL"]) for one in seen(url)]
                     writes = sum(1 for one in asked if one["method"] != "GET" and "get_list" not in one["path"])
                     night[task] = Cost(len(asked), writes, rows, catalogue, seconds, memory)
                 found.append(night)
             process.stdin.close()
-    return found[2:]
+    return found
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from erp_medusa_pipelines.plan.medusa import PlannedMedusa
 from erp_medusa_pipelines.plan.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.setting_types import ShopRules
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
+from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError
+from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
 
@@ -121,12 +123,13 @@ def open_shop(
             erp = RecordingErpNext(erp_http, record, **reads)
             erp.reading = reading
             writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)
-            medusa.reading = reading
+            medusa.reading, medusa.fields_of_mapping = reading, _fields_of_mapping(settings)
             yield Shop(settings, erp, writer, medusa, items, record)
         else:
             erp = ErpNextClient(erp_http, **reads)
             medusa = MedusaClient(medusa_http)
             erp.reading = medusa.reading = reading
+            medusa.fields_of_mapping = _fields_of_mapping(settings)
             yield Shop(settings, erp, ErpNextWriter(erp, **writes), medusa, items)
     finally:
         erp_http.close()
@@ -199,6 +202,14 @@ def _sandbox(settings: Settings) -> _Servers:
 def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
     http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
     return ErpNextClient(http, **_reads(settings))
+
+
+def _fields_of_mapping(settings: Settings) -> str:
+    try:
+        return read_table(settings.mapping).shown if settings.mapping else ""
+    except MappingError:
+        # The assets that need it say what is wrong with it.
+        return ""
 
 
 def _reads(settings: Settings) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class MedusaClient:
         self.http = http
         self.reading: Reading | None = None
         """Where a run keeps the products that it has seen; None where each part of the work reads for itself."""
+        self.fields_of_mapping = ""
+        """What the shop's mapping compares of a product, in one list for all that a run sees of it."""
 
     def name_documents(self, names: Mapping[str, str]) -> None:
         """Tell names by id, for clients that note down what they change. This one needs none."""

@@ -34,18 +34,19 @@ Shape = dict[str, "Shape"]
 def seen_products(medusa: MedusaClient, ids: Iterable[str], fields: str) -> list[Row]:
     """Return products by id as they were when this run, or one of its tick, saw them.
 
-    Other fields than FIELDS, which a shop's mapping may ask for, are looked up by id.
+    Other fields than FIELDS and those of the shop's mapping are looked up by id.
     """
     reading = medusa.reading
     wanted = {each for each in ids if each}
-    if reading is None or not set(fields.split(",")) <= set(FIELDS.split(",")):
+    of_all = ",".join(dict.fromkeys((*FIELDS.split(","), *filter(None, medusa.fields_of_mapping.split(",")))))
+    if reading is None or not set(fields.split(",")) <= set(of_all.split(",")):
         return medusa.products_by("id", wanted, fields)
     shape = _shape(fields)
     try:
-        kept = reading.kept(PRODUCTS, FIELDS, lambda: _all(medusa) if reading.shared else ())
+        kept = reading.kept(PRODUCTS, of_all, lambda: _all(medusa, of_all) if reading.shared else ())
         found = {row["id"]: _cut(row, shape) for row in kept.find(wanted)}
         # Those that are new, that were written meanwhile, or that this run has not asked for.
-        new = medusa.products_by("id", wanted - found.keys(), FIELDS) if wanted - found.keys() else []
+        new = medusa.products_by("id", wanted - found.keys(), of_all) if wanted - found.keys() else []
         kept.put((row["id"], row) for row in new)
     except UNKEPT as error:
         log.warning("products are looked up where they are needed: %s", error)
@@ -54,8 +55,8 @@ def seen_products(medusa: MedusaClient, ids: Iterable[str], fields: str) -> list
     return [*found.values(), *(_cut(row, shape) for row in new)]
 
 
-def _all(medusa: MedusaClient) -> Iterator[tuple[int, str, Row]]:
-    for row in medusa.all_of("/admin/products", "products", FIELDS, page_size=PRODUCTS_PER_PAGE):
+def _all(medusa: MedusaClient, fields: str) -> Iterator[tuple[int, str, Row]]:
+    for row in medusa.all_of("/admin/products", "products", fields, page_size=PRODUCTS_PER_PAGE):
         yield 0, row["id"], row
 
 

@@ -21,7 +21,7 @@ def table_for(mapping: Path | None, erp: ErpNextClient) -> FieldTable:
     """
     table = read_table(mapping)
     if table.mapped is not None:
-        faults = erp.http.once("fields of the mapping", lambda: missing_fields(erp, table.mapped or ()))
+        faults = erp.http.once("fields of the mapping", lambda: missing_fields(erp, table.mapped or ()), of_tick=True)
         if faults:
             raise MappingError(str(mapping), faults)
     return table

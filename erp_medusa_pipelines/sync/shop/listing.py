@@ -10,12 +10,14 @@ what is written.
 
 import logging
 from collections.abc import Iterator, Sequence
+from heapq import merge
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient, Filters, Row
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
-from erp_medusa_pipelines.clients.reading import UNKEPT
+from erp_medusa_pipelines.clients.reading import UNKEPT, KeptRows
 from erp_medusa_pipelines.sync.engine.batches import Batch, index_of
+from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.shop import for_sale
 
 log = logging.getLogger(__name__)
@@ -49,13 +51,7 @@ def listed(
     Conditions are `=` and `is`, on FIELDS, and every row must match one of what is listed at all (_ANY).
     """
     reading = erp.reading
-    if (
-        batch.named
-        or batch.home
-        or reading is None
-        or reading.parts != batch.count
-        or not set(fields) <= set(_fields(erp))
-    ):
+    if batch.named or reading is None or reading.parts != batch.count or not set(fields) <= set(_fields(erp)):
         rows = erp.rows_among(WEBSITE_ITEM, fields, batch.named, filters=filters, or_filters=or_filters)
         yield from (row for row in rows if batch.contains(row["name"]))
         return
@@ -71,9 +67,20 @@ def listed(
         yield from listed(erp, batch, fields, filters=filters, or_filters=or_filters)
         return
     keys = [field.rpartition(" as ")[2] for field in dict.fromkeys(("name", *fields))]
-    for row in kept.rows(batch.index):
+    for row in _of_batch(kept, batch):
         if all(_holds(one, row) for one in filters) and (not or_filters or any(_holds(one, row) for one in or_filters)):
             yield {key: row[key] for key in keys}
+
+
+def _of_batch(kept: KeptRows, batch: Batch) -> Iterator[Row]:
+    """Yield the batch's rows. Some are another one's by their own name: those that are one product with a template."""
+    if not batch.home:
+        yield from kept.rows(batch.index)
+        return
+    own = (row for row in kept.rows(batch.index) if batch.contains(row["name"]))
+    guests = (name for name, home in batch.home.items() if name != home and batch.contains(name))
+    others = sorted(name for name in guests if index_of(name, batch.count) != batch.index)
+    yield from merge(own, kept.find(others), key=lambda row: folded(row["name"]))
 
 
 def _fields(erp: ErpNextClient) -> tuple[str, ...]:

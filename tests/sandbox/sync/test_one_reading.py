@@ -2,13 +2,17 @@
 
 import sqlite3
 from collections import Counter
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
 from erp_medusa_pipelines.clients.reading import Reading
+from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
-from erp_medusa_pipelines.sync.engine.batches import batch_of_name
+from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.sync.engine.batches import Batch, batch_of_name
+from erp_medusa_pipelines.sync.shop.listing import listed
 from tests.suites.publication import Shop
 from tests.support.plain_runs import PlainRunner
 from tests.support.servers import ErpServer, MedusaServer
@@ -17,6 +21,7 @@ ASSETS = (
     "medusa_collections", "medusa_products", "medusa_images", "medusa_product_updates", "medusa_price_lists",
     "medusa_prices", "medusa_stock", "medusa_publication",
 )  # fmt: skip
+PUBLISHED = [["published", "=", 1]]
 BATCHES = 2
 ITEMS = 8
 
@@ -176,3 +181,38 @@ def test_what_a_run_makes_is_known_to_the_assets_that_follow(nights: Nights) -> 
     for number in range(BATCHES):
         nights.run(number)
     assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_fields_of_a_mapping_are_in_the_list_that_all_read(
+    nights: Nights, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "catalogue.yaml"
+    mapping.write_text(
+        "fields:\n  title: {from: web_item_name, transforms: [name]}\n  hs_code: {from: item.customs_tariff_number}\n",
+        encoding="utf-8",
+    )
+    shop_env.setenv("MAPPING", str(mapping))
+    for number in range(BATCHES):
+        nights.run(number)
+    nights.shop.priced.forget()
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    assert nights.lists() == {"Website Item": 1, "/admin/products": 1, "/admin/inventory-items": 1}
+    assert nights.looked_up("/admin/products", "id") == []
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_variants_that_are_in_the_batch_of_their_template_are_in_its_list(nights: Nights, tmp_path: Path) -> None:
+    home = dict.fromkeys(nights.names[1:5], nights.names[0])
+    reading = Reading(tmp_path / "tick", BATCHES, shared=True)
+    with open_shop(load_settings()) as alone, open_shop(load_settings(), reading=reading) as together:
+        nights.shop.priced.forget()
+        for number in range(BATCHES):
+            batch = Batch(number, BATCHES, home=home)
+            listed_alone = list(listed(alone.erp, batch, ["name", "medusa_id"], filters=PUBLISHED))
+            assert list(listed(together.erp, batch, ["name", "medusa_id"], filters=PUBLISHED)) == listed_alone
+            assert {row["name"] for row in listed_alone} == {name for name in nights.names if batch.contains(name)}
+    reading.close()
+    assert nights.lists() == {"Website Item": 1}
