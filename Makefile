@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-large-nights bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -214,6 +214,9 @@ bench-nights: $(READY) ## Simulate the nights of shops of up to a million items
 
 bench-quiet-night: $(READY) ## Measure a night without changes (REFERENCE=another checkout)
 	@$(PY) -m bench.quiet_night $(if $(REFERENCE),--reference $(REFERENCE))
+
+bench-large-nights: $(READY) ## Measure a night without changes and one with 1 % on a shop of ITEMS= (20000) in BATCHES= (16)
+	@$(PY) -m bench.large_nights --items $(or $(ITEMS),20000) --batches $(or $(BATCHES),16)
 
 bench-workers: $(READY) ## Measure a night at 1, 2 and 4 runs at once, a fixed time for each request
 	@$(PY) -m bench.workers

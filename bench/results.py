@@ -8,6 +8,7 @@ Which measurement has which goal.
 import argparse
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _QUIET = (
     Goal("Website Items read per Website Item", r"read per Website Item: ([\d.]+)", most=2),
     Goal("most memory of a run, MB", r"most memory: ([\d.]+) MB", most=250),
 )
+_LARGE = tuple(replace(goal, pattern=f"quiet: .*{goal.pattern}") for goal in _QUIET)
 MEASUREMENTS = (
     Measurement(
         "visible",
@@ -43,12 +45,15 @@ MEASUREMENTS = (
         _QUIET,
         small=("quiet_night", "--items", "400", "--nights", "1"),
     ),
-    Measurement(
-        "quiet_night_20000",
-        "A night without changes, 20,000 items, 16 batches (embedded servers)",
-        ("quiet_night", "--items", "20000", "--batches", "16", "--nights", "1"),
-        _QUIET,
-        small=("quiet_night", "--items", "2000", "--batches", "4", "--nights", "1"),
+    *(
+        Measurement(
+            f"large_nights_{items}",
+            f"A night without changes and one with 1 %, {items:,} items, {batches} batches (embedded servers)",
+            ("large_nights", "--items", str(items), "--batches", str(batches)),
+            _LARGE,
+            small=("large_nights", "--items", "400", "--batches", "2"),
+        )
+        for items, batches in ((2_000, 4), (20_000, 16), (100_000, 4), (200_000, 16), (1_000_000, 16))
     ),
     Measurement(
         "export",
