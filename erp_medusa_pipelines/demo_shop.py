@@ -134,7 +134,7 @@ class _Storefront:
 
         product = self._product(handle)
         variant = _variant(product, sku)
-        options = [(one["title"], ", ".join(value["value"] for value in one["values"])) for one in product["options"]]
+        options = [(one["title"], ", ".join(_by_rank(one["values"]))) for one in product["options"]]
         yield f"  {product['title']}   {product['metadata']['translations'][LOCALE]['title']}"
         yield f"      {' > '.join(self._path(product['categories'][0]['id']))}"
         yield f"      {'; '.join(f'{title}: {values}' for title, values in options)}"
@@ -174,6 +174,10 @@ class _Storefront:
 
     def _money(self, amount: float) -> str:
         return f"{amount:.3f} {self._region['currency_code'].upper()}"
+
+
+def _by_rank(values: list[dict[str, Any]]) -> list[str]:
+    return [one["value"] for one in sorted(values, key=lambda value: value["rank"])]
 
 
 def _variant(product: dict[str, Any], sku: str) -> dict[str, Any]:

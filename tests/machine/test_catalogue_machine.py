@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from erp_medusa_sandbox.faults import Fault
 from tests.machine.catalogue_projection import Ids, look
-from tests.machine.catalogue_rules import is_sold
+from tests.machine.catalogue_rules import products
 from tests.machine.catalogue_world import BRANDS, SETTINGS, CatalogueWorld
 from tests.machine.servers import open_world
 from tests.machine.world import EXPORT
@@ -300,12 +300,12 @@ class CatalogueMachine(RuleBasedStateMachine):
         self.kept |= seen.ids
 
     def _forget_unsold(self) -> None:
-        """Medusa cannot hide a variant: one that is not for sale in a night is deleted, and its id is gone."""
-        names = self.shop.world.names()
+        """Medusa cannot hide a variant: one that has no place in a night is deleted, and its id is gone."""
+        placed = {names[0] for each in products(self.shop).values() for names in each.values() if not names[1:]}
         self.kept = {
             (name, what): one
             for (name, what), one in self.kept.items()
-            if what.startswith("product ") or (name in names and is_sold(self.shop, name))
+            if what.startswith("product ") or name in placed
         }
 
 

@@ -304,6 +304,29 @@ class VariantsSuite:
         assert set(shop.sold()) == {"S / Blue", "M / Blue"}
 
     @pytest.mark.long
+    def test_a_variant_that_gets_the_values_of_another_in_the_shop_takes_its_place(
+        self, on: pytest.MonkeyPatch, shop: Shop
+    ) -> None:
+        first, second = shop.variant("S", "Blue"), shop.variant("M", "Blue")
+        shop.night()
+        before = shop.ids()
+        shop.give(first, shop.size, "M")
+        shop.variant("L", "Blue")
+        run = shop.night()
+        rejects = {row["document"] for row in run.rejects("medusa_product_updates") if row["field"] == "attributes"}
+        assert rejects == {f"Website Item {first}", f"Website Item {second}"}
+        # A second one with the same values would keep this one out, too.
+        assert "L / Blue" in shop.ids()
+        shop.night()
+        assert set(shop.ids()) == {"M / Blue", "L / Blue"}
+        assert shop.ids()["M / Blue"] == before["S / Blue"]
+        shop.writes_nothing()
+        shop.give(second, shop.size, "S")
+        shop.night()
+        assert set(shop.ids()) == {"M / Blue", "L / Blue", "S / Blue"}
+        shop.writes_nothing()
+
+    @pytest.mark.long
     def test_a_variant_moves_to_another_template_with_its_stock(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         moved = shop.variant("S", "Blue")
         shop.variant("M", "Blue")

@@ -31,6 +31,7 @@ from erp_medusa_pipelines.sync.catalogue.option_sets import (
     OptionChanges,
     OptionReader,
     option_changes,
+    taken_values,
     unused_values,
 )
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
@@ -348,7 +349,7 @@ class OptionProducts(WebsiteItemSync):
         held = changes.held(product)
         self._change_options(family, product["id"], changes)
         create, update = [], []
-        for rank, one in enumerate(self._free(family, keys)):
+        for rank, one in enumerate(self._untaken(family, keys, taken_values(family.options, held, matched))):
             variant = known[one.name]
             if variant is None:
                 body = self._new_variant(family, one, keys, rank)
@@ -380,6 +381,12 @@ class OptionProducts(WebsiteItemSync):
             if (variant := known[one.name])
         ]
         return bool(changes.writes or create or update or any(shown))
+
+    def _untaken(self, family: Family, keys: Keys, taken: Mapping[str, str]) -> list[WebsiteItem]:
+        for name, other in taken.items():
+            reason = f"variant {other} of its product has the same values: Medusa takes them once"
+            self.withhold(name, "", reason, "attributes", lies=Lies.ELSEWHERE, kind="attributes")
+        return [one for one in self._free(family, keys) if one.name not in taken]
 
     def _show(self, one: WebsiteItem, product_id: str, variant: Row, family: Family) -> bool:
         """Give a variant its own picture as thumbnail, if its template has another one. Returns whether it did."""

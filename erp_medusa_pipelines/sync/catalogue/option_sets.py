@@ -221,6 +221,32 @@ def unused_values(
     return found
 
 
+def taken_values(
+    wanted: OptionSet, held: Mapping[str, Mapping[str, str]], matched: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variants that are to have what another one of the product has and keeps, with that one's id.
+
+    `held` is {title: value} by Medusa's id of a variant, `matched` the names of variants by those ids. Medusa takes a
+    combination once, and refuses all that is sent with a second one.
+    """
+    found: dict[str, str] = {}
+    while True:
+        keeping: dict[frozenset[tuple[str, str | None]], str] = {}
+        for variant_id, values in held.items():
+            has = frozenset((title, values.get(title)) for title in wanted.options)
+            name = matched.get(variant_id, "")
+            if name in found or name not in wanted.of or has == frozenset(wanted.of[name].items()):
+                keeping[has] = variant_id
+        new = {
+            name: other
+            for name, values in wanted.of.items()
+            if (other := keeping.get(frozenset(values.items()))) and matched.get(other) != name and name not in found
+        }
+        if not new:
+            return found
+        found |= new
+
+
 def _renamed(
     titles: Sequence[str],
     left: Sequence[Row],
@@ -285,7 +311,9 @@ class OptionReader:
         order = self._order()
         found: dict[str, OptionSet] = {}
         for name, (template, variants) in families.items():
-            some = [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in variants]
+            # Of two with the same values the one that is in the shop stays there.
+            ordered = sorted(variants, key=lambda each: not each.row["medusa_variant_id"])
+            some = [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in ordered]
             if self.by_parent:
                 titles = {one.name: str(erp_values(one).get("title") or one.item_code) for one in variants}
                 found[name] = options_of_items(some, titles, order)

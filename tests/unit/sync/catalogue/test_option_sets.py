@@ -8,6 +8,7 @@ from erp_medusa_pipelines.sync.catalogue.option_sets import (
     option_changes,
     option_set,
     options_of_items,
+    taken_values,
     unused_values,
 )
 
@@ -150,3 +151,11 @@ def test_items_of_a_parent_have_the_attributes_that_all_of_them_have() -> None:
     found = options_of_items(same, titles, ORDER)
     assert (found.options, found.refused) == ({"Variant": ["Large", "Small (I-a)", "Small (I-c)"]}, {})
     assert options_of_items([], {}, ORDER).options == {"Variant": []}
+
+
+def test_what_another_variant_has_and_keeps_is_taken() -> None:
+    wanted = OptionSet({"Size": ["S", "M", "L"]}, {"a": {"Size": "M"}, "b": {"Size": "S"}, "c": {"Size": "L"}})
+    held = {"v0": {"Size": "S"}, "v1": {"Size": "M"}, "v2": {"Size": "L"}}
+    assert taken_values(wanted, held, {"v0": "a", "v1": "b", "v2": "c"}) == {}, "two that change places"
+    # What a may not have keeps b from what a has.
+    assert taken_values(wanted, held, {"v0": "a", "v2": "c"}) == {"a": "v1", "b": "v0"}
