@@ -37,6 +37,7 @@ NAMED_BY_TESTS = ("Email Queue",)
 PROMPTED = ("Website Route Meta",)
 PARENTS = {
     "Item Barcode": "Item", "Item Variant Attribute": "Item", "Item Website Specification": "Website Item",
+    "Item Attribute Value": "Item Attribute",
     **{f"Pricing Rule {target}": "Pricing Rule" for target in ("Item Code", "Item Group", "Brand")},
 }  # fmt: skip
 
@@ -269,6 +270,8 @@ class RealSite:
             # A series of the test's own: its names are unique in every Medusa, whatever this site counts.
             prefix = re.sub(r"-?\d*$", "", values.pop("name"))
             return {**values, "naming_series": f"{prefix}-.####"}
+        if doctype == "Item" and values.get("has_variants"):
+            return {**values, "attributes": [self._attribute_row(row) for row in values["attributes"]]}
         if doctype == "Email Queue":
             return {**values, "add_unsubscribe_link": 0}
         if doctype == "Item Group" and not values.get("parent_item_group"):
@@ -278,6 +281,12 @@ class RealSite:
             root, *_ = self.rows("Warehouse", parent_warehouse=None, is_group=1)
             return {**values, "parent_warehouse": root["name"], "company": root["company"]}
         return values
+
+    def _attribute_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Fill a template's row with the range of a numeric attribute, as the desk's form does."""
+        attribute = self.get("Item Attribute", row["attribute"]) or {}
+        columns = ("numeric_values", "from_range", "to_range", "increment")
+        return {**row, **{key: attribute.get(key) for key in columns if attribute.get("numeric_values")}}
 
     def _stock_entry(self, kind: str, row: dict[str, Any]) -> None:
         entry = {"stock_entry_type": kind, "purpose": kind, "docstatus": 1, "items": [row]}
