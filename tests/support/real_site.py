@@ -24,6 +24,7 @@ from tests.support.proxy import proxy_app
 
 CONSOLE = "/api/method/frappe.desk.doctype.system_console.system_console.execute_code"
 GET_LIST = "/api/method/frappe.client.get_list"
+SEND_MAIL = "/api/method/frappe.email.doctype.email_queue.email_queue.send_now"
 ITEM_DETAILS = "/api/method/erpnext.stock.get_item_details.get_item_details"
 KEPT_BY_FRAPPE = ("lft", "rgt", "idx", "owner", "creation", "modified", "modified_by", "docstatus")
 # Documents that every site has, or that several tests share: they are used where they exist, and stay.
@@ -169,6 +170,11 @@ class RealSite:
         name = self._send("POST", "/api/resource/Sales Order", json=values)["data"]["name"]
         self._made.append(("Sales Order", name))
         return name
+
+    def send_mails(self) -> None:
+        """Send each row of the Email Queue, as the desk's button does."""
+        for row in self.rows("Email Queue", status="Not Sent"):
+            self._send("POST", SEND_MAIL, json={"name": row["name"]})
 
     def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
         """Ask get_item_details, as the form of a Sales Order does for each line."""

@@ -90,6 +90,10 @@ class Site(Protocol):
         """Submit a Sales Order and return its name."""
         ...
 
+    def send_mails(self) -> None:
+        """Send what waits in the Email Queue, as Frappe's worker does."""
+        ...
+
     def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
         """Return what the ERP's order form asks today for each piece of these Items, (code, quantity) a line.
 
@@ -195,6 +199,9 @@ class EmbeddedSite(ErpStore):
             "Sales Order", name=f"SAL-ORD-{uuid4().hex[:8]}", docstatus=1, status="To Deliver and Bill",
             medusa_order_id=medusa_order_id or None, items=[line],
         )  # fmt: skip
+
+    def send_mails(self) -> None:
+        """Nothing waits: the embedded ERPNext sends at once."""
 
     def asks(self, lines: list[tuple[str, int]], price_list: str, customer: str | None) -> list[float]:
         """Compute it from the rows."""
