@@ -8,7 +8,7 @@ waits for its ids - is not an orphan.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -26,9 +26,10 @@ from erp_medusa_pipelines.sync.catalogue.retired import is_retired
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss
 from erp_medusa_pipelines.sync.engine.delivery import deliver
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.shop.for_sale import for_sale_in
 
 GONE = "its Website Item no longer exists"
-UNKNOWN = "its Website Item is not published and does not refer to it"
+UNKNOWN = "its Website Item is not for sale and does not refer to it"
 SECOND = "its Website Item has another product"
 
 Row = Mapping[str, Any]
@@ -53,8 +54,11 @@ class SharedId:
     website_items: tuple[str, ...]
 
 
-def find_orphans(products: Sequence[Row], rows: Sequence[Row]) -> list[Orphan]:
-    """Compare exported products (id, title, status, external_id) with Website Items (name, published, medusa_id)."""
+def find_orphans(products: Sequence[Row], rows: Sequence[Row], sold: Collection[str]) -> list[Orphan]:
+    """Compare exported products (id, title, status, external_id) with Website Items (name, medusa_id).
+
+    `sold` names those that the next export gives their product's ids, because the shop sells them.
+    """
     items = {row["name"]: row for row in rows}
     known_ids = {row["medusa_id"] for row in rows if row["medusa_id"]}
     named: dict[str, set[str]] = defaultdict(set)
@@ -63,11 +67,13 @@ def find_orphans(products: Sequence[Row], rows: Sequence[Row]) -> list[Orphan]:
     return [
         Orphan(product["id"], product["title"], product["status"], product["external_id"], reason)
         for product in products
-        if (reason := _reason(product, items.get(product["external_id"]), known_ids, named))
+        if (reason := _reason(product, items.get(product["external_id"]), known_ids, named, sold))
     ]
 
 
-def _reason(product: Row, item: Row | None, known_ids: set[str], named: Mapping[str, set[str]]) -> str:
+def _reason(
+    product: Row, item: Row | None, known_ids: set[str], named: Mapping[str, set[str]], sold: Collection[str]
+) -> str:
     if item is None:
         # A Website Item that has the product's id was renamed.
         return "" if product["id"] in known_ids else GONE
@@ -75,7 +81,7 @@ def _reason(product: Row, item: Row | None, known_ids: set[str], named: Mapping[
         return ""
     if item["medusa_id"] in named[item["name"]]:
         return SECOND
-    return "" if item["medusa_id"] or item["published"] else UNKNOWN
+    return "" if item["medusa_id"] or item["name"] in sold else UNKNOWN
 
 
 def find_shared_ids(rows: Sequence[Row], home: Mapping[str, str] = MappingProxyType({})) -> list[SharedId]:
@@ -112,9 +118,12 @@ class OrphanedProducts:
         if self.deletion:
             deleted = self.deletion.run(products)
             products = [product for product in products if product["id"] not in deleted]
-        rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "published", "medusa_id"], page_size=10_000))
+        for_sale, today = for_sale_in(self.erp), self.erp.clock().date()
+        rows = list(self.erp.rows(WEBSITE_ITEM, ["name", "medusa_id", *for_sale.fields], page_size=10_000))
+        sold = {row["name"] for row in rows if for_sale.reason_against(row, today) is None}
+        sold |= {template for name, template in self.home.items() if name in sold}
         self.shared = find_shared_ids(rows, self.home)
-        self.orphans = self._confirmed(find_orphans(products, rows))
+        self.orphans = self._confirmed(find_orphans(products, rows, sold))
         self.report.count("found", len(products))
         self.report.count("orphans", len(self.orphans))
         self.report.count("shared_ids", len(self.shared))

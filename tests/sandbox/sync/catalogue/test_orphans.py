@@ -42,6 +42,22 @@ def test_products_that_a_lost_write_back_left_behind_are_hidden(
     assert products(medusa, [unpublished])[unpublished]["status"] == "published"
 
 
+def test_what_is_not_for_sale_any_more_before_its_ids_were_noted_is_hidden_whatever_the_reason(
+    catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    group = catalogue.group("Files")
+    disabled, not_chosen, waiting = names = [catalogue.item(group, brand=brand) for brand in ("3M", None, "3M")]
+    assert runner.assets(EXPORT, "batch_0").success
+    for name in names:
+        catalogue.store.set("Website Item", name, medusa_id=None, medusa_variant_id=None)
+    catalogue.store.set("Item", catalogue.row(disabled)["item_code"], disabled=1)
+    shop_env.setenv("SHOP_ITEMS", '{"brand": ["3M"]}')
+    assert runner.assets(EXPORT, "batch_0").success
+    assert runner.asset("orphaned_products").success
+    statuses = {name: one["status"] for name, one in products(medusa, names).items()}
+    assert statuses == {disabled: "draft", not_chosen: "draft", waiting: "published"}
+
+
 def test_orphans_are_only_reported_where_the_setting_says_so_and_shared_ids_are_named(
     catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,8 @@ def product(identity: str, owner: str) -> dict[str, Any]:
 
 
 def reasons(products: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, str]:
-    return {orphan.product_id: orphan.reason for orphan in find_orphans(products, rows)}
+    sold = {row["name"] for row in rows if row["published"]}
+    return {orphan.product_id: orphan.reason for orphan in find_orphans(products, rows, sold)}
 
 
 def test_a_product_that_its_item_knows_is_no_orphan() -> None:
