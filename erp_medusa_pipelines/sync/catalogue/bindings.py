@@ -19,7 +19,7 @@ from typing import Any
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
-from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.sync.catalogue.seen_products import seen_products
 from erp_medusa_pipelines.sync.catalogue.whole import BOUND_FIELDS, Part, lacks
@@ -28,6 +28,8 @@ from erp_medusa_pipelines.sync.shop.listing import listed
 
 LOOKED_UP = "id,external_id,variants.id"
 FIELDS = ["name", "modified", "item_code", "medusa_id", "medusa_variant_id"]
+JUDGED_AT_ONCE = 2000
+"""Website Items whose products are in memory together."""
 BOUND = [["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"]]
 
 Row = Mapping[str, Any]
@@ -189,7 +191,7 @@ class Bindings:
 
     def bound(self, batch: Batch | None) -> Iterator[Sequence[Row]]:
         """Yield the Website Items that have ids, in chunks, of a batch or of the whole shop."""
-        yield from batched(listed(self._erp, batch or WHOLE_SHOP, FIELDS, filters=BOUND), LONGEST_PAGE)
+        yield from batched(listed(self._erp, batch or WHOLE_SHOP, FIELDS, filters=BOUND), JUDGED_AT_ONCE)
 
     def foreign(self, batch: Batch) -> frozenset[str]:
         """Return the Website Items of a batch whose ids belong to another Website Item.
