@@ -91,9 +91,8 @@ def _fields(erp: ErpNextClient) -> tuple[str, ...]:
 def _whole(erp: ErpNextClient, batch: Batch, *, shared: bool) -> Iterator[tuple[int, str, Row]]:
     """Yield what is listed as (number of its batch, name, row): of all batches where others can use it."""
     for row in erp.rows(WEBSITE_ITEM, _fields(erp), or_filters=_ANY, page_size=LONGEST_PAGE):
-        index = index_of(row["name"], batch.count)
-        if shared or index == batch.index:
-            yield index, row["name"], row
+        if shared or batch.contains(row["name"]):
+            yield index_of(row["name"], batch.count), row["name"], row
 
 
 def _holds(condition: Sequence[object], row: Row) -> bool:
