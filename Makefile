@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-large-nights bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-large-nights bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers bench-variants clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -187,6 +187,9 @@ bench-visible: $(READY) ## Measure from a save in the ERP until a customer sees 
 
 bench-export: $(READY) ## Measure the export against a real Medusa
 	@$(PY) -m bench.export
+
+bench-variants: $(READY) ## Measure variants as options against a real Medusa, and a night without changes
+	@$(PY) -m bench.variants
 
 bench-prices: $(READY) ## Measure the prices against a real Medusa
 	@$(PY) -m bench.prices

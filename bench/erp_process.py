@@ -20,6 +20,8 @@ from erp_medusa_sandbox.faults import FaultInjector
 from erp_medusa_sandbox.server import running
 from erp_medusa_sandbox.shop.seed import seed_shop
 
+SIZE = "Size"
+
 
 @dataclass(frozen=True)
 class ErpProcess:
@@ -32,10 +34,14 @@ class ErpProcess:
 
 @contextmanager
 def erp_process(
-    *, items: int = 0, images: int = 0, server_script: bool = True, store: Path | None = None
+    *, items: int = 0, images: int = 0, variants: int = 0, server_script: bool = True, store: Path | None = None
 ) -> Iterator[ErpProcess]:
-    """Serve a sample shop of `items` Website Items, or the one in the file `store`, until the block ends."""
+    """Serve a sample shop of `items` Website Items, or the one in the file `store`, until the block ends.
+
+    With `variants` each template among the items is followed by so many of its variants.
+    """
     command = [sys.executable, "-m", "bench.erp_process", "--items", str(items), "--images", str(images)]
+    command += ["--variants", str(variants)]
     command += ["--store", str(store)] if store else []
     if server_script:
         command.append("--server-script")
@@ -50,11 +56,28 @@ def erp_process(
         process.communicate("")
 
 
+def make_families(store: ErpStore, variants: int) -> None:
+    """Make every first of 1 + `variants` items a template, and those after it its variants, of sizes 1 and more."""
+    rows = sorted(store.rows("Website Item"), key=lambda row: row["name"])
+    sizes = [{"attribute_value": f"{size:02d}", "abbr": f"{size:02d}"} for size in range(1, variants + 1)]
+    with store.transaction():
+        store.insert("Item Attribute", attribute_name=SIZE, item_attribute_values=sizes)
+        for number, row in enumerate(rows):
+            template, size = rows[number - number % (variants + 1)]["item_code"], number % (variants + 1)
+            own = {"variant_of": template} if size else {"has_variants": 1}
+            store.set("Website Item", row["name"], published=1, **own)
+            store.set("Item", row["item_code"], disabled=0, **own)
+            value = {"attribute_value": f"{size:02d}", "variant_of": template} if size else {}
+            place = {"parent": row["item_code"], "parenttype": "Item", "parentfield": "attributes", "idx": 1}
+            store.insert("Item Variant Attribute", attribute=SIZE, **place, **value)
+
+
 def main() -> None:
     """Serve until stdin closes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, required=True)
     parser.add_argument("--images", type=int, default=0)
+    parser.add_argument("--variants", type=int, default=0)
     parser.add_argument("--store", type=Path)
     parser.add_argument("--server-script", action="store_true")
     options = parser.parse_args()
@@ -62,6 +85,8 @@ def main() -> None:
     store = ErpStore(options.store)
     if options.store is None:
         seed_shop(store, items=options.items, images=options.images)
+        if options.variants:
+            make_families(store, options.variants)
         if options.server_script:
             install_server_script(store)
     app = create_app(store, api_key=key, api_secret=secret, server_scripts=options.server_script)

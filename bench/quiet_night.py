@@ -109,15 +109,19 @@ def seen(url: str) -> list[dict[str, str]]:
     return found
 
 
-def nights(code: Path, items: int, batches: int, count: int) -> list[dict[str, Cost]]:
-    """Run a shop's nights by the code of a checkout. Returns what each task of each quiet one cost."""
-    with erp_process(items=items) as erp, medusa_process() as medusa:
+def nights(code: Path, items: int, batches: int, count: int, variants: int = 0) -> list[dict[str, Cost]]:
+    """Run a shop's nights by the code of a checkout. Returns what each task of each quiet one cost.
+
+    With `variants` each template among the items is followed by so many variants, and they are one product.
+    """
+    with erp_process(items=items, variants=variants) as erp, medusa_process() as medusa:
         environment = {
             **medusa,
             "ERPNEXT_URL": erp.url,
             "ERPNEXT_API_KEY": erp.key,
             "ERPNEXT_API_SECRET": erp.secret,
             "EXPORT_BATCHES": str(batches),
+            "VARIANTS": "options" if variants else "products",
         }
         return nights_of(code, environment, 2 + count)[2:]
 

@@ -67,6 +67,17 @@ MEASUREMENTS = (
         small=("export", "--items", "400", "--rounds", "1"),
     ),
     Measurement(
+        "variants",
+        "Variants as options: the first export against a real Medusa; a night without changes (embedded servers)",
+        ("variants",),
+        (
+            Goal("export / bare batch endpoint", r"export / bare endpoint: ([\d.]+)", least=0.95),
+            Goal("writes of a quiet night", r"writes of a quiet night: ([\d.]+)", most=0),
+            Goal("requests per 500 variants / per 500 items", r"variants / items: ([\d.]+)", most=1.2),
+        ),
+        small=("variants", "--products", "100", "--rounds", "1", "--quiet-products", "400", "--batches", "4"),
+    ),
+    Measurement(
         "prices",
         "Prices against a real Medusa",
         ("prices",),

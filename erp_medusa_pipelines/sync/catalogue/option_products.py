@@ -58,6 +58,7 @@ from erp_medusa_pipelines.sync.engine.brake import Guard, MassLossError
 from erp_medusa_pipelines.sync.engine.delivery import Resolution, chunks, json_bytes
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import WriteBack
+from erp_medusa_pipelines.sync.engine.stages import Stage
 from erp_medusa_pipelines.sync.shop.families import Families
 
 CREATED_FIELDS = "id,external_id,variants.id,variants.sku"
@@ -104,12 +105,20 @@ class OptionProducts(WebsiteItemSync):
         if self.only_new:
             names = [name for name in names if name in self.families.incomplete]
         self.report.count("templates", len(names))
-        for some in self._windows(names):
-            if self.outage:
-                self.defer(some, self.outage)
-                continue
-            for part, found in self.looked_up(some, self._read, str):
-                self._work(part, found)
+        self._creating = Stage("create", self.options.parallel)
+        self._writing = Stage("write-back", 1, waiting=4)
+        try:
+            for some in self._windows(names):
+                if self.outage:
+                    self.defer(some, self.outage)
+                    continue
+                for part, found in self.looked_up(some, self._read, str):
+                    self._work(part, found)
+            self._creating.finish()
+            self._writing.finish()
+        finally:
+            self._creating.close()
+            self._writing.close()
         if self.guard is not None:
             leaving = LeavingVariants(self, self.writer, self.families, self.guard)
             self.stopped = leaving.delete(self._gone)
@@ -259,13 +268,12 @@ class OptionProducts(WebsiteItemSync):
         if new:
             self.medusa.refuse_old()
         ready = [one for one in new if not self.held(one.name, one.fingerprint)]
-        for chunk in chunks(
-            ready,
-            lambda one: json_bytes(one.body),
-            most=self.options.chunk,
-            most_bytes=self.options.chunk_bytes,
-        ):
-            self.send_chunk(chunk, self._send, lies=lies_elsewhere, resolve=self._resolve, recover=self._recover)
+        size = self.options
+        for chunk in chunks(ready, lambda one: json_bytes(one.body), most=size.chunk, most_bytes=size.chunk_bytes):
+            self._creating.submit(self._deliver, chunk)
+
+    def _deliver(self, chunk: Sequence[NewProduct]) -> None:
+        self.send_chunk(chunk, self._send, lies=lies_elsewhere, resolve=self._resolve, recover=self._recover)
 
     def _send(self, group: Sequence[NewProduct]) -> None:
         answer = self.medusa.batch_products(create=[one.body for one in group], fields=CREATED_FIELDS)
@@ -317,7 +325,7 @@ class OptionProducts(WebsiteItemSync):
                     changes += _ids(one, product["id"], by_sku[one.item_code])
         if changes:
             about = WriteBack(WEBSITE_ITEM, "medusa_id", counted="bound", problem="ids not written back")
-            self.note_written(about, self.writer.write(WEBSITE_ITEM, changes))
+            self._writing.submit(lambda: self.note_written(about, self.writer.write(WEBSITE_ITEM, changes)))
 
     # --- products that exist --------------------------------------------------------------------------------------
 
