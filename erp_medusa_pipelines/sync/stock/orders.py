@@ -29,7 +29,7 @@ LINE_FIELDS = [
     "delivered_by_supplier",
 ]  # fmt: skip
 PACKED_FIELDS = ["parent", "parent_item", "item_code", "warehouse", "qty"]
-PER_REQUEST = 2000
+PER_REQUEST = 500
 PROBED = 20
 """Newest orders that are looked for in the list, to see whether it shows them all."""
 MOST_READ_ALONE = 300
