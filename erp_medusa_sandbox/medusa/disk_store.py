@@ -112,6 +112,7 @@ class DiskMedusaStore(MedusaStore):
                 raise
             except BaseException:
                 self._db.execute("ROLLBACK")
+                self._sorted.clear()
                 for (table, identifier), before in self._undo.items():
                     self._keep(table, identifier, before)
                 raise
