@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from erp_medusa_pipelines.clients.erpnext import Aggregate
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
@@ -47,6 +48,28 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
             found = f"{each.price_list}, but Medusa has no group for it yet"
             fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
             yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
+
+
+def customers_have_no_prices_of_their_own(shop: Shop) -> Iterator[Finding]:
+    """With PRICE_GROUPS, name the Customers who have Item Prices for themselves alone: the shop does not show these."""
+    if not shop.settings.price_groups:
+        return
+    try:
+        rows = shop.erp.get_list(
+            "Item Price",
+            ["customer", Aggregate("COUNT", "name", "number")],
+            filters=[["customer", "is", "set"], ["selling", "=", 1]],
+            group_by="customer",
+            order_by="customer asc",
+        )
+    except AccessError:
+        return  # Reported with the rights already.
+    if rows:
+        number, names = sum(row["number"] for row in rows), [str(row["customer"]) for row in rows]
+        found = f"{number} Item Prices are for one Customer alone, of {len(names)} ({', '.join(names[:5])})"
+        means = "the shop does not show them: these customers are asked the price of their Price List"
+        fix = "give such a Customer a Price List of its own (default_price_list)"
+        yield Finding(AREA, "prices of one Customer", Level.WARN, found, means, fix)
 
 
 def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:

@@ -158,6 +158,9 @@ FIXES: Shown = {
         "test_a_second_setup_makes_nothing": ("make the custom fields",),
     },
     "sandbox/cli/test_doctor.py": {
+        "test_prices_of_one_customer_are_named_until_it_has_a_price_list": (
+            "give such a Customer a Price List of its own",
+        ),
         "test_parents_that_are_no_templates_are_named": ("choose a Website Item of a template",),
         "test_a_setting_without_the_one_that_it_refines_is_named": ("or take {} out",),
         "test_both_servers_are_reached_and_their_versions_told": (

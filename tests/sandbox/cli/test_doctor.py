@@ -489,3 +489,21 @@ def test_parents_that_are_no_templates_are_named(
     )  # fmt: skip
     erp.store.set("Website Item", lost, custom_parent_website_item=parent)
     assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["level"] == "ok"
+
+
+def test_prices_of_one_customer_are_named_until_it_has_a_price_list(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    def named() -> list[str]:
+        rows = erp_medusa("doctor").data["findings"]
+        return [row["found"] for row in rows if row["name"] == "prices of one Customer"]
+
+    catalogue = Catalogue(erp.store)
+    code = catalogue.row(catalogue.item(catalogue.group("Files")))["item_code"]
+    row = {"item_code": code, "price_list": PRICE_LIST, "price_list_rate": 4, "currency": "OMR", "selling": 1}
+    price = erp.store.insert("Item Price", customer="Al Noor Clinic", **row)
+    assert named() == []
+    shop_env.setenv("PRICE_GROUPS", "true")
+    assert named() == ["1 Item Prices are for one Customer alone, of 1 (Al Noor Clinic)"]
+    erp.store.delete("Item Price", price)
+    assert named() == []
