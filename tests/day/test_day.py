@@ -267,6 +267,7 @@ def test_after_a_day_of_edits_and_kills_a_customer_sees_what_erpnext_has(shop: S
     }  # fmt: skip
     with deployed(tmp_path, servers=servers, **settings) as deployment:
         day = Day(shop, deployment, chance)
+        shop.catalogue.install_server_script()
         for _ in range(ITEMS):
             day.add()
         for size, colour in product("SML", ("Red", "Blue")):

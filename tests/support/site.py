@@ -154,11 +154,12 @@ class EmbeddedSite(ErpStore):
         self.insert("Deleted Document", name=uuid4().hex[:10], creation=now, modified=now, **record)
 
     def rename_item(self, code: str, new: str) -> None:
-        """Change the code in every row that has it."""
+        """Change the code in every row that has it; a Comment tells of it."""
         self.execute('UPDATE "tabItem" SET name = ?, item_code = ? WHERE name = ?', (new, new, code))
         for doctype, column in ITEM_LINKS:
             for row in self.rows(doctype, **{column: code}):
                 self.set(doctype, row["name"], **{column: new})
+        self._note_rename("Item", code, new)
 
     def rename_group(self, name: str, new: str) -> None:
         """Change the name in every row that has it."""
@@ -166,9 +167,12 @@ class EmbeddedSite(ErpStore):
         for doctype, column in GROUP_LINKS:
             for row in self.rows(doctype, **{column: name}):
                 self.set(doctype, row["name"], **{column: new})
+        self._note_rename("Item Group", name, new)
+
+    def _note_rename(self, doctype: str, name: str, new: str) -> None:
         content = f"renamed from <strong>{name}</strong> to <strong>{new}</strong>"
-        told = {"comment_type": "Edit", "reference_doctype": "Item Group", "reference_name": new, "content": content}
-        self.insert("Comment", name=uuid4().hex[:10], creation=_now(), modified=_now(), **told)
+        what = {"comment_type": "Edit", "reference_doctype": doctype, "reference_name": new, "content": content}
+        self.insert("Comment", name=uuid4().hex[:10], creation=_now(), modified=_now(), **what)
 
     def book(self, code: str, warehouse: str, quantity: float) -> None:
         """Write the Bin."""
@@ -211,13 +215,13 @@ class EmbeddedSite(ErpStore):
         found = self.rows("Bin", item_code=code, warehouse=warehouse)
         if found:
             values = {key: (found[0][key] or 0) + quantity for key, quantity in quantities.items()}
-            self.set("Bin", found[0]["name"], **values)
+            self.save("Bin", found[0]["name"], **values)
         else:
-            self.insert("Bin", item_code=code, warehouse=warehouse, **quantities)
+            self.insert("Bin", item_code=code, warehouse=warehouse, modified=_now(), **quantities)
 
     def attach(self, website_item: str, name: str, content: bytes, *, private: bool = False, **values: Any) -> str:
         """Write the File's row and its content."""
-        url = add_file(self, website_item, name, content, private=private, **values)
+        url = add_file(self, website_item, name, content, private=private, **{"modified": _now(), **values})
         (row,) = self.rows("File", attached_to_name=website_item, file_url=values.get("file_url", url))
         return row["name"]
 
