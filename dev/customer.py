@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,11 +67,11 @@ class Customer:
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def expects(self, change: Change) -> None:
-        """Watch for this change. An open one of the same kind and item can arrive no more, and is not counted."""
+    def expects(self, change: Change, *, instead_of: Collection[str] = ()) -> None:
+        """Watch for this change. Open ones of its item and kind, or `instead_of` these, are dropped."""
+        kinds = {change.kind, *instead_of}
         with self._lock:
-            same = (change.kind, change.item)
-            self.open = [one for one in self.open if (one.kind, one.item) != same] + [change]
+            self.open = [one for one in self.open if one.item != change.item or one.kind not in kinds] + [change]
 
     def busy(self) -> set[str]:
         """Items with a change that has not arrived."""
