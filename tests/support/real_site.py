@@ -273,7 +273,8 @@ class RealSite:
             # Frappe puts today where there is none, and takes an empty text for a date that staff took out.
             values = {**values, "valid_from": ""}
         if doctype == "Website Item":
-            # A series of the test's own: its names are unique in every Medusa, whatever this site counts.
+            # A series of the test's own: its names are unique in every Medusa, whatever this site counts. A webshop
+            # that names Website Items by its own series alone needs an empty Medusa whenever the site is set back.
             prefix = re.sub(r"-?\d*$", "", values.pop("name"))
             return {**values, "naming_series": f"{prefix}-.####"}
         if doctype == "Item" and values.get("has_variants"):
