@@ -431,10 +431,10 @@ def deployed(
     instance_file: Path | None = None,
     shop_by_address: bool = False,
     logs_in: bool = False,
+    servers: sandbox.SandboxAddress | None = None,
     /,
     *,
     postgres_url: str | None = None,
-    servers: sandbox.SandboxAddress | None = None,
     **settings: str,
 ) -> Iterator[Deployment]:
     """An installation in `home`: on PostgreSQL with a code server as in production, or on SQLite as on one machine.

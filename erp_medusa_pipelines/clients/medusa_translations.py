@@ -92,10 +92,10 @@ class MedusaTranslations:
         """
         try:
             self._send(rows)
-        except PermanentError as error:
-            if "already exists" not in error.reason:
-                raise
+        except PermanentError:
             there = self.of({row["reference_id"] for row in rows if "id" not in row})
+            if not there.keys() - self._made.keys():
+                raise
             with self._lock:
                 self._made.update((place, row["id"]) for place, row in there.items())
             self._send(rows)

@@ -267,7 +267,7 @@ def test_after_a_day_of_edits_and_kills_a_customer_sees_what_erpnext_has(shop: S
         "VARIANTS": "options", "CATEGORIES": "used", "SCHEDULE_TIMEZONE": str(ZONE),
         "SCHEDULES": json.dumps(dict.fromkeys(NIGHT, minute_of_the_night())), "RETRY_DELAY_SECONDS": "20",
     }  # fmt: skip
-    with deployed(tmp_path, servers=servers, **settings) as deployment:
+    with deployed(tmp_path, None, False, False, servers, **settings) as deployment:
         day = Day(shop, deployment, chance)
         shop.catalogue.install_server_script()
         for _ in range(ITEMS):

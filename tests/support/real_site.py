@@ -161,7 +161,8 @@ class RealSite:
 
     def order(self, code: str, warehouse: str, quantity: float, *, medusa_order_id: str = "") -> str:
         """Submit a Sales Order of a customer of its own."""
-        customer = self.insert("Customer", name=f"Clinic {code}", customer_name=f"Clinic {code}")
+        known = self.rows("Customer", customer_name=f"Clinic {code}")
+        customer = known[0]["name"] if known else self.insert("Customer", customer_name=f"Clinic {code}")
         line = {"item_code": code, "qty": quantity, "rate": 1, "warehouse": warehouse, "delivery_date": "2099-12-31"}
         values = {
             "customer": customer, "delivery_date": "2099-12-31", "items": [line], "docstatus": 1,

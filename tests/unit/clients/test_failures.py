@@ -180,7 +180,7 @@ RECORDED = [Path(__file__).parents[2] / place for place in ("sandbox/servers/con
 def recorded_refusals() -> Iterator[tuple[str, str, int, Any]]:
     """(service, "METHOD path", status, body) of every refusal in the recordings."""
     for path in sorted(each for place in RECORDED for each in place.rglob("*.json")):
-        service = "Medusa" if path.parent.name == "medusa" else "ERPNext"
+        service = "Medusa" if path.parent.name == "medusa" or path.name.startswith("medusa_") else "ERPNext"
         content = json.loads(path.read_text(encoding="utf-8"))
         for pair in content if isinstance(content, list) else [content]:
             answer = pair.get("response") if isinstance(pair, dict) else None

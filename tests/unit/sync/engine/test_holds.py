@@ -37,6 +37,7 @@ PLACES: dict[str, set[str]] = {
     "catalogue/option_products.py _attempt": {ELSEWHERE},
     "catalogue/option_products.py _change_options": {ELSEWHERE},
     "catalogue/option_products.py _prepare": {ELSEWHERE},
+    "catalogue/option_products.py _untaken": {ELSEWHERE},
     "catalogue/leaving_variants.py _delete": {ELSEWHERE},
     # --- a status or an id alone: nothing of the document that could be wrong
     "catalogue/publication.py run": {"lies_elsewhere"},
