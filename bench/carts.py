@@ -109,7 +109,7 @@ def delete(carts: int) -> int:
     seconds = time.monotonic() - began
     stop.set()
     thread.join()
-    told = {"median": round(statistics.median(waits), 2), "longest": round(max(waits), 2)}
+    waited = {"median": round(statistics.median(waits), 2), "longest": round(max(waits), 2)}
     print(
         json.dumps(
             {
@@ -117,7 +117,7 @@ def delete(carts: int) -> int:
                 "requests": http.requests_sent,
                 "seconds": round(seconds),
                 "carts_per_second": round(report.counts["deleted"] / seconds, 1),
-                "customer_waits": told,
+                "customer_waits": waited,
                 "before": {"median": round(statistics.median(quiet), 2), "longest": round(max(quiet), 2)},
             }
         )

@@ -29,7 +29,7 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT
 from erp_medusa_pipelines.sync.catalogue.filing import Filing, read_filing
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, fingerprint_of, handle
-from erp_medusa_pipelines.sync.catalogue.product_changes import sent_notes, told_values
+from erp_medusa_pipelines.sync.catalogue.product_changes import desired_values, sent_notes
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, WebsiteItemReader
 from erp_medusa_pipelines.sync.engine.batches import index_of
 from erp_medusa_sandbox.erpnext.store import ErpStore
@@ -127,8 +127,8 @@ class Copier:
     def notes(self, item: WebsiteItem) -> dict[str, Any]:
         """Return what its product's metadata says was sent."""
         filed = self.filing.of(item)
-        told = told_values(item, filed, self.placement, "published")
-        notes = sent_notes(item, told, fingerprint_of(item, filed), FIELD_POLICIES)
+        desired = desired_values(item, filed, self.placement, "published")
+        notes = sent_notes(item, desired, fingerprint_of(item, filed), FIELD_POLICIES)
         return {"item_code": item.item_code, **{key: value for key, value in notes.items() if value != ""}}
 
 

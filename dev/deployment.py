@@ -350,12 +350,12 @@ class Deployment:
     def last_words(self) -> str:
         """What each daemon and process said last, for the message of a start that failed."""
         try:
-            told = [str(self.graphql(DAEMONS)), str(self.graphql(INSTIGATORS, repository=self.selector))[:500]]
+            output = [str(self.graphql(DAEMONS)), str(self.graphql(INSTIGATORS, repository=self.selector))[:500]]
         except (requests.RequestException, AssertionError) as error:
-            told = [f"{type(error).__name__}: {error}"]
+            output = [f"{type(error).__name__}: {error}"]
         for log in sorted(self.home.glob("*.log")):
-            told += [f"-- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]]
-        return "\n".join(told)
+            output += [f"-- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]]
+        return "\n".join(output)
 
     def kill_everything(self) -> None:
         """Kill the webserver, daemon, code server and every run process at once, as a power cut would."""

@@ -58,8 +58,8 @@ def written() -> str:
 
     specs = {spec.key.to_user_string(): spec for each in find_assets(batches_definition(1)) for spec in each.specs}
     names = dict.fromkeys(name for task in TASKS for name in task.assets)
-    told = {name: specs[name].metadata for name in names if WRITES_ERPNEXT in specs[name].metadata}
-    rows = ((f"`{name}`", said[WRITES_ERPNEXT], said[WRITES_MEDUSA]) for name, said in told.items())
+    output = {name: specs[name].metadata for name in names if WRITES_ERPNEXT in specs[name].metadata}
+    rows = ((f"`{name}`", said[WRITES_ERPNEXT], said[WRITES_MEDUSA]) for name, said in output.items())
     return table(("asset", "ERPNext", "Medusa"), rows)
 
 

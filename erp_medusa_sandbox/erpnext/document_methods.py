@@ -45,8 +45,8 @@ def _rename_doc(request: Call) -> Answer:
         text = f"{word} from <strong>{old}</strong> to <strong>{new}</strong>"
         about = {"comment_type": "Edit", "comment_email": request.user, "reference_doctype": doctype}
         store.insert("Comment", name=new_hash(), content=text, reference_name=new, **about, creation=site.now())
-    told = f"Document renamed from <strong>{old}</strong> to <strong>{new}</strong>"
-    return {**message(new), **message_keys([{"message": told, "title": "Message", "indicator": "green"}], None)}
+    output = f"Document renamed from <strong>{old}</strong> to <strong>{new}</strong>"
+    return {**message(new), **message_keys([{"message": output, "title": "Message", "indicator": "green"}], None)}
 
 
 def _check_new_name(store: ErpStore, meta: DocType, old: str, new: str, *, merge: bool) -> None:

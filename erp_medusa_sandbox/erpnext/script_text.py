@@ -30,16 +30,16 @@ def retried(parse: Callable[[], Parsed]) -> Parsed:
 
 def check_text(text: str) -> list[dict[str, Any]]:
     """Refuse text that is not Python. Returns Frappe's warning about what RestrictedPython forbids, which is saved."""
-    told = []
+    output = []
     try:
         retried(lambda: compile_restricted(text))
     except SyntaxError as error:
-        told.append({"message": str(error), "title": "Message"})
+        output.append({"message": str(error), "title": "Message"})
     try:
         retried(lambda: ast.parse(text))
     except SyntaxError as error:
         line = f"<pre>{(error.text or '').rstrip()}</pre><pre>{' ' * ((error.offset or 1) - 1)}^</pre>"
         refused = thrown("ValidationError", f"Script: Invalid python code on line {error.lineno}<br>{line}")
-        refused.messages[:0] = told
+        refused.messages[:0] = output
         raise refused from error
-    return told
+    return output

@@ -99,8 +99,8 @@ def test_a_run_of_a_batch_waits_in_the_queue_while_the_command_works_on_it(
 
     if command == "apply":
         planning = erp_medusa("plan", EXPORT, "--batch", "0", "--out", "plan.json")
-        told, _ = planning.communicate(timeout=120)
-        assert planning.returncode == 0, told
+        output, _ = planning.communicate(timeout=120)
+        assert planning.returncode == 0, output
     installation.break_medusa(action="latency", seconds=10, path="/admin/products/batch", times=1)
     working = erp_medusa(*(["sync", item] if command == "sync" else ["apply", "--plan", "plan.json"]))
     tags = [{"key": "batch", "value": "batch_0"}]

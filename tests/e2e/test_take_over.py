@@ -115,9 +115,9 @@ def start(deployment: Deployment, *arguments: str) -> subprocess.Popen[str]:
 
 def run(deployment: Deployment, *arguments: str) -> tuple[int, dict[str, Any]]:
     process = start(deployment, *arguments)
-    told, errors = process.communicate(timeout=TIMEOUT)
-    assert told, errors
-    return process.returncode, json.loads(told)
+    output, errors = process.communicate(timeout=TIMEOUT)
+    assert output, errors
+    return process.returncode, json.loads(output)
 
 
 def killed_after(deployment: Deployment, steps: int, *arguments: str) -> None:
@@ -168,14 +168,14 @@ def test_a_switch_that_is_killed_leaves_one_side_each_and_is_finished_by_the_nex
     begin = datetime.now(ZONE).replace(second=0, microsecond=0) + timedelta(minutes=1)
     killed_after(installation, steps, "take-over")
     assert_one_side_each(installation)
-    code, told = run(installation, "take-over")
-    assert (code, set(told["tasks"].values())) == (0, {"dagster"})
+    code, output = run(installation, "take-over")
+    assert (code, set(output["tasks"].values())) == (0, {"dagster"})
     assert stopped(installation) == OF_THE_APP
     assert on(installation) == TAKEN
     killed_after(installation, steps, "hand-back")
     assert_one_side_each(installation)
-    code, told = run(installation, "hand-back")
-    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    code, output = run(installation, "hand-back")
+    assert (code, set(output["tasks"].values())) == (0, {"frappe"})
     assert stopped(installation) == on(installation) == set()
     assert_each_minute_once(installation, frappe, begin)
 
@@ -188,29 +188,29 @@ def test_a_hand_back_after_a_restart_that_moved_the_code_sees_our_ticks(installa
     installation.kill_everything()
     installation.has_code_server = True
     installation.start_everything()
-    code, told = run(installation, "hand-back")
-    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    code, output = run(installation, "hand-back")
+    assert (code, set(output["tasks"].values())) == (0, {"frappe"})
     assert stopped(installation) == on(installation) == set()
 
 
 @pytest.mark.usefixtures("frappe")
 def test_what_the_app_still_does_is_told(installation: Deployment) -> None:
     erp(installation, "PUT", "/api/resource/Medusa Configuration/Medusa Configuration", json={"enable": 1})
-    _, told = run(installation, "take-over")
-    assert [finding["name"] for finding in told["app_still_does"]] == ["save hooks"]
+    _, output = run(installation, "take-over")
+    assert [finding["name"] for finding in output["app_still_does"]] == ["save hooks"]
     run(installation, "hand-back")
 
 
 def test_nothing_is_turned_where_no_dagster_answers(installation: Deployment) -> None:
-    code, told = run(installation, "take-over", "--dagster-url", "http://127.0.0.1:9")
+    code, output = run(installation, "take-over", "--dagster-url", "http://127.0.0.1:9")
     assert code == 2
-    assert "no Dagster webserver answers" in told["error"]
+    assert "no Dagster webserver answers" in output["error"]
     assert stopped(installation) == set()
 
 
 @pytest.mark.usefixtures("frappe")
 def test_frappe_can_be_started_again_although_dagster_is_gone(installation: Deployment) -> None:
     run(installation, "take-over")
-    code, told = run(installation, "hand-back", "--only-frappe", "--dagster-url", "http://127.0.0.1:9")
-    assert (code, set(told["tasks"].values())) == (0, {"frappe"})
+    code, output = run(installation, "hand-back", "--only-frappe", "--dagster-url", "http://127.0.0.1:9")
+    assert (code, set(output["tasks"].values())) == (0, {"frappe"})
     assert stopped(installation) == set()

@@ -56,7 +56,7 @@ class Letters:
         asset = ASSET if job == JOB else CONTINUED
         return runner.job(job, run_config={"ops": {asset: {"config": config}}} if config else None)
 
-    def told(self, runner: Runner, job: str = JOB, **config: Any) -> dict[str, Any]:
+    def sent(self, runner: Runner, job: str = JOB, **config: Any) -> dict[str, Any]:
         """What a run that succeeded says."""
         run = self.run(runner, job, **config)
         assert run.success, run.reasons()
@@ -64,7 +64,7 @@ class Letters:
 
     def approved(self, runner: Runner) -> None:
         """See the preview and send what other tests' subscribers would get, so that what follows is this test's."""
-        self.told(runner)
+        self.sent(runner)
         known = state.load(runner.instance, KEY)
         state.save(runner.instance, KEY, {**known, "approved": datetime.now(UTC).isoformat()})
 
@@ -124,26 +124,26 @@ class NewsletterSuite:
     def test_nothing_goes_out_before_an_operator_has_seen_and_approved_it(self, letters: Letters, runs: Runner) -> None:
         reader = letters.subscriber()
         letters.product("Nitrile gloves")
-        first = letters.told(runs, send=True)
+        first = letters.sent(runs, send=True)
         assert "Nitrile gloves" in first["preview_en"]
         assert "Nitrile gloves" in first["preview_ar"]
         assert first["would_get_it"] >= 1
         assert "send: true" in first["stopped"]
-        assert "send: true" in letters.told(runs)["stopped"], "a schedule's run does not approve"
+        assert "send: true" in letters.sent(runs)["stopped"], "a schedule's run does not approve"
         assert letters.received() == {}
-        assert letters.told(runs, send=True)["sent"] >= 1
+        assert letters.sent(runs, send=True)["sent"] >= 1
         assert letters.received() == {reader["email"]: 1}
-        assert "is through" in letters.told(runs)["stopped"]
+        assert "is through" in letters.sent(runs)["stopped"]
         letters.product("Ultrasound gel")
         letters.later(days=6, hours=12)
-        assert letters.told(runs)["sent"] >= 1, "once approved, the schedule sends"
+        assert letters.sent(runs)["sent"] >= 1, "once approved, the schedule sends"
         assert letters.received() == {reader["email"]: 2}
 
     def test_a_preview_of_an_approved_newsletter_sends_nothing(self, letters: Letters, runs: Runner) -> None:
         letters.product("Nitrile gloves")
         letters.subscriber()
         letters.approved(runs)
-        assert letters.told(runs, preview=True)["would_get_it"] >= 1
+        assert letters.sent(runs, preview=True)["would_get_it"] >= 1
         assert letters.received() == {}
 
     def test_who_subscribed_gets_pictures_titles_prices_and_links(self, letters: Letters, runs: Runner) -> None:
@@ -152,7 +152,7 @@ class NewsletterSuite:
         for said in (None, False, "false", "no", "0", 0, "", [], {"a": 1}):
             letters.subscriber(said)
         letters.approved(runs)
-        letters.told(runs)
+        letters.sent(runs)
         assert letters.received() == {one["email"]: 1 for one in readers}
         message = letters.message(readers[0])
         plain, html = message.get_body(("plain",)).get_content(), message.get_body(("html",)).get_content()
@@ -171,7 +171,7 @@ class NewsletterSuite:
         sold_out = letters.product("Sold out")
         path = f"/admin/products/{sold_out['id']}/variants/{sold_out['variants'][0]['id']}"
         letters.carts.medusa.admin("POST", path, json={"manage_inventory": True})
-        shown = letters.told(runs)["preview_en"]
+        shown = letters.sent(runs)["preview_en"]
         assert "For sale" in shown
         for title in ("A draft", "Made by hand", "Sold out"):
             assert title not in shown
@@ -180,7 +180,7 @@ class NewsletterSuite:
         letters.product("قفازات")
         reader, other = letters.subscriber(language="ar"), letters.subscriber(locale="xx-YY")
         letters.approved(runs)
-        letters.told(runs)
+        letters.sent(runs)
         message = letters.message(reader)
         assert "جديد هذا الأسبوع" in message["Subject"]
         assert 'dir="rtl"' in message.get_body(("html",)).get_content()
@@ -190,21 +190,21 @@ class NewsletterSuite:
         letters.product("Nitrile gloves")
         reader = letters.subscriber()
         letters.approved(runs)
-        letters.told(runs)
+        letters.sent(runs)
         link = letters.message(reader)["List-Unsubscribe"].strip("<>")
         assert requests.post(link, data={"List-Unsubscribe": "One-Click"}, timeout=60).status_code == 200
         letters.product("Ultrasound gel")
         letters.later(days=6, hours=12)
-        assert letters.told(runs)["unsubscribed"] >= 1
+        assert letters.sent(runs)["unsubscribed"] >= 1
         assert letters.received() == {reader["email"]: 1}
 
     def test_nothing_new_is_no_mail(self, letters: Letters, runs: Runner) -> None:
         letters.product("Nitrile gloves")
         reader = letters.subscriber()
         letters.approved(runs)
-        letters.told(runs)
+        letters.sent(runs)
         letters.later(days=6, hours=23)
-        assert "no mail: no product" in letters.told(runs)["nothing_new"]
+        assert "no mail: no product" in letters.sent(runs)["nothing_new"]
         assert letters.received() == {reader["email"]: 1}
 
     def test_a_run_sends_no_more_than_its_share_and_the_next_goes_on(self, letters: Letters, runs: Runner) -> None:
@@ -212,16 +212,16 @@ class NewsletterSuite:
         readers = [letters.subscriber() for _ in range(5)]
         letters.approved(runs)
         letters.env.setenv("NEWSLETTER_PER_RUN", "2")
-        told = letters.told(runs)
-        assert (told["sent"], told["postponed"] >= 3) == (2, True), told
+        sent = letters.sent(runs)
+        assert (sent["sent"], sent["postponed"] >= 3) == (2, True), sent
         letters.product("Ultrasound gel")
-        rest = letters.told(runs, REST)
+        rest = letters.sent(runs, REST)
         assert rest["sent"] == 2
-        assert rest["edition"] == told["edition"]
+        assert rest["edition"] == sent["edition"]
         letters.env.setenv("NEWSLETTER_PER_RUN", "100000")
-        letters.told(runs, REST)
+        letters.sent(runs, REST)
         assert letters.received() == {one["email"]: 1 for one in readers}
-        assert "no edition is left" in letters.told(runs, REST)["stopped"]
+        assert "no edition is left" in letters.sent(runs, REST)["stopped"]
         assert "Ultrasound gel" not in letters.message(readers[-1]).as_string()
 
     def test_in_quiet_hours_what_is_due_waits(self, letters: Letters, runs: Runner) -> None:
@@ -232,12 +232,12 @@ class NewsletterSuite:
         letters.env.setenv(
             "MAIL_QUIET_HOURS", f"{now - timedelta(minutes=5):%H:%M}-{now + timedelta(minutes=30):%H:%M}"
         )
-        told = letters.told(runs)
-        assert "quiet hours" in told["stopped"]
-        assert told["postponed"] >= 1
+        sent = letters.sent(runs)
+        assert "quiet hours" in sent["stopped"]
+        assert sent["postponed"] >= 1
         assert letters.received() == {}
         letters.env.setenv("MAIL_QUIET_HOURS", "00:00-00:00")
-        letters.told(runs, REST)
+        letters.sent(runs, REST)
         assert letters.received() == {reader["email"]: 1}
 
     def test_bad_addresses_stop_no_other_and_are_shown_by_id_alone(
@@ -266,7 +266,7 @@ class NewsletterSuite:
         letters.subscriber(email=address)
         letters.subscriber(email=address.upper())
         letters.approved(runs)
-        assert letters.told(runs)["same_address"] >= 1
+        assert letters.sent(runs)["same_address"] >= 1
         assert sum(letters.received().values()) + letters.sink.times_received[address.upper()] == 1
 
     def test_one_of_an_address_who_unsubscribed_speaks_for_both(self, letters: Letters, runs: Runner) -> None:
@@ -275,7 +275,7 @@ class NewsletterSuite:
         letters.subscriber(email=address)
         letters.subscriber(None, email=address.upper(), mails_unsubscribed="2026-11-30")
         letters.approved(runs)
-        letters.told(runs)
+        letters.sent(runs)
         assert letters.received() == {}
 
     def test_without_a_mail_server_the_run_is_red_and_the_next_sends_each_once(
@@ -287,7 +287,7 @@ class NewsletterSuite:
         letters.env.setenv("SMTP_URL", "smtp://127.0.0.1:9")
         assert "failed temporarily" in letters.run(runs).failure_text(ASSET)
         letters.env.setenv("SMTP_URL", f"smtp://127.0.0.1:{letters.sink.port}")
-        letters.told(runs)
+        letters.sent(runs)
         assert letters.received() == {one["email"]: 1 for one in readers}
 
     @pytest.mark.long
@@ -300,7 +300,7 @@ class NewsletterSuite:
         run = letters.run(runs)
         assert f"Customer {reader['id']}" in [row["document"] for row in run.rejects(ASSET)]
         letters.sink.gate.set()
-        assert letters.told(runs, REST)["in_doubt"] >= 1
+        assert letters.sent(runs, REST)["in_doubt"] >= 1
         # The Date header of a server has no fractions of a second, so that its clock may seem to go back by one.
         letters.env.setattr(handing_over, "DOUBT", timedelta(seconds=-5))
         run = letters.run(runs, REST)
@@ -328,5 +328,5 @@ class NewsletterSuite:
             with pytest.raises(KeyboardInterrupt):
                 letters.run(runs)
         calls["left"] = 0
-        letters.told(runs, REST)
+        letters.sent(runs, REST)
         assert letters.received() == {one["email"]: 1 for one in readers}

@@ -54,7 +54,7 @@ class Done:
     left: list[str]
     """Names of what the process left in its working folder."""
 
-    told: str
+    output: str
     """The end of its log."""
 
 

@@ -62,9 +62,9 @@ def prepared_cluster(
         secrets[secret["name"]] = {key: value for key, value in known.items() if is_secret(key)}
         config_maps[config_map["name"]] = {key: value for key, value in known.items() if not is_secret(key)}
         config_maps[user_env(deployment)] = {}
-        told = code_server_environment(deployment, namespace=NAMESPACE)
+        output = code_server_environment(deployment, namespace=NAMESPACE)
         code_servers[deployment["name"]] = {
-            key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()
+            key: value if isinstance(value, str) else json.dumps(value) for key, value in output.items()
         }
     os.environ["PYTHONPATH"] = str(ROOT)
     with kubernetes_api(folder / "pods", secrets, config_maps) as cluster:

@@ -169,9 +169,9 @@ def test_a_folder_of_secrets_that_is_not_mounted_is_no_error(environment: pytest
 
 @pytest.mark.parametrize("url", ["file:///tmp/frames", "s3://", f"s3://key:{SECRET}@bucket/prefix"])
 def test_frames_lie_in_a_bucket_or_in_postgresql(environment: pytest.MonkeyPatch, url: str) -> None:
-    told = refused(environment, FRAMES_URL=url)
-    assert "FRAMES_URL" in told
-    assert SECRET not in told
+    output = refused(environment, FRAMES_URL=url)
+    assert "FRAMES_URL" in output
+    assert SECRET not in output
 
 
 def test_a_name_that_is_nearly_a_setting_is_named_with_the_one_that_is_meant(tmp_path: Path) -> None:

@@ -442,11 +442,11 @@ class ImageSync(WebsiteItemSync):
 
     def _fingerprint(self, source: Source, product_id: str) -> str:
         """Reject a picture until what its row says of it, the allowed size or the product changes."""
-        told = source.address
+        desired = source.address
         if source.files:
             file = source.files[0]
-            told = f"{file.fingerprint}|{file.row['file_type']}|{file.row['file_size']}"
-        return hashlib.sha256(f"{told}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+            desired = f"{file.fingerprint}|{file.row['file_type']}|{file.row['file_size']}"
+        return hashlib.sha256(f"{desired}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))

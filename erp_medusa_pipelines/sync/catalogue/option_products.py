@@ -46,9 +46,9 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     SENT_KEY,
     Policies,
     compare,
+    desired_values,
     field_hash,
     sent_notes,
-    told_values,
 )
 from erp_medusa_pipelines.sync.catalogue.retired import KeyHolders, Keys
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
@@ -234,8 +234,8 @@ class OptionProducts(WebsiteItemSync):
         filed = self.filing.of(family.template)
         fingerprint = fingerprint_of(family.template, filed)
         status = status_of(replace(family.template, not_for_sale=None), self.publish_when, is_live=False)
-        told = told_values(family.template, filed, self.placement, status)
-        own = {name: value for name, value in told.items() if name not in self.table.of_variant}
+        desired = desired_values(family.template, filed, self.placement, status)
+        own = {name: value for name, value in desired.items() if name not in self.table.of_variant}
         notes = sent_notes(family.template, own, fingerprint, self.policies)
         variants = self._free(family, keys)
         own_values = self.filing.noted(family.template, filed)
@@ -248,21 +248,23 @@ class OptionProducts(WebsiteItemSync):
         return NewProduct(family, body, fingerprint)
 
     def _new_variant(self, family: Family, one: WebsiteItem, keys: Keys, rank: int) -> dict[str, Any]:
-        told = family.told(one)
+        desired = family.desired(one)
         body: dict[str, Any] = {
-            **{self.table.of_variant[name]: value for name, value in told.items() if value is not None},
+            **{self.table.of_variant[name]: value for name, value in desired.items() if value is not None},
             "options": dict(family.options.of[one.name]),
             "variant_rank": rank,
             "prices": [],
-            "metadata": self._notes(told),
+            "metadata": self._notes(desired),
         }
-        if (item_id := keys.inventory.get(one.name)) and told["manage_inventory"]:
+        if (item_id := keys.inventory.get(one.name)) and desired["manage_inventory"]:
             body["inventory_items"] = [{"inventory_item_id": item_id, "required_quantity": 1}]
         return body
 
-    def _notes(self, told: Values) -> dict[str, Any]:
-        sent = {name: field_hash(value) for name, value in told.items() if self.policies[name] == "until_erp_changes"}
-        return {HASH_KEY: _fingerprint(told), SENT_KEY: sent}
+    def _notes(self, desired: Values) -> dict[str, Any]:
+        sent = {
+            name: field_hash(value) for name, value in desired.items() if self.policies[name] == "until_erp_changes"
+        }
+        return {HASH_KEY: _fingerprint(desired), SENT_KEY: sent}
 
     def _create(self, new: Sequence[NewProduct]) -> None:
         if new:
@@ -455,13 +457,13 @@ class OptionProducts(WebsiteItemSync):
 
     def _update(self, family: Family, one: WebsiteItem, variant: Row, rank: int) -> dict[str, Any]:
         """Return what to send of a variant that exists."""
-        told = family.told(one)
+        desired = family.desired(one)
         current = {name: variant[key] for name, key in self.table.of_variant.items()}
         metadata = metadata_of(variant)
-        fingerprint = _fingerprint(told)
-        compared = compare(one, told, current, metadata, fingerprint, self.policies, force=self.force)
+        fingerprint = _fingerprint(desired)
+        compared = compare(one, desired, current, metadata, fingerprint, self.policies, force=self.force)
         body: dict[str, Any] = {self.table.of_variant[name]: value for name, value in compared.changes.items()}
-        notes = self._notes(told)
+        notes = self._notes(desired)
         if any(metadata.get(key) != value for key, value in notes.items()):
             body["metadata"] = notes
         if variant["variant_rank"] != rank:
@@ -494,8 +496,8 @@ def _values_to_send(wanted: Mapping[str, str], held: Mapping[str, str], changes:
     return {"options": {**{title: held.get(title, value) for title, value in changes.stale.items()}, **wanted}}
 
 
-def _fingerprint(told: Values) -> str:
-    return short_hash(repr(sorted(told.items())))
+def _fingerprint(desired: Values) -> str:
+    return short_hash(repr(sorted(desired.items())))
 
 
 def _ids(item: WebsiteItem, product_id: str, variant_id: str) -> list[tuple[str, dict[str, str]]]:

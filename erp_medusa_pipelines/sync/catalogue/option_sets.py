@@ -363,7 +363,7 @@ class Family:
         """Name of the template's Website Item."""
         return self.template.name
 
-    def told(self, variant: WebsiteItem) -> Values:
+    def desired(self, variant: WebsiteItem) -> Values:
         """Return ERPNext's values of a variant's fields."""
         values = erp_values(variant)
         title = " / ".join(self.options.of[variant.name].values())

@@ -50,7 +50,7 @@ class Comparison:
         return Comparison(left, self.kept, notes_without(self.notes, names))
 
 
-def told_values(item: WebsiteItem, filed: Values, placement: Placement, status: str) -> Values:
+def desired_values(item: WebsiteItem, filed: Values, placement: Placement, status: str) -> Values:
     """Return the ERP's values of the fields that have a policy. A link that it does not have clears nothing."""
     values = values_of(item, filed, placement, status)
     return {
@@ -67,7 +67,7 @@ def _is_told(name: str, value: Any, empty: Empty) -> bool:
 
 def compare(
     item: WebsiteItem,
-    told: Values,
+    desired: Values,
     current: Values,
     metadata: Row,
     fingerprint: str,
@@ -80,7 +80,7 @@ def compare(
     kept: dict[str, tuple[Any, Any]] = {}
     is_noted = metadata.get(HASH_KEY) == fingerprint
     sent = _hashes(metadata)
-    for name, value in told.items():
+    for name, value in desired.items():
         if _same(value, current[name]):
             continue
         policy = policies[name]
@@ -89,12 +89,12 @@ def compare(
             changes[name] = value
         elif policy == "until_erp_changes":
             kept[name] = (value, current[name])
-    return Comparison(changes, kept, {} if is_noted else sent_notes(item, told, fingerprint, policies))
+    return Comparison(changes, kept, {} if is_noted else sent_notes(item, desired, fingerprint, policies))
 
 
-def sent_notes(item: WebsiteItem, told: Values, fingerprint: str, policies: Policies) -> Values:
+def sent_notes(item: WebsiteItem, desired: Values, fingerprint: str, policies: Policies) -> Values:
     """Return the metadata that records what was sent."""
-    hashes = {name: field_hash(value) for name, value in told.items() if policies[name] == "until_erp_changes"}
+    hashes = {name: field_hash(value) for name, value in desired.items() if policies[name] == "until_erp_changes"}
     return {HASH_KEY: fingerprint, IMAGE_KEY: image_fingerprint(item), SENT_KEY: hashes}
 
 

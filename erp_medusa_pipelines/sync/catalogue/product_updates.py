@@ -25,8 +25,8 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     Comparison,
     Policies,
     compare,
+    desired_values,
     field_hash,
-    told_values,
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.product_texts import ProductTexts, Translations
@@ -460,24 +460,24 @@ class ProductUpdates(WebsiteItemSync):
     ) -> Comparison:
         is_live = product["status"] == "published"
         status = "published" if is_live and self._keeps(item) else status_of(item, self.publish_when, is_live=is_live)
-        told = told_values(item, self.filing.of(item), self.placement, status)
+        desired = desired_values(item, self.filing.of(item), self.placement, status)
         if item.name in self.families.variants:
-            told = {name: value for name, value in told.items() if name not in self.table.of_variant}
+            desired = {name: value for name, value in desired.items() if name not in self.table.of_variant}
             current = medusa_values(product, {}, self.table)
         else:
             variant = next(one for one in product["variants"] if one["id"] == item.row["medusa_variant_id"])
             current = medusa_values(product, variant, self.table)
         if self.filing.categories:
-            told["categories"] = self.filing.categories.with_others(told["categories"], current["categories"])
-        if told.get("handle") and current["handle"] == f"{told['handle']}-{short_hash(item.name)}":
+            desired["categories"] = self.filing.categories.with_others(desired["categories"], current["categories"])
+        if desired.get("handle") and current["handle"] == f"{desired['handle']}-{short_hash(item.name)}":
             # Another product had the mapping's handle when this one was made.
-            told["handle"] = current["handle"]
+            desired["handle"] = current["handle"]
         if isinstance(translations, DocumentTexts):
-            told[KEY], current[KEY] = translations.wanted or "", translations.current
+            desired[KEY], current[KEY] = translations.wanted or "", translations.current
         elif translations is not None:
-            told[KEY] = translations or ""
+            desired[KEY] = translations or ""
         metadata = metadata_of(product)
-        return compare(item, told, current, metadata, fingerprint, self.policies, force=self.force)
+        return compare(item, desired, current, metadata, fingerprint, self.policies, force=self.force)
 
     def _send(self, group: Sequence[Update]) -> None:
         if self.filing.module:

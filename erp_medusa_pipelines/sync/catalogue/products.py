@@ -33,7 +33,7 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     handle,
     status_of,
 )
-from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, notes_without, sent_notes, told_values
+from erp_medusa_pipelines.sync.catalogue.product_changes import Policies, desired_values, notes_without, sent_notes
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -166,7 +166,7 @@ class ProductExport(WebsiteItemSync):
             return None
         self.note_problems(item, self.filing.problems(item))
         status = status_of(item, self.publish_when, is_live=False)
-        notes = sent_notes(item, told_values(item, filed, self.placement, status), fingerprint, self.policies)
+        notes = sent_notes(item, desired_values(item, filed, self.placement, status), fingerprint, self.policies)
         return Candidate(
             item, create_body(item, self.filing.noted(item, filed), self.placement, notes, status), fingerprint
         )

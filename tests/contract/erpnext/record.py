@@ -81,8 +81,8 @@ class Recorder:
         if show is not None and "exc_type" not in body:
             body = {path: _at(body, path) for path in show}
         if "_server_messages" in body:
-            told = [json.loads(message) for message in json.loads(body["_server_messages"])]
-            body = {**body, "_server_messages": [message["message"] for message in told]}
+            output = [json.loads(message) for message in json.loads(body["_server_messages"])]
+            body = {**body, "_server_messages": [message["message"] for message in output]}
         return self._plain(body)
 
     def _plain(self, value: Json) -> Json:

@@ -61,7 +61,7 @@ def lines(found: Mapping[str, Any] | Sequence[Any]) -> list[str]:
 
 def nights(shop: Shop, runner: Runner) -> dict[str, dict[str, Any]]:
     """Two nights with all tasks, of which the second meets refusals and a server that is out of order."""
-    told: dict[str, Any] = {}
+    output: dict[str, Any] = {}
     for night in ("first", "second"):
         for task in OF_THE_TASK:
             for batch in BATCHES if task.partitioned else (None,):
@@ -74,10 +74,10 @@ def nights(shop: Shop, runner: Runner) -> dict[str, dict[str, Any]]:
                         shop.world.medusa.faults.add(fault)
                 run = runner.job(task.name, batch)
                 shop.world.medusa.faults.heal()
-                told[f"{night} {task.name} {batch}"] = reported(run, task.assets)
+                output[f"{night} {task.name} {batch}"] = reported(run, task.assets)
         shop.change()
-    told["state"] = {what: lines(found) for what, found in state(shop).items()}
-    return told
+    output["state"] = {what: lines(found) for what, found in state(shop).items()}
+    return output
 
 
 def test_every_task_does_and_reports_the_same_with_and_without_dagster(open_shop: Any) -> None:

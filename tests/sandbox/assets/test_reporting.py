@@ -37,12 +37,12 @@ def test_every_number_is_there_also_when_it_is_zero(catalogue: Catalogue, runner
     for expected in (0, 3):
         if expected:
             catalogue.items(expected, catalogue.group("G"))
-        told = runner.asset("medusa_products", "batch_0").metadata("medusa_products")
+        output = runner.asset("medusa_products", "batch_0").metadata("medusa_products")
         for name in NUMBERS:
-            assert isinstance(told[name], int | float), name
-        assert (told["found"], told["written"]) == (expected, expected)
-        assert "127.0.0.1" in told["target"]
-        assert "SANDBOX" not in told["target"]
+            assert isinstance(output[name], int | float), name
+        assert (output["found"], output["written"]) == (expected, expected)
+        assert "127.0.0.1" in output["target"]
+        assert "SANDBOX" not in output["target"]
 
 
 @pytest.mark.long
@@ -103,8 +103,8 @@ def test_what_is_held_back_outlives_a_failed_run(
     medusa.faults.add(Fault("status", method="POST", path="/admin/products/batch", status=503))
     failed = runner.asset("medusa_products", "batch_0")
     assert not failed.success
-    told = failed.metadata("medusa_products")
-    assert (told["rejected"], told["left"]) == (1, 1)
+    output = failed.metadata("medusa_products")
+    assert (output["rejected"], output["left"]) == (1, 1)
     assert f"Website Item {good}" in failed.failure("medusa_products").description
     held = Quarantine.from_json(state.load(runner.instance, "quarantine/medusa_products/batch_0"))
     assert [name for name, _ in held.entries()] == [bad]
@@ -165,11 +165,11 @@ def test_the_sandbox_is_never_taken_for_a_shop(
     try:
         run = Runner().asset("medusa_collections")
         assert run.success
-        told = run.metadata("medusa_collections")
+        output = run.metadata("medusa_collections")
     finally:
         server.stop(tmp_path / "sandbox")
-    assert told["target"].startswith("SANDBOX")
-    assert told["written"] > 0
+    assert output["target"].startswith("SANDBOX")
+    assert output["written"] > 0
     assert "WARNING" in next(line for line in capfd.readouterr().err.splitlines() if "SANDBOX:" in line)
 
 
@@ -181,10 +181,10 @@ def test_asked_for_the_sandbox_it_leaves_the_servers_that_are_set_alone(
     shop_env.setenv("USE_SANDBOX", "true")
     shop_env.setenv("SANDBOX_DIR", str(tmp_path / "sandbox"))
     try:
-        told = Runner().asset("medusa_collections").metadata("medusa_collections")
+        output = Runner().asset("medusa_collections").metadata("medusa_collections")
     finally:
         server.stop(tmp_path / "sandbox")
-    assert told["target"].startswith("SANDBOX")
+    assert output["target"].startswith("SANDBOX")
     assert erp.faults.requests == []
     assert medusa.faults.requests == []
 
@@ -208,22 +208,22 @@ def test_progress_tells_the_true_total_from_its_first_line_on(
     runner = Runner()
     run = runner.job("export_items_and_images_custom", "batch_0")
     assert run.success
-    told: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    output: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for entry in runner.instance.all_logs(run.result.run_id):
         if found := re.fullmatch(r"(\d+) of (\d+)", entry.user_message):
-            told[entry.step_key or ""].append((int(found[1]), int(found[2])))
+            output[entry.step_key or ""].append((int(found[1]), int(found[2])))
     for asset in ("medusa_products", "medusa_product_updates", "medusa_prices", "medusa_stock"):
-        done = [number for number, _ in told[asset]]
-        assert {total for _, total in told[asset]} == {12}, (asset, told[asset])
+        done = [number for number, _ in output[asset]]
+        assert {total for _, total in output[asset]} == {12}, (asset, output[asset])
         assert done == sorted(done)
         assert done[-1] == 12
 
 
 def test_a_number_that_a_thread_reports_late_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporting, "SECONDS_BETWEEN_PROGRESS", 0.0)
-    told: list[tuple[int, int]] = []
-    context = SimpleNamespace(log=SimpleNamespace(info=lambda _text, *numbers: told.append(numbers)))
+    output: list[tuple[int, int]] = []
+    context = SimpleNamespace(log=SimpleNamespace(info=lambda _text, *numbers: output.append(numbers)))
     listener = reporting._progress_log(cast("dg.AssetExecutionContext", context))
     for done in (4, 12, 8):
         listener(done, 12)
-    assert told == [(4, 12), (12, 12)]
+    assert output == [(4, 12), (12, 12)]

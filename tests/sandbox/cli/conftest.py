@@ -36,9 +36,9 @@ def erp_medusa(shop_env: pytest.MonkeyPatch) -> Command:
     """`erp-medusa ARGUMENTS --json` with the servers of `shop_env`."""
 
     def run(*arguments: str) -> Told:
-        told = CliRunner().invoke(app, [*arguments, "--json"])
-        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
-        return Told(told.exit_code, json.loads(told.stdout))
+        output = CliRunner().invoke(app, [*arguments, "--json"])
+        assert output.exception is None or isinstance(output.exception, SystemExit), output.exception
+        return Told(output.exit_code, json.loads(output.stdout))
 
     return run
 

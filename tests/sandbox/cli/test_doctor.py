@@ -43,41 +43,41 @@ def medusa_1() -> Starlette:
 
 
 def test_both_servers_are_reached_and_their_versions_told(erp_medusa: Command) -> None:
-    told = erp_medusa("doctor")
-    assert told.finding("ERPNext", "version")["found"] == "15"
-    assert told.finding("Medusa", "version")["found"] == "2.17 or newer"
-    assert told.finding("ERPNext", "key")["level"] == "ok"
+    output = erp_medusa("doctor")
+    assert output.finding("ERPNext", "version")["found"] == "15"
+    assert output.finding("Medusa", "version")["found"] == "2.17 or newer"
+    assert output.finding("ERPNext", "key")["level"] == "ok"
 
 
 def test_a_medusa_1_is_recognised_and_refused(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
     with running(medusa_1()) as url:
         shop_env.setenv("MEDUSA_URL", url)
-        told = erp_medusa("doctor")
-    version = told.finding("Medusa", "version")
+        output = erp_medusa("doctor")
+    version = output.finding("Medusa", "version")
     assert version["level"] == "fail"
     assert version["found"].startswith("1.x")
-    assert told.code == 1
+    assert output.code == 1
 
 
 def test_a_wrong_key_is_told_apart_from_a_silent_server(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
     shop_env.setenv("ERPNEXT_API_SECRET", "wrong-secret-of-nobody")
     shop_env.setenv("MEDUSA_URL", "http://127.0.0.1:9")
-    told = erp_medusa("doctor")
-    assert told.finding("ERPNext", "reachable")["level"] == "ok"
-    assert told.finding("ERPNext", "key")["level"] == "fail"
-    assert told.code == 2, "a server that is down"
-    medusa = told.finding("Medusa", "reachable")
+    output = erp_medusa("doctor")
+    assert output.finding("ERPNext", "reachable")["level"] == "ok"
+    assert output.finding("ERPNext", "key")["level"] == "fail"
+    assert output.code == 2, "a server that is down"
+    medusa = output.finding("Medusa", "reachable")
     assert medusa["level"] == "fail"
     assert "connection refused at http://127.0.0.1:9: is the server running?" in medusa["found"]
-    assert "wrong-secret-of-nobody" not in str(told.data)
+    assert "wrong-secret-of-nobody" not in str(output.data)
 
 
 def test_a_medusa_that_is_too_old_is_refused_in_one_sentence(erp_medusa: Command, medusa: MedusaServer) -> None:
     said = {"type": "invalid_data", "message": "Invalid request: Unrecognized fields: 'external_id'"}
     medusa.faults.add(Fault("status", "GET", r"/admin/collections\?.*external_id", status=400, json=said))
-    told = erp_medusa("doctor")
-    assert told.code == 1
-    version = told.finding("Medusa", "version")
+    output = erp_medusa("doctor")
+    assert output.code == 1
+    version = output.finding("Medusa", "version")
     assert version["level"] == "fail"
     assert version["found"].startswith("this Medusa is older than 2.17")
     assert version["fix"] == "use Medusa 2.17 or newer"
@@ -86,9 +86,9 @@ def test_a_medusa_that_is_too_old_is_refused_in_one_sentence(erp_medusa: Command
 def test_a_medusa_without_product_options_is_too_old(erp_medusa: Command, medusa: MedusaServer) -> None:
     page = "<!DOCTYPE html><html><body><pre>Cannot GET /admin/product-options</pre></body></html>"
     medusa.faults.add(Fault("status", "GET", "/admin/product-options", status=404, text=page))
-    told = erp_medusa("doctor")
-    assert told.code == 1
-    version = told.finding("Medusa", "version")
+    output = erp_medusa("doctor")
+    assert output.code == 1
+    version = output.finding("Medusa", "version")
     assert (version["level"], version["fix"]) == ("fail", "use Medusa 2.17 or newer")
     assert version["found"].startswith("this Medusa is older than 2.17")
 
@@ -97,9 +97,9 @@ def test_the_longest_address_is_tried(erp_medusa: Command, erp: ErpServer, medus
     assert erp_medusa("doctor").finding("way", "longest address to Medusa")["level"] == "ok"
     for server, limit in ((erp, 3000), (medusa, 7000)):
         server.faults.add(way.longest_line(limit))
-    told = erp_medusa("doctor")
+    output = erp_medusa("doctor")
     for name in ("ERPNext", "Medusa"):
-        found = told.finding("way", f"longest address to {name}")
+        found = output.finding("way", f"longest address to {name}")
         assert found["level"] == "warn"
         assert "414" in found["found"] or "too long" in found["found"]
         assert "8 KiB" in found["fix"]
@@ -108,9 +108,9 @@ def test_the_longest_address_is_tried(erp_medusa: Command, erp: ErpServer, medus
 def test_a_login_page_is_not_taken_for_a_server(erp_medusa: Command, erp: ErpServer, medusa: MedusaServer) -> None:
     for server in (erp, medusa):
         server.faults.add(way.login_page())
-    told = erp_medusa("doctor")
+    output = erp_medusa("doctor")
     for name in ("ERPNext", "Medusa"):
-        found = told.finding(name, "reachable")
+        found = output.finding(name, "reachable")
         assert found["level"] == "fail"
         assert "Please sign in" in found["found"]
 
@@ -125,12 +125,12 @@ def test_it_writes_nothing(erp_medusa: Command, erp: ErpServer, medusa: MedusaSe
 
 def test_a_missing_right_names_the_tasks_and_the_role(erp_medusa: Command, erp: ErpServer) -> None:
     erp.site(roles=["System Manager", "Item Manager", "Sales Master Manager", "Accounts User"])
-    told = erp_medusa("doctor")
-    bins = told.finding("rights", "Bin")
+    output = erp_medusa("doctor")
+    bins = output.finding("rights", "Bin")
     assert (bins["level"], bins["fixable"]) == ("fail", True)
     assert "update_webitem_stock" in bins["means"]
     assert "Stock User" in bins["fix"]
-    assert told.finding("rights", "Item Price")["level"] == "ok"
+    assert output.finding("rights", "Item Price")["level"] == "ok"
 
 
 def test_a_missing_right_to_write_is_told_apart_from_reading(erp_medusa: Command, erp: ErpServer) -> None:
@@ -167,18 +167,18 @@ def test_hooks_that_make_saves_fail_are_told(erp_medusa: Command, erp: ErpServer
     catalogue = Catalogue(erp.store)
     catalogue.item(catalogue.root, code="SKU-1")
     erp.store.insert("Item Price", item_code="SKU-1", price_list=PRICE_LIST, price_list_rate=1, medusa_id="plist_1")
-    told = erp_medusa("doctor")
-    assert told.finding("Frappe app", "save hooks")["level"] == "fail"
-    assert told.finding("Frappe app", "Item Prices")["found"] == "1 still have the app's medusa_id"
+    output = erp_medusa("doctor")
+    assert output.finding("Frappe app", "save hooks")["level"] == "fail"
+    assert output.finding("Frappe app", "Item Prices")["found"] == "1 still have the app's medusa_id"
 
 
 def test_a_currency_that_medusa_does_not_sell_in_is_told(erp_medusa: Command, erp: ErpServer) -> None:
     Catalogue(erp.store)
     assert erp_medusa("doctor").finding("Medusa shop", "currency")["level"] == "ok"
     erp.store.set("Price List", PRICE_LIST, currency="JPY")
-    told = erp_medusa("doctor")
-    assert told.finding("Medusa shop", "currency")["level"] == "fail"
-    assert told.finding("Medusa shop", "regions")["level"] == "warn"
+    output = erp_medusa("doctor")
+    assert output.finding("Medusa shop", "currency")["level"] == "fail"
+    assert output.finding("Medusa shop", "regions")["level"] == "warn"
 
 
 def test_a_location_that_the_channel_does_not_sell_from_is_told(
@@ -187,9 +187,9 @@ def test_a_location_that_the_channel_does_not_sell_from_is_told(
     assert erp_medusa("doctor").finding("Medusa shop", "stock location")["level"] == "ok"
     location = medusa.admin("POST", "/admin/stock-locations", json={"name": "Far away"})["stock_location"]["id"]
     shop_env.setenv("MEDUSA_STOCK_LOCATION_ID", location)
-    told = erp_medusa("doctor").finding("Medusa shop", "stock location")
-    assert told["level"] == "fail"
-    assert "cannot be bought" in told["means"]
+    output = erp_medusa("doctor").finding("Medusa shop", "stock location")
+    assert output["level"] == "fail"
+    assert "cannot be bought" in output["means"]
 
 
 def test_ids_that_point_to_nothing_are_counted(erp_medusa: Command, erp: ErpServer) -> None:
@@ -204,9 +204,9 @@ def test_ids_that_point_to_nothing_are_counted(erp_medusa: Command, erp: ErpServ
 
 def test_what_a_server_will_not_say_is_unknown_and_stops_nothing_else(erp_medusa: Command, erp: ErpServer) -> None:
     erp.faults.add(Fault("status", path="get_time_zone", status=503))
-    told = erp_medusa("doctor")
-    assert told.finding("site", "clocks agree")["level"] == "unknown"
-    assert told.finding("site", "rate limit")["level"] == "ok"
+    output = erp_medusa("doctor")
+    assert output.finding("site", "clocks agree")["level"] == "unknown"
+    assert output.finding("site", "rate limit")["level"] == "ok"
 
 
 def test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count(
@@ -221,11 +221,11 @@ def test_a_zone_of_its_own_is_warned_of_and_strict_makes_it_count(
 def test_an_installation_without_our_dagster_yaml_fails(erp_medusa: Command, home: Path) -> None:
     # Ours by the name of its run coordinator, and nothing in it is as it must be.
     (home / "dagster.yaml").write_text("# erp_medusa_pipelines.orchestration.run_coordinator\n", encoding="utf-8")
-    told = erp_medusa("doctor")
-    sections = [row["found"] for row in told.data["findings"] if row["name"] == "dagster.yaml"]
+    output = erp_medusa("doctor")
+    sections = [row["found"] for row in output.data["findings"] if row["name"] == "dagster.yaml"]
     assert "run_coordinator is missing or wrong" in sections
-    assert told.finding("Dagster", "daemon")["level"] == "fail"
-    nothing = told.finding("Dagster", "all tasks")
+    assert output.finding("Dagster", "daemon")["level"] == "fail"
+    nothing = output.finding("Dagster", "all tasks")
     assert (nothing["found"], nothing["level"]) == ("schedule off, as all are", "ok"), "as the check in the UI has it"
 
 
@@ -245,12 +245,12 @@ def test_what_keeps_everything_from_running_fails(
             selector_id=stored.selector_id,
         )  # fmt: skip
         daemon.instance.create_tick(tick)
-    told = erp_medusa("doctor")
-    assert told.code == 1
-    assert "shop at 127.0.0.1:9 does not answer" in told.finding("Dagster", "code server")["found"]
-    assert told.finding("Dagster", "ticks")["level"] == "fail"
-    assert told.finding("Dagster", "code")["level"] == "ok"
-    assert "127.0.0.1:9 cannot be reached" in told.finding("Dagster", "alerts")["found"]
+    output = erp_medusa("doctor")
+    assert output.code == 1
+    assert "shop at 127.0.0.1:9 does not answer" in output.finding("Dagster", "code server")["found"]
+    assert output.finding("Dagster", "ticks")["level"] == "fail"
+    assert output.finding("Dagster", "code")["level"] == "ok"
+    assert "127.0.0.1:9 cannot be reached" in output.finding("Dagster", "alerts")["found"]
 
 
 def test_a_wrong_key_leaves_open_whether_frappe_does_the_tasks(
@@ -265,10 +265,10 @@ def test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here(erp_medu
     with our_daemon(home) as daemon:
         for task in TASKS:
             daemon.turn_on_schedule(f"{task.name}_schedule", task.cron)
-    told = erp_medusa("doctor")
-    assert told.finding("Dagster", "dagster.yaml")["level"] == "ok"
-    assert told.finding("Dagster", "all tasks")["found"] == "done here"
-    assert told.finding("Dagster", "retries")["level"] == "warn"
+    output = erp_medusa("doctor")
+    assert output.finding("Dagster", "dagster.yaml")["level"] == "ok"
+    assert output.finding("Dagster", "all tasks")["found"] == "done here"
+    assert output.finding("Dagster", "retries")["level"] == "warn"
 
 
 def test_a_question_that_a_server_refuses_is_a_finding_and_not_left_out(erp_medusa: Command, erp: ErpServer) -> None:
@@ -289,11 +289,11 @@ def test_a_variable_with_two_values_is_named_without_them(
     monkeypatch.setenv("MEDUSA_CHUNK", "100")
     monkeypatch.setenv("EXPORT_BATCHES", "")
     (tmp_path / ".env").write_text("ERPNEXT_API_SECRET=of-another-site\nMEDUSA_CHUNK=100\nEXPORT_BATCHES=4\n")
-    told = erp_medusa("doctor")
-    settings = told.finding("Dagster", "settings")
+    output = erp_medusa("doctor")
+    settings = output.finding("Dagster", "settings")
     assert settings["level"] == "warn"
     assert settings["found"] == "ERPNEXT_API_SECRET: not the same in the environment and in .env"
-    assert "of-another-site" not in str(told.data)
+    assert "of-another-site" not in str(output.data)
 
 
 @pytest.mark.long
@@ -302,13 +302,13 @@ def test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none(
 ) -> None:
     shop_env.setenv("MEDUSA_ADMIN_EMAIL", medusa.admin_email)
     shop_env.setenv("MEDUSA_ADMIN_PASSWORD", "wrong-password-of-nobody")
-    told = erp_medusa("doctor")
-    found = told.finding("Medusa", "key")
-    assert (told.code, found["level"]) == (1, "fail")
+    output = erp_medusa("doctor")
+    found = output.finding("Medusa", "key")
+    assert (output.code, found["level"]) == (1, "fail")
     assert (
         found["fix"] == "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user, or neither to use the key"
     )
-    assert "wrong-password-of-nobody" not in str(told.data)
+    assert "wrong-password-of-nobody" not in str(output.data)
     shop_env.setenv("MEDUSA_ADMIN_PASSWORD", medusa.admin_password)
     assert erp_medusa("doctor").finding("Medusa", "key")["level"] == "ok"
     shop_env.delenv("MEDUSA_ADMIN_EMAIL")
@@ -327,11 +327,11 @@ def test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them(
         erp.store.insert("Customer Group", customer_group_name=group, default_price_list=price_list)
     assert [row for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"] == []
     shop_env.setenv("PRICE_GROUPS", "true")
-    told = erp_medusa("doctor")
-    assert "Medusa has no group for it yet" in told.finding("prices", "Trade")["found"]
-    assert "Export is in CHF, and Medusa's regions sell in OMR" in told.finding("prices", "Abroad")["found"]
-    assert "Buying is not for selling" in told.finding("prices", "Suppliers")["found"]
-    assert told.finding("rights", "Contact")["level"] == "ok"
+    output = erp_medusa("doctor")
+    assert "Medusa has no group for it yet" in output.finding("prices", "Trade")["found"]
+    assert "Export is in CHF, and Medusa's regions sell in OMR" in output.finding("prices", "Abroad")["found"]
+    assert "Buying is not for selling" in output.finding("prices", "Suppliers")["found"]
+    assert output.finding("rights", "Contact")["level"] == "ok"
     erp.store.set("Customer Group", "Suppliers", default_price_list="Wholesale")
     runner.job("sync_customer_groups")
     levels = {row["name"]: row["level"] for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"}
@@ -345,8 +345,8 @@ def test_further_price_lists_are_named_until_the_setting_is_right(
     erp.store.insert("Price List", name=PRICE_LIST, price_list_name=PRICE_LIST, selling=1, currency="OMR")
     erp.store.insert("Price List", name="Euro", price_list_name="Euro", selling=1, currency="EUR")
     shop_env.setenv("FURTHER_PRICE_LISTS", '{"Nowhere": ""}')
-    told = erp_medusa("doctor").finding("prices", "Price Lists")
-    assert (told["level"], told["fix"]) == ("fail", "correct FURTHER_PRICE_LISTS")
+    output = erp_medusa("doctor").finding("prices", "Price Lists")
+    assert (output["level"], output["fix"]) == ("fail", "correct FURTHER_PRICE_LISTS")
     shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": "reg_of_nobody"}')
     assert erp_medusa("doctor").finding("prices", "Euro")["fix"] == "correct FURTHER_PRICE_LISTS"
     shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": ""}')
@@ -361,10 +361,10 @@ def test_pricing_rules_that_the_shop_does_not_apply_are_named(
     erp.store.insert("Pricing Rule", name="PRLE-1", title="Code", coupon_code_based=1, **common)
     erp.store.insert("Pricing Rule", name="PRLE-2", title="Winter", **common)
     shop_env.setenv("PRICING_RULES", "true")
-    told = erp_medusa("doctor")
-    assert told.finding("prices", "Pricing Rule PRLE-1")["found"] == "it needs a coupon"
-    assert told.finding("prices", "Pricing Rules")["found"] == "1 are applied in the shop"
-    assert told.finding("rights", "Pricing Rule")["level"] == "ok"
+    output = erp_medusa("doctor")
+    assert output.finding("prices", "Pricing Rule PRLE-1")["found"] == "it needs a coupon"
+    assert output.finding("prices", "Pricing Rules")["found"] == "1 are applied in the shop"
+    assert output.finding("rights", "Pricing Rule")["level"] == "ok"
 
 
 def test_a_mapping_is_named_by_its_lines_until_it_is_right(
@@ -374,15 +374,15 @@ def test_a_mapping_is_named_by_its_lines_until_it_is_right(
     file = tmp_path / "catalogue.yaml"
     shop_env.setenv("MAPPING", str(file))
     file.write_text("fields:\n  title: web_item_name\n  hs_code: {from: [a]}\n", encoding="utf-8")
-    told = erp_medusa("doctor").finding("fields", "mapping")
-    assert (told["level"], told["fix"]) == ("fail", "correct the mapping")
-    assert told["found"].startswith(f"{file}:3:12: hs_code takes one value")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert (output["level"], output["fix"]) == ("fail", "correct the mapping")
+    assert output["found"].startswith(f"{file}:3:12: hs_code takes one value")
     file.write_text("fields:\n  title: web_item_name\n  material: item.custom_steel\n", encoding="utf-8")
-    told = erp_medusa("doctor").finding("fields", "mapping")
-    assert told["found"].startswith(f"{file}:3:3: material: the site's Item has no field 'custom_steel'")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert output["found"].startswith(f"{file}:3:3: material: the site's Item has no field 'custom_steel'")
     file.write_text("fields:\n  title: web_item_name\n  material: item.brand\n", encoding="utf-8")
-    told = erp_medusa("doctor").finding("fields", "mapping")
-    assert (told["level"], told["found"]) == ("ok", f"{file}: 2 rows")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert (output["level"], output["found"]) == ("ok", f"{file}: 2 rows")
 
 
 def test_a_mapping_that_reads_tags_of_pages_needs_a_right_and_another_one_does_not(
@@ -393,12 +393,12 @@ def test_a_mapping_that_reads_tags_of_pages_needs_a_right_and_another_one_does_n
     erp.add_user("stock", "Item Manager", "Stock User", "Sales Master Manager", "Accounts User")
     shop_env.setenv("ERPNEXT_API_KEY", "stock")
     file.write_text("fields:\n  title: web_item_name\n", encoding="utf-8")
-    told = erp_medusa("doctor")
-    assert not [row for row in told.data["findings"] if row["name"] == "Website Route Meta"]
+    output = erp_medusa("doctor")
+    assert not [row for row in output.data["findings"] if row["name"] == "Website Route Meta"]
     file.write_text("fields:\n  title: web_item_name\n  subtitle: meta.title\n", encoding="utf-8")
-    told = erp_medusa("doctor")
-    assert told.finding("rights", "Website Route Meta")["level"] == "fail"
-    assert "may not read Website Route Meta" in told.finding("fields", "mapping")["found"]
+    output = erp_medusa("doctor")
+    assert output.finding("rights", "Website Route Meta")["level"] == "fail"
+    assert "may not read Website Route Meta" in output.finding("fields", "mapping")["found"]
 
 
 def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_right(
@@ -408,9 +408,9 @@ def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_righ
     rule = {"item_group": [group, "Dentul"], "brand": "Nobody", "custom_no_such_field": 1}
     shop_env.setenv("SHOP_ITEMS", json.dumps(rule))
     shop_env.setenv("SALES_CHANNELS", json.dumps({"sc_gone": {"item_group": group}}))
-    told = erp_medusa("doctor")
+    output = erp_medusa("doctor")
     found = [
-        (one["name"], one["level"], one["found"]) for one in told.data["findings"] if one["area"] == "what goes where"
+        (one["name"], one["level"], one["found"]) for one in output.data["findings"] if one["area"] == "what goes where"
     ]
     assert [one[:2] for one in found] == [
         ("SALES_CHANNELS", "fail"), ("SHOP_ITEMS", "fail"), ("SHOP_ITEMS", "warn"), ("SHOP_ITEMS", "fail"),
@@ -424,22 +424,22 @@ def test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_righ
     assert said[4] == f"Item Group {group}"
     shop_env.setenv("SHOP_ITEMS", json.dumps({"item_group": group}))
     shop_env.delenv("SALES_CHANNELS")
-    told = erp_medusa("doctor").finding("what goes where", "SHOP_ITEMS")
-    assert (told["level"], told["found"]) == ("ok", f"Item Group {group}")
+    output = erp_medusa("doctor").finding("what goes where", "SHOP_ITEMS")
+    assert (output["level"], output["found"]) == ("ok", f"Item Group {group}")
 
 
 def test_a_language_without_texts_is_told_until_it_has_some(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
     shop_env.setenv("LANGUAGES", '{"ar-OM": "ar"}')
-    told = erp_medusa("doctor").finding("fields", "languages")
-    assert (told["level"], told["found"]) == ("warn", "ERPNext has no Translation into ar")
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("warn", "ERPNext has no Translation into ar")
     erp.store.insert("Translation", name="one", language="ar", source_text="Gloves", translated_text="قفازات")
-    told = erp_medusa("doctor").finding("fields", "languages")
-    assert (told["level"], told["found"]) == ("ok", "1 Translations into ar")
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("ok", "1 Translations into ar")
     shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_no_such_name_{language}"}')
-    told = erp_medusa("doctor").finding("fields", "languages")
-    assert (told["level"], told["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
     shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_web_item_name_{language}"}')
     assert erp_medusa("doctor").finding("fields", "languages")["level"] == "ok"
 
@@ -483,8 +483,8 @@ def test_parents_that_are_no_templates_are_named(
     shop_env.setenv("VARIANTS", "parents")
     assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["found"] == "1 Website Items name 1 parents"
     lost = catalogue.item(group, custom_parent_website_item=plain)
-    told = erp_medusa("doctor").finding("catalogue", "VARIANTS")
-    assert (told["level"], told["found"]) == (
+    output = erp_medusa("doctor").finding("catalogue", "VARIANTS")
+    assert (output["level"], output["found"]) == (
         "warn", f"1 of 2 Website Items name a parent that is no template ({lost})",
     )  # fmt: skip
     erp.store.set("Website Item", lost, custom_parent_website_item=parent)

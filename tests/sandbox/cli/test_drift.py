@@ -29,15 +29,15 @@ def exported(shop: Shop, runner: Runner, number: int) -> list[str]:
     return names
 
 
-def found(told: Any) -> set[tuple[str, str, str]]:
-    return {(one["sort"], one["what"], one["document"]) for one in told.data["differences"]}
+def found(output: Any) -> set[tuple[str, str, str]]:
+    return {(one["sort"], one["what"], one["document"]) for one in output.data["differences"]}
 
 
 @pytest.mark.long
 def test_after_an_export_nothing_differs(erp_medusa: Command, shop: Shop, runner: Runner) -> None:
     exported(shop, runner, 2)
-    told = erp_medusa("drift")
-    assert (told.code, told.data["counts"], told.data["differences"]) == (0, {}, []), told.data
+    output = erp_medusa("drift")
+    assert (output.code, output.data["counts"], output.data["differences"]) == (0, {}, []), output.data
 
 
 @pytest.mark.long
@@ -56,16 +56,16 @@ def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
     erp.store.delete("Website Item", orphaned)
     medusa.faults.forget_requests()
     erp.faults.forget_requests()
-    told = erp_medusa("drift")
-    assert told.code == 1, told.data
+    output = erp_medusa("drift")
+    assert output.code == 1, output.data
     assert medusa_writes(medusa) == []
     assert erp_writes(erp) == []
-    assert ("missing", "product", deleted) in found(told)
-    assert ("differing", "title", retitled) in found(told)
-    assert ("differing", "status", unpublished) in found(told)
-    assert {one[1] for one in found(told)} >= {"price", "stock"}
-    assert told.data["counts"]["orphaned"] == 1
-    assert same not in {one["document"] for one in told.data["differences"]}
+    assert ("missing", "product", deleted) in found(output)
+    assert ("differing", "title", retitled) in found(output)
+    assert ("differing", "status", unpublished) in found(output)
+    assert {one[1] for one in found(output)} >= {"price", "stock"}
+    assert output.data["counts"]["orphaned"] == 1
+    assert same not in {one["document"] for one in output.data["differences"]}
 
 
 @pytest.mark.long
@@ -75,9 +75,9 @@ def test_a_missing_product_is_one_difference_with_all_that_it_lacks(
     (deleted,) = exported(shop, runner, 1)
     new = shop.item(quantity=4)
     shop.delete_product(deleted)
-    told = erp_medusa("drift")
-    assert found(told) == {("missing", "product", deleted), ("missing", "product", new)}
-    assert told.data["counts"] == {"missing": 2}
+    output = erp_medusa("drift")
+    assert found(output) == {("missing", "product", deleted), ("missing", "product", new)}
+    assert output.data["counts"] == {"missing": 2}
 
 
 @pytest.mark.long
@@ -85,9 +85,9 @@ def test_a_look_at_one_item_is_about_that_item(erp_medusa: Command, shop: Shop, 
     first, second = exported(shop, runner, 2)
     for name in (first, second):
         erp.store.set("Website Item", name, web_item_name="Another name")
-    told = erp_medusa("drift", "--item", first)
-    assert {one["document"] for one in told.data["differences"]} == {first}
-    (title,) = [one for one in told.data["differences"] if one["field"] == "title"]
+    output = erp_medusa("drift", "--item", first)
+    assert {one["document"] for one in output.data["differences"]} == {first}
+    (title,) = [one for one in output.data["differences"] if one["field"] == "title"]
     assert (title["erpnext"], title["medusa"]) == ("Another name", shop.catalogue.row(first)["item_name"])
 
 
@@ -106,14 +106,14 @@ def test_pictures_that_were_removed_in_medusa_are_listed(
     front = [{"id": one["id"], "url": one["url"]} for one in kept if one["rank"] == 0]
     for name, images in ((bare, front), (unpicked, [])):
         medusa.admin("POST", f"/admin/products/{shop.product_of(name)}", json={"images": images})
-    told = erp_medusa("drift")
-    names = {(one["website_item"], one["file_name"]) for one in told.data["removed_pictures"]}
+    output = erp_medusa("drift")
+    names = {(one["website_item"], one["file_name"]) for one in output.data["removed_pictures"]}
     assert names == {
         (bare, f"{bare} back.png"),
         (unpicked, f"{unpicked} front.png"),
         (unpicked, f"{unpicked} back.png"),
     }
-    assert told.code == 0, "nothing that the next export would do"
+    assert output.code == 0, "nothing that the next export would do"
     assert [one["file_name"] for one in erp_medusa("explain", bare).data["removed_pictures"]] == [f"{bare} back.png"]
     assert len(erp_medusa("drift", "--item", unpicked).data["removed_pictures"]) == 2
 
@@ -140,8 +140,8 @@ def test_the_oldest_change_that_is_not_in_the_shop_is_named_with_its_age(
         erp.store.force("Item", row["item_code"], modified=long_ago)
     erp.store.force("Bin", erp.store.rows("Bin", item_code=code)[0]["name"], actual_qty=3, modified=hours_ago)
     erp.store.force("Website Item", new, web_item_name="Another name", modified=minutes_ago)
-    told = erp_medusa("drift")
-    waiting = [(one["website_item"], one["doctype"], round(one["seconds"] / 60)) for one in told.data["waiting"]]
+    output = erp_medusa("drift")
+    waiting = [(one["website_item"], one["doctype"], round(one["seconds"] / 60)) for one in output.data["waiting"]]
     assert waiting == [(old, "Bin", 300), (new, "Website Item", 9)]
     assert erp_medusa("drift", "--item", same).data["waiting"] == []
     of_one = erp_medusa("explain", new)

@@ -27,14 +27,14 @@ def test_an_item_that_is_right_says_so_with_both_sides(
     assert erp_medusa("sync", name).code == 0
     medusa.faults.forget_requests()
     erp.faults.forget_requests()
-    told = erp_medusa("explain", shop.catalogue.row(name)["item_code"])
-    assert (told.code, told.data["why"]) == (0, "The shop shows what ERPNext says.")
-    assert [price["price_list_rate"] for price in told.data["erpnext"]["prices"]] == [2.5]
-    assert [one["actual_qty"] for one in told.data["erpnext"]["bins"]] == [7]
-    assert [one["id"] for one in told.data["medusa"]["products"]] == [shop.product_of(name)]
-    assert [(one["amount"], one["status"]) for one in told.data["medusa"]["prices"]] == [(2.5, "active")]
-    assert [one["stocked_quantity"] for one in told.data["medusa"]["stock"]] == [7]
-    assert told.data["log"]
+    output = erp_medusa("explain", shop.catalogue.row(name)["item_code"])
+    assert (output.code, output.data["why"]) == (0, "The shop shows what ERPNext says.")
+    assert [price["price_list_rate"] for price in output.data["erpnext"]["prices"]] == [2.5]
+    assert [one["actual_qty"] for one in output.data["erpnext"]["bins"]] == [7]
+    assert [one["id"] for one in output.data["medusa"]["products"]] == [shop.product_of(name)]
+    assert [(one["amount"], one["status"]) for one in output.data["medusa"]["prices"]] == [(2.5, "active")]
+    assert [one["stocked_quantity"] for one in output.data["medusa"]["stock"]] == [7]
+    assert output.data["log"]
     assert medusa_writes(medusa) == []
     assert erp_writes(erp) == []
 
@@ -65,16 +65,16 @@ def test_the_first_line_says_whether_a_customer_can_buy_it(
     right, unpriced, sold_out, halfmade = shop.item(), shop.item(rate=None), shop.item(quantity=0), shop.item()
     erp_medusa("sync", right, unpriced, sold_out, halfmade)
     medusa.admin("POST", f"/admin/products/{shop.product_of(halfmade)}", json={"sales_channels": []})
-    told = {name: erp_medusa("explain", name) for name in (right, unpriced, sold_out, halfmade)}
-    assert {name: (one.code, one.data["can_be_bought"]) for name, one in told.items()} == {
+    output = {name: erp_medusa("explain", name) for name in (right, unpriced, sold_out, halfmade)}
+    assert {name: (one.code, one.data["can_be_bought"]) for name, one in output.items()} == {
         right: (0, True),
         unpriced: (1, False),
         sold_out: (0, False),
         halfmade: (1, False),
     }
-    assert told[unpriced].data["cannot_be_bought"] == ["ERPNext has no price for it today in Standard Selling"]
-    assert told[sold_out].data["cannot_be_bought"] == ["it is sold out"]
-    assert told[halfmade].data["cannot_be_bought"][0].startswith("it is not in the sales channel")
+    assert output[unpriced].data["cannot_be_bought"] == ["ERPNext has no price for it today in Standard Selling"]
+    assert output[sold_out].data["cannot_be_bought"] == ["it is sold out"]
+    assert output[halfmade].data["cannot_be_bought"][0].startswith("it is not in the sales channel")
 
 
 @pytest.mark.long
@@ -83,8 +83,8 @@ def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Comman
     gloves, chairs = shop.catalogue.group("Gloves"), shop.catalogue.group("Chairs")
     name = shop.catalogue.item(gloves)
     shop.catalogue.item(chairs)
-    told = erp_medusa("explain", name)
-    assert {one["document"] for one in told.data["differences"] if one["what"] == "collection"} == {gloves}
+    output = erp_medusa("explain", name)
+    assert {one["document"] for one in output.data["differences"] if one["what"] == "collection"} == {gloves}
     erp_medusa("sync", name)
     assert {row["name"] for row in erp.store.rows("Item Group") if row["medusa_id"]} == {gloves}
 
@@ -96,18 +96,18 @@ def test_what_a_policy_leaves_to_medusa_is_told(
     name = shop.item()
     erp_medusa("sync", name)
     medusa.admin("POST", f"/admin/products/{shop.product_of(name)}", json={"title": "Edited by hand"})
-    told = erp_medusa("explain", name)
-    assert (told.code, told.data["differences"]) == (0, [])
-    assert told.data["why"] == "Somebody changed it in Medusa, and FIELD_POLICIES lets that stand: title."
-    assert [(row["field"], row["medusa"]) for row in told.data["kept"]] == [("title", "Edited by hand")]
+    output = erp_medusa("explain", name)
+    assert (output.code, output.data["differences"]) == (0, [])
+    assert output.data["why"] == "Somebody changed it in Medusa, and FIELD_POLICIES lets that stand: title."
+    assert [(row["field"], row["medusa"]) for row in output.data["kept"]] == [("title", "Edited by hand")]
     drift = erp_medusa("drift")
     assert (drift.code, [row["website_item"] for row in drift.data["kept"]]) == (0, [name])
 
 
 def test_an_unknown_item_is_an_error_in_one_sentence(erp_medusa: Command) -> None:
-    told = erp_medusa("explain", "WEB-NOBODY")
-    assert told.code == 1
-    assert "no Website Item" in told.data["error"]
+    output = erp_medusa("explain", "WEB-NOBODY")
+    assert output.code == 1
+    assert "no Website Item" in output.data["error"]
 
 
 @pytest.mark.long
@@ -117,11 +117,11 @@ def test_the_number_and_the_price_are_given_with_their_parts(erp_medusa: Command
     (place,) = [row["warehouse"] for row in erp.store.rows("Bin", item_code=code)]
     erp.store.order(code, place, 29)
     erp_medusa("sync", name)
-    told = erp_medusa("explain", name)
-    (quantity,) = told.data["quantity"]
+    output = erp_medusa("explain", name)
+    (quantity,) = output.data["quantity"]
     parts = ("actual", "expired", "reserved", "safety", "for_sale")
     assert [quantity[part] for part in parts] == [30, 0, 29, 0, 1]
-    assert told.data["price"] == {
+    assert output.data["price"] == {
         "item_price": price["name"], "price_list": "Standard Selling", "rate": "12.5", "currency": "OMR",
         "unit": "Nos", "is_of_template": False,
     }  # fmt: skip
@@ -139,8 +139,8 @@ def test_the_number_of_a_bundle_is_given_with_that_of_each_part(
     bundle = shop.item(quantity=0, item={"is_stock_item": 0})
     own = shop.catalogue.row(bundle)["item_code"]
     erp.store.insert("Product Bundle", name=own, new_item_code=own, items=[{"item_code": code, "qty": 4}])
-    told = erp_medusa("explain", bundle).data["quantity"]
-    assert [(one["item_code"], one["in_each_bundle"], one["for_sale"]) for one in told] == [
+    output = erp_medusa("explain", bundle).data["quantity"]
+    assert [(one["item_code"], one["in_each_bundle"], one["for_sale"]) for one in output] == [
         (code, 4, 10),
         (own, None, 2),
     ]
@@ -152,9 +152,9 @@ def test_the_first_line_says_why_an_item_is_not_in_this_shop(
     item, other = shop.item(), shop.item()
     assert erp_medusa("sync", other).code == 0
     shop_env.setenv("SHOP_ITEMS", '{"item_code.country_of_origin": ["Germany"]}')
-    told = erp_medusa("explain", item)
-    assert told.data["differences"] == []
-    assert told.data["why"] == (
+    output = erp_medusa("explain", item)
+    assert output.data["differences"] == []
+    assert output.data["why"] == (
         "It is not in this shop: its item_code.country_of_origin is Oman, and SHOP_ITEMS takes Germany alone."
     )
-    assert told.code == 0
+    assert output.code == 0

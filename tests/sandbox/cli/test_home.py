@@ -30,9 +30,9 @@ def test_a_mistyped_home_is_refused_and_nothing_is_made_there(
     shop_env: pytest.MonkeyPatch, erp_medusa: Command, tmp_path: Path, command: list[str]
 ) -> None:
     shop_env.setenv("DAGSTER_HOME", str(tmp_path / "typo"))
-    told = erp_medusa(*command)
-    assert told.code == 2
-    assert f"DAGSTER_HOME names {tmp_path / 'typo'}, which does not exist" in told.data["error"]
+    output = erp_medusa(*command)
+    assert output.code == 2
+    assert f"DAGSTER_HOME names {tmp_path / 'typo'}, which does not exist" in output.data["error"]
     assert not (tmp_path / "typo").exists()
 
 
@@ -69,10 +69,10 @@ def test_the_address_of_the_database_is_read_from_a_secret_as_the_services_read_
     shop_env.setenv("DAGSTER_HOME", str(folder))
     shop_env.setenv("DAGSTER_POSTGRES_URL", "")
     shop_env.setenv("PGTZ", "")
-    told = erp_medusa("status")
-    assert told.code == 2
-    assert f"{folder / 'dagster.yaml'} takes DAGSTER_POSTGRES_URL from the environment" in told.data["error"]
-    assert told.data["error"].endswith("a file dagster_postgres_url of the folder that SECRETS_DIR names")
+    output = erp_medusa("status")
+    assert output.code == 2
+    assert f"{folder / 'dagster.yaml'} takes DAGSTER_POSTGRES_URL from the environment" in output.data["error"]
+    assert output.data["error"].endswith("a file dagster_postgres_url of the folder that SECRETS_DIR names")
     found = {finding.name: finding for finding in examine_installation(None)}["instance"]
     assert (found.level, "takes DAGSTER_POSTGRES_URL from" in found.found) == (Level.FAIL, True)
     url = "postgresql://nobody:password@127.0.0.1:9/none"  # pragma: allowlist secret

@@ -16,8 +16,8 @@ def test_the_built_in_mapping_is_printed_line_by_line_and_can_be_checked(erp_med
         assert erp_medusa("mapping", *options).data["mapping"] == shipped
         file = tmp_path / name
         file.write_text(shipped, encoding="utf-8")
-        told = erp_medusa("mapping", "--check", str(file))
-        assert (told.code, told.data["usable"]) == (0, True)
+        output = erp_medusa("mapping", "--check", str(file))
+        assert (output.code, output.data["usable"]) == (0, True)
 
 
 def test_the_mapping_in_use_is_the_shops_own(erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,6 +33,6 @@ def test_what_is_wrong_is_told_by_line_and_the_exit_code_says_that_there_is_some
 ) -> None:
     file = tmp_path / "catalogue.yaml"
     file.write_text("fields:\n  title: web_item_name\n  weight: {transforms: [grams]}\n", encoding="utf-8")
-    told = erp_medusa("mapping", "--check", str(file))
-    assert (told.code, told.data["usable"]) == (1, False)
-    assert [(fault["line"], fault["column"]) for fault in told.data["faults"]] == [(3, 11), (3, 25)]
+    output = erp_medusa("mapping", "--check", str(file))
+    assert (output.code, output.data["usable"]) == (1, False)
+    assert [(fault["line"], fault["column"]) for fault in output.data["faults"]] == [(3, 11), (3, 25)]

@@ -74,9 +74,9 @@ def test_a_plan_is_not_applied_while_a_run_works_on_its_batch(
     with dg.DagsterInstance.get() as instance:
         tags = {"dagster/partition": "batch_0"}
         busy = instance.create_run_for_job(_job(job), status=dg.DagsterRunStatus.STARTED, tags=tags)
-    told = erp_medusa("apply", "--plan", str(file))
-    assert told.code == 2
-    assert busy.run_id in told.data["error"]
+    output = erp_medusa("apply", "--plan", str(file))
+    assert output.code == 2
+    assert busy.run_id in output.data["error"]
     assert medusa_writes(medusa) == []
 
 
@@ -88,10 +88,10 @@ def test_a_failed_run_of_a_plan_says_why(
     file = home / "plan.json"
     assert erp_medusa("plan", EXPORT, "--out", str(file)).code == 0
     medusa.faults.add(Fault("status", "POST", r"/admin/products/batch$", status=500))
-    told = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["apply", "--plan", str(file)])
-    assert told.exit_code == 1
-    assert f"{EXPORT} batch_0: " in told.stdout
-    assert "the server failed without giving a reason" in told.stdout
+    output = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["apply", "--plan", str(file)])
+    assert output.exit_code == 1
+    assert f"{EXPORT} batch_0: " in output.stdout
+    assert "the server failed without giving a reason" in output.stdout
 
 
 @pytest.mark.long
@@ -112,10 +112,10 @@ def test_a_server_that_is_down_is_told_once_and_not_as_nothing_to_change(
 ) -> None:
     shop_env.setenv("EXPORT_BATCHES", "2")
     medusa.faults.add(Fault("status", "GET", r"/admin/collections$", status=401))
-    told = CliRunner().invoke(app, ["plan", EXPORT])
-    assert told.exit_code == 2
-    assert told.stdout.count(f"{EXPORT} would fail: medusa_collections") == 1
-    assert "nothing to change" not in told.stdout
+    output = CliRunner().invoke(app, ["plan", EXPORT])
+    assert output.exit_code == 2
+    assert output.stdout.count(f"{EXPORT} would fail: medusa_collections") == 1
+    assert "nothing to change" not in output.stdout
 
 
 @pytest.mark.long
@@ -139,11 +139,11 @@ def test_a_plan_on_the_screen_is_short_and_says_nothing_was_done(
     assert erp_medusa("sync", lost, long).code == 0
     erp.store.set("Website Item", lost, medusa_id="prod_gone", medusa_variant_id="variant_gone")
     erp.store.set("Website Item", long, web_long_description=f"<p>{'x' * 500}</p>")
-    told = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["plan", EXPORT])
-    assert "prod_gone" in told.stdout
-    assert "WARNING" not in told.stderr
-    assert "x" * 90 in told.stdout
-    assert "x" * 101 not in told.stdout
+    output = CliRunner(env={"COLUMNS": "4000"}).invoke(app, ["plan", EXPORT])
+    assert "prod_gone" in output.stdout
+    assert "WARNING" not in output.stderr
+    assert "x" * 90 in output.stdout
+    assert "x" * 101 not in output.stdout
 
 
 @pytest.mark.long
@@ -156,8 +156,8 @@ def test_the_log_tells_what_a_run_made_changed_and_refused(
     erp.store.set("Website Item", name, web_item_name="Another name")
     second = erp_medusa("sync", shop.catalogue.row(name)["item_code"])
     assert second.code == 0, second.data
-    told = erp_medusa("log", name)
-    entries = told.data["entries"]
+    output = erp_medusa("log", name)
+    entries = output.data["entries"]
     made = [one for one in entries if (one["kind"], one["action"]) == ("product", "create")]
     assert [one["document"] for one in made] == [name]
     titles = [one for one in entries if one["field"] == "title"]
@@ -180,12 +180,12 @@ def test_prices_that_change_are_told_by_the_items_code(erp_medusa: Command, shop
     assert erp_medusa("plan", "sync_missing_prices_to_medusa", "--out", str(planned)).code == 0
     assert erp_medusa("apply", "--plan", str(planned)).code == 0
     code = shop.catalogue.row(name)["item_code"]
-    told = [
+    output = [
         (one["document"], one["old"], one["new"])
         for one in erp_medusa("log", code).data["entries"]
         if (one["kind"], one["action"]) == ("price", "update")
     ]
-    assert told == [(code, "1.5", "4.0")]
+    assert output == [(code, "1.5", "4.0")]
 
 
 @pytest.mark.long
@@ -197,8 +197,8 @@ def test_only_the_named_items_are_touched_and_nothing_counts_as_materialized(
     with dg.DagsterInstance.get() as instance:
         held = load(instance, quarantine_key("medusa_prices", "batch_0"))
         assert len(held["held"]) == 1
-    told = erp_medusa("sync", second)
-    assert told.code == 0, told.data
+    output = erp_medusa("sync", second)
+    assert output.code == 0, output.data
     assert shop.product_of(second)
     with dg.DagsterInstance.get() as instance:
         assert load(instance, quarantine_key("medusa_prices", "batch_0")) == held
@@ -233,9 +233,9 @@ def test_an_item_whose_batch_is_being_worked_on_is_refused(
     name = next(name for name in (shop.item() for _ in range(50)) if batch_of_name(name, 2) == "batch_0")
     with dg.DagsterInstance.get() as instance:
         busy = instance.create_run_for_job(_job(), run_id=None, status=dg.DagsterRunStatus.STARTED, tags=tags)
-    told = erp_medusa("sync", name)
-    assert told.code == 1
-    assert busy.run_id in told.data["problem"]
+    output = erp_medusa("sync", name)
+    assert output.code == 1
+    assert busy.run_id in output.data["problem"]
     assert not shop.product_of(name)
 
 
@@ -254,9 +254,9 @@ def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, sh
         assert refused.code == 1
         assert other.run_id in refused.data["problem"]
         instance.report_run_canceled(other)
-        told = erp_medusa("sync", name)
-        assert told.code == 0
-        run = instance.get_run_by_id(told.data["run_id"])
+        output = erp_medusa("sync", name)
+        assert output.code == 0
+        run = instance.get_run_by_id(output.data["run_id"])
         assert run is not None
         assert run.tags["batch"] == "batch_0"
 
@@ -281,12 +281,12 @@ def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stands(
         looked_at_first(instance, batches, but=but)
 
     shop_env.setattr(item_runs, "refuse_busy", just_before_batch_1)
-    told = erp_medusa("sync", first, second)
-    assert told.code == 1
-    assert second in told.data["problem"]
-    assert started[0] in told.data["problem"]
-    assert [reject["asset"] for reject in told.data["rejects"]] == ["medusa_prices"]
-    assert {row["asset"] for row in told.data["counts"]} >= {"medusa_products[batch_0]"}
+    output = erp_medusa("sync", first, second)
+    assert output.code == 1
+    assert second in output.data["problem"]
+    assert started[0] in output.data["problem"]
+    assert [reject["asset"] for reject in output.data["rejects"]] == ["medusa_prices"]
+    assert {row["asset"] for row in output.data["counts"]} >= {"medusa_products[batch_0]"}
     with dg.DagsterInstance.get() as instance:
         assert load(instance, key) == theirs
         assert len(load(instance, quarantine_key("medusa_prices", "batch_0"))["held"]) == 1
@@ -300,8 +300,8 @@ def test_an_unknown_item_or_task_is_one_sentence(erp_medusa: Command, home: Path
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "7").data["error"]
     assert "there is no batch 7" in erp_medusa("plan", "--batch", "batch_7").data["error"]
     for option in (("--batch", "0"), ("--item", "WEB-1")):
-        told = erp_medusa("plan", "expire_otps", *option)
-        assert told.data["error"] == "expire_otps works on the whole shop: leave --batch and --item out"
+        output = erp_medusa("plan", "expire_otps", *option)
+        assert output.data["error"] == "expire_otps works on the whole shop: leave --batch and --item out"
     assert "name one as 0 or batch_0" in CliRunner().invoke(app, ["plan", "--batch", "x"]).stderr
 
 
@@ -328,7 +328,7 @@ def test_a_variant_that_is_named_brings_all_of_its_product(
     assert len(bound - {"", None}) == 1
     assert {price for price, _ in variants.sold().values()} == {4.5}
     assert {row["what"] for row in erp_medusa("drift").data["differences"]} <= {"collection", "collection_id"}
-    told = erp_medusa("explain", elsewhere).data
-    assert (told["batch"], told["can_be_bought"]) == (own, True)
-    assert [entry["amount"] for entry in told["medusa"]["prices"]] == [4.5]
-    assert [level["stocked_quantity"] for level in told["medusa"]["stock"]] == [5]
+    output = erp_medusa("explain", elsewhere).data
+    assert (output["batch"], output["can_be_bought"]) == (own, True)
+    assert [entry["amount"] for entry in output["medusa"]["prices"]] == [4.5]
+    assert [level["stocked_quantity"] for level in output["medusa"]["stock"]] == [5]

@@ -75,9 +75,9 @@ def test_ctrl_c_ends_what_runs_a_task_before_its_next_batch(
 
 @pytest.mark.usefixtures("shop_env")
 def test_json_alone_goes_to_stdout() -> None:
-    told = subprocess.run([COMMAND, "doctor", "--json"], capture_output=True, text=True, check=False)
-    assert json.loads(told.stdout)["findings"]
-    assert "\x1b" not in told.stdout
+    output = subprocess.run([COMMAND, "doctor", "--json"], capture_output=True, text=True, check=False)
+    assert json.loads(output.stdout)["findings"]
+    assert "\x1b" not in output.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -85,13 +85,13 @@ def test_shells_are_told_the_commands(shell: str) -> None:
     name = "_ERP_MEDUSA_COMPLETE"
     variables = {"COMP_WORDS": "erp-medusa ", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "erp-medusa "}
     environment = {**os.environ, name: f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args", **variables}
-    told = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
+    output = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
     for command in ("doctor", "setup", "take-over", "hand-back"):
-        assert command in told.stdout, told.stderr
+        assert command in output.stdout, output.stderr
 
 
 def test_shells_are_told_the_tasks() -> None:
     variables = {"COMP_WORDS": "erp-medusa plan sync_", "COMP_CWORD": "2"}
     environment = {**os.environ, "_ERP_MEDUSA_COMPLETE": "complete_bash", **variables}
-    told = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
-    assert told.stdout.split() == ["sync_missing_prices_to_medusa", "sync_customer_groups"]
+    output = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
+    assert output.stdout.split() == ["sync_missing_prices_to_medusa", "sync_customer_groups"]

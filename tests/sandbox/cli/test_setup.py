@@ -28,8 +28,8 @@ def admin(erp: ErpServer, shop_env: pytest.MonkeyPatch) -> str:
     return ADMIN
 
 
-def states(told: Told, area: str) -> dict[str, str]:
-    return {step["name"]: step["state"] for step in told.data["steps"] if step["area"] == area}
+def states(output: Told, area: str) -> dict[str, str]:
+    return {step["name"]: step["state"] for step in output.data["steps"] if step["area"] == area}
 
 
 def writes(erp: ErpServer) -> list[str]:
@@ -38,11 +38,11 @@ def writes(erp: ErpServer) -> list[str]:
 
 @pytest.mark.usefixtures("admin")
 def test_a_dry_run_says_what_would_be_made_and_makes_nothing(erp_medusa: Command, erp: ErpServer) -> None:
-    told = erp_medusa("setup", "--dry-run")
-    assert told.code == 1
-    assert states(told, "role") == {needs.ROLE: "missing"}
-    assert states(told, "user") == {USER: "missing"}
-    assert set(states(told, "rights")) == set(needs.rights_of_role()) - needs.GIVEN_TO_ALL
+    output = erp_medusa("setup", "--dry-run")
+    assert output.code == 1
+    assert states(output, "role") == {needs.ROLE: "missing"}
+    assert states(output, "user") == {USER: "missing"}
+    assert set(states(output, "rights")) == set(needs.rights_of_role()) - needs.GIVEN_TO_ALL
     assert writes(erp) == []
 
 
@@ -52,9 +52,9 @@ def test_a_setup_writes_nothing_while_the_sandbox_is_asked_for(
 ) -> None:
     """Every other command would speak to the sandbox, and this one to ERPNEXT_URL."""
     shop_env.setenv("USE_SANDBOX", "true")
-    told = erp_medusa("setup")
-    assert told.code == 2
-    assert told.data["error"].startswith("USE_SANDBOX=true is set")
+    output = erp_medusa("setup")
+    assert output.code == 2
+    assert output.data["error"].startswith("USE_SANDBOX=true is set")
     assert writes(erp) == []
 
 
@@ -110,9 +110,9 @@ def test_a_first_setup_needs_no_key_but_the_administrators(
     for name in ("ERPNEXT_API_KEY", "ERPNEXT_API_SECRET", "MEDUSA_URL", "MEDUSA_API_KEY"):
         shop_env.delenv(name)
     shop_env.setenv("PRICING_RULES", "true")
-    told = erp_medusa("setup")
-    assert (told.code, sorted(told.data["key"])) == (0, ["ERPNEXT_API_KEY", "ERPNEXT_API_SECRET"])
-    assert states(told, "rights")["Pricing Rule"] == "made", "what the settings turn on is asked for all the same"
+    output = erp_medusa("setup")
+    assert (output.code, sorted(output.data["key"])) == (0, ["ERPNEXT_API_KEY", "ERPNEXT_API_SECRET"])
+    assert states(output, "rights")["Pricing Rule"] == "made", "what the settings turn on is asked for all the same"
 
 
 @pytest.mark.usefixtures("admin")
@@ -120,8 +120,8 @@ def test_an_administrators_key_that_is_wrong_is_named_by_its_variables(
     erp_medusa: Command, shop_env: pytest.MonkeyPatch
 ) -> None:
     shop_env.setenv("ADMIN_API_SECRET", "another")
-    told = erp_medusa("setup")
-    assert (told.code, told.data["error"]) == (
+    output = erp_medusa("setup")
+    assert (output.code, output.data["error"]) == (
         2,
         "ERPNext does not accept the key in ADMIN_API_KEY and ADMIN_API_SECRET",
     )
@@ -174,11 +174,11 @@ def test_the_key_goes_into_a_file_of_its_owners_own_and_nowhere_else(
     erp_medusa: Command, erp: ErpServer, tmp_path: Path
 ) -> None:
     file = tmp_path / "erpnext.env"
-    told = erp_medusa("setup", "--key-file", str(file))
+    output = erp_medusa("setup", "--key-file", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     key, secret = (line.partition("=")[2] for line in file.read_text().splitlines())
     assert secret
-    assert secret not in str(told.data)
+    assert secret not in str(output.data)
     headers = {"Authorization": f"token {key}:{secret}"}
     who = requests.get(f"{erp.url}/api/method/frappe.auth.get_logged_user", headers=headers, timeout=30)
     assert who.json()["message"] == USER
@@ -190,9 +190,9 @@ def test_the_key_goes_into_a_file_of_its_owners_own_and_nowhere_else(
 @pytest.mark.usefixtures("admin")
 def test_somebody_elses_user_is_left_alone(erp_medusa: Command, erp: ErpServer) -> None:
     name = erp.add_user("Somebody", "Stock User")
-    told = erp_medusa("setup", "--user", name)
-    assert (told.code, states(told, "user")) == (1, {name: "left"})
-    assert "key" not in told.data
+    output = erp_medusa("setup", "--user", name)
+    assert (output.code, states(output, "user")) == (1, {name: "left"})
+    assert "key" not in output.data
     assert [row["role"] for row in erp.store.rows("Has Role", parent=name)] == ["Stock User"]
 
 
@@ -202,8 +202,8 @@ def test_another_text_of_the_server_script_is_replaced_only_when_asked(erp_medus
     erp_medusa("setup")
     (script,) = (row["name"] for row in erp.store.rows("Server Script") if row["api_method"] == "erp_medusa_set_values")
     erp.store.set("Server Script", script, script="# an older version")
-    told = erp_medusa("setup")
-    assert (told.code, states(told, "Server Script")) == (1, {script: "left", "erp_medusa_get_lists": "there"})
+    output = erp_medusa("setup")
+    assert (output.code, states(output, "Server Script")) == (1, {script: "left", "erp_medusa_get_lists": "there"})
     updated = states(erp_medusa("setup", "--update-script"), "Server Script")
     assert updated == {script: "made", "erp_medusa_get_lists": "there"}
     assert erp_medusa("setup").code == 0
@@ -220,9 +220,9 @@ def test_an_administrator_who_may_not_read_prices_may_set_up_all_the_same(
 
 
 def test_without_an_administrators_key_it_says_which_variables(erp_medusa: Command) -> None:
-    told = erp_medusa("setup")
-    assert told.code == 2
-    assert "ADMIN_API_KEY and ADMIN_API_SECRET" in told.data["error"]
+    output = erp_medusa("setup")
+    assert output.code == 2
+    assert "ADMIN_API_KEY and ADMIN_API_SECRET" in output.data["error"]
 
 
 def test_an_administrator_who_may_not_is_told_what_was_refused(
@@ -231,9 +231,9 @@ def test_an_administrator_who_may_not_is_told_what_was_refused(
     erp.add_user("Clerk", "Stock User")
     shop_env.setenv("ADMIN_API_KEY", "Clerk")
     shop_env.setenv("ADMIN_API_SECRET", erp.secret)
-    told = erp_medusa("setup")
-    assert told.code in (1, 2)
-    assert "failed" in {step["state"] for step in told.data.get("steps", [{"state": "failed"}])}
+    output = erp_medusa("setup")
+    assert output.code in (1, 2)
+    assert "failed" in {step["state"] for step in output.data.get("steps", [{"state": "failed"}])}
     assert erp.store.count("Role", role_name=needs.ROLE) == 0
 
 

@@ -14,18 +14,18 @@ from tests.support.servers import ErpServer, MedusaServer
 
 
 def test_a_new_installation_has_nothing_red_and_no_daemon(erp_medusa: Command, home: Path) -> None:
-    told = erp_medusa("status")
-    assert told.code == 1, "no daemon runs"
-    assert told.data["silent_daemons"]
-    assert (told.data["running"], told.data["waiting"], told.data["red"]) == ([], [], [])
+    output = erp_medusa("status")
+    assert output.code == 1, "no daemon runs"
+    assert output.data["silent_daemons"]
+    assert (output.data["running"], output.data["waiting"], output.data["red"]) == ([], [], [])
     assert erp_medusa("again").data == {"status": "fine", "runs": []}
 
 
 def test_what_waits_is_shown(erp_medusa: Command, home: Path) -> None:
     with our_daemon(home) as daemon:
         daemon.queued(EXPORT.name, "batch_0")
-    told = erp_medusa("status")
-    assert [(one["what"], one["status"]) for one in told.data["waiting"]] == [(f"{EXPORT.name} batch_0", "QUEUED")]
+    output = erp_medusa("status")
+    assert [(one["what"], one["status"]) for one in output.data["waiting"]] == [(f"{EXPORT.name} batch_0", "QUEUED")]
 
 
 @pytest.mark.long
@@ -47,8 +47,8 @@ def test_a_red_batch_is_named_with_its_reason_and_run_again_as_a_whole(
     assert erp_medusa("again", "expire_otps").data["runs"] == []
 
     medusa.faults.heal()
-    told = erp_medusa("again", EXPORT.name, "--batch", "batch_0")
-    assert told.code == 0, told.data
-    assert [run["success"] for run in told.data["runs"]] == [True]
+    output = erp_medusa("again", EXPORT.name, "--batch", "batch_0")
+    assert output.code == 0, output.data
+    assert [run["success"] for run in output.data["runs"]] == [True]
     assert erp_medusa("status").data["red"] == []
     assert shop.product_of(name)

@@ -217,9 +217,9 @@ def test_frappes_jobs_start_again_where_dagster_is_gone(
     assert gone.code == 2
     assert "no Dagster webserver answers at http://127.0.0.1:9" in gone.data["error"]
     assert stopped(erp) == app_jobs
-    told = erp_medusa("hand-back", "--only-frappe")
-    assert told.data["tasks"] == dict.fromkeys(OF_THE_APP, "frappe")
-    assert {event["task"] for event in told.data["events"]} == set(OF_THE_APP)
+    output = erp_medusa("hand-back", "--only-frappe")
+    assert output.data["tasks"] == dict.fromkeys(OF_THE_APP, "frappe")
+    assert {event["task"] for event in output.data["events"]} == set(OF_THE_APP)
     assert stopped(erp) == []
 
 
@@ -363,5 +363,5 @@ def test_frappes_jobs_start_again_where_the_storage_is_gone(
     for name in app_jobs:
         erp.store.set(JOB, name, stopped=1)
     (home / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
-    told = erp_medusa("hand-back", "--only-frappe")
-    assert (told.code, stopped(erp)) == (0, [])
+    output = erp_medusa("hand-back", "--only-frappe")
+    assert (output.code, stopped(erp)) == (0, [])

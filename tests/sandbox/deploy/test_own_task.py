@@ -72,14 +72,14 @@ def test_a_task_of_another_package_ticks_runs_and_is_checked_like_ours(
         [sys.executable, "-c", TICK_AND_RUN], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr[-3000:]
-    told = json.loads(answer.stdout.strip().splitlines()[-1])
-    assert (told["cron"], told["on"]) == ("0 7 * * 1", "STOPPED")
-    assert told["tags"]["queue"] == "default"
-    assert told["tags"]["dagster/max_runtime"] == "120"
-    assert told["found"] == 2
-    assert told["rejected"] == ["Website Item WI-2"]
-    assert told["checks"]["nothing_rejected"] is False
-    assert told["standing"] == ["no_partition_left_failed", "nothing_rejected"]
+    output = json.loads(answer.stdout.strip().splitlines()[-1])
+    assert (output["cron"], output["on"]) == ("0 7 * * 1", "STOPPED")
+    assert output["tags"]["queue"] == "default"
+    assert output["tags"]["dagster/max_runtime"] == "120"
+    assert output["found"] == 2
+    assert output["rejected"] == ["Website Item WI-2"]
+    assert output["checks"]["nothing_rejected"] is False
+    assert output["standing"] == ["no_partition_left_failed", "nothing_rejected"]
 
 
 @pytest.mark.slow

@@ -110,6 +110,6 @@ def test_a_table_gives_back_the_frame_with_its_order_types_and_gaps(
 def test_a_database_that_is_away_is_told_without_its_password(shop_env: pytest.MonkeyPatch) -> None:
     shop_env.setenv("FRAMES_URL", "postgresql://frames:very-secret@127.0.0.1:1/frames")  # pragma: allowlist secret
     result = dg.materialize([frame], resources={"io_manager": PostgresFrames()}, raise_on_error=False)
-    told = "\n".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)
-    assert "127.0.0.1" in told
-    assert "very-secret" not in told
+    output = "\n".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)
+    assert "127.0.0.1" in output
+    assert "very-secret" not in output

@@ -141,9 +141,9 @@ def test_an_operator_executes_them_in_the_ui(daemon: Daemon) -> None:
     keys = [key for key in daemon.repository.asset_graph.asset_check_keys if key.asset_key == dg.AssetKey(ASSET)]
     job = daemon.repository.get_job("__ASSET_JOB").get_subset(asset_selection=set(), asset_check_selection=set(keys))
     outcome = job.execute_in_process(instance=daemon.instance, raise_on_error=False)
-    told = {each.check_name: each.passed for each in outcome.get_asset_check_evaluations()}
+    output = {each.check_name: each.passed for each in outcome.get_asset_check_evaluations()}
     # The embedded shop of this test is empty, which is what the doctor's check is there to tell.
-    assert told == {"instance_is_set_up": True, "schedules_are_on": True, "shop_is_ready": False}
+    assert output == {"instance_is_set_up": True, "schedules_are_on": True, "shop_is_ready": False}
 
 
 def test_a_second_forgotten_schedule_is_written_at_once(daemon: Daemon) -> None:

@@ -34,8 +34,8 @@ def test_the_newest_run_of_each_task_is_told(daemon: Daemon) -> None:
     export, prices = submitted(daemon, EXPORT, "batch_0"), submitted(daemon, PRICES, "batch_0")
     refused = submitted(daemon, EXPORT, "batch_0")
     assert refused.status == dg.DagsterRunStatus.CANCELED
-    told = [(run.task, run.run_id, run.ended) for run in last_runs(daemon.instance, "batch_0")]
-    assert told == [(EXPORT, export.run_id, ""), (PRICES, prices.run_id, "")]
+    output = [(run.task, run.run_id, run.ended) for run in last_runs(daemon.instance, "batch_0")]
+    assert output == [(EXPORT, export.run_id, ""), (PRICES, prices.run_id, "")]
 
 
 @pytest.mark.long
@@ -43,4 +43,4 @@ def test_a_run_of_a_backfill_is_one_of_them(daemon: Daemon) -> None:
     """Its job is no task's, and its batch is in other tags."""
     submitted(daemon, EXPORT, "batch_0")
     run = submitted(daemon, "__ASSET_JOB", None, **in_a_backfill("batch_0"), **{"dagster/backfill": "abcdefgh"})
-    assert [(told.task, told.run_id) for told in last_runs(daemon.instance, "batch_0")] == [(EXPORT, run.run_id)]
+    assert [(output.task, output.run_id) for output in last_runs(daemon.instance, "batch_0")] == [(EXPORT, run.run_id)]

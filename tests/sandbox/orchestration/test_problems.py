@@ -155,9 +155,9 @@ def test_many_documents_that_are_refused_alike_are_told_at_once_with_the_servers
             )
         )
         daemon.sensor(SENSOR)
-    told = {message["title"]: message["message"] for message in receiver.received}
-    assert said in told["medusa_prices: many documents are refused alike"]
-    assert "Over: medusa_prices: many documents are refused alike" in told
+    output = {message["title"]: message["message"] for message in receiver.received}
+    assert said in output["medusa_prices: many documents are refused alike"]
+    assert "Over: medusa_prices: many documents are refused alike" in output
 
 
 @pytest.mark.long

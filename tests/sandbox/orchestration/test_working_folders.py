@@ -45,7 +45,7 @@ def test_no_asset_needs_the_disk_of_the_one_before(machines: Machines, shop: san
     for task in JOBS:
         for asset in task.assets:
             done = machines.materialize(asset, batch=batch(task))
-            assert done.success, done.told
+            assert done.success, done.output
             assert done.left == [], asset
     products = external_ids(shop)
     assert len(products) == len(set(products)) > 50

@@ -58,8 +58,8 @@ def test_products_that_would_be_deleted_are_seen_first(
     medusa.faults.forget_requests()
     planned = plan(runner, "find_orphaned_products")
     assert medusa_writes(medusa) == []
-    told = [(row.system, row.kind, row.field, row.old) for row in planned.rows]
-    assert ("ERPNext", "Website Item", "medusa_id", product) in told
+    noted = [(row.system, row.kind, row.field, row.old) for row in planned.rows]
+    assert ("ERPNext", "Website Item", "medusa_id", product) in noted
     assert [(row.action, row.document) for row in planned.rows if row.kind == "product"] == [("delete", gone)]
     assert unlike(planned, runner.job("find_orphaned_products")) == []
     assert not medusa.admin("GET", "/admin/products", params={"id": product})["products"]
@@ -81,7 +81,7 @@ def test_groups_that_would_be_hidden_are_seen_first(
     medusa.faults.forget_requests()
     planned = plan(runner)
     assert medusa_writes(medusa) == []
-    told = {(row.action, row.kind, row.document, row.field) for row in planned.rows}
-    assert ("update", "product category", empty, "is_active") in told
-    assert ("delete", "collection", empty) in {one[:3] for one in told}
+    noted = {(row.action, row.kind, row.document, row.field) for row in planned.rows}
+    assert ("update", "product category", empty, "is_active") in noted
+    assert ("delete", "collection", empty) in {one[:3] for one in noted}
     assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []

@@ -34,11 +34,11 @@ def test_a_plan_tells_the_groups_their_members_and_their_prices_and_the_run_does
     made = plan_task(build_defs(settings), settings, task_named(JOB), Scope(), instance=runner.instance)
     assert not made.problems
     assert shop.writes() == []
-    told = {(row.kind, row.action, row.document, row.field): row.new for row in made.rows}
-    assert told["customer group", "create", trade, "name"] == trade
-    assert told["customer group", "update", trade, "members to add"] == "1"
+    noted = {(row.kind, row.action, row.document, row.field): row.new for row in made.rows}
+    assert noted["customer group", "create", trade, "name"] == trade
+    assert noted["customer group", "update", trade, "members to add"] == "1"
     code = shop.catalogue.row(item)["item_code"]
-    assert told["price", "create", code, f"OMR {wholesale}, always"] == "8.0"
+    assert noted["price", "create", code, f"OMR {wholesale}, always"] == "8.0"
     assert dealer not in str(made.rows)
     run = runner.job(JOB, "batch_0")
     assert run.success

@@ -49,14 +49,14 @@ def test_a_mapping_is_seen_before_it_is_switched_on(shop: MappedShop, runner: Ru
     rows = {(row.kind, row.document, row.field): (row.old, row.new) for row in planned.rows if row.system == "Medusa"}
     assert ("product type", shop.group, "value") in rows, "it is made"
     assert not [row for row in rows if row[0] == "product tag"], made
-    told = {field: values for (kind, _, field), values in rows.items() if kind == "product"}
-    assert told["weight"] == ("", "250")
-    assert told["variant.weight"] == ("", "250")
-    assert told["type_id"] == ("", shop.group)
-    assert told["tags"] == ("[]", '["3M"]')
-    assert told["handle"] == (own, "k-file")
-    assert told["metadata.old_handles"] == ("", f'["{own}"]')
-    assert told["metadata.maker"] == ("", "3M")
+    noted = {field: values for (kind, _, field), values in rows.items() if kind == "product"}
+    assert noted["weight"] == ("", "250")
+    assert noted["variant.weight"] == ("", "250")
+    assert noted["type_id"] == ("", shop.group)
+    assert noted["tags"] == ("[]", '["3M"]')
+    assert noted["handle"] == (own, "k-file")
+    assert noted["metadata.old_handles"] == ("", f'["{own}"]')
+    assert noted["metadata.maker"] == ("", "3M")
     assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
     # The type has its id now, and the plan of another one names both.
     shop.write(*(row.replace("item_group", "brand") for row in ROWS), HANDLE)
@@ -91,5 +91,5 @@ def test_variants_as_options_have_the_rows_of_their_own_items(
     assert [row["document"] for row in run.rejects("medusa_product_updates")] == [f"Website Item {wrong}"]
     assert plan(runner).rows == []
     shop.catalogue.store.set("Item", shop.catalogue.row(heavy)["item_code"], weight_per_unit=2)
-    told = [(row.kind, row.field, row.new) for row in plan(runner).rows if row.field == "weight"]
-    assert told == [("variant", "weight", "2000")]
+    noted = [(row.kind, row.field, row.new) for row in plan(runner).rows if row.field == "weight"]
+    assert noted == [("variant", "weight", "2000")]

@@ -27,7 +27,7 @@ def test_a_newsletter_is_planned_before_it_is_approved_and_what_went_out_is_know
     assert letters.received() == {}
     letters.env.setenv("NEWSLETTER_PER_RUN", "2")
     letters.approved(runs)
-    letters.told(runs)
+    letters.sent(runs)
     letters.env.setenv("NEWSLETTER_PER_RUN", "10")
     rows = [row.document for row in plan(runs, "send_weekly_newsletter").rows if row.action == "send"]
     assert len(rows) == 1, "two have had it"

@@ -117,9 +117,9 @@ def test_a_log_entry_names_the_server_that_was_written_to() -> None:
 
 
 def test_two_plans_with_other_new_ids_have_the_same_digest() -> None:
-    def told(number: int, title: str) -> str:
+    def noted(number: int, title: str) -> str:
         link = {"inventory_items": [{"id": f"planned_iitem_{number}"}], "title": title}
         return digest(rows_of([Change("Medusa", "update", "variant", "variant_1", {"body": link, "sku": None})]))
 
-    assert told(1, "A") == told(2, "A")
-    assert told(1, "A") != told(1, "B")
+    assert noted(1, "A") == noted(2, "A")
+    assert noted(1, "A") != noted(1, "B")

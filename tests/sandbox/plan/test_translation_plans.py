@@ -41,10 +41,12 @@ def test_a_plan_shows_texts_with_those_before_and_the_run_writes_just_these(
     made = plan_task(build_defs(settings), settings, EXPORT, Scope(), instance=runner.instance)
     assert not made.problems
     assert medusa_writes(medusa) == []
-    told = {(row.action, row.document, row.field): (row.old, row.new) for row in made.rows if row.kind == "translation"}
-    assert told["update", name, f"title ({LOCALE})"] == ("قفازات", "قفازات فحص")
-    assert told["create", new, f"title ({LOCALE})"] == ("", "قفازات فحص")
-    assert told["create", group, f"title ({LOCALE})"] == ("", "مجموعة")
+    noted = {
+        (row.action, row.document, row.field): (row.old, row.new) for row in made.rows if row.kind == "translation"
+    }
+    assert noted["update", name, f"title ({LOCALE})"] == ("قفازات", "قفازات فحص")
+    assert noted["create", new, f"title ({LOCALE})"] == ("", "قفازات فحص")
+    assert noted["create", group, f"title ({LOCALE})"] == ("", "مجموعة")
     run = runner.job(EXPORT.name, "batch_0")
     assert run.success
     assert store_product(medusa, new, locale=LOCALE)["title"] == "قفازات فحص"

@@ -20,7 +20,7 @@ GOOD = Holdings(
     seeded_mails={"buyer@sandbox.example": 1},
     pending_passwords=0,
 )
-CALM = Standing(red=[], failing_checks=[], active_runs=[], slots_held=0, told=[])
+CALM = Standing(red=[], failing_checks=[], active_runs=[], slots_held=0, output=[])
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:
@@ -46,9 +46,9 @@ def test_the_last_third_is_quiet(minutes: float) -> None:
 
 
 def test_a_good_end_has_no_shortcomings() -> None:
-    told = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "Over: t[batch_0] failed", "x is overdue"]
-    told += ["Over: x is overdue", "a: documents refused", "Over: a: documents refused"]
-    assert shortcomings(GOOD, replace(CALM, told=told)) == []
+    output = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "Over: t[batch_0] failed", "x is overdue"]
+    output += ["Over: x is overdue", "a: documents refused", "Over: a: documents refused"]
+    assert shortcomings(GOOD, replace(CALM, output=output)) == []
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ def test_the_tables_of_tasks_assets_fields_and_rights_are_the_code_s(page: str) 
 
 @pytest.mark.parametrize("task", [*TASKS, *HOUSEKEEPING], ids=lambda task: task.name)
 def test_every_task_and_asset_is_described(task: Task) -> None:
-    told = text(ROOT / "docs" / "tasks.md")
-    missing = {word for word in (task.name, *task.assets) if f"`{word}`" not in told}
+    output = text(ROOT / "docs" / "tasks.md")
+    missing = {word for word in (task.name, *task.assets) if f"`{word}`" not in output}
     assert not missing
 
 
@@ -111,9 +111,9 @@ def test_the_roles_are_the_recorded_ones() -> None:
     assert list(rows) == list(ROLES)
     assert {*rows, ""} == set(REFUSED)
     assert REFUSED[""] == ["read Quotation"]
-    for role, told in rows.items():
+    for role, output in rows.items():
         needed = {doctype for doctype in ROLES[role] if any(call.endswith(doctype) for call in REFUSED[role])}
-        whole = told + "".join(f", {more}" for short, more in IN_SHORT.items() if short in told)
+        whole = output + "".join(f", {more}" for short, more in IN_SHORT.items() if short in output)
         assert needed - FOLLOWS <= set(re.findall(r"[A-Z]\w+(?: [A-Z]\w+)*", whole))
 
 

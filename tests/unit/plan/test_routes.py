@@ -148,9 +148,9 @@ def test_a_list_that_the_plan_knows_nothing_of_is_created_changed_and_deleted(
     assert [row["email"] for row in client.all_of("/admin/customers", "customers", "id,email")] == ["a@example.com"]
     assert client.send("POST", "/admin/tax-regions/txreg_1", {"code": "x"})["tax_region"]["code"] == "x"
     client.send("DELETE", f"/admin/customers/{made['id']}")
-    told = [(change.action, change.kind, change.name) for change in log.changes]
-    assert told[0] == ("create", "customer", "a@example.com")
-    assert [(action, kind) for action, kind, _ in told[1:]] == [("update", "tax region"), ("delete", "customer")]
+    noted = [(change.action, change.kind, change.name) for change in log.changes]
+    assert noted[0] == ("create", "customer", "a@example.com")
+    assert [(action, kind) for action, kind, _ in noted[1:]] == [("update", "tax region"), ("delete", "customer")]
 
 
 def test_what_the_plan_made_is_found_by_its_keys(client: PlannedMedusa) -> None:
@@ -171,6 +171,6 @@ def test_a_picture_has_the_same_address_in_the_next_plan(log: ChangeLog) -> None
     """It goes into a hash in the product's metadata, and `apply` compares two plans. Threads upload in any order."""
     one, two = ("a.png", b"x", "image/png"), ("b.png", b"y", "image/png")
     first, second = (PlannedMedusa(NoMedusa("Medusa", "http://127.0.0.1:9", {}), log) for _ in range(2))
-    told = [first.upload([one]), first.upload([two])]
-    assert [second.upload([two]), second.upload([one])] == told[::-1]
-    assert told[0] != told[1]
+    noted = [first.upload([one]), first.upload([two])]
+    assert [second.upload([two]), second.upload([one])] == noted[::-1]
+    assert noted[0] != noted[1]

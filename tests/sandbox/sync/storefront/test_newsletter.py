@@ -51,7 +51,7 @@ def test_clearance_is_what_staff_ticked_and_best_sellers_what_product_collection
     for idx, code in enumerate([*best, ticked], start=1):
         where = {"parent": "Product Collection", "parenttype": "Product Collection", "parentfield": "dental_items"}
         erp.store.insert("Product Collection Item", **where, idx=idx, item_code=code, sales_count=100 - idx)
-    text = letters.told(runs)["preview_en"]
+    text = letters.sent(runs)["preview_en"]
     clearance, best_sellers = text.split("Best sellers")
     assert "New\n" not in text, "nothing was exported this week"
     assert "Ticked:" in clearance
@@ -64,7 +64,7 @@ def test_a_site_without_those_doctypes_still_has_news(letters: Letters, runs: Ru
     for doctype in ("Product Collection", "Expiring Items"):
         erp.faults.add(Fault("status", status=404, path=f"/api/resource/{doctype.replace(' ', '%20')}", times=9))
     letters.product("Nitrile gloves")
-    assert "Nitrile gloves" in letters.told(runs)["preview_en"]
+    assert "Nitrile gloves" in letters.sent(runs)["preview_en"]
 
 
 def test_customers_of_one_address_in_many_letters_are_one_line_and_get_nothing(
@@ -118,10 +118,10 @@ def test_of_100_000_customers_each_500_are_one_request_and_few_are_in_memory(
     letters.env.setenv("NEWSLETTER_PER_RUN", "20")
     letters.carts.medusa.faults.forget_requests()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = letters.told(runs)
+    answer = letters.sent(runs)
     asked = [one for one in letters.carts.medusa.faults.requests if one.path == "/admin/customers"]
     assert len(asked) == 200
-    assert (told["sent"], told["postponed"]) == (20, 99_980)
+    assert (answer["sent"], answer["postponed"]) == (20, 99_980)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000, "kilobytes"
-    assert letters.told(runs, REST)["sent"] == 20
+    assert letters.sent(runs, REST)["sent"] == 20
     assert len(letters.sink.times_received) == 40

@@ -11,8 +11,8 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     SENT_KEY,
     Comparison,
     compare,
+    desired_values,
     sent_notes,
-    told_values,
     update_body,
 )
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -21,13 +21,13 @@ from tests.unit.sync.catalogue.test_product_bodies import FILED, item
 PLACEMENT = Placement("sc_1", "sp_1")
 
 
-def told(of: WebsiteItem, filed: dict[str, Any] = FILED) -> dict[str, Any]:
-    return told_values(of, filed, PLACEMENT, "published")
+def desired(of: WebsiteItem, filed: dict[str, Any] = FILED) -> dict[str, Any]:
+    return desired_values(of, filed, PLACEMENT, "published")
 
 
 def product_of(of: WebsiteItem, filed: dict[str, Any] = FILED, fingerprint: str = "f") -> dict[str, Any]:
     """What Medusa answers after the item was created."""
-    notes = sent_notes(of, told(of, filed), fingerprint, FIELD_POLICIES)
+    notes = sent_notes(of, desired(of, filed), fingerprint, FIELD_POLICIES)
     body = create_body(of, filed, PLACEMENT, notes, "published")
     variant = {key: value for key, value in body["variants"][0].items() if key not in ("options", "prices")}
     return {
@@ -47,7 +47,7 @@ def compared(
 ) -> Comparison:
     current = medusa_values(product, product["variants"][0])
     chosen: dict[str, FieldPolicy] = {**FIELD_POLICIES, **policies}
-    return compare(of, told(of, filed), current, product["metadata"], fingerprint, chosen, force=force)
+    return compare(of, desired(of, filed), current, product["metadata"], fingerprint, chosen, force=force)
 
 
 def test_a_product_that_was_just_made_differs_in_nothing() -> None:
@@ -107,7 +107,7 @@ def test_identity_and_state_are_the_erps() -> None:
 
 
 def test_what_the_erp_does_not_know_takes_nothing_away() -> None:
-    values = told_values(item(), {"collection": None}, Placement("sc_1", None), "published")
+    values = desired_values(item(), {"collection": None}, Placement("sc_1", None), "published")
     assert not {"collection", "shipping_profile"} & set(values)
 
 

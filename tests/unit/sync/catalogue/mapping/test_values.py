@@ -11,7 +11,7 @@ from erp_medusa_pipelines.sync.catalogue.mapping.loading import parse_mapping
 from erp_medusa_pipelines.sync.catalogue.mapping.rows import BARCODES, SPECIFICATIONS, key_of
 from erp_medusa_pipelines.sync.catalogue.mapping.safe_html import safe_html
 from erp_medusa_pipelines.sync.catalogue.product_bodies import create_body, fingerprint_of, handle
-from erp_medusa_pipelines.sync.catalogue.product_changes import OLD_HANDLES_KEY, Comparison, told_values, update_body
+from erp_medusa_pipelines.sync.catalogue.product_changes import OLD_HANDLES_KEY, Comparison, desired_values, update_body
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem, fields_of, shown_specifications
 from erp_medusa_pipelines.sync.engine.names import ByName
 from tests.unit.sync.catalogue.test_product_bodies import FILED, PLACEMENT, item
@@ -65,7 +65,7 @@ def test_the_built_in_table_as_a_file_makes_the_same_product(of: WebsiteItem) ->
     assert same.made.problems == {}
     assert create_body(same, FILED, PLACEMENT, {}, "draft") == create_body(of, FILED, PLACEMENT, {}, "draft")
     assert fingerprint_of(same, FILED) == fingerprint_of(of, FILED)
-    assert told_values(same, FILED, PLACEMENT, "draft") == told_values(of, FILED, PLACEMENT, "draft")
+    assert desired_values(same, FILED, PLACEMENT, "draft") == desired_values(of, FILED, PLACEMENT, "draft")
     assert (by.policies, by.of_variant) == (DEFAULT.policies, DEFAULT.of_variant)
 
 
@@ -141,8 +141,8 @@ def test_tags_of_the_page_are_found_by_its_route() -> None:
         "metadata.t: {from: [meta.title, brand], transforms: [first_of]}", "subtitle: {template: '{{ meta.x }}!'}"
     )
     assert (by.reads_meta, "route" in fields_of(by)) == (True, True)
-    told = mapped(by, meta={"meta.title": "SEO"}, brand="3M").made.values
-    assert (told["metadata.t"], told["subtitle"]) == ("SEO", "!")
+    desired = mapped(by, meta={"meta.title": "SEO"}, brand="3M").made.values
+    assert (desired["metadata.t"], desired["subtitle"]) == ("SEO", "!")
     assert mapped(by, brand="3M").made.values["metadata.t"] == "3M"
 
 
@@ -158,8 +158,8 @@ def test_lengths_in_a_unit_of_the_file_become_millimetres() -> None:
 
 
 def test_a_reason_names_the_row_and_its_line() -> None:
-    told = value("weight: {from: n}", name="weight", n="x")
-    assert told == "'x' is no number (row `weight` of the mapping, line 3)"
+    desired = value("weight: {from: n}", name="weight", n="x")
+    assert desired == "'x' is no number (row `weight` of the mapping, line 3)"
 
 
 def test_a_field_without_a_value_follows_its_row() -> None:
@@ -168,9 +168,9 @@ def test_a_field_without_a_value_follows_its_row() -> None:
         "metadata.y: {from: a, empty: keep}", "discountable: {from: b, empty: keep}", "handle: {from: a}",
     )  # fmt: skip
     one = mapped(by, a=None, b=0)
-    told = told_values(one, FILED, PLACEMENT, "draft")
-    assert (told["material"], told["metadata.x"], told["discountable"]) == (None, "", False)
-    assert not {"mid_code", "metadata.y", "handle"} & told.keys()
+    desired = desired_values(one, FILED, PLACEMENT, "draft")
+    assert (desired["material"], desired["metadata.x"], desired["discountable"]) == (None, "", False)
+    assert not {"mid_code", "metadata.y", "handle"} & desired.keys()
     body = create_body(one, FILED, PLACEMENT, {}, "draft")
     assert body["handle"] == handle(item())
     assert "y" not in body["metadata"]
@@ -184,8 +184,8 @@ def test_without_a_name_the_item_code_is_the_title() -> None:
 def test_a_problem_leaves_the_field_as_it_is_and_the_fingerprint_tells_when_it_is_over() -> None:
     by = table("weight: {from: n}", "material: {from: m}")
     bad, good = mapped(by, n=-1, m="Steel"), mapped(by, n=1, m="Steel")
-    assert "weight" not in told_values(bad, FILED, PLACEMENT, "draft")
-    assert told_values(bad, FILED, PLACEMENT, "draft")["material"] == "Steel"
+    assert "weight" not in desired_values(bad, FILED, PLACEMENT, "draft")
+    assert desired_values(bad, FILED, PLACEMENT, "draft")["material"] == "Steel"
     assert fingerprint_of(bad, FILED) != fingerprint_of(good, FILED)
 
 
