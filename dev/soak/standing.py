@@ -20,7 +20,7 @@ def active_runs(deployment: Deployment) -> list[str]:
     return [f"{run['runId'][:8]} of {run['jobName']} ({run['status']})" for run in deployment.runs(statuses=ACTIVE)]
 
 
-def standing(deployment: Deployment, output: Sequence[str]) -> Standing:
+def standing(deployment: Deployment, alerts: Sequence[str]) -> Standing:
     """All that the verdict asks for, when no run is left."""
     assets = {asset: deployment.checks(asset) for asset in {asset for task in TASKS for asset in task.assets}}
     partitions = {asset: deployment.partitions(asset) for asset in BATCHED}
@@ -34,5 +34,5 @@ def standing(deployment: Deployment, output: Sequence[str]) -> Standing:
         ],
         active_runs=active_runs(deployment),
         slots_held=deployment.slots_held(),
-        output=output,
+        alerts=alerts,
     )

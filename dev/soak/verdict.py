@@ -36,7 +36,7 @@ class Standing:
     failing_checks: Sequence[str]
     active_runs: Sequence[str]
     slots_held: int
-    output: Sequence[str] = field(default_factory=list)
+    alerts: Sequence[str] = field(default_factory=list)
     """Titles of the alerts, in the order of their arrival."""
 
 
@@ -46,7 +46,7 @@ def shortcomings(shop: Holdings, installation: Standing) -> list[str]:
         *_of_products(shop),
         *_of_mails(shop),
         *_of_installation(installation),
-        *alerts_out_of_order(installation.output),
+        *alerts_out_of_order(installation.alerts),
     ]
 
 

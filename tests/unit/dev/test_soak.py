@@ -20,7 +20,7 @@ GOOD = Holdings(
     seeded_mails={"buyer@sandbox.example": 1},
     pending_passwords=0,
 )
-CALM = Standing(red=[], failing_checks=[], active_runs=[], slots_held=0, output=[])
+CALM = Standing(red=[], failing_checks=[], active_runs=[], slots_held=0, alerts=[])
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:
@@ -46,9 +46,9 @@ def test_the_last_third_is_quiet(minutes: float) -> None:
 
 
 def test_a_good_end_has_no_shortcomings() -> None:
-    output = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "Over: t[batch_0] failed", "x is overdue"]
-    output += ["Over: x is overdue", "a: documents refused", "Over: a: documents refused"]
-    assert shortcomings(GOOD, replace(CALM, output=output)) == []
+    alerts = ["x is overdue", "Over: x is overdue", "t[batch_0] failed", "Over: t[batch_0] failed", "x is overdue"]
+    alerts += ["Over: x is overdue", "a: documents refused", "Over: a: documents refused"]
+    assert shortcomings(GOOD, replace(CALM, alerts=alerts)) == []
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_what_the_servers_should_not_hold_is_said(change: dict[str, object], sai
         ({"failing_checks": ["c of a"]}, "the check c of a fails"),
         ({"active_runs": ["1234"]}, "run 1234 has not ended"),
         ({"slots_held": 1}, "1 pool slots are held"),
-        ({"told": ["x fails", "x fails", "Over: x fails"]}, "'x fails' was told twice"),
-        ({"told": ["t failed"]}, "nobody was told that 't failed' is over"),
-        ({"told": ["Over: t failed"]}, "'Over: t failed' was told although nobody was told before"),
+        ({"alerts": ["x fails", "x fails", "Over: x fails"]}, "'x fails' was told twice"),
+        ({"alerts": ["t failed"]}, "nobody was told that 't failed' is over"),
+        ({"alerts": ["Over: t failed"]}, "'Over: t failed' was told although nobody was told before"),
     ],
 )
 def test_an_installation_that_is_not_in_order_is_said(change: dict[str, object], said: str) -> None:
