@@ -184,16 +184,20 @@ class ErpNextClient:
         while True:
             after = [*filters, ["name", ">", last]] if last is not None else list(filters)
             page = self.get_list(doctype, wanted, filters=after, or_filters=or_filters, limit=size, parent=parent)
-            if page:
-                yield page
-            if len(page) < size:
+            if not page:
                 return
-            last = page[-1]["name"]
+            last, is_last = page[-1]["name"], len(page) < size
+            yield page
+            if is_last:
+                return
+            # Not in memory together with the next one.
+            del page
 
     def rows(self, doctype: str, fields: Sequence[str], **options: Any) -> Iterator[Row]:
         """Yield the rows of `pages` one by one."""
         for page in self.pages(doctype, fields, **options):
             yield from page
+            del page
 
     def rows_in(
         self,

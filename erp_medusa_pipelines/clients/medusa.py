@@ -144,15 +144,22 @@ class MedusaClient:
 
     def all_of(self, path: str, plural: str, fields: str, *, page_size: int = 1000) -> Iterator[Row]:
         """Every row of a list route. Paged by id: rows that come meanwhile are met last and shift no page."""
+        return self.whole_list(path, plural, fields, page_size=page_size)
+
+    def whole_list(self, path: str, plural: str, fields: str, *, page_size: int) -> Iterator[Row]:
+        """Like `all_of`, for lists that grow with the shop: what notes changes does not remember their rows."""
         offset = 0
         while True:
             query = {"fields": fields, "limit": page_size, "offset": offset, "order": "id"}
             page = self.http.request("GET", path, params=query)
             rows = self.http.part(page, plural, f"GET {path}")
-            yield from rows
             offset += len(rows)
-            if not rows or offset >= self.http.part(page, "count", f"GET {path}"):
+            is_last = not rows or offset >= self.http.part(page, "count", f"GET {path}")
+            yield from rows
+            if is_last:
                 return
+            # Not in memory together with the next one.
+            del page, rows
 
     def collections(self) -> list[Row]:
         """All collections: id, title, handle, external_id, metadata."""

@@ -91,7 +91,7 @@ class MedusaInventory:
             self._medusa.reading.drop(INVENTORY, skus)
 
     def _all(self) -> Iterator[tuple[int, str, Row]]:
-        for row in self._medusa.all_of(INVENTORY_ITEMS, "inventory_items", ITEM_FIELDS, page_size=ITEMS_PER_PAGE):
+        for row in self._medusa.whole_list(INVENTORY_ITEMS, "inventory_items", ITEM_FIELDS, page_size=ITEMS_PER_PAGE):
             yield 0, row["sku"] or "", row
 
     def _found_or_all(self, path: str, plural: str, skus: Sequence[str]) -> Iterator[Row]:

@@ -90,7 +90,7 @@ def parsed(response: requests.Response) -> Any:
     requests would read it as Latin-1 where a proxy calls it text without a charset.
     """
     found = loads(response.content)
-    if b"\\ud" in response.content.lower():
+    if b"\\ud" in response.content or b"\\uD" in response.content:
         # Half a character can be written in JSON, and nowhere else: no request could hold it.
         found = loads(dumps(found, ensure_ascii=False).encode(errors="replace"))
     return found

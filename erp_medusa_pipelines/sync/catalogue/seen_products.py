@@ -56,7 +56,7 @@ def seen_products(medusa: MedusaClient, ids: Iterable[str], fields: str) -> list
 
 
 def _all(medusa: MedusaClient, fields: str) -> Iterator[tuple[int, str, Row]]:
-    for row in medusa.all_of("/admin/products", "products", fields, page_size=PRODUCTS_PER_PAGE):
+    for row in medusa.whole_list("/admin/products", "products", fields, page_size=PRODUCTS_PER_PAGE):
         yield 0, row["id"], row
 
 

@@ -1,8 +1,10 @@
 """The entries of our price lists in Medusa."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +13,7 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of,
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
-from erp_medusa_pipelines.sync.prices.windows import Tier, Window
+from erp_medusa_pipelines.sync.prices.windows import ANY_NUMBER, Tier, Window
 
 LISTS_READ_AT_ONCE = 10
 """Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
@@ -33,7 +35,7 @@ def read_entries(
     prices: MedusaPrices,
     lists: PriceLists,
     batch: Batch,
-    own: Collection[str],
+    own: Set[str],
     of_others: Callable[[Collection[str]], Collection[str]],
     unpriced: Callable[[Collection[str]], Collection[str]],
 ) -> Entries:
@@ -43,7 +45,7 @@ def read_entries(
     whose Website Item was renamed, is left out until the lists of its new batch show its price, or ERPNext has none:
     `unpriced` returns which of some variants have none.
     """
-    found, own = Entries(), frozenset(own)
+    found = Entries()
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
     windows = {list_id: lists.meaning(kept, batch) for list_id, kept in kept_lists.items()}
     bodies = {list_id: kept.body for list_id, kept in kept_lists.items()}
@@ -114,9 +116,22 @@ def _read(
     """Yield (list, variant, entry) of these lists, a few lists per request. `bodies` are Medusa's rows by id."""
     live = {list_id: lists.is_live(row) for list_id, row in bodies.items()}
     spans = {kept.id: kept.window for kept in lists.lists}
+    # Entries share what is the same: a batch has tens of thousands.
+    amounts: dict[float, Decimal] = {}
     for some in batched(bodies, LISTS_READ_AT_ONCE):
         for list_id, row in prices.entries_of(some):
-            currency, amount = row["currency_code"].upper(), decimal_of(row["amount"])
+            currency = intern(row["currency_code"].upper())
+            amount = amounts.setdefault(row["amount"], decimal_of(row["amount"]))
             window, spanned = windows.get(list_id), spans.get(list_id)
-            entry = Entry(row["id"], list_id, window, currency, amount, Tier.of(row), live[list_id], spanned)
+            tier = Tier.of(row)
+            entry = Entry(
+                row["id"],
+                list_id,
+                window,
+                currency,
+                amount,
+                ANY_NUMBER if tier == ANY_NUMBER else tier,
+                live[list_id],
+                spanned,
+            )
             yield list_id, entry_variant(row), entry

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from sys import intern
 from typing import Any
 from zlib import crc32
 
@@ -121,15 +122,16 @@ def _priced_items(erp: ErpNextClient, sold_here: ForSale, rows: Iterable[Mapping
 
 
 def _priced_item(row: Mapping[str, Any], *, is_for_sale: bool = True) -> PricedItem:
+    # One text each for all items that have it.
     return PricedItem(
         row["name"],
         row["item_code"],
-        row["item_stock_uom"] or row["stock_uom"] or "",
+        intern(row["item_stock_uom"] or row["stock_uom"] or ""),
         str(row["medusa_variant_id"] or ""),
-        template=str(row["item_variant_of"] or ""),
+        template=intern(str(row["item_variant_of"] or "")),
         is_for_sale=is_for_sale,
-        item_group=str(row["item_item_group"] or ""),
-        brand=str(row["item_brand"] or ""),
+        item_group=intern(str(row["item_item_group"] or "")),
+        brand=intern(str(row["item_brand"] or "")),
     )
 
 

@@ -118,8 +118,12 @@ class PriceSync(BatchSync):
         with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
             # Both servers are read at the same time.
             loading = [pool.submit(lists.load) for lists in self.every_book]
-            items = list(priced_items(self.erp, self.batch))
-            exported = [item for item in items if item.variant_id and item.name not in self.foreign]
+            exported: list[PricedItem] = []
+            for item in priced_items(self.erp, self.batch):
+                if item.variant_id and item.name not in self.foreign:
+                    exported.append(item)
+                else:
+                    self.report.count("waiting")
             own = {item.variant_id for item in exported}
             # Medusa's answers about prices have only the ids of variants.
             self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
@@ -140,7 +144,6 @@ class PriceSync(BatchSync):
             for loaded in loading:
                 loaded.result()
             entries = [each.result() for each in reading]
-        self.report.count("waiting", len(items) - len(exported))
         self.report.expect(len(exported))
         self._sync(chain(first, windows), entries)
         return self.report

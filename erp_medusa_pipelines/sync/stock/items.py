@@ -3,8 +3,10 @@
 Which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from sys import intern
 
 import pandas as pd
 
@@ -51,43 +53,58 @@ def stock_items(erp: ErpNextClient, batch: Batch) -> list[StockItem]:
     from its template's, as in ERPNext's web shop. Templates themselves have no stock: they are left out unless they
     were exported.
     """
-    rows = list(listed(erp, batch, FIELDS, or_filters=SHOWN_OR_EXPORTED))
-    rows += _beside(erp, rows)
+    found: list[StockItem | Row] = []
+    for row in listed(erp, batch, FIELDS, or_filters=SHOWN_OR_EXPORTED):
+        # Of most items nothing else is needed: they are not kept as rows, which are three times as large.
+        is_plain = row["website_warehouse"] and row["item_is_stock_item"] != 0 and not row["item_has_variants"]
+        found.append(_stock_item(row, row["website_warehouse"]) if is_plain else row)
+    rows = [one for one in found if not isinstance(one, StockItem)]
+    beside = _beside(erp, rows, {one.name if isinstance(one, StockItem) else one["name"] for one in found})
+    rows += beside
     templates = ByName((row["item_code"] or "", row["website_warehouse"]) for row in rows if row["item_has_variants"])
     return [
-        StockItem(
-            row["name"],
-            row["item_code"] or "",
-            str(row["medusa_variant_id"] or ""),
-            row["website_warehouse"] or templates.find(row["item_variant_of"] or "") or "",
-            int(number(row["custom_threshold_qty"])),
-            int(bool(row["custom_in_stock"])),
-            # An Item that does not exist is counted as before: its Bins may still be there.
-            is_stocked=row["item_is_stock_item"] != 0,
-            has_batches=bool(row["item_has_batch_no"]),
-            safety_stock=number(row["item_safety_stock"]),
-        )
-        for row in rows
-        if row["medusa_variant_id"] or not row["item_has_variants"]
+        one
+        if isinstance(one, StockItem)
+        else _stock_item(one, one["website_warehouse"] or templates.find(one["item_variant_of"] or "") or "")
+        for one in chain(found, beside)
+        if isinstance(one, StockItem) or one["medusa_variant_id"] or not one["item_has_variants"]
     ]
 
 
-def _beside(erp: ErpNextClient, rows: Sequence[Row]) -> list[Row]:
-    """Return what else is needed of Website Items: parts of bundles among them, and templates that have a warehouse."""
+def _stock_item(row: Row, warehouse: str) -> StockItem:
+    return StockItem(
+        row["name"],
+        row["item_code"] or "",
+        str(row["medusa_variant_id"] or ""),
+        # One text for all items that are sold from it.
+        intern(warehouse),
+        int(number(row["custom_threshold_qty"])),
+        int(bool(row["custom_in_stock"])),
+        # An Item that does not exist is counted as before: its Bins may still be there.
+        is_stocked=row["item_is_stock_item"] != 0,
+        has_batches=bool(row["item_has_batch_no"]),
+        safety_stock=number(row["item_safety_stock"]),
+    )
+
+
+def _beside(erp: ErpNextClient, rows: Sequence[Row], known: set[str]) -> list[Row]:
+    """Return what else is needed of Website Items: parts of bundles among them, and templates that have a warehouse.
+
+    `known` are the names of those that are there already, `rows` those of them that may need others.
+    """
     services = [row["item_code"] for row in rows if row["item_code"] and row["item_is_stock_item"] == 0]
     bundles = read_bundles(erp, services, erp.clock().date())
     parts = {part.item_code for each in bundles.values() for part in each}
-    found = _by_code(erp, parts, rows)
+    found = _by_code(erp, parts, known)
     without = {row["item_variant_of"] for row in (*rows, *found) if not row["website_warehouse"]}
-    return found + _by_code(erp, without, [*rows, *found])
+    return found + _by_code(erp, without, known | {row["name"] for row in found})
 
 
-def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Sequence[Row]) -> list[Row]:
-    """Return the Website Items of these Items that are not known yet."""
-    names = {row["name"] for row in known}
+def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Container[str]) -> list[Row]:
+    """Return the Website Items of these Items, without those whose names are known."""
     wanted = sorted({code for code in codes if code})
     rows = erp.rows_in(WEBSITE_ITEM, list(FIELDS), wanted, key="item_code", or_filters=SHOWN_OR_EXPORTED)
-    return [row for row in rows if row["name"] not in names]
+    return [row for row in rows if row["name"] not in known]
 
 
 def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:

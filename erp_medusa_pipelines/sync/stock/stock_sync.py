@@ -23,7 +23,7 @@ from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
-from erp_medusa_pipelines.sync.stock.items import StockItem, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem, stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.on_hand import Places
@@ -107,6 +107,37 @@ def stock_limit(percent: int, setting: str) -> Limit:
     )
 
 
+@dataclass
+class StockWork:
+    """What a run found so far that is to be written, and what customers would lose by it."""
+
+    levels: list[Level] = field(default_factory=list)
+    flags: dict[str, int] = field(default_factory=dict)
+    """Changes of custom_in_stock by Website Item."""
+    loss: Loss = field(default_factory=Loss)
+    _had_flag: set[str] = field(default_factory=set)
+    _has_bins: bool = False
+
+    def add_flags(self, items: Mapping[str, StockItem], quantities: Found, flags: Mapping[str, int]) -> None:
+        """Add the changes of flags of some items."""
+        self.flags.update(flags)
+        self._had_flag.update(name for name, item in items.items() if item.in_stock)
+        self._has_bins = self._has_bins or quantities.has_bins
+
+    @property
+    def total_loss(self) -> Loss:
+        """Return the loss with the items that only a flag calls sold out. It counts where ERPNext has no Bin at all."""
+        if not self._has_bins:
+            self.loss.add(Loss({name: name for name in self._had_flag if self.flags.get(name) == 0}, self._had_flag))
+        return self.loss
+
+
+def _places(everybody: Sequence[StockItem]) -> ByName[str]:
+    """Return warehouses by item code, for the parts of bundles: none where there are no bundles."""
+    has_bundles = any(not item.is_stocked for item in everybody)
+    return ByName((item.item_code, item.warehouse) for item in everybody if has_bundles)
+
+
 @dataclass(kw_only=True)
 class StockSync(BatchSync):
     """One run of the stock for one batch. Counts are levels."""
@@ -127,43 +158,56 @@ class StockSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError, and PermanentError for wrong settings."""
-        items, variants, places = self._read_items()
-        skus = [item.item_code for item in items.values() if item.variant_id]
-        self.report.count("waiting", len(items) - len(skus))
-        with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
-            counting = pool.submit(self._on_hand, items, places)
-            pages = ahead(batched(self._stocked(skus), ROWS_COMPARED))
-            first = next(pages, [])
-            quantities = counting.result()
-        kits = self._kits(items, variants, quantities)
-        on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
-        flags = self._flags(items, quantities)
-        loss = self._loss_of_flags(items, quantities, flags)
-        current = self._looked_up_again(items, on_hand, chain([first], pages))
-        found = InventoryReader(self, self.inventory).stocked(items, on_hand, current)
-        levels = self._braked(self._levels(found, on_hand, loss), loss, flags)
+        items, everybody = self._read_items()
+        places, warehouses = _places(everybody), self._warehouses()
+        work = StockWork()
+        # Those that a run reads for itself come all at once.
+        for some in batched(items.values(), ITEMS_PER_REQUEST if self.inventory.is_seen else max(len(items), 1)):
+            self._compare({item.name: item for item in some}, everybody, places, warehouses, work)
+        levels = self._braked(work)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
         self.inventory.forget_seen({items[level.name].item_code for level in levels})
         try:
             for some in batched(levels, self.levels_per_call):
                 sending.submit(sender.send, some)
-            self._write_flags(flags)
+            self._write_flags(work.flags)
             sending.finish()
         finally:
             sending.close()
         return self.report
 
-    def _read_items(self) -> tuple[dict[str, StockItem], dict[str, str], ByName[str]]:
-        """Return the batch's Website Items by name; by item code their stocked variants and warehouses, and parts'."""
-        items: dict[str, StockItem] = {}
-        variants: dict[str, str] = {}
+    def _compare(
+        self,
+        items: Mapping[str, StockItem],
+        everybody: Sequence[StockItem],
+        places: ByName[str],
+        warehouses: Warehouses,
+        work: StockWork,
+    ) -> None:
+        """Add to `work` what is to be written of some of the batch's items."""
+        skus = [item.item_code for item in items.values() if item.variant_id]
+        self.report.count("waiting", len(items) - len(skus))
+        with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
+            counting = pool.submit(self._on_hand, items, places, warehouses)
+            pages = ahead(batched(self._stocked(skus), ROWS_COMPARED))
+            first = next(pages, [])
+            quantities = counting.result()
+        kits = self._kits(items, everybody, quantities)
+        on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
+        work.add_flags(items, quantities, self._flags(items, quantities))
+        current = self._looked_up_again(items, on_hand, chain([first], pages))
+        found = InventoryReader(self, self.inventory).stocked(items, on_hand, current)
+        work.levels += self._levels(found, on_hand, work.loss)
+
+    def _read_items(self) -> tuple[dict[str, StockItem], list[StockItem]]:
+        """Return the batch's Website Items by name, and with them those of bundles' parts."""
         everybody = stock_items(self.erp, self.batch)
-        for item in everybody:
-            if item.variant_id and item.is_stocked:
-                variants[item.item_code] = item.variant_id
-            if item.item_code and self.batch.contains(item.name):
-                items[item.name] = replace(item, variant_id="") if item.name in self.foreign else item
-        return items, variants, ByName((item.item_code, item.warehouse) for item in everybody)
+        items = {
+            item.name: replace(item, variant_id="") if item.name in self.foreign else item
+            for item in everybody
+            if item.item_code and self.batch.contains(item.name)
+        }
+        return items, everybody
 
     def _stocked(self, skus: Sequence[str]) -> Iterable[Mapping[str, Any]]:
         """Return the inventory items with these skus: as the runs of this tick saw them, or as they are."""
@@ -193,9 +237,14 @@ class StockSync(BatchSync):
         """Return about how many stocked variants the shop has: names spread evenly over the batches."""
         return len(skus) * (1 if self.batch.named else self.batch.count)
 
-    def _kits(self, items: Mapping[str, StockItem], variants: Mapping[str, str], quantities: Found) -> frozenset[str]:
+    def _kits(
+        self, items: Mapping[str, StockItem], everybody: Sequence[StockItem], quantities: Found
+    ) -> frozenset[str]:
         """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
         exported = {name: parts for name, parts in quantities.bundles.items() if items[name].variant_id}
+        if not exported:
+            return frozenset()
+        variants = {one.item_code: one.variant_id for one in everybody if one.variant_id and one.is_stocked}
         bundles = [Bundle(items[name], parts) for name, parts in exported.items()]
         try:
             return Kits(self, self.inventory, variants).link(bundles)
@@ -206,10 +255,9 @@ class StockSync(BatchSync):
 
     # --- quantities in ERPNext --------------------------------------------------------------------------------
 
-    def _on_hand(self, items: Mapping[str, StockItem], places: ByName[str]) -> Found:
-        """Return what ERPNext knows of these items; those of unknown quantity are reported."""
+    def _warehouses(self) -> Warehouses:
         try:
-            warehouses = Warehouses(
+            return Warehouses(
                 warehouse_rows(self.erp),
                 self.locations.by_warehouse,
                 self.locations.default,
@@ -218,6 +266,9 @@ class StockSync(BatchSync):
         except KeyError as error:
             text = f"{LOCATIONS}: there is no Warehouse {error.args[0]}"
             raise PermanentError(self.erp.http.service, "Warehouse", text) from None
+
+    def _on_hand(self, items: Mapping[str, StockItem], places: ByName[str], warehouses: Warehouses) -> Found:
+        """Return what ERPNext knows of these items; those of unknown quantity are reported."""
         found = QuantityReader(self.erp, warehouses, self.rule).read(items, places)
         self.report.count("without_warehouse", found.without_warehouse)
         self.report.count("not_stocked", len(found.not_stocked))
@@ -273,36 +324,31 @@ class StockSync(BatchSync):
             not_sold_from=places.not_sold_from.keys(),
         )
 
-    def _braked(self, levels: Sequence[Level], loss: Loss, flags: dict[str, int]) -> list[Level]:
+    def _braked(self, work: StockWork) -> list[Level]:
         """Drop the levels and flags of items that sell out if those are too many."""
+        loss = work.total_loss
         self.losses_stopped = self.guard.refusal(loss, self._loss_in_shop)
         if not self.losses_stopped:
-            return list(levels)
+            return work.levels
         for name in loss.lost:
-            if flags.get(name) == 0:
-                del flags[name]
-        return [level for level in levels if not level.sells_out]
+            if work.flags.get(name) == 0:
+                del work.flags[name]
+        return [level for level in work.levels if not level.sells_out]
 
     # --- losses ---------------------------------------------------------------------------------------------
-
-    def _loss_of_flags(self, items: Mapping[str, StockItem], quantities: Found, flags: Mapping[str, int]) -> Loss:
-        """Return the items that only a flag calls sold out. It counts where ERPNext has no Bin at all."""
-        if quantities.has_bins:
-            return Loss()
-        had = {name for name, item in items.items() if item.in_stock}
-        return Loss({name: name for name in had if flags.get(name) == 0}, had)
 
     def _loss_in_shop(self) -> Loss:
         """Count over all batches, with a report that is thrown away."""
         shop = replace(self, scope=whole_shop(self.scope), foreign=frozenset(), low_stock=[])
-        items, _, places = shop._read_items()
-        quantities = shop._on_hand(items, places)
-        loss = shop._loss_of_flags(items, quantities, shop._flags(items, quantities))
+        items, everybody = shop._read_items()
+        quantities = shop._on_hand(items, _places(everybody), shop._warehouses())
+        work = StockWork()
+        work.add_flags(items, quantities, shop._flags(items, quantities))
         skus = [item.item_code for item in items.values() if item.variant_id]
         pages = batched(self.inventory.stocked(skus, len(skus)), ROWS_COMPARED)
         found = InventoryReader(shop, self.inventory).found_by_sku(items, quantities.on_hand, pages)
-        shop._levels(found, quantities.on_hand, loss)
-        return loss
+        shop._levels(found, quantities.on_hand, work.loss)
+        return work.total_loss
 
     def _write_flags(self, flags: Mapping[str, int]) -> None:
         if flags:
