@@ -21,12 +21,13 @@ LAST_LINES = 10
 
 _BARE = r"first sync / bare endpoint: ([\d.]+)"
 _QUIET = (
-    Goal("requests per 500 items", r"requests per 500 items: ([\d.]+)", most=1),
     Goal("writes", r"writes of a night: ([\d.]+)", most=0),
     Goal("Website Items read per Website Item", r"read per Website Item: ([\d.]+)", most=2),
     Goal("most memory of a run, MB", r"most memory: ([\d.]+) MB", most=250),
 )
 _LARGE = tuple(replace(goal, pattern=f"quiet: .*{goal.pattern}") for goal in _QUIET)
+_OF_LARGE = Goal("requests per 500 items", r"quiet: .*requests per 500 items: ([\d.]+)", most=1)
+"""In a small shop what a batch asks whatever its size weighs more."""
 MEASUREMENTS = (
     Measurement(
         "visible",
@@ -50,7 +51,7 @@ MEASUREMENTS = (
             f"large_nights_{items}",
             f"A night without changes and one with 1 %, {items:,} items, {batches} batches (embedded servers)",
             ("large_nights", "--items", str(items), "--batches", str(batches)),
-            _LARGE,
+            (_OF_LARGE, *_LARGE) if items >= 100_000 else _LARGE,
             small=("large_nights", "--items", "400", "--batches", "2"),
         )
         for items, batches in ((2_000, 4), (20_000, 16), (100_000, 4), (200_000, 16), (1_000_000, 16))

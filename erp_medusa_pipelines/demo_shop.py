@@ -1,6 +1,6 @@
 """The demo's shop: its settings, what an admin sets up in its Medusa, and what its customers see in the end.
 
-Belongs here: what is asked of the two embedded servers as others ask them. Starting them and the runs: `demo.py`.
+What is asked of the two embedded servers as others ask them. Starting them and the runs: `demo.py`.
 """
 
 import json

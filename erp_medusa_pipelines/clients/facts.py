@@ -1,7 +1,7 @@
 """What clients of one server have learnt of it: the parts of a run ask once together, and so do the runs of a tick.
 
-Belongs here: how long an answer is used, and by whom. What is asked, and when it has to be asked anew, is said where it
-is used. Whole lists of documents, which grow with the shop, are kept by name in `reading.py`.
+How long an answer is used, and by whom. What is asked, and when it has to be asked anew, is said where it is used.
+Whole lists of documents, which grow with the shop, are kept by name in `reading.py`.
 """
 
 import json

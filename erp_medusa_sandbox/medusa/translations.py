@@ -1,6 +1,6 @@
 """The Translation module of the embedded Medusa, which is off unless the application is made with it.
 
-Belongs here: `/admin/translations`, `/admin/locales`, `/store/locales`, and the Store API's answers in a language.
+`/admin/translations`, `/admin/locales`, `/store/locales`, and the Store API's answers in a language.
 """
 
 from __future__ import annotations

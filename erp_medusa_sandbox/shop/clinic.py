@@ -1,6 +1,6 @@
 """A small dental and medical supplier: the demo's shop, whose catalogue has all that the export can bring to a shop.
 
-Belongs here: what it sells, as plain rows. Writing them to the store belongs to `clinic_seed.py`.
+What it sells, as plain rows. Writing them to the store belongs to `clinic_seed.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The demo's shop: seeds an empty store with the catalogue of `clinic.py`, and what the other tasks read and write.
 
-Belongs here: the order in which things are written. What is sold belongs to `clinic.py`; the set-up, waiting mails and
-passwords are those of the sample shop (`seed.py`).
+The order in which things are written. What is sold belongs to `clinic.py`; the set-up, waiting mails and passwords are
+those of the sample shop (`seed.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the Store API shows of a catalogue to a guest and to a customer of a group, and how it differs from ERPNext's.
 
-Belongs here: reading both and describing the differences. Does not belong here: ERPNext's rules (catalogue_rules.py).
+Reading both and describing the differences.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """What ERPNext's rows say of a catalogue, without the project's code: products, options, prices for whom, categories.
 
-Belongs here: what must be, from ERPNext's rows and the shop's settings. Not here: what Medusa shows.
+What must be, from ERPNext's rows and the shop's settings. Not here: what Medusa shows.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
 """What people do to a catalogue: templates and variants, the tree of groups, prices for whom and how many, languages.
 
-Belongs here: the actions on ERPNext's rows and on the settings. Does not belong here: what follows from them
-(catalogue_rules.py), or what Medusa shows (catalogue_projection.py).
+The actions on ERPNext's rows and on the settings.
 """
 
 import json

@@ -33,6 +33,7 @@ from erp_medusa_pipelines.sync.catalogue.option_sets import (
     option_changes,
     taken_values,
     unused_values,
+    values_to_send,
 )
 from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     HASH_KEY,
@@ -364,7 +365,7 @@ class OptionProducts(WebsiteItemSync):
             if variant is None:
                 body = self._new_variant(family, one, keys, rank)
                 create.append({**body, "options": {**changes.stale, **body["options"]}})
-            elif body := self._update(family, one, variant, rank) | _values_to_send(
+            elif body := self._update(family, one, variant, rank) | values_to_send(
                 family.options.of[one.name], held[variant["id"]], changes
             ):
                 update.append({"id": variant["id"], **body})
@@ -487,13 +488,6 @@ class OptionProducts(WebsiteItemSync):
             for name, reason in (prepare(some) if some else {}).items():
                 self.withhold(name, "", reason, key, lies=Lies.ELSEWHERE, kind=key)
                 bodies[name].pop(key)
-
-
-def _values_to_send(wanted: Mapping[str, str], held: Mapping[str, str], changes: OptionChanges) -> dict[str, Any]:
-    """Return a variant's options, where it has others: all of them, as Medusa wants it."""
-    if all(held.get(title) == value for title, value in wanted.items()):
-        return {}
-    return {"options": {**{title: held.get(title, value) for title, value in changes.stale.items()}, **wanted}}
 
 
 def _fingerprint(desired: Values) -> str:

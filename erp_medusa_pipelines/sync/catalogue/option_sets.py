@@ -198,6 +198,13 @@ def _in_order(ranks: Sequence[int | None]) -> bool:
     return len(ranks) < 2 or (len(known) == len(ranks) and all(a < b for a, b in pairwise(known)))
 
 
+def values_to_send(wanted: Mapping[str, str], held: Mapping[str, str], changes: OptionChanges) -> dict[str, Any]:
+    """Return a variant's options, where it has others: all of them, as Medusa wants it."""
+    if all(held.get(title) == value for title, value in wanted.items()):
+        return {}
+    return {"options": {**{title: held.get(title, value) for title, value in changes.stale.items()}, **wanted}}
+
+
 def unused_values(
     product: Row, wanted: OptionSet, changes: OptionChanges, settled: Collection[str]
 ) -> dict[str, tuple[str, frozenset[str]]]:
