@@ -265,7 +265,7 @@ class OptionProducts(WebsiteItemSync):
         sent = {
             name: field_hash(value) for name, value in desired.items() if self.policies[name] == "until_erp_changes"
         }
-        return {HASH_KEY: _fingerprint(desired), SENT_KEY: sent}
+        return {HASH_KEY: short_hash(repr(sorted(desired.items()))), SENT_KEY: sent}
 
     def _create(self, new: Sequence[NewProduct]) -> None:
         if new:
@@ -461,7 +461,7 @@ class OptionProducts(WebsiteItemSync):
         desired = family.desired(one)
         current = {name: variant[key] for name, key in self.table.of_variant.items()}
         metadata = metadata_of(variant)
-        fingerprint = _fingerprint(desired)
+        fingerprint = short_hash(repr(sorted(desired.items())))
         compared = compare(one, desired, current, metadata, fingerprint, self.policies, force=self.force)
         body: dict[str, Any] = {self.table.of_variant[name]: value for name, value in compared.changes.items()}
         notes = self._notes(desired)
@@ -488,10 +488,6 @@ class OptionProducts(WebsiteItemSync):
             for name, reason in (prepare(some) if some else {}).items():
                 self.withhold(name, "", reason, key, lies=Lies.ELSEWHERE, kind=key)
                 bodies[name].pop(key)
-
-
-def _fingerprint(desired: Values) -> str:
-    return short_hash(repr(sorted(desired.items())))
 
 
 def _ids(item: WebsiteItem, product_id: str, variant_id: str) -> list[tuple[str, dict[str, str]]]:
