@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.checks.installation import report_installation
-from erp_medusa_pipelines.orchestration.runs.process import heartbeat
+from erp_medusa_pipelines.orchestration.runs.process import heartbeat, return_freed_memory
 from erp_medusa_pipelines.orchestration.runs.readings import reading_of
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -32,6 +32,7 @@ class ShopConnection(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ShopConnection"]:
         """Around the whole run."""
         self._run, self._instance = context.run, context.instance
+        return_freed_memory()
         if context.instance is None or context.run is None:
             yield self
             return

@@ -125,8 +125,6 @@ class PriceSync(BatchSync):
                 else:
                     self.report.count("waiting")
             own = {item.variant_id for item in exported}
-            # Medusa's answers about prices have only the ids of variants.
-            self.medusa.name_documents({item.variant_id: item.item_code for item in exported})
             reading = [
                 pool.submit(
                     read_entries,
@@ -259,6 +257,9 @@ class PriceSync(BatchSync):
             segments=offers.sales if work.book.is_sale else offers.prices,
         )
         self._note(plan, item.item_code, work.book)
+        if plan.create or plan.change or plan.stale or replaced:
+            # Medusa's answers about prices have only the ids of variants.
+            self.medusa.name_documents({item.variant_id: item.item_code})
         work.sender.add(plan)
         work.losses.add(plan, item.item_code, replaced)
         return plan.ids
