@@ -73,7 +73,9 @@ class Loss:
     @property
     def left(self) -> int:
         """Return how many there are after the run."""
-        return len((self.had | self.gained) - self.lost.keys())
+        # Without a copy of what may be tens of thousands.
+        lost = sum(1 for one in self.lost if one in self.had or one in self.gained)
+        return len(self.had) + sum(1 for one in self.gained if one not in self.had) - lost
 
     def add(self, other: "Loss") -> None:
         """Add the losses of other documents."""

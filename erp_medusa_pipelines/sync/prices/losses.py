@@ -94,7 +94,9 @@ def together(losses: Iterable[tuple[Book, Loss]]) -> Loss:
 
 def without_hidden(loss: Loss, medusa: MedusaClient) -> Loss:
     """Return these losses without variants that no customer sees: their product is a draft, or gone."""
-    shown = medusa.shown_variants(loss.lost) if loss.lost else set()
+    if not loss.lost:
+        return loss
+    shown = medusa.shown_variants(loss.lost)
     hidden = loss.lost.keys() - shown
     lost = {each: name for each, name in loss.lost.items() if each in shown}
     return Loss(lost, loss.had - hidden, loss.gained)
