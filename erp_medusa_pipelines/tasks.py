@@ -222,8 +222,8 @@ OUR_TASKS: tuple[Task, ...] = (
             "Products that no Website Item owns any more are listed and become drafts; with WITHDRAWN_ITEMS=delete,"
             " what was withdrawn long ago is deleted."
         ),
-        rights={"Website Item": "r"},
-        rights_if={"withdrawn_items": {"Website Item": "rw", "Item": "r", "File": "rw"}},
+        rights={"Website Item": "r", "Item": "r"},
+        rights_if={"withdrawn_items": {"Website Item": "rw", "File": "rw"}},
         writes={"Website Item": ("medusa_id", "medusa_variant_id"), "File": ("medusa_id",)},
     ),
     Task(

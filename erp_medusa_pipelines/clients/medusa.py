@@ -170,11 +170,20 @@ class MedusaClient:
         fields = "id,name,description,handle,external_id,metadata,is_active,rank,parent_category_id"
         return list(self.all_of(CATEGORIES, "product_categories", fields))
 
-    def shows_product_of(self, key: str, identifier: str) -> bool:
-        """Return whether any product in a collection (key `collection_id`) or category (`category_id`) is published."""
-        asked = {f"{key}[]": identifier, "status[]": "published", "limit": 1, "fields": "id"}
-        page = self.http.request("GET", "/admin/products", params=asked)
-        return bool(self.http.part(page, "products", "GET /admin/products"))
+    def collections_shown(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these collections have a published product."""
+        published = {"status[]": "published"}
+        found = self.find("/admin/products", "products", "collection_id", ids, "id,collection_id", more=published)
+        return {row["collection_id"] for row in found}
+
+    def categories_shown(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these categories have a published product."""
+        path, key, wanted = "/admin/products", "category_id", set(ids)
+        fixed = {"fields": "id,categories.id", "order": "id", "status[]": "published"}
+        # No field of a product, so `find` could not check the answer.
+        chunks = _chunks_by_length(sorted(wanted), key, self._room_for_values(path, fixed))
+        rows = (row for some in chunks for page in self._pages_of(path, "products", key, some, fixed) for row in page)
+        return wanted & {category["id"] for row in rows for category in row["categories"] or ()}
 
     # --- writes -----------------------------------------------------------------------------------------------
 

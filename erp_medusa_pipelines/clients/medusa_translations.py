@@ -46,10 +46,11 @@ class MedusaTranslations:
     @classmethod
     def where_on(cls, medusa: MedusaClient) -> "MedusaTranslations | None":
         """Return it where the module is on. One request, once a run."""
-        return medusa.http.once(SETTINGS, lambda: cls._ask(medusa), of_tick=True)
+        fields = medusa.http.once(SETTINGS, lambda: cls._fields_of(medusa), of_tick=True)
+        return None if fields is None else cls(medusa, fields)
 
-    @classmethod
-    def _ask(cls, medusa: MedusaClient) -> "MedusaTranslations | None":
+    @staticmethod
+    def _fields_of(medusa: MedusaClient) -> dict[str, frozenset[str]] | None:
         try:
             answer = medusa.http.request("GET", SETTINGS)
         except PermanentError as error:
@@ -58,9 +59,7 @@ class MedusaTranslations:
             raise
         found = medusa.http.part(answer, "translation_settings", f"GET {SETTINGS}")
         # Fields that staff took out are not shown, so what is written there would be written each night.
-        return cls(
-            medusa, {kind: frozenset(one["fields"]) for kind, one in found.items() if one.get("is_active", True)}
-        )
+        return {kind: frozenset(one["fields"]) for kind, one in found.items() if one.get("is_active", True)}
 
     def takes(self, kind: str, field: str) -> bool:
         """Return whether Medusa translates a field of this kind of document, such as `product`."""

@@ -132,16 +132,12 @@ class CategorySync:
         """Return the groups in which, or below which, something is for sale, or a product is shown in Medusa."""
         sold = sold_groups(self.erp, families, further=True)
         kept = used_in_tree(groups, sold)
-        shown = {
-            str(metadata_of(one)[GROUP_KEY])
-            for one in categories
-            if is_ours(one)
-            and one["is_active"]
-            and (name := metadata_of(one)[GROUP_KEY]) in wanted
-            and name not in kept
-            if self.medusa.shows_product_of("category_id", one["id"])
+        doubtful = {
+            one["id"]: str(metadata_of(one)[GROUP_KEY]) for one in categories if is_ours(one) and one["is_active"]
         }
-        kept |= used_in_tree(groups, shown)
+        doubtful = {key: name for key, name in doubtful.items() if name in wanted and name not in kept}
+        shown = self.medusa.categories_shown(doubtful)
+        kept |= used_in_tree(groups, {name for key, name in doubtful.items() if key in shown})
         return {name for name in wanted if name in kept or name in sold}
 
     # --- which category is whose ----------------------------------------------------------------------------------

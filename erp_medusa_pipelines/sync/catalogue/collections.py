@@ -152,17 +152,22 @@ def _remove_empty(
         if one["external_id"]
         and isinstance(metadata_of(one).get("item_group"), str)
         and folded(one["external_id"]) not in known
-        and not medusa.shows_product_of("collection_id", one["id"])
     }
+    shown = medusa.collections_shown(empty)
+    empty = {key: name for key, name in empty.items() if key not in shown}
     if not empty:
         return
     rows = erp.rows_in(DOCTYPE, ["name", "medusa_id"], empty.values())
     outcome = writer.write(DOCTYPE, [(row["name"], {"medusa_id": ""}) for row in rows if row["medusa_id"] in empty])
     _note_failed(outcome, report, "id not emptied")
     for identifier, name in empty.items():
-        if name not in outcome.failed:
+        if name in outcome.failed:
+            continue
+        try:
             medusa.delete_collection(identifier)
             report.count("removed")
+        except ApiError as error:
+            _note_refused(error, name, medusa, report)
     for http, what in ((erp.http, COLLECTIONS), (medusa.http, COLLECTIONS), (erp.http, IDS)):
         http.forget(what)
 
@@ -210,13 +215,27 @@ def sold_groups(
 ) -> list[str]:
     """Return the names of Item Groups in which a Website Item of this shop is for sale; arguments as in `used_groups`.
 
-    Variants that are one product with their template are in the template's groups.
+    Variants that are one product with their template are in the template's groups. Of the whole shop the runs of a tick
+    know it together.
     """
+    if items:
+        return _sold_groups(erp, families, items, further=further)
+    what = f"groups with goods, further: {further}"
+    return erp.http.once(what, lambda: _sold_groups(erp, families, items, further=further), of_tick=True)
+
+
+def _sold_groups(erp: ErpNextClient, families: Families, items: frozenset[str], *, further: bool) -> list[str]:
     sold_here, today = for_sale_in(erp), erp.clock().date()
     fields = ("name", "item_group", *sold_here.fields)
-    rows = list(erp.rows_among(WEBSITE_ITEM, fields, families.around(items)))
-    sold = {families.home.get(row["name"], row["name"]) for row in rows if not sold_here.reason_against(row, today)}
-    groups = [row["item_group"] for row in rows if row["name"] in sold]
+    group_of: dict[str, str | None] = {}
+    sold: set[str] = set()
+    for row in erp.rows_among(WEBSITE_ITEM, fields, families.around(items)):
+        is_sold = not sold_here.reason_against(row, today)
+        if is_sold:
+            sold.add(families.home.get(row["name"], row["name"]))
+        if is_sold or row["name"] in families.variants:
+            group_of[row["name"]] = row["item_group"]
+    groups = [group_of.get(name) for name in sold]
     if further:
         of_items = [["parenttype", "=", WEBSITE_ITEM]]
         more = erp.rows("Website Item Group", ["name", "parent", "item_group"], filters=of_items, parent=WEBSITE_ITEM)
@@ -316,14 +335,19 @@ def _carry_out(
     try:
         collection_id = _sync_one(one, medusa, report, texts)
     except ApiError as error:
-        if isinstance(error, AccessError) and not is_blocked(error):
-            raise
-        if medusa.refused_alone(error) or not isinstance(error, TransientError):
-            report.reject(Reject(DOCTYPE, one.group["name"], error.reason))
-        else:
-            report.defer(DOCTYPE, one.group["name"], error)
+        _note_refused(error, one.group["name"], medusa, report)
     report.advance(1)
     return one.group, collection_id
+
+
+def _note_refused(error: ApiError, name: str, medusa: MedusaClient, report: SyncReport) -> None:
+    """Note what failed on one group. Raises AccessError where the key may not do it at all."""
+    if isinstance(error, AccessError) and not is_blocked(error):
+        raise error
+    if medusa.refused_alone(error) or not isinstance(error, TransientError):
+        report.reject(Reject(DOCTYPE, name, error.reason))
+    else:
+        report.defer(DOCTYPE, name, error)
 
 
 def _sync_one(one: Plan, medusa: MedusaClient, report: SyncReport, texts: GroupTexts) -> str:

@@ -67,7 +67,7 @@ class Doomed:
 
 @dataclass(kw_only=True)
 class DeletedProducts:
-    """One look at the whole shop."""
+    """The deletions of one run over the whole shop."""
 
     erp: ErpNextClient
     medusa: MedusaClient
@@ -119,8 +119,8 @@ class DeletedProducts:
         for product in found:
             owners = by_id[product["id"]]
             named = by_name.get(product["external_id"])
-            people = [*owners, named] if named else owners
-            if all(sold.reason_against(row, today) and row["name"] not in self.families.sold for row in people):
+            items = [*owners, named] if named else owners
+            if all(sold.reason_against(row, today) and row["name"] not in self.families.sold for row in items):
                 due.append(Doomed(product, tuple(owners)))
         return due
 

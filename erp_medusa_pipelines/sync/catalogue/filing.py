@@ -24,7 +24,11 @@ _ROUTES = {"type": ("product-types", "product_types"), "tags": ("product-tags", 
 
 @dataclass(slots=True)
 class Labels:
-    """Ids by value, as far as a run has needed them: one look-up for the new values of a window of items."""
+    """Product types and tags, which a mapping names by their values and a product by their ids.
+
+    They are shared by all products and unique by value: one that is there is used, whoever made it; one that is not is
+    made. None is ever renamed or deleted here. One look-up for the new values of a window of items.
+    """
 
     medusa: MedusaClient
     _ids: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])

@@ -150,16 +150,18 @@ class ImageSync(WebsiteItemSync):
     """(address, id) of this run's uploads by name: products may share a picture, as variants do."""
     _shared: threading.Lock = field(init=False, default_factory=threading.Lock)
 
-    def run(self) -> SyncReport:
-        """Upload what is new. Raises AccessError; any other failure goes into the report."""
+    def _list(self) -> None:
         of = [["attached_to_name", "in", sorted(self.batch.named)]] if self.batch.named else []
-        fields, filters = ["name", "attached_to_name"], [*NEW_IMAGES, *of]
-        # Whether a File is still without an id is read again with its picture.
-        for row in self.erp.http.seen("new pictures", lambda: list(self.erp.rows("File", fields, filters=filters))):
+        for row in self.erp.rows("File", ["name", "attached_to_name"], filters=[*NEW_IMAGES, *of]):
             name = row["attached_to_name"] or ""
             # A variant's picture is that of its variant, not one of its template's product.
             if self.batch.contains(name) and name not in self.batch.home:
-                self._names[row["attached_to_name"]].append(row["name"])
+                self._names[name].append(row["name"])
+
+    def run(self) -> SyncReport:
+        """Upload what is new. Raises AccessError; any other failure goes into the report."""
+        # Whether a File is still without an id is read again with its picture.
+        self.erp.http.seen("new pictures", self._list)
         self.report.count("found", sum(map(len, self._names.values())))
         working = Stage("images", self.options.parallel)
         try:
@@ -442,11 +444,11 @@ class ImageSync(WebsiteItemSync):
 
     def _fingerprint(self, source: Source, product_id: str) -> str:
         """Reject a picture until what its row says of it, the allowed size or the product changes."""
-        desired = source.address
+        content = source.address
         if source.files:
             file = source.files[0]
-            desired = f"{file.fingerprint}|{file.row['file_type']}|{file.row['file_size']}"
-        return hashlib.sha256(f"{desired}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
+            content = f"{file.fingerprint}|{file.row['file_type']}|{file.row['file_size']}"
+        return hashlib.sha256(f"{content}|{self.image_max_bytes}|{product_id}".encode()).hexdigest()[:32]
 
     def _wait(self, names: Sequence[str]) -> None:
         self.report.count("waiting", len(names))

@@ -85,8 +85,8 @@ def options_of_items(
 ) -> OptionSet:
     """Return the options of Website Items that name the same parent: the attributes that all of their Items have.
 
-    Where these do not tell every item from the others, they are told by their `titles`, or by title and Item. All are
-    sold: nobody promised that they have attributes at all.
+    Where two items are alike in these, customers choose by the items' `titles`, or by title and Item. All are sold:
+    nobody promised that they have attributes at all.
     """
     shared = [
         attribute

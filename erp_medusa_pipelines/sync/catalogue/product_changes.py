@@ -56,11 +56,11 @@ def desired_values(item: WebsiteItem, filed: Values, placement: Placement, statu
     return {
         name: values[name]
         for name, empty in item.table.empties.items()
-        if name in values and _is_told(name, values[name], empty)
+        if name in values and _is_sent(name, values[name], empty)
     }
 
 
-def _is_told(name: str, value: Any, empty: Empty) -> bool:
+def _is_sent(name: str, value: Any, empty: Empty) -> bool:
     is_nothing = value is None or value in ("", [])
     return not is_nothing or (empty != Empty.STAYS and name != "handle")
 

@@ -23,6 +23,13 @@ from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
 from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
 from erp_medusa_pipelines.sync.shop.listing import listed
 
+PICTURE_FIELDS = (
+    "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
+    "item_code.variant_of as item_variant_of",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
 ROWS_AHEAD, CHILDREN_AHEAD = 5_000, 10_000
 """Website Items whose texts, and whose few short child rows, are read in one request."""
 BARCODE_ROWS = ("Item Barcode", ("parent", "barcode"))
@@ -255,16 +262,8 @@ def _with_texts(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return row | {name: str(row[name]) for name in names if row.get(name) is not None}
 
 
-PICTURE_FIELDS = (
-    "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
-    "item_code.variant_of as item_variant_of",
-)  # fmt: skip
-
-Row = dict[str, Any]
-
-
 def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()) -> None:
-    """Fill what these Website Items (PICTURE_FIELDS and `texts`) leave empty, in place.
+    """Fill what these Website Items (PICTURE_FIELDS and `texts`) leave empty, in place, as ERPNext's own shop does.
 
     The picture comes from the item, then its Item, then its template. One request per `read_chunk` templates, and none
     where no variant leaves anything empty.

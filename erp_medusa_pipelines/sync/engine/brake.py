@@ -17,7 +17,7 @@ These ask:
     their last picture, description, subtitle
     categories of Item Groups that are gone          categories   MISSING_PRODUCTS_PERCENT   allow_hiding
     variants that are not for sale (VARIANTS)        variants     MISSING_PRODUCTS_PERCENT   allow_hiding
-    products that were withdrawn long ago            deleted     MISSING_PRODUCTS_PERCENT   allow_hiding
+    products that were withdrawn long ago            deleted      MISSING_PRODUCTS_PERCENT   allow_hiding
     ids in ERPNext of products that are missing      missing     MISSING_PRODUCTS_PERCENT   allow_missing
     rows of Product Collection, of a category        -           half of them               allow_empty
     rows of Expiring Items before their day          clearance   three quarters            allow_empty

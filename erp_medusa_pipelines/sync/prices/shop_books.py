@@ -117,6 +117,9 @@ def read_further_books(erp: ErpNextClient, settings: Settings) -> FurtherBooks:
 def wanted_preferences(including: Mapping[str, bool], currencies: ByName[str]) -> dict[str, bool]:
     """Return by currency whether prices include taxes. `currencies` are those of the shop's Price Lists.
 
+    Medusa asks the preference of a price's currency; that of a region counts only for prices with a rule of their own,
+    which the export does not make. So two Price Lists in one currency cannot differ.
+
     Raises ValueError, with a text for people, for a list that the shop does not have or two that disagree.
     """
     found: dict[str, bool] = {}
@@ -134,7 +137,7 @@ def wanted_preferences(including: Mapping[str, bool], currencies: ByName[str]) -
 
 
 def keep_preferences(prices: MedusaPrices, wanted: Mapping[str, bool], report: SyncReport) -> None:
-    """Tell Medusa what it does not know yet. Currencies that are not named stay as they are."""
+    """Write the preferences that Medusa has otherwise. Currencies that are not named stay as they are."""
     if not wanted:
         return
     there = {row["value"].upper(): row for row in prices.preferences() if row["attribute"] == "currency_code"}

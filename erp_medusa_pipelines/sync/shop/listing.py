@@ -3,9 +3,8 @@
 ERPNext cannot filter by batch, so whoever wants the items of one reads the whole catalogue. A run does that once, and
 the runs of one tick once together (clients/reading.py). Without it every asset of every batch would.
 
-Texts and whatever else is compared are read by
-name, a window at a time, right before they are compared: so a listing of half an hour decides what is compared, never
-what is written.
+Texts and whatever else is compared are read by name, a window at a time, right before they are compared: so a listing
+of half an hour decides what is compared, never what is written.
 """
 
 import logging

@@ -25,6 +25,8 @@ from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 
 PER_REQUEST = 10_000
 Pairs = Mapping[tuple[str, str], float]
+Places = Mapping[str, "OnHand"]
+"""Quantities by stock location."""
 
 
 def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> pd.DataFrame:
@@ -72,10 +74,6 @@ def _frame(found: Pairs, column: str) -> pd.DataFrame:
     rows = [(code, warehouse, quantity) for (code, warehouse), quantity in found.items()]
     frame = pd.DataFrame(rows, columns=pd.Index(["item_code", "warehouse", column]))
     return frame.astype({column: "float64"})
-
-
-Places = Mapping[str, "OnHand"]
-"""Quantities by stock location."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,13 @@ from erp_medusa_pipelines.sync.stock.plan import Level, LevelPlan, LowStock, pla
 from erp_medusa_pipelines.sync.stock.quantities import Found, QuantityReader, StockRule
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
+ROWS_COMPARED = 500
+"""Inventory items compared while the next ones are fetched."""
+
+BUNDLE = "bundle"
+LOCATIONS = variable_name("warehouse_stock_locations")
+FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
+
 
 def _place(level: Level) -> str:
     """Return the key of a refusal: each location of an item can be refused separately."""
@@ -82,14 +89,6 @@ class LevelSender:
             else:
                 remaining.append(replace(level, exists=stocked is not None))
         return remaining
-
-
-ROWS_COMPARED = 500
-"""Inventory items compared while the next ones are fetched."""
-
-BUNDLE = "bundle"
-LOCATIONS = variable_name("warehouse_stock_locations")
-FLAGS = WriteBack(WEBSITE_ITEM, "custom_in_stock", counted="flags_written", problem="flag not written")
 
 
 def stock_limit(percent: int, setting: str) -> Limit:

@@ -64,6 +64,22 @@ def test_what_somebody_else_made_meanwhile_is_updated_and_the_same_again_is_no_s
     assert titles(module.of(["prod_1", "prod_2"])) == {"prod_1": {"title": "ours"}, "prod_2": {"title": "new"}}
 
 
+def test_each_asset_of_a_run_writes_through_its_own_client(server: MedusaServer) -> None:
+    """What a run keeps is what it learnt: the first asset's client, with its history and its counts, has ended."""
+    facts: dict[str, object] = {}
+    headers = {"Authorization": f"Basic {server.api_key}"}
+    first, second = (HttpClient("Medusa", server.url, headers, facts=facts) for _ in range(2))
+    assert MedusaTranslations.where_on(MedusaClient(first)) is not None
+    first.close()
+    server.faults.forget_requests()
+    module = MedusaTranslations.where_on(MedusaClient(second))
+    assert module is not None
+    assert server.faults.requests == [], "whether the module is on was asked before"
+    module.write([row("prod_1", "one")])
+    assert (first.counts["requests"], second.counts["requests"]) == (1, 1)
+    second.close()
+
+
 def test_without_the_module_there_is_none() -> None:
     with embedded_medusa() as server:
         http = HttpClient("Medusa", server.url, {"Authorization": f"Basic {server.api_key}"})

@@ -23,6 +23,7 @@ ASSETS = (
 )  # fmt: skip
 PUBLISHED = [["published", "=", 1]]
 BATCHES = 2
+MEANT = {"ops": {"medusa_categories": {"config": {"allow_hiding": True}}}}
 ITEMS = 8
 
 
@@ -92,6 +93,31 @@ def test_the_batches_of_a_tick_read_each_list_once_and_write_nothing(nights: Nig
     assert nights.looked_up("/admin/products", "id") == []
     assert nights.looked_up("/admin/inventory-items", "sku") == []
     assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_groups_without_goods_are_found_once_in_a_tick_and_asked_about_together(
+    nights: Nights, shop_env: pytest.MonkeyPatch
+) -> None:
+    for variable, value in (("EMPTY_GROUPS", "remove"), ("CATEGORIES", "website")):
+        shop_env.setenv(variable, value)
+    catalogue = nights.shop.catalogue
+    hidden = [catalogue.item(catalogue.group(f"Empty {number}", show_in_website=1)) for number in range(3)]
+    both = ["medusa_collections", "medusa_categories"]
+    assert nights.runner.assets(both, "batch_0").success
+    for name in hidden:
+        catalogue.store.set("Website Item", name, published=0)
+    nights.shop.priced.forget()
+    for number in range(BATCHES):
+        tags = {SCHEDULED_EXECUTION_TIME_TAG: "01:00"}
+        run = nights.runner.assets(both, f"batch_{number}", tags=tags, run_config=MEANT)
+        assert run.success, run.reasons()
+    read = [one for one in nights.erp.faults.requests if "item_disabled" in one.query]
+    assert len(read) == 1, "what is for sale, for the categories and the collections of all batches"
+    asked = [one for one in nights.medusa.faults.requests if one.path == "/admin/products"]
+    assert len(asked) == 2, "for all groups together, once for the collections and once for the categories"
+    gone = [one.path for one in nights.medusa.faults.requests if one.method == "DELETE"]
+    assert len(gone) == len(hidden)
 
 
 @pytest.mark.long

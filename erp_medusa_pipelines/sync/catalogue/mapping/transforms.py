@@ -13,6 +13,22 @@ from erp_medusa_pipelines.sync.catalogue.mapping.safe_html import safe_html
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name, plain_text
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 
+NONE_LEFT = object()
+"""Stands for no `else`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a transform may read beside its value: other fields of the item, and ERPNext's countries."""
+
+    values: Mapping[str, Any]
+    """By the names that the mapping has for them."""
+    countries: ByName[str]
+    """ISO 3166 codes, by ERPNext's names."""
+
+
+Step = Callable[[Any, Given], Any]
+
 
 def _by_name(names: Mapping[str, str]) -> dict[str, Decimal]:
     return {folded(name): Decimal(factor) for line, factor in names.items() for name in line.split(", ")}
@@ -40,23 +56,6 @@ UNITS: Mapping[str, Mapping[str, Decimal]] = {
 def factor_of(unit: Any, wanted: str) -> Decimal | None:
     """Return how many of the wanted unit one of this unit is; None for a unit that is not known as such."""
     return UNITS[wanted].get(folded(str(unit).strip()))
-
-
-NONE_LEFT = object()
-"""Stands for no `else`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a transform may look at beside its value: other fields of the item, and ERPNext's countries."""
-
-    values: Mapping[str, Any]
-    """By the names that the mapping has for them."""
-    countries: ByName[str]
-    """ISO 3166 codes, by ERPNext's names."""
-
-
-Step = Callable[[Any, Given], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,26 @@ def test_a_group_that_medusa_fails_on_is_left_for_a_retry(
     assert owners(medusa) == sorted(groups)
 
 
+def test_an_empty_collection_that_medusa_does_not_delete_is_named_and_the_others_go(
+    groups: list[str], erp: ErpServer, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    assert runner.asset(ASSET).success
+    first, _ = groups
+    ids = {row["name"]: row["medusa_id"] for row in erp.store.rows("Item Group")}
+    for row in erp.store.rows("Website Item"):
+        erp.store.set("Website Item", row["name"], published=0)
+    shop_env.setenv("EMPTY_GROUPS", "remove")
+    refused = {"type": "not_allowed", "message": "it is in use"}
+    medusa.faults.add(Fault("status", method="DELETE", path=f"/{ids[first]}$", status=400, json=refused))
+    run = runner.asset(ASSET)
+    assert run.success, run.reasons()
+    assert [(row["document"], row["reason"]) for row in run.rejects(ASSET)] == [(f"Item Group {first}", "it is in use")]
+    assert owners(medusa) == [first]
+    medusa.faults.heal()
+    assert runner.asset(ASSET).success
+    assert owners(medusa) == []
+
+
 def test_a_collection_whose_answer_was_lost_is_not_made_twice(
     groups: list[str], erp: ErpServer, medusa: MedusaServer, runner: Runner
 ) -> None:
