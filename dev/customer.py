@@ -12,6 +12,8 @@ from typing import Any
 
 import requests
 
+from dev.background import Background
+
 GIVE_UP = 600.0
 
 Shown = Mapping[str, Mapping[str, Any]]
@@ -53,19 +55,19 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
-class Customer:
+class Customer(Background):
     """Asks once a second what the whole shop shows, and notes when open changes are there.
 
     A shop that does not answer shows what it showed last.
     """
 
     def __init__(self, look: Callable[[], Shown], give_up: float = GIVE_UP) -> None:
+        super().__init__()
         self._look, self._give_up = look, give_up
         self.open: list[Change] = []
         self.shown: Shown = look()
         self.arrivals = Arrivals()
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._lock = threading.Lock()
 
     def expects(self, change: Change, *, instead_of: Collection[str] = ()) -> None:
         """Watch for this change. Open ones of its item and kind, or `instead_of` these, are dropped."""
@@ -78,16 +80,9 @@ class Customer:
         with self._lock:
             return {change.item for change in self.open}
 
-    def __enter__(self) -> "Customer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._over.wait(1):
+    def work(self) -> None:
+        """Look until the block ends."""
+        while not self.over.wait(1):
             with self._lock:
                 waiting = list(self.open)
             with suppress(requests.RequestException):

@@ -208,8 +208,8 @@ Both servers, with the keys of this shop, which is in {home / "sandbox"}:
 
 Commands see this shop in its folder (cd {home}):
     {command} status               what runs, what is red, what waits
-    {command} explain {item}         one item from both sides
-    {command} explain SP         why an item is not in this shop
+    {command} {f"explain {item}":21}one item from both sides
+    {command} explain SP           why an item is not in this shop
     {command} doctor               what is missing, and how to fix it
 
 What doctor finds here was planted, so that you see it, or is a demo's: anyone can list Email OTP (planted); a Pricing

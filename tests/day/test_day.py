@@ -9,7 +9,6 @@ import json
 import os
 import random
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,12 +22,13 @@ import psutil
 import pytest
 import requests
 
+from dev.background import Background
 from dev.customer import Change, Customer, Shown
 from dev.deployment import BIN, Deployment, deployed, wait_for
 from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR
 from erp_medusa_sandbox.server import SandboxAddress
 from erp_medusa_sandbox.shop.images import image
-from tests.live.conftest import _script
+from tests.live.conftest import script
 from tests.suites.export import catalogue
 from tests.suites.prices import ZONE
 from tests.suites.variants import STORE_FIELDS, Shop, shop
@@ -172,6 +172,10 @@ class Day:
         (row,) = self.store.rows("Bin", item_code=code, warehouse=self.shop.stocked.places["Main"])
         return row["actual_qty"] - (row["reserved_qty"] or 0)
 
+    def pictures(self, name: str) -> int:
+        """Return how many are attached."""
+        return len(self.store.rows("File", attached_to_doctype="Website Item", attached_to_name=name))
+
     def wrong(self) -> list[str]:
         """Compare all that a customer sees with ERPNext's rows."""
         shown, found = self.look(), []
@@ -186,12 +190,22 @@ class Day:
             if len(seen) != int(row["published"]):
                 found.append(f"{name} ({row['item_code']}) is shown {len(seen)} times, published: {row['published']}")
             elif seen:
-                right = {"price": self._rate(name), "pieces": self.pieces(name)}
+                right = {"price": self._rate(name), "pieces": self.pieces(name), "images": self.pictures(name)}
                 if name not in self.shop.names.values():
                     right["title"] = row["web_item_name"]
                 one = seen[0]
                 found += [f"{name}: {key} is {one[key]}, not {right[key]}" for key in right if one[key] != right[key]]
         return found + [f"{sku} is shown, and no Website Item" for sku in of_sku]
+
+    def wrong_in_a_cart(self, number: int) -> list[str]:
+        """Put all pieces that ERPNext has of some items into a cart, and one more: it takes just those."""
+        found = []
+        for name in self.chance.sample(self._items("title"), number):
+            pieces, variant = int(self.pieces(name)), self._variant(name)
+            taken = [self.shop.buy(variant, quantity) for quantity in (pieces, pieces + 1)]
+            if taken != [200, 400]:
+                found.append(f"{name}: a cart answers {taken} to {pieces} pieces and one more")
+        return found
 
     def _rate(self, name: str) -> float:
         row = self.store.get("Item Price", self.prices[name])
@@ -199,27 +213,19 @@ class Day:
         return row["price_list_rate"]
 
 
-class Killer:
+class Killer(Background):
     """Kills a run, the daemon, the webserver or a server about every minute, and starts again what was killed."""
 
     def __init__(self, deployment: Deployment, chance: random.Random) -> None:
+        super().__init__()
         self.deployment, self.chance = deployment, chance
         self.done: Counter[str] = Counter()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
         commands = os.environ.get("DAY_KILLS", "").splitlines()
         self._servers = commands or ([] if os.environ.get("MEDUSA_URL") else ["own"])
 
-    def __enter__(self) -> "Killer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._over.wait(self.chance.uniform(20, 60)):
+    def work(self) -> None:
+        """Kill until the block ends."""
+        while not self.over.wait(self.chance.uniform(20, 60)):
             getattr(self, f"_kill_{self.chance.choice(('run', 'run', 'process', 'server'))}")()
 
     def _kill_run(self) -> None:
@@ -233,7 +239,7 @@ class Killer:
     def _kill_process(self) -> None:
         name = self.chance.choice(sorted(self.deployment.processes))
         self.deployment.kill(name)
-        self._over.wait(2)
+        self.over.wait(2)
         self.deployment.start_again(name)
         self.done[name] += 1
 
@@ -241,8 +247,8 @@ class Killer:
         if self._servers:
             command = self.chance.choice(self._servers)
             if command == "own":
-                assert _script("kill").returncode == 0
-                assert _script("up").returncode == 0
+                assert script("kill").returncode == 0
+                assert script("up").returncode == 0
             else:
                 subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602 - the caller's own
             self.done["server"] += 1
@@ -298,7 +304,9 @@ def test_after_a_day_of_edits_and_kills_a_customer_sees_what_erpnext_has(shop: S
                 wait_for("the last change", lambda: not day.customer.busy(), PATIENCE)
         wait_for("every run's end", lambda: not deployment.runs(statuses=["STARTED", "QUEUED", "STARTING"]), PATIENCE)
         _report(day, killer, deployment)
+        assert killer.done["run"], "nothing was killed"
         assert day.wrong() == []
+        assert day.wrong_in_a_cart(5) == []
         environment = {**deployment.environment, "DAGSTER_HOME": str(tmp_path)}
         drift = [str(BIN / "erp-medusa"), "drift", "--json"]
         found = subprocess.run(drift, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -7,10 +7,8 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
+from dev.background import Background
 from dev.deployment import BIN, Deployment, deployed, wait_for
 from erp_medusa_pipelines.orchestration.schedules.crontab import times_after
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
@@ -36,27 +35,18 @@ FIELDS = ["name", "method", "stopped", "frequency", "cron_format", "last_executi
 ZONE = ZoneInfo("Asia/Muscat")
 
 
-@dataclass
-class FrappeScheduler:
+class FrappeScheduler(Background):
     """Frappe's scheduler as its rows show it: it runs due jobs that are not stopped, and records when."""
 
-    deployment: Deployment
-    done: list[tuple[str, datetime]] = field(default_factory=list)
-    """(task, slot)."""
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__()
+        self.deployment = deployment
+        self.done: list[tuple[str, datetime]] = []
+        """(task, slot)."""
 
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "FrappeScheduler":
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._over.wait(2):
+    def work(self) -> None:
+        """Do what is due until the block ends."""
+        while not self.over.wait(2):
             query = {"fields": json.dumps(FIELDS), "filters": json.dumps([["stopped", "=", 0]]), "limit_page_length": 0}
             for row in erp(self.deployment, "GET", ROWS, params=query):
                 task = row["method"].rsplit(".", 1)[1]

@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS))
 
 
-def _script(command: str) -> subprocess.CompletedProcess[str]:
+def script(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, command], capture_output=True, text=True, check=False)
 
 
@@ -133,13 +133,13 @@ def medusa_server() -> Iterator[MedusaServer]:
 @contextmanager
 def own_medusa() -> Iterator[list[str]]:
     """The project's own Medusa, stopped afterwards unless it ran before. Yields its settings."""
-    was_running = _script("status").returncode == 0
-    started = _script("up")
+    was_running = script("status").returncode == 0
+    started = script("up")
     if started.returncode != 0:
         pytest.fail(f"The project's own Medusa did not start.\n{started.stderr}", pytrace=False)
     yield started.stdout.splitlines()
     if not was_running:
-        stopped = _script("down")
+        stopped = script("down")
         assert stopped.returncode == 0, stopped.stderr
 
 

@@ -1,33 +1,27 @@
 """A catalogue's year in any order: customers see what ERPNext's rows say, no id is lost, and a further night is quiet.
 
 Each example is a random sequence of what staff do to templates, groups, prices, texts and settings, with nights and
-runs that are cut off or have trouble in between. The variables are those of test_shop_machine.py.
+runs that are cut off or have trouble in between. The variables are in examples.py.
 """
 
-import os
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from erp_medusa_sandbox.faults import Fault
 from tests.machine.catalogue_projection import Ids, look
 from tests.machine.catalogue_rules import products
 from tests.machine.catalogue_world import BRANDS, SETTINGS, CatalogueWorld
+from tests.machine.examples import NIGHTS_TO_SETTLE, run_examples
 from tests.machine.servers import open_world
 from tests.machine.world import EXPORT
 from tests.support.catalogue import PRICE_LIST
 from tests.support.runs import JobRun
 
-NIGHTS_TO_SETTLE = 4
-RANDOMLY = "MACHINE_EXAMPLES" in os.environ and "MACHINE_SEED" not in os.environ
-FIRST_SEED = int(os.environ.get("MACHINE_SEED", "0"))
 SEEDS = 2
-EXAMPLES = max(2, int(os.environ.get("MACHINE_EXAMPLES", "0")) // SEEDS)
-STEPS = int(os.environ.get("MACHINE_STEPS", "25"))
 
 choice = st.integers(0, 10_000)
 rates = st.sampled_from([2.0, 10.0, 64.5])
@@ -313,18 +307,4 @@ class CatalogueMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("seed_of_examples", range(SEEDS))
 def test_whatever_happened_customers_see_the_catalogue_that_erpnext_has(seed_of_examples: int) -> None:
-    machine = CatalogueMachine if RANDOMLY else seed(FIRST_SEED + seed_of_examples)(CatalogueMachine)
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=(Phase.explicit, Phase.generate, Phase.shrink)
-            if os.environ.get("MACHINE_SHRINK")
-            else (Phase.explicit, Phase.generate),
-            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
-            print_blob=True,
-        ),
-    )
+    run_examples(CatalogueMachine, seed_of_examples, SEEDS)

@@ -4,32 +4,24 @@ Each example is a random sequence of what staff, admins, backups and failing net
 batch in between. MACHINE_EXAMPLES and MACHINE_STEPS make it longer (`make machine`), MACHINE_SEED makes it the same.
 """
 
-import os
 import sqlite3
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from erp_medusa_sandbox import way
 from erp_medusa_sandbox.faults import Fault
 from erp_medusa_sandbox.medusa.store import Document
+from tests.machine.examples import NIGHTS_TO_SETTLE, run_examples
 from tests.machine.projection import differences
 from tests.machine.servers import open_world
 from tests.machine.world import BATCHES, CLINICS, NIGHT, World
 from tests.support.catalogue import PRICE_LIST
 
-NIGHTS_TO_SETTLE = 4
-RANDOMLY = "MACHINE_EXAMPLES" in os.environ and "MACHINE_SEED" not in os.environ
-FIRST_SEED = int(os.environ.get("MACHINE_SEED", "0"))
 SEEDS = 3
-# Each an item of its own, so that they share the cores.
-# The first of each is Hypothesis' simplest, a shop where nothing happens.
-EXAMPLES = max(2, int(os.environ.get("MACHINE_EXAMPLES", "0")) // SEEDS)
-STEPS = int(os.environ.get("MACHINE_STEPS", "25"))
 
 groups = st.integers(0, 2)
 batches = st.integers(0, len(BATCHES) - 1)
@@ -397,18 +389,4 @@ def test_an_item_that_is_published_again_under_another_name_keeps_its_products_p
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("seed_of_examples", range(SEEDS))
 def test_whatever_happened_medusa_shows_in_the_end_what_erpnext_says(seed_of_examples: int) -> None:
-    machine = ShopMachine if RANDOMLY else seed(FIRST_SEED + seed_of_examples)(ShopMachine)
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=(Phase.explicit, Phase.generate, Phase.shrink)
-            if os.environ.get("MACHINE_SHRINK")
-            else (Phase.explicit, Phase.generate),
-            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
-            print_blob=True,
-        ),
-    )
+    run_examples(ShopMachine, seed_of_examples, SEEDS)

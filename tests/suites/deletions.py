@@ -1,26 +1,15 @@
 """What becomes of products whose items are not for sale any more, with WITHDRAWN_ITEMS=delete. On any Medusa."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from erp_medusa_sandbox.faults import Fault
 from tests.suites.variants import PARTS, Shop
-from tests.support.catalogue import Catalogue
-from tests.support.runs import JobRun, Runner
-from tests.support.servers import MedusaServer
-from tests.support.site import AnyErp
+from tests.support.runs import JobRun
 from tests.support.writes import erp_writes, medusa_writes
 
 MEANT = {"config": {"allow_hiding": True}}
-
-
-@pytest.fixture
-def shop(catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Shop]:
-    made = Shop(catalogue, erp, medusa, runner)
-    yield made
-    made.priced.delete_lists()
 
 
 @pytest.fixture

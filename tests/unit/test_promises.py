@@ -158,12 +158,7 @@ FIXES: Shown = {
         "test_a_second_setup_makes_nothing": ("make the custom fields",),
     },
     "sandbox/cli/test_doctor.py": {
-        "test_prices_of_one_customer_are_named_until_it_has_a_price_list": (
-            "give such a Customer a Price List of its own",
-        ),
-        "test_parents_that_are_no_templates_are_named": ("choose a Website Item of a template",),
-        "test_a_setting_without_the_one_that_it_refines_is_named": ("or take {} out",),
-        "test_both_servers_are_reached_and_their_versions_told": (
+        "test_both_servers_are_reached_and_their_versions_named": (
             "check MEDUSA_URL",
             "check ERPNEXT_URL",
             "set ERPNEXT_API_KEY",
@@ -176,19 +171,26 @@ FIXES: Shown = {
         "test_a_log_in_that_medusa_refuses_is_mended_by_the_right_one_or_none": (
             "set MEDUSA_ADMIN_EMAIL and MEDUSA_ADMIN_PASSWORD of a Medusa user",
         ),
-        "test_price_lists_of_customers_are_looked_at_where_the_shop_shows_them": (
+        "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
+        "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),
+    },
+    "sandbox/cli/test_doctor_of_settings.py": {
+        "test_prices_of_one_customer_are_named_until_it_has_a_price_list": (
+            "give such a Customer a Price List of its own",
+        ),
+        "test_parents_that_are_no_templates_are_named": ("choose a Website Item of a template",),
+        "test_a_setting_without_the_one_that_it_refines_is_named": ("or take {} out",),
+        "test_price_lists_of_customers_are_checked_where_the_shop_shows_them": (
             "correct default_price_list of the Customer Group",
             "run sync_customer_groups, then sync_missing_prices_to_medusa",
         ),
         "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
         "test_a_mapping_is_named_by_its_lines_until_it_is_right": ("correct the mapping",),
-        "test_a_language_without_texts_is_told_until_it_has_some": (
+        "test_a_language_without_texts_is_named_until_it_has_some": (
             "correct LANGUAGE_FIELDS",
             "correct LANGUAGES, or add Translations",
         ),
-        "test_rules_of_what_goes_where_that_name_nothing_are_told_until_they_are_right": ("correct the rule in",),
-        "test_the_longest_address_is_tried": ("let the proxy take 8 KiB",),
-        "test_with_our_dagster_yaml_and_schedules_on_the_tasks_are_done_here": ("copy the project's dagster.yaml",),
+        "test_rules_of_what_goes_where_that_name_nothing_are_named_until_they_are_right": ("correct the rule in",),
     },
     "sandbox/cli/test_status_again.py": {
         "test_a_red_batch_is_named_with_its_reason_and_run_again_as_a_whole": ("erp-medusa again",),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.suites.deletions import DeletionsSuite, on, sell, shop
+from tests.suites.deletions import DeletionsSuite, on, sell
 from tests.suites.export import catalogue
-from tests.suites.variants import PARTS, Shop
+from tests.suites.variants import PARTS, Shop, shop
 
 __all__ = ["TestDeletions", "catalogue", "on", "shop"]
 

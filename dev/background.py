@@ -1,0 +1,33 @@
+"""Work in a thread of its own, beside what a block does."""
+
+import threading
+from typing import Self
+
+
+class Background:
+    """Subclasses work in `work` until `over` is set. What it raises is raised at the end of the block."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def work(self) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        try:
+            self.work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            self._failed = error
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self._thread.join()
+        if self._failed:
+            raise self._failed

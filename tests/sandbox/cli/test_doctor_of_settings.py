@@ -1,0 +1,204 @@
+"""`erp-medusa doctor` finds which settings of prices and of the catalogue do not fit the two servers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.cli.conftest import Command
+from tests.support.catalogue import PRICE_LIST, Catalogue
+from tests.support.runs import Runner
+from tests.support.servers import ErpServer, embedded_medusa
+
+
+@pytest.mark.long
+def test_price_lists_of_customers_are_checked_where_the_shop_shows_them(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch, runner: Runner
+) -> None:
+    erp.store.insert("Price List", name="Wholesale", price_list_name="Wholesale", selling=1, currency="OMR")
+    erp.store.insert("Price List", name="Export", price_list_name="Export", selling=1, currency="CHF")
+    erp.store.insert("Price List", name="Buying", price_list_name="Buying", selling=0, currency="OMR")
+    for group, price_list in (("Trade", "Wholesale"), ("Abroad", "Export"), ("Suppliers", "Buying")):
+        erp.store.insert("Customer Group", customer_group_name=group, default_price_list=price_list)
+    assert [row for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"] == []
+    shop_env.setenv("PRICE_GROUPS", "true")
+    output = erp_medusa("doctor")
+    assert "Medusa has no group for it yet" in output.finding("prices", "Trade")["found"]
+    assert "Export is in CHF, and Medusa's regions sell in OMR" in output.finding("prices", "Abroad")["found"]
+    assert "Buying is not for selling" in output.finding("prices", "Suppliers")["found"]
+    assert output.finding("rights", "Contact")["level"] == "ok"
+    erp.store.set("Customer Group", "Suppliers", default_price_list="Wholesale")
+    runner.job("sync_customer_groups")
+    levels = {row["name"]: row["level"] for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"}
+    assert levels == {"Abroad": "warn", "Suppliers": "ok", "Trade": "ok"}
+
+
+@pytest.mark.long
+def test_further_price_lists_are_named_until_the_setting_is_right(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    erp.store.insert("Price List", name=PRICE_LIST, price_list_name=PRICE_LIST, selling=1, currency="OMR")
+    erp.store.insert("Price List", name="Euro", price_list_name="Euro", selling=1, currency="EUR")
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Nowhere": ""}')
+    output = erp_medusa("doctor").finding("prices", "Price Lists")
+    assert (output["level"], output["fix"]) == ("fail", "correct FURTHER_PRICE_LISTS")
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": "reg_of_nobody"}')
+    assert erp_medusa("doctor").finding("prices", "Euro")["fix"] == "correct FURTHER_PRICE_LISTS"
+    shop_env.setenv("FURTHER_PRICE_LISTS", '{"Euro": ""}')
+    levels = {row["name"]: row["level"] for row in erp_medusa("doctor").data["findings"] if row["area"] == "prices"}
+    assert levels == {"Euro": "warn"}, "no region sells in euros"
+
+
+def test_pricing_rules_that_the_shop_does_not_apply_are_named(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    common = {"selling": 1, "apply_on": "Item Code", "rate_or_discount": "Discount Percentage"}
+    erp.store.insert("Pricing Rule", name="PRLE-1", title="Code", coupon_code_based=1, **common)
+    erp.store.insert("Pricing Rule", name="PRLE-2", title="Winter", **common)
+    shop_env.setenv("PRICING_RULES", "true")
+    output = erp_medusa("doctor")
+    assert output.finding("prices", "Pricing Rule PRLE-1")["found"] == "it needs a coupon"
+    assert output.finding("prices", "Pricing Rules")["found"] == "1 are applied in the shop"
+    assert output.finding("rights", "Pricing Rule")["level"] == "ok"
+
+
+def test_a_mapping_is_named_by_its_lines_until_it_is_right(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not [row for row in erp_medusa("doctor").data["findings"] if row["name"] == "mapping"]
+    file = tmp_path / "catalogue.yaml"
+    shop_env.setenv("MAPPING", str(file))
+    file.write_text("fields:\n  title: web_item_name\n  hs_code: {from: [a]}\n", encoding="utf-8")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert (output["level"], output["fix"]) == ("fail", "correct the mapping")
+    assert output["found"].startswith(f"{file}:3:12: hs_code takes one value")
+    file.write_text("fields:\n  title: web_item_name\n  material: item.custom_steel\n", encoding="utf-8")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert output["found"].startswith(f"{file}:3:3: material: the site's Item has no field 'custom_steel'")
+    file.write_text("fields:\n  title: web_item_name\n  material: item.brand\n", encoding="utf-8")
+    output = erp_medusa("doctor").finding("fields", "mapping")
+    assert (output["level"], output["found"]) == ("ok", f"{file}: 2 rows")
+
+
+def test_a_mapping_that_reads_tags_of_pages_needs_a_right_and_another_one_does_not(
+    erp: ErpServer, erp_medusa: Command, shop_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "catalogue.yaml"
+    shop_env.setenv("MAPPING", str(file))
+    erp.add_user("stock", "Item Manager", "Stock User", "Sales Master Manager", "Accounts User")
+    shop_env.setenv("ERPNEXT_API_KEY", "stock")
+    file.write_text("fields:\n  title: web_item_name\n", encoding="utf-8")
+    output = erp_medusa("doctor")
+    assert not [row for row in output.data["findings"] if row["name"] == "Website Route Meta"]
+    file.write_text("fields:\n  title: web_item_name\n  subtitle: meta.title\n", encoding="utf-8")
+    output = erp_medusa("doctor")
+    assert output.finding("rights", "Website Route Meta")["level"] == "fail"
+    assert "may not read Website Route Meta" in output.finding("fields", "mapping")["found"]
+
+
+def test_rules_of_what_goes_where_that_name_nothing_are_named_until_they_are_right(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    group = Catalogue(erp.store).group("Dental")
+    rule = {"item_group": [group, "Dentul"], "brand": "Nobody", "custom_no_such_field": 1}
+    shop_env.setenv("SHOP_ITEMS", json.dumps(rule))
+    shop_env.setenv("SALES_CHANNELS", json.dumps({"sc_gone": {"item_group": group}}))
+    output = erp_medusa("doctor")
+    found = [
+        (one["name"], one["level"], one["found"]) for one in output.data["findings"] if one["area"] == "what goes where"
+    ]
+    assert [one[:2] for one in found] == [
+        ("SALES_CHANNELS", "fail"), ("SHOP_ITEMS", "fail"), ("SHOP_ITEMS", "warn"), ("SHOP_ITEMS", "fail"),
+        ("SALES_CHANNELS", "ok"),
+    ]  # fmt: skip
+    said = [one[2] for one in found]
+    assert said[0].startswith("SALES_CHANNELS names sc_gone, which does not exist")
+    assert said[1] == "ERPNext has no Item Group Dentul"
+    assert said[2] == "no Website Item has brand Nobody"
+    assert said[3].startswith("Website Item has no field custom_no_such_field")
+    assert said[4] == f"Item Group {group}"
+    shop_env.setenv("SHOP_ITEMS", json.dumps({"item_group": group}))
+    shop_env.delenv("SALES_CHANNELS")
+    output = erp_medusa("doctor").finding("what goes where", "SHOP_ITEMS")
+    assert (output["level"], output["found"]) == ("ok", f"Item Group {group}")
+
+
+def test_a_language_without_texts_is_named_until_it_has_some(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("LANGUAGES", '{"ar-OM": "ar"}')
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("warn", "ERPNext has no Translation into ar")
+    erp.store.insert("Translation", name="one", language="ar", source_text="Gloves", translated_text="قفازات")
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("ok", "1 Translations into ar")
+    shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_no_such_name_{language}"}')
+    output = erp_medusa("doctor").finding("fields", "languages")
+    assert (output["level"], output["found"]) == ("fail", "Website Item has no field custom_no_such_name_ar")
+    shop_env.setenv("LANGUAGE_FIELDS", '{"title": "custom_web_item_name_{language}"}')
+    assert erp_medusa("doctor").finding("fields", "languages")["level"] == "ok"
+
+
+def test_it_is_said_where_texts_are_kept_and_which_locales_medusa_does_not_name(
+    erp_medusa: Command, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("LANGUAGES", '{"ar-OM": "ar"}')
+    said = erp_medusa("doctor").finding("Medusa shop", "languages")
+    assert (said["level"], said["found"]) == ("ok", "Medusa's Translation module is off: texts are in the metadata")
+    with embedded_medusa(translations=True) as medusa:
+        shop_env.setenv("MEDUSA_URL", medusa.url)
+        said = erp_medusa("doctor").finding("Medusa shop", "languages")
+        assert (said["level"], said["found"]) == (
+            "ok",
+            "ar-OM is in Medusa's own translations, which has no such locale",
+        )
+        shop_env.setenv("LANGUAGES", '{"ar-ae": "ar"}')
+        said = erp_medusa("doctor").finding("Medusa shop", "languages")
+        assert said["level"] == "warn"
+        assert said["found"] == "ar-AE is in Medusa's own translations, not among the store's locales"
+
+
+def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command, shop_env: pytest.MonkeyPatch) -> None:
+    shop_env.setenv("UNUSED_OPTION_VALUES", "remove")
+    shop_env.setenv("EMPTY_GROUPS", "hide")
+    assert erp_medusa("doctor").finding("catalogue", "EMPTY_GROUPS=hide")["level"] == "warn"
+    shop_env.setenv("CATEGORIES", "used")
+    assert erp_medusa("doctor").finding("catalogue", "UNUSED_OPTION_VALUES")["level"] == "warn"
+    shop_env.setenv("VARIANTS", "options")
+    assert not [one for one in erp_medusa("doctor").data["findings"] if one["area"] == "catalogue"]
+
+
+def test_parents_that_are_no_templates_are_named(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Files")
+    parent, plain = catalogue.item(group, item={"has_variants": 1}, has_variants=1), catalogue.item(group)
+    catalogue.item(group, custom_parent_website_item=parent)
+    shop_env.setenv("VARIANTS", "parents")
+    assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["found"] == "1 Website Items name 1 parents"
+    lost = catalogue.item(group, custom_parent_website_item=plain)
+    output = erp_medusa("doctor").finding("catalogue", "VARIANTS")
+    assert (output["level"], output["found"]) == (
+        "warn", f"1 of 2 Website Items name a parent that is no template ({lost})",
+    )  # fmt: skip
+    erp.store.set("Website Item", lost, custom_parent_website_item=parent)
+    assert erp_medusa("doctor").finding("catalogue", "VARIANTS")["level"] == "ok"
+
+
+def test_prices_of_one_customer_are_named_until_it_has_a_price_list(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    def named() -> list[str]:
+        rows = erp_medusa("doctor").data["findings"]
+        return [row["found"] for row in rows if row["name"] == "prices of one Customer"]
+
+    catalogue = Catalogue(erp.store)
+    code = catalogue.row(catalogue.item(catalogue.group("Files")))["item_code"]
+    row = {"item_code": code, "price_list": PRICE_LIST, "price_list_rate": 4, "currency": "OMR", "selling": 1}
+    price = erp.store.insert("Item Price", customer="Al Noor Clinic", **row)
+    assert named() == []
+    shop_env.setenv("PRICE_GROUPS", "true")
+    assert named() == ["1 Item Prices are for one Customer alone, of 1 (Al Noor Clinic)"]
+    erp.store.delete("Item Price", price)
+    assert named() == []
