@@ -56,7 +56,7 @@ class SafetyLimits(BaseSettings):
 
 
 class Operation(BaseSettings):
-    """Retries, alerts and records: what happens after a failure, who hears of it, what is kept."""
+    """Retries, alerts and records: what happens after a failure, who is notified, what is kept."""
 
     retry_delay_seconds: int = Field(
         60, ge=1, le=86400, description="Seconds before a failed partition is tried again; doubled with every attempt"
@@ -70,13 +70,15 @@ class Operation(BaseSettings):
         ),
     )
     silent_server_alert_minutes: float = Field(
-        15.0, ge=0, description="Minutes after which a server that does not answer the minute tasks is alerted"
+        15.0,
+        ge=0,
+        description="Minutes after which an alert is sent about a server that does not answer the minute tasks",
     )
     changes_alert_minutes: int = Field(
-        15, ge=1, description="Minutes after which a followed change that is not in Medusa yet causes an alert"
+        15, ge=1, description="Minutes after which an alert is sent about a followed change that is not in Medusa yet"
     )
     error_log_in_erp: bool = Field(
-        False, description="Write final failures to ERPNext's Error Log too, where desk users look for them"
+        False, description="Also write final failures to ERPNext's Error Log, where desk users look for them"
     )
     dagster_ui_url: ServerUrl | None = Field(
         None, description="Address of the Dagster UI, for links in alerts, e.g. https://dagster.example.com"
@@ -103,8 +105,8 @@ class Deployment(BaseSettings):
     frames_url: FramesUrl | None = Field(
         None,
         description=(
-            "Where sales_by_item and top_selling_items are stored: s3://bucket/prefix, or postgresql://... as"
-            " DAGSTER_POSTGRES_URL has it; empty: files below DAGSTER_HOME, for one machine alone"
+            "Where sales_by_item and top_selling_items are stored: s3://bucket/prefix, or postgresql://..."
+            " like DAGSTER_POSTGRES_URL; empty: files below DAGSTER_HOME, for a single machine"
         ),
     )
     kubernetes_resources: dict[str, dict[str, dict[str, str]]] = Field(
@@ -117,11 +119,13 @@ class Deployment(BaseSettings):
     shop_name: ShopName | None = Field(
         None,
         description=(
-            "Where one Dagster serves several shops: the name of this one, by which assets, pools and runs are kept"
-            " apart; the code location has the same name. Do not change it later"
+            "If one Dagster serves several shops: the name of this one, which keeps its assets, pools and"
+            " runs apart; the code location has the same name. Do not change it later"
         ),
     )
-    use_sandbox: bool = Field(False, description="Use the embedded sandbox, as the demo does, whatever servers are set")
+    use_sandbox: bool = Field(
+        False, description="Use the embedded sandbox, as the demo does, whatever servers are configured"
+    )
     sandbox_dir: Path | None = Field(
         None,
         description="Where the embedded sandbox keeps its data; default: sandbox/ in DAGSTER_HOME, else .dagster",
@@ -144,7 +148,7 @@ class Tuning(BaseSettings):
         2,
         ge=1,
         le=8,
-        description="Batch calls in flight; Medusa computes in one thread, more than two add only delay",
+        description="Batch calls in flight; Medusa computes in one thread, so more than two only add delay",
     )
     # Medusa takes 100 kB where a list is made with its entries; an entry has up to 105 bytes.
     medusa_price_chunk: int = Field(
@@ -158,10 +162,16 @@ class Tuning(BaseSettings):
         description="Invoice lines that ERPNext is asked to sum per request; it gives up after 120 s",
     )
     changes_at_most: int = Field(
-        200, ge=1, le=200, description="Changed items that `follow_changes` brings by themselves; more start batches"
+        200,
+        ge=1,
+        le=200,
+        description="Most changed items that `follow_changes` exports by themselves; more start whole batches",
     )
     gate_timeout: float = Field(
-        5.0, gt=0, le=30, description="Seconds in which ERPNext must say whether a minute task has work; else no run"
+        5.0,
+        gt=0,
+        le=30,
+        description="Seconds in which ERPNext must say whether a minute task has work; otherwise no run starts",
     )
     http_connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for a connection")
     http_read_timeout: float = Field(
