@@ -18,8 +18,8 @@ Copy [.env.example](../.env.example) to `.env` to start with, or set them in the
 place: where both have it, Dagster's code server takes the one in `.env`, the command `erp-medusa` the one in the
 environment.
 
-A change takes effect when the code server restarts. A separate one (`dagster code-server start`) has to be restarted by hand;
-otherwise the daemon restarts its own about every minute.
+A change takes effect when the code server restarts. A separate one (`dagster code-server start`) has to be restarted by
+hand; otherwise the daemon restarts its own about every minute.
 
 Secrets never appear in a log, an event or an error message. A wrong value stops the code location with a message that
 names the variable.
