@@ -411,6 +411,31 @@ class VariantsSuite:
         shop.night()
         assert shop.sold() == {"S / Blue": (4.5, 5)}
 
+    def test_keys_that_others_in_medusa_have_keep_nothing_else_out(
+        self, on: pytest.MonkeyPatch, shop: Shop, medusa: MedusaServer
+    ) -> None:
+        taken, stocked = shop.variant("S", "Blue"), shop.variant("M", "Red")
+        shop.variant("L", "Red", template=shop.make_template("H"))
+        by_hand = {
+            "title": f"By hand {shop.catalogue.tag}",
+            "handle": f"g-{shop.template.lower()}",
+            "options": [{"title": "Size", "values": ["S"]}],
+            "variants": [
+                {"title": "S", "sku": shop.catalogue.row(taken)["item_code"], "options": {"Size": "S"}, "prices": []}
+            ],
+        }
+        shop.medusa.admin("POST", "/admin/products", json=by_hand)
+        left = {"sku": shop.catalogue.row(stocked)["item_code"]}
+        shop.medusa.admin("POST", "/admin/inventory-items", json=left)
+        inventory = self._inventory(shop, stocked)
+        run = shop.night()
+        assert shop.sold("G") == {"M / Red": (4.5, 5)}
+        assert shop.sold("H") == {"L / Red": (4.5, 5)}
+        assert shop.product("G")["handle"].startswith(f"{by_hand['handle']}-")
+        assert self._inventory(shop, stocked) == inventory
+        rejects = run.rejects("medusa_products")
+        assert [(row["document"], row["field"]) for row in rejects] == [(f"Website Item {taken}", "sku")]
+
     @pytest.mark.long
     def test_what_staff_added_and_edited_in_medusa_stays(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         shop.variant("S", "Blue")

@@ -3,7 +3,7 @@
 How a value is made, and the shape in which Medusa takes it and shows it, as pure functions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -56,9 +56,12 @@ class Shape(NamedTuple):
     variant: Values
 
 
-def erp_values(item: WebsiteItem) -> Values:
-    """Return what ERPNext says of the item, but for its type and its tags, whose ids Medusa has."""
-    own = (_OF_THE_ITEM[field.name] for field in item.table.fixed if field.name in _OF_THE_ITEM)
+def erp_values(item: WebsiteItem, names: Collection[str] = _OF_THE_ITEM.keys()) -> Values:
+    """Return what ERPNext says of the item, but for its type and its tags, whose ids Medusa has.
+
+    Of the fields that follow product_fields.py, those that are named.
+    """
+    own = (_OF_THE_ITEM[field.name] for field in item.table.fixed if field.name in _OF_THE_ITEM and field.name in names)
     return {**{field.name: made(item, field) for made, field in own}, **item.made.values}
 
 

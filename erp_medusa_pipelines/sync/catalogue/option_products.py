@@ -17,7 +17,7 @@ from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa import metadata_of, ranks_of
-from erp_medusa_pipelines.clients.refusals import KEY_TAKEN
+from erp_medusa_pipelines.clients.refusals import HANDLE_TAKEN, INVENTORY_TAKEN, KEY_TAKEN
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import OptionValues, PublishWhen
 from erp_medusa_pipelines.sync.catalogue.fields import Row, Values, short_hash
@@ -40,7 +40,6 @@ from erp_medusa_pipelines.sync.catalogue.product_bodies import (
     Placement,
     create_body,
     fingerprint_of,
-    handle,
     status_of,
 )
 from erp_medusa_pipelines.sync.catalogue.product_changes import (
@@ -126,13 +125,17 @@ class OptionProducts(WebsiteItemSync):
             for (product_id, template), values in self._unused.items():
                 self._attempt(template, lambda p=product_id, v=values: self._remove_values(p, v, leaving.deleted))
 
-    def _windows(self, names: Iterable[str]) -> Iterable[list[str]]:
-        """Yield templates that are read together: with their variants no more than a window of items."""
+    def _windows(self, names: Sequence[str]) -> Iterable[list[str]]:
+        """Yield templates that are read together: with their variants no more than a window of items.
+
+        Of new products no more than a call makes: so Medusa works from the first call on, and calls are full.
+        """
+        most = self.options.chunk if self.only_new else len(names)
         some: list[str] = []
         size = 0
         for name in names:
             more = 1 + len(self.families.variants[name])
-            if some and size + more > self.options.window:
+            if some and (size + more > self.options.window or len(some) == most):
                 yield some
                 some, size = [], 0
             some.append(name)
@@ -187,21 +190,21 @@ class OptionProducts(WebsiteItemSync):
                 self.note_problems(one, {}, one.made.problems.keys() - self.table.of_variant.keys())
         there = [family for family in families if family.name in products]
         new = self._whole([family for family in families if family.name not in products and family.options.of])
-        lacking = [
+        # Who else has the sku of a new product's variant, Medusa says; asking for all would cost as much as a tenth of
+        # making them. It is asked about those that another product shows, as after a change of VARIANTS.
+        lacking = [one for family in new for one in self._placed(family) if one.row["medusa_id"]]
+        lacking += [
             one
-            for family in (*new, *there)
+            for family in there
             for one in self._placed(family)
-            if family.name not in products or not self._has_sku(one, family, products[family.name])
+            if not self._has_sku(one, family, products[family.name])
         ]
         try:
-            keys = KeyHolders(self.medusa, self.families, self.options.chunk).free(lacking)
+            keys = self._freed(lacking)
         except TransientError as error:
             self.failed(error)
             self.defer([family.name for family in families], error)
             return
-        for name, reason in keys.refused.items():
-            self.withhold(name, "", reason, "sku", lies=Lies.ELSEWHERE, kind="sku")
-        self.report.count("retired", keys.retired)
         self._create([self._new(family, keys) for family in new if self._free(family, keys)])
         for family in there:
             self._change(family, products[family.name], keys)
@@ -218,8 +221,16 @@ class OptionProducts(WebsiteItemSync):
             self.reader.with_texts = False
         return families
 
+    def _freed(self, lacking: Sequence[WebsiteItem]) -> Keys:
+        """Free the skus of variants that are to be made, and note those that cannot be. Raises TransientError."""
+        keys = KeyHolders(self.medusa, self.families, self.options.chunk).free(lacking)
+        for name, reason in keys.refused.items():
+            self.withhold(name, "", reason, "sku", lies=Lies.ELSEWHERE, kind="sku")
+        self.report.count("retired", keys.retired)
+        return keys
+
     def _has_sku(self, one: WebsiteItem, family: Family, product: Row) -> bool:
-        variant = self._variant_of(one, family, product)
+        variant = family.variant_of(one, product)
         return variant is not None and variant["sku"] == one.item_code
 
     @staticmethod
@@ -287,24 +298,24 @@ class OptionProducts(WebsiteItemSync):
         self._bind([(one.family, made[one.name]) for one in group])
 
     def _resolve(self, error: PermanentError, group: Sequence[NewProduct]) -> Resolution[NewProduct] | None:
-        """Leave out a barcode that another variant has, and take another handle where one is taken."""
-        match = KEY_TAKEN.search(error.reason)
-        if not match:
+        """Free skus that others have; leave out a barcode that another variant has, and take another handle."""
+        taken = KEY_TAKEN.search(error.reason)
+        if INVENTORY_TAKEN.search(error.reason) or (taken and taken["field"].lower() == "sku"):
+            return self._with_keys(group)
+        if taken:
+            changed = [one.without_barcode(taken["value"]) for one in group]
+        elif taken := HANDLE_TAKEN.search(error.reason):
+            changed = [one.with_other_handle(taken["value"]) for one in group]
+        else:
             return None
-        changed = [self._without(one, match["field"].lower(), match["value"]) for one in group]
         return (changed, []) if changed != list(group) else None
 
-    def _without(self, one: NewProduct, key: str, value: str) -> NewProduct:
-        body = one.body
-        if key == "handle" and body["handle"] == value == handle(one.family.template):
-            body = {**body, "handle": f"{value}-{short_hash(one.name)}"}
-        if key == "barcode":
-            kept = [
-                {name: each for name, each in variant.items() if name != "barcode" or each != value}
-                for variant in body["variants"]
-            ]
-            body = {**body, "variants": kept}
-        return replace(one, body=body)
+    def _with_keys(self, group: Sequence[NewProduct]) -> Resolution[NewProduct] | None:
+        if all(one.has_keys for one in group):
+            return None
+        keys = self._freed([item for one in group for item in self._placed(one.family)])
+        free = [one for one in group if self._free(one.family, keys)]
+        return [replace(self._new(one.family, keys), has_keys=True) for one in free], []
 
     def _recover(self, group: Sequence[NewProduct]) -> list[NewProduct]:
         """After a lost answer, bind what was created and return what was not."""
@@ -354,7 +365,7 @@ class OptionProducts(WebsiteItemSync):
 
     def _bring(self, family: Family, product: Row, keys: Keys) -> bool:
         """Return whether anything was written."""
-        known = {one.name: self._variant_of(one, family, product) for one in self._placed(family)}
+        known = {one.name: family.variant_of(one, product) for one in self._placed(family)}
         matched = {variant["id"]: name for name, variant in known.items() if variant}
         changes = option_changes(product, family.options, matched)
         held = changes.held(product)
@@ -411,21 +422,6 @@ class OptionProducts(WebsiteItemSync):
             self.medusa.update_variant(product_id, variant["id"], body)
             self.report.count("pictures_shown")
         return bool(notes)
-
-    def _variant_of(self, one: WebsiteItem, family: Family, product: Row) -> Row | None:
-        """Return the variant that is the item's: by its id, its sku, or as one that was retired, by its values."""
-        variants = product["variants"] or ()
-        for key, value in (("id", one.row["medusa_variant_id"]), ("sku", one.item_code)):
-            if found := next((variant for variant in variants if value and variant[key] == value), None):
-                return found
-        titles = {value["id"]: option["title"] for option in product["options"] for value in option["values"]}
-        texts = {value["id"]: value["value"] for option in product["options"] for value in option["values"]}
-        wanted = family.options.of[one.name]
-        for variant in variants:
-            held = {titles[each["id"]]: texts[each["id"]] for each in variant["options"] or () if each["id"] in texts}
-            if not variant["sku"] and held == wanted:
-                return variant
-        return None
 
     def _change_options(self, family: Family, product_id: str, changes: OptionChanges) -> None:
         for option_id, title in changes.titles.items():

@@ -11,8 +11,9 @@ from itertools import pairwise
 from typing import Any
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.sync.catalogue.fields import Values, erp_values
+from erp_medusa_pipelines.sync.catalogue.fields import Values, erp_values, short_hash
 from erp_medusa_pipelines.sync.catalogue.plain_text import clean_name
+from erp_medusa_pipelines.sync.catalogue.product_bodies import handle
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
 from erp_medusa_pipelines.sync.engine.names import folded
 
@@ -322,7 +323,7 @@ class OptionReader:
             ordered = sorted(variants, key=lambda each: not each.row["medusa_variant_id"])
             some = [Variant(one.name, one.item_code, values.get(folded(one.item_code), {})) for one in ordered]
             if self.by_parent:
-                titles = {one.name: str(erp_values(one).get("title") or one.item_code) for one in variants}
+                titles = {one.name: str(erp_values(one, ["title"]).get("title") or one.item_code) for one in variants}
                 found[name] = options_of_items(some, titles, order)
             else:
                 found[name] = option_set(attributes.get(folded(template.item_code), []), some, order)
@@ -372,9 +373,24 @@ class Family:
 
     def desired(self, variant: WebsiteItem) -> Values:
         """Return ERPNext's values of a variant's fields."""
-        values = erp_values(variant)
+        values = erp_values(variant, variant.table.of_variant)
         title = " / ".join(self.options.of[variant.name].values())
         return {**{name: values[name] for name in variant.table.of_variant if name in values}, "variant_title": title}
+
+    def variant_of(self, one: WebsiteItem, product: Row) -> Row | None:
+        """Return the product's variant that is the item's: by id, by sku, or one that rests, by values."""
+        variants = product["variants"] or ()
+        for key, value in (("id", one.row["medusa_variant_id"]), ("sku", one.item_code)):
+            if found := next((variant for variant in variants if value and variant[key] == value), None):
+                return found
+        titles = {value["id"]: option["title"] for option in product["options"] for value in option["values"]}
+        texts = {value["id"]: value["value"] for option in product["options"] for value in option["values"]}
+        wanted = self.options.of[one.name]
+        for variant in variants:
+            held = {titles[each["id"]]: texts[each["id"]] for each in variant["options"] or () if each["id"] in texts}
+            if not variant["sku"] and held == wanted:
+                return variant
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,8 +400,24 @@ class NewProduct:
     family: Family
     body: dict[str, Any]
     fingerprint: str
+    has_keys: bool = False
+    """Whether it was asked who has the skus of its variants."""
 
     @property
     def name(self) -> str:
         """Name of the template's Website Item."""
         return self.family.name
+
+    def without_barcode(self, barcode: str) -> "NewProduct":
+        """Return the product, where none of its variants has this barcode."""
+        kept = [
+            {name: each for name, each in variant.items() if name != "barcode" or each != barcode}
+            for variant in self.body["variants"]
+        ]
+        return replace(self, body={**self.body, "variants": kept})
+
+    def with_other_handle(self, taken: str) -> "NewProduct":
+        """Return the product with a handle that nobody else has, if this one is its own."""
+        if not self.body["handle"] == taken == handle(self.family.template):
+            return self
+        return replace(self, body={**self.body, "handle": f"{taken}-{short_hash(self.name)}"})

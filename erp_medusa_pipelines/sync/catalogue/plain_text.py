@@ -6,6 +6,7 @@ Frappe stores `Luer <Slip> & Lock` as `Luer &lt;Slip&gt; &amp; Lock`. The conver
 import html
 import re
 import unicodedata
+from functools import lru_cache
 
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|mark|ol|p|pre|s|script|small|span|strike|strong|style"
@@ -56,6 +57,8 @@ def slug(text: str) -> str:
     return _SLUG_BREAKS.sub("-", "".join(letters)).strip("-")
 
 
+# The values of a product are made for its body, for its fingerprint and for its notes, one right after the other.
+@lru_cache(maxsize=64)
 def _text_of(markup: str) -> str:
     # Imported late: it loads lxml, which most runs do not need.
     from inscriptis import get_text

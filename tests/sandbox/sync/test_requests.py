@@ -53,7 +53,7 @@ BUDGET = {
     "categories again": Cost(8, 0),
     "into categories": Cost(26, 1),
     "in categories": Cost(24, 0),
-    "variants": Cost(28, 5),
+    "variants": Cost(26, 5),
     "quiet variants": Cost(26, 0),
     "prices of variants": Cost(14, 2),
     "stock of variants": Cost(16, 3),
