@@ -29,6 +29,9 @@ PREFIXES = {"products": "prod_", "variants": "variant_", "inventory_items": "iit
 STOCKED = "id,sku,location_levels.location_id,location_levels.stocked_quantity,location_levels.reserved_quantity"
 """What readers of a variant ask of its inventory items."""
 
+_BEHIND_ALL = 1_000_000
+"""A rank that no category has."""
+
 UNSAID_OF_PRODUCT: Mapping[str, Any] = {"handle": None, "metadata": None, **unsaid("product", "picture")}
 UNSAID_OF_VARIANT: Mapping[str, Any] = {**unsaid("variant"), "prices": []}
 UNSAID_OF_LIST: Mapping[str, Any] = {
@@ -229,11 +232,13 @@ class PlannedMedusa(ReadingMedusa):
         return {"collection": self._make("collections", "pcol", row)}
 
     def _category(self, _method: str, body: Body, _plural: str, identifier: str | None) -> Row:
+        # Behind all siblings that are there, as Medusa places what is new or moves to another parent.
+        last = {"rank": _BEHIND_ALL + len(self._made.get("product_categories", {})) + len(self._changed)}
         if identifier:
-            return {"product_category": self._change(identifier, body)}
-        # Where it is among its siblings is known only once they are there.
-        last = {"rank": len(self._made.get("product_categories", {})), "description": "", "parent_category_id": None}
-        return {"product_category": self._make("product_categories", "pcat", {**last, "metadata": None, **body})}
+            moved = last if "parent_category_id" in body else {}
+            return {"product_category": self._change(identifier, {**moved, **body})}
+        row = {"description": "", "parent_category_id": None, "metadata": None, **last, **body}
+        return {"product_category": self._make("product_categories", "pcat", row)}
 
     def _products(self, _method: str, body: Body) -> Row:
         self._refuse_taken_keys(body.get("create") or ())

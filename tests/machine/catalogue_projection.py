@@ -3,6 +3,7 @@
 Reading both and describing the differences.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.machine import erp_rules
 from tests.machine.catalogue_world import LOCALE, TARIFF, CatalogueWorld
 
 SEEN = (
-    "id,external_id,title,metadata,*categories,variants.id,variants.sku,*variants.options,*variants.options.option,"
+    "id,external_id,title,metadata,*collection,*categories,*options,*options.values,variants.id,variants.sku,"
+    "*variants.options,*variants.options.option,"
     "*variants.calculated_price,variants.manage_inventory,+variants.inventory_quantity"
 )
 TIERS = (6, 12)
@@ -32,6 +34,7 @@ def look(shop: CatalogueWorld) -> Seen:
     """Compare everything; without differences customers see what ERPNext says."""
     seen = Seen()
     offered = {side: _offered(shop, member=side == "member") for side in ("guest", "member")}
+    arabic = _offered(shop, locale=LOCALE) if shop.has_module else {}
     expected = rules.products(shop)
     keeps = shop.withdrawn == "keep"
     for name, variants in expected.items():
@@ -43,7 +46,8 @@ def look(shop: CatalogueWorld) -> Seen:
             (product,) = found
             if side == "guest":
                 seen.ids[name, f"product {shop.variants_as}"] = product["id"]
-                texts = _product(shop, name, product)
+                texts = _product(shop, name, product, *arabic.get(name, ()))
+                texts += _choices(shop, variants, product)
                 seen.differences += [f"{name}: {text}" for text in texts]
             texts = _variants(shop, variants, product, side, seen.ids, more=keeps)
             seen.differences += [f"{name} ({side}): {text}" for text in texts]
@@ -51,15 +55,15 @@ def look(shop: CatalogueWorld) -> Seen:
     placeless = {name for variants in expected.values() for names in variants.values() if names[1:] for name in names}
     others = [name for name in offered["guest"] if name not in expected and name not in placeless]
     seen.differences += [f"{name} is offered, and not for sale" for name in others if not keeps]
-    seen.differences += _tree(shop)
+    seen.differences += _tree(shop, seen.ids) + _collections(shop, expected)
     return seen
 
 
-def _offered(shop: CatalogueWorld, *, member: bool) -> dict[str, list[dict[str, Any]]]:
+def _offered(shop: CatalogueWorld, *, member: bool = False, locale: str = "") -> dict[str, list[dict[str, Any]]]:
     medusa, found = shop.world.medusa, dict[str, list[dict[str, Any]]]()
     for channel in (medusa.sales_channel_id, shop.second):
         query = {"region_id": medusa.region_id, "fields": SEEN, "limit": 1000, "sales_channel_id": channel}
-        headers = {"x-publishable-api-key": medusa.publishable_key}
+        headers = {"x-publishable-api-key": medusa.publishable_key, "x-medusa-locale": locale}
         headers |= shop.customers._login(shop.account) if member else {}
         answer = requests.get(f"{medusa.url}/store/products", params=query, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
@@ -69,19 +73,22 @@ def _offered(shop: CatalogueWorld, *, member: bool) -> dict[str, list[dict[str, 
     return found
 
 
-def _product(shop: CatalogueWorld, name: str, product: dict[str, Any]) -> list[str]:
+def _product(shop: CatalogueWorld, name: str, product: dict[str, Any], *arabic: dict[str, Any]) -> list[str]:
     row = shop.world.row(name)
     title = row["web_item_name"]
     metadata = product["metadata"] or {}
-    translations = [one["translated_text"] for one in shop.store.rows("Translation", source_text=title)]
-    texts = {LOCALE: {"title": translations[0]}} if translations else None
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "title": (title, product["title"]),
         "channel": (rules.channel(shop, name), product["channel"]),
+        "collection": (row["item_group"], (product["collection"] or {}).get("title")),
     }
     # Where a setting is off, what it wrote before stays as it is.
     if shop.translated:
-        pairs["translations"] = (texts, _only_titles(metadata.get("translations")))
+        pairs["translation"] = (_in_arabic(shop, title), _read_arabic(title, product, arabic))
+        for one in product["categories"]:
+            if (group := (one["metadata"] or {}).get("item_group")) and one["name"] == group:
+                of_it = [each for there in arabic for each in there["categories"] if each["id"] == one["id"]]
+                pairs[f"translation of {group}"] = (_in_arabic(shop, group), _read_arabic(group, one, of_it))
     if shop.mapped:
         tariff = shop.item(name)["customs_tariff_number"] or None
         pairs["metadata"] = (tariff, metadata.get(TARIFF))
@@ -93,9 +100,38 @@ def _product(shop: CatalogueWorld, name: str, product: dict[str, Any]) -> list[s
     return [f"{key}: should be {wanted!r}, is {there!r}" for key, (wanted, there) in pairs.items() if wanted != there]
 
 
-def _only_titles(translations: dict[str, dict[str, str]] | None) -> dict[str, dict[str, str]] | None:
-    found = {key: {"title": texts["title"]} for key, texts in (translations or {}).items() if "title" in texts}
-    return found or None
+def _in_arabic(shop: CatalogueWorld, text: str) -> str:
+    return shop.translation(text) or text
+
+
+def _read_arabic(text: str, document: dict[str, Any], translated: Sequence[dict[str, Any]]) -> str:
+    """Return a title or a name as a storefront in Arabic shows it."""
+    key = "title" if "title" in document else "name"
+    if translated:
+        return translated[0][key]
+    noted = ((document["metadata"] or {}).get("translations") or {}).get(LOCALE) or {}
+    return noted.get(key) or text
+
+
+def _choices(shop: CatalogueWorld, variants: dict[rules.Combination, list[str]], product: dict[str, Any]) -> list[str]:
+    """Say which options customers choose among: those of ERPNext, with its values in its order."""
+    used: dict[str, set[str]] = {}
+    for values in variants:
+        for title, value in values:
+            used.setdefault(title, set()).add(value)
+    there = {one["title"]: [*map(str, _ranked(one["values"]))] for one in product["options"]}
+    texts = [f"option {title} is there" for title in there.keys() - used.keys() if used and not shop.options_left]
+    for title, values in used.items():
+        wanted, found = rules.ordered_values(shop, title, values), there.get(title, [])
+        if shop.unused_values == "keep" or shop.withdrawn == "keep":
+            found = [value for value in found if value in values]
+        if wanted != found:
+            texts.append(f"option {title}: should be {wanted}, is {found}")
+    return texts
+
+
+def _ranked(values: list[dict[str, Any]]) -> list[str]:
+    return [one["value"] for one in sorted(values, key=lambda one: (one["rank"] or 0, one["value"]))]
 
 
 def _variants(
@@ -113,7 +149,7 @@ def _variants(
     for values, names in expected.items():
         there = [name for name in names if shop.item(name)["name"] in by_sku]
         # Of several with the same values one is sold; another that was sold before stays as it was, and is listed.
-        right = [name for name in there if _options(by_sku[shop.item(name)["name"]]) == values] if values else there
+        right = [name for name in there if _has(shop, by_sku[shop.item(name)["name"]], values)] if values else there
         if len(right) != 1:
             found = {sku: _options(one) for sku, one in by_sku.items()}
             texts.append(f"of {names} with {values} {right} are offered: {found}")
@@ -121,9 +157,14 @@ def _variants(
         name = right[0]
         variant = by_sku[shop.item(name)["name"]]
         if side == "guest" and len(names) == 1:
-            ids[name, f"variant of {product['external_id']}"] = variant["id"]
+            ids[name, f"variant {product['external_id']}"] = variant["id"]
         texts += [f"variant {name}: {text}" for text in _variant(shop, name, variant, side)]
     return texts
+
+
+def _has(shop: CatalogueWorld, variant: dict[str, Any], values: rules.Combination) -> bool:
+    found = _options(variant)
+    return set(values) <= set(found) if shop.options_left else values == found
 
 
 def _options(variant: dict[str, Any]) -> rules.Combination:
@@ -154,7 +195,19 @@ def _in_cart(shop: CatalogueWorld, variant: str, pieces: int, is_member: bool) -
     return answer.json()["cart"]["items"][0]["unit_price"] if answer.ok else answer.text
 
 
-def _tree(shop: CatalogueWorld) -> list[str]:
+def _collections(shop: CatalogueWorld, products: Iterable[str]) -> list[str]:
+    """Say which collections are there although nothing in them is for sale."""
+    if shop.empty_groups != "remove" or shop.withdrawn == "keep":
+        return []
+    query = {"limit": 1000, "fields": "id,title"}
+    answer = shop.world.medusa.store("GET", "/store/collections", params=query)
+    full = {shop.world.row(name)["item_group"] for name in products}
+    return [
+        f"collection {title} is empty" for one in answer.json()["collections"] if (title := one["title"]) not in full
+    ]
+
+
+def _tree(shop: CatalogueWorld, ids: Ids) -> list[str]:
     if shop.categories != "website":
         return []
     query = {"limit": 1000, "fields": "id,name,rank,parent_category_id,metadata"}
@@ -166,6 +219,10 @@ def _tree(shop: CatalogueWorld) -> list[str]:
     there = {groups[key]: groups.get(one["parent_category_id"]) for key, one in found.items()}
     circles = {one for one in there if one and shop.store.get("Item Group", one) and rules.is_in_circle(shop, one)}
     there = {one: parent for one, parent in there.items() if one not in circles}
-    if wanted != there:
-        return [f"categories: should be {wanted}, are {there}"]
-    return []
+    for key, group in groups.items():
+        if group in wanted:
+            ids[group, "category"] = key
+    # What stays in the shop keeps its categories there.
+    if shop.withdrawn == "keep" and shop.empty_groups != "keep":
+        return [f"categories {lacking} are not there"] if (lacking := wanted.keys() - there.keys()) else []
+    return [f"categories: should be {wanted}, are {there}"] if wanted != there else []

@@ -41,28 +41,65 @@ def is_sold(shop: CatalogueWorld, name: str) -> bool:
     return erp_rules.is_sold(shop.world, name) and taken and (not brands or row["brand"] in brands)
 
 
-def home(shop: CatalogueWorld, name: str) -> str:
-    """Return the Website Item whose product shows an Item: its template's, or its own."""
-    code = shop.item(name)["variant_of"]
-    rows = shop.store.rows("Website Item", item_code=code) if code and shop.variants_as == "options" else []
+def home(shop: CatalogueWorld, name: str, how: str = "") -> str:
+    """Return the Website Item whose product shows an Item: its template's or parent's, or its own."""
+    above = {
+        "options": {"item_code": shop.item(name)["variant_of"]},
+        "parents": {"name": shop.world.row(name)["custom_parent_website_item"]},
+        "products": {"name": None},
+    }[how or shop.variants_as]
+    rows = shop.store.rows("Website Item", **above) if any(above.values()) else []
     return rows[0]["name"] if rows and shop.item(rows[0]["name"])["has_variants"] else name
 
 
-def products(shop: CatalogueWorld) -> dict[str, dict[Combination, list[str]]]:
+def products(shop: CatalogueWorld, how: str = "") -> dict[str, dict[Combination, list[str]]]:
     """Return the products, by Website Item, and of each its variants by their values; one of several is sold."""
-    found: dict[str, dict[Combination, list[str]]] = defaultdict(lambda: defaultdict(list))
+    members: dict[str, list[str]] = defaultdict(list)
     for name in shop.world.names():
         if is_sold(shop, name):
-            found[home(shop, name)][combination(shop, name)].append(name)
+            members[home(shop, name, how)].append(name)
+    by_parent = (how or shop.variants_as) == "parents"
+    found: dict[str, dict[Combination, list[str]]] = {}
+    for name, names in members.items():
+        found[name] = defaultdict(list)
+        for one, values in (_of_parent if by_parent else _of_template)(shop, name, names).items():
+            found[name][values].append(one)
     return found
 
 
-def combination(shop: CatalogueWorld, name: str) -> Combination:
-    """Return the values of a variant by attribute; none where it is a product of its own."""
-    if home(shop, name) == name:
-        return ()
+def _of_template(shop: CatalogueWorld, template: str, names: list[str]) -> dict[str, Combination]:
+    """Return the values of variants by attribute; none where it is a product of its own."""
+    if names == [template]:
+        return {template: ()}
+    return {name: _values(shop, name) or (("Variant", shop.item(name)["name"]),) for name in names}
+
+
+def _of_parent(shop: CatalogueWorld, parent: str, names: list[str]) -> dict[str, Combination]:
+    """Return the values of attributes that all have, or where those tell no two apart, the names."""
+    if names == [parent]:
+        return {parent: ()}
+    own = {name: dict(_values(shop, name)) for name in names}
+    common = set.intersection(*(set(values) for values in own.values()))
+    shared = {name: tuple(sorted((key, own[name][key]) for key in common)) for name in names}
+    if common and len(set(shared.values())) == len(names):
+        return shared
+    titles = [shop.title(name) for name in names]
+    return {
+        name: (("Variant", title if titles.count(title) == 1 else f"{title} ({shop.item(name)['name']})"),)
+        for name, title in zip(names, titles, strict=True)
+    }
+
+
+def _values(shop: CatalogueWorld, name: str) -> Combination:
     rows = shop.values(shop.item(name)["name"])
     return tuple(sorted((row["attribute"], row["attribute_value"]) for row in rows))
+
+
+def ordered_values(shop: CatalogueWorld, title: str, used: set[str]) -> list[str]:
+    """Return values of an option in the order of its attribute."""
+    rows = shop.store.rows("Item Attribute Value", parent=title)
+    places = {row["attribute_value"]: row["idx"] for row in rows}
+    return sorted(used, key=lambda value: (places.get(value, 0), value))
 
 
 def channel(shop: CatalogueWorld, name: str) -> str:
@@ -83,17 +120,22 @@ def category(shop: CatalogueWorld, group: str) -> str | None:
 def tree(shop: CatalogueWorld) -> dict[str, str | None]:
     """Return the shown groups, each with the one that it hangs on."""
     found: dict[str, str | None] = {}
+    full = {each for name in products(shop) for group in groups_of(shop, name) for each in above(shop, group)}
     for row in shop.store.rows("Item Group", show_in_website=1):
-        if not is_in_circle(shop, row["name"]):
+        if not is_in_circle(shop, row["name"]) and (shop.empty_groups == "keep" or row["name"] in full):
             found[row["name"]] = category(shop, row["parent_item_group"])
     return found
 
 
+def groups_of(shop: CatalogueWorld, name: str) -> set[str]:
+    """Return the Item Groups that a product is in."""
+    rows = shop.store.rows("Website Item Group", parent=name)
+    return {shop.world.row(name)["item_group"], *(row["item_group"] for row in rows)}
+
+
 def categories(shop: CatalogueWorld, name: str) -> set[str]:
     """Return the categories that a product is in."""
-    rows = shop.store.rows("Website Item Group", parent=name)
-    groups = {shop.world.row(name)["item_group"], *(row["item_group"] for row in rows)}
-    return {one for group in groups if (one := category(shop, group))}
+    return {one for group in groups_of(shop, name) if (one := category(shop, group))}
 
 
 # --- prices -------------------------------------------------------------------------------------------------------

@@ -33,12 +33,17 @@ CHILD = "Item Variant Attribute"
 class CatalogueWorld:
     """The actions. Website Items, Item Groups and Item Attributes are named by their document names."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, has_module: bool = False) -> None:
+        self.has_module = has_module
+        """Whether Medusa's Translation module is on."""
         self.world, self.store = world, world.erp.store
         self.priced = PricedShop(world.catalogue, world.erp, world.medusa)
         self.customers, self.rules = Customers(self.priced), Rules(self.priced)
         self.variants_as, self.categories, self.withdrawn = "options", "off", "draft"
+        self.empty_groups, self.unused_values = "keep", "keep"
         self.mapped, self.translated = False, False
+        self.options_left = False
+        """Whether Medusa may have options that ERPNext has no more: it keeps those that variants use."""
         self.chosen: dict[str, list[str]] = {}
         """SHOP_ITEMS."""
         self.mapping = Path(mkdtemp()) / "catalogue.yaml"
@@ -161,6 +166,21 @@ class CatalogueWorld:
             row = {"attribute": label, "attribute_value": value, "variant_of": item["variant_of"]}
             self.store.insert(CHILD, name=f"iva-{next(self.world.numbers):05d}", **place, **row)
 
+    def remove_attribute(self, template: str, place: int) -> None:
+        """A template and all its variants lose one of their attributes, perhaps the last one."""
+        code = self.world.row(template)["item_code"]
+        rows = self.values(code)
+        if rows:
+            self.options_left = True
+            label = rows[place % len(rows)]["attribute"]
+            for item in (code, *(row["name"] for row in self.store.rows("Item", variant_of=code))):
+                for row in self.store.rows(CHILD, parent=item, attribute=label):
+                    self.store.delete(CHILD, row["name"])
+
+    def set_parent(self, name: str, parent: str | None) -> None:
+        """The Website Item that the Frappe app shows it with; any other one, its form does not mind."""
+        self.world.save("Website Item", name, custom_parent_website_item=parent)
+
     def move(self, name: str, template: str) -> None:
         """A variant becomes one of another template, whose attributes it gets."""
         code, home = self.item(name)["name"], self.world.row(template)["item_code"]
@@ -275,14 +295,20 @@ class CatalogueWorld:
 
     # --- texts ----------------------------------------------------------------------------------------------------
 
-    def translate(self, name: str, text: str | None) -> None:
-        """The one Translation of a title; None: there is none any more."""
-        title = self.world.row(name)["web_item_name"]
-        for row in self.store.rows("Translation", source_text=title):
+    def translate(self, source: str, text: str | None) -> None:
+        """The one Translation of a title or a name; None: there is none any more."""
+        for row in self.store.rows("Translation", source_text=source):
             self.store.trash("Translation", row["name"])
         if text:
-            values = {"language": "ar", "source_text": title, "translated_text": text}
+            values = {"language": "ar", "source_text": source, "translated_text": text}
             self.store.insert("Translation", name=f"tr-{next(self.world.numbers):05d}", **values)
+
+    def title(self, name: str) -> str:
+        return self.world.row(name)["web_item_name"]
+
+    def translation(self, source: str) -> str | None:
+        rows = self.store.rows("Translation", source_text=source)
+        return rows[0]["translated_text"] if rows else None
 
     def set_tariff(self, name: str, tariff: str | None) -> None:
         self.store.save("Item", self.item(name)["name"], customs_tariff_number=tariff)
@@ -291,15 +317,26 @@ class CatalogueWorld:
 
     def show_variants_as(self, how: str) -> None:
         self.variants_as = how
+        # What items of one parent have in common differs from what their templates have.
+        self.options_left |= how == "parents"
         self.world.environment.setenv("VARIANTS", how)
 
     def show_categories(self, which: str) -> None:
         self.categories = which
         self.world.environment.setenv("CATEGORIES", which)
 
-    def keep_withdrawn(self, how: str) -> None:
-        self.withdrawn = how
+    def keep_withdrawn(self, how: str, days: int) -> None:
+        self.withdrawn = "draft" if how == "delete" and days else how
         self.world.environment.setenv("WITHDRAWN_ITEMS", how)
+        self.world.environment.setenv("WITHDRAWN_DAYS", str(days))
+
+    def keep_empty_groups(self, how: str) -> None:
+        self.empty_groups = how
+        self.world.environment.setenv("EMPTY_GROUPS", how)
+
+    def keep_unused_values(self, how: str) -> None:
+        self.unused_values = how
+        self.world.environment.setenv("UNUSED_OPTION_VALUES", how)
 
     def use_mapping(self, on: bool) -> None:
         self.mapped = on

@@ -13,13 +13,16 @@ from tests.support.servers import embedded_erpnext, embedded_medusa
 
 @contextmanager
 def open_world(
-    more: Mapping[str, str] | None = None, runs: type[NightRunner | QuietRunner] = NightRunner
+    more: Mapping[str, str] | None = None,
+    runs: type[NightRunner | QuietRunner] = NightRunner,
+    *,
+    translations: bool = False,
 ) -> Iterator[World]:
-    """A new shop with default settings, on two batches."""
+    """A new shop with default settings, on two batches; Medusa's Translation module is on or off."""
     with ExitStack() as stack:
         erp = stack.enter_context(embedded_erpnext())
         store = MedusaStore(None)
-        medusa = stack.enter_context(embedded_medusa(store=store))
+        medusa = stack.enter_context(embedded_medusa(store=store, translations=translations))
         environment = {
             "ERPNEXT_URL": erp.url,
             "ERPNEXT_API_KEY": erp.key,

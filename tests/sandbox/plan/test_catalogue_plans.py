@@ -2,6 +2,7 @@
 
 import pytest
 
+from erp_medusa_pipelines.tasks import EXPORT
 from tests.sandbox.plan.test_plans import plan
 from tests.suites.variants import Shop
 from tests.support.catalogue import Catalogue
@@ -22,14 +23,14 @@ def test_values_that_leave_and_their_order_are_seen_first(
     shop.night()
     shop.give(large, shop.size, "M")
     shop.give(small, shop.size, "XL")
-    assert plan(runner, "export_items_and_images_custom").rows
+    assert plan(runner, EXPORT.name).rows
     shop.night()
     shop_env.setenv("UNUSED_OPTION_VALUES", "remove")
     medusa.faults.forget_requests()
     planned = plan(runner)
     assert medusa_writes(medusa) == []
     assert [(row.kind, row.field, row.new) for row in planned.rows] == [("product", f"option {shop.size} without", "S")]
-    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
+    assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
     assert shop.options() == {"Size": ["M", "XL"], "Colour": ["Red", "Blue"]}
     rows = shop.store.rows("Item Attribute Value", parent=shop.size)
     for row in rows:
@@ -38,7 +39,7 @@ def test_values_that_leave_and_their_order_are_seen_first(
     assert [(row.kind, row.document, row.field, row.new) for row in planned.rows] == [
         ("option", shop.size, "order", "XL, M")
     ]
-    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
+    assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
     assert shop.options()["Size"] == ["XL", "M"]
 
 
@@ -73,10 +74,10 @@ def test_groups_that_would_be_hidden_are_seen_first(
     full, empty = (catalogue.group(label, show_in_website=1) for label in ("Full", "Empty"))
     catalogue.item(full)
     name = catalogue.item(empty)
-    assert runner.job("export_items_and_images_custom", "batch_0").success
+    assert runner.job(EXPORT.name, "batch_0").success
     catalogue.store.set("Website Item", name, published=0)
     meant = {"ops": {"medusa_product_updates": {"config": {"allow_hiding": True}}}}
-    assert runner.job("export_items_and_images_custom", "batch_0", run_config=meant).success
+    assert runner.job(EXPORT.name, "batch_0", run_config=meant).success
     shop_env.setenv("EMPTY_GROUPS", "remove")
     medusa.faults.forget_requests()
     planned = plan(runner)
@@ -84,4 +85,21 @@ def test_groups_that_would_be_hidden_are_seen_first(
     noted = {(row.action, row.kind, row.document, row.field) for row in planned.rows}
     assert ("update", "product category", empty, "is_active") in noted
     assert ("delete", "collection", empty) in {one[:3] for one in noted}
-    assert unlike(planned, runner.job("export_items_and_images_custom", "batch_0")) == []
+    assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
+
+
+@pytest.mark.long
+def test_a_new_category_and_one_that_moves_come_behind_their_siblings(
+    catalogue: Catalogue, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("CATEGORIES", "website")
+    above = catalogue.group("A", show_in_website=1)
+    for label in ("B", "C"):
+        catalogue.group(label, parent=above, show_in_website=1)
+    moving = catalogue.group("D", show_in_website=1)
+    assert runner.job(EXPORT.name, "batch_0").success
+    catalogue.store.set("Item Group", moving, parent_item_group=above)
+    catalogue.group("E", parent=above, show_in_website=1)
+    planned = plan(runner)
+    assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
+    assert plan(runner).rows == []
