@@ -56,8 +56,6 @@ def test_what_readme_shows_is_what_customers_see_and_further_nights_are_quiet(
     assert max(map(len, seen.splitlines())) <= 80
     shown = "\n".join(f"    {line}".rstrip() for line in seen.splitlines())
     assert shown in README.read_text(encoding="utf-8")
-    # A bundle takes over the inventory items of parts that a later batch made.
-    night(runner)
     medusa.faults.forget_requests()
     erp.faults.forget_requests()
     night(runner)

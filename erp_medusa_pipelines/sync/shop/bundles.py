@@ -57,6 +57,17 @@ def read_bundles(erp: ErpNextClient, item_codes: Iterable[str], today: date) -> 
     return _without_nesting(erp, bundles)
 
 
+def bundles_with(erp: ErpNextClient, item_codes: Iterable[str]) -> list[str]:
+    """Return the codes of bundles in use that have one of these Items as a part. All parts are read once a tick."""
+    fields = ["name", "parent", "item_code"]
+    parts = erp.http.once(
+        "parts of bundles", lambda: list(erp.rows("Product Bundle Item", fields, parent=BUNDLE)), of_tick=True
+    )
+    codes = ByName((code, True) for code in item_codes)
+    names = sorted({row["parent"] for row in parts if row["item_code"] and row["item_code"] in codes})
+    return [row["new_item_code"] for row in erp.rows_in(BUNDLE, ["name", "new_item_code"], names, filters=IN_USE)]
+
+
 def has_stock(parts: Iterable[Part]) -> bool:
     """Return whether the number of bundles is limited by the stock of any part."""
     return any(part.is_stocked or part.against for part in parts)

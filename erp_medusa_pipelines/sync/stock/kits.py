@@ -47,8 +47,7 @@ class Kits:
         """
         if not bundles:
             return frozenset()
-        items = self._parts_in_medusa(bundles)
-        variants = {row["id"]: row for row in self._inventory.variants_by_id(one.item.variant_id for one in bundles)}
+        items, variants = self._parts_in_medusa(bundles), self._variants(bundles)
         kits: set[str] = set()
         for one in bundles:
             wanted = _links(one.parts, items)
@@ -63,6 +62,24 @@ class Kits:
         self._run.report.count("kits", len(kits))
         return frozenset(kits)
 
+    def complete(self, bundles: Sequence[Bundle]) -> None:
+        """Link bundles of other batches of which this run brought a part. Where it fails, their next run reports it.
+
+        Raises ApiError when Medusa cannot be read.
+        """
+        items, variants = self._parts_in_medusa(bundles), self._variants(bundles)
+        for one in bundles:
+            wanted, variant = _links(one.parts, items), variants.get(one.item.variant_id)
+            # A copied Website Item has the ids of the original.
+            if wanted and variant and variant["sku"] == one.item.item_code:
+                create, update, delete = _differences(variant, wanted)
+                if create or update or delete:
+                    self._inventory.relink(variant, create=create, update=update, delete=delete)
+                    self._run.report.count("kits_linked")
+
+    def _variants(self, bundles: Iterable[Bundle]) -> dict[str, Mapping[str, Any]]:
+        return {row["id"]: row for row in self._inventory.variants_by_id(one.item.variant_id for one in bundles)}
+
     def _parts_in_medusa(self, bundles: Iterable[Bundle]) -> ByName[str]:
         """Return the inventory items of the parts by item code: those that stock their own exported variant."""
         codes = ByName((part.item_code, True) for one in bundles for part in one.parts if part.is_stocked)
@@ -75,14 +92,9 @@ class Kits:
 
     def _carry_out(self, item: StockItem, variant: Mapping[str, Any], wanted: Links) -> bool:
         """Return whether the variant is linked to the parts now."""
-        there = {
-            link["inventory_item_id"]: link.get("required_quantity", 1) for link in variant["inventory_items"] or ()
-        }
-        if there == wanted:
+        create, update, delete = _differences(variant, wanted)
+        if not (create or update or delete):
             return True
-        create = {each: pieces for each, pieces in wanted.items() if each not in there}
-        update = {each: pieces for each, pieces in wanted.items() if there.get(each, pieces) != pieces}
-        delete = [each for each in there if each not in wanted]
         return self._try(item, lambda: self._inventory.relink(variant, create=create, update=update, delete=delete))
 
     def _take_apart(self, item: StockItem, variant: Mapping[str, Any]) -> None:
@@ -114,6 +126,16 @@ class Kits:
             self._run.report.count("kits_linked")
             return True
         return False
+
+
+def _differences(variant: Mapping[str, Any], wanted: Links) -> tuple[Links, Links, list[str]]:
+    """Return what to attach to a variant, what with another number of pieces, and what to detach."""
+    there = {link["inventory_item_id"]: link.get("required_quantity", 1) for link in variant["inventory_items"] or ()}
+    return (
+        {each: pieces for each, pieces in wanted.items() if each not in there},
+        {each: pieces for each, pieces in wanted.items() if there.get(each, pieces) != pieces},
+        [each for each in there if each not in wanted],
+    )
 
 
 def _links(parts: Iterable[Part], items: ByName[str]) -> Links:

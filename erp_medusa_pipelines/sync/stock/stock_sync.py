@@ -3,6 +3,7 @@
 The order of the work, and the brake against emptying a shop. plan.py decides what must be done for an item.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,18 @@ from typing import Any, ClassVar
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
-from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
+from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
 from erp_medusa_pipelines.clients.medusa_inventory import LEVELS_BATCH, MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, whole_shop
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.delivery import Resolution
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.quarantine import Lies, lies_elsewhere
 from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
+from erp_medusa_pipelines.sync.shop.bundles import bundles_with, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem, stock_items, warehouse_rows
 from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
@@ -30,6 +33,8 @@ from erp_medusa_pipelines.sync.stock.on_hand import Places
 from erp_medusa_pipelines.sync.stock.plan import Level, LevelPlan, LowStock, plan_flags, plan_levels
 from erp_medusa_pipelines.sync.stock.quantities import Found, QuantityReader, StockRule
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
+
+log = logging.getLogger(__name__)
 
 ROWS_COMPARED = 500
 """Inventory items compared while the next ones are fetched."""
@@ -137,6 +142,11 @@ def _places(everybody: Sequence[StockItem]) -> ByName[str]:
     return ByName((item.item_code, item.warehouse) for item in everybody if has_bundles)
 
 
+def _variants(everybody: Iterable[StockItem]) -> dict[str, str]:
+    """Return the exported variants of stocked Items by item code."""
+    return {one.item_code: one.variant_id for one in everybody if one.variant_id and one.is_stocked}
+
+
 @dataclass(kw_only=True)
 class StockSync(BatchSync):
     """One run of the stock for one batch. Counts are levels."""
@@ -173,6 +183,8 @@ class StockSync(BatchSync):
             sending.finish()
         finally:
             sending.close()
+        if new := {items[level.name].item_code for level in levels if not level.exists}:
+            self._complete_kits(new)
         return self.report
 
     def _compare(
@@ -243,14 +255,33 @@ class StockSync(BatchSync):
         exported = {name: parts for name, parts in quantities.bundles.items() if items[name].variant_id}
         if not exported:
             return frozenset()
-        variants = {one.item_code: one.variant_id for one in everybody if one.variant_id and one.is_stocked}
         bundles = [Bundle(items[name], parts) for name, parts in exported.items()]
         try:
-            return Kits(self, self.inventory, variants).link(bundles)
+            return Kits(self, self.inventory, _variants(everybody)).link(bundles)
         except TransientError as error:
             self.medusa_breaker.failed(error)
             self.defer(exported, error)
             return frozenset(exported)
+
+    def _complete_kits(self, new: set[str]) -> None:
+        """Link bundles of other batches to these parts, which Medusa has only now: their own runs may be over.
+
+        What fails waits for those runs' next night.
+        """
+        try:
+            codes = bundles_with(self.erp, new)
+            rows = self.erp.rows_in(WEBSITE_ITEM, ["name"], codes, key="item_code")
+            names = frozenset(row["name"] for row in rows if not self.batch.contains(row["name"]))
+            if names:
+                everybody = stock_items(self.erp, replace(WHOLE_SHOP, items=names))
+                bundles = read_bundles(self.erp, codes, self.erp.clock().date())
+                exported = [one for one in everybody if one.name in names and one.variant_id]
+                found = [Bundle(one, parts) for one in exported if has_stock(parts := bundles.get(one.item_code, []))]
+                Kits(self, self.inventory, _variants(everybody)).complete(found)
+        except AccessError:
+            raise
+        except ApiError as error:
+            log.warning("bundles of other batches are not linked to new parts tonight: %s", error)
 
     # --- quantities in ERPNext --------------------------------------------------------------------------------
 
