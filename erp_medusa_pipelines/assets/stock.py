@@ -72,6 +72,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 settings.warehouse_stock_locations,
                 settings.medusa_sales_channel_id,
             )
+            bindings = Bindings(run.shop.erp, run.shop.medusa, run.families.home)
             sync = StockSync(
                 run.scope,
                 writer=run.shop.writer,
@@ -83,7 +84,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     allowed=config.allow_zero,
                 ),
                 levels_per_call=settings.medusa_level_chunk,
-                foreign=Bindings(run.shop.erp, run.shop.medusa, run.families.home).foreign(run.batch),
+                foreign=lambda names: (
+                    bindings.foreign_among(run.batch, names) if inventory.is_seen else bindings.foreign(run.batch)
+                ),
             )
             sync.run()
             low_stock = _low_stock_table(sync.low_stock, run.shop.erp.http.base_url)

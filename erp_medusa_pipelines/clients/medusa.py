@@ -45,8 +45,12 @@ PRODUCT_FIELDS = (
 PRODUCTS = "products"
 """The list of products that a run has seen, by id."""
 
+PRICE_ENTRIES = "entries of price lists"
+"""The entries that the runs of a tick have seen, by the id of their list."""
+
 _ID = re.compile(r"\w{1,100}")
 _OF_PRODUCT = re.compile(r"/admin/products/(prod_\w+)")
+_OF_PRICE_LIST = re.compile(r"^/admin/price-lists/(plist_\w+)")
 _INTO = re.compile(r"/admin/[a-z-]+/\w+/products$")
 
 
@@ -199,6 +203,7 @@ class MedusaClient:
             # Whatever the answer was: it may have been carried out.
             if self.reading is not None:
                 self.reading.drop(PRODUCTS, products_written(path, body))
+                self.reading.drop(PRICE_ENTRIES, _OF_PRICE_LIST.findall(path))
         return answer
 
     def check_way(self, path: str = PRODUCTS_BATCH) -> None:

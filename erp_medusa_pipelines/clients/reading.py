@@ -130,6 +130,17 @@ class KeptRows:
                 ).fetchall()
             yield from (json.loads(body) for (body,) in found)
 
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Return those of these names that have no row."""
+        found: list[str] = []
+        for some in batched(names, _PAGE):
+            marks = ",".join("?" * len(some))
+            with self._lock:
+                there = self._file.execute(f"SELECT DISTINCT name FROM kept WHERE name IN ({marks})", some)  # noqa: S608
+                known = {name for (name,) in there}
+            found += [name for name in some if name not in known]
+        return found
+
     def put(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Add rows by name, in place of those that are there."""
         new = dict(rows)

@@ -12,7 +12,7 @@ it does, as prices and stock do, are handed `Bindings.foreign` by their asset, s
 other; they skip the Website Items that it names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -199,16 +199,24 @@ class Bindings:
         Nothing may be sent for them until `medusa_products` has corrected their ids. Ids that Medusa does not have
         do no harm: Medusa refuses a call for them, and the sync reports it.
         """
-        return self._erp.http.once(_foreign_in(batch), lambda: self._ask_foreign(batch))
+        return self._erp.http.once(_foreign_in(batch), lambda: self._foreign_of(self.bound(batch)))
+
+    def foreign_among(self, batch: Batch, names: Collection[str]) -> frozenset[str]:
+        """Return those of these Website Items of a batch that `foreign` names: no others' products are looked at."""
+        wanted = frozenset(names)
+        ids = {row["medusa_id"] for rows in self.bound(batch) for row in rows if row["name"] in wanted}
+        # With them comes whoever else has the same product.
+        of_ids = (row for rows in self.bound(batch) for row in rows if row["medusa_id"] in ids) if ids else ()
+        return wanted & self._foreign_of(batched(of_ids, JUDGED_AT_ONCE))
 
     def know_none_foreign(self, batch: Batch) -> None:
         """Note for the next minutes that no id of the batch belongs to another Website Item."""
         self._erp.http.forget(_foreign_in(batch))
         self._erp.http.once(_foreign_in(batch), frozenset)
 
-    def _ask_foreign(self, batch: Batch) -> frozenset[str]:
+    def _foreign_of(self, bound: Iterable[Sequence[Row]]) -> frozenset[str]:
         found = Findings()
-        for rows in self.bound(batch):
+        for rows in bound:
             found.add(self.judge(rows))
         return frozenset(row["name"] for row in found.copied)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
@@ -20,9 +19,6 @@ BUYABLE_FIELDS = (
     "variants.prices.id,variants.prices.currency_code,variants.inventory_items.inventory.location_levels.location_id"
 )
 """What `obstacles` needs of a product."""
-
-LISTS_READ_AT_ONCE = 10
-"""Price lists per request for their entries."""
 
 Row = Mapping[str, Any]
 What = Literal["product", "channel", "variant", "price set", "price", "inventory"]
@@ -112,15 +108,17 @@ class CanBeBought:
     choice: Choice = EVERYTHING
     """Which Website Items are in other sales channels than the shop's own."""
     _shops: dict[str, SoldThrough] = field(default_factory=dict[str, SoldThrough], init=False)
-    _priced: set[str] | None = field(default=None, init=False)
+    _priced: dict[bool, frozenset[str]] = field(default_factory=dict[bool, frozenset[str]], init=False)
 
-    def judge(self, wanted: Iterable[Row], products: Mapping[str, Row]) -> dict[str, list[Obstacle]]:
+    def judge(
+        self, wanted: Iterable[Row], products: Mapping[str, Row], *, seen: bool = False
+    ) -> dict[str, list[Obstacle]]:
         """Return what keeps these Website Items (name, medusa_variant_id, `choice.columns`) from being bought, by name.
 
-        One that can be bought has an empty list. `products` are theirs by name, with BUYABLE_FIELDS at least. Raises
-        TransientError.
+        One that can be bought has an empty list. `products` are theirs by name, with BUYABLE_FIELDS at least. With
+        `seen` their prices are as the runs of this tick saw them. Raises TransientError.
         """
-        shop, priced = self.sold_through(), self._variants_with_price()
+        shop, priced = self.sold_through(), self._variants_with_price(seen=seen)
         found: dict[str, list[Obstacle]] = {}
         for row in wanted:
             product, variant_id = products.get(row["name"]), row["medusa_variant_id"]
@@ -161,14 +159,12 @@ class CanBeBought:
             return sorted(channels_of(product) if product else ()) or own
         return self.choice.channels_of(row) or own
 
-    def _variants_with_price(self) -> set[str]:
-        if self._priced is None:
+    def _variants_with_price(self, *, seen: bool) -> frozenset[str]:
+        if seen not in self._priced:
             prices, currency = MedusaPrices(self.medusa), self.sold_through().currency
             in_force = [row["id"] for row in prices.lists() if is_in_force(row, self.now) and not self._of_another(row)]
-            self._priced = {
-                variant for some in batched(in_force, LISTS_READ_AT_ONCE) for variant in prices.sold_in(some, currency)
-            }
-        return self._priced
+            self._priced[seen] = frozenset(prices.sold_in(in_force, currency, seen=seen))
+        return self._priced[seen]
 
     def _of_another(self, price_list: Row) -> bool:
         label = metadata_of(price_list).get("batch")

@@ -188,9 +188,9 @@ class Publications(WebsiteItemSync):
         }
 
     def _judge(self, rows: Sequence[Row], products: Mapping[str, Row]) -> None:
-        found = self.buyable.judge(rows, products) if rows else {}
-        # Prices are read now; the rest is as the run saw it, before it wrote the stock.
-        doubtful = [row for row in rows if any(one.what != "price" for one in found[row["name"]])]
+        found = self.buyable.judge(rows, products, seen=True) if rows else {}
+        # All is as the run saw it, before it wrote the stock. Whether ERPNext has a price was asked now.
+        doubtful = [row for row in rows if any(one.is_broken for one in found[row["name"]])]
         if doubtful and self.medusa.reading is not None:
             now = self._own_products(doubtful, self._now)
             # One that was made a draft meanwhile is what somebody wants.

@@ -1,71 +1,100 @@
 """The entries of our price lists in Medusa."""
 
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from sys import intern
 from types import MappingProxyType
 from typing import Any
 
-from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, decimal_of, entry_variant
+from erp_medusa_pipelines.clients.reading import UNKEPT, Reading
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.plan import Entry
-from erp_medusa_pipelines.sync.prices.windows import ANY_NUMBER, Tier, Window
+from erp_medusa_pipelines.sync.prices.windows import Tier, Window
 
-LISTS_READ_AT_ONCE = 10
-"""Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
+log = logging.getLogger(__name__)
 
 ByVariant = dict[str | None, list[Entry]]
+Row = dict[str, Any]
 
 
 @dataclass
 class Entries:
-    """Entries by variant (None: the variant is gone), and how many entries each list has."""
+    """Entries of a batch's lists. Those of its own variants lie on disk where there is one, and are found by variant.
 
-    by_variant: ByVariant = field(default_factory=lambda: defaultdict(list))
+    `unwanted` are the others by variant (None: the variant is gone), `replaced` those of them in lists of another
+    ERPNext Price List, which still count for customers. `sizes` has how many entries each list has.
+    """
+
+    own: set[str]
+    """The batch's variants, without those whose entries were taken."""
+    _make: Callable[[str, Row], Entry]
     sizes: Counter[str] = field(default_factory=Counter)
+    unwanted: ByVariant = field(default_factory=lambda: defaultdict(list))
     replaced: ByVariant = field(default_factory=lambda: defaultdict(list))
-    """Those in lists of another ERPNext Price List, which still count for customers."""
+    _find: Callable[[Iterable[str]], Iterable[Row]] = lambda _variants: ()
+
+    def take(self, variants: Collection[str]) -> tuple[ByVariant, ByVariant]:
+        """Return the entries of own variants, and those of them in replaced lists. Each is given out once."""
+        entries: ByVariant = defaultdict(list)
+        replaced: ByVariant = defaultdict(list)
+        wanted = self.own.intersection(variants)
+        self.own -= wanted
+        for row in self._find(wanted):
+            into = replaced if row["replaced"] else entries
+            into[row["variant"]].append(self._make(row["list"], row["entry"]))
+        return entries, replaced
 
 
 def read_entries(
+    files: ExitStack,
+    reading: Reading | None,
     prices: MedusaPrices,
     lists: PriceLists,
     batch: Batch,
     own: Set[str],
     of_others: Callable[[Collection[str]], Collection[str]],
     unpriced: Callable[[Collection[str]], Collection[str]],
+    *,
+    seen: bool = False,
 ) -> Entries:
     """Read the batch's lists, and the entries of its variants `own` in lists of another number of batches.
 
     `of_others` returns which of some variants are of the other batches' items. One of those in a list of this batch,
     whose Website Item was renamed, is left out until the lists of its new batch show its price, or ERPNext has none:
-    `unpriced` returns which of some variants have none.
+    `unpriced` returns which of some variants have none. With `seen` the entries are as the runs of this tick saw them.
     """
-    found = Entries()
     kept_lists = {kept.id: kept for kept in lists.of_batch(batch)}
     windows = {list_id: lists.meaning(kept, batch) for list_id, kept in kept_lists.items()}
     bodies = {list_id: kept.body for list_id, kept in kept_lists.items()}
     labels = {list_id: kept.batch for list_id, kept in kept_lists.items()}
+    # A run of a few items ignores the entries of others, and lists that are replaced.
+    old = {} if batch.items else {row["id"]: row for row in lists.replaced_of(batch)}
+    make = _maker(lists, {**bodies, **old}, windows)
+    found = Entries(set(own), make)
     moved: ByVariant = defaultdict(list)
     replaced: ByVariant = defaultdict(list)
-    for list_id, variant_id, entry in _read(prices, lists, bodies, windows):
-        found.sizes[list_id] += 1
-        # A run of a few items ignores the entries of others.
-        if variant_id in own:
-            found.by_variant[variant_id].append(entry)
-        elif labels[list_id] == batch.label and not batch.items:
-            moved[variant_id].append(entry)
-    if not batch.items:
-        for list_id, variant_id, entry in _read(prices, lists, {row["id"]: row for row in lists.replaced_of(batch)}):
+
+    def own_rows() -> Iterator[tuple[str, Row]]:
+        for each in (found.sizes, found.unwanted, moved, replaced):
+            each.clear()
+        for list_id, row in prices.entries_of([*bodies, *old], seen=seen):
             found.sizes[list_id] += 1
-            (found.replaced if variant_id in own else replaced)[variant_id].append(entry)
+            variant_id = entry_variant(row)
+            if variant_id is not None and variant_id in own:
+                yield variant_id, {"variant": variant_id, "list": list_id, "replaced": list_id in old, "entry": row}
+            elif list_id in old:
+                replaced[variant_id].append(make(list_id, row))
+            elif labels[list_id] == batch.label and not batch.items:
+                moved[variant_id].append(make(list_id, row))
+
+    found._find = _kept(files, reading, own_rows)
     strangers = {each for each in moved.keys() | replaced.keys() if each}
     others = of_others(strangers) if strangers else frozenset[str]()
-    for left, into in ((moved, found.by_variant), (replaced, found.replaced)):
+    for left, into in ((moved, found.unwanted), (replaced, found.replaced)):
         for variant_id in left.keys() - others:
             into[variant_id] += left.pop(variant_id)
     if moved or replaced:
@@ -73,9 +102,24 @@ def read_entries(
         variants = {each for each in moved.keys() | replaced.keys() if each}
         shown = _shown(prices, lists, bodies, variants)
         without = frozenset(unpriced(variants - {variant_id for variant_id, _ in shown}))
-        _take_along(moved, found.by_variant, shown, without)
+        _take_along(moved, found.unwanted, shown, without)
         _take_along(replaced, found.replaced, shown, without)
     return found
+
+
+def _kept(
+    files: ExitStack, reading: Reading | None, read: Callable[[], Iterable[tuple[str, Row]]]
+) -> Callable[[Iterable[str]], Iterable[Row]]:
+    """Keep rows on disk until `files` are closed, else in memory. Returns what finds them by name."""
+    if reading is not None:
+        try:
+            return files.enter_context(reading.own(read())).find
+        except UNKEPT as error:
+            log.warning("the entries of price lists are kept in memory: %s", error)
+    in_memory: dict[str, list[Row]] = defaultdict(list)
+    for name, row in read():
+        in_memory[name].append(row)
+    return lambda names: (row for name in names for row in in_memory[name])
 
 
 def _take_along(
@@ -108,30 +152,33 @@ def _shown(
 
 
 def _read(
-    prices: MedusaPrices,
+    prices: MedusaPrices, lists: PriceLists, bodies: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str | None, Entry]]:
+    """Yield (list, variant, entry) of these lists as they are. `bodies` are Medusa's rows by id."""
+    make = _maker(lists, bodies)
+    for list_id, row in prices.entries_of(bodies):
+        yield list_id, entry_variant(row), make(list_id, row)
+
+
+def _maker(
     lists: PriceLists,
     bodies: Mapping[str, Mapping[str, Any]],
     windows: Mapping[str, Window | None] = MappingProxyType({}),
-) -> Iterator[tuple[str, str | None, Entry]]:
-    """Yield (list, variant, entry) of these lists, a few lists per request. `bodies` are Medusa's rows by id."""
+) -> Callable[[str, Row], Entry]:
+    """Return what makes an entry of the row that Medusa has in a list."""
     live = {list_id: lists.is_live(row) for list_id, row in bodies.items()}
     spans = {kept.id: kept.window for kept in lists.lists}
-    # Entries share what is the same: a batch has tens of thousands.
-    amounts: dict[float, Decimal] = {}
-    for some in batched(bodies, LISTS_READ_AT_ONCE):
-        for list_id, row in prices.entries_of(some):
-            currency = intern(row["currency_code"].upper())
-            amount = amounts.setdefault(row["amount"], decimal_of(row["amount"]))
-            window, spanned = windows.get(list_id), spans.get(list_id)
-            tier = Tier.of(row)
-            entry = Entry(
-                row["id"],
-                list_id,
-                window,
-                currency,
-                amount,
-                ANY_NUMBER if tier == ANY_NUMBER else tier,
-                live[list_id],
-                spanned,
-            )
-            yield list_id, entry_variant(row), entry
+
+    def make(list_id: str, row: Row) -> Entry:
+        return Entry(
+            row["id"],
+            list_id,
+            windows.get(list_id),
+            row["currency_code"].upper(),
+            decimal_of(row["amount"]),
+            Tier.of(row),
+            live[list_id],
+            spans.get(list_id),
+        )
+
+    return make

@@ -64,8 +64,8 @@ class Losses:
 
     def add_unwanted(self, entries: Entries) -> None:
         """Note entries of items that are no longer exported, and of variants that are gone."""
-        for variant_id in entries.by_variant.keys() | entries.replaced.keys():
-            left, replaced = entries.by_variant.get(variant_id, []), entries.replaced.get(variant_id, [])
+        for variant_id in entries.unwanted.keys() | entries.replaced.keys():
+            left, replaced = entries.unwanted.get(variant_id, []), entries.replaced.get(variant_id, [])
             shown = variant_id is not None and any(entry.is_live for entry in (*left, *replaced))
             self._add(variant_id, f"variant {variant_id}", left, replaced, had=shown, loses=shown)
 

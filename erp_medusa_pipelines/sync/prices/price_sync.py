@@ -9,8 +9,9 @@ today's new one would be asked instead of it: it does not wait for an entry of o
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -70,7 +71,7 @@ class BookWork:
     sender: EntrySender
     keeps_ids: bool
     """Whether the Item Prices get the ids of this book's entries: one book of each Price List."""
-    losses: Losses = field(default_factory=Losses)
+    losses: Losses
 
     @property
     def book(self) -> Book:
@@ -115,51 +116,114 @@ class PriceSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError; any other failure goes into the report."""
-        with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
-            # Both servers are read at the same time.
-            loading = [pool.submit(lists.load) for lists in self.every_book]
-            exported: list[PricedItem] = []
-            for item in priced_items(self.erp, self.batch):
-                if item.variant_id and item.name not in self.foreign:
-                    exported.append(item)
+        losses = [Losses() for _ in self.every_book]
+        with ExitStack() as files:
+            with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
+                # Both servers are read at the same time.
+                loading = [pool.submit(lists.load) for lists in self.every_book]
+                exported: list[PricedItem] = []
+                for item in priced_items(self.erp, self.batch):
+                    if item.variant_id and item.name not in self.foreign:
+                        exported.append(item)
+                    else:
+                        self.report.count("waiting")
+                self.report.expect(len(exported))
+                own = {item.variant_id for item in exported}
+                for loaded in loading:
+                    loaded.result()
+                # Of two items with one variant the first has its entries: they are compared in their order.
+                if len(own) < len(exported) or not self._was_read_in_tick():
+                    self.erp.http.forget(self._together)
+                    read = partial(self._read_prices, of_tick=True)
                 else:
-                    self.report.count("waiting")
-            own = {item.variant_id for item in exported}
-            reading = [
-                pool.submit(
-                    read_entries,
-                    self.prices,
-                    lists,
-                    self.batch,
-                    own,
-                    self._of_other_batches,
-                    partial(self._unpriced, lists.book.price_list),
-                )
-                for lists in self.every_book
-            ]
-            windows = ahead(self._windows(exported))
-            first = list(islice(windows, 1))
-            for loaded in loading:
-                loaded.result()
-            entries = [each.result() for each in reading]
-        self.report.expect(len(exported))
-        self._sync(chain(first, windows), entries)
+                    read = self._read_prices
+                    exported, is_quiet = self._not_known_equal(exported, own, losses)
+                    if is_quiet:
+                        return self.report
+                reading = [pool.submit(self._entries, files, lists, own) for lists in self.every_book]
+                windows = ahead(self._windows(exported, read))
+                first = list(islice(windows, 1))
+                entries = [each.result() for each in reading]
+            self._sync(chain(first, windows), entries, losses)
         return self.report
 
-    def _sync(self, windows: Iterator[ReadTogether], entries: Sequence[Entries]) -> None:
+    def _entries(self, files: ExitStack, lists: PriceLists, own: Set[str], *, seen: bool = False) -> Entries:
+        unpriced = partial(self._unpriced, lists.book.price_list)
+        of_others = self._of_other_batches
+        return read_entries(
+            files, self.erp.reading, self.prices, lists, self.batch, own, of_others, unpriced, seen=seen
+        )
+
+    # --- what needs no work -------------------------------------------------------------------------------------
+
+    def _was_read_in_tick(self) -> bool:
+        """Return whether another run of this tick has read the batch's prices."""
+        return not self.batch.named and all(
+            not lists.replaced and self.prices.all_seen(kept.id for kept in lists.of_batch(self.batch))
+            for lists in self.every_book
+        )
+
+    def _not_known_equal(
+        self, items: Sequence[PricedItem], own: Set[str], losses: Sequence[Losses]
+    ) -> tuple[list[PricedItem], bool]:
+        """Return the items that may differ by what this tick's runs have read, and whether all else is as it must be.
+
+        The others are counted. What differs is read again before anything is written.
+        """
+        doubtful: list[PricedItem] = []
+        with ExitStack() as files:
+            entries = [self._entries(files, lists, own, seen=True) for lists in self.every_book]
+            is_tidy = not any(
+                each.unwanted or not all(each.sizes[kept.id] for kept in lists.of_batch(self.batch))
+                for lists, each in zip(self.every_book, entries, strict=True)
+            )
+            works = list(self._works(entries, losses, lambda _changes: None))
+            for work in works:
+                work.sender.close()
+            for some in batched(items, ITEMS_PER_REQUEST):
+                try:
+                    prices = self._read_prices(some, of_tick=True)
+                except ApiError:
+                    # It is reported when it is read again.
+                    doubtful += some
+                    continue
+                for part in batched(some, self.entries_per_call):
+                    doubtful += self._doubtful(part, prices, works)
+        return doubtful, is_tidy and not doubtful
+
+    def _doubtful(
+        self, items: Sequence[PricedItem], prices: Mapping[str, PricesByCode], works: Sequence[BookWork]
+    ) -> list[PricedItem]:
+        taken = [work.entries.take([item.variant_id for item in items]) for work in works]
+        found: list[PricedItem] = []
+        for item in items:
+            plans = [
+                self._plan_of(item, prices, entries[item.variant_id], work)
+                for work, (entries, _) in zip(works, taken, strict=True)
+            ]
+            if any(plan.create or plan.change or plan.stale or plan.ids or plan.refused for plan in plans):
+                found.append(item)
+                continue
+            for plan, work in zip(plans, works, strict=True):
+                self._note(plan, item.item_code, work.book)
+                work.losses.add(plan, item.item_code, [])
+        self.report.passed(len(items) - len(found))
+        return found
+
+    def _sync(self, windows: Iterator[ReadTogether], entries: Sequence[Entries], losses: Sequence[Losses]) -> None:
         writing = Stage("write-back", 1, waiting=4)
 
         def keep_ids(changes: Sequence[IdChange]) -> None:
             if changes:
                 writing.submit(self._write_ids, changes)
 
-        works = list(self._works(entries, keep_ids))
+        works = list(self._works(entries, losses, keep_ids))
         try:
             for items, prices in windows:
                 # Send as soon as there is a full call.
                 for some in batched(items, self.entries_per_call):
                     for work in works:
-                        keep_ids([change for item in some for change in self._plan(item, prices, work)])
+                        keep_ids(self._plan(some, prices, work))
                         work.sender.send_full_calls()
                     self.report.passed(len(some))
             for work in works:
@@ -171,9 +235,11 @@ class PriceSync(BatchSync):
                 work.sender.close()
             writing.close()
 
-    def _works(self, entries: Sequence[Entries], keep_ids: Callable[[Sequence[IdChange]], None]) -> Iterator[BookWork]:
+    def _works(
+        self, entries: Sequence[Entries], losses: Sequence[Losses], keep_ids: Callable[[Sequence[IdChange]], None]
+    ) -> Iterator[BookWork]:
         with_ids: set[str] = set()
-        for lists, there in zip(self.every_book, entries, strict=True):
+        for lists, there, lost in zip(self.every_book, entries, losses, strict=True):
             sender = EntrySender(
                 self,
                 self.prices,
@@ -184,7 +250,7 @@ class PriceSync(BatchSync):
                 kind=self._kind(lists.book),
             )
             name = folded(lists.book.price_list)
-            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids and not lists.book.is_sale)
+            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids and not lists.book.is_sale, losses=lost)
             with_ids.add(name)
 
     @staticmethod
@@ -192,7 +258,9 @@ class PriceSync(BatchSync):
         """Return what tells apart the holds of one Item Price in several books; everybody's have none."""
         return f"{book.whom}{' sale' if book.is_sale else ''}"
 
-    def _windows(self, items: Sequence[PricedItem]) -> Iterator[ReadTogether]:
+    def _windows(
+        self, items: Sequence[PricedItem], read: Callable[[Sequence[PricedItem]], Mapping[str, PricesByCode]]
+    ) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
             unknown: list[PricedItem] = []
 
@@ -208,7 +276,7 @@ class PriceSync(BatchSync):
                 unknown += items
 
             if self.outage is None:
-                yield from self.looked_up(some, self._read_prices, lambda item: item.name, refuse=refuse, leave=leave)
+                yield from self.looked_up(some, read, lambda item: item.name, refuse=refuse, leave=leave)
             else:
                 leave(some, self.outage)
             # Their entries in Medusa stay unchanged.
@@ -231,38 +299,55 @@ class PriceSync(BatchSync):
         rows = {item.variant_id: prices[item.item_code].rows for item in items}
         return {variant_id for variant_id, each in rows.items() if not left_over(cut(each), self.lists.today)}
 
-    def _read_prices(self, items: Sequence[PricedItem]) -> Mapping[str, PricesByCode]:
+    @property
+    def _together(self) -> str:
+        """What the runs of a tick that work on this batch are answered together."""
+        return f"prices of {self.batch.label}"
+
+    def _read_prices(self, items: Sequence[PricedItem], *, of_tick: bool = False) -> Mapping[str, PricesByCode]:
+        """Return the prices of these items by folded Price List, with `of_tick` as its first run sees them."""
         # Two books may be of the same Price List.
         names = {folded(lists.book.price_list): lists.book.price_list for lists in reversed(self.every_book)}
-        found = read_price_lists(self.erp, list(names.values()), items)
+        read = partial(read_price_lists, self.erp, list(names.values()), items)
+        found = self.erp.http.seen(self._together, read) if of_tick else read()
         return {folded(name): prices for name, prices in found.items()}
 
-    def _plan(self, item: PricedItem, prices: Mapping[str, PricesByCode] | None, work: BookWork) -> list[IdChange]:
-        """Queue what must be done for an item. Returns the ids that can be written without a call to Medusa."""
-        entries = work.entries
-        there, replaced = entries.by_variant.pop(item.variant_id, []), entries.replaced.pop(item.variant_id, [])
+    def _plan(
+        self, items: Sequence[PricedItem], prices: Mapping[str, PricesByCode] | None, work: BookWork
+    ) -> list[IdChange]:
+        """Queue what must be done for some items. Returns the ids that can be written without a call to Medusa."""
+        entries, replaced = work.entries.take([item.variant_id for item in items])
         if prices is None:
             return []
+        ids: list[IdChange] = []
+        for item in items:
+            # Of two items with one variant the first has its entries.
+            there, old = entries.pop(item.variant_id, []), replaced.pop(item.variant_id, [])
+            plan = self._plan_of(item, prices, there, work)
+            self._note(plan, item.item_code, work.book)
+            if plan.create or plan.change or plan.stale or old:
+                # Medusa's answers about prices have only the ids of variants.
+                self.medusa.name_documents({item.variant_id: item.item_code})
+            work.sender.add(plan)
+            work.losses.add(plan, item.item_code, old)
+            ids += plan.ids
+        return ids
+
+    def _plan_of(
+        self, item: PricedItem, prices: Mapping[str, PricesByCode], there: Sequence[Entry], work: BookWork
+    ) -> ItemPlan:
         wanted = prices[folded(work.book.price_list)].get(item.item_code, ItemPrices())
-        lists = work.lists
         offers = self._offers(item, wanted, work)
-        plan = plan_item(
+        return plan_item(
             item,
             wanted,
             there,
             rule=self.rule,
-            today=lists.today,
-            is_live=lists.is_live_window,
+            today=work.lists.today,
+            is_live=work.lists.is_live_window,
             keeps_ids=work.keeps_ids,
             segments=offers.sales if work.book.is_sale else offers.prices,
         )
-        self._note(plan, item.item_code, work.book)
-        if plan.create or plan.change or plan.stale or replaced:
-            # Medusa's answers about prices have only the ids of variants.
-            self.medusa.name_documents({item.variant_id: item.item_code})
-        work.sender.add(plan)
-        work.losses.add(plan, item.item_code, replaced)
-        return plan.ids
 
     def _offers(self, item: PricedItem, prices: ItemPrices, work: BookWork) -> Offers:
         """Return what ERPNext asks of these customers; rules that it does not decide between are reported, once."""

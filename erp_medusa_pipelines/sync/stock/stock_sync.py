@@ -4,7 +4,7 @@ The order of the work, and the brake against emptying a shop. plan.py decides wh
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -147,6 +147,10 @@ def _variants(everybody: Iterable[StockItem]) -> dict[str, str]:
     return {one.item_code: one.variant_id for one in everybody if one.variant_id and one.is_stocked}
 
 
+def _none(_names: Collection[str]) -> Collection[str]:
+    return ()
+
+
 @dataclass(kw_only=True)
 class StockSync(BatchSync):
     """One run of the stock for one batch. Counts are levels."""
@@ -159,8 +163,8 @@ class StockSync(BatchSync):
     rule: StockRule = field(default_factory=StockRule)
     guard: Guard
     levels_per_call: int = 1000
-    foreign: frozenset[str] = frozenset()
-    """Website Items with another item's ids: they wait."""
+    foreign: Callable[[Collection[str]], Collection[str]] = _none
+    """Returns which of some Website Items have another item's ids: they wait."""
     low_stock: list[LowStock] = field(default_factory=list)
     losses_stopped: MassLossError | None = None
     """Set by `run` when too many items would be sold out: then everything else was done."""
@@ -196,6 +200,7 @@ class StockSync(BatchSync):
         work: StockWork,
     ) -> None:
         """Add to `work` what is to be written of some of the batch's items."""
+        items = self._bound(items)
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
@@ -213,12 +218,22 @@ class StockSync(BatchSync):
     def _read_items(self) -> tuple[dict[str, StockItem], list[StockItem]]:
         """Return the batch's Website Items by name, and with them those of bundles' parts."""
         everybody = stock_items(self.erp, self.batch)
-        items = {
-            item.name: replace(item, variant_id="") if item.name in self.foreign else item
-            for item in everybody
-            if item.item_code and self.batch.contains(item.name)
-        }
+        items = {item.name: item for item in everybody if item.item_code and self.batch.contains(item.name)}
         return items, everybody
+
+    def _bound(self, items: Mapping[str, StockItem]) -> dict[str, StockItem]:
+        """Return the items, those with another one's ids without them.
+
+        An item whose variant is stocked by the inventory item with its own code has its own: it is not asked about.
+        """
+        exported = {item.item_code: item for item in items.values() if item.variant_id}
+        doubtful = {item.name for item in items.values() if item.variant_id}
+        for row in self.inventory.seen(list(exported)) if self.inventory.is_seen else ():
+            item = exported.get(row["sku"])
+            if item and any(link["variant_id"] == item.variant_id for link in row.get("variant_link") or ()):
+                doubtful.discard(item.name)
+        foreign = self.foreign(doubtful) if doubtful else ()
+        return {name: replace(item, variant_id="") if name in foreign else item for name, item in items.items()}
 
     def _stocked(self, skus: Sequence[str]) -> Iterable[Mapping[str, Any]]:
         """Return the inventory items with these skus: as the runs of this tick saw them, or as they are."""
@@ -369,7 +384,7 @@ class StockSync(BatchSync):
 
     def _loss_in_shop(self) -> Loss:
         """Count over all batches, with a report that is thrown away."""
-        shop = replace(self, scope=whole_shop(self.scope), foreign=frozenset(), low_stock=[])
+        shop = replace(self, scope=whole_shop(self.scope), low_stock=[])
         items, everybody = shop._read_items()
         quantities = shop._on_hand(items, _places(everybody), shop._warehouses())
         work = StockWork()
