@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(PY) -m pytest -p dev.pytest_no_skips
 
-.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-large-nights bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers bench-variants clean
+.PHONY: help setup lock upgrade wheel-check sbom audit demo dev test test-ci test-all coverage machine matrix day test-live test-e2e test-e2e-ci test-celery test-k8s test-shops test-prometheus image check format docs env-example server-script medusa medusa-down sandbox-stop bench bench-idle-changes bench-visible bench-export bench-load bench-operations bench-sensors soak bench-nights bench-quiet-night bench-large-nights bench-workers bench-carts killed-mails bench-export-memory bench-minute bench-prices bench-stock bench-top-sellers bench-variants clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -181,6 +181,9 @@ sandbox-stop: $(READY) ## End the embedded ERPNext and Medusa
 
 bench: $(READY) ## Measure and write bench/RESULTS.md (an hour or two on a quiet machine; SMALL=1 less; ONLY="visible export")
 	@$(PY) -m bench.results $(if $(SMALL),--small) $(if $(ONLY),--only $(ONLY))
+
+bench-idle-changes: $(READY) ## Measure what `follow_changes` costs while nothing changes
+	@$(PY) -m bench.idle_changes
 
 bench-visible: $(READY) ## Measure from a save in the ERP until a customer sees it
 	@$(PY) -m bench.visible

@@ -57,6 +57,16 @@ MEASUREMENTS = (
         for items, batches in ((2_000, 4), (20_000, 16), (100_000, 4), (200_000, 16), (1_000_000, 16))
     ),
     Measurement(
+        "idle_changes",
+        "The sensor follow_changes while nothing changes, 100,000 items (embedded servers)",
+        ("idle_changes",),
+        (
+            Goal("requests a tick", r"requests a tick: ([\d.]+)", most=1),
+            Goal("runs while nothing changed", r"runs while nothing changed: (\d+)", most=0),
+        ),
+        small=("idle_changes", "--items", "400", "--minutes", "1.5"),
+    ),
+    Measurement(
         "export",
         "The export against a real Medusa",
         ("export",),
