@@ -25,8 +25,10 @@ from erp_medusa_pipelines.plan.medusa import PlannedMedusa
 from erp_medusa_pipelines.plan.recording import RecordingErpNext, RecordingMedusa, RecordingWriter
 from erp_medusa_pipelines.setting_types import ShopRules
 from erp_medusa_pipelines.settings import CONNECTION_VARIABLES, Settings, SettingsError, misspelt
+from erp_medusa_pipelines.sync.catalogue.field_table import DEFAULT
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError
 from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
+from erp_medusa_pipelines.sync.catalogue.website_items import fields_of
 
 SANDBOX_NOTICE = "SANDBOX: the embedded demo servers, not a shop (set ERPNEXT_URL, MEDUSA_URL and their keys for yours)"
 
@@ -121,7 +123,7 @@ def open_shop(
             )
         elif record is not None:
             erp = RecordingErpNext(erp_http, record, **reads)
-            erp.reading = reading
+            erp.reading, erp.fields_of_products = reading, _fields_of_products(settings)
             writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)
             medusa.reading, medusa.fields_of_mapping = reading, _fields_of_mapping(settings)
             yield Shop(settings, erp, writer, medusa, items, record)
@@ -129,6 +131,7 @@ def open_shop(
             erp = ErpNextClient(erp_http, **reads)
             medusa = MedusaClient(medusa_http)
             erp.reading = medusa.reading = reading
+            erp.fields_of_products = _fields_of_products(settings)
             medusa.fields_of_mapping = _fields_of_mapping(settings)
             yield Shop(settings, erp, ErpNextWriter(erp, **writes), medusa, items)
     finally:
@@ -210,6 +213,13 @@ def _fields_of_mapping(settings: Settings) -> str:
     except MappingError:
         # The assets that need it say what is wrong with it.
         return ""
+
+
+def _fields_of_products(settings: Settings) -> tuple[str, ...]:
+    try:
+        return fields_of(read_table(settings.mapping) if settings.mapping else DEFAULT)
+    except MappingError:
+        return ()
 
 
 def _reads(settings: Settings) -> dict[str, Any]:

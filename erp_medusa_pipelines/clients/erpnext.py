@@ -59,6 +59,8 @@ class ErpNextClient:
         """What the shop that this client works for takes of the site: all that reads items must ask the same."""
         self.reading: Reading | None = None
         """Where a run keeps the lists that it reads whole; None where each part of the work reads for itself."""
+        self.fields_of_products: tuple[str, ...] = ()
+        """What products are made of, for the list of a tick whose runs compare them all."""
 
     # --- what kind of site this is -----------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.partitions import batches_definition
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.runs.readings import COMPARES_ALL
 from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
@@ -129,6 +130,10 @@ class PlainRunner(Runner):
     ) -> JobRun:
         return self._run("__ASSET_JOB", names, partition, run_config, tags)
 
+    def folder_of(self, tick: str) -> Path:
+        """Return where the runs of a tick keep what they have read."""
+        return self._ticks / tick
+
     def _run(
         self,
         job: str,
@@ -146,8 +151,9 @@ class PlainRunner(Runner):
         done, shop = PlainRun(), RecordingShop()
         # As a run that somebody starts, it reads a list once for all its assets; of a tick, as all runs of the tick.
         due = run.tags.get(SCHEDULED_EXECUTION_TIME_TAG)
-        folder = self._ticks / due if due else Path(tempfile.mkdtemp())
-        reading = Reading(folder, load_settings().export_batches, shared=bool(due))
+        folder = self.folder_of(due) if due else Path(tempfile.mkdtemp())
+        compares = COMPARES_ALL in names
+        reading = Reading(folder, load_settings().export_batches, shared=bool(due), with_texts=compares)
         shop._reading = reading
         skipped: set[str] = set()
         for name, assets in known.items():

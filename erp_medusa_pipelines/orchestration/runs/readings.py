@@ -16,8 +16,11 @@ from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECU
 from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG
 from erp_medusa_pipelines.orchestration.shops import shop_name
 from erp_medusa_pipelines.settings import Settings
+from erp_medusa_pipelines.tasks import TASKS
 
 FOLDER = "readings"
+COMPARES_ALL = "medusa_product_updates"
+"""The asset that compares the texts of all products."""
 
 
 def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Settings) -> Reading | None:
@@ -37,7 +40,8 @@ def reading_of(run: dg.DagsterRun, instance: dg.DagsterInstance, settings: Setti
     # Other servers, and another number of batches, are another reading; and SQLite shares no file between machines.
     about = (gethostname(), shop_name(), settings.erpnext_url, settings.sandbox_dir, settings.export_batches, due)
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
-    return Reading(root / digest, settings.export_batches, shared=True)
+    with_texts = any(task.name == run.job_name and COMPARES_ALL in task.assets for task in TASKS)
+    return Reading(root / digest, settings.export_batches, shared=True, with_texts=with_texts)
 
 
 def _root(instance: dg.DagsterInstance) -> Path | None:

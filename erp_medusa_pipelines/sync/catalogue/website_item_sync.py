@@ -64,7 +64,7 @@ class WebsiteItemSync(BatchSync):
     ) -> Iterator[str]:
         judged = 0
         try:
-            with self.reader.reading_ahead(names, reading) as read:
+            with self.reader.reading_ahead(names, self.batch, reading) as read:
                 for some in batched(names, self.options.window):
                     known = equal(read(some))
                     judged += len(some)

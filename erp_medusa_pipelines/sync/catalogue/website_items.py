@@ -1,8 +1,8 @@
 """Website Items as the tasks need them: the row, its specifications, and fields of its Item."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -21,7 +21,7 @@ from erp_medusa_pipelines.sync.shop.bundles import has_stock, read_bundles
 from erp_medusa_pipelines.sync.shop.families import NONE
 from erp_medusa_pipelines.sync.shop.for_sale import FIELDS as FOR_SALE_FIELDS
 from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
-from erp_medusa_pipelines.sync.shop.listing import listed
+from erp_medusa_pipelines.sync.shop.listing import listed, seen_rows
 
 PICTURE_FIELDS = (
     "website_image", "website_image_alt", "slideshow", "item_code.image as item_image",
@@ -120,19 +120,15 @@ class WebsiteItemReader:
 
     @contextmanager
     def reading_ahead(
-        self, names: Sequence[str], reading: Reading
+        self, names: Sequence[str], batch: Batch, reading: Reading
     ) -> Iterator[Callable[[Sequence[str]], list[WebsiteItem]]]:
         """Read these Website Items in few large requests into a file. Yields what reads some of them from there.
 
-        Raises ApiError.
+        What the runs of this tick have listed together is not read again. Raises ApiError.
         """
         erp, codes = self._erp, dict[str, str]()
-
-        def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-            for row in erp.each_in(WEBSITE_ITEM, self._wanted, names, ROWS_AHEAD, order_by="name asc"):
-                if row["item_code"]:
-                    codes[folded(row["item_code"])] = row["item_code"]
-                yield row["name"], row
+        seen = seen_rows(erp, batch, self._wanted)
+        rows = self._rows_ahead(seen(names) if seen else None, names, codes)
 
         def barcodes() -> Iterator[tuple[str, dict[str, Any]]]:
             asked = codes.values() if self.table.reads_barcodes else ()
@@ -144,14 +140,32 @@ class WebsiteItemReader:
             for row in erp.each_in(*SPECIFICATION_ROWS, asked, CHILDREN_AHEAD, **OF_SPECIFICATIONS):
                 yield row["parent"], row
 
-        with reading.own(rows()) as kept, reading.own(barcodes()) as coded, reading.own(specifications()) as specified:
+        with ExitStack() as files:
+            if seen:
+                # Of these only the codes are needed now.
+                deque(rows, maxlen=0)
+                find = seen
+            else:
+                find = files.enter_context(reading.own(rows)).find
+            coded = files.enter_context(reading.own(barcodes()))
+            specified = files.enter_context(reading.own(specifications()))
 
             def items(some: Sequence[str]) -> list[WebsiteItem]:
-                found = list(kept.find(some))
+                found = list(find(some))
                 of = sorted({folded(row["item_code"]) for row in found if row["item_code"]})
                 return self._items(found, list(coded.find(of)), list(specified.find([row["name"] for row in found])))
 
             yield items
+
+    def _rows_ahead(
+        self, seen: Iterable[Row] | None, names: Sequence[str], codes: dict[str, str]
+    ) -> Iterator[tuple[str, Row]]:
+        """Yield rows by name, those that were seen or else from ERPNext, and note their `codes` as they are spelled."""
+        found = self._erp.each_in(WEBSITE_ITEM, self._wanted, names, ROWS_AHEAD, order_by="name asc")
+        for row in found if seen is None else seen:
+            if row["item_code"]:
+                codes[folded(row["item_code"])] = row["item_code"]
+            yield row["name"], row
 
     @property
     def _wanted(self) -> list[str]:

@@ -3,18 +3,18 @@
 ERPNext cannot filter by batch, so whoever wants the items of one reads the whole catalogue. A run does that once, and
 the runs of one tick once together (clients/reading.py). Without it every asset of every batch would.
 
-Texts and whatever else is compared are read by name, a window at a time, right before they are compared: so a listing
-of half an hour decides what is compared, never what is written.
+Where products are compared with it, the runs of a tick list the texts as well. An item that is to be written is read
+again by name: so a listing of half an hour decides what needs no work, never what is written.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import LONGEST_PAGE, ErpNextClient, Filters, Row
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
-from erp_medusa_pipelines.clients.reading import UNKEPT, KeptRows
+from erp_medusa_pipelines.clients.reading import UNKEPT, KeptRows, Reading
 from erp_medusa_pipelines.sync.engine.batches import Batch, index_of
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.shop import for_sale
@@ -36,6 +36,9 @@ FIELDS = tuple(
 )  # fmt: skip
 """What the tasks that work on batches list: short fields only."""
 
+ROWS_WITH_TEXTS = 5_000
+"""Website Items in a page with their texts."""
+
 _ANY = [
     ["published", "=", 1], ["medusa_id", "is", "set"], ["medusa_variant_id", "is", "set"], ["has_variants", "=", 1],
 ]  # fmt: skip
@@ -55,11 +58,15 @@ def listed(
         yield from (row for row in rows if batch.contains(row["name"]))
         return
     try:
-        shape = ",".join(_fields(erp))
-        kept = reading.kept(WEBSITE_ITEM, shape, lambda: _whole(erp, batch, shared=reading.shared))
+        kept = _kept(erp, batch, reading)
     except AccessError:
         raise
     except (PermanentError, *UNKEPT) as error:
+        if reading.with_texts and not isinstance(error, UNKEPT):
+            # It may be about a field that a shop's mapping names.
+            reading.with_texts = False
+            yield from listed(erp, batch, fields, filters=filters, or_filters=or_filters)
+            return
         # One asset's field is missing on this site, which the others do not need; or the disk is full.
         log.warning("each part of the work lists its own Website Items: %s", error)
         erp.reading = None
@@ -69,6 +76,33 @@ def listed(
     for row in _of_batch(kept, batch):
         if all(_holds(one, row) for one in filters) and (not or_filters or any(_holds(one, row) for one in or_filters)):
             yield {key: row[key] for key in keys}
+
+
+def _kept(erp: ErpNextClient, batch: Batch, reading: Reading) -> KeptRows:
+    few, all_ = _fields(erp), _with_texts(erp)
+    fields, page_size = (all_, ROWS_WITH_TEXTS) if reading.with_texts else (few, LONGEST_PAGE)
+
+    def read() -> Iterator[tuple[int, str, Row]]:
+        """Yield what is listed as (number of its batch, name, row): of all batches where others can use it."""
+        for row in erp.rows(WEBSITE_ITEM, fields, or_filters=_ANY, page_size=page_size):
+            if reading.shared or batch.contains(row["name"]):
+                yield index_of(row["name"], batch.count), row["name"], row
+
+    return reading.kept(WEBSITE_ITEM, ",".join(fields), read, or_of=",".join(all_) if reading.shared else "")
+
+
+def seen_rows(
+    erp: ErpNextClient, batch: Batch, fields: Sequence[str]
+) -> Callable[[Iterable[str]], Iterator[Row]] | None:
+    """Return what finds Website Items by name as the runs of this tick listed them; None where some field is missing.
+
+    Raises ApiError.
+    """
+    reading = erp.reading
+    if reading is None or not reading.with_texts or batch.named or not set(fields) <= set(_with_texts(erp)):
+        return None
+    kept, keys = _kept(erp, batch, reading), [field.rpartition(" as ")[2] for field in fields]
+    return lambda names: ({key: row[key] for key in keys} for row in kept.find(names))
 
 
 def _of_batch(kept: KeptRows, batch: Batch) -> Iterator[Row]:
@@ -87,11 +121,8 @@ def _fields(erp: ErpNextClient) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*FIELDS, *for_sale.for_sale_in(erp).fields)))
 
 
-def _whole(erp: ErpNextClient, batch: Batch, *, shared: bool) -> Iterator[tuple[int, str, Row]]:
-    """Yield what is listed as (number of its batch, name, row): of all batches where others can use it."""
-    for row in erp.rows(WEBSITE_ITEM, _fields(erp), or_filters=_ANY, page_size=LONGEST_PAGE):
-        if shared or batch.contains(row["name"]):
-            yield index_of(row["name"], batch.count), row["name"], row
+def _with_texts(erp: ErpNextClient) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_fields(erp), *erp.fields_of_products)))
 
 
 def _holds(condition: Sequence[object], row: Row) -> bool:

@@ -1,6 +1,7 @@
 """The runs of one tick read the catalogue once, and what they write they have looked up right before."""
 
 import sqlite3
+import time
 from collections import Counter
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -161,20 +162,91 @@ def test_a_run_by_hand_reads_for_itself_once_and_only_its_own_products(nights: N
 
 
 @pytest.mark.long
-def test_what_changed_since_the_list_was_read_is_looked_up_again_and_written(nights: Nights) -> None:
+def test_what_changed_since_the_list_was_read_is_written_by_the_next_tick(nights: Nights) -> None:
     nights.run(0, "01:00")
-    title, stock, *_ = nights.of(1)
+    title, *_ = nights.of(1)
     nights.erp.store.set("Website Item", title, web_item_name="New name")
+    nights.shop.priced.forget()
+    nights.run(1, "01:00")
+    assert nights.lists() == {}
+    assert nights.shop.priced.writes() == []
+    for number in range(BATCHES):
+        nights.run(number, "02:00")
+    # Before it is written, and once more by the asset that judges what can be bought.
+    assert nights.looked_up("/admin/products", "id") == [nights.product(title)] * 2
+    assert len(nights.shop.priced.writes()) == 1
+    product = nights.medusa.admin("GET", f"/admin/products/{nights.product(title)}")["product"]
+    assert product["title"] == "New name"
+
+
+@pytest.mark.long
+def test_what_differs_by_the_list_is_written_as_it_is_now(nights: Nights) -> None:
+    title, *_ = nights.of(1)
+    nights.erp.store.set("Website Item", title, web_item_name="New name")
+    nights.run(0, "01:00")
+    nights.erp.store.set("Website Item", title, web_item_name="Newest name")
+    nights.run(1, "01:00")
+    product = nights.medusa.admin("GET", f"/admin/products/{nights.product(title)}")["product"]
+    assert product["title"] == "Newest name"
+
+
+@pytest.mark.long
+def test_stock_that_changed_since_the_list_was_read_is_written(nights: Nights) -> None:
+    nights.run(0, "01:00")
+    stock, *_ = nights.of(1)
     nights.shop.stocked.bin(stock, "Main", 9)
     nights.shop.priced.forget()
     nights.run(1, "01:00")
     assert nights.lists() == {}
-    # Before it is written, and once more by the asset that judges what can be bought.
-    assert nights.looked_up("/admin/products", "id") == [nights.product(title)] * 2
     assert len(nights.looked_up("/admin/inventory-items", "sku")) == 1
-    assert len(nights.shop.priced.writes()) == 2
+    assert len(nights.shop.priced.writes()) == 1
     nights.shop.priced.forget()
     nights.run(1, "01:00")
+    assert nights.shop.priced.writes() == []
+
+
+PRICES = ("medusa_price_lists", "medusa_prices")
+
+
+def _asked_for_prices(nights: Nights) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for one in [*nights.erp.faults.requests, *nights.medusa.faults.requests]:
+        if one.path == "/api/resource/Item Price" and "packing_unit" in one.query:
+            found["Item Price"] += 1
+        if one.path == "/admin/price-lists" and "prices.amount" in one.query:
+            found["entries"] += 1
+    return found
+
+
+@pytest.mark.long
+def test_the_prices_of_a_batch_are_read_once_in_a_tick(nights: Nights) -> None:
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    assert _asked_for_prices(nights) == {"Item Price": BATCHES, "entries": BATCHES}
+    nights.shop.priced.forget()
+    for number in range(BATCHES):
+        run = nights.runner.assets([*PRICES], f"batch_{number}", tags={SCHEDULED_EXECUTION_TIME_TAG: "01:00"})
+        assert run.success, run.reasons()
+        assert run.metadata("medusa_prices")["unchanged"] == len(nights.of(number))
+    assert _asked_for_prices(nights) == {}
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_a_price_that_differs_by_what_the_tick_has_read_is_compared_again_before_it_is_written(nights: Nights) -> None:
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    name, *_ = nights.of(0)
+    (item,) = nights.erp.store.rows("Website Item", name=name)
+    (price,) = nights.erp.store.rows("Item Price", item_code=item["item_code"])
+    nights.erp.store.set("Item Price", price["name"], price_list_rate=3.5)
+    nights.run(0)
+    # The tick's runs have the old entry, and no Item Prices any more.
+    Reading(nights.runner.folder_of("01:00"), BATCHES, shared=True).answers.forget("ERPNext prices of 0/2", time.time())
+    nights.shop.priced.forget()
+    run = nights.runner.assets([*PRICES], "batch_0", tags={SCHEDULED_EXECUTION_TIME_TAG: "01:00"})
+    assert run.success, run.reasons()
+    assert _asked_for_prices(nights)["entries"] == 1
     assert nights.shop.priced.writes() == []
 
 
