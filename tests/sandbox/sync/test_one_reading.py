@@ -8,11 +8,14 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from erp_medusa_pipelines.clients import medusa_inventory
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.sync.catalogue import seen_products
 from erp_medusa_pipelines.sync.engine.batches import Batch, batch_of_name
+from erp_medusa_pipelines.sync.shop import listing
 from erp_medusa_pipelines.sync.shop.listing import listed
 from tests.suites.publication import Shop
 from tests.support.plain_runs import PlainRunner
@@ -202,6 +205,45 @@ def test_stock_that_changed_since_the_list_was_read_is_written(nights: Nights) -
     assert len(nights.shop.priced.writes()) == 1
     nights.shop.priced.forget()
     nights.run(1, "01:00")
+    assert nights.shop.priced.writes() == []
+
+
+def _asked(nights: Nights) -> Counter[str]:
+    return Counter(one.path for one in [*nights.erp.faults.requests, *nights.medusa.faults.requests])
+
+
+@pytest.mark.long
+def test_a_quiet_tick_costs_its_pages_and_few_requests_a_batch(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, size in ((listing, "ROWS_WITH_TEXTS"), (seen_products, "PRODUCTS_PER_PAGE")):
+        monkeypatch.setattr(module, size, ITEMS // 2)
+    monkeypatch.setattr(medusa_inventory, "ITEMS_PER_PAGE", ITEMS // 2)
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+        assert nights.runner.assets([*PRICES], f"batch_{number}", tags={SCHEDULED_EXECUTION_TIME_TAG: "01:00"}).success
+    asked = _asked(nights)
+    assert asked["/admin/products"] == asked["/admin/inventory-items"] == 2
+    # Two pages and the one after them, and the groups of what is for sale.
+    assert asked["/api/resource/Website Item"] <= 3 + 2
+    assert asked["/admin/price-lists"] == 1 + BATCHES
+    assert asked["/api/resource/Item Price"] == asked["/api/resource/Bin"] == BATCHES
+    assert asked.total() <= 24 + 11 * BATCHES, asked
+    assert nights.shop.priced.writes() == []
+
+
+@pytest.mark.long
+def test_the_stock_by_itself_looks_at_no_product_but_those_of_copied_ids(nights: Nights) -> None:
+    tags = {SCHEDULED_EXECUTION_TIME_TAG: "00:00"}
+    for number in range(BATCHES):
+        assert nights.runner.assets(["medusa_stock"], f"batch_{number}", tags=tags).success
+    assert _asked(nights)["/admin/products"] == 0
+    (own,) = nights.erp.store.rows("Website Item", name=nights.of(0)[0])
+    copy = nights.of(1)[0]
+    nights.erp.store.set("Website Item", copy, medusa_id=own["medusa_id"], medusa_variant_id=own["medusa_variant_id"])
+    nights.shop.stocked.bin(copy, "Main", 99)
+    nights.shop.priced.forget()
+    run = nights.runner.assets(["medusa_stock"], "batch_1", tags={SCHEDULED_EXECUTION_TIME_TAG: "00:15"})
+    assert run.success, run.reasons()
+    assert run.metadata("medusa_stock")["waiting"] == 1
     assert nights.shop.priced.writes() == []
 
 
