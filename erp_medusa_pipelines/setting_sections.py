@@ -259,6 +259,13 @@ class Catalogue(BaseSettings):
             " e-mail address"
         ),
     )
+    customer_prices: bool = Field(
+        False,
+        description=(
+            "Ask customers what Item Prices of their Price List name their Customer for, before all others. Each such"
+            " Customer has a customer group in Medusa; needs PRICE_GROUPS"
+        ),
+    )
     pricing_rules: bool = Field(
         False,
         description=(

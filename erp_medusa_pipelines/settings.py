@@ -71,6 +71,12 @@ class Settings(
         return self
 
     @model_validator(mode="after")
+    def _customers_with_groups(self) -> Self:
+        if self.customer_prices and not self.price_groups:
+            raise ValueError("CUSTOMER_PRICES needs PRICE_GROUPS=true: a Customer's Price List may be its group's")
+        return self
+
+    @model_validator(mode="after")
     def _mails_within_a_minute(self) -> Self:
         seconds = self.quotation_email_seconds + self.quotation_email_timeout
         if seconds > QUOTATION_EMAIL_SECONDS_IN_ALL:

@@ -71,6 +71,7 @@ _PRICE_RIGHTS = {"Website Item": "r", "Item": "r", "Item Price": "rw", "Price Li
 _GROUP_RIGHTS = {"Customer Group": "r", "Customer": "r", "Price List": "r"}
 _MEMBER_RIGHTS_IF = {
     "price_groups": {**_GROUP_RIGHTS, "Contact": "r"},
+    "customer_prices": {"Item Price": "r"},
     "pricing_rules": {"Pricing Rule": "r", "Item Group": "r"},
 }
 _CHOICE_RIGHTS_IF = {name: {"Item Group": "r"} for name in ("shop_items", "sales_channels")}

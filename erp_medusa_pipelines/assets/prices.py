@@ -10,7 +10,7 @@ from pydantic import Field
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.leftovers import GOES_ON
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.reporting import SyncConfig, check_spec, sync_run
+from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
@@ -29,8 +29,8 @@ from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RU
 from erp_medusa_pipelines.sync.prices.shop_books import keep_preferences, read_audiences, read_books, read_pricing_rules
 
 GROUP = "prices_and_stock"
-MOST_WITH_TIERS = 650
-"""Entries per call: Medusa takes 100 kB, and one with both limits of its pieces has up to 150 bytes."""
+MOST_WITH_TIERS, MOST_WITH_GROUPS = 650, 430
+"""Entries per call: Medusa takes 100 kB. One with both limits of its pieces has up to 150 bytes, a group 75 more."""
 
 KINDS = {"medusa"}
 
@@ -56,7 +56,8 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         check_specs=[check_spec("medusa_customer_groups")],
         description=(
             "Customers with a Price List of their own, or of their Customer Group, are members of a group in Medusa"
-            " (PRICE_GROUPS; off: nothing is asked or written)."
+            " (PRICE_GROUPS; off: nothing is asked or written), and those with Item Prices for themselves of one of"
+            " their own (CUSTOMER_PRICES)."
         ),
     )
     def medusa_customer_groups(
@@ -66,14 +67,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             settings = run.shop.settings
             if not settings.price_groups:
                 return run.result()
-            limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
-            sync = CustomerGroupSync(
-                erp=run.shop.erp,
-                audiences=read_audiences(run.shop.erp, settings, read_pricing_rules(run.shop.erp, settings)),
-                customers=MedusaCustomers(run.shop.medusa),
-                report=run.report,
-                guard=run.guard(limit, allowed=config.allow_removal),
-            )
+            sync = _group_sync(run, allow_removal=config.allow_removal)
             sync.run()
             return run.result(stopped=sync.losses_stopped)
 
@@ -98,6 +92,9 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
+            if run.shop.settings.customer_prices:
+                # A Customer's first price of its own is shown as soon as it is followed, not only after the next night.
+                _group_sync(run).make_groups(own_only=True)
             books = read_books(run.shop.erp, run.shop.medusa, run.shop.settings)
             for lists in books.lists(run.shop.erp, run.shop.medusa):
                 lists.reconcile(run.report)
@@ -154,6 +151,20 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     return [medusa_customer_groups, medusa_price_lists, medusa_prices]
 
 
+def _group_sync(run: SyncRun, *, allow_removal: bool = False) -> CustomerGroupSync:
+    settings = run.shop.settings
+    limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
+    return CustomerGroupSync(
+        erp=run.shop.erp,
+        audiences=read_audiences(run.shop.erp, settings, read_pricing_rules(run.shop.erp, settings)),
+        customers=MedusaCustomers(run.shop.medusa),
+        report=run.report,
+        guard=run.guard(limit, allowed=allow_removal),
+    )
+
+
 def _per_call(settings: Settings) -> int:
+    if settings.customer_prices:
+        return min(settings.medusa_price_chunk, MOST_WITH_GROUPS)
     has_tiers = settings.price_packs or settings.pricing_rules
     return min(settings.medusa_price_chunk, MOST_WITH_TIERS) if has_tiers else settings.medusa_price_chunk

@@ -65,6 +65,10 @@ class MedusaCustomers:
         body = {"name": name, "metadata": dict(metadata)}
         return self._medusa.send("POST", GROUPS, body, gives="customer_group")["customer_group"]["id"]
 
+    def delete_group(self, group_id: str) -> None:
+        """Delete a group; its members stay customers. One that is gone already is fine."""
+        self._medusa.send("DELETE", f"{GROUPS}/{group_id}", gives="deleted", repeatable=True)
+
     def change_members(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Add and remove customers by id; those who are members already, or are not, do no harm."""
         for key, ids in (("add", add), ("remove", remove)):

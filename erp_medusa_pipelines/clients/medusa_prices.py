@@ -27,6 +27,9 @@ STORE_FIELDS = (
 ENTRY_FIELDS = "id,amount,currency_code,min_quantity,max_quantity,price_set.variant.id"
 ENTRIES_IN_LIST = ",".join(f"prices.{field}" for field in (*ENTRY_FIELDS.split(","), "rules_count"))
 MADE_ENTRIES = "prices.id,prices.currency_code,prices.min_quantity,prices.max_quantity,prices.price_set.variant.id"
+ENTRY_RULES = "price_rules.attribute,price_rules.value"
+"""They come as `rules`, attribute -> value, below a list, and as `price_rules` elsewhere."""
+RULES_IN_LIST = ",".join(f"prices.{field}" for field in ENTRY_RULES.split(","))
 PRICE_LISTS = "/admin/price-lists"
 PREFERENCES = "/admin/price-preferences"
 LISTS = "price lists"
@@ -110,7 +113,8 @@ class MedusaPrices:
 
         Nothing about a list is unique: after a lost answer it must be looked for.
         """
-        path = f"{PRICE_LISTS}?fields=id,{MADE_ENTRIES}"
+        fields = f"{MADE_ENTRIES},{RULES_IN_LIST}" if _have_rules(body["prices"]) else MADE_ENTRIES
+        path = f"{PRICE_LISTS}?fields=id,{fields}"
         with self._changing_lists():
             made = self._medusa.send("POST", path, dict(body), gives="price_list")["price_list"]
         return made["id"], list(_entries_below(made))
@@ -132,13 +136,18 @@ class MedusaPrices:
         path = f"{PRICE_LISTS}/{list_id}/prices"
         return self._http.part(self._http.request("GET", path, params=query), "count", f"GET {path}")
 
-    def entries(self, list_id: str) -> Iterator[Row]:
-        """All entries of a list: id, amount, currency_code, min_quantity, max_quantity, price_set.variant.id."""
-        path = f"{PRICE_LISTS}/{list_id}/prices"
-        return self._medusa.all_of(path, "prices", ENTRY_FIELDS, page_size=ENTRIES_PER_PAGE)
+    def entries(self, list_id: str, *, ruled: bool = False) -> Iterator[Row]:
+        """All entries of a list: id, amount, currency_code, min_quantity, max_quantity, price_set.variant.id.
+
+        `ruled`: with their rules.
+        """
+        path, fields = f"{PRICE_LISTS}/{list_id}/prices", f"{ENTRY_FIELDS},{ENTRY_RULES}" if ruled else ENTRY_FIELDS
+        return self._medusa.all_of(path, "prices", fields, page_size=ENTRIES_PER_PAGE)
 
     def entries_of(self, list_ids: Iterable[str], *, seen: bool = False) -> Iterator[tuple[str, Row]]:
         """(list, entry) of several lists in few requests, as `entries` has them: not for tens of thousands in a list.
+
+        Entries that have rules come with these.
 
         With `seen` they may be as another run of this tick saw them: to learn what needs no work. Lists that are gone
         are left out.
@@ -150,7 +159,7 @@ class MedusaPrices:
                 for row in kept.find(some):
                     wanted.discard(row["id"])
                     yield from ((row["id"], entry) for entry in row["prices"])
-            for row in self._medusa.find(PRICE_LISTS, "price_lists", "id", wanted, ENTRIES_IN_LIST):
+            for row in self._read_entries(wanted):
                 entries = list(_entries_below(row))
                 if kept is not None:
                     try:
@@ -159,6 +168,17 @@ class MedusaPrices:
                         log.warning("entries of price lists are read where they are needed: %s", error)
                         kept = None
                 yield from ((row["id"], entry) for entry in entries)
+
+    def _read_entries(self, list_ids: Iterable[str]) -> Iterator[Row]:
+        """Lists with their entries. To ask for rules costs a query for all of them, so only those with some are."""
+        ruled: list[str] = []
+        for row in self._medusa.find(PRICE_LISTS, "price_lists", "id", list_ids, ENTRIES_IN_LIST):
+            if any(entry["rules_count"] for entry in row["prices"] or ()):
+                ruled.append(row["id"])
+            else:
+                yield row
+        if ruled:
+            yield from self._medusa.find(PRICE_LISTS, "price_lists", "id", ruled, f"{ENTRIES_IN_LIST},{RULES_IN_LIST}")
 
     def all_seen(self, list_ids: Iterable[str]) -> bool:
         """Return whether the entries of all these lists were read in this tick, and not written since."""
@@ -205,13 +225,18 @@ class MedusaPrices:
         self._batch(list_id, {"delete": list(ids)}, repeatable=True)
 
     def _batch(self, list_id: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
-        path = f"{batch_route(list_id)}?fields={ENTRY_FIELDS}"
+        fields = f"{ENTRY_FIELDS},{ENTRY_RULES}" if _have_rules(body.get("create", ())) else ENTRY_FIELDS
+        path = f"{batch_route(list_id)}?fields={fields}"
         return self._medusa.send("POST", path, dict(body), gives="created", repeatable=repeatable)
 
 
 def batch_route(list_id: str) -> str:
     """Return the path of the route that changes entries of a list."""
     return f"{PRICE_LISTS}/{list_id}/prices/batch"
+
+
+def _have_rules(entries: Iterable[Mapping[str, Any]]) -> bool:
+    return any("rules" in entry for entry in entries)
 
 
 def _entries_below(price_list: Row) -> Iterator[Row]:

@@ -17,6 +17,8 @@ class PriceEntry:
     variant_id: str
     amount: float | None
     currency: str
+    group: str = ""
+    """The customer group that alone is asked it."""
 
 
 @dataclass
@@ -72,7 +74,9 @@ class Known:
     def _learn_entry(self, entry: Row) -> None:
         variant = (entry.get("price_set") or {}).get("variant") or {}
         variant_id = entry.get("variant_id") or variant.get("id") or ""
-        self.entries[entry["id"]] = PriceEntry(variant_id, entry.get("amount"), entry.get("currency_code") or "")
+        group = next(iter((entry.get("rules") or {}).values()), "")
+        currency = entry.get("currency_code") or ""
+        self.entries[entry["id"]] = PriceEntry(variant_id, entry.get("amount"), currency, group)
 
 
 def window_of(price_list: Row) -> str:

@@ -409,7 +409,8 @@ class PlannedMedusa(ReadingMedusa):
         row = {"id": self._log.new_id("price"), "amount": entry["amount"], "currency_code": entry["currency_code"]}
         pieces = {key: entry.get(key) for key in ("min_quantity", "max_quantity")}
         of_variant = {"variant_id": variant_id, "price_set": {"variant": {"id": variant_id}}}
-        return {**row, **pieces, "rules_count": 0, **of_variant}
+        rules = entry.get("rules") or {}
+        return {**row, **pieces, "rules": rules, "rules_count": len(rules), **of_variant}
 
     def _refuse_unknown_variants(self, request: str, entries: Iterable[Body]) -> None:
         """Refuse as Medusa does: a price is for a variant that exists."""

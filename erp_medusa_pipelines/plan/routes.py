@@ -212,7 +212,7 @@ def _prices(_method: str, body: Body, _answer: Body, known: Known, list_id: str)
         yield _new_price(entry, list_id, known)
     for entry in body.get("update") or ():
         old = known.entries.get(entry["id"])
-        field = _price_field(old.currency if old else "", list_id, known)
+        field = _price_field(old.currency if old else "", list_id, known, old.group if old else "")
         before = {field: old.amount} if old else {}
         name = known.name(entry["variant_id"])
         yield Change("Medusa", "update", "price", entry["id"], {field: entry.get("amount")}, name, before)
@@ -221,19 +221,21 @@ def _prices(_method: str, body: Body, _answer: Body, known: Known, list_id: str)
         if old is None:
             yield Change("Medusa", "delete", "price", identifier)
             continue
-        before = {_price_field(old.currency, list_id, known): old.amount}
+        before = {_price_field(old.currency, list_id, known, old.group): old.amount}
         yield Change("Medusa", "delete", "price", identifier, {}, known.name(old.variant_id), before)
 
 
 def _new_price(entry: Body, list_id: str, known: Known) -> Change:
-    field = _price_field(entry["currency_code"], list_id, known)
+    group = next(iter((entry.get("rules") or {}).values()), "")
+    field = _price_field(entry["currency_code"], list_id, known, group)
     return Change(
         "Medusa", "create", "price", entry["variant_id"], {field: entry["amount"]}, known.name(entry["variant_id"])
     )
 
 
-def _price_field(currency: str, list_id: str, known: Known) -> str:
-    return f"{currency.upper()} {known.names.get(list_id, list_id)}".strip()
+def _price_field(currency: str, list_id: str, known: Known, group: str) -> str:
+    whose = f"{known.name(group)}, " if group else ""
+    return f"{currency.upper()} {whose}{known.names.get(list_id, list_id)}".strip()
 
 
 ROUTES: tuple[Route, ...] = tuple(

@@ -99,13 +99,14 @@ KINDS["price"] = Kind(
 KINDS["price_list_entry"] = Kind(
     star=_PRICE_STAR,
     named=("raw_amount", "rules_count", "price_set_id", "variant_id"),
-    implied={"price_set": ("price_set_id", "variant_id")},
+    # Rules are asked for as rows and shown as one object, as those of the list are.
+    implied={"price_set": ("price_set_id", "variant_id"), "price_rules": ("rules",)},
     relations={
         "price_set": ("price_set", missing),
-        "price_rules": ("price_rule", _price_rules),
+        "price_rules": ("price_rule", missing),
     },
     computed={"raw_amount": _raw_amount, "rules_count": _rules_count},
-    hidden=frozenset({"price_set"}),
+    hidden=frozenset({"price_set", "price_rules"}),
 )
 KINDS["price_set"] = Kind(star=("id",), always=("id",), relations={"variant": ("variant", _variant_of_set)})
 KINDS["price_rule"] = Kind(star=("value", "attribute"))

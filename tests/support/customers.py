@@ -3,6 +3,7 @@
 Making them, and asking a price as one of them. What their prices must be stands in the suites.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -78,6 +79,18 @@ class Customers:
         answer = requests.get(url, params=query, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["product"]["variants"][0]["calculated_price"]
+
+    def listed(self, items: Sequence[str], email: str | None = None) -> list[float]:
+        """What a customer sees of these items on a list of products."""
+        medusa = self.shop.medusa
+        headers = {"x-publishable-api-key": medusa.publishable_key, **self._login(email)}
+        ids = [self.shop.catalogue.row(item)["medusa_id"] for item in items]
+        fields = "id,*variants.calculated_price"
+        query = {"region_id": medusa.region_id, "fields": fields, "id[]": ids}
+        answer = requests.get(f"{medusa.url}/store/products", params=query, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        prices = {row["id"]: row["variants"][0]["calculated_price"] for row in answer.json()["products"]}
+        return [prices[each]["calculated_amount"] for each in ids]
 
     def in_cart(self, item: str, quantity: int, email: str | None = None) -> float:
         """What a customer is asked for each piece of so many."""

@@ -1,7 +1,8 @@
 """Which customers have prices of their own, by ERPNext's rule: Customer Groups and Customers with a Price List.
 
 A Customer's prices are those of its own default_price_list, else of its Customer Group's - the group itself, none above
-it -, else of the shop's Price List. Addresses are never written into a report or a log.
+it -, else of the shop's Price List. Item Prices of that list that name the Customer come before all others. Addresses
+are never written into a report or a log.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,12 +16,18 @@ from erp_medusa_pipelines.sync.engine.gate import Answer
 from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
 from erp_medusa_pipelines.sync.prices.books import OWNER_KEY
 
-CUSTOMER, CUSTOMER_GROUP = "Customer", "Customer Group"
+CUSTOMER, CUSTOMER_GROUP, ITEM_PRICE = "Customer", "Customer Group", "Item Price"
 GROUP_KEY = "erp_customer_group"
 """Metadata key that marks a group of Medusa as ours; its value is the ERPNext Customer Group."""
+CUSTOMER_KEY = "erp_customer"
+"""The same of a group for one Customer; its value is the ERPNext Customer."""
 
 CUSTOMERS_READ_AT_ONCE = 400
 LIVING = ["disabled", "=", 0]
+FOR_ONE_CUSTOMER = [["customer", "is", "set"], ["selling", "=", 1], ["batch_no", "is", "not set"]]
+"""Item Prices that only one Customer is asked."""
+
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +40,47 @@ class Audience:
     """False for customers who have the list themselves, and not by their group."""
     is_ruled: bool = False
     """Whether Pricing Rules are for the group, or for one above."""
+    customer: str = ""
+    """The one Customer of it, who has Item Prices of its own; "" for an audience of many."""
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What tells it apart: a Customer Group's own stays the same whatever list the group has."""
-        return "" if self.is_of_group else folded(self.price_list), folded(self.customer_group)
+    def key(self) -> Key:
+        """What tells it apart: a Customer Group's own stays the same whatever list the group has, as a Customer's."""
+        if self.customer:
+            return "", "", folded(self.customer)
+        return "" if self.is_of_group else folded(self.price_list), folded(self.customer_group), ""
+
+    @property
+    def document(self) -> tuple[str, str]:
+        """The DocType and the name of what it is of."""
+        return (CUSTOMER, self.customer) if self.customer else (CUSTOMER_GROUP, self.customer_group)
 
     @property
     def metadata(self) -> dict[str, str]:
         """What marks its group in Medusa."""
+        if self.customer:
+            return {CUSTOMER_KEY: self.customer}
         of_list = {} if self.is_of_group else {OWNER_KEY: self.price_list}
         return {**of_list, GROUP_KEY: self.customer_group}
 
     @property
     def title(self) -> str:
         """The name of its group in Medusa, where names are unique."""
+        if self.customer:
+            return f"{CUSTOMER} {self.customer}"
         return self.customer_group if self.is_of_group else f"{self.customer_group}, {self.price_list}"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A Customer of an audience, and its addresses in small letters."""
+    """A Customer, its addresses in small letters, and which audiences it is of."""
 
     customer: str
-    audience: Audience
     addresses: frozenset[str]
+    audience: Audience | None = None
+    """That of its Price List, if it is not the shop's."""
+    own: Audience | None = None
+    """Its own, where it has Item Prices for itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +99,13 @@ def has_work(_erp: ErpNextClient, settings: Settings, _memory: Mapping[str, Any]
 class Audiences:
     """The audiences of one site. `price_list` is the shop's: who has it is no audience, unless rules are for his group.
 
-    `ruled` are folded names of Customer Groups that Pricing Rules are for.
+    `ruled` are folded names of Customer Groups that Pricing Rules are for. `own_prices`: Customers with Item Prices for
+    themselves alone are audiences too.
     """
 
-    def __init__(self, erp: ErpNextClient, price_list: str, ruled: Collection[str] = ()) -> None:
+    def __init__(
+        self, erp: ErpNextClient, price_list: str, ruled: Collection[str] = (), *, own_prices: bool = False
+    ) -> None:
         self._price_list = price_list
         fields = ["name", "parent_customer_group", "default_price_list"]
         rows = list(erp.rows(CUSTOMER_GROUP, fields))
@@ -104,7 +130,31 @@ class Audiences:
         self.unusable = _unusable(erp, found.values())
         refused = {one.audience.key for one in self.unusable}
         self.all = [each for key, each in found.items() if key not in refused]
-        """Every audience whose prices can be shown."""
+        """Every audience whose prices can be shown, without `own`."""
+        self.unasked: list[tuple[str, str, str]] = []
+        """Customer, Price List of Item Prices for it alone, and the Price List that it has instead."""
+        self.own = list(self._own(erp)) if own_prices else []
+        """Those of one Customer each."""
+
+    def _own(self, erp: ErpNextClient) -> Iterator[Audience]:
+        pairs = erp.get_list(
+            ITEM_PRICE,
+            ["customer", "price_list"],
+            filters=FOR_ONE_CUSTOMER,
+            group_by="customer, price_list",
+            order_by="customer asc, price_list asc",
+        )
+        lists: dict[str, dict[str, str]] = {}
+        for row in pairs:
+            lists.setdefault(folded(row["customer"]), {})[folded(row["price_list"])] = row["price_list"]
+        names = sorted({row["customer"] for row in pairs})
+        fields = ["name", "customer_group", "default_price_list"]
+        for row in erp.rows_in(CUSTOMER, fields, names, filters=[LIVING]):
+            group, priced = row["customer_group"] or "", lists.get(folded(row["name"]), {})
+            asked = row["default_price_list"] or self._lists.find(group) or self._price_list
+            self.unasked += [(row["name"], name, asked) for key, name in priced.items() if key != folded(asked)]
+            if folded(asked) in priced:
+                yield Audience(asked, group, is_ruled=folded(group) in self._ruled, customer=row["name"])
 
     def _audience(self, price_list: str, customer_group: str) -> Audience | None:
         price_list, is_ruled = price_list or self._price_list, folded(customer_group) in self._ruled
@@ -114,22 +164,28 @@ class Audiences:
         return Audience(price_list, customer_group, same_name(of_group, price_list), is_ruled)
 
     def members(self, erp: ErpNextClient) -> Iterator[Member]:
-        """Yield the Customers of the audiences, those without an address too."""
-        known = {each.key: each for each in self.all}
-        if not known:
+        """Yield the Customers of the audiences, those without an address too.
+
+        Where some have Item Prices of their own, all others come as well: who shares an address with one is to be seen.
+        """
+        known = {each.key for each in self.all}
+        own = ByName((each.customer, each) for each in self.own)
+        if not known and not self.own:
             return
-        or_filters = [["default_price_list", "is", "set"], ["customer_group", "in", self._groups]]
+        of_lists = [["default_price_list", "is", "set"], ["customer_group", "in", self._groups]]
         fields = ["name", "customer_group", "default_price_list", "email_id"]
-        rows = erp.rows(CUSTOMER, fields, filters=[LIVING], or_filters=or_filters)
+        rows = erp.rows(CUSTOMER, fields, filters=[LIVING], or_filters=() if self.own else of_lists)
         for some in batched(rows, CUSTOMERS_READ_AT_ONCE):
-            chosen: list[tuple[Mapping[str, Any], Audience]] = []
+            chosen: list[tuple[Mapping[str, Any], Audience | None]] = []
             for row in some:
-                own = row["default_price_list"] or self._lists.find(row["customer_group"] or "") or ""
-                audience = self._audience(own, row["customer_group"] or "")
-                if audience and audience.key in known:
+                its_list = row["default_price_list"] or self._lists.find(row["customer_group"] or "") or ""
+                audience = self._audience(its_list, row["customer_group"] or "")
+                audience = audience if audience and audience.key in known else None
+                if audience or self.own:
                     chosen.append((row, audience))
             addresses = _addresses(erp, [row for row, _ in chosen]) if chosen else {}
-            yield from (Member(row["name"], audience, addresses[row["name"]]) for row, audience in chosen)
+            for row, audience in chosen:
+                yield Member(row["name"], addresses[row["name"]], audience, own.find(row["name"]))
 
 
 def _above(name: str, parents: Mapping[str, str]) -> frozenset[str]:

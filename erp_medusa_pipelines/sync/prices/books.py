@@ -1,7 +1,8 @@
 """Which sets of prices the shop has: a book is one ERPNext Price List as some customers see it.
 
 Medusa asks a price of a list whose rules fit before one of a list without rules, even if it is dearer. So customers of
-a group are asked what their own book has, and what it has not, everybody's.
+a group are asked what their own book has, and what it has not, everybody's. Customers with Item Prices for themselves
+alone share one book, whose entries have a rule each (own_prices.py).
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,22 @@ WHOM_KEY = "erp_customers"
 GROUPS_RULE, REGION_RULE = "customer.groups.id", "region_id"
 MEMBERS = "customers whose Price List it is"
 """Whom a book is for that all customers with that Price List share."""
+OWN = "customers with prices of their own"
+"""Whom the book of all Item Prices for one Customer is for. Its Price List is the shop's; each Customer has its own."""
 
 SALE_KEY = "erp_sale"
 """Metadata key of lists with sale prices beside the others."""
 
 Key = tuple[str, str, bool]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A Customer with Item Prices for itself alone: its group in Medusa, its Price List and its Customer Group."""
+
+    group: str
+    price_list: str
+    customer_group: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Book:
     """Medusa's rules of its lists: attribute -> values of which one must fit."""
     customer_group: str = ""
     """The Customer Group whose Pricing Rules count; "" where only those for everybody do."""
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    """Of the book of OWN: its Customers by folded name."""
     is_sale: bool = False
     """Whether its prices stand beside those of the other book of the same customers, and are lower."""
 
@@ -42,6 +56,11 @@ class Book:
     def key(self) -> Key:
         """What tells it apart."""
         return folded(self.price_list), self.whom, self.is_sale
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its entries are for one Customer each."""
+        return self.whom == OWN
 
     @property
     def sale(self) -> "Book":

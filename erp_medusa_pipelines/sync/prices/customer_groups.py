@@ -6,7 +6,7 @@ report: a problem with one is reported for its Customers.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -16,10 +16,17 @@ from erp_medusa_pipelines.clients.medusa_customers import Account, MedusaCustome
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.names import folded
 from erp_medusa_pipelines.sync.engine.report import Reject, SyncReport
-from erp_medusa_pipelines.sync.prices.audiences import CUSTOMER, CUSTOMER_GROUP, GROUP_KEY, Audience, Audiences
+from erp_medusa_pipelines.sync.prices.audiences import (
+    CUSTOMER,
+    CUSTOMER_GROUP,
+    CUSTOMER_KEY,
+    GROUP_KEY,
+    Audience,
+    Audiences,
+    Key,
+    Member,
+)
 from erp_medusa_pipelines.sync.prices.books import GROUPS_RULE, MEMBERS, OWNER_KEY, Book
-
-Key = tuple[str, str]
 
 
 def members_limit(percent: int, setting: str) -> Limit:
@@ -40,10 +47,12 @@ def members_limit(percent: int, setting: str) -> Limit:
 def group_of(row: Row) -> Key | None:
     """Return the key of the audience that a group of Medusa was made for, or None for a group of somebody else's."""
     metadata = metadata_of(row)
+    if isinstance(customer := metadata.get(CUSTOMER_KEY), str) and customer:
+        return "", "", folded(customer)
     price_list, customer_group = metadata.get(OWNER_KEY) or "", metadata.get(GROUP_KEY)
     if not isinstance(price_list, str) or not isinstance(customer_group, str):
         return None
-    return folded(price_list), folded(customer_group)
+    return folded(price_list), folded(customer_group), ""
 
 
 def books_of(audiences: Iterable[Audience], groups: Iterable[Row]) -> list[Book]:
@@ -72,17 +81,18 @@ class Moves:
     leaving: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     loss: Loss = field(default_factory=Loss)
 
-    def add(self, account: Account, there: frozenset[str], place: str | None) -> None:
-        """Add an account that is in the groups `there` and belongs into `place`, or into none."""
-        if place and place not in there:
-            self.joining[place].append(account.id)
-        for group_id in there - {place}:
+    def add(self, account: Account, there: frozenset[str], places: frozenset[str], own: Collection[str]) -> None:
+        """Add an account that is in the groups `there` and belongs into `places`. `own` are groups of one Customer."""
+        for group_id in places - there:
+            self.joining[group_id].append(account.id)
+        for group_id in there - places:
             self.leaving[group_id].append(account.id)
         if there:
             self.loss.had.add(account.id)
-        elif place:
+        elif places:
             self.loss.gained.add(account.id)
-        if there and not place:
+        has_lost_own = not there.isdisjoint(own) and places.isdisjoint(own)
+        if there and (not places or has_lost_own):
             self.loss.lost[account.id] = f"customer {account.id}"
 
 
@@ -103,8 +113,7 @@ class CustomerGroupSync:
         """Make the groups and keep their members. Raises AccessError and TransientError; refusals are reported."""
         for unusable in self.audiences.unusable:
             self._reject(CUSTOMER_GROUP, unusable.audience.customer_group, unusable.reason, "default_price_list")
-        self._groups = self.customers.groups()
-        ids, wanted = self._ids(), self._wanted()
+        ids, wanted = self.make_groups(), self._wanted()
         moves = self._moves(ids, wanted)
         for group_id, members in moves.joining.items():
             if self._change(group_id, add=members):
@@ -115,30 +124,33 @@ class CustomerGroupSync:
             gone = [one for one in members if one not in kept]
             if gone and self._change(group_id, remove=gone):
                 self.report.count("removed", len(gone))
+        if not self.losses_stopped:
+            self._delete_own_groups(ids)
         return self.report
 
-    def _moves(self, ids: Mapping[Key, str], wanted: Mapping[str, Audience]) -> Moves:
-        """Compare Medusa's accounts with the audience of each address."""
-        ours = {row["id"] for row in self._groups if group_of(row)} | set(ids.values())
+    def _moves(self, ids: Mapping[Key, str], wanted: Mapping[str, set[Key]]) -> Moves:
+        """Compare Medusa's accounts with the audiences of each address."""
+        ours = {row["id"]: key for row in self._groups if (key := group_of(row))} | {ids[key]: key for key in ids}
+        own = {group_id for group_id, (_, _, customer) in ours.items() if customer}
         moves, known = Moves(), set[str]()
         for account in self.customers.accounts():
             address = account.email.strip().lower()
             known.add(address)
-            audience = wanted.get(address)
-            place = ids.get(audience.key) if audience else None
-            moves.add(account, account.groups & ours, place)
-            self.report.count("found", place is not None)
-            self.report.count("unchanged", place is not None and place in account.groups)
+            places = frozenset(ids[key] for key in wanted.get(address, ()) if key in ids)
+            moves.add(account, account.groups & ours.keys(), places, own)
+            self.report.count("found", len(places))
+            self.report.count("unchanged", len(places & account.groups))
         self.report.count("without_account", len(wanted.keys() - known))
         return moves
 
     # --- groups -----------------------------------------------------------------------------------------------
 
-    def _ids(self) -> dict[Key, str]:
-        """Return the ids of the audiences' groups, made where they are missing."""
+    def make_groups(self, *, own_only: bool = False) -> dict[Key, str]:
+        """Return the ids of the audiences' groups, made where they are missing. `own_only`: of one Customer each."""
+        self._groups = self.customers.groups()
         there = {key: row["id"] for row in self._groups if (key := group_of(row))}
         found: dict[Key, str] = {}
-        for audience in self.audiences.all:
+        for audience in (*(() if own_only else self.audiences.all), *self.audiences.own):
             group_id = there.get(audience.key) or self._make(audience)
             if group_id:
                 found[audience.key] = group_id
@@ -154,7 +166,7 @@ class CustomerGroupSync:
                 f" or give it the metadata {' and '.join(f'{key}={value}' for key, value in metadata.items())}; then"
                 " ERPNext decides on its members"
             )
-            self._reject(CUSTOMER_GROUP, audience.customer_group, reason, "default_price_list")
+            self._reject(*audience.document, reason, "" if audience.customer else "default_price_list")
             return None
         try:
             made = self.customers.create_group(audience.title, metadata)
@@ -166,10 +178,22 @@ class CustomerGroupSync:
                 raise
         except PermanentError as error:
             reason = f"Medusa refuses a customer group for {audience.title}: {error.reason}"
-            self._reject(CUSTOMER_GROUP, audience.customer_group, reason)
+            self._reject(*audience.document, reason)
             return None
         self.report.count("groups_written")
         return made
+
+    def _delete_own_groups(self, ids: Mapping[Key, str]) -> None:
+        """Delete the groups of Customers that have no Item Prices of their own any more."""
+        for row in self._groups:
+            key = group_of(row)
+            if key and key[2] and key not in ids:
+                try:
+                    self.customers.delete_group(row["id"])
+                except PermanentError as error:
+                    self._reject(CUSTOMER_GROUP, row["name"], f"Medusa refuses to delete it: {error.reason}")
+                else:
+                    self.report.count("groups_removed")
 
     def _change(self, group_id: str, *, add: list[str] | None = None, remove: list[str] | None = None) -> bool:
         try:
@@ -183,22 +207,36 @@ class CustomerGroupSync:
 
     # --- members ----------------------------------------------------------------------------------------------
 
-    def _wanted(self) -> Mapping[str, Audience]:
-        """Return the audience of each address. One that several Customers with different prices share has none."""
-        found: dict[str, Audience] = {}
-        owners: dict[str, str] = {}
-        shared: dict[str, set[str]] = defaultdict(set)
+    def _wanted(self) -> Mapping[str, set[Key]]:
+        """Return the audiences of each address.
+
+        One that several Customers with different Price Lists share is of none of these, and one that a Customer with
+        prices of its own shares with any other Customer is not of that one's.
+        """
+        of_address: dict[str, list[Member]] = defaultdict(list)
         for member in self.audiences.members(self.erp):
             for address in member.addresses:
-                other = found.setdefault(address, member.audience)
-                owner = owners.setdefault(address, member.customer)
-                if other.key != member.audience.key:
-                    shared[address] |= {owner, member.customer}
-        for customers in {frozenset(some) for some in shared.values()}:
-            first, *others = sorted(customers)
-            reason = f"shares an e-mail address with {', '.join(others)}, whose prices differ: it is asked everybody's"
-            self._reject(CUSTOMER, first, reason, "default_price_list")
-        return {address: audience for address, audience in found.items() if address not in shared}
+                of_address[address].append(member)
+        found: dict[str, set[Key]] = {}
+        shared: dict[str, set[frozenset[str]]] = {asked: set() for asked in ("everybody's", "no own prices")}
+        for address, members in of_address.items():
+            keys = {member.audience.key for member in members if member.audience}
+            if len(keys) > 1:
+                shared["everybody's"].add(frozenset(member.customer for member in members if member.audience))
+                keys = set[Key]()
+            if own := [member.own for member in members if member.own]:
+                if len(members) > 1:
+                    shared["no own prices"].add(frozenset(member.customer for member in members))
+                else:
+                    keys |= {own[0].key}
+            if keys:
+                found[address] = keys
+        for asked, several in shared.items():
+            for customers in several:
+                first, *others = sorted(customers)
+                reason = f"shares an e-mail address with {', '.join(others)}, whose prices differ: it is asked {asked}"
+                self._reject(CUSTOMER, first, reason, "default_price_list" if asked == "everybody's" else "")
+        return found
 
     def _reject(self, doctype: str, name: str, reason: str, about: str = "") -> None:
         self.report.reject(Reject(doctype, name, reason, about))

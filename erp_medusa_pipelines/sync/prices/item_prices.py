@@ -151,15 +151,19 @@ def read_price_lists(
 
     Those of a variant's template follow the variant's own, marked as inherited.
     """
-    codes = sorted({code for item in items for code in (item.item_code, item.template) if code})
     of_lists = ["price_list", "=", price_lists[0]] if len(price_lists) == 1 else ["price_list", "in", [*price_lists]]
     by_list: dict[str, dict[str, list[dict[str, Any]]]] = {folded(name): defaultdict(list) for name in price_lists}
-    for row in erp.get_list(DOCTYPE, FIELDS, filters=[of_lists, *FOR_EVERYBODY, ["item_code", "in", codes]]):
+    for row in erp.get_list(DOCTYPE, FIELDS, filters=[of_lists, *FOR_EVERYBODY, ["item_code", "in", codes_of(items)]]):
         # MariaDB may call names alike that folded() tells apart; a single list's rows are all its own.
         of_list = by_list.get(folded(row["price_list"])) if len(by_list) > 1 else next(iter(by_list.values()))
         if of_list is not None:
             of_list[folded(row["item_code"])].append(row)
-    return {name: {item.item_code: _item_prices(item, by_list[folded(name)]) for item in items} for name in price_lists}
+    return {name: {item.item_code: prices_of(item, by_list[folded(name)]) for item in items} for name in price_lists}
+
+
+def codes_of(items: Iterable[PricedItem]) -> list[str]:
+    """Return the item codes of items and of their templates, sorted."""
+    return sorted({code for item in items for code in (item.item_code, item.template) if code})
 
 
 def without_price(
@@ -198,7 +202,8 @@ def _why_none(prices: ItemPrices, price_list: str, rule: AmountRule, currency: s
     return None if row.currency == currency else f"its price in {price_list} is in {row.currency}, not in {currency}"
 
 
-def _item_prices(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]]]) -> ItemPrices:
+def prices_of(item: PricedItem, by_code: Mapping[str, Sequence[dict[str, Any]]]) -> ItemPrices:
+    """Return an item's prices among rows by folded item code."""
     own = by_code.get(folded(item.item_code), ())
     rows = [*own, *(by_code.get(folded(item.template), ()) if not same_name(item.template, item.item_code) else ())]
     ours, others = [], []
@@ -227,6 +232,7 @@ def _price_row(row: dict[str, Any], *, inherited: bool) -> PriceRow:
         medusa_id=values.text("medusa_id"),
         medusa_price_id=values.text("medusa_price_id"),
         packing_unit=values.pieces("packing_unit"),
+        customer=row.get("customer") or "",
         inherited=inherited,
         unreadable=values.unreadable,
     )

@@ -1,6 +1,6 @@
 """Count what customers are asked no more at the end of a run: entries to remove, and those of replaced lists."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from erp_medusa_pipelines.clients.batched import batched
@@ -12,8 +12,15 @@ from erp_medusa_pipelines.sync.engine.brake import Limit, Loss
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.books import Book
 from erp_medusa_pipelines.sync.prices.entries import Entries, shown_prices
-from erp_medusa_pipelines.sync.prices.item_prices import ITEMS_PER_REQUEST, ItemPrices, priced_items, read_prices
+from erp_medusa_pipelines.sync.prices.item_prices import (
+    ITEMS_PER_REQUEST,
+    ItemPrices,
+    PricedItem,
+    priced_items,
+    read_prices,
+)
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.own_prices import read_own_prices
 from erp_medusa_pipelines.sync.prices.plan import Entry, ItemPlan, Today, plan_item
 
 
@@ -119,17 +126,25 @@ class ShopPrices:
         codes: dict[str, str] = {}
         exported = [item for item in priced_items(self.erp, WHOLE_SHOP) if item.variant_id]
         for some in batched(exported, ITEMS_PER_REQUEST):
-            prices = read_prices(self.erp, self.lists.book.price_list, some)
+            prices = rows_of_book(self.erp, self.lists.book, some)
             for item in some:
-                has = prices.get(item.item_code, ItemPrices())
-                plan = plan_item(
-                    item, has, (), rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window
-                )
-                wanted.setdefault(item.variant_id, set()).update(plan.stays_shown)
+                for has in prices.get(item.item_code, ()):
+                    plan = plan_item(
+                        item, has, (), rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window
+                    )
+                    wanted.setdefault(item.variant_id, set()).update(plan.stays_shown)
                 codes[item.variant_id] = item.item_code
         lost = _lost(shown, wanted)
         loss = Loss({each: codes.get(each, f"variant {each}") for each in lost}, set(shown))
         return without_hidden(loss, self.medusa)
+
+
+def rows_of_book(erp: ErpNextClient, book: Book, items: Sequence[PricedItem]) -> dict[str, list[ItemPrices]]:
+    """Return what a book has of these items by item code, of each of its Customers by itself."""
+    if book.is_own:
+        own = read_own_prices(erp, book.owners, items)
+        return {code: list(of_customers.values()) for code, of_customers in own.items()}
+    return {code: [prices] for code, prices in read_prices(erp, book.price_list, items).items()}
 
 
 def _lost(shown: Mapping[str, set[str]], wanted: Mapping[str, set[str]]) -> Iterable[str]:

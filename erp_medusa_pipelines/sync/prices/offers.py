@@ -22,6 +22,7 @@ from erp_medusa_pipelines.sync.prices.windows import (
     cut,
     first_day_after,
     in_force,
+    level,
 )
 
 
@@ -33,6 +34,12 @@ class Offers:
     sales: list[Segment] = field(default_factory=list)
     problems: dict[tuple[str, ...], str] = field(default_factory=dict)
     """Names of Pricing Rules -> why none of them is applied."""
+
+    def add(self, other: "Offers") -> None:
+        """Add those to other customers."""
+        self.prices += other.prices
+        self.sales += other.sales
+        self.problems |= other.problems
 
 
 def offers_of(
@@ -72,11 +79,15 @@ def _add(found: Offers, segment: Segment, choice: Choice) -> None:
 
 
 def _in_force(rows: Sequence[PriceRow], packs: Sequence[PriceRow], day: date, pieces: int) -> PriceRow | None:
-    """Return the row for so many pieces: that of the largest pack which they fill."""
-    for pack in sorted({row.packing_unit for row in packs if row.packing_unit <= pieces}, reverse=True):
-        if row := in_force((one for one in packs if one.packing_unit == pack), day):
+    """Return the row for so many pieces: of those of the first level, that of the largest pack which they fill."""
+    for each in sorted({level(row) for row in (*rows, *packs)}, reverse=True):
+        filled = [row for row in packs if level(row) == each and row.packing_unit <= pieces]
+        for pack in sorted({row.packing_unit for row in filled}, reverse=True):
+            if row := in_force((one for one in filled if one.packing_unit == pack), day):
+                return row
+        if row := in_force((one for one in rows if level(one) == each), day):
             return row
-    return in_force(rows, day)
+    return None
 
 
 def _windows(rows: Iterable[PriceRow], rules: Iterable[Rule]) -> list[Window]:

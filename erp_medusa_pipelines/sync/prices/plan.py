@@ -129,8 +129,8 @@ class ItemPlan:
     """(price list, entry)."""
     unchanged: int = 0
     refused: list[Refused] = field(default_factory=list)
-    unplaced: list[Window] = field(default_factory=list)
-    """Windows of refused rows, for which Medusa gets no new entry."""
+    unplaced: list[tuple[str, Window]] = field(default_factory=list)
+    """(customer group, window) of refused rows, for which Medusa gets no new entry."""
     ids: list[IdChange] = field(default_factory=list)
     """Ids that can be written before anything is sent to Medusa."""
     stale: list[Entry] = field(default_factory=list)
@@ -195,7 +195,7 @@ def plan_item(
             there = by_place.pop((segment.window, row.currency, segment.tier), [])
             _place(plan, segment, amount, ids, there)
         else:
-            plan.unplaced.append(segment.window)
+            plan.unplaced.append((segment.tier.group, segment.window))
     for row in (*prices.rows, *prices.others) if keeps_ids else ():
         if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)

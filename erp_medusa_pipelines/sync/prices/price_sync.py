@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -40,17 +40,17 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     items_of_variants,
     priced_items,
     read_price_lists,
-    read_prices,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, together, without_hidden
+from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, rows_of_book, together, without_hidden
 from erp_medusa_pipelines.sync.prices.offers import Offers, offers_of
+from erp_medusa_pipelines.sync.prices.own_prices import OwnByCode, offers_to, read_own_prices, with_everybodys
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, Subject
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
-from erp_medusa_pipelines.sync.prices.windows import cut, left_over
+from erp_medusa_pipelines.sync.prices.windows import PriceRow, cut, left_over
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,16 @@ WRITE_BACK = WriteBack(
     DOCTYPE, "medusa_price_id", counted="ids_written", problem="the price is in Medusa, but its ids could not be kept"
 )
 
-ReadTogether = tuple[Sequence[PricedItem], Mapping[str, PricesByCode] | None]
-"""Items whose prices were read in one request, and these by Price List; None when they could not be read."""
+
+class Prices(NamedTuple):
+    """The prices of some items: everybody's by folded Price List, and those of one Customer."""
+
+    by_list: Mapping[str, PricesByCode]
+    own: OwnByCode
+
+
+ReadTogether = tuple[Sequence[PricedItem], Prices | None]
+"""Items whose prices were read together; None when they could not be read."""
 
 
 @dataclass
@@ -148,7 +156,7 @@ class PriceSync(BatchSync):
         return self.report
 
     def _entries(self, files: ExitStack, lists: PriceLists, own: Set[str], *, seen: bool = False) -> Entries:
-        unpriced = partial(self._unpriced, lists.book.price_list)
+        unpriced = partial(self._unpriced, lists.book)
         of_others = self._of_other_batches
         return read_entries(
             files, self.erp.reading, self.prices, lists, self.batch, own, of_others, unpriced, seen=seen
@@ -191,9 +199,7 @@ class PriceSync(BatchSync):
                     doubtful += self._doubtful(part, prices, works)
         return doubtful, is_tidy and not doubtful
 
-    def _doubtful(
-        self, items: Sequence[PricedItem], prices: Mapping[str, PricesByCode], works: Sequence[BookWork]
-    ) -> list[PricedItem]:
+    def _doubtful(self, items: Sequence[PricedItem], prices: Prices, works: Sequence[BookWork]) -> list[PricedItem]:
         taken = [work.entries.take([item.variant_id for item in items]) for work in works]
         found: list[PricedItem] = []
         for item in items:
@@ -288,33 +294,38 @@ class PriceSync(BatchSync):
         items = items_of_variants(self.erp, variants)
         return {item.variant_id for item in items if not self.batch.contains(item.name)}
 
-    def _unpriced(self, price_list: str, variants: Collection[str]) -> set[str]:
-        """Return those of other batches' variants for which a Price List has no price, now or later."""
+    def _unpriced(self, book: Book, variants: Collection[str]) -> set[str]:
+        """Return those of other batches' variants for which a book has no price, now or later."""
         try:
             items = list(items_of_variants(self.erp, variants))
-            prices = read_prices(self.erp, price_list, items) if items else {}
+            rows = rows_of_book(self.erp, book, items) if items else {}
         except ApiError as error:
             log.warning("%d items that moved to other batches keep their prices: %s", len(variants), error.reason)
             return set()
-        rows = {item.variant_id: prices[item.item_code].rows for item in items}
-        return {variant_id for variant_id, each in rows.items() if not left_over(cut(each), self.lists.today)}
+        today = self.lists.today
+        priced = {code for code, each in rows.items() if any(left_over(cut(some.rows), today) for some in each)}
+        return {item.variant_id for item in items if item.item_code not in priced}
 
     @property
     def _together(self) -> str:
         """What the runs of a tick that work on this batch are answered together."""
         return f"prices of {self.batch.label}"
 
-    def _read_prices(self, items: Sequence[PricedItem], *, of_tick: bool = False) -> Mapping[str, PricesByCode]:
-        """Return the prices of these items by folded Price List, with `of_tick` as its first run sees them."""
+    def _read_prices(self, items: Sequence[PricedItem], *, of_tick: bool = False) -> Prices:
+        """Return the prices of these items, with `of_tick` as its first run sees them."""
         # Two books may be of the same Price List.
         names = {folded(lists.book.price_list): lists.book.price_list for lists in reversed(self.every_book)}
-        read = partial(read_price_lists, self.erp, list(names.values()), items)
-        found = self.erp.http.seen(self._together, read) if of_tick else read()
-        return {folded(name): prices for name, prices in found.items()}
+        owners = {name: owner for lists in self.more for name, owner in lists.book.owners.items()}
+        names |= {folded(owner.price_list): owner.price_list for owner in owners.values()}
 
-    def _plan(
-        self, items: Sequence[PricedItem], prices: Mapping[str, PricesByCode] | None, work: BookWork
-    ) -> list[IdChange]:
+        def read() -> Prices:
+            found = read_price_lists(self.erp, list(names.values()), items)
+            by_list = {folded(name): prices for name, prices in found.items()}
+            return Prices(by_list, read_own_prices(self.erp, owners, items))
+
+        return self.erp.http.seen(self._together, read) if of_tick else read()
+
+    def _plan(self, items: Sequence[PricedItem], prices: Prices | None, work: BookWork) -> list[IdChange]:
         """Queue what must be done for some items. Returns the ids that can be written without a call to Medusa."""
         entries, replaced = work.entries.take([item.variant_id for item in items])
         if prices is None:
@@ -333,11 +344,13 @@ class PriceSync(BatchSync):
             ids += plan.ids
         return ids
 
-    def _plan_of(
-        self, item: PricedItem, prices: Mapping[str, PricesByCode], there: Sequence[Entry], work: BookWork
-    ) -> ItemPlan:
-        wanted = prices[folded(work.book.price_list)].get(item.item_code, ItemPrices())
-        offers = self._offers(item, wanted, work)
+    def _plan_of(self, item: PricedItem, prices: Prices, there: Sequence[Entry], work: BookWork) -> ItemPlan:
+        book = work.book
+        if book.is_own:
+            wanted, offers = self._own_offers(item, prices, book)
+        else:
+            wanted = prices.by_list[folded(book.price_list)].get(item.item_code, ItemPrices())
+            offers = self._offers(item, wanted, book.price_list, book.customer_group)
         return plan_item(
             item,
             wanted,
@@ -346,23 +359,34 @@ class PriceSync(BatchSync):
             today=work.lists.today,
             is_live=work.lists.is_live_window,
             keeps_ids=work.keeps_ids,
-            segments=offers.sales if work.book.is_sale else offers.prices,
+            segments=offers.sales if book.is_sale else offers.prices,
         )
 
-    def _offers(self, item: PricedItem, prices: ItemPrices, work: BookWork) -> Offers:
+    def _own_offers(self, item: PricedItem, prices: Prices, book: Book) -> tuple[ItemPrices, Offers]:
+        """Return the rows of all Customers with prices of their own for an item, and what each of them is asked."""
+        all_rows: list[PriceRow] = []
+        found = Offers()
+        for name, own in prices.own.get(item.item_code, {}).items():
+            owner = book.owners[name]
+            everybodys = prices.by_list[folded(owner.price_list)].get(item.item_code, ItemPrices())
+            offers = self._offers(item, with_everybodys(own, everybodys), owner.price_list, owner.customer_group)
+            found.add(offers_to(owner, offers))
+            all_rows += own.rows
+        return ItemPrices(tuple(all_rows)), found
+
+    def _offers(self, item: PricedItem, prices: ItemPrices, price_list: str, customer_group: str) -> Offers:
         """Return what ERPNext asks of these customers; rules that it does not decide between are reported, once."""
-        book = work.book
         subject = Subject(
             item.item_code,
             item.template,
             self.rules.above(item.item_group) if self.rules.rules else (),
             item.brand,
             item.stock_uom,
-            book.price_list,
+            price_list,
             "",
-            self.customer_groups.get(folded(book.customer_group), ()) if book.customer_group else (),
+            self.customer_groups.get(folded(customer_group), ()) if customer_group else (),
         )
-        found = offers_of(prices.rows, prices.packs if self.packs else (), self.rules, subject, work.lists.today)
+        found = offers_of(prices.rows, prices.packs if self.packs else (), self.rules, subject, self.lists.today)
         for names, problem in found.problems.items():
             if names not in self._told:
                 self._told.add(names)

@@ -57,7 +57,7 @@ class EntrySender:
         self._kind = kind
         self._new: dict[Window, list[Wanted]] = defaultdict(list)
         self._changed: dict[str, list[Wanted]] = defaultdict(list)
-        self._awaited: Counter[tuple[str, Window]] = Counter()
+        self._awaited: Counter[tuple[str, str, Window]] = Counter()
         self._stale_ids: dict[str, IdChange] = {}
         self._awaited_lock = threading.Lock()
         self._stage = Stage("prices", run.options.parallel)
@@ -65,13 +65,13 @@ class EntrySender:
     def add(self, plan: ItemPlan) -> None:
         """Queue the entries to create and change for an item, without those refused before."""
         with self._awaited_lock:
-            self._awaited.update((plan.variant_id, window) for window in plan.unplaced)
+            self._awaited.update((plan.variant_id, *unplaced) for unplaced in plan.unplaced)
         for window, wanted in plan.create:
             if wanted.ids and (no_id := wanted.ids.change_to("")):
                 self._stale_ids[wanted.name] = no_id
             # One that is held is not in Medusa either: what it replaces stays.
             with self._awaited_lock:
-                self._awaited[wanted.variant_id, window] += 1
+                self._awaited[wanted.variant_id, wanted.tier.group, window] += 1
             if not self._run.held(wanted.name, wanted.fingerprint, self._kind):
                 self._new[window].append(wanted)
         for list_id, wanted in plan.change:
@@ -100,18 +100,18 @@ class EntrySender:
 
         Or it has the one for today, which the old entry would hide.
         """
-        missing = self._missing.get(variant_id, ())
+        missing = self._missing.get((variant_id, entry.tier.group), ())
         if any(one.window not in missing and one.is_undercut_by(entry) for one in today):
             return True
         return not any(entry.spans is None or window.overlaps(entry.spans) for window in missing)
 
     @cached_property
-    def _missing(self) -> Mapping[str, Sequence[Window]]:
-        """Return the windows without a new entry by variant, once everything was sent."""
-        found: dict[str, list[Window]] = defaultdict(list)
-        for (variant_id, window), number in self._awaited.items():
+    def _missing(self) -> Mapping[tuple[str, str], Sequence[Window]]:
+        """Return the windows without a new entry by variant and customer group, once everything was sent."""
+        found: dict[tuple[str, str], list[Window]] = defaultdict(list)
+        for (variant_id, group, window), number in self._awaited.items():
             if number > 0:
-                found[variant_id].append(window)
+                found[variant_id, group].append(window)
         return found
 
     def _submit(self, *, most: int) -> None:
@@ -173,7 +173,7 @@ class EntrySender:
             return list(group)
         there = {
             (entry_variant(row), row["currency_code"], Tier.of(row), decimal_of(row["amount"])): row["id"]
-            for row in self._prices.entries(target.list_id)
+            for row in self._prices.entries(target.list_id, ruled=self._lists.book.is_own)
         }
         found = [(one, there.get((one.variant_id, one.currency.lower(), one.tier, one.amount))) for one in group]
         self._created([(one, entry_id) for one, entry_id in found if entry_id], target.window)
@@ -181,7 +181,7 @@ class EntrySender:
 
     def _created(self, entries: Sequence[tuple[Wanted, str]], window: Window) -> None:
         with self._awaited_lock:
-            self._awaited.subtract((wanted.variant_id, window) for wanted, _ in entries)
+            self._awaited.subtract((one.variant_id, one.tier.group, window) for one, _ in entries)
             for wanted, _ in entries:
                 if wanted.ids:
                     self._stale_ids.pop(wanted.name, None)

@@ -12,10 +12,11 @@ from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.audiences import Audiences
-from erp_medusa_pipelines.sync.prices.books import REGION_RULE, Book
-from erp_medusa_pipelines.sync.prices.customer_groups import books_of
+from erp_medusa_pipelines.sync.prices.books import GROUPS_RULE, OWN, REGION_RULE, Book
+from erp_medusa_pipelines.sync.prices.customer_groups import books_of, group_of
 from erp_medusa_pipelines.sync.prices.item_prices import read_currencies
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
+from erp_medusa_pipelines.sync.prices.own_prices import owners_of
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, read_rules
 
 
@@ -54,7 +55,12 @@ def read_pricing_rules(erp: ErpNextClient, settings: Settings) -> PricingRules:
 
 def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) -> Audiences:
     """Return the customers with prices of their own. All assets of a run see the same."""
-    return erp.http.once("audiences", lambda: Audiences(erp, settings.erpnext_price_list, rules.customer_groups))
+
+    def ask() -> Audiences:
+        ruled, own_prices = rules.customer_groups, settings.customer_prices
+        return Audiences(erp, settings.erpnext_price_list, ruled, own_prices=own_prices)
+
+    return erp.http.once("audiences", ask)
 
 
 def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> ShopBooks:
@@ -67,16 +73,28 @@ def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> 
     books, groups = [Book(settings.erpnext_price_list), *further.books], {}
     if settings.price_groups:
         audiences = read_audiences(erp, settings, rules)
-        of_groups = books_of(audiences.all, MedusaCustomers(medusa).groups() if audiences.all else ())
-        if any(book.rules for book in further.books):
-            # Of two lists that fit, Medusa asks the one with more rules: a customer's own before its region's.
-            regions = tuple(sorted(row["id"] for row in MedusaPrices(medusa).regions()))
-            of_groups = [replace(book, rules={**book.rules, REGION_RULE: regions}) for book in of_groups]
+        there = MedusaCustomers(medusa).groups() if audiences.all or audiences.own else ()
+        of_groups = books_of(audiences.all, there)
+        has_regional = any(book.rules for book in further.books)
+        # Of two prices that fit, Medusa asks the one with more rules: a customer's own before its region's.
+        of_all = _all_regions(medusa) if has_regional or settings.customer_prices else {}
+        if has_regional:
+            of_groups = [replace(book, rules={**book.rules, **of_all}) for book in of_groups]
         books += of_groups
+        if settings.customer_prices:
+            owners = owners_of(audiences.own, {key: row["id"] for row in there if (key := group_of(row))})
+            of_owners = {GROUPS_RULE: tuple(sorted(owner.group for owner in owners.values()))}
+            rules_of_own = {**of_all, **(of_owners if has_regional and owners else {})}
+            books.append(Book(settings.erpnext_price_list, OWN, rules_of_own, owners=owners))
         groups = audiences.above
     if settings.pricing_rules:
         books += [book.sale for book in books]
     return ShopBooks(books, rules, groups, further.tax_preferences)
+
+
+def _all_regions(medusa: MedusaClient) -> dict[str, tuple[str, ...]]:
+    """Return a rule that fits everybody."""
+    return {REGION_RULE: tuple(sorted(row["id"] for row in MedusaPrices(medusa).regions()))}
 
 
 @dataclass

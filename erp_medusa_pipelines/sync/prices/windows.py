@@ -3,7 +3,8 @@
 The rule, as pure functions over dates and times.
 
 Of the rows valid on a day, ERPNext uses the one with the latest valid_from; rows without valid_from come last. A row of
-a variant's template is used only on days without a valid row of the variant itself. Of rows
+a variant's template is used only on days without a valid row of the variant itself, and one for everybody only where
+the Customer who asks has none of its own. Of rows
 with the same valid_from, one with a UOM comes before one without. ERPNext does not order rows that are still equal;
 here the row created last wins (not the one modified last: writing ids changes `modified`).
 
@@ -19,6 +20,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from erp_medusa_pipelines.sync.prices.books import GROUPS_RULE
 
 ONE_DAY = timedelta(days=1)
 TICK = timedelta(milliseconds=1)
@@ -39,6 +42,8 @@ class PriceRow:
     medusa_id: str = ""
     medusa_price_id: str = ""
     packing_unit: int = 0
+    customer: str = ""
+    """The one Customer that it is for; "" for everybody's."""
     inherited: bool = False
     """Whether it is a row of the template: its ids belong to no variant."""
     unreadable: tuple[str, str] | None = None
@@ -83,20 +88,28 @@ class Tier:
 
     least: int = 1
     most: int = 0
+    group: str = ""
+    """The customer group of Medusa whose members alone are asked it; "" for all that the list is for."""
 
     @property
-    def body(self) -> dict[str, int]:
+    def body(self) -> dict[str, Any]:
         """Return what Medusa gets of it; any number of pieces needs no word."""
         least = {"min_quantity": self.least} if self.least > 1 else {}
-        return {**least, **({"max_quantity": self.most} if self.most else {})}
+        rules = {"rules": {GROUPS_RULE: self.group}} if self.group else {}
+        return {**least, **({"max_quantity": self.most} if self.most else {}), **rules}
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Tier":
-        """Return the pieces that an entry of Medusa is for."""
-        return cls(max(int(entry.get("min_quantity") or 1), 1), int(entry.get("max_quantity") or 0))
+        """Return the pieces that an entry of Medusa is for, and the group where its rules were asked for."""
+        # Below a list they come as an object, elsewhere as rows.
+        rules = entry.get("rules") or {row["attribute"]: row["value"] for row in entry.get("price_rules") or ()}
+        least, most = entry.get("min_quantity") or 1, entry.get("max_quantity") or 0
+        return cls(max(int(least), 1), int(most), rules.get(GROUPS_RULE) or "")
 
     def overlaps(self, other: "Tier") -> bool:
-        """Return whether some number of pieces is in both."""
+        """Return whether somebody who takes some number of pieces is asked both."""
+        if self.group != other.group:
+            return False
         return (not self.most or other.least <= self.most) and (not other.most or self.least <= other.most)
 
 
@@ -117,9 +130,14 @@ def first_day_after(valid_upto: date | None) -> date | None:
     return None if valid_upto is None or valid_upto == date.max else valid_upto + ONE_DAY
 
 
-def rank(row: PriceRow) -> tuple[bool, date, bool, str, str]:
+def rank(row: PriceRow) -> tuple[bool, bool, date, bool, str, str]:
     """Return the sort key of a row: of the rows valid on a day, the highest one is used."""
-    return (not row.inherited, row.valid_from or date.min, bool(row.uom), row.creation, row.name)
+    return (*level(row), row.valid_from or date.min, bool(row.uom), row.creation, row.name)
+
+
+def level(row: PriceRow) -> tuple[bool, bool]:
+    """Return what comes before all else in the sort key of a row."""
+    return not row.inherited, bool(row.customer)
 
 
 def cut(rows: Iterable[PriceRow]) -> list[Segment]:
