@@ -262,8 +262,8 @@ class Catalogue(BaseSettings):
     customer_prices: bool = Field(
         False,
         description=(
-            "Ask customers what Item Prices of their Price List name their Customer for, before all others. Each such"
-            " Customer has a customer group in Medusa; needs PRICE_GROUPS"
+            "Show customers the Item Prices that name their Customer, which then apply before all others of their Price"
+            " List. Each such Customer gets a Medusa customer group; requires PRICE_GROUPS"
         ),
     )
     pricing_rules: bool = Field(

@@ -18,6 +18,8 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import make_plans
 from erp_medusa_pipelines.cli.shop import connect, documents_of, website_items
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
+from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
@@ -28,6 +30,8 @@ from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
+from erp_medusa_pipelines.sync.prices.books import WHOM_KEY
+from erp_medusa_pipelines.sync.prices.windows import Tier
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
 from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import EXPORT
@@ -49,7 +53,7 @@ ITEM_FIELDS = (
 )
 PRICE_FIELDS = ("name", "price_list", "price_list_rate", "currency", "valid_from", "valid_upto", "customer")
 PRODUCT_FIELDS = "id,external_id,title,status,updated_at,thumbnail,variants.id,variants.sku"
-ENTRY_COLUMNS = ("amount", "currency_code", "type", "status", "starts_at", "ends_at")
+ENTRY_COLUMNS = ("amount", "currency_code", "customers", "type", "status", "starts_at", "ends_at")
 NEWEST = 5
 NOT_PUBLISHED = "It is not published in ERPNext, so the shop does not show it."
 
@@ -74,7 +78,7 @@ class Sides:
     products: Sequence[Mapping[str, Any]]
     """Products in Medusa with its external_id; more than one is an error."""
     entries: Sequence[Mapping[str, Any]]
-    """Prices in Medusa: amount, currency_code, and type, status and dates of their price list."""
+    """Prices in Medusa: amount, currency_code, for which customers, and type, status and dates of their price list."""
     levels: Sequence[Mapping[str, Any]]
     """Stock in Medusa: location, stocked, reserved."""
 
@@ -199,10 +203,14 @@ def _sides(shop: Shop, name: str) -> Sides:
 def _entries(shop: Shop, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Medusa has no search for the entries of a variant: every list is read, a second for some thousands of entries."""
     prices = MedusaPrices(shop.medusa)
+    ruled = shop.settings.customer_prices
+    groups = {row["id"]: row["name"] for row in MedusaCustomers(shop.medusa).groups()} if ruled else {}
     for one in prices.lists() if variants else ():
-        for entry in prices.entries(one["id"]):
+        for entry in prices.entries(one["id"], ruled=ruled):
             if entry_variant(entry) in variants:
                 shown = {key: one.get(key) for key in ("type", "status", "starts_at", "ends_at")}
+                group = Tier.of(entry).group
+                shown["customers"] = groups.get(group, group) or metadata_of(one).get(WHOM_KEY) or ""
                 yield {**shown, "amount": entry["amount"], "currency_code": entry["currency_code"]}
 
 

@@ -50,7 +50,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (catalogue.AREA, catalogue.parents_are_named),
     (choice.AREA, choice.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
-    (prices.AREA, prices.customers_have_no_prices_of_their_own),
+    (prices.AREA, prices.customers_get_their_own_prices),
     (prices.AREA, prices.further_lists_can_be_shown),
     (prices.AREA, prices.rules_can_be_said),
 )

@@ -1,6 +1,6 @@
 """Do customers with a Price List of their own get its prices? Only asked where a setting asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from erp_medusa_pipelines.clients.erpnext import Aggregate
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
@@ -9,10 +9,12 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.prices.audiences import FOR_ONE_CUSTOMER
 from erp_medusa_pipelines.sync.prices.customer_groups import group_of
 from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_further_books, read_pricing_rules
 
 AREA = "prices"
+OWN_PRICES = "prices of one Customer"
 
 
 def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
@@ -50,15 +52,18 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
             yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
 
 
-def customers_have_no_prices_of_their_own(shop: Shop) -> Iterator[Finding]:
-    """With PRICE_GROUPS, name the Customers who have Item Prices for themselves alone: the shop does not show these."""
+def customers_get_their_own_prices(shop: Shop) -> Iterator[Finding]:
+    """Name what the shop does not show of Item Prices for one Customer alone: all without CUSTOMER_PRICES."""
+    if shop.settings.customer_prices:
+        yield from _own_prices(shop)
+        return
     if not shop.settings.price_groups:
         return
     try:
         rows = shop.erp.get_list(
             "Item Price",
             ["customer", Aggregate("COUNT", "name", "number")],
-            filters=[["customer", "is", "set"], ["selling", "=", 1]],
+            filters=FOR_ONE_CUSTOMER,
             group_by="customer",
             order_by="customer asc",
         )
@@ -66,10 +71,38 @@ def customers_have_no_prices_of_their_own(shop: Shop) -> Iterator[Finding]:
         return  # Reported with the rights already.
     if rows:
         number, names = sum(row["number"] for row in rows), [str(row["customer"]) for row in rows]
-        found = f"{number} Item Prices are for one Customer alone, of {len(names)} ({', '.join(names[:5])})"
+        found = f"{number} Item Prices are for one Customer alone, of {_some(names)}"
         means = "the shop does not show them: these customers are asked the price of their Price List"
-        fix = "give such a Customer a Price List of its own (default_price_list)"
-        yield Finding(AREA, "prices of one Customer", Level.WARN, found, means, fix)
+        fix = "set CUSTOMER_PRICES=true, or give such a Customer a Price List of its own (default_price_list)"
+        yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
+
+
+def _own_prices(shop: Shop) -> Iterator[Finding]:
+    try:
+        audiences = read_audiences(shop.erp, shop.settings, read_pricing_rules(shop.erp, shop.settings))
+        unreachable = [each.customer for each in audiences.members(shop.erp) if each.own and not each.addresses]
+    except AccessError:
+        return  # Reported with the rights already.
+    for customer, price_list, asked in audiences.unasked:
+        found = f"it has Item Prices of its own in {price_list}, and its Price List is {asked}"
+        fix = f"set default_price_list of the Customer, or move these Item Prices to {asked}"
+        yield Finding(AREA, f"Customer {customer}", Level.WARN, found, "ERPNext and the shop never ask them", fix)
+    if unreachable:
+        found = f"{_some(unreachable)} have Item Prices of their own and no e-mail address"
+        means = "no account in Medusa is known to be theirs"
+        fix = "add a Contact with an e-mail address"
+        yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
+    made = {key for row in MedusaCustomers(shop.medusa).groups() if (key := group_of(row))}
+    if missing := [each.customer for each in audiences.own if each.key not in made]:
+        found = f"Medusa has no group yet for {_some(missing)}"
+        means = "they are asked the price of their Price List"
+        fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
+        yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
+    yield Finding(AREA, OWN_PRICES, Level.OK, f"{len(audiences.own)} Customers have Item Prices of their own")
+
+
+def _some(customers: Sequence[str]) -> str:
+    return f"{len(customers)} ({', '.join(customers[:5])})"
 
 
 def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:

@@ -184,6 +184,10 @@ FIXES: Shown = {
             "correct default_price_list of the Customer Group",
             "run sync_customer_groups, then sync_missing_prices_to_medusa",
         ),
+        "test_own_prices_that_no_customer_is_asked_are_named": (
+            "set default_price_list of the Customer, or move these Item Prices",
+            "add a Contact with an e-mail address",
+        ),
         "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
         "test_a_mapping_is_named_by_its_lines_until_it_is_right": ("correct the mapping",),
         "test_a_language_without_texts_is_named_until_it_has_some": (

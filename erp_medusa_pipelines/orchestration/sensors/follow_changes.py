@@ -52,7 +52,7 @@ STATE_KEY = "changes"
 PRICES = task_named("sync_missing_prices_to_medusa")
 COLLECTIONS, CATEGORIES = "medusa_collections", "medusa_categories"
 STOCK = task_named("update_webitem_stock")
-TASK_OF = {"Bin": STOCK, "Batch": STOCK, "Sales Order": STOCK, "Item Price": PRICES}
+TASK_OF = {"Bin": STOCK, "Batch": STOCK, "Sales Order": STOCK, "Item Price": PRICES, "Customer": PRICES}
 """DocTypes of which so many rows changed that batches are started: the task that does them. Others: the export."""
 FOLLOWED = frozenset({EXPORT.name, PRICES.name, STOCK.name})
 """Tasks whose batches the sensor may start."""
@@ -194,7 +194,8 @@ class _Tick:
 
         def question(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
             languages = settings.languages.values()
-            changes = read_changes(erp, memory.positions, settings.changes_at_most, languages)
+            customers = settings.customer_prices
+            changes = read_changes(erp, memory.positions, settings.changes_at_most, languages, customers=customers)
             texts = changed_texts(erp, changes.rows)
             items = concerned_items(erp, changes.rows, settings.variants, texts=texts)
             answers.append((changes, items, groups_changed(changes.rows) or groups_have(erp, texts)))

@@ -14,6 +14,7 @@ from erp_medusa_pipelines.setting_types import Variants
 from erp_medusa_pipelines.sync.changes.translated import items_with, items_with_attribute
 from erp_medusa_pipelines.sync.changes.watched import (
     COMMENT,
+    CUSTOMER,
     DELETED,
     ITEM_GROUP,
     PRICE_LIST,
@@ -75,8 +76,7 @@ def concerned_items(
         of.add(row["attached_to_name"], [Part.PICTURES])
     for row in rows.get(COMMENT, ()):
         codes.add(row["reference_name"], [Part.ITEM])
-    for code in _ordered(erp, [row["name"] for row in rows.get("Sales Order", ())]):
-        codes.add(code, [Part.STOCK])
+    _add_lines(erp, rows, codes)
     for name in items_with(erp, texts):
         names.add(name, [Part.ITEM])
     for code in items_with_attribute(erp, texts) if how != "products" else ():
@@ -122,13 +122,17 @@ def _only(part: Part | None) -> set[Part]:
     return {part} if part else set()
 
 
-def _ordered(erp: ErpNextClient, orders: Sequence[str]) -> set[str]:
-    """Return the Items of these Sales Orders."""
+def _add_lines(erp: ErpNextClient, rows: Mapping[str, Sequence[Row]], codes: _Concerned) -> None:
+    """Add the Items of Sales Orders, and those that Customers have Item Prices for."""
+    orders, customers = ([row["name"] for row in rows.get(doctype, ())] for doctype in ("Sales Order", CUSTOMER))
     fields = ["parent", "item_code"]
     lines = erp.rows_in(
         "Sales Order Item", fields, orders, key="parent", order_by="parent asc, idx asc", parent="Sales Order"
     )
-    return {row["item_code"] for row in lines if row["item_code"]}
+    for row in lines:
+        codes.add(row["item_code"], [Part.STOCK])
+    for row in erp.rows_in("Item Price", ["item_code"], customers, key="customer"):
+        codes.add(row["item_code"], [Part.PRICES])
 
 
 def _deleted(erp: ErpNextClient, records: Sequence[Row], codes: _Concerned) -> list[str]:

@@ -48,14 +48,19 @@ class Changes:
 
 
 def read_changes(
-    erp: ErpNextClient, positions: Mapping[str, Position], most: int, languages: Collection[str] = ()
+    erp: ErpNextClient,
+    positions: Mapping[str, Position],
+    most: int,
+    languages: Collection[str] = (),
+    *,
+    customers: bool = False,
 ) -> Changes:
-    """Ask for all watched DocTypes, at most `most` rows of each, with the shop's further languages. Raises ApiError.
+    """Ask for all watched DocTypes, at most `most` rows of each, see `watched_with`. Raises ApiError.
 
     A DocType without a position has not been asked about before: it begins now. One request where the Server Script
     is installed, else one for each DocType.
     """
-    all_watched = watched_with(languages)
+    all_watched = watched_with(languages, customers=customers)
     asked = [watched for watched in all_watched if watched.doctype in positions]
     answers = several_lists(erp, [_question(watched, positions[watched.doctype], most) for watched in asked])
     now = (erp.clock() if asked else erp.now()).replace(tzinfo=None)

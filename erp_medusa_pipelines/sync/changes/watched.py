@@ -35,7 +35,7 @@ class Watched:
 
 
 ITEM_GROUP, PRICE_LIST, DELETED, COMMENT = "Item Group", "Price List", "Deleted Document", "Comment"
-TRANSLATION = "Translation"
+TRANSLATION, CUSTOMER = "Translation", "Customer"
 OF_A_PRODUCT = (WEBSITE_ITEM, "Item")
 """DocTypes whose attached Files are pictures of a product."""
 
@@ -75,13 +75,17 @@ WATCHED: tuple[Watched, ...] = (
 )
 
 
-def watched_with(languages: Collection[str]) -> tuple[Watched, ...]:
-    """Return what is watched in a shop with these further Languages of ERPNext."""
+def watched_with(languages: Collection[str], *, customers: bool = False) -> tuple[Watched, ...]:
+    """Return what is watched in a shop with these further Languages of ERPNext.
+
+    `customers`: whether Item Prices for one Customer count. A Customer with another Price List has others of them.
+    """
+    watched = (*WATCHED, Watched(CUSTOMER, (), Part.PRICES)) if customers else WATCHED
     if not languages:
-        return WATCHED
+        return watched
     into = [["language", "in", sorted(languages)]]
     return (
-        *(_with_deleted(watched) if watched.doctype == DELETED else watched for watched in WATCHED),
+        *(_with_deleted(each) if each.doctype == DELETED else each for each in watched),
         Watched(TRANSLATION, ("source_text",), None, into),
     )
 

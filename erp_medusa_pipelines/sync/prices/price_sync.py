@@ -265,7 +265,7 @@ class PriceSync(BatchSync):
         return f"{book.whom}{' sale' if book.is_sale else ''}"
 
     def _windows(
-        self, items: Sequence[PricedItem], read: Callable[[Sequence[PricedItem]], Mapping[str, PricesByCode]]
+        self, items: Sequence[PricedItem], read: Callable[[Sequence[PricedItem]], Prices]
     ) -> Iterator[ReadTogether]:
         for some in batched(items, ITEMS_PER_REQUEST):
             unknown: list[PricedItem] = []

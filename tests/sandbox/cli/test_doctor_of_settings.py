@@ -202,3 +202,39 @@ def test_prices_of_one_customer_are_named_until_it_has_a_price_list(
     assert named() == ["1 Item Prices are for one Customer alone, of 1 (Al Noor Clinic)"]
     erp.store.delete("Item Price", price)
     assert named() == []
+
+
+def test_own_prices_that_no_customer_is_asked_are_named(
+    erp_medusa: Command, erp: ErpServer, runner: Runner, shop_env: pytest.MonkeyPatch
+) -> None:
+    def named() -> list[tuple[str, str]]:
+        rows = erp_medusa("doctor").data["findings"]
+        return [
+            (row["level"], row["found"]) for row in rows if row["name"] in ("prices of one Customer", f"Customer {vip}")
+        ]
+
+    catalogue = Catalogue(erp.store)
+    code = catalogue.row(catalogue.item(catalogue.group("Files")))["item_code"]
+    clinic, vip = (
+        erp.store.insert("Customer", customer_name=name, customer_group="All Customer Groups", default_price_list=its)
+        for name, its in (("Al Noor", None), ("Royal", "VIP"))
+    )
+    erp.store.insert("Price List", price_list_name="VIP", enabled=1, selling=1, currency="OMR")
+    row = {"item_code": code, "price_list": PRICE_LIST, "price_list_rate": 4, "currency": "OMR", "selling": 1}
+    for customer in (clinic, vip):
+        erp.store.insert("Item Price", customer=customer, **row)
+    shop_env.setenv("PRICE_GROUPS", "true")
+    shop_env.setenv("CUSTOMER_PRICES", "true")
+    assert named() == [
+        ("warn", f"it has Item Prices of its own in {PRICE_LIST}, and its Price List is VIP"),
+        ("warn", "1 (Al Noor) have Item Prices of their own and no e-mail address"),
+        ("warn", "Medusa has no group yet for 1 (Al Noor)"),
+        ("ok", "1 Customers have Item Prices of their own"),
+    ]
+    erp.store.set("Customer", clinic, email_id="buyer@example.com")
+    runner.job("sync_customer_groups")
+    assert [level for level, _ in named()] == ["warn", "ok"]
+    erp.store.set("Customer", vip, default_price_list=None)
+    runner.job("sync_customer_groups")
+    assert [level for level, _ in named()] == ["warn", "ok"]
+    assert named()[0] == ("warn", "1 (Royal) have Item Prices of their own and no e-mail address")

@@ -39,9 +39,10 @@ class Feed:
         erp.store.insert("Currency", name="OMR", currency_name="OMR", enabled=1)
         self.positions: Positions = {}
         self.languages: list[str] = []
+        self.customers = False
 
     def ask(self, most: int = 100) -> Changes:
-        found = read_changes(self.client, self.positions, most, self.languages)
+        found = read_changes(self.client, self.positions, most, self.languages, customers=self.customers)
         self.positions = found.positions
         return found
 
@@ -369,3 +370,19 @@ def test_a_translation_of_an_attribute_concerns_the_items_that_have_it(feed: Fee
     for text in ("Size", "Small"):
         feed.staff.insert("Translation", {"language": "ar", "source_text": text, "translated_text": "نص"})
         assert feed.translated("options") == ({name}, False)
+
+
+def test_a_customer_concerns_the_items_that_it_has_prices_of_its_own_for(feed: Feed) -> None:
+    name, other = feed.item(), feed.item()
+    customer = feed.server.store.insert("Customer", customer_name="Al Noor Clinic")
+    for item, whose in ((name, customer), (other, None)):
+        row = {"item_code": feed.catalogue.row(item)["item_code"], "price_list": PRICE_LIST, "price_list_rate": 4}
+        feed.old("Item Price", feed.server.store.insert("Item Price", customer=whose, currency="OMR", **row))
+    feed.old("Customer", customer)
+    feed.customers = True
+    feed.ask()
+    feed.staff.update("Customer", customer, {"customer_name": "Al Noor Hospital"})
+    assert feed.concerned() == {name: {Part.PRICES}}
+    feed.customers = False
+    feed.staff.update("Customer", customer, {"customer_name": "Al Noor Clinic"})
+    assert feed.concerned() == {}
