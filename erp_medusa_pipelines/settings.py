@@ -71,12 +71,6 @@ class Settings(
         return self
 
     @model_validator(mode="after")
-    def _customers_with_groups(self) -> Self:
-        if self.customer_prices and not self.price_groups:
-            raise ValueError("CUSTOMER_PRICES needs PRICE_GROUPS=true: a Customer's Price List may be its group's")
-        return self
-
-    @model_validator(mode="after")
     def _mails_within_a_minute(self) -> Self:
         seconds = self.quotation_email_seconds + self.quotation_email_timeout
         if seconds > QUOTATION_EMAIL_SECONDS_IN_ALL:
@@ -90,6 +84,11 @@ class Settings(
     def policies(self) -> dict[str, FieldPolicy]:
         """The policy of every field."""
         return {**FIELD_POLICIES, **self.field_policies}
+
+    @property
+    def shows_own_prices(self) -> bool:
+        """Whether Item Prices for one Customer count: which list is a Customer's is asked with PRICE_GROUPS alone."""
+        return self.price_groups and self.customer_prices
 
     @property
     def uses_sandbox(self) -> bool:

@@ -92,7 +92,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
         with sync_run(context, shop, config, "Price List") as run:
-            if run.shop.settings.customer_prices:
+            if run.shop.settings.shows_own_prices:
                 # A Customer's first price of its own is shown as soon as it is followed, not only after the next night.
                 _group_sync(run).make_groups(own_only=True)
             books = read_books(run.shop.erp, run.shop.medusa, run.shop.settings)
@@ -164,7 +164,7 @@ def _group_sync(run: SyncRun, *, allow_removal: bool = False) -> CustomerGroupSy
 
 
 def _per_call(settings: Settings) -> int:
-    if settings.customer_prices:
+    if settings.shows_own_prices:
         return min(settings.medusa_price_chunk, MOST_WITH_GROUPS)
     has_tiers = settings.price_packs or settings.pricing_rules
     return min(settings.medusa_price_chunk, MOST_WITH_TIERS) if has_tiers else settings.medusa_price_chunk

@@ -203,7 +203,7 @@ def _sides(shop: Shop, name: str) -> Sides:
 def _entries(shop: Shop, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Medusa has no search for the entries of a variant: every list is read, a second for some thousands of entries."""
     prices = MedusaPrices(shop.medusa)
-    ruled = shop.settings.customer_prices
+    ruled = shop.settings.shows_own_prices
     groups = {row["id"]: row["name"] for row in MedusaCustomers(shop.medusa).groups()} if ruled else {}
     for one in prices.lists() if variants else ():
         for entry in prices.entries(one["id"], ruled=ruled):

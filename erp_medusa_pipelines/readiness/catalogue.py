@@ -20,6 +20,7 @@ def settings_have_effect(shop: Shop) -> Iterator[Finding]:
     pairs = (
         ("UNUSED_OPTION_VALUES", settings.unused_option_values != "keep", "VARIANTS", settings.variants != "products"),
         ("EMPTY_GROUPS=hide", settings.empty_groups == "hide", "CATEGORIES", settings.categories != "off"),
+        ("CUSTOMER_PRICES", settings.customer_prices, "PRICE_GROUPS", settings.price_groups),
     )
     for variable, is_set, needed, is_on in pairs:
         if is_set and not is_on:

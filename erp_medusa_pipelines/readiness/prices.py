@@ -54,7 +54,7 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
 
 def customers_get_their_own_prices(shop: Shop) -> Iterator[Finding]:
     """Name what the shop does not show of Item Prices for one Customer alone: all without CUSTOMER_PRICES."""
-    if shop.settings.customer_prices:
+    if shop.settings.shows_own_prices:
         yield from _own_prices(shop)
         return
     if not shop.settings.price_groups:

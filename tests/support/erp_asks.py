@@ -26,8 +26,8 @@ class Site:
     rules: Sequence[Row] = ()
     targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     packs: bool = False
-    """Whether packing_unit is read as the least quantity, as the shop does. ERPNext takes the newest row: in an order
-    of a Customer whatever its unit, in one without only where the quantity fills its packs."""
+    """Whether packing_unit is read as the least quantity, as the shop does. ERPNext takes the newest row: one for
+    everybody in an order of a Customer whatever its unit, any other only where the quantity fills its packs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Line:
     customer_groups: Sequence[str]
     day: str
     quantity: int
+    template: str = ""
+    customer: str = ""
 
 
 def asked(site: Site, line: Line) -> tuple[Decimal, Decimal] | None:
@@ -77,7 +79,8 @@ class Reading:
         for code, quantity in lines:
             item = self._get("Item", code) or {}
             groups, brand = self._upwards("Item Group", item["item_group"]), item["brand"] or ""
-            rates = asked(self.site, Line(code, groups, brand, price_list, of_buyer, day, quantity))
+            line = Line(code, groups, brand, price_list, of_buyer, day, quantity, customer=customer or "")
+            rates = asked(self.site, line)
             assert rates, f"Item {code} has no Item Price in {price_list} on {day}"
             found.append(float(rates[0]))
         return found
@@ -92,14 +95,19 @@ class Reading:
 
 
 def _item_price(site: Site, line: Line) -> Row | None:
-    rows = [
-        row
-        for row in site.prices
-        if row["item_code"] == line.item_code and row["price_list"] == line.price_list and _lasts(row, line.day)
-    ]
+    of_list = [row for row in site.prices if row["price_list"] == line.price_list and _lasts(row, line.day)]
+    for item_code in filter(None, (line.item_code, line.template)):
+        for customer in dict.fromkeys((line.customer, "")):
+            rows = [row for row in of_list if row["item_code"] == item_code and (row.get("customer") or "") == customer]
+            if (row := _of_rows(site, rows, line.quantity)) is not None:
+                return row
+    return None
+
+
+def _of_rows(site: Site, rows: Sequence[Row], quantity: int) -> Row | None:
     packs = [row for row in rows if (row["packing_unit"] or 0) > 1]
     singles = [row for row in rows if row not in packs]
-    if site.packs and (filled := [row for row in packs if row["packing_unit"] <= line.quantity]):
+    if site.packs and (filled := [row for row in packs if row["packing_unit"] <= quantity]):
         most = max(row["packing_unit"] for row in filled)
         return max((row for row in filled if row["packing_unit"] == most), key=_newest)
     return max(singles, key=_newest, default=None)

@@ -194,7 +194,7 @@ class _Tick:
 
         def question(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
             languages = settings.languages.values()
-            customers = settings.customer_prices
+            customers = settings.shows_own_prices
             changes = read_changes(erp, memory.positions, settings.changes_at_most, languages, customers=customers)
             texts = changed_texts(erp, changes.rows)
             items = concerned_items(erp, changes.rows, settings.variants, texts=texts)

@@ -57,7 +57,7 @@ def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) 
     """Return the customers with prices of their own. All assets of a run see the same."""
 
     def ask() -> Audiences:
-        ruled, own_prices = rules.customer_groups, settings.customer_prices
+        ruled, own_prices = rules.customer_groups, settings.shows_own_prices
         return Audiences(erp, settings.erpnext_price_list, ruled, own_prices=own_prices)
 
     return erp.http.once("audiences", ask)
@@ -77,11 +77,11 @@ def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> 
         of_groups = books_of(audiences.all, there)
         has_regional = any(book.rules for book in further.books)
         # Of two prices that fit, Medusa asks the one with more rules: a customer's own before its region's.
-        of_all = _all_regions(medusa) if has_regional or settings.customer_prices else {}
+        of_all = _all_regions(medusa) if has_regional or settings.shows_own_prices else {}
         if has_regional:
             of_groups = [replace(book, rules={**book.rules, **of_all}) for book in of_groups]
         books += of_groups
-        if settings.customer_prices:
+        if settings.shows_own_prices:
             owners = owners_of(audiences.own, {key: row["id"] for row in there if (key := group_of(row))})
             of_owners = {GROUPS_RULE: tuple(sorted(owner.group for owner in owners.values()))}
             rules_of_own = {**of_all, **(of_owners if has_regional and owners else {})}

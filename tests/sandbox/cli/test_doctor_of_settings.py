@@ -165,6 +165,9 @@ def test_a_setting_without_the_one_that_it_refines_is_named(erp_medusa: Command,
     shop_env.setenv("CATEGORIES", "used")
     assert erp_medusa("doctor").finding("catalogue", "UNUSED_OPTION_VALUES")["level"] == "warn"
     shop_env.setenv("VARIANTS", "options")
+    shop_env.setenv("CUSTOMER_PRICES", "true")
+    assert erp_medusa("doctor").finding("catalogue", "CUSTOMER_PRICES")["level"] == "warn"
+    shop_env.setenv("PRICE_GROUPS", "true")
     assert not [one for one in erp_medusa("doctor").data["findings"] if one["area"] == "catalogue"]
 
 

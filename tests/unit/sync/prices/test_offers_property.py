@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from erp_medusa_pipelines.sync.prices.books import Owner
+from erp_medusa_pipelines.sync.prices.item_prices import ItemPrices
 from erp_medusa_pipelines.sync.prices.offers import Offers, offers_of
+from erp_medusa_pipelines.sync.prices.own_prices import offers_to, with_everybodys
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, Rule, Subject
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, Segment, Tier, Window, first_day_after
 from tests.support.erp_asks import Line, Site, asked
 
 TODAY = date(2026, 5, 10)
 LIST, GROUP, BRAND, ITEM = "Standard Selling", "Gloves", "Roche", "ITEM-1"
+TEMPLATE = "ITEM"
 TARGETS = {"Item Code": ITEM, "Item Group": GROUP, "Brand": BRAND}
 KINDS = {"Discount Percentage": "discount_percentage", "Discount Amount": "discount_amount", "Rate": "rate"}
 OFFSETS = st.one_of(st.none(), st.integers(-4, 6))
@@ -42,6 +46,24 @@ def price_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
         found[row["valid_from"], row["packing_unit"]] = {
             "name": f"P-{number}",
             "item_code": ITEM,
+            "price_list": LIST,
+            "price_list_rate": rate,
+            **row,
+        }
+    return list(found.values())
+
+
+@st.composite
+def rows_of_customers(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Rows of an item and its template, for everybody and for two Customers; none is another's equal."""
+    found: dict[Any, dict[str, Any]] = {}
+    for number in range(draw(st.integers(1, 8))):
+        customer, packing_unit = draw(st.sampled_from(("", "Clinic", "Hospital"))), draw(st.sampled_from((0, 0, 4, 10)))
+        item_code, of_span = draw(st.sampled_from((ITEM, ITEM, TEMPLATE))), draw(spans())
+        row = {"item_code": item_code, "customer": customer, "packing_unit": packing_unit, **of_span}
+        rate = draw(st.integers(2_000, 40_000)) / 1000
+        found[item_code, customer, packing_unit, row["valid_from"]] = {
+            "name": f"P-{number}",
             "price_list": LIST,
             "price_list_rate": rate,
             **row,
@@ -98,7 +120,8 @@ def as_rule(row: dict[str, Any]) -> Rule:
 def as_price(row: dict[str, Any]) -> PriceRow:
     since, upto = (date.fromisoformat(row[key]) if row[key] else None for key in ("valid_from", "valid_upto"))
     rate = Decimal(str(row["price_list_rate"]))
-    return PriceRow(row["name"], rate, "OMR", since, upto, packing_unit=row["packing_unit"])
+    of = {"customer": row.get("customer", ""), "inherited": row["item_code"] == TEMPLATE}
+    return PriceRow(row["name"], rate, "OMR", since, upto, packing_unit=row["packing_unit"], **of)
 
 
 def only(segments: list[Segment], on: date, pieces: int) -> Decimal | None:
@@ -139,3 +162,37 @@ def test_offers_are_what_erpnext_asks(
         for pieces in (1, 2, 4, 5, 6, 9, 10, 11):
             line = Line(ITEM, [GROUP], brand, LIST, groups, on.isoformat(), pieces)
             assert shown(offers, on, pieces) == asked(site, line)
+
+
+@settings(max_examples=400, deadline=None)
+@given(prices=rows_of_customers(), rules=rule_rows())
+@pytest.mark.long
+def test_own_prices_before_everybodys_are_what_erpnext_asks_a_customer(
+    prices: list[dict[str, Any]], rules: list[dict[str, Any]]
+) -> None:
+    """Medusa takes a Customer's entries where there are some, for they have a rule more, and else everybody's."""
+    subject = Subject(ITEM, "", {GROUP.lower()}, BRAND, "Nos", LIST, "", {"business"})
+    ordered = sorted(rules, key=lambda rule: (str(int(rule["priority"] or 0) or ""), rule["name"]), reverse=True)
+    pricing_rules = PricingRules([as_rule(rule) for rule in ordered])
+    site = Site(prices, rules, {rule["name"]: [TARGETS[rule["apply_on"]]] for rule in rules}, packs=True)
+
+    def prices_for(customer: str) -> ItemPrices:
+        rows = [as_price(row) for row in prices if row["customer"] == customer]
+        return ItemPrices(
+            tuple(row for row in rows if row.packing_unit <= 1),
+            packs=tuple(row for row in rows if row.packing_unit > 1),
+        )
+
+    def offers_for(of: ItemPrices) -> Offers:
+        return offers_of(of.rows, of.packs, pricing_rules, subject, TODAY)
+
+    everybodys = offers_for(prices_for(""))
+    for customer in ("", "Clinic", "Hospital"):
+        mixed = with_everybodys(prices_for(customer), prices_for(""))
+        own = offers_to(Owner(f"cusgroup_{customer}", LIST, "Business"), offers_for(mixed))
+        assert {segment.tier.group for segment in (*own.prices, *own.sales)} <= {f"cusgroup_{customer}"}
+        for offset in range(13):
+            on = TODAY + timedelta(days=offset)
+            for pieces in (1, 2, 4, 5, 6, 9, 10, 11):
+                line = Line(ITEM, [GROUP], BRAND, LIST, ["Business"], on.isoformat(), pieces, TEMPLATE, customer)
+                assert (shown(own, on, pieces) or shown(everybodys, on, pieces)) == asked(site, line)
