@@ -4,6 +4,7 @@ import pytest
 
 from erp_medusa_pipelines.tasks import EXPORT
 from tests.sandbox.plan.test_plans import plan
+from tests.suites.parents import Parents
 from tests.suites.variants import Shop
 from tests.support.catalogue import Catalogue
 from tests.support.plans import unlike
@@ -103,3 +104,72 @@ def test_a_new_category_and_one_that_moves_come_behind_their_siblings(
     planned = plan(runner)
     assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
     assert plan(runner).rows == []
+
+
+WAYS = ("products", "options", "parents")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("before", "after"), [(one, other) for one in WAYS for other in WAYS if one != other])
+def test_another_way_to_show_variants_is_planned_to_the_last_number(
+    catalogue: Catalogue,
+    medusa: MedusaServer,
+    erp: ErpServer,
+    runner: Runner,
+    shop_env: pytest.MonkeyPatch,
+    before: str,
+    after: str,
+) -> None:
+    """Two variants of G that name the parent P, one that names none, and an item without a template that names P."""
+    shop_env.setenv("EXPORT_BATCHES", "1")
+    shop = Parents(catalogue, erp, medusa, runner)
+    parent = shop.make_template("P")
+    together = [shop.variant("S", "Blue"), shop.variant("L", "Blue")]
+    for name in together:
+        shop.store.set("Website Item", name, custom_parent_website_item=parent)
+    alone = shop.variant("M", "Red")
+    other = shop.child("Other", parent, size="M", colour="Red")
+    shop_env.setenv("VARIANTS", before)
+    shop.night()
+    medusa.faults.forget_requests()
+    shop_env.setenv("VARIANTS", after)
+    planned = plan(runner)
+    assert medusa_writes(medusa) == []
+    assert not planned.problems
+    drafts = {row.document for row in planned.rows if (row.kind, row.field, row.new) == ("product", "status", "draft")}
+    shown = {
+        "products": {*together, alone, other},
+        "options": {shop.template, other},
+        "parents": {parent, alone},
+    }
+    assert drafts == shown[before] - shown[after]
+    assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
+    assert shop.seen().keys() == {catalogue.row(name)["web_item_name"] for name in shown[after]}
+    assert plan(runner).rows == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", ["website", "used"])
+def test_categories_that_come_and_those_that_leave_are_seen_first(
+    catalogue: Catalogue, medusa: MedusaServer, runner: Runner, shop_env: pytest.MonkeyPatch, which: str
+) -> None:
+    """Of groups above one another, shown in the website or not; then the other half of them becomes categories."""
+    other = {"website": "used", "used": "website"}[which]
+    above = catalogue.group("Above", show_in_website=1)
+    empty = catalogue.group("Empty", parent=above, show_in_website=1)
+    unshown = catalogue.group("Unshown", parent=above)
+    catalogue.items(2, unshown)
+    assert runner.job(EXPORT.name, "batch_0").success
+    expected = {"website": {above, empty}, "used": {above, unshown}}
+    for setting in (which, other):
+        shop_env.setenv("CATEGORIES", setting)
+        medusa.faults.forget_requests()
+        planned = plan(runner)
+        assert medusa_writes(medusa) == []
+        assert not planned.problems
+        assert unlike(planned, runner.job(EXPORT.name, "batch_0")) == []
+        found = medusa.store("GET", "/store/product-categories", params={"limit": 100}).json()["product_categories"]
+        assert {one["name"] for one in found} == expected[setting]
+        made = {row.document for row in planned.rows if (row.kind, row.action) == ("product category", "create")}
+        assert made == expected[setting] - (expected[which] if setting == other else set())
+        assert plan(runner).rows == []
