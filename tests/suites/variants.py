@@ -345,6 +345,29 @@ class VariantsSuite:
         shop.writes_nothing()
 
     @pytest.mark.long
+    def test_an_item_that_is_withdrawn_on_the_day_of_the_switch_is_hidden(
+        self, on: pytest.MonkeyPatch, shop: Shop
+    ) -> None:
+        """Its own product stayed on sale for ever: nothing was to take its sku, and nobody looked at it."""
+        on.setenv("VARIANTS", "products")
+        small, large = shop.variant("S", "Red"), shop.variant("L", "Red")
+        shop.night()
+        alone = shop.catalogue.row(small)["medusa_id"]
+        on.setenv("VARIANTS", "options")
+        shop.catalogue.store.set("Website Item", small, published=0)
+        shop.night()
+        assert shop.seen().keys() == {"G"}
+        assert set(shop.sold()) == {"L / Red"}
+        shop.writes_nothing()
+        shop.catalogue.store.set("Website Item", small, published=1)
+        shop.night()
+        assert set(shop.sold()) == {"S / Red", "L / Red"}
+        on.setenv("VARIANTS", "products")
+        shop.night()
+        shop.night()
+        assert {product["id"] for product in shop.seen().values()} == {alone, shop.catalogue.row(large)["medusa_id"]}
+
+    @pytest.mark.long
     def test_switching_to_and_fro_loses_no_stock_and_no_ids(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
         on.setenv("VARIANTS", "products")
         blue, red = shop.variant("S", "Blue"), shop.variant("M", "Red")

@@ -76,6 +76,7 @@ class LeavingVariants:
 
     def _loss_in_shop(self, own: Loss) -> Loss:
         families = self._families
-        shop = Loss({variant: name for name, variant in families.leaving.items()}, set(families.bound))
+        lost = {variant: name for name, variant in families.leaving.items() if name not in families.alone}
+        shop = Loss(lost, set(families.bound))
         shop.add(own)
         return shop

@@ -173,8 +173,12 @@ class ProductUpdates(WebsiteItemSync):
         return self.report
 
     def _names(self) -> list[str]:
-        """Return the bound Website Items of the batch; of variants that are one product, their template."""
-        bound = [name for name in self.reader.names(self.batch, filters=BOUND) if name not in self.families.home]
+        """Return the bound Website Items of the batch; of variants that are one product, their template.
+
+        A variant that was never in that product, because it is not for sale, is hidden where it is.
+        """
+        elsewhere = self.families.home.keys() - self.families.alone
+        bound = [name for name in self.reader.names(self.batch, filters=BOUND) if name not in elsewhere]
         if not self.families.variants:
             return bound
         templates = [["has_variants", "=", 1], ["medusa_id", "is", "set"]]

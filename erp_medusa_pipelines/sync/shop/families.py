@@ -36,6 +36,8 @@ class Families:
     """Templates of which a variant is for sale that does not have the ids of their product."""
     leaving: Mapping[str, str] = field(default_factory=dict[str, str])
     """Variants' ids in Medusa, by Website Item, of those that are not for sale any more."""
+    alone: frozenset[str] = frozenset()
+    """Variants that are not for sale and have a product of their own still: VARIANTS was another when they were."""
     bound: frozenset[str] = frozenset()
     """The ids in Medusa of all variants."""
     abandoned: frozenset[str] = frozenset()
@@ -96,6 +98,7 @@ def _read(erp: ErpNextClient, how: Variants) -> Families:
     sold: set[str] = set()
     incomplete: set[str] = set()
     leaving: dict[str, str] = {}
+    alone: set[str] = set()
     bound: set[str] = set()
     elsewhere: set[str | None] = set()
     for row in rows:
@@ -114,8 +117,11 @@ def _read(erp: ErpNextClient, how: Variants) -> Families:
             sold.add(template)
             if not (row["medusa_variant_id"] and row["medusa_id"] and row["medusa_id"] == products[template]):
                 incomplete.add(template)
-        elif row["medusa_variant_id"]:
+            continue
+        if row["medusa_variant_id"]:
             leaving[row["name"]] = row["medusa_variant_id"]
+        if row["medusa_id"] and row["medusa_id"] != products[template]:
+            alone.add(row["name"])
     abandoned = frozenset(name for name, members in variants.items() if not members and products[name] in elsewhere)
     return Families(
         home,
@@ -123,6 +129,7 @@ def _read(erp: ErpNextClient, how: Variants) -> Families:
         frozenset(sold),
         frozenset(incomplete),
         leaving,
+        frozenset(alone),
         frozenset(bound),
         abandoned,
         how == "parents",
