@@ -17,7 +17,7 @@ WINDOW = ViewportSize(width=1500, height=960)
 CONTENT = FloatRect(x=240, y=0, width=1260, height=960)
 """The page without the navigation."""
 SETTLE = 8_000
-"""Milliseconds that the UI takes to lay out a graph and fit it into the window."""
+"""Milliseconds that the UI takes to lay out a graph and fit it into the window, or to load its icons."""
 
 
 def take(page: Page, url: str) -> None:
@@ -33,6 +33,7 @@ def take(page: Page, url: str) -> None:
     page.screenshot(path=DOCS / "lineage.png", clip=CONTENT)
     page.goto(url + REJECTS)
     page.get_by_text("Show schema").first.wait_for()
+    page.wait_for_timeout(SETTLE)
     page.screenshot(path=DOCS / "rejects.png", clip=CONTENT)
 
 

@@ -251,6 +251,20 @@ class TranslationModuleSuite(LanguagesSuite):
         night(runner)
         assert store_product(medusa, name, locale=LOCALE)["title"] == "قفازات فحص"
 
+    @pytest.mark.embedded_erp("a real site would need a field of its own")
+    def test_a_text_that_erpnext_has_in_arabic_alone_is_shown_in_arabic(
+        self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
+    ) -> None:
+        """Medusa shows a translation only in place of a text: where the product had none, it showed nothing."""
+        arabic.setenv("LANGUAGE_FIELDS", '{"description": "custom_web_item_name_{language}"}')
+        blank = {"short_description": "", "web_long_description": ""}
+        name = catalogue.item(catalogue.group("Gloves"), custom_web_item_name_ar="معقّمة", **blank)
+        night(runner)
+        assert not store_product(medusa, name)["description"]
+        assert store_product(medusa, name, locale=LOCALE)["description"] == "معقّمة"
+        writes_nothing(runner, medusa, erp)
+        assert not store_product(medusa, name, locale=LOCALE)["subtitle"]
+
     def test_texts_in_the_metadata_move_over_when_the_module_is_switched_on(
         self, arabic: pytest.MonkeyPatch, catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner
     ) -> None:

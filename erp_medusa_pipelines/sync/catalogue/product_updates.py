@@ -15,7 +15,7 @@ from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
 from erp_medusa_pipelines.clients.refusals import fields_of_values
 from erp_medusa_pipelines.product_fields import CATEGORIES_SHOWN, FIELD_POLICIES
-from erp_medusa_pipelines.setting_types import PublishWhen, WithdrawnItems
+from erp_medusa_pipelines.setting_types import TRANSLATED, PublishWhen, WithdrawnItems
 from erp_medusa_pipelines.sync.catalogue.bindings import is_own, is_shared
 from erp_medusa_pipelines.sync.catalogue.fields import Row, medusa_values, short_hash
 from erp_medusa_pipelines.sync.catalogue.filing import Filing
@@ -481,7 +481,13 @@ class ProductUpdates(WebsiteItemSync):
         elif translations is not None:
             desired[KEY] = translations or ""
         metadata = metadata_of(product)
-        return compare(item, desired, current, metadata, fingerprint, self.policies, force=self.force)
+        found = compare(item, desired, current, metadata, fingerprint, self.policies, force=self.force)
+        if isinstance(translations, DocumentTexts):
+            # Medusa puts a translation in place of an empty text, but not of none.
+            names = {name for texts in translations.wanted.values() for name in texts if name in TRANSLATED}
+            empty = {name: "" for name in sorted(names) if current[name] is None and not desired.get(name)}
+            return replace(found, changes={**found.changes, **empty})
+        return found
 
     def _send(self, group: Sequence[Update]) -> None:
         if self.filing.module:
