@@ -257,7 +257,7 @@ class TranslationModuleSuite(LanguagesSuite):
     ) -> None:
         """Medusa shows a translation only in place of a text: where the product had none, it showed nothing."""
         arabic.setenv("LANGUAGE_FIELDS", '{"description": "custom_web_item_name_{language}"}')
-        blank = {"short_description": "", "web_long_description": ""}
+        blank: dict[str, Any] = {"short_description": "", "web_long_description": ""}
         name = catalogue.item(catalogue.group("Gloves"), custom_web_item_name_ar="معقّمة", **blank)
         night(runner)
         assert not store_product(medusa, name)["description"]
