@@ -184,7 +184,9 @@ class Bindings:
         strangers = {
             owner
             for row in rows
-            if (owner := _owner(products.get(row["medusa_id"]))) and names.get(owner) != row["medusa_id"]
+            if (owner := _owner(product := products.get(row["medusa_id"])))
+            and names.get(owner) != row["medusa_id"]
+            and not _is_at_home(row, product, self._home)
         }
         existing = existing_website_items(self._erp, strangers) if strangers else frozenset()
         return judge(rows, products, existing, whole=whole, home=self._home)

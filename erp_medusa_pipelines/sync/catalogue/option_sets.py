@@ -305,7 +305,7 @@ def _renamed_value(
 
 @dataclass(frozen=True, slots=True)
 class OptionReader:
-    """Reads the options of templates: one request for their attributes, and one a run for the order of all values."""
+    """Reads the options of templates: one request for their attributes, and one a tick for the order of all values."""
 
     erp: ErpNextClient
     by_parent: bool = False
@@ -344,7 +344,7 @@ class OptionReader:
         return found
 
     def _order(self) -> dict[str, list[str]]:
-        return self.erp.http.once("values of Item Attributes", self._ask_order)
+        return self.erp.http.once("values of Item Attributes", self._ask_order, of_tick=True)
 
     def _ask_order(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

@@ -279,9 +279,10 @@ def _with_texts(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()) -> None:
     """Fill what these Website Items (PICTURE_FIELDS and `texts`) leave empty, in place, as ERPNext's own shop does.
 
-    The picture comes from the item, then its Item, then its template. One request per `read_chunk` templates, and none
-    where no variant leaves anything empty.
+    The picture comes from the item, then its Item, then its template. One request per `read_chunk` templates that are
+    not among these, and none where no variant leaves anything empty.
     """
+    rows = list(rows)
     filled = ("slideshow", *map(key_of, texts))
     wanted = ("website_image", *filled)
     incomplete: dict[str, list[Row]] = {}
@@ -290,10 +291,15 @@ def fall_back(erp: ErpNextClient, rows: Iterable[Row], texts: Iterable[str] = ()
         template = row["item_variant_of"]
         if template and not same_name(template, row["item_code"]) and any(_is_empty(row[name]) for name in wanted):
             incomplete.setdefault(folded(template), []).append(row)
+    there = [row for row in rows if folded(row["item_code"]) in incomplete]
+    missing = incomplete.keys() - {folded(row["item_code"]) for row in there}
     fields = ["name", "item_code", *PICTURE_FIELDS, *texts]
-    wanted_templates = sorted({rows[0]["item_variant_of"] for rows in incomplete.values()})
-    for template in erp.rows_in(WEBSITE_ITEM, fields, wanted_templates, key="item_code"):
+    read = erp.rows_in(
+        WEBSITE_ITEM, fields, sorted(incomplete[code][0]["item_variant_of"] for code in missing), key="item_code"
+    )
+    for template in read:
         _take(template, {"website_image": template["item_image"], "website_image_alt": None})
+    for template in (*there, *read):
         for row in incomplete.get(folded(template["item_code"]), ()):
             _take(row, template)
             for name in filled:

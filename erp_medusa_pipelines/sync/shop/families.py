@@ -79,7 +79,7 @@ _KEYS = {"options": ("item_variant_of", "item_code"), "parents": (PARENT, "name"
 
 
 def read_families(erp: ErpNextClient, how: Variants) -> Families:
-    """Read all Website Items' places, in one request for each 10,000; once for all assets of a run.
+    """Read all Website Items' places, in one request for each 10,000; once for the runs of a tick.
 
     None with VARIANTS=products.
     """
@@ -90,7 +90,8 @@ def _read(erp: ErpNextClient, how: Variants) -> Families:
     today = erp.clock().date()
     sold_here = for_sale_in(erp)
     further = [PARENT] if how == "parents" else []
-    rows = list(erp.rows(WEBSITE_ITEM, [*FIELDS, *further, *sold_here.fields], page_size=10_000))
+    fields = [*FIELDS, *further, *sold_here.fields]
+    rows = erp.http.seen("families", lambda: list(erp.rows(WEBSITE_ITEM, fields, page_size=10_000)))
     templates = ByName((row[_KEYS[how][1]] or "", row) for row in rows if row["item_has_variants"])
     products = {row["name"]: row["medusa_id"] for row in templates.values()}
     home: dict[str, str] = {}

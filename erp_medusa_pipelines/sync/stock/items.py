@@ -13,7 +13,7 @@ import pandas as pd
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.sync.engine.batches import Batch
-from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.values import number, placed
 from erp_medusa_pipelines.sync.shop.bundles import read_bundles
 from erp_medusa_pipelines.sync.shop.listing import listed
@@ -96,8 +96,10 @@ def _beside(erp: ErpNextClient, rows: Sequence[Row], known: set[str]) -> list[Ro
     bundles = read_bundles(erp, services, erp.clock().date())
     parts = {part.item_code for each in bundles.values() for part in each}
     found = _by_code(erp, parts, known)
+    there = {folded(row["item_code"]) for row in (*rows, *found) if row["item_has_variants"]}
     without = {row["item_variant_of"] for row in (*rows, *found) if not row["website_warehouse"]}
-    return found + _by_code(erp, without, known | {row["name"] for row in found})
+    missing = {code for code in without if folded(code) not in there}
+    return found + _by_code(erp, missing, known | {row["name"] for row in found})
 
 
 def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Container[str]) -> list[Row]:

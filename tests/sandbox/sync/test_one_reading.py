@@ -356,3 +356,36 @@ def test_variants_that_are_in_the_batch_of_their_template_are_in_its_list(nights
             assert {row["name"] for row in listed_alone} == {name for name in nights.names if batch.contains(name)}
     reading.close()
     assert nights.lists() == {"Website Item": 1}
+
+
+@pytest.mark.long
+def test_what_options_need_is_read_once_in_a_tick_and_templates_with_their_variants(
+    nights: Nights, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("VARIANTS", "options")
+    catalogue, stocked = nights.shop.catalogue, nights.shop.stocked
+    group = catalogue.group("Gloves")
+    homes = []
+    for home in ("T-0", "T-1", "T-2", "T-3"):
+        size = {"has_variants": 1, "attributes": [{"attribute": "Size"}]}
+        place = stocked.places["All"]
+        homes.append(catalogue.item(group, code=home, item=size, has_variants=1, website_warehouse=place))
+        value = {"variant_of": home, "attributes": [{"attribute": "Size", "attribute_value": "S", "variant_of": home}]}
+        name = nights.shop.priced.item(code=f"{home}-S", item=value, variant_of=home)
+        nights.shop.priced.price(name, 1.5)
+        stocked.bin(name, "Main", 3)
+    assert {batch_of_name(home, BATCHES) for home in homes} == {"batch_0", "batch_1"}
+    for _ in range(2):
+        for number in range(BATCHES):
+            nights.run(number)
+    nights.shop.priced.forget()
+    for number in range(BATCHES):
+        nights.run(number, "01:00")
+    asked = [(one.path.rpartition("/")[2], dict(parse_qsl(one.query))) for one in nights.erp.faults.requests]
+    items = [query for doctype, query in asked if doctype == "Website Item"]
+    places = [query for query in items if "item_variant_of" in query["fields"] and "filters" not in query]
+    assert nights.shop.priced.writes() == []
+    assert [doctype for doctype, _ in asked].count("Item Attribute Value") == 1
+    assert len([query for query in places if "item_stock_uom" not in query["fields"]]) == 1
+    assert [query for query in items if query["fields"] == '["name"]'] == [], "templates have been read"
+    assert [query for query in items if '"item_code", "in"' in query.get("filters", "")] == []
