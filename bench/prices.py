@@ -10,6 +10,9 @@ lists, each made together with its entries. The export of the items is not measu
 Medusa runs for weeks, so both ways of writing run once before anything is measured: Node compiles code that has run
 for a while. Its speed still differs by a fifth from one minute to the next, so all is done several times, and the sums
 are compared. Between rounds the lists that the sync made are detached from it and stay as drafts.
+
+The sync reads ERPNext's prices and writes an id for each entry, which no reference does: on a machine whose cores are
+taken by others, that work is not done beside Medusa's but after it.
 """
 
 import argparse
