@@ -2,9 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from math import ceil
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def even_size(number: int, size: int) -> int:
+    """Return how many of `number` values to take at a time, about `size`: at most half more, and no small rest."""
+    return ceil(number / max(1, round(number / size))) or size
 
 
 def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:

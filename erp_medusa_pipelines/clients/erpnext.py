@@ -1,10 +1,11 @@
 """ERPNext (15 and 16) over the Frappe REST API: lists, documents, Singles, aggregates, files, clock."""
 
 import json
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -20,7 +21,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.origin import is_frappe_answer
-from erp_medusa_pipelines.clients.reading import Reading
+from erp_medusa_pipelines.clients.reading import UNKEPT, Answers, Reading
 from erp_medusa_pipelines.setting_types import NO_RULES, ShopRules
 
 Filters = Sequence[Sequence[Any]]
@@ -30,6 +31,7 @@ SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
 FLUSH = "frappe.email.queue.flush"
 """Frappe's functions that send one waiting mail, and all of them; its scheduler has a job for the second."""
 
+CLOCK = "ERPNext's clock"
 LONGEST_PAGE = 10_000
 """Rows of a page of a few short fields."""
 
@@ -59,6 +61,7 @@ class ErpNextClient:
         """What the shop that this client works for takes of the site: all that reads items must ask the same."""
         self.reading: Reading | None = None
         """Where a run keeps the lists that it reads whole; None where each part of the work reads for itself."""
+        self._is_clock_kept = False
         self.fields_of_products: tuple[str, ...] = ()
         """What products are made of, for the list of a tick whose runs compare them all."""
 
@@ -104,9 +107,22 @@ class ErpNextClient:
         self.http.part(self.http.request("GET", path), "message", f"GET {path}")
 
     def clock(self) -> datetime:
-        """Like `now()`, without a request if the server has answered before."""
+        """Like `now()`, without a request if the server has answered this run, or one of its tick, before."""
         moment = self.http.server_clock
+        if self.reading is not None and self.reading.shared:
+            with suppress(*UNKEPT):
+                moment = self._clock_of_tick(self.reading.answers, moment)
         return moment.astimezone(self.time_zone) if moment else self.now()
+
+    def _clock_of_tick(self, answers: Answers, own: datetime | None) -> datetime | None:
+        """Return the clock by what a run of this tick knows of it: how many seconds it is ahead of this machine's."""
+        if own is None:
+            ahead = answers.find(CLOCK)
+            return None if ahead is None else datetime.now(UTC) + timedelta(seconds=float(ahead))
+        if not self._is_clock_kept:
+            answers.put(CLOCK, CLOCK, str((own - datetime.now(UTC)).total_seconds()), time.time())
+            self._is_clock_kept = True
+        return own
 
     def user(self) -> str:
         """Return the user that the key belongs to. Raises AccessError for a wrong key."""

@@ -17,8 +17,8 @@ VARIANT_FIELDS = (
     f"{_INVENTORY}sku,{_INVENTORY}{LEVELS.format(_INVENTORY)}"
 )
 ITEM_FIELDS = f"id,sku,variant_link.variant_id,{LEVELS.format('')}"
-ITEMS_PER_PAGE = 20_000
-"""Some 6 MB."""
+ITEMS_PER_PAGE = 10_000
+"""Some 3 MB."""
 FEWEST = 1000
 """Skus for which all items are read rather than these."""
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from erp_medusa_pipelines.clients.batched import even_size
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Filters
 from erp_medusa_pipelines.clients.reading import Reading
@@ -132,12 +133,13 @@ class WebsiteItemReader:
 
         def barcodes() -> Iterator[tuple[str, dict[str, Any]]]:
             asked = codes.values() if self.table.reads_barcodes else ()
-            for row in erp.each_in(*BARCODE_ROWS, asked, CHILDREN_AHEAD, **OF_BARCODES):
+            for row in erp.each_in(*BARCODE_ROWS, asked, even_size(len(asked), CHILDREN_AHEAD), **OF_BARCODES):
                 yield folded(row["parent"]), row
 
         def specifications() -> Iterator[tuple[str, dict[str, Any]]]:
             asked = names if self._reads_specifications else ()
-            for row in erp.each_in(*SPECIFICATION_ROWS, asked, CHILDREN_AHEAD, **OF_SPECIFICATIONS):
+            at_once = even_size(len(asked), CHILDREN_AHEAD)
+            for row in erp.each_in(*SPECIFICATION_ROWS, asked, at_once, **OF_SPECIFICATIONS):
                 yield row["parent"], row
 
         with ExitStack() as files:

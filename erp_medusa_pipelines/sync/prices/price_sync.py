@@ -17,7 +17,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import ClassVar, NamedTuple
 
-from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import ApiError, TransientError
@@ -188,7 +188,7 @@ class PriceSync(BatchSync):
             works = list(self._works(entries, losses, lambda _changes: None))
             for work in works:
                 work.sender.close()
-            for some in batched(items, ITEMS_PER_REQUEST):
+            for some in batched(items, even_size(len(items), ITEMS_PER_REQUEST)):
                 try:
                     prices = self._read_prices(some, of_tick=True)
                 except ApiError:
@@ -267,7 +267,7 @@ class PriceSync(BatchSync):
     def _windows(
         self, items: Sequence[PricedItem], read: Callable[[Sequence[PricedItem]], Prices]
     ) -> Iterator[ReadTogether]:
-        for some in batched(items, ITEMS_PER_REQUEST):
+        for some in batched(items, even_size(len(items), ITEMS_PER_REQUEST)):
             unknown: list[PricedItem] = []
 
             def refuse(item: PricedItem, error: ApiError, unknown: list[PricedItem] = unknown) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.values import number
@@ -175,7 +175,7 @@ class QuantityReader:
         """Return the Bins of these Items: item_code, warehouse, and COLUMNS."""
         rows: list[tuple[str, str, float, float, float, float]] = []
         columns = BIN if self._rule.quantity == "available" else BIN[:1]
-        for some in batched(codes, ITEMS_PER_REQUEST):
+        for some in batched(codes, even_size(len(codes), ITEMS_PER_REQUEST)):
             for row in self._erp.get_list(
                 "Bin", ["item_code", "warehouse", *columns], filters=[["item_code", "in", some]]
             ):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar
 
-from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
@@ -175,7 +175,8 @@ class StockSync(BatchSync):
         places, warehouses = _places(everybody), self._warehouses()
         work = StockWork()
         # Those that a run reads for itself come all at once.
-        for some in batched(items.values(), ITEMS_PER_REQUEST if self.inventory.is_seen else max(len(items), 1)):
+        at_once = even_size(len(items), ITEMS_PER_REQUEST if self.inventory.is_seen else max(len(items), 1))
+        for some in batched(items.values(), at_once):
             self._compare({item.name: item for item in some}, everybody, places, warehouses, work)
         levels = self._braked(work)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
