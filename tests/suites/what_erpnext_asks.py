@@ -1,5 +1,7 @@
 """Medusa asks what ERPNext's get_item_details asks every buyer, for drawn Item Prices and Pricing Rules.
 
+Some Item Prices are for one Customer alone.
+
 A real ERPNext answers for itself, and is compared with `tests/support/erp_asks.py` too, which answers for the embedded
 one: what the tests hold ERPNext's rules to be is tried on ERPNext.
 """
@@ -57,6 +59,9 @@ class Drawn:
         for item in self.items:
             for price_list in (PRICE_LIST, self.wholesale):
                 self._prices(item, price_list)
+            for price_list, customer, _ in self.buyers.values():
+                if customer and self.rng.random() < 0.6:
+                    self._own_prices(item, price_list, customer)
         for _ in range(2 * ITEMS):
             self._rule()
 
@@ -67,6 +72,15 @@ class Drawn:
             until = since + self.rng.randint(0, 6) if since is not None and self.rng.random() < 0.6 else None
             rate = self.rng.randint(2_000, 40_000) / 1000
             self.shop.price(item, rate, since=since, until=until, price_list=price_list)
+
+    def _own_prices(self, item: str, price_list: str, customer: str) -> None:
+        """One or two for a Customer, which may have begun, or end, and one in a list that is not the Customer's."""
+        other = self.wholesale if price_list == PRICE_LIST else PRICE_LIST
+        self.shop.price(item, 0.5, since=-26, price_list=other, customer=customer)
+        for since in self.rng.sample((-25, -3, 2), self.rng.randint(1, 2)):
+            until = since + self.rng.randint(0, 6) if self.rng.random() < 0.4 else None
+            rate = self.rng.randint(2_000, 40_000) / 1000
+            self.shop.price(item, rate, since=since, until=until, price_list=price_list, customer=customer)
 
     def _rule(self) -> None:
         rng = self.rng
@@ -96,6 +110,7 @@ class WhatErpnextAsksSuite:
     def on(self, shop_env: pytest.MonkeyPatch) -> None:
         shop_env.setenv("PRICING_RULES", "true")
         shop_env.setenv("PRICE_GROUPS", "true")
+        shop_env.setenv("CUSTOMER_PRICES", "true")
 
     @pytest.mark.parametrize("seed", [1, 2, 3])
     @pytest.mark.long
