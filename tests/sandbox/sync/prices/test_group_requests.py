@@ -13,7 +13,7 @@ from tests.support.pricing_rules import Rules
 
 __all__ = ["catalogue", "customers", "shop"]
 
-MOST = {"first": 42, "quiet": 38}
+MOST = {"first": 42, "quiet": 38, "own": 27}
 """Requests to both servers of one batch, for three assets; a night of the shop's own prices alone has 16."""
 
 
@@ -50,3 +50,32 @@ def test_a_hundred_items_and_customers_cost_as_many_requests_as_one(
     assert costs["quiet"].writes == 0
     assert len(customers.groups()[trade]) == number
     assert {night: cost for night, cost in costs.items() if cost.requests > MOST.get(night, 99)} == {}, costs
+
+
+@pytest.mark.parametrize("number", [1, 30])
+@pytest.mark.long
+def test_quiet_nights_cost_as_many_requests_for_thirty_customers_with_own_prices_as_for_one(
+    number: int, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop.catalogue.install_server_script()
+    private = customers.group("Private")
+    item = shop.item()
+    shop.price(item, 10)
+    for each in range(number):
+        shop.price(item, 5 + each, customer=customers.customer(f"clinic{each}", private))
+        customers.register(f"clinic{each}")
+    assert quick_runner().job(EXPORT, "batch_0").success
+    for name in ("PRICE_GROUPS", "CUSTOMER_PRICES"):
+        shop_env.setenv(name, "true")
+    costs = {}
+    for night in ("first", "second", "quiet"):
+        shop.forget()
+        run = quick_runner().job(JOB, "batch_0")
+        assert run.success, run.reasons()
+        seen = [*shop.erp.faults.requests, *shop.medusa.faults.requests]
+        costs[night] = Cost(len(seen), len(shop.writes()))
+    assert len(customers.groups()) == number
+    # A group, its member, and one call for all prices.
+    assert costs["first"].writes == 2 * number + 1
+    assert costs["quiet"].writes == 0
+    assert costs["quiet"].requests <= MOST["own"], costs

@@ -62,6 +62,7 @@ def price_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
                     "price_list": st.sampled_from((MAIN, MAIN, WHOLESALE)),
                     "rate": st.integers(2_000, 40_000).map(lambda number: number / 1000),
                     "packing_unit": st.sampled_from((0, 0, 0, 4, 10)),
+                    "customer": st.sampled_from((None, None, None, "dealer", "retailer", "patient")),
                 }
             ),
             min_size=1,
@@ -71,7 +72,8 @@ def price_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for row in rows:
         spans = _spans(draw)
-        found[row["item"], row["price_list"], row["packing_unit"], spans["since"]] = {**row, **spans}
+        key = (row["item"], row["price_list"], row["packing_unit"], row["customer"], spans["since"])
+        found[key] = {**row, **spans}
     return list(found.values())
 
 
@@ -118,7 +120,7 @@ def world() -> Iterator[World]:
                 "EXPORT_BATCHES": "1",
                 "SCHEDULE_TIMEZONE": "Asia/Muscat",
                 "PRICE_REMOVAL_PERCENT": "100",
-                **dict.fromkeys(("PRICE_GROUPS", "PRICING_RULES", "PRICE_PACKS"), "true"),
+                **dict.fromkeys(("PRICE_GROUPS", "CUSTOMER_PRICES", "PRICING_RULES", "PRICE_PACKS"), "true"),
             }
             for name, value in names.items():
                 patch.setenv(name, value)
@@ -158,6 +160,7 @@ def _put(world: World, prices: list[dict[str, Any]], rules: list[dict[str, Any]]
             store.delete(doctype, row["name"])
     for row in prices:
         values = {key: row[key] for key in ("rate", "since", "until", "packing_unit")}
+        values["customer"] = row["customer"] and world.customers.name(row["customer"])
         shop.price(world.items[row["item"]], **values, price_list=world.lists[row["price_list"]])
     made, targets = Rules(shop), {}
     for row in rules:
@@ -179,7 +182,7 @@ def _expected(world: World, site: Site, item: str, who: str, day: str, quantity:
     }
     price_list, groups = of.get(who, (PRICE_LIST, []))
     own = (row["item_code"], [world.shop.group], item_row["brand"] or "")
-    found = asked(site, Line(*own, price_list, groups, day, quantity))
+    found = asked(site, Line(*own, price_list, groups, day, quantity, customer=world.customers.name(who)))
     # ERPNext has no price for what is not in the customer's list; Medusa asks everybody's.
     found = found or asked(site, Line(*own, PRICE_LIST, [], day, quantity))
     return float(found[0]) if found else None
