@@ -33,6 +33,7 @@ PLACES: dict[str, set[str]] = {
     "catalogue/product_updates.py _resolve": {BY_ITS_TEXT, ELSEWHERE},
     # --- options: other variants of the template, and what Medusa has, decide
     "catalogue/option_products.py _work": {ELSEWHERE},
+    "catalogue/option_products.py _freed": {ELSEWHERE},
     "catalogue/option_products.py _deliver": {"lies_elsewhere"},
     "catalogue/option_products.py _attempt": {ELSEWHERE},
     "catalogue/option_products.py _change_options": {ELSEWHERE},
