@@ -144,7 +144,7 @@ FIXES: Shown = {
             "run export_items_and_images_custom",
             "materialize medusa_collections",
         ),
-        "test_item_groups_that_are_no_tree_or_not_shown_are_told_until_they_are_put_right": (
+        "test_item_groups_that_are_no_tree_or_not_shown_are_reported_until_they_are_put_right": (
             "tick Show in Website",
             "give one of them another parent_item_group",
         ),

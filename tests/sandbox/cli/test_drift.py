@@ -41,7 +41,7 @@ def test_after_an_export_nothing_differs(erp_medusa: Command, shop: Shop, runner
 
 
 @pytest.mark.long
-def test_missing_orphaned_and_differing_are_told_apart_and_nothing_is_written(
+def test_missing_orphaned_and_differing_are_distinguished_and_nothing_is_written(
     erp_medusa: Command, shop: Shop, runner: Runner, erp: ErpServer, medusa: MedusaServer
 ) -> None:
     deleted, retitled, repriced, restocked, orphaned, unpublished, same = exported(shop, runner, 7)

@@ -78,7 +78,9 @@ def test_the_first_line_says_whether_a_customer_can_buy_it(
 
 
 @pytest.mark.long
-def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Command, shop: Shop, erp: ErpServer) -> None:
+def test_collections_of_other_items_are_neither_reported_nor_made(
+    erp_medusa: Command, shop: Shop, erp: ErpServer
+) -> None:
     """On a first day every group of the shop lacks its collection: that is no difference of this item."""
     gloves, chairs = shop.catalogue.group("Gloves"), shop.catalogue.group("Chairs")
     name = shop.catalogue.item(gloves)
@@ -90,7 +92,7 @@ def test_collections_of_other_items_are_neither_told_nor_made(erp_medusa: Comman
 
 
 @pytest.mark.long
-def test_what_a_policy_leaves_to_medusa_is_told(
+def test_what_a_policy_leaves_to_medusa_is_reported(
     erp_medusa: Command, shop: Shop, erp: ErpServer, medusa: MedusaServer
 ) -> None:
     name = shop.item()

@@ -82,7 +82,7 @@ def test_each_fix_clears_its_finding(
 
 
 @pytest.mark.long
-def test_item_groups_that_are_no_tree_or_not_shown_are_told_until_they_are_put_right(
+def test_item_groups_that_are_no_tree_or_not_shown_are_reported_until_they_are_put_right(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
     shop_env.setenv("CATEGORIES", "website")

@@ -28,7 +28,7 @@ def test_the_mapping_in_use_is_the_shops_own(erp_medusa: Command, shop_env: pyte
     assert "inherit: true" in erp_medusa("mapping", "--default").data["mapping"]
 
 
-def test_what_is_wrong_is_told_by_line_and_the_exit_code_says_that_there_is_something_to_do(
+def test_what_is_wrong_is_reported_by_line_and_the_exit_code_says_that_there_is_something_to_do(
     erp_medusa: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "catalogue.yaml"

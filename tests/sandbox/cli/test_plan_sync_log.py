@@ -107,7 +107,7 @@ def test_a_plan_of_several_batches_has_the_numbers_of_each(
 
 
 @pytest.mark.long
-def test_a_server_that_is_down_is_told_once_and_not_as_nothing_to_change(
+def test_a_server_that_is_down_is_reported_once_and_not_as_nothing_to_change(
     erp_medusa: Command, shop: Shop, medusa: MedusaServer, shop_env: pytest.MonkeyPatch
 ) -> None:
     shop_env.setenv("EXPORT_BATCHES", "2")
@@ -171,7 +171,7 @@ def test_the_log_tells_what_a_run_made_changed_and_refused(
 
 
 @pytest.mark.long
-def test_prices_that_change_are_told_by_the_items_code(erp_medusa: Command, shop: Shop, home: Path) -> None:
+def test_prices_that_change_are_reported_by_the_items_code(erp_medusa: Command, shop: Shop, home: Path) -> None:
     """The price task reads no product, and what Medusa says of its prices has only the ids of variants."""
     name = shop.item()
     assert erp_medusa("sync", name).code == 0
@@ -240,7 +240,7 @@ def test_an_item_whose_batch_is_being_worked_on_is_refused(
 
 
 @pytest.mark.long
-def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, shop: Shop, home: Path) -> None:
+def test_a_sync_is_in_the_queue_as_work_on_its_batch(erp_medusa: Command, shop: Shop, home: Path) -> None:
     """The queue's limit counts by this tag, so that no run of the batch starts meanwhile; nor does another sync."""
     with dg.DagsterInstance.get() as instance:
         other = instance.create_run_for_job(
@@ -262,7 +262,7 @@ def test_a_sync_stands_in_the_queue_as_work_on_its_batch(erp_medusa: Command, sh
 
 
 @pytest.mark.long
-def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stands(
+def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stays(
     erp_medusa: Command, shop: Shop, home: Path, shop_env: pytest.MonkeyPatch
 ) -> None:
     """A run starts on batch_1 while an item of batch_0 is exported, and keeps a reject of its own."""

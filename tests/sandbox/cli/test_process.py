@@ -81,7 +81,7 @@ def test_json_alone_goes_to_stdout() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_are_told_the_commands(shell: str) -> None:
+def test_shells_know_the_commands(shell: str) -> None:
     name = "_ERP_MEDUSA_COMPLETE"
     variables = {"COMP_WORDS": "erp-medusa ", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "erp-medusa "}
     environment = {**os.environ, name: f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args", **variables}
@@ -90,7 +90,7 @@ def test_shells_are_told_the_commands(shell: str) -> None:
         assert command in output.stdout, output.stderr
 
 
-def test_shells_are_told_the_tasks() -> None:
+def test_shells_know_the_tasks() -> None:
     variables = {"COMP_WORDS": "erp-medusa plan sync_", "COMP_CWORD": "2"}
     environment = {**os.environ, "_ERP_MEDUSA_COMPLETE": "complete_bash", **variables}
     output = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)

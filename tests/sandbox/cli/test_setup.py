@@ -225,7 +225,7 @@ def test_without_an_administrators_key_it_says_which_variables(erp_medusa: Comma
     assert "ADMIN_API_KEY and ADMIN_API_SECRET" in output.data["error"]
 
 
-def test_an_administrator_who_may_not_is_told_what_was_refused(
+def test_an_administrator_who_may_not_learns_what_was_refused(
     erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
     erp.add_user("Clerk", "Stock User")

@@ -38,7 +38,7 @@ def queued(erp: ErpServer) -> list[str]:
     return [row["status"] for row in erp.store.rows("Email Queue")]
 
 
-def test_it_stands_in_the_queue_and_is_sent_where_frappe_does_not(
+def test_it_is_in_the_queue_and_is_sent_where_frappe_does_not(
     erp: ErpServer, sink: MailSink, client: ErpNextClient
 ) -> None:
     ErpNextSender(client, "Shop <shop@shop.example>").send(MAIL, lambda: None)
@@ -76,7 +76,7 @@ def test_what_an_earlier_call_did_can_be_found_out(erp: ErpServer, sink: MailSin
         (Fault("status", path=MAKE, status=504), InDoubtError),
     ],
 )
-def test_refusals_and_doubts_are_told_apart(
+def test_refusals_and_doubts_are_distinguished(
     erp: ErpServer, sink: MailSink, client: ErpNextClient, fault: Fault, kind: type[Exception]
 ) -> None:
     erp.faults.add(fault)

@@ -47,7 +47,7 @@ def tick(daemon: Daemon) -> str:
 
 
 @pytest.mark.long
-def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
+def test_a_failure_for_good_is_reported_once_with_task_reason_and_link(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
     daemon.turn_on_sensor(RETRY_SENSOR)
@@ -64,7 +64,7 @@ def test_a_failure_for_good_is_told_once_with_task_reason_and_link(
 
 
 @pytest.mark.long
-def test_a_failure_that_will_be_tried_again_is_not_told_but_its_last_attempt_is(
+def test_a_failure_that_will_be_tried_again_is_not_reported_but_its_last_attempt_is(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
 ) -> None:
     daemon.turn_on_sensor(RETRY_SENSOR)
@@ -92,7 +92,7 @@ def test_without_the_retry_sensor_every_failure_is_final(
 
 
 @pytest.mark.long
-def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
+def test_a_failure_for_good_is_reported_although_the_next_run_waits_already(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
     """Where a schedule ticks faster than its runs come through, one of them is always under way."""
@@ -108,7 +108,7 @@ def test_a_failure_for_good_is_told_although_the_next_run_waits_already(
 
 
 @pytest.mark.long
-def test_what_was_good_before_the_run_that_waits_is_not_told(
+def test_what_was_good_before_the_run_that_waits_is_not_reported(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
     medusa.faults.add(LOCKED_OUT)
@@ -131,7 +131,7 @@ def test_a_retry_that_is_under_way_is_no_news(daemon: Daemon, medusa: MedusaServ
 
 
 @pytest.mark.long
-def test_recovery_is_told_once_and_only_for_what_was_reported(
+def test_recovery_is_reported_once_and_only_for_what_was_reported(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook
 ) -> None:
     assert daemon.runner.asset(ASSET).success
@@ -152,7 +152,7 @@ def test_recovery_is_told_once_and_only_for_what_was_reported(
 
 
 @pytest.mark.long
-def test_what_fails_again_and_again_is_told_once(
+def test_what_fails_again_and_again_is_reported_once(
     daemon: Daemon, medusa: MedusaServer, receiver: Webhook, clock: Clock
 ) -> None:
     medusa.faults.add(LOCKED_OUT)
@@ -205,7 +205,7 @@ def test_mail_arrives(daemon: Daemon, medusa: MedusaServer, shop_env: pytest.Mon
 
 
 @pytest.mark.long
-def test_a_refused_document_is_told_once_and_its_mending_too(
+def test_a_refused_document_is_reported_once_and_its_mending_too(
     daemon: Daemon, medusa: MedusaServer, erp: ErpServer, receiver: Webhook
 ) -> None:
     catalogue = Catalogue(erp.store)
@@ -233,7 +233,7 @@ def test_a_refused_document_is_told_once_and_its_mending_too(
 
 
 @pytest.mark.long
-def test_a_run_that_nobody_starts_is_told_once_and_once_when_it_is_over(
+def test_a_run_that_nobody_starts_is_reported_once_and_once_when_it_is_over(
     daemon: Daemon, receiver: Webhook, clock: Clock
 ) -> None:
     run = daemon.queued("expire_otps")

@@ -107,7 +107,7 @@ def test_a_table_gives_back_the_frame_with_its_order_types_and_gaps(
     assert found == {"rows": expected.astype(object).to_json(), "types": str(dict(expected.dtypes))}
 
 
-def test_a_database_that_is_away_is_told_without_its_password(shop_env: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_reported_without_its_password(shop_env: pytest.MonkeyPatch) -> None:
     shop_env.setenv("FRAMES_URL", "postgresql://frames:very-secret@127.0.0.1:1/frames")  # pragma: allowlist secret
     result = dg.materialize([frame], resources={"io_manager": PostgresFrames()}, raise_on_error=False)
     output = "\n".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)

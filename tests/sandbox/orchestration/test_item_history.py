@@ -29,7 +29,7 @@ def submitted(daemon: Daemon, job: str, batch: str | None, **tags: Any) -> dg.Da
 
 
 @pytest.mark.long
-def test_the_newest_run_of_each_task_is_told(daemon: Daemon) -> None:
+def test_the_newest_run_of_each_task_is_reported(daemon: Daemon) -> None:
     submitted(daemon, EXPORT, "batch_1")
     export, prices = submitted(daemon, EXPORT, "batch_0"), submitted(daemon, PRICES, "batch_0")
     refused = submitted(daemon, EXPORT, "batch_0")

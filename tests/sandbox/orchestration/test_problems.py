@@ -5,7 +5,6 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -21,7 +20,6 @@ from erp_medusa_pipelines.orchestration.schedules import frappe_scheduler, gates
 from erp_medusa_pipelines.orchestration.schedules.gates import reason_to_skip
 from erp_medusa_pipelines.orchestration.sensors.problems import outbox
 from erp_medusa_pipelines.orchestration.sensors.problems.receivers import receivers
-from erp_medusa_pipelines.orchestration.sensors.problems.sensor import EARLIER_OUTBOX, EARLIER_RECORD
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault
@@ -52,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.long
-def test_a_wrong_key_at_a_gate_is_told_at_once_and_the_right_one_too(
+def test_a_wrong_key_at_a_gate_is_reported_at_once_and_the_right_one_too(
     daemon: Daemon, erp: ErpServer, receiver: Webhook
 ) -> None:
     erp.faults.add(WRONG_KEY)
@@ -69,7 +67,9 @@ def test_a_wrong_key_at_a_gate_is_told_at_once_and_the_right_one_too(
     assert receiver.titles == ["expire_otps does not start", "Over: expire_otps does not start"]
 
 
-def test_a_silent_server_is_told_after_a_while(daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock) -> None:
+def test_a_silent_server_is_reported_after_a_while(
+    daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock
+) -> None:
     erp.faults.add(Fault("status", status=503))
     reason_to_skip(OTPS, daemon.instance)
     daemon.sensor(SENSOR)
@@ -98,7 +98,7 @@ def tick_of(daemon: Daemon, name: str, status: TickStatus, at: float) -> Instiga
 
 
 @pytest.mark.long
-def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemon, receiver: Webhook) -> None:
+def test_a_schedule_whose_ticks_fail_is_reported_and_so_is_its_mending(daemon: Daemon, receiver: Webhook) -> None:
     daemon.turn_on_schedule("update_webitem_stock_schedule", "0 0 * * *")
     tick_of(daemon, "update_webitem_stock_schedule", TickStatus.FAILURE, 1000.0)
     daemon.sensor(SENSOR)
@@ -112,7 +112,7 @@ def test_a_schedule_whose_ticks_fail_is_told_and_so_is_its_mending(daemon: Daemo
 
 
 @pytest.mark.long
-def test_another_failing_check_is_told_and_a_warning_after_a_while(
+def test_another_failing_check_is_reported_and_a_warning_after_a_while(
     daemon: Daemon, receiver: Webhook, clock: Clock
 ) -> None:
     def report(*, passed: bool, severity: dg.AssetCheckSeverity) -> None:
@@ -144,7 +144,7 @@ def test_another_failing_check_is_told_and_a_warning_after_a_while(
     assert [title.split(":")[0] for title in receiver.titles] == ["quotation_emails", "Over", "quotation_emails"]
 
 
-def test_many_documents_that_are_refused_alike_are_told_at_once_with_the_servers_words(
+def test_many_documents_that_are_refused_alike_are_reported_at_once_with_the_servers_words(
     daemon: Daemon, receiver: Webhook
 ) -> None:
     said = "241 of 1668 in batch_0: a plugin of this shop refuses it"
@@ -214,21 +214,6 @@ def test_a_task_whose_runs_fail_for_good_rests_longer_each_time(
     erp.faults.heal()
     ahead = 250.0
     assert reason_to_skip(OTPS, daemon.instance) is None
-
-
-def test_what_an_earlier_version_had_told_is_not_told_again_but_its_end_is(
-    daemon: Daemon, erp: ErpServer, receiver: Webhook
-) -> None:
-    entry = {"title": "expire_otps does not start", "since": "2026-11-01T00:00:00+00:00"}
-    state.save(daemon.instance, EARLIER_RECORD, {"trouble/gate/expire_otps": entry})
-    erp.faults.add(WRONG_KEY)
-    reason_to_skip(OTPS, daemon.instance)
-    daemon.sensor(SENSOR)
-    assert receiver.received == []
-    erp.faults.heal()
-    reason_to_skip(OTPS, daemon.instance)
-    daemon.sensor(SENSOR)
-    assert receiver.titles == ["Over: expire_otps does not start"]
 
 
 def locked_out(daemon: Daemon, erp: ErpServer) -> None:
@@ -333,19 +318,6 @@ def test_what_another_process_is_sending_is_left_to_it_unless_that_is_gone(
     assert receiver.titles == ([] if alive else [NOT_STARTED])
 
 
-def test_what_an_earlier_version_had_not_delivered_is_delivered(
-    daemon: Daemon, receiver: Webhook, shop_env: pytest.MonkeyPatch
-) -> None:
-    (key,) = [each.key for each in receivers(load_settings())]
-    now = datetime.now(UTC).isoformat()
-    entry = {"way": f"receiver/{key}", "kind": "failure", "title": "old", "body": "text", "at": now}
-    state.save(daemon.instance, EARLIER_OUTBOX, {"messages": [entry]})
-    daemon.sensor(SENSOR)
-    daemon.sensor(SENSOR)
-    assert receiver.titles == ["old"]
-    assert state.load(daemon.instance, EARLIER_OUTBOX) == {}
-
-
 @pytest.mark.long
 def test_a_check_that_is_being_evaluated_keeps_its_last_result(
     daemon: Daemon, erp: ErpServer, receiver: Webhook
@@ -373,7 +345,7 @@ def test_a_tick_that_is_being_evaluated_keeps_the_failure_of_the_one_before(daem
 
 
 @pytest.mark.long
-def test_a_job_that_frappe_got_back_is_told_and_so_is_its_end(
+def test_a_job_that_frappe_got_back_is_reported_and_so_is_its_end(
     daemon: Daemon, erp: ErpServer, receiver: Webhook, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after `bench migrate`, which makes a job anew, not stopped, when its cron line has changed."""
@@ -399,7 +371,7 @@ def test_a_job_that_frappe_got_back_is_told_and_so_is_its_end(
 
 
 @pytest.mark.long
-def test_failed_housekeeping_is_told_and_its_end_too(daemon: Daemon, receiver: Webhook) -> None:
+def test_failed_housekeeping_is_reported_and_its_end_too(daemon: Daemon, receiver: Webhook) -> None:
     daemon.created("prune_runs", status=dg.DagsterRunStatus.FAILURE)
     daemon.sensor(SENSOR)
     daemon.created("prune_runs", status=dg.DagsterRunStatus.QUEUED)

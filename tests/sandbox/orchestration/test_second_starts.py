@@ -69,7 +69,7 @@ def test_when_the_first_has_ended_the_next_may_start(daemon: Daemon) -> None:
 
 
 @pytest.mark.long
-def test_of_two_starts_at_the_same_moment_one_goes_on(daemon: Daemon) -> None:
+def test_of_two_starts_at_the_same_moment_one_continues(daemon: Daemon) -> None:
     runs = [daemon.created(JOB, "batch_0") for _ in range(2)]
     # Both exist before either is submitted, and the later one comes first.
     ended = [daemon.instance.submit_run(run.run_id, None).status for run in reversed(runs)]  # pyright: ignore
@@ -101,7 +101,7 @@ def test_a_tick_starts_nothing_that_is_going_on_and_says_so(daemon: Daemon) -> N
 
 
 @pytest.mark.long
-def test_a_refused_start_is_told_apart_from_a_canceled_run(daemon: Daemon) -> None:
+def test_a_refused_start_is_distinguished_from_a_canceled_run(daemon: Daemon) -> None:
     first = submit(daemon, JOB, "batch_0")
     refused = submit(daemon, JOB, "batch_0")
     assert refused.tags["not_started"] == f"run {first.run_id[:8]} does it"

@@ -18,7 +18,7 @@ def execute(runner: Runner) -> dg.AssetCheckEvaluation:
     return evaluation
 
 
-def test_a_finding_of_the_doctor_fails_the_check_and_stands_in_its_table(runner: Runner, erp: ErpServer) -> None:
+def test_a_finding_of_the_doctor_fails_the_check_and_is_in_its_table(runner: Runner, erp: ErpServer) -> None:
     erp.site(roles=["System Manager", "Item Manager", "Sales Master Manager", "Accounts User"])
     found = execute(runner)
     assert not found.passed

@@ -206,7 +206,7 @@ def delete_in_erp(shop: Shop, name: str) -> None:
 
 
 @pytest.mark.long
-def test_what_is_rejected_and_held_is_told(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
+def test_what_is_rejected_and_held_is_reported(shop: Shop, runner: Runner, medusa: MedusaServer) -> None:
     good = shop.item()
     bad = shop.item(rate=0)
     planned = plan(runner)
@@ -218,7 +218,7 @@ def test_what_is_rejected_and_held_is_told(shop: Shop, runner: Runner, medusa: M
 
 
 @pytest.mark.long
-def test_a_brake_is_told_before_it_stops_the_run(shop: Shop, runner: Runner, erp: ErpServer) -> None:
+def test_a_brake_is_reported_before_it_stops_the_run(shop: Shop, runner: Runner, erp: ErpServer) -> None:
     names = [shop.item() for _ in range(12)]
     assert runner.job(EXPORT, "batch_0").success
     for name in names:

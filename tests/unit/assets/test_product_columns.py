@@ -65,6 +65,6 @@ def test_the_shops_mapping_takes_their_place(own: Path) -> None:
     )
 
 
-def test_a_mapping_that_cannot_be_used_is_told_and_the_code_still_loads(own: Path) -> None:
+def test_a_mapping_that_cannot_be_used_is_reported_and_the_code_still_loads(own: Path) -> None:
     own.write_text("fields: {title: a, sku: b}\n", encoding="utf-8")
     assert f"{own}:1:20: the sku is always" in metadata()[WRONG]

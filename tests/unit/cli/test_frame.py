@@ -78,7 +78,9 @@ def test_an_unexpected_error_names_the_line_and_debug_raises_it() -> None:
     assert run(ask, "--debug").exception is not None
 
 
-def test_no_secret_of_the_environment_or_the_env_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_secret_of_the_environment_or_the_env_file_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADMIN_API_SECRET", "an-administrators-secret")
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "secrets"))

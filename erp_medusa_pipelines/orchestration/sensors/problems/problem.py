@@ -1,10 +1,10 @@
 """One problem, one message, and the one rule for when a message is due: new, still, over."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
 Severity = Literal["error", "pending"]
 """`pending`: it is wrong, and something is at work on it that must end before anybody hears of it."""
@@ -52,17 +52,8 @@ class Known:
 
     title: str
     since: str
-    told: bool = False
+    reported: bool = False
     parts: list[str] | None = field(default_factory=list[str])
-
-    @classmethod
-    def of_parts(cls, title: str, since: str, parts: Iterable[str]) -> "Known":
-        """A problem that was reported with these parts."""
-        return cls(title, since, told=True, parts=sorted(map(_digest, parts)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def compare(
@@ -79,15 +70,15 @@ def compare(
         ripe = not problem.heals or now - datetime.fromisoformat(entry.since) >= patience
         if problem.severity == "pending":
             # Not reported before, nothing to remember: it begins when what is at work on it has given up.
-            record |= {problem.key: entry} if entry.told else {}
-        elif ripe and (not entry.told or fresh):
+            record |= {problem.key: entry} if entry.reported else {}
+        elif ripe and (not entry.reported or fresh):
             id_ = f"{prefix}/{problem.key}"
             messages.append(Message(id_, "failure", problem.title, _body(problem, entry, fresh), at))
-            record[problem.key] = Known(problem.title, entry.since, told=True, parts=_digests(problem))
+            record[problem.key] = Known(problem.title, entry.since, reported=True, parts=_digests(problem))
         else:
-            record[problem.key] = Known(entry.title, entry.since, entry.told, _digests(problem))
+            record[problem.key] = Known(entry.title, entry.since, entry.reported, _digests(problem))
     for key, entry in known.items():
-        if entry.told and key not in record:
+        if entry.reported and key not in record:
             body = f"This is over. It began: {_shown(entry.since)}."
             messages.append(Message(f"{prefix}/{key}/over", "success", f"Over: {entry.title}", body, at))
     return messages, record
@@ -95,8 +86,8 @@ def compare(
 
 def _fresh(problem: Problem, entry: Known) -> dict[str, str]:
     """Return the parts that no message named yet."""
-    reported = entry.parts if entry.told else []
-    if reported is None or (entry.told and len(problem.parts) > MOST_PARTS):
+    reported = entry.parts if entry.reported else []
+    if reported is None or (entry.reported and len(problem.parts) > MOST_PARTS):
         return {}
     seen = set(reported)
     return {part: line for part, line in problem.parts.items() if _digest(part) not in seen}

@@ -6,10 +6,9 @@ another, find the same messages under the same ids, which are delivered once.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -24,9 +23,6 @@ from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import ALERT_SENSOR
 
 SECONDS_BETWEEN_TICKS = 30
-EARLIER_RECORD, EARLIER_OUTBOX = "alerts/reported", "alerts/outbox"
-"""Where versions before the cursor kept what was reported and what waited."""
-
 FIRST_VERSION = "alerts/first_version"
 
 
@@ -41,16 +37,14 @@ class Cursor:
 
     @classmethod
     def load(cls, text: str | None, instance: dg.DagsterInstance) -> "Cursor":
-        """Read it. Without one - a first tick, or a cursor that somebody reset - an earlier version's record counts."""
+        """Read it. There is none at a first tick, and after somebody reset it."""
         if text is None:
-            return cls(_first_version(instance), _earlier_problems(instance), _earlier_outbox(instance))
-        for key in (EARLIER_RECORD, EARLIER_OUTBOX):
-            if state.load(instance, key):
-                state.save(instance, key, {})
+            return cls(_first_version(instance))
         data = json.loads(text)
         return cls(
             data["version"],
-            {key: Known(**entry) for key, entry in data["problems"].items()},
+            # `reported` was called `told`.
+            {key: Known(**{"reported": entry.pop("told", False), **entry}) for key, entry in data["problems"].items()},
             [Waiting.from_json(entry) for entry in data["outbox"]],
             data["receivers"],
         )
@@ -59,7 +53,7 @@ class Cursor:
         """Return the text that Dagster stores."""
         data = {
             "version": self.version,
-            "problems": {key: entry.to_json() for key, entry in self.problems.items()},
+            "problems": {key: asdict(entry) for key, entry in self.problems.items()},
             "outbox": [entry.to_json() for entry in self.outbox],
             "receivers": self.receivers,
         }
@@ -117,36 +111,6 @@ def _first_version(instance: dg.DagsterInstance) -> int:
         kept = {"version": int(now.timestamp()) // 10, "at": now.isoformat()}
         state.save(instance, FIRST_VERSION, kept)
     return kept["version"]
-
-
-def _earlier_problems(instance: dg.DagsterInstance) -> dict[str, Known]:
-    return dict(_renamed(state.load(instance, EARLIER_RECORD)))
-
-
-def _renamed(record: Mapping[str, Any]) -> Iterator[tuple[str, Known]]:
-    """Yield an earlier version's entries under today's keys."""
-    now = _now().isoformat(timespec="seconds")
-    for key, entry in record.items():
-        if key.startswith("trouble/"):
-            known = Known(entry["title"], entry["since"], entry.get("told", True))
-            yield key.removeprefix("trouble/"), known
-        elif key.startswith("rejects/"):
-            title = f"{key.removeprefix('rejects/')}: documents refused"
-            yield key, Known.of_parts(title, now, entry["documents"])
-        elif "assets" in entry:
-            yield f"failed/{key}", Known(f"{key} failed", entry["since"], told=True)
-
-
-def _earlier_outbox(instance: dg.DagsterInstance) -> list[Waiting]:
-    """Return what an earlier version had not delivered."""
-    entries = state.load(instance, EARLIER_OUTBOX).get("messages") or []
-    return [
-        Waiting(
-            Message(f"earlier/{number}", entry["kind"], entry["title"], entry["body"], entry["at"]),
-            frozenset({entry["way"].removeprefix("receiver/")}),
-        )
-        for number, entry in enumerate(entries)
-    ]
 
 
 def _now() -> datetime:
