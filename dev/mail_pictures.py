@@ -16,9 +16,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 
+from erp_medusa_pipelines.assets.publication import NotBought
+from erp_medusa_pipelines.assets.weekly_report import Changes, TaskWeek, Week
 from erp_medusa_pipelines.mail.texts import Texts
-from erp_medusa_pipelines.orchestration.checks.not_bought import NotBought
-from erp_medusa_pipelines.orchestration.weekly_report import Changes, TaskWeek, Week
 from erp_medusa_pipelines.sync.storefront.newsletter_items import Shown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

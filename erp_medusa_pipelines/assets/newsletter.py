@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from erp_medusa_pipelines.assets.abandoned_carts import GROUP, PART_FOR_MAILS
+from erp_medusa_pipelines.assets.carts import GROUP, PART_FOR_MAILS
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.mails import links_of, texts_of

@@ -4,7 +4,7 @@ medusa_images, medusa_product_updates, medusa_prices, medusa_stock --> medusa_pu
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,15 +15,20 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spe
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.orchestration.checks.not_bought import ASSET, BROKEN, CHECK, NUMBER, TABLE
+from erp_medusa_pipelines.orchestration.dagster_internals import verdicts
 from erp_medusa_pipelines.orchestration.partitions import ONE_RUN_PER_BATCH
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
+from erp_medusa_pipelines.orchestration.shops import asset_key
 from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.sync.engine.batches import Batch
 
 if TYPE_CHECKING:
     from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
-    from erp_medusa_pipelines.sync.catalogue.publication import NotBought
+    from erp_medusa_pipelines.sync.catalogue.publication import NotBought as Obstacle
+
+ASSET, CHECK = "medusa_publication", "can_be_bought"
+NUMBER, BROKEN, TABLE = "cannot_be_bought", "broken", "items"
+"""Metadata keys: how many there are, how many of them because something is broken, and the first with their reasons."""
 
 BUYABLE_CHECK = dg.AssetCheckSpec(
     CHECK,
@@ -92,7 +97,7 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
     return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced, choice=choice)
 
 
-def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:
+def _check(run: SyncRun, found: Sequence["Obstacle"]) -> dg.AssetCheckResult:
     """Return one result for the whole asset, from this batch and what the others found last."""
     numbers = {NUMBER: len(found), BROKEN: sum(one.is_broken for one in found)}
     first = sorted(found, key=lambda one: not one.is_broken)
@@ -105,3 +110,25 @@ def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR if is_broken else dg.AssetCheckSeverity.WARN,
         metadata={**everywhere.numbers, **rows},
     )
+
+
+@dataclass(frozen=True)
+class NotBought:
+    """The latest result. `items` are (Website Item, reason), what is broken first."""
+
+    number: int
+    broken: int
+    items: list[tuple[str, str]]
+
+
+def read_not_bought(instance: dg.DagsterInstance) -> NotBought | None:
+    """Return the latest result over all batches; None before the first."""
+    key = dg.AssetCheckKey(asset_key(ASSET), CHECK)
+    verdict = verdicts(instance, [key]).get(key)
+    if verdict is None or verdict.evaluation is None:
+        return None
+    metadata = verdict.evaluation.metadata
+    table = metadata.get(TABLE)
+    rows = [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
+    number, broken = (int(str(getattr(metadata.get(name), "value", 0) or 0)) for name in (NUMBER, BROKEN))
+    return NotBought(number, broken, [(str(row["website_item"]), str(row["reason"])) for row in rows])

@@ -12,15 +12,14 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, table
 from erp_medusa_pipelines.cli.plan import MOST_ROWS, Batch, Item, make_plans, scope_of
 from erp_medusa_pipelines.cli.shop import connect
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.plan.age import Waiting, waiting_changes
-from erp_medusa_pipelines.plan.drift import ORPHANS_TASK, Difference, counts, differences
+from erp_medusa_pipelines.plan.drift import ORPHANS_TASK, Difference, Waiting, counts, differences, waiting_changes
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_name
 from erp_medusa_pipelines.tasks import EXPORT, task_named
 
 if TYPE_CHECKING:
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Scope
 
 COLOURS = {"missing": "green", "orphaned": "red", "differing": "yellow"}
 

@@ -23,8 +23,7 @@ from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.plan.age import Waiting, waiting_changes
-from erp_medusa_pipelines.plan.drift import Difference, differences
+from erp_medusa_pipelines.plan.drift import Difference, Waiting, differences, waiting_changes
 from erp_medusa_pipelines.plan.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
@@ -37,7 +36,7 @@ from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import EXPORT
 
 if TYPE_CHECKING:
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Plan
 
 Named = Annotated[str, typer.Argument(help="A Website Item, by name or item_code.")]
 
@@ -128,7 +127,7 @@ def explain(item: Named) -> Answer:
     - `erp-medusa explain WEB-ITM-0001`
     - `erp-medusa explain ITM-0001 --json`
     """
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Scope
 
     settings = load_settings()
     with connect(patient=False, settings=settings) as shop:

@@ -1,6 +1,6 @@
 """`erp-medusa plan` and `apply`: what the next run would do, and that run if nothing changed since.
 
-Planning itself: orchestration/runs/planned_runs.py.
+Planning itself: orchestration/runs/side_runs.py.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from erp_medusa_pipelines.tasks import TASKS, Task, task_named
 if TYPE_CHECKING:
     import dagster as dg
 
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope
 
 MOST_ROWS = 200
 """A longer table is cut on the screen; --json and --out have all rows."""
@@ -111,7 +111,7 @@ def apply(plan: PlanFile) -> Answer:
     digest, known = _read(plan)
     if any(items for _task, _batches, items in known):
         raise CommandError("a plan of single items is applied with: erp-medusa sync ITEM...")
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Scope
     from erp_medusa_pipelines.orchestration.runs.work import busy_reason
 
     settings = load_settings()
@@ -171,7 +171,7 @@ def _task(name: str) -> Task:
 
 def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -> "Scope":
     """Return the scope that the options give. Raises CommandError for a batch or an item that does not exist."""
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
+    from erp_medusa_pipelines.orchestration.runs.side_runs import Scope
 
     wrong = [number for number in batches if not 0 <= number < settings.export_batches]
     if wrong:
@@ -212,7 +212,7 @@ def _silent_syncs() -> Iterator[None]:
 def _plan(
     code: "dg.Definitions", settings: Settings, task: Task, scope: "Scope", instance: "dg.DagsterInstance | None"
 ) -> "Plan":
-    from erp_medusa_pipelines.orchestration.runs.planned_runs import plan_task
+    from erp_medusa_pipelines.orchestration.runs.side_runs import plan_task
 
     return plan_task(code, settings, task, scope, instance=instance)
 

@@ -1,8 +1,8 @@
 """Taking the seven tasks over from Frappe's scheduler, and handing them back.
 
-The `stopped` flag of Frappe's row decides which side runs a task (readiness/turns.py), so the order is safe at every
-point: our schedule is on before Frappe's row is stopped, and off only after the row is active again. A killed switch
-leaves each task with exactly one side; the next command finishes or reverses it.
+The `stopped` flag of Frappe's row decides which side runs a task (readiness/frappe_app.py), so the order is safe at
+every point: our schedule is on before Frappe's row is stopped, and off only after the row is active again. A killed
+switch leaves each task with exactly one side; the next command finishes or reverses it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
-from erp_medusa_pipelines.readiness.turns import CronTimes, cron_line, first_due, grace, slots_around
+from erp_medusa_pipelines.readiness.frappe_app import CronTimes, FrappeJob, cron_line, first_due, grace, slots_around
 from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR, Task
 
 MARGIN = timedelta(seconds=5)

@@ -4,7 +4,7 @@ A plan is the task's own code on other clients: `medusa.py` and `erpnext.py` rea
 sent to them, and answer later reads as if it had been stored; `mail.py` is the sender that sends nothing.
 `recording.py` sends, and writes down the same: that is the history. `routes.py` is the one table of Medusa's routes,
 with what a plan answers to each and which documents a request changes. `rows.py` turns changes into document, field,
-old and new value; `drift.py` reads the rows as differences between both servers, `age.py` says since when, `reasons.py`
+old and new value; `drift.py` reads the rows as differences between both servers, and since when, `reasons.py`
 what a price and a quantity are made of.
 
 Add a route here when a client in `clients/` writes to a new one; a test names those that are missing.

@@ -1,4 +1,4 @@
-"""What a run changes on the servers, or would change, one row per document or mail."""
+"""What a run changes on the servers, or would change, one row per document or mail, and what it knows of these."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -88,3 +88,95 @@ class PlannedSender:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceEntry:
+    """A price entry as it was read."""
+
+    variant_id: str
+    amount: float | None
+    currency: str
+    group: str = ""
+    """The customer group that alone is asked it."""
+
+
+@dataclass
+class Known:
+    """Learns from every row that is read. Names: external_id of products, sku of variants and inventory items."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, PriceEntry] = field(default_factory=dict)
+    levels: dict[tuple[str, str], float] = field(default_factory=dict)
+    translations: dict[str, Row] = field(default_factory=dict)
+
+    def name(self, identifier: str) -> str:
+        """Return the document's display name, or its id if no name was read."""
+        return self.names.get(identifier) or identifier
+
+    def place(self, location: str) -> str:
+        """Return a stock location as text: its name, which need not be unique, and its id."""
+        name = self.names.get(location)
+        return f"{name} ({location})" if name else location
+
+    def learn(self, plural: str, row: Row) -> None:
+        """Remember name and values from a row of a list route."""
+        identifier = row.get("id")
+        if not isinstance(identifier, str):
+            return
+        if plural == "prices":
+            self._learn_entry(row)
+            return
+        if plural == "translations":
+            self.translations[identifier] = row
+        if name := _name_of(plural, row):
+            self.names[identifier] = name
+        for variant in row.get("variants") or () if plural == "products" else ():
+            if variant.get("sku"):
+                self.names[variant["id"]] = variant["sku"]
+        if plural == "products":
+            self._learn_options(row)
+        for level in row.get("location_levels") or () if plural == "inventory_items" else ():
+            self.levels[identifier, level["location_id"]] = level["stocked_quantity"]
+        for entry in row.get("prices") or () if plural == "price_lists" else ():
+            self._learn_entry(entry)
+
+    def _learn_options(self, product: Row) -> None:
+        """Remember the names of options and values; what is sent of a new product has no ids of them yet."""
+        for option in product.get("options") or ():
+            if "id" in option:
+                named = [
+                    (option["id"], option.get("title")),
+                    *((one.get("id"), one.get("value")) for one in option.get("values") or ()),
+                ]
+                self.names |= {key: text for key, text in named if key and text}
+
+    def _learn_entry(self, entry: Row) -> None:
+        variant = (entry.get("price_set") or {}).get("variant") or {}
+        variant_id = entry.get("variant_id") or variant.get("id") or ""
+        group = next(iter((entry.get("rules") or {}).values()), "")
+        currency = entry.get("currency_code") or ""
+        self.entries[entry["id"]] = PriceEntry(variant_id, entry.get("amount"), currency, group)
+
+
+def window_of(price_list: Row) -> str:
+    """Return the window of one of our lists, from its metadata, e.g. "2025-01-01 to 2025-02-28"."""
+    metadata = price_list.get("metadata") or {}
+    start, end = metadata.get("valid_from") or "", metadata.get("valid_upto") or ""
+    return f"{start} to {end}".strip() if start or end else "always"
+
+
+def named_list(price_list: Row) -> str:
+    """Return what tells one of our lists from others of an item: its window, and whose it is, if not everybody's."""
+    metadata = price_list.get("metadata") or {}
+    whose = f"{metadata.get('erp_price_list')}, " if metadata.get("erp_customers") else ""
+    return f"{whose}{window_of(price_list)}"
+
+
+def _name_of(plural: str, row: Row) -> str | None:
+    if plural == "price_lists":
+        return named_list(row) if "metadata" in row else None
+    return row.get("external_id") or row.get("sku") or row.get("title") or row.get("name")

@@ -8,8 +8,7 @@ from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
-from erp_medusa_pipelines.plan.changes import Change, ChangeLog
-from erp_medusa_pipelines.plan.known import Known
+from erp_medusa_pipelines.plan.changes import Change, ChangeLog, Known
 from erp_medusa_pipelines.plan.routes import changes_of
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erp_medusa_pipelines.plan.changes import Action, Change
-from erp_medusa_pipelines.plan.known import Known, named_list
+from erp_medusa_pipelines.plan.changes import Action, Change, Known, named_list
 
 Body = Mapping[str, Any]
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import (
     catalogue,
-    choice,
     fields,
     frappe_app,
     medusa_shop,
@@ -48,7 +47,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (medusa_shop.AREA, medusa_shop.categories_have_groups),
     (catalogue.AREA, catalogue.settings_have_effect),
     (catalogue.AREA, catalogue.parents_are_named),
-    (choice.AREA, choice.rules_name_what_exists),
+    (catalogue.CHOICE, catalogue.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
     (prices.AREA, prices.customers_get_their_own_prices),
     (prices.AREA, prices.further_lists_can_be_shown),

@@ -19,8 +19,7 @@ import requests
 from dev.background import Background
 from dev.deployment import BIN, Deployment, deployed, wait_for
 from erp_medusa_pipelines.orchestration.schedules.crontab import times_after
-from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
-from erp_medusa_pipelines.readiness.turns import first_due
+from erp_medusa_pipelines.readiness.frappe_app import FrappeJob, first_due
 from erp_medusa_pipelines.tasks import TASKS
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.checks.left_failed import NOTHING_LEFT
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import TASKS, task_named
 from tests.support.plain_runs import PlainRunner, takers

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan
 from tests.support.runs import JobRun
 
 NOT_COMPARED = {"requests", "seconds", "items_per_second"}

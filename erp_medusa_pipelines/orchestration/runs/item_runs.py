@@ -12,8 +12,7 @@ import dagster as dg
 
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.jobs import batch_tags
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope
-from erp_medusa_pipelines.orchestration.runs.side_runs import Outcome, SideRun
+from erp_medusa_pipelines.orchestration.runs.side_runs import Outcome, Scope, SideRun
 from erp_medusa_pipelines.orchestration.runs.work import BusyError, refuse_busy
 from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import Settings

@@ -17,7 +17,7 @@ from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.jobs import queue_tags
 from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT
 from erp_medusa_pipelines.orchestration.runs.item_runs import sync_items
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.orchestration.runs.work import BusyError
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.orchestration.tables import table

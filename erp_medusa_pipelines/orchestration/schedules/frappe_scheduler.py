@@ -23,8 +23,7 @@ from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.runs.work import tasks_of
 from erp_medusa_pipelines.orchestration.schedules.gates import ask
-from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, running_senders
-from erp_medusa_pipelines.readiness.turns import reason_to_leave
+from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, reason_to_leave, running_senders
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
 from erp_medusa_pipelines.tasks import Task

@@ -22,8 +22,8 @@ from starlette.routing import Route
 
 from erp_medusa_pipelines.cli.dagster_api import DagsterApi
 from erp_medusa_pipelines.cli.frame import CommandError
-from erp_medusa_pipelines.cli.journal import EARLIER_FILE, KEY, Journal
 from erp_medusa_pipelines.cli.sides import FrappeSide
+from erp_medusa_pipelines.cli.take_over import EARLIER_FILE, KEY, Journal
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.readiness.frappe_app import APP, frappe_jobs

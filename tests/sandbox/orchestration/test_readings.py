@@ -8,7 +8,7 @@ from dagster import DagsterRun
 
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
-from erp_medusa_pipelines.orchestration.runs.readings import FOLDER, reading_of
+from erp_medusa_pipelines.orchestration.resources import FOLDER, reading_of
 from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG
 from erp_medusa_pipelines.settings import load_settings
 

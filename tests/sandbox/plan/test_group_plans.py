@@ -3,7 +3,7 @@
 import pytest
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from tests.suites.price_groups import catalogue, customers, shop

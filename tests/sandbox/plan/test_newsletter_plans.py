@@ -1,7 +1,7 @@
 """Plans of newsletters: who would get one is shown by id, and nobody gets it."""
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from tests.suites.newsletter import ASSET, Letters, letters, runs

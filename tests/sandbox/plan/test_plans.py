@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.faults import Fault

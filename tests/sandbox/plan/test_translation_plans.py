@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from erp_medusa_pipelines.definitions import build_defs
-from erp_medusa_pipelines.orchestration.runs.planned_runs import Plan, Scope, plan_task
+from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import EXPORT
 from tests.suites.export import catalogue

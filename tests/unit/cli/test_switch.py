@@ -15,8 +15,7 @@ import pytest
 
 from erp_medusa_pipelines.cli.switch import Switch
 from erp_medusa_pipelines.orchestration.schedules.crontab import times_after
-from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
-from erp_medusa_pipelines.readiness.turns import cron_line, first_due, reason_to_leave
+from erp_medusa_pipelines.readiness.frappe_app import FrappeJob, cron_line, first_due, reason_to_leave
 from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR, TASKS, task_named
 
 MUSCAT = ZoneInfo("Asia/Muscat")

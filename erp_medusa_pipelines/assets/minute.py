@@ -1,4 +1,4 @@
-"""The asset quotation_emails: the mails that the every-minute schedule sends."""
+"""What happens every minute: quotation mails are sent, one-time passwords expire. Two thin assets over sync/."""
 
 from datetime import datetime
 from typing import Any
@@ -13,41 +13,42 @@ from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECU
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.schedules.gates import memory_key
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.sync.minute.email_queue import DOCTYPE, Memory
+from erp_medusa_pipelines.sync.minute import email_queue, otps
 from erp_medusa_pipelines.sync.minute.quotation_emails import QuotationEmails
 from erp_medusa_pipelines.tasks import owner_task
 
-ASSET = "quotation_emails"
-KEY = memory_key(owner_task(ASSET).name)
+GROUP = "minute"
+MAILS, OTPS = "quotation_emails", "expired_otps"
+MAILS_KEY, OTPS_KEY = (memory_key(owner_task(asset).name) for asset in (MAILS, OTPS))
 CHECK = "site_sends_mails"
 
 
 @dg.asset(
-    name=ASSET,
-    group_name="minute",
+    name=MAILS,
+    group_name=GROUP,
     metadata=writes(erpnext="Email Queue: status, through ERPNext's own send_now"),
     kinds={"erpnext"},
     # Whoever starts it, schedule or operator: one run at a time, since two would send the same mails.
-    pool=pool(ASSET),
+    pool=pool(MAILS),
     deps=[doctype("Email Queue")],
     check_specs=[
-        check_spec(ASSET),
-        dg.AssetCheckSpec(CHECK, asset=ASSET, description="Sending is not suspended or muted; the mail server answers"),
+        check_spec(MAILS),
+        dg.AssetCheckSpec(CHECK, asset=MAILS, description="Sending is not suspended or muted; the mail server answers"),
     ],
     description="Quotation mails of the ERPNext Email Queue that wait and are due, sent once each.",
 )
 def quotation_emails(
     context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
 ) -> dg.MaterializeResult:
-    with sync_run(context, shop, config, DOCTYPE) as run:
+    with sync_run(context, shop, config, email_queue.DOCTYPE) as run:
         # Error texts of mail servers name the recipient.
         run.shop.erp.http.redact.hide_addresses = True
         QuotationEmails(
             run.shop.erp,
             run.report,
             run.shop.settings,
-            memory=Memory.from_json(state.load(context.instance, KEY)),
-            keep=lambda memory: state.save(context.instance, KEY, memory.to_json()),
+            memory=email_queue.Memory.from_json(state.load(context.instance, MAILS_KEY)),
+            keep=lambda memory: state.save(context.instance, MAILS_KEY, memory.to_json()),
             retry_held=config.retry_rejected,
             tick=_tick(context),
         ).run()
@@ -67,4 +68,23 @@ def _tick(context: dg.AssetExecutionContext) -> float | None:
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
-ASSETS = [quotation_emails]
+@dg.asset(
+    name=OTPS,
+    group_name=GROUP,
+    metadata=writes(erpnext="Email OTP: status"),
+    kinds={"erpnext"},
+    pool=pool(OTPS),
+    deps=[doctype("Email OTP")],
+    check_specs=[check_spec(OTPS)],
+    description="Pending Email OTP rows past their time, by the clock of ERPNext, set to Expired.",
+)
+def expired_otps(context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, config, otps.DOCTYPE) as run:
+        # An error text may quote the row that it is about, and such a row is about a private person.
+        run.shop.erp.http.redact.hide_addresses = True
+        otps.OtpExpiry(run.shop.erp, run.shop.writer, run.report, run.shop.settings, run.quarantine).run()
+        state.save(context.instance, OTPS_KEY, otps.memory(run.quarantine))
+        return run.result()
+
+
+ASSETS = [quotation_emails, expired_otps]

@@ -1,4 +1,7 @@
-"""The asset abandoned_carts: mails to customers who left something in their cart."""
+"""Carts that nobody touches: one mail to the customer, and much later their end. Two thin assets over sync/.
+
+abandoned_carts --> expired_carts
+"""
 
 import dagster as dg
 
@@ -13,18 +16,19 @@ from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.storefront.abandoned_carts import AbandonedCarts, CartOptions
 from erp_medusa_pipelines.sync.storefront.cart_mailing import CART, MailingOptions
 from erp_medusa_pipelines.sync.storefront.cart_texts import Links
+from erp_medusa_pipelines.sync.storefront.expired_carts import ExpiredCarts, ExpiryOptions
 from erp_medusa_pipelines.sync.storefront.journal import Journal
 from erp_medusa_pipelines.sync.storefront.quiet_hours import QuietHours
 from erp_medusa_pipelines.tasks import owner_task
 
-ASSET = "abandoned_carts"
+ABANDONED, EXPIRED = "abandoned_carts", "expired_carts"
 GROUP = "storefront"
-PART_FOR_MAILS = 0.6
-"""Of the task's time limit; the rest is for reading to the end."""
+PART_FOR_MAILS, PART_FOR_DELETING = 0.6, 0.8
+"""Of the task's time limit; the rest of it is for reading to the end."""
 
 
 @dg.asset(
-    name=ASSET,
+    name=ABANDONED,
     group_name=GROUP,
     metadata=writes(
         erpnext="Email Queue, where mails go through ERPNext (MAIL_BY)",
@@ -33,9 +37,9 @@ PART_FOR_MAILS = 0.6
     ),
     kinds={"medusa"},
     # Two runs would note and send side by side.
-    pool=pool(ASSET),
+    pool=pool(ABANDONED),
     deps=[doctype("Email Queue")],
-    check_specs=[check_spec(ASSET)],
+    check_specs=[check_spec(ABANDONED)],
     description="Carts with an address that nobody touches any more, and the one mail that goes out about each.",
 )
 def abandoned_carts(
@@ -48,7 +52,7 @@ def abandoned_carts(
         options = cart_options(
             settings, links_of(run.shop), installation_of(context.instance), retry_refused=config.retry_rejected
         )
-        journal = Journal(state.Values(context.instance), ASSET)
+        journal = Journal(state.Values(context.instance), ABANDONED)
         texts = texts_of(run.shop)
         AbandonedCarts(run.shop.medusa, run.report, options, texts=texts, sender=sender, journal=journal).run()
         return run.result()
@@ -61,11 +65,36 @@ def cart_options(settings: Settings, links: Links, installation: str, *, retry_r
         days=settings.abandoned_cart_days,
         most=settings.abandoned_carts_per_run,
         per_week=settings.abandoned_cart_mails_per_week,
-        seconds=owner_task(ASSET).seconds * PART_FOR_MAILS,
+        seconds=owner_task(ABANDONED).seconds * PART_FOR_MAILS,
         mailing=MailingOptions(installation, links, settings.medusa_parallel_calls),
         quiet=QuietHours.of(settings.mail_quiet_hours, settings.schedule_timezone),
         retry_refused=retry_refused,
     )
 
 
-ASSETS = [abandoned_carts]
+@dg.asset(
+    name=EXPIRED,
+    group_name=GROUP,
+    metadata=writes(medusa="carts: deleted, by the plugin", admin_page="customers"),
+    kinds={"medusa"},
+    pool=pool(EXPIRED),
+    # A customer is reminded of a cart long before it expires.
+    deps=[ABANDONED],
+    description="Carts that nobody touches, deleted in blocks; completed ones and those being paid for stay.",
+)
+def expired_carts(context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection) -> dg.MaterializeResult:
+    with sync_run(context, shop, config, CART) as run:
+        run.shop.medusa.http.redact.hide_addresses = True
+        ExpiredCarts(run.shop.medusa, run.report, expiry_options(run.shop.settings)).run()
+        if skipped := run.report.facts.get("skipped"):
+            context.log.info("%s", skipped)
+        return run.result()
+
+
+def expiry_options(settings: Settings) -> ExpiryOptions:
+    """Return the task's options from the settings."""
+    seconds = owner_task(EXPIRED).seconds * PART_FOR_DELETING
+    return ExpiryOptions(days=settings.expired_cart_days, most=settings.expired_carts_per_run, seconds=seconds)
+
+
+ASSETS = [abandoned_carts, expired_carts]
