@@ -24,7 +24,7 @@ class FrappeSide:
     """The app's Scheduled Job Types. Raises CommandError if the key may not switch them, or if only some exist."""
 
     def __init__(self, erp: ErpNextClient) -> None:
-        self._erp = erp
+        self.erp = erp
         self._scheduler_on = erp.scheduler_is_on()
 
     def check(self) -> None:
@@ -34,7 +34,7 @@ class FrappeSide:
         if jobs and missing:
             raise CommandError(f"ERPNext has no {JOB} for {', '.join(missing)}: run bench migrate on the site first")
         question = {"doctype": JOB, "docname": "", "perm_type": "write"}
-        if jobs and not self._erp.call("frappe.client.has_permission", question, method="GET")["has_permission"]:
+        if jobs and not self.erp.call("frappe.client.has_permission", question, method="GET")["has_permission"]:
             raise CommandError(
                 f"the user of this key may not write {JOB}: set ADMIN_API_KEY and ADMIN_API_SECRET to the key of a"
                 " System Manager for this command"
@@ -42,11 +42,11 @@ class FrappeSide:
 
     def jobs(self) -> list[FrappeJob]:
         """Read the seven rows again; empty if the app is not installed."""
-        return frappe_jobs(self._erp)
+        return frappe_jobs(self.erp)
 
     def now(self) -> datetime:
         """Return the site's time, in its zone."""
-        return self._erp.clock()
+        return self.erp.clock()
 
     def scheduler_is_on(self) -> bool:
         """Return the row as it was when the command began."""
@@ -55,7 +55,7 @@ class FrappeSide:
     def is_going_on(self, job: FrappeJob) -> bool:
         """Return whether its last log has a start and no end. Only a System Manager may read logs."""
         try:
-            logs = self._erp.get_list(
+            logs = self.erp.get_list(
                 "Scheduled Job Log",
                 ["status", "creation"],
                 filters=[["scheduled_job_type", "=", job.name]],
@@ -69,12 +69,12 @@ class FrappeSide:
 
     def stop(self, job: FrappeJob) -> None:
         """Set Stopped."""
-        self._erp.update(JOB, job.name, {"stopped": 1})
+        self.erp.update(JOB, job.name, {"stopped": 1})
 
     def start(self, job: FrappeJob, last_execution: datetime) -> None:
         """Clear Stopped, and set the last execution to that time."""
         moment = last_execution.strftime("%Y-%m-%d %H:%M:%S")
-        self._erp.update(JOB, job.name, {"stopped": 0, "last_execution": moment})
+        self.erp.update(JOB, job.name, {"stopped": 0, "last_execution": moment})
 
 
 class OurSide:

@@ -25,9 +25,8 @@ from erp_medusa_pipelines.cli.output import Answer, ExitCode, say_once, stderr, 
 from erp_medusa_pipelines.cli.shop import connect_to_switch
 from erp_medusa_pipelines.cli.sides import FrappeSide, GoneSide, OurSide
 from erp_medusa_pipelines.cli.switch import Event, Switch
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
-from erp_medusa_pipelines.readiness.findings import Finding, Level
-from erp_medusa_pipelines.readiness.frappe_app import METHODS, FrappeJob, mail_senders, save_hooks
+from erp_medusa_pipelines.readiness.findings import Finding, Level, examine
+from erp_medusa_pipelines.readiness.frappe_app import AREA, METHODS, FrappeJob, mails_have_one_sender, saves_still_work
 from erp_medusa_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -124,12 +123,12 @@ def take_over(dagster_url: DagsterUrl = None, wait: Wait = 180) -> Answer:
 
     DAGSTER_HOME must be the installation's: what answers at the address is asked whether it is the same.
     """
-    with _sides(dagster_url, wait, to_us=True) as (erp, frappe, switch, journal):
+    with _sides(dagster_url, wait, to_us=True) as (frappe, switch, journal):
         journal.begin_take_over(frappe.jobs())
         events = list(_noted(switch.take_over(), journal))
         if all(job.stopped for job in frappe.jobs()):
             journal.note(event="taken over")
-        return _answer(erp, frappe, events, stopped=True)
+        return _answer(frappe, events, stopped=True)
 
 
 @command
@@ -145,19 +144,19 @@ def hand_back(dagster_url: DagsterUrl = None, wait: Wait = 180, only_frappe: Onl
     - `erp-medusa hand-back --wait 600 --json`
     - `erp-medusa hand-back --only-frappe` where Dagster is gone
     """
-    with _sides(dagster_url, wait, only_frappe=only_frappe) as (erp, frappe, switch, journal):
+    with _sides(dagster_url, wait, only_frappe=only_frappe) as (frappe, switch, journal):
         kept = journal.stopped_before()
         journal.note(event="hand-back", kept_stopped=sorted(kept))
         events = list(_noted(switch.hand_back(kept), journal))
         if not any(job.stopped for job in frappe.jobs() if job.name not in kept):
             journal.note(event="handed back")
-        return _answer(erp, frappe, events, stopped=False)
+        return _answer(frappe, events, stopped=False)
 
 
 @contextmanager
 def _sides(
     url: str | None, wait: int, *, to_us: bool = False, only_frappe: bool = False
-) -> Iterator[tuple[ErpNextClient, FrappeSide, Switch, Journal]]:
+) -> Iterator[tuple[FrappeSide, Switch, Journal]]:
     """Connect to both sides, and check them before anything is switched."""
     # Imported late: Dagster takes seconds to load.
     from erp_medusa_pipelines.orchestration.schedules.crontab import housekeeping_in_force, tasks_in_force, times_after
@@ -179,7 +178,7 @@ def _sides(
             time.sleep,
             timedelta(seconds=wait),
         )
-        yield erp, frappe, switch, Journal(instance)
+        yield frappe, switch, Journal(instance)
 
 
 @contextmanager
@@ -223,12 +222,13 @@ def _noted(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
         yield event
 
 
-def _answer(erp: ErpNextClient, frappe: FrappeSide, events: list[Event], *, stopped: bool) -> Answer:
+def _answer(frappe: FrappeSide, events: list[Event], *, stopped: bool) -> Answer:
     """Build the answer: who runs what now, what was not switched, and what the app still does."""
     jobs = frappe.jobs()
     left = {event.task: event.what for event in events if event.what.startswith("left: ")}
     rows = [(job.task, "here" if job.stopped else "Frappe", left.get(job.task, "")) for job in jobs]
-    still = [finding for finding in (*save_hooks(erp), *mail_senders(erp)) if finding.level != Level.OK] if jobs else []
+    found = examine(frappe, ((AREA, saves_still_work), (AREA, mails_have_one_sender))) if jobs else ()
+    still = [finding for finding in found if finding.level != Level.OK]
     shown: list[RenderableType] = [table("", ("task", "done by", ""), rows)] if jobs else []
     if not jobs:
         shown.append(Text("ERPNext has no jobs of the app: only our schedules were turned"))

@@ -133,6 +133,12 @@ class ErpNextClient:
         question = {"doctype": "System Settings", "field": "enable_scheduler"}
         return bool(int(self.call("frappe.client.get_single_value", question, method="GET") or 0))
 
+    def mail_flushers(self) -> list[str]:
+        """Return the names of Frappe's own jobs that send all waiting mails and are not stopped."""
+        rows = self.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "=", FLUSH]])
+        running = [row["name"] for row in rows if not row["stopped"]]
+        return running if running and self.scheduler_is_on() else []
+
     # --- lists ------------------------------------------------------------------------------------------------
 
     def get_list(

@@ -6,13 +6,11 @@ The queue sends a mail as any other; where Frappe's own job for that is off, it 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from erp_medusa_pipelines.clients.erpnext import ErpNextClient
+from erp_medusa_pipelines.clients.erpnext import SEND_NOW, ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError, TransientError
 from erp_medusa_pipelines.mail.mail import InDoubtError, Mail, NotSentError, RefusedError
 
 MAKE = "frappe.core.doctype.communication.email.make"
-SEND_NOW = "frappe.email.doctype.email_queue.email_queue.send_now"
-FLUSH = "frappe.email.queue.flush"
 QUEUE = "Email Queue"
 CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -63,15 +61,7 @@ class ErpNextSender:
         """Return whether Frappe's scheduler sends what waits. Where nobody may look: it does."""
         if self._flushes is None:
             try:
-                jobs = self._erp.get_list(
-                    "Scheduled Job Type", ["name"], filters=[["method", "=", FLUSH], ["stopped", "=", 0]], limit=1
-                )
-                enabled = self._erp.call(
-                    "frappe.client.get_single_value",
-                    {"doctype": "System Settings", "field": "enable_scheduler"},
-                    method="GET",
-                )
-                self._flushes = bool(jobs) and bool(int(enabled or 0))
+                self._flushes = bool(self._erp.mail_flushers())
             except PermanentError:
                 self._flushes = True
             except TransientError as error:

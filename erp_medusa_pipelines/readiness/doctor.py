@@ -34,6 +34,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (site.AREA, site.strangers_see_nothing),
     (frappe_app.AREA, frappe_app.jobs_are_known),
     (frappe_app.AREA, frappe_app.saves_still_work),
+    (frappe_app.AREA, frappe_app.prices_have_no_old_ids),
     (frappe_app.AREA, frappe_app.mails_have_one_sender),
 )
 OF_MEDUSA: tuple[tuple[str, Examination[Shop]], ...] = (

@@ -7,7 +7,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import needs
-from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
+from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError, located
 from erp_medusa_pipelines.sync.catalogue.mapping.site import missing_fields as missing_of_mapping
@@ -61,10 +61,6 @@ def mapping_can_be_used(shop: Shop) -> Iterator[Finding]:
         faults = missing_of_mapping(shop.erp, table.mapped or ())
     except MappingError as error:
         faults = error.faults
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
     else:
         if not faults:
             yield Finding(AREA, "mapping", Level.OK, f"{file}: {len(table.mapped or ())} rows")
@@ -78,12 +74,7 @@ def mapping_can_be_used(shop: Shop) -> Iterator[Finding]:
 
 def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
     """Check that Product Collection has a table for every category of TOP_SELLER_CATEGORIES."""
-    try:
-        document = shop.erp.get_single("Product Collection")
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+    document = shop.erp.get_single("Product Collection")
     wanted = shop.settings.top_seller_categories
     missing = [field for field in wanted.values() if field not in document]
     if not missing:
@@ -102,12 +93,7 @@ def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
 def homepage_is_there(shop: Shop) -> Iterator[Finding]:
     """Check that the Homepage Landing exists that the clearance task writes to."""
     doctype, name = needs.HOMEPAGE
-    try:
-        found = shop.erp.exists(doctype, filters=[["name", "=", name]])
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+    found = shop.erp.exists(doctype, filters=[["name", "=", name]])
     if found:
         yield Finding(AREA, doctype, Level.OK, name)
         return
@@ -118,10 +104,7 @@ def homepage_is_there(shop: Shop) -> Iterator[Finding]:
 def languages_have_texts(shop: Shop) -> Iterator[Finding]:
     """Check that the fields of LANGUAGE_FIELDS exist, and that ERPNext has texts in each of LANGUAGES."""
     settings = shop.settings
-    try:
-        translator = read_translator(shop.erp, settings.languages, settings.language_fields)
-    except AccessError:
-        return  # Reported with the rights already.
+    translator = read_translator(shop.erp, settings.languages, settings.language_fields)
     if translator is None:
         return
     missing = [name for name in translator.columns if not _reads(shop.erp, WEBSITE_ITEM, [name])]

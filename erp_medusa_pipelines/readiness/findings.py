@@ -35,11 +35,13 @@ class Finding:
     """True if `erp-medusa setup` can fix it."""
 
 
-def is_reported(error: PermanentError) -> bool:
-    """Whether the rights or the fields say it already: no right, no such DocType, no such field.
+def _is_reported(error: ApiError) -> bool:
+    """Whether the rights or the fields report it already: no right, no such DocType, no such field in ERPNext.
 
     Any other refusal is a finding of its own; left out, a check that never ran would look like one that found nothing.
     """
+    if error.service != "ERPNext" or not isinstance(error, PermanentError):
+        return False
     no_field = FIELD_NOT_PERMITTED.search(error.reason) or UNKNOWN_COLUMN.search(error.reason)
     return isinstance(error, AccessError) or error.status == 404 or bool(no_field)
 
@@ -48,10 +50,12 @@ Examination = Callable[[Asked], Iterable[Finding]]
 
 
 def examine(asked: Asked, examinations: Iterable[tuple[str, Examination[Asked]]]) -> Iterator[Finding]:
-    """Yield the findings of all checks in order. A check that a server refuses becomes a finding."""
+    """Yield the findings of all checks in order. A refusal ends its check: a finding, unless it is reported already."""
     for area, examination in examinations:
         try:
             yield from examination(asked)
         except ApiError as error:
+            if _is_reported(error):
+                continue
             name = examination.__name__.lstrip("_").replace("_", " ")
             yield Finding(area, name, Level.UNKNOWN, str(error), "it could not be checked")

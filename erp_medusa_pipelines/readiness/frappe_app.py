@@ -5,14 +5,14 @@ set, Frappe does the task and our ticks are skipped; once it is set, our ticks s
 slot, whatever is turned on and wherever a switch-over was interrupted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from erp_medusa_pipelines.clients.erpnext import FLUSH, Aggregate, ErpNextClient
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
+from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Frappe app"
@@ -37,6 +37,15 @@ class FrappeJob:
     modified: str = ""
 
 
+class Site(Protocol):
+    """What can be asked about ERPNext: a shop, or Frappe's side of a take-over."""
+
+    @property
+    def erp(self) -> ErpNextClient:
+        """The client."""
+        ...
+
+
 def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
     """Return the app's Scheduled Job Types, of all tasks or of one; empty if the app is not installed."""
     methods = sorted(method for method, name in METHODS.items() if task in (None, name))
@@ -58,10 +67,7 @@ def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
 
 def jobs_are_known(shop: Shop) -> Iterator[Finding]:
     """Check that the app's seven jobs all exist, or none."""
-    try:
-        jobs = frappe_jobs(shop.erp)
-    except AccessError:
-        return  # Reported with the rights already.
+    jobs = frappe_jobs(shop.erp)
     missing = sorted(set(METHODS.values()) - {job.task for job in jobs})
     if not jobs:
         yield Finding(AREA, "scheduled jobs", Level.OK, "none: the app is not installed")
@@ -75,20 +81,9 @@ def jobs_are_known(shop: Shop) -> Iterator[Finding]:
         yield Finding(AREA, "scheduled jobs", Level.OK, f"{len(jobs)} jobs, {stopped} of them stopped")
 
 
-def saves_still_work(shop: Shop) -> Iterator[Finding]:
-    """Check whether the app's save hooks would make staff's saves fail."""
-    yield from save_hooks(shop.erp)
-    yield from _prices_with_old_ids(shop.erp)
-
-
-def save_hooks(erp: ErpNextClient) -> Iterator[Finding]:
-    """Check whether the app calls Medusa when staff save."""
-    try:
-        enabled = bool(erp.get_single("Medusa Configuration").get("enable"))
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+def saves_still_work(site: Site) -> Iterator[Finding]:
+    """Check whether the app's save hooks call Medusa when staff save, which would make the saves fail."""
+    enabled = bool(site.erp.get_single("Medusa Configuration").get("enable"))
     if not enabled:
         yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
         return
@@ -102,18 +97,14 @@ def save_hooks(erp: ErpNextClient) -> Iterator[Finding]:
     )
 
 
-def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
-    try:
-        rows = erp.get_list(
-            "Item Price",
-            [Aggregate("COUNT", "name", "number")],
-            filters=[["medusa_id", "is", "set"]],
-            order_by="number desc",
-        )
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+def prices_have_no_old_ids(shop: Shop) -> Iterator[Finding]:
+    """Check whether Item Prices have an id of the app's, with which it refuses to save them."""
+    rows = shop.erp.get_list(
+        "Item Price",
+        [Aggregate("COUNT", "name", "number")],
+        filters=[["medusa_id", "is", "set"]],
+        order_by="number desc",
+    )
     number = int(rows[0]["number"] or 0) if rows else 0
     if not number:
         yield Finding(AREA, "Item Prices", Level.OK, "none has the app's medusa_id")
@@ -131,33 +122,15 @@ def _prices_with_old_ids(erp: ErpNextClient) -> Iterator[Finding]:
 MAIL_TASK = "send_quotation_emails"
 
 
-def mails_have_one_sender(shop: Shop) -> Iterator[Finding]:
-    """Check that nobody but us sends the site's mails."""
-    yield from mail_senders(shop.erp)
-
-
-def mail_senders(erp: ErpNextClient) -> Iterator[Finding]:
-    """Check whether Frappe also sends quotation mails, by flushing its queue."""
-    try:
-        running = running_senders(erp)
-    except AccessError:
-        return  # Reported with the rights already.
-    yield _senders(running)
-
-
-def running_senders(erp: ErpNextClient) -> list[str]:
-    """Return the names of Frappe's own jobs that send waiting mails and are not stopped."""
-    rows = erp.get_list("Scheduled Job Type", ["name", "stopped"], filters=[["method", "=", FLUSH]])
-    running = [row["name"] for row in rows if not row["stopped"]]
-    return running if running and erp.scheduler_is_on() else []
-
-
-def _senders(running: Sequence[str]) -> Finding:
+def mails_have_one_sender(site: Site) -> Iterator[Finding]:
+    """Check that Frappe does not send the site's mails as well, by flushing its queue."""
+    running = site.erp.mail_flushers()
     if not running:
-        return Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
+        yield Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
+        return
     means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
     fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave {MAIL_TASK} off"
-    return Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
+    yield Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
 
 
 CRON_OF_FREQUENCY = {"Daily": "0 0 * * *", "Daily Long": "0 0 * * *", "Hourly": "0 * * * *", "Hourly Long": "0 * * * *"}

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
+from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_translations import LOCALES, MedusaTranslations, normal_locale
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level, is_reported
+from erp_medusa_pipelines.readiness.findings import Finding, Level
 from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
 from erp_medusa_pipelines.sync.catalogue.category_tree import wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import used_groups
@@ -76,10 +76,7 @@ def languages_are_known(shop: Shop) -> Iterator[Finding]:
 def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
     """Check that the store has the price list's currency, and that a region uses it."""
     name = shop.settings.erpnext_price_list
-    try:
-        lists = shop.erp.get_list("Price List", ["name", "currency", "enabled"], filters=[["name", "=", name]])
-    except AccessError:
-        return  # Reported with the rights already.
+    lists = shop.erp.get_list("Price List", ["name", "currency", "enabled"], filters=[["name", "=", name]])
     if not lists:
         fix = "set ERPNEXT_PRICE_LIST to one of the site's selling Price Lists"
         yield Finding(AREA, "prices", Level.FAIL, f"ERPNext has no Price List {name}", "no price is sent", fix)
@@ -110,20 +107,15 @@ def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
 
 def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     """Check a sample of Website Items' products, and the collections of all Item Groups that hold any."""
-    try:
-        rows = shop.erp.get_list(
-            "Website Item",
-            ["name", "medusa_id"],
-            filters=[["medusa_id", "is", "set"]],
-            # Item has both columns too.
-            order_by="`tabWebsite Item`.modified desc, `tabWebsite Item`.name asc",
-            limit=SAMPLE,
-        )
-        groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+    rows = shop.erp.get_list(
+        "Website Item",
+        ["name", "medusa_id"],
+        filters=[["medusa_id", "is", "set"]],
+        # Item has both columns too.
+        order_by="`tabWebsite Item`.modified desc, `tabWebsite Item`.name asc",
+        limit=SAMPLE,
+    )
+    groups = shop.erp.get_list("Item Group", ["name", "medusa_id"], filters=[["medusa_id", "is", "set"]])
     # These share the product of their template.
     home = homes_of(shop.erp, [row["name"] for row in rows], shop.settings.variants)
     rows = [row for row in rows if row["name"] not in home]
@@ -156,13 +148,8 @@ def categories_have_groups(shop: Shop) -> Iterator[Finding]:
     which = shop.settings.categories
     if which == "off":
         return
-    try:
-        groups = read_groups(shop.erp)
-        tree = wanted_tree(groups, wanted_groups(shop.erp, groups, which))
-    except PermanentError as error:
-        if not is_reported(error):
-            raise
-        return
+    groups = read_groups(shop.erp)
+    tree = wanted_tree(groups, wanted_groups(shop.erp, groups, which))
     if tree.circles:
         found = f"{len(tree.circles)} Item Groups lie below themselves ({', '.join(tree.circles[:5])})"
         fix = "give one of them another parent_item_group"

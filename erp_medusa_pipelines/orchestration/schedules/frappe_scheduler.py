@@ -23,7 +23,7 @@ from erp_medusa_pipelines.connections import open_erpnext
 from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.runs.work import tasks_of
 from erp_medusa_pipelines.orchestration.schedules.gates import ask
-from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, reason_to_leave, running_senders
+from erp_medusa_pipelines.readiness.frappe_app import MAIL_TASK, frappe_jobs, reason_to_leave
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.engine.gate import Answer, Gate
 from erp_medusa_pipelines.tasks import Task
@@ -92,7 +92,7 @@ def jobs_of_frappe(instance: dg.DagsterInstance, settings: Settings) -> dict[str
     def jobs(erp: ErpNextClient, _settings: Settings, _memory: Mapping[str, Any]) -> Answer:
         running = [job for job in frappe_jobs(erp) if not job.stopped]
         on = bool(running) and erp.scheduler_is_on()
-        found = {"jobs": {job.task: job.name for job in running if on}, "senders": running_senders(erp)}
+        found = {"jobs": {job.task: job.name for job in running if on}, "senders": erp.mail_flushers()}
         return Answer(False, json.dumps(found))
 
     found = {"jobs": kept.get("jobs") or {}, "senders": kept.get("senders") or []}

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.orchestration.checks import installation
 from erp_medusa_pipelines.orchestration.checks.installation import ASSET, report_installation
 from erp_medusa_pipelines.orchestration.schedules.execution_limits import stop_schedule
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import JOBS_KEY, jobs_of_frappe
-from erp_medusa_pipelines.readiness.frappe_app import mail_senders
+from erp_medusa_pipelines.readiness.frappe_app import mails_have_one_sender
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import HOUSEKEEPING, TASKS
 from tests.support.operations import Daemon, our_daemon
@@ -107,7 +107,7 @@ def test_a_schedule_that_the_doctor_advises_to_leave_off_keeps_no_check_red(daem
     erp.store.set("System Settings", "", enable_scheduler=1)
     erp.store.insert("Scheduled Job Type", name="queue.flush", method="frappe.email.queue.flush", stopped=0)
     with open_shop(load_settings()) as shop:
-        (finding,) = mail_senders(shop.erp)
+        (finding,) = mails_have_one_sender(shop)
         assert f"leave {mails} off" in finding.fix
     jobs_of_frappe(daemon.instance, load_settings())
     report_installation(daemon.instance)
