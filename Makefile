@@ -59,11 +59,11 @@ upgrade: UPGRADE := --upgrade
 upgrade: lock ## Compute constraints.txt anew with the newest versions that pyproject.toml allows
 
 demo: $(READY) ## Run the nightly jobs on an embedded shop, then serve the UI on 127.0.0.1:3000, or PORT=
-	@exec $(PY) -m erp_medusa_pipelines.demo $(if $(PORT),--port $(PORT))
+	@exec $(PY) -m dev.demo $(if $(PORT),--port $(PORT))
 
 dev: $(READY) $(HOME_DIR)/dagster.yaml ## Serve the UI on 127.0.0.1:3000, or PORT=, against the servers named in .env
 	@echo "In force is $(HOME_DIR)/dagster.yaml, a copy of the dagster.yaml here. Dagster will warn that there are two."
-	@exec $(PY) -m erp_medusa_pipelines.local_dagster $(if $(PORT),--port $(PORT))
+	@exec $(PY) -m dev.local_dagster $(if $(PORT),--port $(PORT))
 
 # A worker that is done takes over from those that are not: the tests are not equally long.
 SPREAD := -n auto --maxprocesses 4 --dist worksteal --durations=25

@@ -17,8 +17,8 @@ import requests
 from playwright.sync_api import FloatRect, sync_playwright
 
 from dev.killed_mails import Servers, environment_of, make_carts, run_once, serve
+from dev.local_dagster import free_port
 from dev.mail_sink import mail_sink
-from erp_medusa_pipelines.local_dagster import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT = (9, 14, 6, 11, 17, 8, 12)

@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from dev.deployment import ROOT, free_port, wait_for
-from erp_medusa_pipelines.local_dagster import FIRST_PORT
+from dev.local_dagster import FIRST_PORT
 
-DEMO = (sys.executable, "-m", "erp_medusa_pipelines.demo")
+DEMO = (sys.executable, "-m", "dev.demo")
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def test_a_demo_that_is_ended_half_way_leaves_no_process(tmp_path: Path, number:
 def test_make_dev_that_is_ended_leaves_no_process_and_takes_another_port(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "USE_SANDBOX": "true", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "erp_medusa_pipelines.local_dagster"]
+    command = [sys.executable, "-m", "dev.local_dagster"]
     log = tmp_path / "dev.log"
     with (
         log.open("wb") as output,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from erp_medusa_pipelines.demo import FIRST_JOBS, JOBS
-from erp_medusa_pipelines.demo_shop import DemoShop
+from dev.demo import FIRST_JOBS, JOBS
+from dev.demo_shop import DemoShop
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
 from erp_medusa_sandbox.server import SandboxAddress

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from erp_medusa_pipelines import demo
+from dev import demo
 from erp_medusa_sandbox.server import running, stop
 
 UI = "import time; time.sleep(60)"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from erp_medusa_pipelines import local_dagster
-from erp_medusa_pipelines.local_dagster import LocalDagsterError, alone_in, end, free_port
+from dev import local_dagster
+from dev.local_dagster import LocalDagsterError, alone_in, end, free_port
 
 DEAF = """\
 import signal, subprocess, sys, time
@@ -51,10 +51,7 @@ def test_the_first_free_port_is_taken() -> None:
 
 
 def test_two_never_work_in_one_home(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from erp_medusa_pipelines.local_dagster import alone_in\n"
-        "with alone_in(pathlib.Path(sys.argv[1])): pass"
-    )
+    code = "import sys, pathlib; from dev.local_dagster import alone_in\nwith alone_in(pathlib.Path(sys.argv[1])): pass"
     with alone_in(tmp_path):
         second = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

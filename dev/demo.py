@@ -19,7 +19,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erp_medusa_pipelines.local_dagster import (
+from dev.local_dagster import (
     FIRST_PORT,
     HOST,
     LocalDagsterError,
@@ -34,10 +34,9 @@ from erp_medusa_pipelines.local_dagster import (
 if TYPE_CHECKING:
     import dagster as dg
 
-    from erp_medusa_pipelines.demo_shop import DemoShop
+    from dev.demo_shop import DemoShop
 
 ROOT = Path(__file__).resolve().parents[1]
-"""The checkout: the demo is no part of the installed package."""
 
 MARKER = "this-is-the-demo.txt"
 NUMBERS = ("found", "written", "adopted", "updated", "unchanged", "rejected", "requests", "seconds")
@@ -107,7 +106,7 @@ def _move_into(home: Path) -> None:
 
 def _open_shop(home: Path) -> "DemoShop":
     """Start both servers with the demo's sample shop, and set up what its settings name."""
-    from erp_medusa_pipelines.demo_shop import DemoShop
+    from dev.demo_shop import DemoShop
     from erp_medusa_sandbox.server import CLINIC, ensure_running
 
     shop = DemoShop(ensure_running(home / "sandbox", sample=CLINIC))

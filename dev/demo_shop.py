@@ -6,7 +6,7 @@ What is asked of the two embedded servers as others ask them. Starting them and 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -39,7 +39,7 @@ class DemoShop:
         from erp_medusa_sandbox.shop.clinic import LABORATORY, SOLD_GROUPS
 
         general, laboratories = self.channels()
-        example = Path(__file__).with_name("sync") / "catalogue" / "mapping" / "example.yaml"
+        example = files("erp_medusa_pipelines.sync.catalogue.mapping").joinpath("example.yaml")
         return {
             "VARIANTS": "options",
             "CATEGORIES": "website",
