@@ -3,9 +3,6 @@
 Nothing connects or reads the network when this is loaded.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import dagster as dg
 
 from erp_medusa_pipelines.assets.discovery import find_assets
@@ -32,8 +29,8 @@ from erp_medusa_pipelines.orchestration.shops import for_this_shop, shop_name
 from erp_medusa_pipelines.settings import Settings, SettingsError, load_settings
 
 
-def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """All definitions for these settings (default: the environment's); `resources` replaces some of them in tests."""
+def build_defs(settings: Settings | None = None) -> dg.Definitions:
+    """All definitions for these settings (default: the environment's)."""
     settings = settings or load_settings()
     if settings.shop_name != shop_name():
         raise SettingsError("SHOP_NAME: set it in the environment of the process; in .env alone not every part sees it")
@@ -72,7 +69,7 @@ def build_defs(settings: Settings | None = None, resources: Mapping[str, Any] | 
             build_changes_sensor(followed, settings),
             build_alert_sensor(),
         ],
-        resources={"shop": ShopConnection(), FRAMES: build_frames(settings), **(resources or {})},
+        resources={"shop": ShopConnection(), FRAMES: build_frames(settings)},
         # One run is one process: the work waits for servers, so threads inside the run do what processes would.
         executor=dg.in_process_executor,
     )

@@ -32,6 +32,17 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _word(pattern: str, must_be: str) -> AfterValidator:
+    """Return the validator of a text of one form."""
+
+    def validate(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {must_be}")
+        return value
+
+    return AfterValidator(validate)
+
+
 OrphanPolicy = Literal["draft", "report"]
 WithdrawnItems = Literal["draft", "delete", "keep"]
 PublishWhen = Literal["created", "complete"]
@@ -74,12 +85,6 @@ def _frames_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _shop(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
-        raise ValueError("must be a word of small letters, digits and underscores, such as muscat")
-    return value
-
-
 def _smtp_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
@@ -94,28 +99,10 @@ def _mail_from(value: str) -> str:
     return value
 
 
-def _mail_address(value: str) -> str:
-    if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+", value):
-        raise ValueError("must be an e-mail address without a name")
-    return value
-
-
-def _quiet_hours(value: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError("must be two times of a day, such as 22:00-08:00")
-    return value
-
-
 def _link_template(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or not re.search(r"\{\w+\}", value):
         raise ValueError("must be an address with the word in braces that is filled in")
-    return value
-
-
-def _owner(value: str) -> str:
-    if not re.fullmatch(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
-        raise ValueError("must be an e-mail address or team:name")
     return value
 
 
@@ -138,13 +125,17 @@ ServerUrl = Annotated[str, AfterValidator(_server_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Times = Annotated[int, Field(ge=1)]
 FramesUrl = Annotated[SecretStr, AfterValidator(_frames_url)]
-ShopName = Annotated[str, AfterValidator(_shop)]
+ShopName = Annotated[
+    str, _word(r"[a-z][a-z0-9_]{0,39}", "a word of small letters, digits and underscores, such as muscat")
+]
 SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
-MailAddress = Annotated[str, AfterValidator(_mail_address)]
+MailAddress = Annotated[str, _word(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+", "an e-mail address without a name")]
 MailFrom = Annotated[str, AfterValidator(_mail_from)]
-QuietHours = Annotated[str, AfterValidator(_quiet_hours)]
+QuietHours = Annotated[
+    str, _word(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "two times of a day, such as 22:00-08:00")
+]
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
-Owner = Annotated[str, AfterValidator(_owner)]
+Owner = Annotated[str, _word(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address or team:name")]
 LANGUAGE = "{language}"
 TRANSLATED = {"title": "web_item_name", "subtitle": "short_description", "description": "web_long_description"}
 """Fields of a product that exist in further languages, and the columns of a Website Item that are their source."""

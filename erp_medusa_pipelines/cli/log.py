@@ -1,7 +1,7 @@
 """`erp-medusa log ITEM`: what runs changed of an item, and what was refused."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,20 +60,7 @@ def _answer(item: str, entries: "Sequence[Entry]", *, known: bool) -> Answer:
     shown: list[RenderableType] = []
     if entries:
         columns = ("at", "run", "system", "kind", "document", "action", "field", "old", "new")
-        rows = [
-            (
-                e.at,
-                e.run_id[:8],
-                e.row.system,
-                e.row.kind,
-                e.row.document,
-                e.row.action,
-                e.row.field,
-                e.row.old,
-                e.row.new,
-            )
-            for e in entries
-        ]
+        rows = [(entry.at, entry.run_id[:8], *astuple(entry.row)) for entry in entries]
         shown.append(table("", columns, rows, heading=7))
     else:
         unknown = "" if known else ", and ERPNext has no Website Item with this name or item_code"

@@ -84,7 +84,7 @@ class AbortableAdapter(HTTPAdapter):
 
 
 def _pools(sockets: "weakref.WeakSet[socket.socket]") -> dict[str, type[HTTPConnectionPool]]:
-    class Plain(HTTPConnection):
+    class Noting(HTTPConnection):
         def connect(self) -> None:
             super().connect()
             sockets.add(self.sock)
@@ -94,20 +94,13 @@ def _pools(sockets: "weakref.WeakSet[socket.socket]") -> dict[str, type[HTTPConn
             _note_use(self.sock)
             super().putrequest(*arguments, **options)
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            sockets.add(self.sock)
-            _note_use(self.sock)
-
-        def putrequest(self, *arguments: Any, **options: Any) -> None:
-            _note_use(self.sock)
-            super().putrequest(*arguments, **options)
+    class NotingSecure(Noting, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain  # pyright: ignore[reportAssignmentType]  # as urllib3 documents it
+        ConnectionCls = Noting  # pyright: ignore[reportAssignmentType]  # as urllib3 documents it
 
     class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure  # pyright: ignore[reportAssignmentType]
+        ConnectionCls = NotingSecure  # pyright: ignore[reportAssignmentType]
 
     return {"http": PlainPool, "https": SecurePool}

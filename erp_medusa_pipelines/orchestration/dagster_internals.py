@@ -44,31 +44,6 @@ if TYPE_CHECKING:
     from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
     from dagster_shared.error import SerializableErrorInfo
 
-__all__ = [
-    "ASSET_PARTITION_RANGE_END_TAG",
-    "ASSET_PARTITION_RANGE_START_TAG",
-    "BACKFILL_ID_TAG",
-    "IN_PROGRESS_RUN_STATUSES",
-    "MAX_RUNTIME_SECONDS_TAG",
-    "PARENT_RUN_ID_TAG",
-    "PARTITION_NAME_TAG",
-    "SCHEDULED_EXECUTION_TIME_TAG",
-    "SENSOR_NAME_TAG",
-    "CheckRunHealthResult",
-    "ConfigurableClassData",
-    "DefaultRunLauncher",
-    "LaunchRunContext",
-    "QueuedRunCoordinator",
-    "RunCoordinator",
-    "RunLauncher",
-    "SubmitRunContext",
-    "UnresolvedAssetJobDefinition",
-    "WorkerStatus",
-    "cron_string_iterator",
-    "get_current_timestamp",
-    "is_valid_cron_string",
-]
-
 Id = TypeVar("Id", int, str)
 IDS_IN_A_QUERY = 500
 """SQLite takes some 30,000 values in a query, older ones 999."""

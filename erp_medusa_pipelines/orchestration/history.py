@@ -6,7 +6,7 @@ document. Each run first deletes old rows, so the table is bounded without a tas
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,18 +89,9 @@ class History:
     def add(self, run_id: str, changes: Iterable[Change]) -> None:
         """Store changes in one transaction."""
         now = datetime.now(UTC).replace(tzinfo=None)
+        longest = {column.name: getattr(column.type, "length", None) or LONGEST_VALUE for column in self._table.columns}
         rows = [
-            {
-                "at": now,
-                "run_id": run_id,
-                "system": row.system,
-                "kind": row.kind[:140],
-                "document": row.document[:300],
-                "action": row.action,
-                "field": row.field[:300],
-                "old": row.old[:LONGEST_VALUE],
-                "new": row.new[:LONGEST_VALUE],
-            }
+            {"at": now, "run_id": run_id, **{name: text[: longest[name]] for name, text in asdict(row).items()}}
             for row in rows_of(changes)
         ]
         if rows:
@@ -130,5 +121,5 @@ class History:
 
 
 def _entry(row: Any) -> Entry:
-    values = (row[name] for name in ("system", "kind", "document", "action", "field", "old", "new"))
-    return Entry(row["at"].isoformat(timespec="seconds") + "Z", row["run_id"], PlanRow(*values))
+    values = {each.name: row[each.name] for each in fields(PlanRow)}
+    return Entry(row["at"].isoformat(timespec="seconds") + "Z", row["run_id"], PlanRow(**values))
