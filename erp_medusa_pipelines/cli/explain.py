@@ -251,8 +251,7 @@ def _past(batch: str, documents: Sequence[str]) -> Past:
     with instance_if_any() as instance:
         if instance is None:
             return Past()
-        from erp_medusa_pipelines.orchestration.history import History
-        from erp_medusa_pipelines.orchestration.runs.item_history import held_documents, last_runs
+        from erp_medusa_pipelines.orchestration.history import History, held_documents, last_runs
 
         history = History.beside(instance)
         entries = history.of(list(documents), limit=NEWEST) if history else []

@@ -41,7 +41,7 @@ def examine_installation(jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:
     from erp_medusa_pipelines.orchestration.checks import installation
     from erp_medusa_pipelines.orchestration.copies import copy_of
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, silent_daemons
-    from erp_medusa_pipelines.orchestration.dagster_storage import session_time_zone
+    from erp_medusa_pipelines.orchestration.state import session_time_zone
 
     yield _code()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from erp_medusa_pipelines.orchestration.dagster_internals import cancel_what_waits, switched_on, turn_all_off
-from erp_medusa_pipelines.orchestration.dagster_storage import read_values, storage_place, write_values
+from erp_medusa_pipelines.orchestration.state import read_values, storage_place, write_values
 
 KEY = "erp_medusa_pipelines/place"
 """Of the whole instance, also where several shops share it."""

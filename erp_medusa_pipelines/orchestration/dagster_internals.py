@@ -1,7 +1,7 @@
 """Everything of Dagster that is used here and is not part of its public API.
 
 Each private import and each method of the instance that Dagster does not document, as a name or a small function with
-a meaning of ours. Nothing else but dagster_storage.py imports from `dagster._`. Each has a test of its own against an
+a meaning of ours. Nothing else but state.py imports from `dagster._`. Each has a test of its own against an
 instance (tests/sandbox/orchestration/test_dagster_internals.py), so that an upgrade of Dagster fails there and says
 where. Webserver and daemon load it: it imports nothing of the work. What brings half of Dagster with it is imported
 by the function that needs it, because no run does.

@@ -1,11 +1,12 @@
-"""The changes and refusals of every run, one row per document and field, in a table beside Dagster's own.
+"""The past of an item: changes and refusals by document, the last runs of its batch, and what is held back.
 
-It answers "who changed this price, and when", which Dagster's metadata cannot: that is by asset and partition, not by
-document. Each run first deletes old rows, so the table is bounded without a task.
+Changes and refusals of every run are in a table beside Dagster's own, one row per document and field. It answers "who
+changed this price, and when", which Dagster's metadata cannot: that is by asset and partition, not by document. Each
+run first deletes old rows, so the table is bounded without a task.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +15,16 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from erp_medusa_pipelines.orchestration.dagster_storage import storage_url
-from erp_medusa_pipelines.orchestration.shops import shop_name
+from erp_medusa_pipelines.orchestration import state
+from erp_medusa_pipelines.orchestration.checks.rejects import quarantine_key
+from erp_medusa_pipelines.orchestration.jobs import BATCH_TAG
+from erp_medusa_pipelines.orchestration.runs.work import DUPLICATE_OF_TAG, tasks_of
+from erp_medusa_pipelines.orchestration.shops import shop_name, shop_tags
+from erp_medusa_pipelines.orchestration.state import storage_url
 from erp_medusa_pipelines.plan.changes import Change, ChangeLog
 from erp_medusa_pipelines.plan.rows import PlanRow, rows_of
+from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
+from erp_medusa_pipelines.tasks import ALL_ASSETS, TASKS
 
 log = logging.getLogger(__name__)
 
@@ -123,3 +130,55 @@ class History:
 def _entry(row: Any) -> Entry:
     values = {each.name: row[each.name] for each in fields(PlanRow)}
     return Entry(row["at"].isoformat(timespec="seconds") + "Z", row["run_id"], PlanRow(**values))
+
+
+NEWEST_RUNS = 200
+"""Runs of one batch that are searched. Every run has its batch in a tag of ours, also a run of a backfill."""
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a task for the item's batch. `ended` is UTC in ISO form, "" while it is running."""
+
+    task: str
+    status: str
+    ended: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class HeldDocument:
+    """A document of the item that was refused, and by which asset it is held back."""
+
+    asset: str
+    document: str
+    reason: str
+
+
+def last_runs(instance: dg.DagsterInstance, batch: str) -> list[LastRun]:
+    """One for each task with batches whose run for this one is among the newest, in the order of TASKS.
+
+    A start that was refused, because another run did its work already, is none.
+    """
+    newest: dict[str, LastRun] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={**shop_tags(), BATCH_TAG: batch}), limit=NEWEST_RUNS):
+        run = record.dagster_run
+        if run.tags.get(DUPLICATE_OF_TAG):
+            continue
+        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
+        shown = ended.strftime("%Y-%m-%dT%H:%M:%SZ") if ended else ""
+        for task in tasks_of(run):
+            newest.setdefault(task.name, LastRun(task.name, run.status.value, shown, run.run_id))
+    return [newest[task.name] for task in TASKS if task.name in newest]
+
+
+def held_documents(instance: dg.DagsterInstance, batch: str, documents: Collection[str]) -> list[HeldDocument]:
+    """Return which of these documents are held back."""
+    found = []
+    for asset in ALL_ASSETS:
+        for part in (None, batch):
+            quarantine = Quarantine.from_json(state.load(instance, quarantine_key(asset, part)))
+            found += [
+                HeldDocument(asset, name, held.reason) for name, held in quarantine.entries() if name in documents
+            ]
+    return found

@@ -12,7 +12,7 @@ from dagster._core.test_utils import freeze_time
 
 from dev.deployment import Deployment, deployed, wait_for
 from dev.webhook import Webhook, hanging, webhook
-from erp_medusa_pipelines.orchestration.dagster_storage import write_values
+from erp_medusa_pipelines.orchestration.state import write_values
 from tests.e2e.conftest import QUICK
 
 EXPORT = "export_items_and_images_custom"

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from dev.deployment import private_postgres
-from erp_medusa_pipelines.orchestration.dagster_storage import session_time_zone
+from erp_medusa_pipelines.orchestration.state import session_time_zone
 from tests.suites.week import *  # noqa: F403
 from tests.support.operations import ROOT, Daemon
 from tests.support.runs import Runner

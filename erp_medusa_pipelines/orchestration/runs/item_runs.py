@@ -5,15 +5,14 @@ A batch that is being worked on is left to its run.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import dagster as dg
 
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.jobs import batch_tags
 from erp_medusa_pipelines.orchestration.runs.side_runs import Outcome, Scope, SideRun
-from erp_medusa_pipelines.orchestration.runs.work import BusyError, refuse_busy
+from erp_medusa_pipelines.orchestration.runs.work import at_work_on
 from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.changes.watched import Part
@@ -37,14 +36,6 @@ ASSETS_OF: Mapping[Part, frozenset[str]] = {
 """The export's assets that bring a part of an item up to date."""
 
 
-@dataclass(frozen=True)
-class Synced:
-    """What became of it, and how many changes were made."""
-
-    outcome: Outcome
-    changes: Sequence[Any]
-
-
 def sync_items(
     definitions: dg.Definitions,
     settings: Settings,
@@ -55,8 +46,8 @@ def sync_items(
     *,
     allow_losses: bool = False,
     parts: Mapping[str, Collection[Part]] | None = None,
-) -> Synced:
-    """Export these Website Items in a run, those that were rejected before as well. Raises BusyError, and ValueError.
+) -> Outcome:
+    """Export these Website Items in a run, those that were rejected before as well. Raises ValueError.
 
     With `allow_losses` no guard against mass loss is asked. `parts` limits what is done for an item: with it, a batch
     that is busy from the start is a problem of its own items alone.
@@ -69,17 +60,14 @@ def sync_items(
     items, parts = _at_home(settings, items, parts)
     scope = Scope(items=tuple(items))
     batches = scope.batches_of(EXPORT, settings)
-    if parts is None:
-        refuse_busy(instance, batches, but=run_id)
+    if parts is None and (busy := at_work_on(instance, batches, but=run_id)):
+        raise ValueError(busy)
 
     def claim(batch: str | None) -> str:
         instance.add_run_tags(run_id, batch_tags(batch))
-        try:
-            refuse_busy(instance, [batch], but=run_id)
-        except BusyError as busy:
-            names = [item for item in items if batch_of_name(item, settings.export_batches) == batch]
-            return f"{', '.join(names)}: not exported. {busy}"
-        return ""
+        busy = at_work_on(instance, [batch], but=run_id)
+        names = [item for item in items if batch_of_name(item, settings.export_batches) == batch]
+        return f"{', '.join(names)}: not exported. {busy}" if busy else ""
 
     log = log or ChangeLog()
     outcome = Outcome()
@@ -94,7 +82,7 @@ def sync_items(
         finally:
             # Also what was written before Ctrl-C.
             log.flush()
-    return Synced(outcome, log.changes)
+    return outcome
 
 
 def _at_home(

@@ -18,7 +18,6 @@ from erp_medusa_pipelines.orchestration.jobs import queue_tags
 from erp_medusa_pipelines.orchestration.runs.failures import PERMANENT
 from erp_medusa_pipelines.orchestration.runs.item_runs import sync_items
 from erp_medusa_pipelines.orchestration.runs.side_runs import Plan, Scope, plan_task
-from erp_medusa_pipelines.orchestration.runs.work import BusyError
 from erp_medusa_pipelines.orchestration.schedules.frappe_scheduler import refuse_beside_frappe
 from erp_medusa_pipelines.orchestration.tables import table
 from erp_medusa_pipelines.settings import Settings, load_settings
@@ -106,7 +105,7 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
         try:
             # Deleted ones cannot be looked up.
             parts = {name: [Part(part) for part in some] for name, some in config.parts.items()}
-            synced = sync_items(
+            outcome = sync_items(
                 code(),
                 settings,
                 context.instance,
@@ -116,9 +115,8 @@ def build_sync_job(code: Code) -> dg.JobDefinition:
                 allow_losses=config.allow_losses,
                 parts=parts or None,
             )
-        except (BusyError, ValueError) as error:
+        except ValueError as error:
             raise _refusal(error) from error
-        outcome = synced.outcome
         context.add_output_metadata({**_numbers(outcome.counts), **_tables(outcome.rejects, outcome.problems)})
         if outcome.problems:
             found = {**_numbers(outcome.counts), **_tables(outcome.rejects, ())}

@@ -82,10 +82,6 @@ def first_batch_of(run: dg.DagsterRun) -> str | None:
     return run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
 
 
-class BusyError(Exception):
-    """A run already works on the batch of an item."""
-
-
 @dataclass(frozen=True)
 class Work:
     """The work of a run: enough to tell whether another run already does it."""
@@ -181,14 +177,16 @@ def _of_tick(run: dg.DagsterRun, task: Task, tick: datetime) -> bool:
     return run.job_name == task.name and run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) == tick.astimezone(UTC).isoformat()
 
 
-def refuse_busy(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
-    """Raises BusyError when a run that has not ended, `but` this one, works on one of these batches.
+def at_work_on(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> str:
+    """Return which run that has not ended, `but` this one, works on one of these batches, for people; else "".
 
     A run over a range of batches counts for each of them; one for single items, for the batch whose tag it has.
     """
     for batch, run in _working(instance, but=but):
         if batch in (None, *batches):
-            raise _busy(run)
+            what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
+            return f"{what} is running (run {run.run_id}): try again when that run has ended"
+    return ""
 
 
 def busy_batches(instance: dg.DagsterInstance, batches: Sequence[str]) -> frozenset[str]:
@@ -210,18 +208,8 @@ def _working(instance: dg.DagsterInstance, *, but: str = "") -> Iterator[tuple[s
             yield tagged, run
 
 
-def _busy(run: dg.DagsterRun) -> BusyError:
-    what = f"{run.job_name}[{partition_of(run)}]" if partition_of(run) else run.job_name
-    return BusyError(f"{what} is running (run {run.run_id}): try again when that run has ended")
-
-
 def busy_reason(instance: dg.DagsterInstance, task: Task, batch: str | None) -> str:
     """Return which run is in the way of the task: one that does the same work, or works on the same batch; else ""."""
     if busy := active_partitions(instance, task, [batch]):
         return f"{task.name} is already running (run {busy[batch]}): try again when that run has ended"
-    try:
-        if batch:
-            refuse_busy(instance, [batch])
-    except BusyError as error:
-        return str(error)
-    return ""
+    return at_work_on(instance, [batch]) if batch else ""

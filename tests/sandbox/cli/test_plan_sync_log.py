@@ -270,17 +270,17 @@ def test_a_batch_that_becomes_busy_is_left_out_and_what_is_done_stays(
     made = [shop.item(rate=0) for _ in range(12)]
     first, second = (next(name for name in made if batch_of_name(name, 2) == f"batch_{batch}") for batch in (0, 1))
     theirs, key = {"held": {"price-9": {}}}, quarantine_key("medusa_prices", "batch_1")
-    looked_at_first, started = item_runs.refuse_busy, list[str]()
+    looked_at_first, started = item_runs.at_work_on, list[str]()
 
-    def just_before_batch_1(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> None:
+    def just_before_batch_1(instance: dg.DagsterInstance, batches: Sequence[str | None], *, but: str = "") -> str:
         if list(batches) == ["batch_1"]:
             tags = {"dagster/partition": "batch_1"}
             run = instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.STARTED, tags=tags)
             started.append(run.run_id)
             save(instance, key, theirs)
-        looked_at_first(instance, batches, but=but)
+        return looked_at_first(instance, batches, but=but)
 
-    shop_env.setattr(item_runs, "refuse_busy", just_before_batch_1)
+    shop_env.setattr(item_runs, "at_work_on", just_before_batch_1)
     output = erp_medusa("sync", first, second)
     assert output.code == 1
     assert second in output.data["problem"]

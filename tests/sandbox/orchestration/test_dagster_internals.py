@@ -13,7 +13,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickSt
 from dagster_shared.error import SerializableErrorInfo
 
 from erp_medusa_pipelines.orchestration import dagster_internals as internals
-from erp_medusa_pipelines.orchestration import dagster_storage
+from erp_medusa_pipelines.orchestration import state
 from erp_medusa_pipelines.orchestration.run_coordinator import TaskRunCoordinator
 from erp_medusa_pipelines.orchestration.run_launcher import WatchingRunLauncher
 from tests.support.operations import Daemon, our_daemon
@@ -49,7 +49,7 @@ def test_no_other_module_reaches_into_dagster() -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if any(name.startswith(("dagster._", "dagster_shared")) for name in names):
                 reaching.add(path.name)
-    assert reaching == {"dagster_internals.py", "dagster_storage.py"}
+    assert reaching == {"dagster_internals.py", "state.py"}
 
 
 def test_instigators_are_named_and_turned_off(daemon: Daemon) -> None:
@@ -139,9 +139,9 @@ def test_the_newest_result_of_each_check_also_while_the_next_is_awaited(daemon: 
 
 
 def test_values_survive_and_are_read_back(daemon: Daemon) -> None:
-    assert dagster_storage.read_values(daemon.instance, {"a"}) == {}
-    dagster_storage.write_values(daemon.instance, {"a": "1", "b": "2"})
-    assert dagster_storage.read_values(daemon.instance, {"a", "b", "c"}) == {"a": "1", "b": "2"}
+    assert state.read_values(daemon.instance, {"a"}) == {}
+    state.write_values(daemon.instance, {"a": "1", "b": "2"})
+    assert state.read_values(daemon.instance, {"a", "b", "c"}) == {"a": "1", "b": "2"}
 
 
 def test_sections_and_classes_of_dagster_yaml(daemon: Daemon) -> None:
@@ -221,12 +221,12 @@ def test_a_mark_is_known_to_its_instance_alone_and_gone_afterwards(daemon: Daemo
 
 def test_values_are_found_by_their_beginning_and_deleted() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        dagster_storage.write_values(instance, {f"a_b/{number}": "1" for number in range(1200)})
-        dagster_storage.write_values(instance, {"A_B/0": "1", "axb/0": "1"})
-        assert sorted(dagster_storage.keys_below(instance, "a_b/119")) == [
+        state.write_values(instance, {f"a_b/{number}": "1" for number in range(1200)})
+        state.write_values(instance, {"A_B/0": "1", "axb/0": "1"})
+        assert sorted(state.keys_below(instance, "a_b/119")) == [
             f"a_b/{number}" for number in (119, *range(1190, 1200))
         ]
-        assert len(dagster_storage.keys_below(instance, "a_b/")) == 1200
-        dagster_storage.delete_values(instance, set(dagster_storage.keys_below(instance, "a_b/")))
-        assert dagster_storage.keys_below(instance, "a_b/") == []
-        assert set(dagster_storage.read_values(instance, {"A_B/0", "axb/0"})) == {"A_B/0", "axb/0"}
+        assert len(state.keys_below(instance, "a_b/")) == 1200
+        state.delete_values(instance, set(state.keys_below(instance, "a_b/")))
+        assert state.keys_below(instance, "a_b/") == []
+        assert set(state.read_values(instance, {"A_B/0", "axb/0"})) == {"A_B/0", "axb/0"}

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.orchestration.runs.item_history import last_runs
+from erp_medusa_pipelines.orchestration.history import last_runs
 from tests.support.operations import Daemon, our_daemon
 from tests.support.runs import in_a_backfill
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster_shared.record import copy
 
-from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG, refuse_busy
+from erp_medusa_pipelines.orchestration.runs.work import ATTEMPT_TAG, DUPLICATE_OF_TAG, RETRY_OF_TAG, at_work_on
 from tests.support.operations import Daemon, our_daemon
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,7 +160,7 @@ def test_a_check_that_somebody_executes_is_a_short_run_of_its_own(daemon: Daemon
     runs = [checked(daemon, name) for name in ("shop_is_ready", "schedules_are_on")]
     assert [run.status for run in runs] == [QUEUED] * 2
     assert (runs[0].tags["queue"], runs[0].tags["dagster/max_runtime"]) == ("short", "300")
-    refuse_busy(daemon.instance, ["batch_0"])
+    assert not at_work_on(daemon.instance, ["batch_0"])
     assert submit(daemon, JOB, "batch_0").status == QUEUED
 
 

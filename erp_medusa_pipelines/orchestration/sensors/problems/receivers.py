@@ -4,7 +4,7 @@ import hashlib
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from erp_medusa_pipelines.clients.failures import ApiError
 from erp_medusa_pipelines.connections import open_shop
@@ -23,32 +23,6 @@ class DeliveryError(Exception):
     """A receiver did not take a message."""
 
 
-class Receiver(Protocol):
-    """One receiver. Its address may hold secrets, so nothing but `key` and `name` is stored or shown."""
-
-    @property
-    def key(self) -> str:
-        """Stands for the address."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What people see."""
-        ...
-
-    def wants(self, kind: Kind, /) -> bool:
-        """Whether it receives this kind."""
-        ...
-
-    def send(self, message: Message) -> None:
-        """Deliver one message. Raises DeliveryError."""
-        ...
-
-    def unreachable(self) -> str:
-        """Return why it cannot be reached, without sending anything; "" if nothing speaks against it."""
-        ...
-
-
 @dataclass(frozen=True)
 class Address:
     """One address of ALERT_URLS; `target` is Apprise's object for it, or None where Apprise does not know its kind."""
@@ -58,11 +32,11 @@ class Address:
     target: Any
 
     def wants(self, _kind: Kind) -> bool:
-        """All of them."""
+        """Return whether it receives this kind: all of them."""
         return True
 
     def send(self, message: Message) -> None:
-        """Deliver through Apprise."""
+        """Deliver through Apprise. Raises DeliveryError."""
         if self.target is None:
             raise DeliveryError(_UNKNOWN)
         # The names of Apprise's types are our kinds.
@@ -70,7 +44,7 @@ class Address:
             raise DeliveryError("it did not accept the message: is the address right, and does it answer?")
 
     def unreachable(self) -> str:
-        """Connect to its host, where the address names one, and hang up."""
+        """Return why its host cannot be reached, where the address names one; "" if nothing speaks against it."""
         if self.target is None:
             return _UNKNOWN
         host = getattr(self.target, "smtp_host", None) or getattr(self.target, "host", None)
@@ -98,11 +72,11 @@ class ErrorLog:
     name: str = "ERPNext's Error Log"
 
     def wants(self, kind: Kind) -> bool:
-        """Failures only."""
+        """Return whether it receives this kind: failures only."""
         return kind == "failure"
 
     def send(self, message: Message) -> None:
-        """Write one row."""
+        """Write one row. Raises DeliveryError."""
         try:
             with open_shop(self.settings) as shop:
                 shop.erp.insert("Error Log", {"method": message.title[:140], "error": message.body})
@@ -112,6 +86,10 @@ class ErrorLog:
     def unreachable(self) -> str:
         """Nothing of its own: the doctor examines ERPNext anyway."""
         return ""
+
+
+Receiver = Address | ErrorLog
+"""An address may hold secrets: nothing but `key`, which is the same for the same one, and `name` is stored or shown."""
 
 
 def receivers(settings: Settings) -> list[Receiver]:
