@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from erp_medusa_pipelines.cli.frame import sentence
 from erp_medusa_pipelines.cli.home import enter_home
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 from erp_medusa_pipelines.readiness.frappe_app import FrappeJob
 from erp_medusa_pipelines.settings import Settings, load_settings, variable_name
 from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, TASKS
@@ -72,16 +72,10 @@ def _settings() -> Finding:
     names = [variable_name(field) for field in Settings.model_fields]
     # To both readers an empty value is none.
     differing = [name for name in names if in_file.get(name) and os.environ.get(name) not in ("", None, in_file[name])]
-    if not differing:
-        return Finding(AREA, "settings", Level.OK, "no variable has two values")
-    return Finding(
-        AREA,
-        "settings",
-        Level.WARN,
-        f"{', '.join(differing)}: not the same in the environment and in .env",
-        "Dagster's runs use .env, this command the environment",
-        "set each variable in one place",
-    )
+    wrong = f"{', '.join(differing)}: not the same in the environment and in .env" if differing else ""
+    means = "Dagster's runs use .env, this command the environment"
+    fine, fix = "no variable has two values", "set each variable in one place"
+    return judged(AREA, "settings", fine, wrong, means, fix, level=Level.WARN)
 
 
 def _instance_file(found: dict[str, str]) -> Iterator[Finding]:
@@ -142,18 +136,14 @@ def _receivers() -> Iterator[Finding]:
 
     for receiver in receivers(load_settings()):
         problem = receiver.unreachable()
-        if problem:
-            means = "it hears of nothing; what waits for it is sent for a week"
-            yield Finding(AREA, "alerts", Level.FAIL, f"{receiver.name}: {problem}", means, "correct ALERT_URLS")
-        else:
-            yield Finding(AREA, "alerts", Level.OK, f"{receiver.name}: nothing speaks against it")
+        fine, wrong = f"{receiver.name}: nothing speaks against it", problem and f"{receiver.name}: {problem}"
+        means = "it hears of nothing; what waits for it is sent for a week"
+        yield judged(AREA, "alerts", fine, wrong, means, "correct ALERT_URLS")
 
 
 def _daemon(silent: Sequence[str]) -> Finding:
-    if not silent:
-        return Finding(AREA, "daemon", Level.OK, "alive")
-    found = f"no heartbeat from {', '.join(silent)}"
-    return Finding(AREA, "daemon", Level.FAIL, found, "no schedule ticks and no run starts", "start dagster-daemon run")
+    wrong = f"no heartbeat from {', '.join(silent)}" if silent else ""
+    return judged(AREA, "daemon", "alive", wrong, "no schedule ticks and no run starts", "start dagster-daemon run")
 
 
 def _schedules(on: set[str], jobs: Sequence[FrappeJob] | None) -> Iterator[Finding]:

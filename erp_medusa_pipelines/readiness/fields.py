@@ -7,7 +7,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import AccessError, PermanentError
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness import needs
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError, located
 from erp_medusa_pipelines.sync.catalogue.mapping.site import missing_fields as missing_of_mapping
@@ -23,12 +23,9 @@ def custom_fields_are_there(shop: Shop) -> Iterator[Finding]:
             missing = missing_fields(shop.erp, doctype)
         except AccessError:
             continue  # Reported with the rights already.
-        if missing:
-            means = "what is sent to Medusa cannot be bound to its document, so nothing is sent"
-            found = f"without {', '.join(missing)}"
-            yield Finding(AREA, doctype, Level.FAIL, found, means, "make the custom fields", fixable=True)
-        else:
-            yield Finding(AREA, doctype, Level.OK, ", ".join(fields))
+        wrong = f"without {', '.join(missing)}" if missing else ""
+        means = "what is sent to Medusa cannot be bound to its document, so nothing is sent"
+        yield judged(AREA, doctype, ", ".join(fields), wrong, means, "make the custom fields", fixable=True)
 
 
 def missing_fields(erp: ErpNextClient, doctype: str) -> list[str]:
@@ -77,28 +74,18 @@ def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
     document = shop.erp.get_single("Product Collection")
     wanted = shop.settings.top_seller_categories
     missing = [field for field in wanted.values() if field not in document]
-    if not missing:
-        yield Finding(AREA, "Product Collection", Level.OK, ", ".join(wanted.values()))
-        return
-    yield Finding(
-        AREA,
-        "Product Collection",
-        Level.FAIL,
-        f"has no table {', '.join(missing)}",
-        "add_top_selling_items_to_collection fails",
-        "correct TOP_SELLER_CATEGORIES, or add the table to Product Collection",
-    )
+    wrong = f"has no table {', '.join(missing)}" if missing else ""
+    fix = "correct TOP_SELLER_CATEGORIES, or add the table to Product Collection"
+    means = "add_top_selling_items_to_collection fails"
+    yield judged(AREA, "Product Collection", ", ".join(wanted.values()), wrong, means, fix)
 
 
 def homepage_is_there(shop: Shop) -> Iterator[Finding]:
     """Check that the Homepage Landing exists that the clearance task writes to."""
     doctype, name = needs.HOMEPAGE
-    found = shop.erp.exists(doctype, filters=[["name", "=", name]])
-    if found:
-        yield Finding(AREA, doctype, Level.OK, name)
-        return
+    wrong = "" if shop.erp.exists(doctype, filters=[["name", "=", name]]) else f"there is no {name}"
     means = "fetch_clearance_items has nowhere to show deals, and fails"
-    yield Finding(AREA, doctype, Level.FAIL, f"there is no {name}", means, "make that document", fixable=True)
+    yield judged(AREA, doctype, name, wrong, means, "make that document", fixable=True)
 
 
 def languages_have_texts(shop: Shop) -> Iterator[Finding]:

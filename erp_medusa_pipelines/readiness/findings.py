@@ -35,6 +35,21 @@ class Finding:
     """True if `erp-medusa setup` can fix it."""
 
 
+def judged(
+    area: str,
+    name: str,
+    fine: str,
+    wrong: str,
+    means: str,
+    fix: str,
+    *,
+    level: Level = Level.FAIL,
+    fixable: bool = False,
+) -> Finding:
+    """Return `fine`, or what is `wrong`, if anything is, with its meaning and remedy."""
+    return Finding(area, name, level, wrong, means, fix, fixable) if wrong else Finding(area, name, Level.OK, fine)
+
+
 def _is_reported(error: ApiError) -> bool:
     """Whether the rights or the fields report it already: no right, no such DocType, no such field in ERPNext.
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 from erp_medusa_pipelines.tasks import TASKS
 
 AREA = "Frappe app"
@@ -68,30 +68,22 @@ def frappe_jobs(erp: ErpNextClient, task: str | None = None) -> list[FrappeJob]:
 def jobs_are_known(shop: Shop) -> Iterator[Finding]:
     """Check that the app's seven jobs all exist, or none."""
     jobs = frappe_jobs(shop.erp)
-    missing = sorted(set(METHODS.values()) - {job.task for job in jobs})
-    if not jobs:
-        yield Finding(AREA, "scheduled jobs", Level.OK, "none: the app is not installed")
-    elif missing:
-        fix = "run bench migrate on the site"
-        yield Finding(
-            AREA, "scheduled jobs", Level.WARN, f"no {', '.join(missing)}", "the app has a different version", fix
-        )
-    else:
-        stopped = sum(job.stopped for job in jobs)
-        yield Finding(AREA, "scheduled jobs", Level.OK, f"{len(jobs)} jobs, {stopped} of them stopped")
+    missing = sorted(set(METHODS.values()) - {job.task for job in jobs}) if jobs else []
+    stopped = sum(job.stopped for job in jobs)
+    fine = f"{len(jobs)} jobs, {stopped} of them stopped" if jobs else "none: the app is not installed"
+    wrong = f"no {', '.join(missing)}" if missing else ""
+    means, fix = "the app has a different version", "run bench migrate on the site"
+    yield judged(AREA, "scheduled jobs", fine, wrong, means, fix, level=Level.WARN)
 
 
 def saves_still_work(site: Site) -> Iterator[Finding]:
     """Check whether the app's save hooks call Medusa when staff save, which would make the saves fail."""
     enabled = bool(site.erp.get_single("Medusa Configuration").get("enable"))
-    if not enabled:
-        yield Finding(AREA, "save hooks", Level.OK, "off (Medusa Configuration, Enable)")
-        return
-    yield Finding(
+    yield judged(
         AREA,
         "save hooks",
-        Level.FAIL,
-        "on: the app calls Medusa whenever staff save",
+        "off (Medusa Configuration, Enable)",
+        "on: the app calls Medusa whenever staff save" if enabled else "",
         "it speaks Medusa 1: with a Medusa 2, saves of current prices, items and groups fail",
         "untick Enable in Medusa Configuration; the tasks send what changed",
     )
@@ -99,24 +91,13 @@ def saves_still_work(site: Site) -> Iterator[Finding]:
 
 def prices_have_no_old_ids(shop: Shop) -> Iterator[Finding]:
     """Check whether Item Prices have an id of the app's, with which it refuses to save them."""
-    rows = shop.erp.get_list(
-        "Item Price",
-        [Aggregate("COUNT", "name", "number")],
-        filters=[["medusa_id", "is", "set"]],
-        order_by="number desc",
-    )
+    fields = [Aggregate("COUNT", "name", "number")]
+    rows = shop.erp.get_list("Item Price", fields, filters=[["medusa_id", "is", "set"]], order_by="number desc")
     number = int(rows[0]["number"] or 0) if rows else 0
-    if not number:
-        yield Finding(AREA, "Item Prices", Level.OK, "none has the app's medusa_id")
-        return
-    yield Finding(
-        AREA,
-        "Item Prices",
-        Level.WARN,
-        f"{number} still have the app's medusa_id",
-        "the app refuses to save those that are current, even with Enable off",
-        "run sync_missing_prices_to_medusa: it clears the field",
-    )
+    wrong = f"{number} still have the app's medusa_id" if number else ""
+    means = "the app refuses to save those that are current, even with Enable off"
+    fix = "run sync_missing_prices_to_medusa: it clears the field"
+    yield judged(AREA, "Item Prices", "none has the app's medusa_id", wrong, means, fix, level=Level.WARN)
 
 
 MAIL_TASK = "send_quotation_emails"
@@ -124,13 +105,11 @@ MAIL_TASK = "send_quotation_emails"
 
 def mails_have_one_sender(site: Site) -> Iterator[Finding]:
     """Check that Frappe does not send the site's mails as well, by flushing its queue."""
-    running = site.erp.mail_flushers()
-    if not running:
-        yield Finding(AREA, "mail senders", Level.OK, "Frappe does not flush its mail queue as well")
-        return
+    running = ", ".join(site.erp.mail_flushers())
+    fine, wrong = "Frappe does not flush its mail queue as well", f"{running} runs" if running else ""
     means = "Frappe sends waiting mails too: a quotation may go out twice if both pick it up at the same moment"
-    fix = f"stop {', '.join(running)} if all mails of the site are quotations; else leave {MAIL_TASK} off"
-    yield Finding(AREA, "mail senders", Level.WARN, f"{', '.join(running)} runs", means, fix)
+    fix = f"stop {running} if all mails of the site are quotations; else leave {MAIL_TASK} off"
+    yield judged(AREA, "mail senders", fine, wrong, means, fix, level=Level.WARN)
 
 
 CRON_OF_FREQUENCY = {"Daily": "0 0 * * *", "Daily Long": "0 0 * * *", "Hourly": "0 * * * *", "Hourly Long": "0 * * * *"}

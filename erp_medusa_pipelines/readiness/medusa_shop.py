@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.clients.medusa_translations import LOCALES, MedusaTranslations, normal_locale
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 from erp_medusa_pipelines.sync.catalogue.categories import read_groups, wanted_groups
 from erp_medusa_pipelines.sync.catalogue.category_tree import wanted_tree
 from erp_medusa_pipelines.sync.catalogue.collections import used_groups
@@ -84,25 +84,14 @@ def currency_can_be_sold_in(shop: Shop) -> Iterator[Finding]:
     currency = str(lists[0]["currency"] or "").lower()
     stores = shop.medusa.all_of("/admin/stores", "stores", "id,supported_currencies.currency_code")
     supported = {one["currency_code"] for store in stores for one in store.get("supported_currencies") or ()}
-    known = currency in supported
-    yield Finding(
-        AREA,
-        "currency",
-        Level.OK if known else Level.FAIL,
-        f"{currency} of {name}" + ("" if known else f" is not among the store's: {', '.join(sorted(supported))}"),
-        "" if known else "every price is rejected",
-        "" if known else "add the currency to the store (Settings, Store)",
-    )
-    regions = list(shop.medusa.all_of("/admin/regions", "regions", "id,name,currency_code"))
-    sold = [row["name"] for row in regions if row["currency_code"] == currency]
-    yield Finding(
-        AREA,
-        "regions",
-        Level.OK if sold else Level.WARN,
-        ", ".join(sold) or f"no region sells in {currency}",
-        "" if sold else "the storefront shows no price",
-        "" if sold else f"create a region with the currency {currency}",
-    )
+    listed = ", ".join(sorted(supported))
+    fine, wrong = f"{currency} of {name}", "" if currency in supported else f" is not among the store's: {listed}"
+    fix = "add the currency to the store (Settings, Store)"
+    yield judged(AREA, "currency", fine, wrong and fine + wrong, "every price is rejected", fix)
+    regions = shop.medusa.all_of("/admin/regions", "regions", "id,name,currency_code")
+    sold = ", ".join(row["name"] for row in regions if row["currency_code"] == currency)
+    wrong, fix = "" if sold else f"no region sells in {currency}", f"create a region with the currency {currency}"
+    yield judged(AREA, "regions", sold, wrong, "the storefront shows no price", fix, level=Level.WARN)
 
 
 def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
@@ -123,24 +112,21 @@ def ids_point_to_something(shop: Shop) -> Iterator[Finding]:
     there = {row["id"] for row in shop.medusa.products_by("id", uses, "id")}
     gone, shared = sum(one not in there for one in uses), sum(number > 1 for number in uses.values())
     looked = f"of the {len(rows)} exported Website Items that changed last,"
+    fine, wrong = f"{looked} each names a product of its own", ""
     if gone or shared:
-        found = f"{looked} {gone} name a product that is gone, {shared} products are named by more than one"
-        means = "the shop does not show those items; the next export clears wrong ids and creates or adopts products"
-        fix = "run export_items_and_images_custom; if many are gone, check first that this is the right Medusa"
-        yield Finding(AREA, "product ids", Level.WARN, found, means, fix)
-    else:
-        yield Finding(AREA, "product ids", Level.OK, f"{looked} each names a product of its own")
+        wrong = f"{looked} {gone} name a product that is gone, {shared} products are named by more than one"
+    means = "the shop does not show those items; the next export clears wrong ids and creates or adopts products"
+    fix = "run export_items_and_images_custom; if many are gone, check first that this is the right Medusa"
+    yield judged(AREA, "product ids", fine, wrong, means, fix, level=Level.WARN)
     known = {row["id"] for row in shop.medusa.collections()}
     lost = [row["name"] for row in groups if row["medusa_id"] not in known]
     # The runs make those that are needed: a group without items gets its collection with the first one.
     used = set(used_groups(shop.erp)) if lost else set[str]()
     lost = [name for name in lost if name in used]
-    if lost:
-        found = f"{len(lost)} Item Groups name a collection that is gone ({', '.join(lost[:5])})"
-        fix = "materialize medusa_collections"
-        yield Finding(AREA, "collection ids", Level.WARN, found, "their new products get no collection", fix)
-    else:
-        yield Finding(AREA, "collection ids", Level.OK, f"{len(groups)} Item Groups name their collection")
+    fine = f"{len(groups)} Item Groups name their collection"
+    wrong = f"{len(lost)} Item Groups name a collection that is gone ({', '.join(lost[:5])})" if lost else ""
+    means, fix = "their new products get no collection", "materialize medusa_collections"
+    yield judged(AREA, "collection ids", fine, wrong, means, fix, level=Level.WARN)
 
 
 def categories_have_groups(shop: Shop) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from erp_medusa_pipelines.clients.failures import (
 )
 from erp_medusa_pipelines.clients.medusa import LONGEST_REQUEST_LINE as LONGEST_TO_MEDUSA
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 
 WAY = "way"
 """Area of what lies between us and the servers: proxies limit what a short request does not meet."""
@@ -49,15 +49,12 @@ def _erpnext_key(shop: Shop) -> Iterator[Finding]:
         return
     yield Finding("ERPNext", "key", Level.OK, f"belongs to {user}")
     version = shop.erp.major_version
-    known = version in ERPNEXT_VERSIONS
-    yield Finding(
-        "ERPNext",
-        "version",
-        Level.OK if known else Level.FAIL,
-        f"{version}",
-        "" if known else "its answers may differ from those that the tasks know",
-        "" if known else f"use ERPNext {' or '.join(map(str, ERPNEXT_VERSIONS))}",
+    wrong, fix = (
+        "" if version in ERPNEXT_VERSIONS else f"{version}",
+        f"use ERPNext {' or '.join(map(str, ERPNEXT_VERSIONS))}",
     )
+    means = "its answers may differ from those that the tasks know"
+    yield judged("ERPNext", "version", f"{version}", wrong, means, fix)
 
 
 def medusa_answers(shop: Shop) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from erp_medusa_pipelines.clients.http import HttpClient, HttpOptions
 from erp_medusa_pipelines.clients.rate_limit import LOW
 from erp_medusa_pipelines.clients.writable import SERVER_SCRIPT_METHOD
 from erp_medusa_pipelines.connections import Shop
-from erp_medusa_pipelines.readiness.findings import Finding, Level
+from erp_medusa_pipelines.readiness.findings import Finding, Level, judged
 
 AREA = "site"
 MOST_SKEW_SECONDS = 30.0
@@ -19,25 +19,14 @@ PUBLIC = ("Email OTP", "User", "Customer", "Address", "Email Queue", "Sales Invo
 def clocks_agree(shop: Shop) -> Iterator[Finding]:
     """Check that this machine's clock agrees with ERPNext's, and that the schedules use the site's zone."""
     skew = (shop.erp.now() - datetime.now(UTC)).total_seconds()
-    far = abs(skew) > MOST_SKEW_SECONDS
-    yield Finding(
-        AREA,
-        "clock",
-        Level.WARN if far else Level.OK,
-        f"ERPNext's is {skew:+.0f} s from this machine's",
-        "schedules tick by this machine's clock, passwords expire by ERPNext's" if far else "",
-        "set both machines' clocks by NTP" if far else "",
-    )
+    found = f"ERPNext's is {skew:+.0f} s from this machine's"
+    wrong, fix = found if abs(skew) > MOST_SKEW_SECONDS else "", "set both machines' clocks by NTP"
+    means = "schedules tick by this machine's clock, passwords expire by ERPNext's"
+    yield judged(AREA, "clock", found, wrong, means, fix, level=Level.WARN)
     zone, ours = shop.erp.time_zone.key, shop.settings.schedule_timezone
-    other = zone != ours
-    yield Finding(
-        AREA,
-        "time zone",
-        Level.WARN if other else Level.OK,
-        f"the site's is {zone}, SCHEDULE_TIMEZONE is {ours}" if other else zone,
-        "the nightly tasks start at different hours than the Frappe app's did" if other else "",
-        f"set SCHEDULE_TIMEZONE={zone}" if other else "",
-    )
+    wrong = f"the site's is {zone}, SCHEDULE_TIMEZONE is {ours}" if zone != ours else ""
+    means = "the nightly tasks start at different hours than the Frappe app's did"
+    yield judged(AREA, "time zone", zone, wrong, means, f"set SCHEDULE_TIMEZONE={zone}", level=Level.WARN)
 
 
 def requests_are_not_limited(shop: Shop) -> Iterator[Finding]:
@@ -65,28 +54,17 @@ def mail_can_leave(shop: Shop) -> Iterator[Finding]:
     except AccessError:
         yield Finding(AREA, "mail account", Level.SKIPPED, "the user may not read Email Account (nor has to)")
         return
-    if not found:
-        means = "quotation mails without an account of their own stay in the queue"
-        fix = "set a default outgoing Email Account in ERPNext"
-        yield Finding(AREA, "mail account", Level.FAIL, "no default outgoing account", means, fix)
-    else:
-        yield Finding(AREA, "mail account", Level.OK, found[0]["name"])
+    fine, wrong = found[0]["name"] if found else "", "" if found else "no default outgoing account"
+    means = "quotation mails without an account of their own stay in the queue"
+    yield judged(AREA, "mail account", fine, wrong, means, "set a default outgoing Email Account in ERPNext")
 
 
 def ids_are_written_fast(shop: Shop) -> Iterator[Finding]:
     """Check that the Server Script is installed, enabled, and of this version."""
-    if shop.writer.has_server_script:
-        yield Finding(AREA, "Server Script", Level.OK, SERVER_SCRIPT_METHOD)
-        return
-    yield Finding(
-        AREA,
-        "Server Script",
-        Level.WARN,
-        shop.writer.script_problem,
-        "ids are written by saving documents: only a few per second, and the app's save hooks run",
-        "bench set-config -g server_script_enabled 1, and install this version's script",
-        fixable=True,
-    )
+    means = "ids are written by saving documents: only a few per second, and the app's save hooks run"
+    fix = "bench set-config -g server_script_enabled 1, and install this version's script"
+    fine, wrong = SERVER_SCRIPT_METHOD, shop.writer.script_problem
+    yield judged(AREA, "Server Script", fine, wrong, means, fix, level=Level.WARN, fixable=True)
 
 
 def strangers_see_nothing(shop: Shop) -> Iterator[Finding]:
@@ -96,17 +74,13 @@ def strangers_see_nothing(shop: Shop) -> Iterator[Finding]:
         seen = [doctype for doctype in PUBLIC if _shows(visitor, doctype)]
     finally:
         visitor.close()
-    if not seen:
-        yield Finding(AREA, "visitors", Level.OK, f"may not list {', '.join(PUBLIC)}")
-        return
-    yield Finding(
-        AREA,
-        "visitors",
-        Level.FAIL,
-        f"anyone without a key can list {', '.join(seen)}",
-        "addresses are public" + (", and the codes that customers sign in with" if "Email OTP" in seen else ""),
-        "remove the role Guest from them in ERPNext's Role Permissions Manager",
+    fine, wrong = (
+        f"may not list {', '.join(PUBLIC)}",
+        f"anyone without a key can list {', '.join(seen)}" if seen else "",
     )
+    means = "addresses are public" + (", and the codes that customers sign in with" if "Email OTP" in seen else "")
+    fix = "remove the role Guest from them in ERPNext's Role Permissions Manager"
+    yield judged(AREA, "visitors", fine, wrong, means, fix)
 
 
 def _shows(visitor: HttpClient, doctype: str) -> bool:
