@@ -51,7 +51,7 @@ def limit(seconds: int) -> str:
 
 def written() -> str:
     """Return what each asset writes on either server."""
-    from erp_medusa_pipelines.assets.discovery import find_assets
+    from erp_medusa_pipelines.assets import find_assets
     from erp_medusa_pipelines.assets.links import WRITES_ERPNEXT, WRITES_MEDUSA
     from erp_medusa_pipelines.orchestration.partitions import batches_definition
     from erp_medusa_pipelines.tasks import TASKS

@@ -5,7 +5,7 @@ Nothing connects or reads the network when this is loaded.
 
 import dagster as dg
 
-from erp_medusa_pipelines.assets.discovery import find_assets
+from erp_medusa_pipelines.assets import find_assets
 from erp_medusa_pipelines.assets.doctypes import doctype_assets
 from erp_medusa_pipelines.assets.leftovers import build_leftover_checks
 from erp_medusa_pipelines.assets.links import with_links

@@ -13,7 +13,7 @@ from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.orchestration.tables import table
+from erp_medusa_pipelines.orchestration.tables import rows_check, table
 from erp_medusa_pipelines.sync.merchandising.clearance import (
     unsellable_on_homepage,
     unsellable_on_list,
@@ -57,9 +57,7 @@ def _spec(asset: str, document: str) -> dg.AssetCheckSpec:
 
 def _check(problems: list[tuple[str, str]]) -> dg.AssetCheckResult:
     rows = [{"table": where, "website_item": name} for where, name in problems]
-    return dg.AssetCheckResult(
-        passed=not rows, check_name=SELLABLE_CHECK, metadata={"problems": table(rows, ("table", "website_item"))}
-    )
+    return rows_check(SELLABLE_CHECK, rows, ("table", "website_item"))
 
 
 @dg.asset(

@@ -4,9 +4,8 @@ Pictures are checked here, and not with the other fields of a product each night
 long again, and it is Medusa that an export waits for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import dagster as dg
 
@@ -16,15 +15,16 @@ from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.orchestration.tables import table
+from erp_medusa_pipelines.orchestration.tables import rows_check
 from erp_medusa_pipelines.sync.catalogue.deletions import DeletedProducts, deletion_limit
-from erp_medusa_pipelines.sync.catalogue.orphans import Orphan, OrphanedProducts, SharedId
+from erp_medusa_pipelines.sync.catalogue.orphans import OrphanedProducts
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import RemovedPicture, removed_pictures
 
 ASSET = "orphaned_products"
 OWNED = "products_are_owned"
 UNIQUE = "ids_are_used_once"
 PICTURES = "pictures_are_shown"
+WARN = dg.AssetCheckSeverity.WARN
 
 
 def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -87,8 +87,7 @@ def build_assets(_batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             look.run()
             result = run.result()
             removed = list(removed_pictures(run.shop.erp, run.shop.medusa))
-            checks = [_owned(look.orphans), _used_once(look.shared), _shown(removed)]
-            return result._replace(check_results=[*(result.check_results or ()), *checks])
+            return result._replace(check_results=[*(result.check_results or ()), *_checks(look, removed)])
 
     return [orphaned_products]
 
@@ -107,25 +106,9 @@ def _deletion(run: SyncRun, config: HidingConfig) -> DeletedProducts:
     )
 
 
-def _owned(orphans: Sequence[Orphan]) -> dg.AssetCheckResult:
+def _checks(look: OrphanedProducts, removed: Sequence[RemovedPicture]) -> Iterator[dg.AssetCheckResult]:
+    shared = [{"medusa_id": one.medusa_id, "website_items": ", ".join(one.website_items)} for one in look.shared]
     columns = ("product_id", "title", "status", "website_item", "reason")
-    return _check(OWNED, [asdict(orphan) for orphan in orphans], columns)
-
-
-def _used_once(shared: Sequence[SharedId]) -> dg.AssetCheckResult:
-    rows = [{"medusa_id": one.medusa_id, "website_items": ", ".join(one.website_items)} for one in shared]
-    return _check(UNIQUE, rows, ("medusa_id", "website_items"))
-
-
-def _shown(removed: Sequence[RemovedPicture]) -> dg.AssetCheckResult:
-    return _check(PICTURES, [asdict(one) for one in removed], ("website_item", "file_name", "file"))
-
-
-def _check(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dg.AssetCheckResult:
-    shown = {"found": table(rows, columns)} if rows else {}
-    return dg.AssetCheckResult(
-        passed=not rows,
-        check_name=name,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"number": len(rows), **shown},
-    )
+    yield rows_check(OWNED, [asdict(orphan) for orphan in look.orphans], columns, WARN)
+    yield rows_check(UNIQUE, shared, ("medusa_id", "website_items"), WARN)
+    yield rows_check(PICTURES, [asdict(one) for one in removed], ("website_item", "file_name", "file"), WARN)

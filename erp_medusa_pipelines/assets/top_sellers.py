@@ -20,7 +20,7 @@ from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.orchestration.frames import FRAMES, Frame, frame_schema, frame_table, frame_type
 from erp_medusa_pipelines.orchestration.resources import ShopConnection
 from erp_medusa_pipelines.orchestration.shops import pool
-from erp_medusa_pipelines.orchestration.tables import table
+from erp_medusa_pipelines.orchestration.tables import rows_check, table
 from erp_medusa_pipelines.sync.merchandising.dtypes import RANKING_DTYPES, SALES_DTYPES
 from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 
@@ -259,10 +259,7 @@ def _sellable_check(run: SyncRun, categories: Sequence[tuple[str, str]]) -> dg.A
         # Hidden items that a setting asks for are no mistake; missing ones are.
         if not (include_hidden and reason != "does not exist")
     ]
-    columns = {"category": "string", "item_code": "string", "reason": "string"}
-    return dg.AssetCheckResult(
-        passed=not problems, check_name=SELLABLE_CHECK, metadata={"problems": table(problems, columns)}
-    )
+    return rows_check(SELLABLE_CHECK, problems, ("category", "item_code", "reason"))
 
 
 ASSETS = [sales_by_item, top_selling_items, product_collection]

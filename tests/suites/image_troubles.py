@@ -127,7 +127,7 @@ class ImageTroublesSuite:
     @staticmethod
     def _not_shown(runner: Runner) -> list[tuple[str, str]]:
         check = runner.asset("orphaned_products").check("orphaned_products", "pictures_are_shown")
-        found: Any = check.metadata.get("found")
+        found: Any = check.metadata.get("problems")
         rows = [(row.data["website_item"], row.data["file_name"]) for row in found.records] if found else []
         assert check.passed == (not rows)
         return rows

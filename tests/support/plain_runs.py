@@ -23,7 +23,7 @@ from typing import Any, cast
 import dagster as dg
 from dagster._core.definitions.metadata import normalize_metadata
 
-from erp_medusa_pipelines.assets.discovery import find_assets
+from erp_medusa_pipelines.assets import find_assets
 from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop

@@ -72,9 +72,9 @@ def test_orphans_are_only_reported_where_the_setting_says_so_and_shared_ids_are_
     run = runner.asset("orphaned_products")
     assert run.success
     assert medusa_writes(medusa) == []
-    found: Any = run.check("orphaned_products", "products_are_owned").metadata["found"]
+    found: Any = run.check("orphaned_products", "products_are_owned").metadata["problems"]
     assert orphan in [record.data["website_item"] for record in found.records]
-    shared: Any = run.check("orphaned_products", "ids_are_used_once").metadata["found"]
+    shared: Any = run.check("orphaned_products", "ids_are_used_once").metadata["problems"]
     assert [record.data["website_items"] for record in shared.records] == [f"{original}, {copy}"]
 
 
