@@ -117,23 +117,20 @@ def open_shop(
     writes = {"chunk": settings.erpnext_write_chunk}
     try:
         if plan is not None:
-            planned = PlannedErpNext(erp_http, plan, **reads)
-            yield Shop(
-                settings, planned, PlannedWriter(planned, **writes), PlannedMedusa(medusa_http, plan), items, plan=plan
-            )
-        elif record is not None:
+            erp = PlannedErpNext(erp_http, plan, **reads)
+            writer, medusa = PlannedWriter(erp, **writes), PlannedMedusa(medusa_http, plan)
+            yield Shop(settings, erp, writer, medusa, items, plan=plan)
+            return
+        if record is not None:
             erp = RecordingErpNext(erp_http, record, **reads)
-            erp.reading, erp.fields_of_products = reading, _fields_of_products(settings)
             writer, medusa = RecordingWriter(erp, record, **writes), RecordingMedusa(medusa_http, record)
-            medusa.reading, medusa.fields_of_mapping = reading, _fields_of_mapping(settings)
-            yield Shop(settings, erp, writer, medusa, items, record)
         else:
-            erp = ErpNextClient(erp_http, **reads)
-            medusa = MedusaClient(medusa_http)
-            erp.reading = medusa.reading = reading
-            erp.fields_of_products = _fields_of_products(settings)
-            medusa.fields_of_mapping = _fields_of_mapping(settings)
-            yield Shop(settings, erp, ErpNextWriter(erp, **writes), medusa, items)
+            erp, medusa = ErpNextClient(erp_http, **reads), MedusaClient(medusa_http)
+            writer = ErpNextWriter(erp, **writes)
+        erp.reading = medusa.reading = reading
+        erp.fields_of_products = _fields_of_products(settings)
+        medusa.fields_of_mapping = _fields_of_mapping(settings)
+        yield Shop(settings, erp, writer, medusa, items, record)
     finally:
         erp_http.close()
         medusa_http.close()
@@ -142,11 +139,12 @@ def open_shop(
 @contextmanager
 def open_erpnext(settings: Settings, options: HttpOptions) -> Iterator[ErpNextClient]:
     """ERPNext alone, with time-outs of the caller's own."""
-    erp = _erpnext(settings, _servers(settings), options)
+    servers = _servers(settings)
+    http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
     try:
-        yield erp
+        yield ErpNextClient(http, **_reads(settings))
     finally:
-        erp.http.close()
+        http.close()
 
 
 @contextmanager
@@ -200,11 +198,6 @@ def _sandbox(settings: Settings) -> _Servers:
         address.medusa_url,
         SecretStr(address.medusa_api_key),
     )
-
-
-def _erpnext(settings: Settings, servers: _Servers, options: HttpOptions) -> ErpNextClient:
-    http = _erpnext_http(servers.erp_url, servers.erp_key, servers.erp_secret, options)
-    return ErpNextClient(http, **_reads(settings))
 
 
 def _fields_of_mapping(settings: Settings) -> str:

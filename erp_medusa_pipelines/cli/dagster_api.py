@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import requests
 
@@ -23,14 +23,15 @@ _INSTALLATION = f"""{{ repositoriesOrError {{ ... on RepositoryConnection {{ nod
   instance {{ daemonHealth {{ allDaemonStatuses {{ daemonType required healthy }} }} }} }}"""
 _LINKS = """query($selector: RepositorySelector!) { repositoryOrError(repositorySelector: $selector) {
   ... on Repository { assetNodes { metadataEntries { label ... on UrlMetadataEntry { url } } } } } }"""
-_START_SCHEDULE = """mutation($selector: ScheduleSelector!) { done: startSchedule(scheduleSelector: $selector) {
-  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
-_STOP_SCHEDULE = """mutation($id: String!) { done: stopRunningSchedule(id: $id) {
-  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
-_START_SENSOR = """mutation($selector: SensorSelector!) { done: startSensor(sensorSelector: $selector) {
-  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
-_STOP_SENSOR = """mutation($id: String!) { done: stopSensor(id: $id) {
-  __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+_SWITCHED = "{ __typename ... on PythonError { message } ... on UnauthorizedError { message } }"
+_START = {
+    "schedule": "mutation($selector: ScheduleSelector!) { done: startSchedule(scheduleSelector: $selector) %s }",
+    "sensor": "mutation($selector: SensorSelector!) { done: startSensor(sensorSelector: $selector) %s }",
+}
+_STOP = {
+    "schedule": "mutation($id: String!) { done: stopRunningSchedule(id: $id) %s }",
+    "sensor": "mutation($id: String!) { done: stopSensor(id: $id) %s }",
+}
 _GOING_ON = (
     """query($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) { ... on Runs { results { runId } } } }"""
 )
@@ -107,30 +108,20 @@ class DagsterApi:
         links = [entry["url"] for node in nodes for entry in node["metadataEntries"] if entry["label"] == "erpnext"]
         return links[0].rsplit("/app/", 1)[0] if links else ""
 
-    def turn_schedule(self, installation: Installation, name: str, *, on: bool) -> None:
+    def turn(self, installation: Installation, kind: Literal["schedule", "sensor"], name: str, *, on: bool) -> None:
         """As the toggle in the UI does."""
-        if on:
-            self._mutate(_START_SCHEDULE, name, selector={**_selector(installation), "scheduleName": name})
-        else:
-            self._mutate(_STOP_SCHEDULE, name, id=installation.schedules[name].id)
-
-    def turn_sensor(self, installation: Installation, name: str, *, on: bool) -> None:
-        """As the toggle in the UI does."""
-        if on:
-            self._mutate(_START_SENSOR, name, selector={**_selector(installation), "sensorName": name})
-        else:
-            self._mutate(_STOP_SENSOR, name, id=installation.sensors[name].id)
+        known = installation.schedules if kind == "schedule" else installation.sensors
+        start = {"selector": {**_selector(installation), f"{kind}Name": name}}
+        variables = start if on else {"id": known[name].id}
+        done = self._query((_START if on else _STOP)[kind] % _SWITCHED, **variables)["done"]
+        if "message" in done or done["__typename"].endswith("Error"):
+            raise CommandError(f"Dagster would not switch {name}: {done.get('message') or done['__typename']}")
 
     def is_going_on(self, job: str) -> bool:
         """Return whether a run of the job is queued or running."""
         tags = [{"key": "shop", "value": self._shop}] if self._shop else []
         answer = self._query(_GOING_ON, filter={"pipelineName": job, "statuses": _IN_PROGRESS, "tags": tags})
         return bool(answer["runsOrError"].get("results"))
-
-    def _mutate(self, mutation: str, name: str, **variables: Any) -> None:
-        done = self._query(mutation, **variables)["done"]
-        if "message" in done or done["__typename"].endswith("Error"):
-            raise CommandError(f"Dagster would not switch {name}: {done.get('message') or done['__typename']}")
 
     def _query(self, query: str, **variables: Any) -> dict[str, Any]:
         try:

@@ -4,7 +4,7 @@ Changes to come are a plan of this item; past runs are read from the installatio
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,7 @@ from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_varia
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.plan.drift import Difference, Waiting, differences, waiting_changes
 from erp_medusa_pipelines.plan.reasons import PriceUsed, QuantityParts, price_used, quantity_parts
-from erp_medusa_pipelines.settings import Settings, load_settings
+from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.sync.catalogue.publication import DRAFT_FIELDS, sells_now
 from erp_medusa_pipelines.sync.catalogue.removed_pictures import removed_pictures
 from erp_medusa_pipelines.sync.engine.batches import batch_of_key, batch_of_name
@@ -99,21 +99,8 @@ class Sale:
         return f"A customer can{why}."
 
 
-@dataclass(frozen=True)
-class Reasons:
-    """What the item's price and quantity are made of in ERPNext."""
-
-    price: PriceUsed | None = None
-    quantity: Sequence[QuantityParts] = ()
-
-
-@dataclass
-class Past:
-    """What the installation knows, as plain values. Empty without DAGSTER_HOME."""
-
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    held: list[dict[str, Any]] = field(default_factory=list)
-    log: list[dict[str, Any]] = field(default_factory=list)
+Past = Mapping[str, Sequence[Mapping[str, Any]]]
+"""What the installation knows: runs, documents that are held, the log. Empty without DAGSTER_HOME."""
 
 
 @command
@@ -136,7 +123,8 @@ def explain(item: Named) -> Answer:
     (plan,) = make_plans(settings, [EXPORT], Scope(items=(sides.owner,)))
     found = differences([(plan.task, plan.rows)])
     past = _past(batch, sides.documents)
-    removed, sale, reasons = [], Sale(), Reasons()
+    removed, sale = [], Sale()
+    price, quantity = None, list[QuantityParts]()
     waiting, now = list[Waiting](), datetime.now(UTC)
     if not plan.problems:
         with connect(patient=False, settings=settings) as shop:
@@ -144,18 +132,16 @@ def explain(item: Named) -> Answer:
             sale = _sale(shop, sides, batch)
             waiting, now = waiting_changes(shop.erp, found), shop.erp.clock()
             names = {row["id"]: row["name"] for row in MedusaInventory(shop.medusa).locations()}
-            reasons = Reasons(
-                price_used(shop.erp, settings.erpnext_price_list, sides.name),
-                quantity_parts(shop.erp, shop.medusa, settings, sides.name, names),
-            )
+            price = price_used(shop.erp, settings.erpnext_price_list, sides.name)
+            quantity = quantity_parts(shop.erp, shop.medusa, settings, sides.name, names)
     why = " ".join([_why(sides, batch, plan, found), *(f"It waits: {waiting[0].sentence(now)}." for _ in waiting[:1])])
     data = {
         "website_item": sides.name,
         "can_be_bought": sale.is_possible,
         "cannot_be_bought": list(sale.reasons),
         "why": why,
-        "price": reasons.price and asdict(reasons.price),
-        "quantity": [asdict(one) for one in reasons.quantity],
+        "price": price and asdict(price),
+        "quantity": [asdict(one) for one in quantity],
         "batch": batch,
         "erpnext": {"item": sides.item, "prices": sides.prices, "bins": sides.bins},
         "medusa": {"products": sides.products, "prices": sides.entries, "stock": sides.levels},
@@ -165,11 +151,18 @@ def explain(item: Named) -> Answer:
         "problems": list(plan.problems),
         "kept": [dict(row) for row in plan.kept],
         "removed_pictures": removed,
-        **vars(past),
+        **past,
     }
-    open_ones = found or plan.rejects or past.held or sale.is_wrong
+    open_ones = found or plan.rejects or past["held"] or sale.is_wrong
     code = ExitCode.CANNOT_TELL if plan.problems else ExitCode.TO_DO if open_ones else ExitCode.FINE
-    return Answer(data, _shown(sides, settings, sale, reasons, why, plan, found, past, removed), code)
+    return Answer(
+        data,
+        [
+            *_summary(sides, batch, sale, why, price, quantity, is_open=bool(found or plan.rejects)),
+            *_tables(sides, plan, found, past, removed),
+        ],
+        code,
+    )
 
 
 def _sides(shop: Shop, name: str) -> Sides:
@@ -250,16 +243,16 @@ def _sale(shop: Shop, sides: Sides, batch: str) -> Sale:
 def _past(batch: str, documents: Sequence[str]) -> Past:
     with instance_if_any() as instance:
         if instance is None:
-            return Past()
+            return {"runs": [], "held": [], "log": []}
         from erp_medusa_pipelines.orchestration.history import History, held_documents, last_runs
 
         history = History.beside(instance)
         entries = history.of(list(documents), limit=NEWEST) if history else []
-        return Past(
-            [asdict(run) for run in last_runs(instance, batch)],
-            [asdict(one) for one in held_documents(instance, batch, frozenset(documents))],
-            [{"at": one.at, "run_id": one.run_id, **asdict(one.row)} for one in entries],
-        )
+        return {
+            "runs": [asdict(run) for run in last_runs(instance, batch)],
+            "held": [asdict(one) for one in held_documents(instance, batch, frozenset(documents))],
+            "log": [{"at": one.at, "run_id": one.run_id, **asdict(one.row)} for one in entries],
+        }
 
 
 def _why(sides: Sides, batch: str, plan: "Plan", found: Sequence[Difference]) -> str:
@@ -299,23 +292,28 @@ def _next(batch: str) -> str:
     return f" The next run of {batch} corrects it; so does erp-medusa sync."
 
 
-def _shown(
+def _summary(
     sides: Sides,
-    settings: Settings,
+    batch: str,
     sale: Sale,
-    reasons: Reasons,
     why: str,
-    plan: "Plan",
-    found: Sequence[Difference],
-    past: Past,
-    removed: Sequence[Mapping[str, Any]],
+    price: PriceUsed | None,
+    quantity: Sequence[QuantityParts],
+    *,
+    is_open: bool,
 ) -> list[RenderableType]:
-    batch = batch_of_name(sides.owner, settings.export_batches)
-    shown: list[RenderableType] = [
+    return [
         Text(f"Website Item {sides.name}, {batch}", style="bold"),
-        Text(f"{sale} {why}".strip(), style="green" if sale.is_possible and not (found or plan.rejects) else "yellow"),
-        *([Text(f"Price: {reasons.price}")] if reasons.price else []),
-        *(Text(f"Quantity: {one}") for one in reasons.quantity),
+        Text(f"{sale} {why}".strip(), style="green" if sale.is_possible and not is_open else "yellow"),
+        *([Text(f"Price: {price}")] if price else []),
+        *(Text(f"Quantity: {one}") for one in quantity),
+    ]
+
+
+def _tables(
+    sides: Sides, plan: "Plan", found: Sequence[Difference], past: Past, removed: Sequence[Mapping[str, Any]]
+) -> list[RenderableType]:
+    shown: list[RenderableType] = [
         table("ERPNext", ("field", "value"), [(key, _text(value)) for key, value in sides.item.items()]),
         _rows("Item Prices", PRICE_FIELDS, sides.prices),
         _rows("Bins", ("warehouse", "actual_qty", "reserved_qty"), sides.bins),
@@ -329,9 +327,9 @@ def _shown(
         ("Kept in Medusa", ("field", "erp", "medusa"), plan.kept),
         ("Removed in Medusa", ("file_name", "file"), removed),
         ("Would be rejected", ("document", "field", "reason"), plan.rejects),
-        ("Held back", ("asset", "document", "reason"), past.held),
-        ("Last runs", ("task", "status", "ended", "run_id"), past.runs),
-        ("Newest changes", ("at", "kind", "document", "action", "field", "old", "new"), past.log),
+        ("Held back", ("asset", "document", "reason"), past["held"]),
+        ("Last runs", ("task", "status", "ended", "run_id"), past["runs"]),
+        ("Newest changes", ("at", "kind", "document", "action", "field", "old", "new"), past["log"]),
     )
     return shown + [_rows(title, columns, rows) for title, columns, rows in optional if rows]
 

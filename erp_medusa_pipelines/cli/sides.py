@@ -125,13 +125,13 @@ class OurSide:
 
     def turn(self, task: str, *, on: bool) -> None:
         """Turn the task's schedule on or off."""
-        self._api.turn_schedule(self._now, _schedule(task), on=on)
+        self._api.turn(self._now, "schedule", _schedule(task), on=on)
 
     def turn_sensor(self, name: str, *, on: bool) -> bool:
         """Turn a sensor on or off, unless it is already. Returns whether it was not."""
         if self._now.sensors[name].on == on:
             return False
-        self._api.turn_sensor(self._now, name, on=on)
+        self._api.turn(self._now, "sensor", name, on=on)
         return True
 
     def last_tick(self, task: str) -> datetime | None:

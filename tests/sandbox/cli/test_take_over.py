@@ -81,9 +81,9 @@ def dagster(served: Dagster, shop_env: pytest.MonkeyPatch) -> Iterator[Dagster]:
     now = api.installation()
     for name, one in now.schedules.items():
         if one.on:
-            api.turn_schedule(now, name, on=False)
+            api.turn(now, "schedule", name, on=False)
     if now.sensors[RETRIES].on:
-        api.turn_sensor(now, RETRIES, on=False)
+        api.turn(now, "sensor", RETRIES, on=False)
     served.instance.wipe_daemon_heartbeats()
     for run in served.instance.get_runs():
         served.instance.delete_run(run.run_id)
@@ -153,7 +153,7 @@ def test_a_tick_is_waited_for_until_it_has_ended(dagster: Dagster) -> None:
     """At its end the daemon stores the schedule as it was at its beginning: one turned off meanwhile was on again."""
     api = DagsterApi(dagster.url)
     schedule = next(one for one in api.installation().schedules.values() if one.name == "expire_otps_schedule")
-    api.turn_schedule(api.installation(), schedule.name, on=True)
+    api.turn(api.installation(), "schedule", schedule.name, on=True)
     state = next(one for one in dagster.instance.all_instigator_state() if one.instigator_name == schedule.name)
     looked_at = {"instigator_origin_id": state.instigator_origin_id, "instigator_name": schedule.name,
                  "instigator_type": InstigatorType.SCHEDULE, "selector_id": state.selector_id}  # fmt: skip
@@ -275,7 +275,7 @@ def test_a_dagster_without_the_shops_code_location_is_named(served: Dagster) -> 
 def test_what_dagster_refuses_to_switch_is_named(served: Dagster) -> None:
     api = DagsterApi(served.url)
     with pytest.raises(CommandError, match="Dagster would not switch nobody_schedule"):
-        api.turn_schedule(api.installation(), "nobody_schedule", on=True)
+        api.turn(api.installation(), "schedule", "nobody_schedule", on=True)
 
 
 def test_runs_of_another_shop_are_not_waited_for(dagster: Dagster) -> None:
