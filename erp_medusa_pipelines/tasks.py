@@ -90,14 +90,9 @@ _STOCK_RIGHTS = {
 }
 _STOCK_FIELDS = {"Website Item": ("custom_in_stock",)}
 
-_NEWSLETTER_RIGHTS = {
-    "Website Item": "r",
-    "Product Collection": "r",
-    "Expiring Items": "r",
-    "Email Queue": "r",
-    "Scheduled Job Type": "r",
-    "System Settings": "r",
-}
+_MAIL_RIGHTS = {"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"}
+"""Mails that wait, and whether Frappe sends them as well."""
+_NEWSLETTER_RIGHTS = {"Website Item": "r", "Product Collection": "r", "Expiring Items": "r", **_MAIL_RIGHTS}
 
 OUR_TASKS: tuple[Task, ...] = (
     Task(
@@ -234,7 +229,7 @@ OUR_TASKS: tuple[Task, ...] = (
         assets=("quotation_emails",),
         gate="erp_medusa_pipelines.sync.minute.email_queue:has_work",
         description="Quotation mails waiting in the Email Queue are sent, each once.",
-        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+        rights=_MAIL_RIGHTS,
     ),
     Task(
         name="expire_otps",
@@ -256,7 +251,7 @@ OUR_TASKS: tuple[Task, ...] = (
         opt_in=True,
         description="Customers who left a cart get one mail about it, ever.",
         # Where mails go through ERPNext (MAIL_BY): whether Frappe sends its Email Queue, and what it took.
-        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+        rights=_MAIL_RIGHTS,
     ),
     Task(
         name="delete_expired_carts",
@@ -296,7 +291,7 @@ OUR_TASKS: tuple[Task, ...] = (
         in_app=False,
         opt_in=True,
         description="Staff get the week in numbers, by mail or by the channels of the alerts.",
-        rights={"Email Queue": "r", "Scheduled Job Type": "r", "System Settings": "r"},
+        rights=_MAIL_RIGHTS,
     ),
 )
 

@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.leftovers import GOES_ON
+from erp_medusa_pipelines.assets.leftovers import CONTINUES
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_translations import MedusaTranslations
@@ -87,7 +87,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="collections",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         # Four runs come to this asset at once each night; one at a time, the later ones find the work done.
         pool=pool("medusa_collections"),
         deps=[doctype("Item Group"), doctype("Website Item")],
@@ -111,7 +111,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="categories",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         # As with the collections, which are not read or written here: later runs find the work done.
         pool=pool("medusa_categories"),
         deps=[doctype("Item Group"), doctype("Website Item")],
@@ -144,7 +144,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_collections, medusa_categories, doctype("Website Item"), doctype("Item")],
@@ -193,7 +193,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("File")],
@@ -220,7 +220,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="products",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=[medusa_products, doctype("Website Item"), doctype("Item")],

@@ -19,18 +19,18 @@ from erp_medusa_pipelines.orchestration.shops import asset_key
 LEFT_OVER = "left_over"
 """Metadata of a materialization: what is left for a retry, in words."""
 
-GOES_ON = {"leftovers": "run_goes_on"}
+CONTINUES = {"leftovers": "run_goes_on"}
 """Tag of an asset that others build on, one document at a time."""
 
 
-def goes_on(assets: dg.AssetsDefinition, key: dg.AssetKey) -> bool:
+def continues(assets: dg.AssetsDefinition, key: dg.AssetKey) -> bool:
     """Return whether the run continues although this asset leaves documents for a retry."""
-    return assets.tags_by_key[key].items() >= GOES_ON.items()
+    return assets.tags_by_key[key].items() >= CONTINUES.items()
 
 
 def build_leftover_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetChecksDefinition]:
     """The checks of the assets with the tag; `assets`, by their bare names, tell what builds on each."""
-    found = [key.to_user_string() for each in assets for key in each.keys if goes_on(each, key)]
+    found = [key.to_user_string() for each in assets for key in each.keys if continues(each, key)]
     return [_check(name, _built_on(name, assets)) for name in found]
 
 

@@ -59,7 +59,7 @@ class NewsletterConfig(SyncConfig):
 def newsletter(
     context: dg.AssetExecutionContext, config: NewsletterConfig, shop: ShopConnection
 ) -> dg.MaterializeResult:
-    return _run(context, config, shop, only_goes_on=False)
+    return _run(context, config, shop, only_continues=False)
 
 
 @dg.asset(
@@ -76,11 +76,11 @@ def newsletter(
 def newsletter_continued(
     context: dg.AssetExecutionContext, config: SyncConfig, shop: ShopConnection
 ) -> dg.MaterializeResult:
-    return _run(context, NewsletterConfig(retry_rejected=config.retry_rejected), shop, only_goes_on=True)
+    return _run(context, NewsletterConfig(retry_rejected=config.retry_rejected), shop, only_continues=True)
 
 
 def _run(
-    context: dg.AssetExecutionContext, config: NewsletterConfig, shop: ShopConnection, *, only_goes_on: bool
+    context: dg.AssetExecutionContext, config: NewsletterConfig, shop: ShopConnection, *, only_continues: bool
 ) -> dg.MaterializeResult:
     with sync_run(context, shop, config, CUSTOMER) as run, run.shop.mail_sender() as sender:
         # Error texts of servers name whom a mail was for.
@@ -89,7 +89,7 @@ def _run(
             run.shop.erp,
             run.shop.medusa,
             run.report,
-            newsletter_options(run.shop, config, only_goes_on=only_goes_on),
+            newsletter_options(run.shop, config, only_continues=only_continues),
             texts=texts_of(run.shop),
             sender=sender,
             journal=Journal(state.Values(context.instance), ASSET),
@@ -103,7 +103,7 @@ def _run(
         return run.result(metadata=_shown(work.preview, _folder(context.instance)))
 
 
-def newsletter_options(shop: Shop, config: NewsletterConfig, *, only_goes_on: bool) -> NewsletterOptions:
+def newsletter_options(shop: Shop, config: NewsletterConfig, *, only_continues: bool) -> NewsletterOptions:
     """Return the task's options from the settings and the launchpad. Raises SettingsError."""
     settings = shop.settings
     return NewsletterOptions(
@@ -115,7 +115,7 @@ def newsletter_options(shop: Shop, config: NewsletterConfig, *, only_goes_on: bo
         categories=settings.top_seller_categories,
         preview=config.preview,
         approves=config.send,
-        only_goes_on=only_goes_on,
+        only_continues=only_continues,
         is_plan=shop.plan is not None,
         retry_refused=config.retry_rejected,
     )

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.leftovers import GOES_ON
+from erp_medusa_pipelines.assets.leftovers import CONTINUES
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, check_spec, sync_run
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
@@ -50,7 +50,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         group_name=GROUP,
         metadata=writes(medusa="customer groups and their members", admin_page="customer-groups"),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         pool=pool("medusa_customer_groups"),
         deps=[doctype("Customer Group"), doctype("Customer"), doctype("Contact")],
         check_specs=[check_spec("medusa_customer_groups")],
@@ -78,7 +78,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="price-lists",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         # Several runs come to this asset at once each night; one at a time, the later ones find nothing to do.
         pool=pool("medusa_price_lists"),
         deps=[medusa_customer_groups, doctype("Price List"), doctype("Item Price"), doctype("Pricing Rule")],
@@ -111,7 +111,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="price-lists",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", medusa_price_lists, doctype("Item Price")],

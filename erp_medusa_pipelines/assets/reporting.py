@@ -12,7 +12,7 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
-from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
+from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, continues
 from erp_medusa_pipelines.assets.links import desk_url
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
@@ -127,8 +127,8 @@ class SyncRun:
 
         What is held back is kept for the next run in either case. `metadata` and `checks` come on top of what every
         sync reports. `value` is kept by the IO manager for the assets that load it; None keeps nothing. Where the
-        asset has the tag GOES_ON, a separate step fails instead, after which the run continues (leftovers.py), unless a
-        server is out or asks for a pause.
+        asset has the tag CONTINUES, a separate step fails instead, after which the run goes on (leftovers.py), unless
+        a server is out or asks for a pause.
         """
         shown = {**self._metadata(), **metadata}
         if self._holds_documents:
@@ -140,7 +140,7 @@ class SyncRun:
         self.context.log.info("done: %s", ", ".join(f"{key} {number}" for key, number in self._numbers().items()))
         if stopped:
             raise dg.Failure(str(stopped), metadata={**shown, PERMANENT: True}, allow_retries=False) from stopped
-        ends = outage or self.report.retry_after or not goes_on(self.context.assets_def, self.context.asset_key)
+        ends = outage or self.report.retry_after or not continues(self.context.assets_def, self.context.asset_key)
         if self.report.leftovers and ends:
             raise self._failure(shown)
         if self.report.leftovers:

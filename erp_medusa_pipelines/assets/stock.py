@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
-from erp_medusa_pipelines.assets.leftovers import GOES_ON
+from erp_medusa_pipelines.assets.leftovers import CONTINUES
 from erp_medusa_pipelines.assets.links import writes
 from erp_medusa_pipelines.assets.prices import GROUP, KINDS
 from erp_medusa_pipelines.assets.reporting import ROWS_SHOWN, SyncConfig, check_spec, document_url, sync_run
@@ -45,7 +45,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             admin_page="inventory",
         ),
         kinds=KINDS,
-        tags=GOES_ON,
+        tags=CONTINUES,
         partitions_def=batches,
         backfill_policy=ONE_RUN_PER_BATCH,
         deps=["medusa_products", doctype("Bin"), doctype("Warehouse"), doctype("Batch"), doctype("Sales Order")],

@@ -12,7 +12,7 @@ from erp_medusa_pipelines.cli.frame import command
 from erp_medusa_pipelines.cli.home import definitions, the_instance
 from erp_medusa_pipelines.cli.output import Answer, progress
 from erp_medusa_pipelines.cli.plan import Batch, applied, carry_out, names_that_begin, scope_of, tasks_named
-from erp_medusa_pipelines.cli.shop import tell_sandbox
+from erp_medusa_pipelines.cli.shop import name_sandbox
 from erp_medusa_pipelines.cli.status import red_now
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
@@ -45,7 +45,7 @@ def again(task: TaskName = None, batch: Batch = None) -> Answer:
         ]
         if not wanted:
             return Answer({"runs": []}, [Text("Nothing of it is left failed.", style="green")])
-        tell_sandbox(settings)
+        name_sandbox(settings)
         code = definitions(settings)
         with progress() as display:
             runs = [carry_out(code, one, key, instance) for one, key in display.track(wanted, description="Running")]

@@ -20,7 +20,7 @@ from rich.text import Text
 from erp_medusa_pipelines.cli.frame import CommandError, command
 from erp_medusa_pipelines.cli.home import definitions, instance_if_any, the_instance
 from erp_medusa_pipelines.cli.output import Answer, ExitCode, progress, table
-from erp_medusa_pipelines.cli.shop import connect, tell_sandbox, website_items
+from erp_medusa_pipelines.cli.shop import connect, name_sandbox, website_items
 from erp_medusa_pipelines.settings import Settings, load_settings
 from erp_medusa_pipelines.sync.shop.families import read_families
 from erp_medusa_pipelines.tasks import TASKS, Task, task_named
@@ -115,7 +115,7 @@ def apply(plan: PlanFile) -> Answer:
     from erp_medusa_pipelines.orchestration.runs.work import busy_reason
 
     settings = load_settings()
-    tell_sandbox(settings)
+    name_sandbox(settings)
     with the_instance() as instance, progress() as display:
         code = definitions(settings)
         scopes = [(task, Scope(tuple(batches))) for task, batches, _items in known]
@@ -186,7 +186,7 @@ def scope_of(settings: Settings, batches: Sequence[int], items: Sequence[str]) -
 
 def make_plans(settings: Settings, tasks: Sequence[Task], scope: "Scope") -> "list[Plan]":
     """Make one plan per task, with progress."""
-    tell_sandbox(settings)
+    name_sandbox(settings)
     with instance_if_any() as instance, progress() as display, _silent_syncs():
         code = definitions(settings)
         bar = display.add_task("Planning", total=len(tasks))

@@ -31,7 +31,7 @@ def connect(*, patient: bool = True, settings: Settings | None = None) -> Iterat
     `patient=False` waits seconds instead of minutes for a server, for commands that only read.
     """
     settings = settings or load_settings()
-    tell_sandbox(settings)
+    name_sandbox(settings)
     with open_shop(settings if patient else settings.model_copy(update=PATIENCE)) as shop:
         yield shop
 
@@ -55,7 +55,7 @@ def documents_of(erp: ErpNextClient, website_item: str) -> list[str]:
     return [name for name in (*own, *(one["name"] for one in (*prices, *files))) if name]
 
 
-def tell_sandbox(settings: Settings) -> None:
+def name_sandbox(settings: Settings) -> None:
     """Say on stderr, once per command, that the servers are not a shop's."""
     if settings.uses_sandbox:
         say_once(SANDBOX_NOTICE)

@@ -7,7 +7,7 @@ switch leaves each task with exactly one side; the next command finishes or reve
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from erp_medusa_pipelines.readiness.frappe_app import CronTimes, FrappeJob, cron_line, first_due, grace, slots_around
@@ -63,8 +63,8 @@ class Switch:
     frappe: Frappe
     ours: Ours
     tasks: Sequence[Task]
-    zone_of_ours: Callable[[datetime], datetime]
-    """Return the same instant in the zone of our schedules."""
+    zone: tzinfo
+    """Of our schedules."""
 
     times: CronTimes
     sleep: Callable[[float], None]
@@ -140,7 +140,7 @@ class Switch:
     def _our_tick_is_near(self, task: Task) -> str:
         """Return why our schedule cannot be turned off now: a tick is to come or being evaluated."""
         now = self.frappe.now()
-        last, following = slots_around(task.cron, self.zone_of_ours(now), self.times)
+        last, following = slots_around(task.cron, now.astimezone(self.zone), self.times)
         if following - now < MARGIN:
             return SECONDS_AWAY
         tick = self.ours.last_tick(task.name)

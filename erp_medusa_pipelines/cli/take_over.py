@@ -173,7 +173,7 @@ def _sides(
             frappe,
             ours,
             (*tasks_in_force(settings), *housekeeping_in_force(settings)),
-            _in_zone(settings),
+            ZoneInfo(settings.schedule_timezone),
             times_after,
             time.sleep,
             timedelta(seconds=wait),
@@ -201,15 +201,6 @@ def _our_side(address: str, settings: Settings, instance: "dg.DagsterInstance") 
     ours = OurSide(DagsterApi(address, shop=settings.shop_name))
     ours.check_is_ours(instance, None if settings.uses_sandbox else settings.erpnext_url)
     return ours
-
-
-def _in_zone(settings: Settings):
-    zone = ZoneInfo(settings.schedule_timezone)
-
-    def moved(moment: datetime) -> datetime:
-        return moment.astimezone(zone)
-
-    return moved
 
 
 def _noted(events: Iterable[Event], journal: Journal) -> Iterator[Event]:

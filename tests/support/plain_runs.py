@@ -24,7 +24,7 @@ import dagster as dg
 from dagster._core.definitions.metadata import normalize_metadata
 
 from erp_medusa_pipelines.assets import find_assets
-from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, goes_on
+from erp_medusa_pipelines.assets.leftovers import LEFT_OVER, continues
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
@@ -174,7 +174,7 @@ class PlainRunner(Runner):
                 continue
             done.made[name] = made
             self._values[name] = made.value
-            if goes_on(assets, assets.key) and LEFT_OVER in (made.metadata or {}):
+            if continues(assets, assets.key) and LEFT_OVER in (made.metadata or {}):
                 done.errors[name] = _left_over(made)
         reading.close()
         return done

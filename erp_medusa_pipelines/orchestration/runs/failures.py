@@ -42,7 +42,7 @@ class RunFailure:
     rejected: int = 0
     lost_input: bool = False
     """A step could not load the stored value of an upstream asset, which must be materialized again."""
-    went_on: frozenset[str] = frozenset()
+    built_on_it: frozenset[str] = frozenset()
     """Assets that ran without documents deferred upstream, and must run again."""
 
 
@@ -72,7 +72,7 @@ def _failure(events: Sequence[dg.DagsterEvent]) -> RunFailure:
         retry_after=max(float(fact.get(RETRY_AFTER) or 0.0) for fact in facts),
         rejected=sum(int(fact.get(REJECTED) or 0) for fact in facts),
         lost_input=any(_lost_input(event) for event in steps),
-        went_on=frozenset(asset for fact in facts for asset in fact.get(BUILD_ON_IT) or ()),
+        built_on_it=frozenset(asset for fact in facts for asset in fact.get(BUILD_ON_IT) or ()),
     )
 
 

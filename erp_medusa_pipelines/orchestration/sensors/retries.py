@@ -82,7 +82,7 @@ def _request(view: Outlook, not_made: Collection[str]) -> dg.RunRequest:
     """Build the run that repeats a part, of whose run these assets were `not_made`."""
     part = view.part
     # If a frame between assets is lost, the task starts with its first asset.
-    assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.went_on
+    assets = part.task.assets if view.failure.lost_input else part.assets | view.failure.built_on_it
     assets = {*assets, *_never_reached(part, assets, not_made)}
     return dg.RunRequest(
         run_key=f"{part.run.run_id}/{part.name}",

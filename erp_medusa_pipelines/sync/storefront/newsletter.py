@@ -45,7 +45,7 @@ class NewsletterOptions:
         sales_channel_id, categories: of the shop, see NewsletterItems.
         preview: show, and send nothing.
         approves: an operator has seen a preview, and wants editions to be sent from now on.
-        only_goes_on: begin no edition.
+        only_continues: begin no edition.
         is_plan: what would be sent is wanted, approved or not.
         retry_refused: try addresses again that a mail server refused.
     """
@@ -58,7 +58,7 @@ class NewsletterOptions:
     categories: Mapping[str, str]
     preview: bool = False
     approves: bool = False
-    only_goes_on: bool = False
+    only_continues: bool = False
     is_plan: bool = False
     retry_refused: bool = False
 
@@ -135,7 +135,7 @@ class Newsletter:
 
     def _begin(self, now: datetime) -> Edition | None:
         last, facts = self._editions.last, self._report.facts
-        if self._options.only_goes_on:
+        if self._options.only_continues:
             facts["stopped"] = "no edition is left to go on with"
             return None
         if last and last.is_current(now):

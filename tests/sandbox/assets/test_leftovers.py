@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from erp_medusa_pipelines.assets.leftovers import GOES_ON, build_leftover_checks
+from erp_medusa_pipelines.assets.leftovers import CONTINUES, build_leftover_checks
 from erp_medusa_pipelines.definitions import build_defs
 from erp_medusa_pipelines.orchestration.runs.failed_parts import read_state
 from erp_medusa_pipelines.orchestration.sensors.retries import outlook, retry_requests
@@ -148,7 +148,7 @@ def test_these_assets_let_the_run_go_on(shop_env: pytest.MonkeyPatch) -> None:
 
 
 def test_an_asset_with_the_tag_gets_the_check_by_itself() -> None:
-    @dg.asset(tags=GOES_ON)
+    @dg.asset(tags=CONTINUES)
     def customers() -> None: ...
 
     @dg.asset(deps=[customers])

@@ -193,7 +193,7 @@ class OurSide:
 
 def switch(world: World) -> Switch:
     patience = timedelta(minutes=20)
-    return Switch(FrappeSide(world), OurSide(world), TASKS, lambda moment: moment, times_after, world.advance, patience)
+    return Switch(FrappeSide(world), OurSide(world), TASKS, MUSCAT, times_after, world.advance, patience)
 
 
 def carry_out(world: World, way: str, kill_after: int | None = None) -> bool:
