@@ -29,8 +29,7 @@ from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop, open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
 from erp_medusa_pipelines.orchestration.partitions import batches_definition
-from erp_medusa_pipelines.orchestration.resources import ShopConnection
-from erp_medusa_pipelines.orchestration.runs.readings import COMPARES_ALL
+from erp_medusa_pipelines.orchestration.resources import COMPARES_ALL, ShopConnection
 from erp_medusa_pipelines.plan.changes import ChangeLog
 from erp_medusa_pipelines.settings import load_settings
 from erp_medusa_pipelines.tasks import task_named
