@@ -213,6 +213,8 @@ def report(results: dict[int, dict[str, Result]]) -> bool:
     for lines, paths in results.items():
         found = paths["pandas half alone"]
         print(f"{lines:,} lines: of the pandas half {found['rank_seconds'] * 1000:.0f} ms are the ranking")
+        share = paths["summed by ERPNext"]["seconds"] / paths["reference: plain SQL"]["seconds"]
+        print(f"{lines:,} lines: summed by ERPNext / plain SQL: {share:.2f}")
     idle = results[sizes[-1]]["line by line"]["idle_mb"]
     print(f"a process that has only loaded the definitions takes {idle:.0f} MB; line by line: under {LIMIT_MB} MB")
     print(
