@@ -252,10 +252,16 @@ def fixes(module: ast.Module) -> Iterator[str]:
     """What a module says of a finding's fix, as an argument or under that name."""
     for node in ast.walk(module):
         found: list[ast.expr] = []
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Finding", "judged"):
             found = [*node.args[5:6], *(one.value for one in node.keywords if one.arg == "fix")]
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "fix":
-            found = [node.value]
+        elif isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            pairs = (
+                zip(target.elts, value.elts, strict=True)
+                if isinstance(value, ast.Tuple) and isinstance(target, ast.Tuple)
+                else [(target, value)]
+            )
+            found = [one for name, one in pairs if isinstance(name, ast.Name) and name.id == "fix"]
         for one in found:
             choices = [one.body, one.orelse] if isinstance(one, ast.IfExp) else [one]
             yield from (said for choice in choices if (said := _text(choice)))
