@@ -54,10 +54,12 @@ class PricedShop:
             "selling": 1,
             "valid_from": self.day(since).isoformat() if since is not None else None,
             "valid_upto": self.day(until).isoformat() if until is not None else None,
-            **{key: value for key, value in fields.items() if key not in NEVER_SAVED},
         }
+        # A row of a Customer beside everybody's is no duplicate, so it has to name the Customer when it is saved.
+        is_saved = bool(fields.get("customer")) and self.erp.store.get("Customer", fields["customer"]) is not None
+        forced = {key: fields[key] for key in NEVER_SAVED if key in fields and not (is_saved and key == "customer")}
+        values |= {key: value for key, value in fields.items() if key not in forced}
         name = self.erp.store.insert("Item Price", **values)
-        forced = {key: fields[key] for key in NEVER_SAVED if key in fields}
         if forced:
             self.erp.store.force("Item Price", name, **forced)
         return name
