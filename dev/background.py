@@ -1,10 +1,11 @@
 """Work in a thread of its own, beside what a block does."""
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Self
 
 
-class Background:
+class Background(ABC):
     """Subclasses work in `work` until `over` is set. What it raises is raised at the end of the block."""
 
     def __init__(self) -> None:
@@ -12,9 +13,9 @@ class Background:
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
+    @abstractmethod
     def work(self) -> None:
-        """Do it."""
-        raise NotImplementedError
+        """Work until `over` is set."""
 
     def _run(self) -> None:
         try:

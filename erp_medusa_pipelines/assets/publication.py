@@ -24,7 +24,7 @@ from erp_medusa_pipelines.sync.engine.batches import Batch
 
 if TYPE_CHECKING:
     from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
-    from erp_medusa_pipelines.sync.catalogue.publication import NotBought as Obstacle
+    from erp_medusa_pipelines.sync.catalogue.publication import NotBought
 
 ASSET, CHECK = "medusa_publication", "can_be_bought"
 NUMBER, BROKEN, TABLE = "cannot_be_bought", "broken", "items"
@@ -97,7 +97,7 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
     return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced, choice=choice)
 
 
-def _check(run: SyncRun, found: Sequence["Obstacle"]) -> dg.AssetCheckResult:
+def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:
     """Return one result for the whole asset, from this batch and what the others found last."""
     numbers = {NUMBER: len(found), BROKEN: sum(one.is_broken for one in found)}
     first = sorted(found, key=lambda one: not one.is_broken)
@@ -113,7 +113,7 @@ def _check(run: SyncRun, found: Sequence["Obstacle"]) -> dg.AssetCheckResult:
 
 
 @dataclass(frozen=True)
-class NotBought:
+class NotBoughtInShop:
     """The latest result. `items` are (Website Item, reason), what is broken first."""
 
     number: int
@@ -121,7 +121,7 @@ class NotBought:
     items: list[tuple[str, str]]
 
 
-def read_not_bought(instance: dg.DagsterInstance) -> NotBought | None:
+def read_not_bought(instance: dg.DagsterInstance) -> NotBoughtInShop | None:
     """Return the latest result over all batches; None before the first."""
     key = dg.AssetCheckKey(asset_key(ASSET), CHECK)
     verdict = verdicts(instance, [key]).get(key)
@@ -131,4 +131,4 @@ def read_not_bought(instance: dg.DagsterInstance) -> NotBought | None:
     table = metadata.get(TABLE)
     rows = [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
     number, broken = (int(str(getattr(metadata.get(name), "value", 0) or 0)) for name in (NUMBER, BROKEN))
-    return NotBought(number, broken, [(str(row["website_item"]), str(row["reason"])) for row in rows])
+    return NotBoughtInShop(number, broken, [(str(row["website_item"]), str(row["reason"])) for row in rows])

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from erp_medusa_pipelines.assets.doctypes import doctype
 from erp_medusa_pipelines.assets.links import writes
-from erp_medusa_pipelines.assets.publication import NotBought, read_not_bought
+from erp_medusa_pipelines.assets.publication import NotBoughtInShop, read_not_bought
 from erp_medusa_pipelines.assets.reporting import SyncConfig, SyncRun, sync_run
 from erp_medusa_pipelines.clients.failures import PermanentError, TransientError
 from erp_medusa_pipelines.mail.mail import InDoubtError, Mail, NotSentError, RefusedError, Sender
@@ -72,7 +72,7 @@ class Week:
     refused: list[tuple[str, int]]
     best: list[tuple[str, list[tuple[str, float]]]]
     red: list[str]
-    not_bought: NotBought
+    not_bought: NotBoughtInShop
     changes: Changes
 
     @property
@@ -93,7 +93,7 @@ def read_week(instance: dg.DagsterInstance, settings: Settings, until: datetime)
         [(found.asset, int(found.number)) for found in read_rejects(instance) if found.number],
         list(_best(instance)),
         _red(instance, settings),
-        read_not_bought(instance) or NotBought(0, 0, []),
+        read_not_bought(instance) or NotBoughtInShop(0, 0, []),
         _changes(instance, since, until),
     )
 

@@ -310,52 +310,6 @@ class MedusaClient:
         path = f"/admin/products/{product_id}/variants/{variant_id}?fields=id"
         self.send("POST", path, dict(body), gives="product", repeatable=True)
 
-    def add_option(self, product_id: str, title: str, values: Sequence[str]) -> None:
-        """Add an option to one product; variants that exist keep what they have.
-
-        Exclusive: otherwise Medusa makes it one for all products, and refuses the next one of this title.
-        """
-        body = {"add": [{"title": title, "values": list(values), "is_exclusive": True}]}
-        self.send("POST", f"/admin/products/{product_id}/options/batch?fields=id", body, gives="product")
-
-    def change_options(
-        self, product_id: str, new_options: Mapping[str, Sequence[str]], new_values: Mapping[str, Sequence[str]]
-    ) -> None:
-        """Add options with their values to one product, and values by option id. Its variants keep what they have."""
-        body = {
-            "add": [
-                {"title": title, "values": list(values), "ranks": ranks_of(values), "is_exclusive": True}
-                for title, values in new_options.items()
-            ],
-            "update": [
-                {"product_option_id": option_id, "add": [{"value": value} for value in values]}
-                for option_id, values in new_values.items()
-            ],
-        }
-        path = f"/admin/products/{product_id}/options/batch?fields=id"
-        self.send("POST", path, {key: rows for key, rows in body.items() if rows}, gives="product")
-
-    def remove_values(self, product_id: str, values: Mapping[str, Sequence[str]]) -> None:
-        """Take values, ids by option id, from a product. Refused where a variant has one; added again it has its id."""
-        update = [{"product_option_id": option_id, "remove": list(ids)} for option_id, ids in values.items()]
-        path = f"/admin/products/{product_id}/options/batch?fields=id"
-        self.send("POST", path, {"update": update}, gives="product", repeatable=True)
-
-    def rank_values(self, option_id: str, values: Sequence[str]) -> None:
-        """Put the values of an option into this order."""
-        path = f"/admin/product-options/{option_id}?fields=id"
-        self.send("POST", path, {"ranks": ranks_of(values)}, gives="product_option", repeatable=True)
-
-    def rename_option(self, option_id: str, title: str) -> None:
-        """Rename an option; values and variants stay."""
-        path = f"/admin/product-options/{option_id}?fields=id"
-        self.send("POST", path, {"title": title}, gives="product_option", repeatable=True)
-
-    def rename_option_value(self, option_id: str, value_id: str, value: str) -> None:
-        """Rename a value of an option; variants keep it."""
-        path = f"/admin/product-options/{option_id}/values/{value_id}"
-        self.send("POST", path, {"value": value}, gives="product_option_value", repeatable=True)
-
     def batch_variants(
         self,
         product_id: str,
@@ -469,11 +423,6 @@ def metadata_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a document's metadata. People can edit it, so any value may be of any type."""
     found = row.get("metadata")
     return found if isinstance(found, Mapping) else {}
-
-
-def ranks_of(values: Sequence[str]) -> dict[str, int]:
-    """Return the ranks by which storefronts sort the values of an option; Medusa lists them by id, in no order."""
-    return {value: number for number, value in enumerate(values)}
 
 
 def _is_id(value: object) -> bool:

@@ -15,6 +15,7 @@ from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_options import MedusaOptions
 from erp_medusa_pipelines.product_fields import OPTION
 from erp_medusa_pipelines.sync.catalogue.product_bodies import Placement, create_variant_body
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -146,7 +147,7 @@ class Mender:
                 self._errors[half.name] = error
 
     def _add_option(self, half: Half) -> None:
-        self._medusa.add_option(half.product["id"], OPTION, [OPTION])
+        MedusaOptions(self._medusa).add_options(half.product["id"], {OPTION: [OPTION]})
         if half.variant:
             self._medusa.update_variant(half.product["id"], half.variant["id"], {"options": {OPTION: OPTION}})
 

@@ -16,7 +16,8 @@ from typing import Any
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
-from erp_medusa_pipelines.clients.medusa import metadata_of, ranks_of
+from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.clients.medusa_options import MedusaOptions, ranks_of
 from erp_medusa_pipelines.clients.refusals import HANDLE_TAKEN, INVENTORY_TAKEN, KEY_TAKEN
 from erp_medusa_pipelines.product_fields import FIELD_POLICIES
 from erp_medusa_pipelines.setting_types import OptionValues, PublishWhen
@@ -424,14 +425,15 @@ class OptionProducts(WebsiteItemSync):
         return bool(notes)
 
     def _change_options(self, family: Family, product_id: str, changes: OptionChanges) -> None:
+        options = MedusaOptions(self.medusa)
         for option_id, title in changes.titles.items():
-            self.medusa.rename_option(option_id, title)
+            options.rename_option(option_id, title)
         for (option_id, value_id), value in changes.values.items():
-            self.medusa.rename_option_value(option_id, value_id, value)
+            options.rename_option_value(option_id, value_id, value)
         if changes.new_options or changes.new_values:
-            self.medusa.change_options(product_id, changes.new_options, changes.new_values)
+            options.add_options(product_id, changes.new_options, changes.new_values)
         for option_id, values in changes.order.items():
-            self.medusa.rank_values(option_id, values)
+            options.rank_values(option_id, values)
         if changes.stale:
             reason = (
                 f"Medusa keeps the option {', '.join(changes.stale)} while variants use it: to be rid of it, delete"
@@ -448,7 +450,7 @@ class OptionProducts(WebsiteItemSync):
             if holders <= deleted:
                 free.setdefault(option_id, []).append(value_id)
         if free:
-            self.medusa.remove_values(product_id, free)
+            MedusaOptions(self.medusa).remove_values(product_id, free)
             self.report.count("values_removed", sum(len(ids) for ids in free.values()))
         return bool(free)
 

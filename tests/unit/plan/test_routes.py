@@ -10,6 +10,7 @@ from erp_medusa_pipelines.clients import (
     medusa,
     medusa_carts,
     medusa_inventory,
+    medusa_options,
     medusa_plugin,
     medusa_prices,
 )
@@ -17,6 +18,7 @@ from erp_medusa_pipelines.clients.http import HttpClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_carts import MedusaCarts
 from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_options import MedusaOptions
 from erp_medusa_pipelines.clients.medusa_plugin import MedusaPlugin
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.plan.changes import ChangeLog
@@ -51,7 +53,7 @@ def client(log: ChangeLog) -> PlannedMedusa:
 
 def writes(client: MedusaClient) -> list[tuple[str, Any]]:
     """(method that writes, what it answers)."""
-    prices, inventory = MedusaPrices(client), MedusaInventory(client)
+    prices, inventory, options = MedusaPrices(client), MedusaInventory(client), MedusaOptions(client)
     variant = {"id": "variant_1", "product_id": "prod_1", "sku": "X"}
     return [
         ("create_collection", client.create_collection({"title": "C"})),
@@ -63,12 +65,11 @@ def writes(client: MedusaClient) -> list[tuple[str, Any]]:
         ("batch_products", client.batch_products(create=[PRODUCT], update=[{"id": "prod_1"}], fields="id")),
         ("delete_products", client.delete_products(["prod_2"])),
         ("create_variant", client.create_variant("prod_1", {"sku": "V", "manage_inventory": True}, "id")),
-        ("add_option", client.add_option("prod_1", "Default", ["Default"])),
-        ("change_options", client.change_options("prod_1", {"Size": ["S"]}, {"opt_1": ["M"]})),
-        ("remove_values", client.remove_values("prod_1", {"opt_1": ["optval_1"]})),
-        ("rank_values", client.rank_values("opt_1", ["S", "M"])),
-        ("rename_option", client.rename_option("opt_1", "Size")),
-        ("rename_option_value", client.rename_option_value("opt_1", "optval_1", "Large")),
+        ("add_options", options.add_options("prod_1", {"Size": ["S"]}, {"opt_1": ["M"]})),
+        ("remove_values", options.remove_values("prod_1", {"opt_1": ["optval_1"]})),
+        ("rank_values", options.rank_values("opt_1", ["S", "M"])),
+        ("rename_option", options.rename_option("opt_1", "Size")),
+        ("rename_option_value", options.rename_option_value("opt_1", "optval_1", "Large")),
         ("batch_variants", client.batch_variants("prod_1", create=[{"title": "V", "sku": "W"}], delete=["variant_2"])),
         ("set_preference", prices.set_preference(None, "omr", includes=True)),
         ("give_price_sets", client.give_price_sets([("variant_1", "prod_1")])),
@@ -95,7 +96,7 @@ def test_every_method_that_writes_is_tried(client: PlannedMedusa) -> None:
     sending = re.compile(r"    def (\w+)\((?:(?!\n    def ).)*?(?:\.send\(|_batch\(|/admin/uploads)", re.DOTALL)
     found = {
         name
-        for module in (medusa, medusa_prices, medusa_inventory, medusa_carts, medusa_plugin)
+        for module in (medusa, medusa_options, medusa_prices, medusa_inventory, medusa_carts, medusa_plugin)
         for name in sending.findall(inspect.getsource(module))
     }
     assert found - {"_batch", "send"} <= tried

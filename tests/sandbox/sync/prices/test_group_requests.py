@@ -22,6 +22,18 @@ class Cost(NamedTuple):
     writes: int
 
 
+def nights(shop: PricedShop) -> dict[str, Cost]:
+    """Run three nights of the prices, and return what each cost."""
+    costs = {}
+    for night in ("first", "second", "quiet"):
+        shop.forget()
+        run = quick_runner().job(JOB, "batch_0")
+        assert run.success, run.reasons()
+        seen = [*shop.erp.faults.requests, *shop.medusa.faults.requests]
+        costs[night] = Cost(len(seen), len(shop.writes()))
+    return costs
+
+
 @pytest.mark.parametrize("number", [1, 100])
 @pytest.mark.long
 def test_a_hundred_items_and_customers_cost_as_many_requests_as_one(
@@ -40,13 +52,7 @@ def test_a_hundred_items_and_customers_cost_as_many_requests_as_one(
     assert quick_runner().job(EXPORT, "batch_0").success
     shop_env.setenv("PRICE_GROUPS", "true")
     shop_env.setenv("PRICING_RULES", "true")
-    costs = {}
-    for night in ("first", "second", "quiet"):
-        shop.forget()
-        run = quick_runner().job(JOB, "batch_0")
-        assert run.success, run.reasons()
-        seen = [*shop.erp.faults.requests, *shop.medusa.faults.requests]
-        costs[night] = Cost(len(seen), len(shop.writes()))
+    costs = nights(shop)
     assert costs["quiet"].writes == 0
     assert len(customers.groups()[trade]) == number
     assert {night: cost for night, cost in costs.items() if cost.requests > MOST.get(night, 99)} == {}, costs
@@ -67,13 +73,7 @@ def test_quiet_nights_cost_as_many_requests_for_thirty_customers_with_own_prices
     assert quick_runner().job(EXPORT, "batch_0").success
     for name in ("PRICE_GROUPS", "CUSTOMER_PRICES"):
         shop_env.setenv(name, "true")
-    costs = {}
-    for night in ("first", "second", "quiet"):
-        shop.forget()
-        run = quick_runner().job(JOB, "batch_0")
-        assert run.success, run.reasons()
-        seen = [*shop.erp.faults.requests, *shop.medusa.faults.requests]
-        costs[night] = Cost(len(seen), len(shop.writes()))
+    costs = nights(shop)
     assert len(customers.groups()) == number
     # A group, its member, and one call for all prices.
     assert costs["first"].writes == 2 * number + 1
