@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 
-from erp_medusa_pipelines.assets.publication import NotBought
+from erp_medusa_pipelines.assets.publication import NotBoughtInShop
 from erp_medusa_pipelines.assets.weekly_report import Changes, TaskWeek, Week
 from erp_medusa_pipelines.mail.texts import Texts
 from erp_medusa_pipelines.sync.storefront.newsletter_items import Shown
@@ -99,7 +99,7 @@ def weekly_report(language: str) -> str:
             ("Medical", [("Nitrile gloves, 100 pieces", 1890.0), ("Surgical masks, 50 pieces", 1204.0)]),
         ],
         ["Batch 2 of medusa_images failed 3 times: File 7f3a1c was not found"],
-        NotBought(
+        NotBoughtInShop(
             14,
             2,
             [
