@@ -13,7 +13,7 @@ from typing import Any
 
 from dagster._core.storage.runs import InMemoryRunStorage
 from dagster._core.storage.runs.schema import KeyValueStoreTable
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 
 from dev.mail_sink import MailSink, mail_sink
 from erp_medusa_sandbox.medusa.store import Document
@@ -191,6 +191,8 @@ class Shop:
 
     def _memory(self) -> Iterator[tuple[str, str]]:
         with self._storage.connect() as connection:
+            # It is read by a server's thread while the run writes: without this SQLite, in memory, refuses one of them.
+            connection.execute(text("PRAGMA read_uncommitted = 1"))
             for row in connection.execute(select(KeyValueStoreTable.c.key, KeyValueStoreTable.c.value)).all():
                 yield row[0], row[1]
 

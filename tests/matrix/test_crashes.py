@@ -58,7 +58,8 @@ def test_a_process_killed_at_any_moment_leaves_nothing_that_the_next_runs_do_not
     wanted = undisturbed(shop, start, task)
     shop.put_back(start)
     with recorded(shop) as recording:
-        shop.run(task)
+        runs = shop.run(task)
+    assert all(run.success for run in runs), [run.reasons() for run in runs]
     assert unlike(wanted, state(shop)) == []
     wrong = {}
     for moment in sample(recording.moments, scenario):
