@@ -6,7 +6,7 @@ Prices and inventory routes are beside the products' because they share the batc
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from erp_medusa_pipelines.clients.failures import (
@@ -54,6 +54,16 @@ _OF_PRICE_LIST = re.compile(r"^/admin/price-lists/(plist_\w+)")
 _INTO = re.compile(r"/admin/[a-z-]+/\w+/products$")
 
 
+class PriceEntry(NamedTuple):
+    """A price entry as Medusa has it."""
+
+    variant_id: str
+    amount: float
+    currency: str
+    group: str = ""
+    """The customer group that alone is asked it."""
+
+
 class MedusaClient:
     """One Medusa backend, spoken to with a secret API key."""
 
@@ -66,6 +76,9 @@ class MedusaClient:
 
     def name_documents(self, names: Mapping[str, str]) -> None:
         """Tell names by id, for clients that note down what they change. This one needs none."""
+
+    def tell_prices(self, entries: Mapping[str, PriceEntry]) -> None:
+        """Tell by id what price entries are that will be changed or deleted, for such clients too."""
 
     # --- look-ups ---------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ CREATE TABLE kept (part INTEGER, number INTEGER, name TEXT, body BLOB, PRIMARY K
 CREATE INDEX by_name ON kept (name);
 """
 _ANSWERS = """
-CREATE TABLE IF NOT EXISTS answer (asked TEXT PRIMARY KEY, about TEXT, at REAL, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answer (asked TEXT PRIMARY KEY, about TEXT, at REAL, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS forgotten (about TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 """
 
@@ -67,15 +67,16 @@ class Answers:
             found = self._file.execute(
                 "SELECT body FROM answer WHERE asked = ? AND at > ?", (asked, time.time() - HOLDS)
             ).fetchone()
-        return found[0] if found else None
+        return decompress(found[0]).decode() if found else None
 
     def put(self, about: str, asked: str, body: str, began: float) -> None:
         """Keep an answer that was asked for at `began`, unless what it is about was forgotten since."""
+        packed = compress(body.encode(), 1)
         with self._lock:
             self._file.execute(
                 "INSERT OR REPLACE INTO answer SELECT ?, ?, ?, ?"
                 " WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE about = ? AND at >= ?)",
-                (asked, about, began, body, about, began),
+                (asked, about, began, packed, about, began),
             )
 
     def forget(self, about: str, now: float) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Literal
 
+from erp_medusa_pipelines.clients.medusa import PriceEntry
 from erp_medusa_pipelines.mail.mail import Mail
 
 System = Literal["ERPNext", "Medusa", "Mail"]
@@ -93,23 +94,13 @@ class PlannedSender:
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PriceEntry:
-    """A price entry as it was read."""
-
-    variant_id: str
-    amount: float | None
-    currency: str
-    group: str = ""
-    """The customer group that alone is asked it."""
-
-
 @dataclass
 class Known:
     """Learns from every row that is read. Names: external_id of products, sku of variants and inventory items."""
 
     names: dict[str, str] = field(default_factory=dict)
     entries: dict[str, PriceEntry] = field(default_factory=dict)
+    """Not from rows: a batch may read hundreds of thousands, so a run tells those that it will change."""
     levels: dict[tuple[str, str], float] = field(default_factory=dict)
     translations: dict[str, Row] = field(default_factory=dict)
 
@@ -127,9 +118,6 @@ class Known:
         identifier = row.get("id")
         if not isinstance(identifier, str):
             return
-        if plural == "prices":
-            self._learn_entry(row)
-            return
         if plural == "translations":
             self.translations[identifier] = row
         if name := _name_of(plural, row):
@@ -141,8 +129,6 @@ class Known:
             self._learn_options(row)
         for level in row.get("location_levels") or () if plural == "inventory_items" else ():
             self.levels[identifier, level["location_id"]] = level["stocked_quantity"]
-        for entry in row.get("prices") or () if plural == "price_lists" else ():
-            self._learn_entry(entry)
 
     def _learn_options(self, product: Row) -> None:
         """Remember the names of options and values; what is sent of a new product has no ids of them yet."""
@@ -153,13 +139,6 @@ class Known:
                     *((one.get("id"), one.get("value")) for one in option.get("values") or ()),
                 ]
                 self.names |= {key: text for key, text in named if key and text}
-
-    def _learn_entry(self, entry: Row) -> None:
-        variant = (entry.get("price_set") or {}).get("variant") or {}
-        variant_id = entry.get("variant_id") or variant.get("id") or ""
-        group = next(iter((entry.get("rules") or {}).values()), "")
-        currency = entry.get("currency_code") or ""
-        self.entries[entry["id"]] = PriceEntry(variant_id, entry.get("amount"), currency, group)
 
 
 def window_of(price_list: Row) -> str:

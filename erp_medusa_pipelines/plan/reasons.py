@@ -9,7 +9,7 @@ from erp_medusa_pipelines.settings import Settings
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.prices.item_prices import price_today
-from erp_medusa_pipelines.sync.stock.items import stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.items import StockItems, warehouse_rows
 from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places
 from erp_medusa_pipelines.sync.stock.quantities import QuantityReader, StockRule
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
@@ -75,7 +75,8 @@ def quantity_parts(
 
     `locations` is {id: name}. Empty for an item without a quantity, as a service, and for one without a warehouse.
     """
-    items = stock_items(erp, Batch(0, 1, frozenset({website_item})))
+    items = StockItems(erp, Batch(0, 1, frozenset({website_item})))
+    own = list(items)
     warehouses = Warehouses(
         warehouse_rows(erp),
         settings.warehouse_stock_locations,
@@ -84,10 +85,10 @@ def quantity_parts(
     )
     reader = QuantityReader(erp, warehouses, StockRule(settings.stock_quantity, settings.safety_stock))
     found = reader.read(
-        {item.name: item for item in items if item.name == website_item},
-        ByName((item.item_code, item.warehouse) for item in items),
+        {item.name: item for item in own},
+        ByName((item.item_code, item.warehouse) for item in items.parts),
     )
-    code = next((item.item_code for item in items if item.name == website_item), website_item)
+    code = next((item.item_code for item in own), website_item)
     parts: Sequence[tuple[str, float | None, Places]] = [
         *((part, pieces, places) for part, (pieces, places) in found.parts.get(website_item, {}).items()),
         (code, None, found.on_hand.get(website_item, {})),

@@ -7,7 +7,7 @@ from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
 from erp_medusa_pipelines.clients.erpnext_writes import Change as FieldChange
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter, WriteOutcome
 from erp_medusa_pipelines.clients.http import HttpClient
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, PriceEntry
 from erp_medusa_pipelines.plan.changes import Change, ChangeLog, Known
 from erp_medusa_pipelines.plan.routes import changes_of
 
@@ -22,6 +22,10 @@ class ReadingMedusa(MedusaClient):
     def name_documents(self, names: Mapping[str, str]) -> None:
         """Remember names by id that the caller has from elsewhere."""
         self.known.names.update(names)
+
+    def tell_prices(self, entries: Mapping[str, PriceEntry]) -> None:
+        """Remember what they are, until they are changed."""
+        self.known.entries.update(entries)
 
     def find(
         self,

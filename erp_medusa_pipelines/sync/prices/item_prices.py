@@ -21,7 +21,7 @@ from erp_medusa_pipelines.sync.engine.values import Values
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
 from erp_medusa_pipelines.sync.prices.windows import PriceRow, in_force
 from erp_medusa_pipelines.sync.shop.for_sale import ForSale, for_sale_in
-from erp_medusa_pipelines.sync.shop.listing import listed
+from erp_medusa_pipelines.sync.shop.listing import Relisted
 
 DOCTYPE = "Item Price"
 
@@ -96,10 +96,16 @@ def read_currencies(erp: ErpNextClient, price_lists: Mapping[str, str]) -> ByNam
     return ByName((name, str(row["currency"] or "").upper()) for name in names if (row := rows.find(name)))
 
 
-def priced_items(erp: ErpNextClient, batch: Batch) -> Iterator[PricedItem]:
-    """Return the batch's Website Items that are published or have been exported, ordered by name."""
-    sold_here = for_sale_in(erp)
-    yield from _priced_items(erp, sold_here, listed(erp, batch, _fields(sold_here), or_filters=SHOWN_OR_EXPORTED))
+class PricedItems:
+    """The batch's Website Items that are published or have been exported, ordered by name, as often as iterated."""
+
+    def __init__(self, erp: ErpNextClient, batch: Batch) -> None:
+        self._erp = erp
+        self._sold_here = for_sale_in(erp)
+        self._rows = Relisted(erp, batch, _fields(self._sold_here), or_filters=SHOWN_OR_EXPORTED)
+
+    def __iter__(self) -> Iterator[PricedItem]:
+        return _priced_items(self._erp, self._sold_here, self._rows)
 
 
 def items_of_variants(erp: ErpNextClient, variants: Collection[str]) -> Iterator[PricedItem]:

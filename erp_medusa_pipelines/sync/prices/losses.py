@@ -16,7 +16,7 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     ITEMS_PER_REQUEST,
     ItemPrices,
     PricedItem,
-    priced_items,
+    PricedItems,
     read_prices,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -124,7 +124,7 @@ class ShopPrices:
         shown = shown_prices(self.prices, self.lists)
         wanted: dict[str, set[str]] = {}
         codes: dict[str, str] = {}
-        exported = [item for item in priced_items(self.erp, WHOLE_SHOP) if item.variant_id]
+        exported = (item for item in PricedItems(self.erp, WHOLE_SHOP) if item.variant_id)
         for some in batched(exported, ITEMS_PER_REQUEST):
             prices = rows_of_book(self.erp, self.lists.book, some)
             for item in some:

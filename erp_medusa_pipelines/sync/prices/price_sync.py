@@ -9,7 +9,7 @@ today's new one would be asked instead of it: it does not wait for an entry of o
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import ApiError, TransientError
+from erp_medusa_pipelines.clients.medusa import PriceEntry
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batch_sync import LOOK_UP, BatchSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, Loss, MassLossError
@@ -36,9 +37,9 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     ITEMS_PER_REQUEST,
     ItemPrices,
     PricedItem,
+    PricedItems,
     PricesByCode,
     items_of_variants,
-    priced_items,
     read_price_lists,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
@@ -125,35 +126,42 @@ class PriceSync(BatchSync):
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError; any other failure goes into the report."""
         losses = [Losses() for _ in self.every_book]
+        exported = 0
         with ExitStack() as files:
             with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
                 # Both servers are read at the same time.
                 loading = [pool.submit(lists.load) for lists in self.every_book]
-                exported: list[PricedItem] = []
-                for item in priced_items(self.erp, self.batch):
-                    if item.variant_id and item.name not in self.foreign:
-                        exported.append(item)
+                items = PricedItems(self.erp, self.batch)
+                own: set[str] = set()
+                for item in items:
+                    if self._is_bound(item):
+                        exported += 1
+                        own.add(item.variant_id)
                     else:
                         self.report.count("waiting")
-                self.report.expect(len(exported))
-                own = {item.variant_id for item in exported}
+                self.report.expect(exported)
                 for loaded in loading:
                     loaded.result()
+                wanted: Iterable[PricedItem] = filter(self._is_bound, items)
                 # Of two items with one variant the first has its entries: they are compared in their order.
-                if len(own) < len(exported) or not self._was_read_in_tick():
+                if len(own) < exported or not self._was_read_in_tick():
                     self.erp.http.forget(self._together)
                     read = partial(self._read_prices, of_tick=True)
                 else:
                     read = self._read_prices
-                    exported, is_quiet = self._not_known_equal(exported, own, losses)
+                    wanted, is_quiet = self._not_known_equal(wanted, exported, own, losses)
                     if is_quiet:
                         return self.report
+                    exported = len(wanted)
                 reading = [pool.submit(self._entries, files, lists, own) for lists in self.every_book]
-                windows = ahead(self._windows(exported, read))
+                windows = ahead(self._windows(wanted, exported, read))
                 first = list(islice(windows, 1))
                 entries = [each.result() for each in reading]
             self._sync(chain(first, windows), entries, losses)
         return self.report
+
+    def _is_bound(self, item: PricedItem) -> bool:
+        return bool(item.variant_id) and item.name not in self.foreign
 
     def _entries(self, files: ExitStack, lists: PriceLists, own: Set[str], *, seen: bool = False) -> Entries:
         unpriced = partial(self._unpriced, lists.book)
@@ -172,7 +180,7 @@ class PriceSync(BatchSync):
         )
 
     def _not_known_equal(
-        self, items: Sequence[PricedItem], own: Set[str], losses: Sequence[Losses]
+        self, items: Iterable[PricedItem], number: int, own: Set[str], losses: Sequence[Losses]
     ) -> tuple[list[PricedItem], bool]:
         """Return the items that may differ by what this tick's runs have read, and whether all else is as it must be.
 
@@ -188,7 +196,7 @@ class PriceSync(BatchSync):
             works = list(self._works(entries, losses, lambda _changes: None))
             for work in works:
                 work.sender.close()
-            for some in batched(items, even_size(len(items), ITEMS_PER_REQUEST)):
+            for some in batched(items, even_size(number, ITEMS_PER_REQUEST)):
                 try:
                     prices = self._read_prices(some, of_tick=True)
                 except ApiError:
@@ -265,9 +273,9 @@ class PriceSync(BatchSync):
         return f"{book.whom}{' sale' if book.is_sale else ''}"
 
     def _windows(
-        self, items: Sequence[PricedItem], read: Callable[[Sequence[PricedItem]], Prices]
+        self, items: Iterable[PricedItem], number: int, read: Callable[[Sequence[PricedItem]], Prices]
     ) -> Iterator[ReadTogether]:
-        for some in batched(items, even_size(len(items), ITEMS_PER_REQUEST)):
+        for some in batched(items, even_size(number, ITEMS_PER_REQUEST)):
             unknown: list[PricedItem] = []
 
             def refuse(item: PricedItem, error: ApiError, unknown: list[PricedItem] = unknown) -> None:
@@ -339,6 +347,7 @@ class PriceSync(BatchSync):
             if plan.create or plan.change or plan.stale or old:
                 # Medusa's answers about prices have only the ids of variants.
                 self.medusa.name_documents({item.variant_id: item.item_code})
+                self._tell_prices(item.variant_id, there if plan.change else ())
             work.sender.add(plan)
             work.losses.add(plan, item.item_code, old)
             ids += plan.ids
@@ -424,6 +433,7 @@ class PriceSync(BatchSync):
         def going(found: Mapping[str | None, Sequence[Entry]]) -> Iterator[Entry]:
             for variant_id, stale in found.items():
                 if variant_id not in kept:
+                    self._tell_prices(variant_id or "", stale)
                     today = losses.today.get(variant_id, [])
                     replaced = work.sender.is_replaced
                     yield from (one for one in stale if not variant_id or replaced(variant_id, one, today))
@@ -432,6 +442,11 @@ class PriceSync(BatchSync):
         removals.delete_empty_lists(work.entries.sizes)
         if not (self.report.leftovers or self.batch.items):
             removals.retire_replaced(going(losses.replaced), work.entries.sizes)
+
+    def _tell_prices(self, variant_id: str, entries: Iterable[Entry]) -> None:
+        self.medusa.tell_prices(
+            {one.id: PriceEntry(variant_id, float(one.amount), one.currency, one.tier.group) for one in entries}
+        )
 
     def _too_many(self, works: Sequence[BookWork]) -> MassLossError | None:
         """Return why too many items would lose a price that some customers are asked, or None."""

@@ -9,6 +9,7 @@ again by name: so a listing of half an hour decides what needs no work, never wh
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from heapq import merge
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -76,6 +77,21 @@ def listed(
     for row in _of_batch(kept, batch):
         if all(_holds(one, row) for one in filters) and (not or_filters or any(_holds(one, row) for one in or_filters)):
             yield {key: row[key] for key in keys}
+
+
+class Relisted:
+    """The rows of `listed`, as often as they are iterated: they lie on disk, or in memory where nothing is kept."""
+
+    def __init__(self, erp: ErpNextClient, batch: Batch, fields: Sequence[str], *, or_filters: Filters) -> None:
+        self._erp = erp
+        self._batch = batch
+        self._listed = partial(listed, erp, batch, fields, or_filters=or_filters)
+        self._rows: list[Row] | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        if self._rows is None and (self._batch.named or self._erp.reading is None):
+            self._rows = list(self._listed())
+        return self._listed() if self._rows is None else iter(self._rows)
 
 
 def _kept(erp: ErpNextClient, batch: Batch, reading: Reading) -> KeptRows:

@@ -3,12 +3,9 @@
 Which items count, and where they are sold from. Their quantities are read in `quantities.py`.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from sys import intern
-
-import pandas as pd
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient, Row
@@ -16,7 +13,7 @@ from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.values import number, placed
 from erp_medusa_pipelines.sync.shop.bundles import read_bundles
-from erp_medusa_pipelines.sync.shop.listing import listed
+from erp_medusa_pipelines.sync.shop.listing import Relisted
 
 ITEMS_PER_REQUEST = 10_000
 FIELDS = (
@@ -46,29 +43,61 @@ class StockItem:
     safety_stock: float = 0.0
 
 
-def stock_items(erp: ErpNextClient, batch: Batch) -> list[StockItem]:
-    """Return the batch's Website Items that are published or have been exported, ordered by name.
+class StockItems:
+    """The batch's Website Items that are published or have been exported, ordered by name, as often as iterated.
 
-    With them come the parts of those that are bundles, whose stock is theirs. A variant without a warehouse is sold
+    They are not kept: a batch of any size takes the memory of its bundles' parts. A variant without a warehouse is sold
     from its template's, as in ERPNext's web shop. Templates themselves have no stock: they are left out unless they
     were exported.
     """
-    found: list[StockItem | Row] = []
-    for row in listed(erp, batch, FIELDS, or_filters=SHOWN_OR_EXPORTED):
-        # Of most items nothing else is needed: they are not kept as rows, which are three times as large.
-        is_plain = row["website_warehouse"] and row["item_is_stock_item"] != 0 and not row["item_has_variants"]
-        found.append(_stock_item(row, row["website_warehouse"]) if is_plain else row)
-    rows = [one for one in found if not isinstance(one, StockItem)]
-    beside = _beside(erp, rows, {one.name if isinstance(one, StockItem) else one["name"] for one in found})
-    rows += beside
-    templates = ByName((row["item_code"] or "", row["website_warehouse"]) for row in rows if row["item_has_variants"])
-    return [
-        one
-        if isinstance(one, StockItem)
-        else _stock_item(one, one["website_warehouse"] or templates.find(one["item_variant_of"] or "") or "")
-        for one in chain(found, beside)
-        if isinstance(one, StockItem) or one["medusa_variant_id"] or not one["item_has_variants"]
-    ]
+
+    def __init__(self, erp: ErpNextClient, batch: Batch) -> None:
+        self._erp = erp
+        self._rows = Relisted(erp, batch, FIELDS, or_filters=SHOWN_OR_EXPORTED)
+        self.number = 0
+        templates: list[tuple[str, str]] = []
+        services: set[str] = set()
+        without: set[str] = set()
+        for row in self._rows:
+            self.number += 1
+            if row["item_has_variants"]:
+                templates.append(_place(row))
+            if not row["website_warehouse"]:
+                without.add(row["item_variant_of"] or "")
+            if row["item_code"] and row["item_is_stock_item"] == 0:
+                services.add(row["item_code"])
+        parts = self._parts(services)
+        templates += [_place(row) for row in parts if row["item_has_variants"]]
+        without |= {row["item_variant_of"] or "" for row in parts if not row["website_warehouse"]}
+        there = {folded(code) for code, _ in templates}
+        templates += map(_place, self._by_code(code for code in without if folded(code) not in there))
+        self._templates = ByName(templates)
+        self.parts = [item for row in parts if (item := self._item(row))]
+        """Parts of the bundles among them, of any batch."""
+
+    def __iter__(self) -> Iterator[StockItem]:
+        return (item for row in self._rows if (item := self._item(row)) and item.item_code)
+
+    def _item(self, row: Row) -> StockItem | None:
+        if row["item_has_variants"] and not row["medusa_variant_id"]:
+            return None
+        warehouse = row["website_warehouse"] or self._templates.find(row["item_variant_of"] or "")
+        return _stock_item(row, warehouse or "")
+
+    def _parts(self, services: Iterable[str]) -> list[Row]:
+        bundles = read_bundles(self._erp, sorted(services), self._erp.clock().date())
+        return self._by_code(part.item_code for parts in bundles.values() for part in parts)
+
+    def _by_code(self, codes: Iterable[str]) -> list[Row]:
+        wanted = sorted({code for code in codes if code})
+        return list(
+            self._erp.rows_in(WEBSITE_ITEM, list(FIELDS), wanted, key="item_code", or_filters=SHOWN_OR_EXPORTED)
+        )
+
+
+def _place(row: Row) -> tuple[str, str]:
+    """Return the item code of a row, and where it is sold from."""
+    return row["item_code"] or "", row["website_warehouse"] or ""
 
 
 def _stock_item(row: Row, warehouse: str) -> StockItem:
@@ -87,29 +116,6 @@ def _stock_item(row: Row, warehouse: str) -> StockItem:
     )
 
 
-def _beside(erp: ErpNextClient, rows: Sequence[Row], known: set[str]) -> list[Row]:
-    """Return what else is needed of Website Items: parts of bundles among them, and templates that have a warehouse.
-
-    `known` are the names of those that are there already, `rows` those of them that may need others.
-    """
-    services = [row["item_code"] for row in rows if row["item_code"] and row["item_is_stock_item"] == 0]
-    bundles = read_bundles(erp, services, erp.clock().date())
-    parts = {part.item_code for each in bundles.values() for part in each}
-    found = _by_code(erp, parts, known)
-    there = {folded(row["item_code"]) for row in (*rows, *found) if row["item_has_variants"]}
-    without = {row["item_variant_of"] for row in (*rows, *found) if not row["website_warehouse"]}
-    missing = {code for code in without if folded(code) not in there}
-    return found + _by_code(erp, missing, known | {row["name"] for row in found})
-
-
-def _by_code(erp: ErpNextClient, codes: Iterable[str | None], known: Container[str]) -> list[Row]:
-    """Return the Website Items of these Items, without those whose names are known."""
-    wanted = sorted({code for code in codes if code})
-    rows = erp.rows_in(WEBSITE_ITEM, list(FIELDS), wanted, key="item_code", or_filters=SHOWN_OR_EXPORTED)
-    return [row for row in rows if row["name"] not in known]
-
-
-def warehouse_rows(erp: ErpNextClient) -> pd.DataFrame:
+def warehouse_rows(erp: ErpNextClient) -> list[Row]:
     """Return every Warehouse, with the columns TREE. Raises PermanentError where one has no place in the tree."""
-    rows = erp.http.seen("warehouses", lambda: list(placed("Warehouse", erp.rows("Warehouse", TREE, page_size=10_000))))
-    return pd.DataFrame(rows, columns=pd.Index(TREE))
+    return erp.http.seen("warehouses", lambda: list(placed("Warehouse", erp.rows("Warehouse", TREE, page_size=10_000))))

@@ -7,8 +7,7 @@
 what open Sales Orders from Medusa keep. Medusa subtracts its reservations itself, so its level must not subtract them
 again; an order that Medusa has shipped already has no reservation there any more, and is subtracted.
 
-Expired batches come from the ledger in grouped requests, orders from `orders.py`. A frame of either has the columns
-item_code, warehouse and a quantity in the Item's stock unit, at most a row per pair.
+Expired batches come from the ledger in grouped requests, orders from `orders.py`.
 """
 
 from collections import defaultdict
@@ -16,12 +15,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-import pandas as pd
-
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import Aggregate, ErpNextClient, Filters
 from erp_medusa_pipelines.sync.engine.names import folded
-from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 
 PER_REQUEST = 10_000
 Pairs = Mapping[tuple[str, str], float]
@@ -29,8 +25,8 @@ Places = Mapping[str, "OnHand"]
 """Quantities by stock location."""
 
 
-def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> pd.DataFrame:
-    """Return what the ledger says of these Items' expired batches, as `expired`.
+def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> Pairs:
+    """Return what the ledger says of these Items' expired batches, by Item and warehouse, in the Item's stock unit.
 
     A batch still counts on its expiry date, as in ERPNext's get_batch_qty. Codes of Items without batches cost nothing.
     """
@@ -43,7 +39,7 @@ def expired(erp: ErpNextClient, codes: Iterable[str], today: date) -> pd.DataFra
         for names in batched(sorted(row["name"] for row in rows), PER_REQUEST):
             for batch, warehouse, quantity in _ledger(erp, names):
                 found[item_of.get(folded(batch), ""), warehouse] += quantity
-    return _frame({pair: quantity for pair, quantity in found.items() if quantity > 0}, "expired")
+    return {pair: quantity for pair, quantity in found.items() if quantity > 0}
 
 
 def _ledger(erp: ErpNextClient, batches: Collection[str]) -> Iterable[tuple[str, str, float]]:
@@ -65,17 +61,6 @@ def _ledger(erp: ErpNextClient, batches: Collection[str]) -> Iterable[tuple[str,
             yield row["batch_no"], row["warehouse"] or "", row["quantity"] or 0.0
 
 
-def ordered(erp: ErpNextClient, codes: Collection[str], bundles: Collection[str]) -> pd.DataFrame:
-    """Return what open Sales Orders that came from Medusa reserve of these Items, as `ordered`."""
-    return _frame(left_to_deliver(erp, codes, bundles), "ordered")
-
-
-def _frame(found: Pairs, column: str) -> pd.DataFrame:
-    rows = [(code, warehouse, quantity) for (code, warehouse), quantity in found.items()]
-    frame = pd.DataFrame(rows, columns=pd.Index(["item_code", "warehouse", column]))
-    return frame.astype({column: "float64"})
-
-
 @dataclass(frozen=True, slots=True)
 class OnHand:
     """Quantities in the Item's stock unit."""
@@ -85,6 +70,26 @@ class OnHand:
     reserved: float = 0.0
     ordered: float = 0.0
     safety: float = 0.0
+
+    def plus(self, other: "OnHand") -> "OnHand":
+        """Return the sum of both."""
+        return OnHand(
+            self.actual + other.actual,
+            self.expired + other.expired,
+            self.reserved + other.reserved,
+            self.ordered + other.ordered,
+            self.safety + other.safety,
+        )
+
+    def rounded(self) -> "OnHand":
+        """Return the same without the dust of adding floats."""
+        return OnHand(
+            _rounded(self.actual),
+            _rounded(self.expired),
+            _rounded(self.reserved),
+            _rounded(self.ordered),
+            _rounded(self.safety),
+        )
 
     @property
     def for_sale(self) -> float:
@@ -99,6 +104,9 @@ class OnHand:
     def level(self, reserved_in_medusa: float) -> float:
         """Return the stocked quantity for Medusa, which subtracts `reserved_in_medusa` from it."""
         return _rounded(self.for_sale - max(0.0, self.ordered - reserved_in_medusa))
+
+
+NOTHING = OnHand()
 
 
 def with_safety(places: Places, safety: float) -> dict[str, OnHand]:
@@ -126,7 +134,7 @@ def of_bundle(parts: Mapping[str, tuple[float, Places]]) -> dict[str, OnHand]:
     return {
         location: OnHand(
             min(
-                max(0.0, places.get(location, OnHand()).left) // needed if needed > 0 else float("inf")
+                max(0.0, places.get(location, NOTHING).left) // needed if needed > 0 else float("inf")
                 for needed, places in parts.values()
             )
         )

@@ -4,12 +4,9 @@ Which quantities are read for which items, bundles and variants among them, and 
 warehouses is in `warehouses.py`, the sums are in `on_hand.py`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import pandas as pd
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
@@ -17,15 +14,16 @@ from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.engine.values import number
 from erp_medusa_pipelines.sync.shop.bundles import Part, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem
-from erp_medusa_pipelines.sync.stock.on_hand import OnHand, Places, expired, of_bundle, ordered, with_safety
+from erp_medusa_pipelines.sync.stock.on_hand import NOTHING, OnHand, Pairs, Places, expired, of_bundle, with_safety
+from erp_medusa_pipelines.sync.stock.orders import left_to_deliver
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
 StockQuantity = Literal["available", "actual"]
-COLUMNS = ("actual", "expired", "reserved", "ordered")
 BIN = ("actual_qty", "reserved_qty", "reserved_qty_for_production", "reserved_qty_for_sub_contract")
-KEY = pd.Index(["name", "item_code", "warehouse"])
 Key = tuple[str, str]
 """(Website Item, Item): of a bundle, one for each part."""
+Bins = dict[str, dict[str, OnHand]]
+"""Quantities by folded item code and warehouse."""
 
 
 @dataclass(frozen=True)
@@ -139,31 +137,24 @@ class QuantityReader:
             return {}
         spelled = {folded(code): code for (_, code), _ in wanted}
         codes = sorted(spelled.values())
-        bins = self._alike(self._bins(codes))
-        found.has_bins = len(bins) > 0
+        bins = self._bins(codes)
+        found.has_bins = bool(bins)
         if self._rule.quantity == "available":
             part_codes = set(codes) - with_batches
             in_batches = sorted(with_batches & set(codes)) + self._batched_parts(found, part_codes)
-            bins = _with(bins, self._alike(expired(self._erp, in_batches, self._erp.clock().date())))
-            reserved = sorted(spelled[code] for code in set(bins[bins["reserved"] > 0]["item_code"]) & spelled.keys())
-            bins = _with(bins, self._alike(ordered(self._erp, reserved, frozenset(bundles))))
-            bins["reserved"] = (bins["reserved"] - bins["ordered"]).clip(lower=0)
-        rows = [(f"{name}\0{code}", folded(code), place) for (name, code), place in wanted]
-        frame = pd.DataFrame(rows, columns=KEY)
-        sums: dict[Key, dict[str, OnHand]] = defaultdict(dict)
-        for (key, location), row in self._warehouses.roll_up(frame, bins, COLUMNS).items():
-            name, _, code = key.partition("\0")
-            sums[name, code][location] = OnHand(**row)
-        return sums
+            self._add(bins, expired(self._erp, in_batches, self._erp.clock().date()), "expired")
+            reserved = sorted(spelled[code] for code in bins.keys() & spelled.keys() if _is_reserved(bins[code]))
+            self._add(bins, left_to_deliver(self._erp, reserved, frozenset(bundles)), "ordered")
+            bins = {code: _reserved_elsewhere(places) for code, places in bins.items()}
+        return {
+            (name, code): self._warehouses.roll_up(place, bins.get(folded(code), {})) for (name, code), place in wanted
+        }
 
-    def _alike(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the sums of a frame (item_code, warehouse) by folded codes, and warehouses as they are spelled."""
-        # Any: pandas types its results as unions that fit no annotation.
-        rows: Any = frame
-        places = {place: self._warehouses.find(place) or place for place in rows["warehouse"].unique()}
-        codes = {code: folded(code) for code in rows["item_code"].unique()}
-        alike = rows.assign(item_code=rows["item_code"].map(codes), warehouse=rows["warehouse"].map(places))
-        return alike.groupby(["item_code", "warehouse"], as_index=False).sum()
+    def _add(self, bins: Bins, more: Pairs, column: str) -> None:
+        for (code, warehouse), quantity in more.items():
+            place = self._warehouses.find(warehouse) or warehouse
+            places = bins.setdefault(folded(code), {})
+            places[place] = places.get(place, NOTHING).plus(OnHand(**{column: quantity}))
 
     def _batched_parts(self, found: Found, codes: set[str]) -> list[str]:
         """Return which parts of bundles have batches; of Website Items it is known."""
@@ -171,25 +162,32 @@ class QuantityReader:
         rows = self._erp.rows_in("Item", ["name"], sorted(parts), filters=[["has_batch_no", "=", 1]])
         return [row["name"] for row in rows]
 
-    def _bins(self, codes: list[str]) -> pd.DataFrame:
-        """Return the Bins of these Items: item_code, warehouse, and COLUMNS."""
-        rows: list[tuple[str, str, float, float, float, float]] = []
+    def _bins(self, codes: Sequence[str]) -> Bins:
+        """Return the Bins of these Items."""
+        found: Bins = {}
         columns = BIN if self._rule.quantity == "available" else BIN[:1]
         for some in batched(codes, even_size(len(codes), ITEMS_PER_REQUEST)):
             for row in self._erp.get_list(
                 "Bin", ["item_code", "warehouse", *columns], filters=[["item_code", "in", some]]
             ):
-                reserved = sum(number(row[column]) for column in columns[1:])
-                rows.append((row["item_code"], row["warehouse"], number(row["actual_qty"]), 0.0, reserved, 0.0))
-        frame = pd.DataFrame(rows, columns=pd.Index(["item_code", "warehouse", *COLUMNS]))
-        return frame.astype(dict.fromkeys(COLUMNS, "float64"))
+                pair = row["item_code"], row["warehouse"]
+                self._add(found, {pair: number(row["actual_qty"])}, "actual")
+                self._add(found, {pair: sum(number(row[column]) for column in columns[1:])}, "reserved")
+        return found
 
 
-def _with(bins: pd.DataFrame, taken: pd.DataFrame) -> pd.DataFrame:
-    """Return the Bins with a column of `taken` filled in, and rows for pairs that have no Bin."""
-    (column,) = set(taken.columns) & set(COLUMNS)
-    merged = bins.drop(columns=column).merge(taken, on=["item_code", "warehouse"], how="outer")
-    return merged.fillna(dict.fromkeys(COLUMNS, 0.0))
+def _is_reserved(places: Places) -> bool:
+    return any(quantity.reserved > 0 for quantity in places.values())
+
+
+def _reserved_elsewhere(places: Places) -> dict[str, OnHand]:
+    """Return the quantities without what Medusa's own orders reserve of them."""
+    return {
+        place: replace(quantity, reserved=max(0.0, quantity.reserved - quantity.ordered))
+        if quantity.ordered
+        else quantity
+        for place, quantity in places.items()
+    }
 
 
 def _by_code(items: Mapping[str, StockItem]) -> list[tuple[str, StockItem]]:

@@ -26,7 +26,7 @@ from erp_medusa_pipelines.sync.engine.report import SyncReport, WriteBack
 from erp_medusa_pipelines.sync.engine.stages import Stage, ahead
 from erp_medusa_pipelines.sync.shop.bundles import bundles_with, has_stock, read_bundles
 from erp_medusa_pipelines.sync.stock.inventory import InventoryReader, StockedItem
-from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem, stock_items, warehouse_rows
+from erp_medusa_pipelines.sync.stock.items import ITEMS_PER_REQUEST, StockItem, StockItems, warehouse_rows
 from erp_medusa_pipelines.sync.stock.kits import Bundle, Kits
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
 from erp_medusa_pipelines.sync.stock.on_hand import Places
@@ -116,6 +116,8 @@ class StockWork:
     """What a run found so far that is to be written, and what customers would lose by it."""
 
     levels: list[Level] = field(default_factory=list)
+    codes: dict[str, str] = field(default_factory=dict)
+    """Item codes of the levels' Website Items."""
     flags: dict[str, int] = field(default_factory=dict)
     """Changes of custom_in_stock by Website Item."""
     loss: Loss = field(default_factory=Loss)
@@ -136,15 +138,14 @@ class StockWork:
         return self.loss
 
 
-def _places(everybody: Sequence[StockItem]) -> ByName[str]:
-    """Return warehouses by item code, for the parts of bundles: none where there are no bundles."""
-    has_bundles = any(not item.is_stocked for item in everybody)
-    return ByName((item.item_code, item.warehouse) for item in everybody if has_bundles)
+def _places(parts: Iterable[StockItem]) -> ByName[str]:
+    """Return the warehouses of bundles' parts by item code."""
+    return ByName((item.item_code, item.warehouse) for item in parts)
 
 
-def _variants(everybody: Iterable[StockItem]) -> dict[str, str]:
+def _variants(parts: Iterable[StockItem]) -> dict[str, str]:
     """Return the exported variants of stocked Items by item code."""
-    return {one.item_code: one.variant_id for one in everybody if one.variant_id and one.is_stocked}
+    return {one.item_code: one.variant_id for one in parts if one.variant_id and one.is_stocked}
 
 
 def _none(_names: Collection[str]) -> Collection[str]:
@@ -171,16 +172,15 @@ class StockSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError, and PermanentError for wrong settings."""
-        items, everybody = self._read_items()
-        places, warehouses = _places(everybody), self._warehouses()
+        items = StockItems(self.erp, self.batch)
+        warehouses = self._warehouses()
         work = StockWork()
         # Those that a run reads for itself come all at once.
-        at_once = even_size(len(items), ITEMS_PER_REQUEST if self.inventory.is_seen else max(len(items), 1))
-        for some in batched(items.values(), at_once):
-            self._compare({item.name: item for item in some}, everybody, places, warehouses, work)
+        for some in batched(items, self._at_once(items) if self.inventory.is_seen else max(items.number, 1)):
+            self._compare({item.name: item for item in some}, items.parts, warehouses, work)
         levels = self._braked(work)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
-        self.inventory.forget_seen({items[level.name].item_code for level in levels})
+        self.inventory.forget_seen({work.codes[level.name] for level in levels})
         try:
             for some in batched(levels, self.levels_per_call):
                 sending.submit(sender.send, some)
@@ -188,15 +188,18 @@ class StockSync(BatchSync):
             sending.finish()
         finally:
             sending.close()
-        if new := {items[level.name].item_code for level in levels if not level.exists}:
+        if new := {work.codes[level.name] for level in levels if not level.exists}:
             self._complete_kits(new)
         return self.report
+
+    @staticmethod
+    def _at_once(items: StockItems) -> int:
+        return even_size(items.number, ITEMS_PER_REQUEST)
 
     def _compare(
         self,
         items: Mapping[str, StockItem],
-        everybody: Sequence[StockItem],
-        places: ByName[str],
+        parts: Sequence[StockItem],
         warehouses: Warehouses,
         work: StockWork,
     ) -> None:
@@ -205,22 +208,18 @@ class StockSync(BatchSync):
         skus = [item.item_code for item in items.values() if item.variant_id]
         self.report.count("waiting", len(items) - len(skus))
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
-            counting = pool.submit(self._on_hand, items, places, warehouses)
+            counting = pool.submit(self._on_hand, items, _places(parts), warehouses)
             pages = ahead(batched(self._stocked(skus), ROWS_COMPARED))
             first = next(pages, [])
             quantities = counting.result()
-        kits = self._kits(items, everybody, quantities)
+        kits = self._kits(items, parts, quantities)
         on_hand = {name: places for name, places in quantities.on_hand.items() if name not in kits}
         work.add_flags(items, quantities, self._flags(items, quantities))
         current = self._looked_up_again(items, on_hand, chain([first], pages))
         found = InventoryReader(self, self.inventory).stocked(items, on_hand, current)
-        work.levels += self._levels(found, on_hand, work.loss)
-
-    def _read_items(self) -> tuple[dict[str, StockItem], list[StockItem]]:
-        """Return the batch's Website Items by name, and with them those of bundles' parts."""
-        everybody = stock_items(self.erp, self.batch)
-        items = {item.name: item for item in everybody if item.item_code and self.batch.contains(item.name)}
-        return items, everybody
+        levels = self._levels(found, on_hand, work.loss)
+        work.levels += levels
+        work.codes |= {level.name: items[level.name].item_code for level in levels}
 
     def _bound(self, items: Mapping[str, StockItem]) -> dict[str, StockItem]:
         """Return the items, those with another one's ids without them.
@@ -264,20 +263,18 @@ class StockSync(BatchSync):
         """Return about how many stocked variants the shop has: names spread evenly over the batches."""
         return len(skus) * (1 if self.batch.named else self.batch.count)
 
-    def _kits(
-        self, items: Mapping[str, StockItem], everybody: Sequence[StockItem], quantities: Found
-    ) -> frozenset[str]:
+    def _kits(self, items: Mapping[str, StockItem], parts: Sequence[StockItem], quantities: Found) -> frozenset[str]:
         """Link bundles to their parts. Returns those whose stock in Medusa is not their own."""
-        exported = {name: parts for name, parts in quantities.bundles.items() if items[name].variant_id}
+        exported = [Bundle(items[name], of) for name, of in quantities.bundles.items() if items[name].variant_id]
         if not exported:
             return frozenset()
-        bundles = [Bundle(items[name], parts) for name, parts in exported.items()]
         try:
-            return Kits(self, self.inventory, _variants(everybody)).link(bundles)
+            return Kits(self, self.inventory, _variants(parts)).link(exported)
         except TransientError as error:
             self.medusa_breaker.failed(error)
-            self.defer(exported, error)
-            return frozenset(exported)
+            names = frozenset(bundle.item.name for bundle in exported)
+            self.defer(names, error)
+            return names
 
     def _complete_kits(self, new: set[str]) -> None:
         """Link bundles of other batches to these parts, which Medusa has only now: their own runs may be over.
@@ -289,11 +286,11 @@ class StockSync(BatchSync):
             rows = self.erp.rows_in(WEBSITE_ITEM, ["name"], codes, key="item_code")
             names = frozenset(row["name"] for row in rows if not self.batch.contains(row["name"]))
             if names:
-                everybody = stock_items(self.erp, replace(WHOLE_SHOP, items=names))
+                items = StockItems(self.erp, replace(WHOLE_SHOP, items=names))
                 bundles = read_bundles(self.erp, codes, self.erp.clock().date())
-                exported = [one for one in everybody if one.name in names and one.variant_id]
+                exported = (one for one in items if one.variant_id)
                 found = [Bundle(one, parts) for one in exported if has_stock(parts := bundles.get(one.item_code, []))]
-                Kits(self, self.inventory, _variants(everybody)).complete(found)
+                Kits(self, self.inventory, _variants(items.parts)).complete(found)
         except AccessError:
             raise
         except ApiError as error:
@@ -386,14 +383,16 @@ class StockSync(BatchSync):
     def _loss_in_shop(self) -> Loss:
         """Count over all batches, with a report that is thrown away."""
         shop = replace(self, scope=whole_shop(self.scope), low_stock=[])
-        items, everybody = shop._read_items()
-        quantities = shop._on_hand(items, _places(everybody), shop._warehouses())
-        work = StockWork()
-        work.add_flags(items, quantities, shop._flags(items, quantities))
-        skus = [item.item_code for item in items.values() if item.variant_id]
-        pages = batched(self.inventory.stocked(skus, len(skus)), ROWS_COMPARED)
-        found = InventoryReader(shop, self.inventory).found_by_sku(items, quantities.on_hand, pages)
-        shop._levels(found, quantities.on_hand, work.loss)
+        work, warehouses = StockWork(), shop._warehouses()
+        everything = StockItems(shop.erp, shop.batch)
+        for some in batched(everything, self._at_once(everything)):
+            items = {item.name: item for item in some}
+            quantities = shop._on_hand(items, _places(everything.parts), warehouses)
+            work.add_flags(items, quantities, shop._flags(items, quantities))
+            skus = [item.item_code for item in some if item.variant_id]
+            pages = batched(self.inventory.stocked(skus, everything.number), ROWS_COMPARED)
+            found = InventoryReader(shop, self.inventory).found_by_sku(items, quantities.on_hand, pages)
+            shop._levels(found, quantities.on_hand, work.loss)
         return work.total_loss
 
     def _write_flags(self, flags: Mapping[str, int]) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from erp_medusa_pipelines.sync.stock.items import TREE as COLUMNS
+from erp_medusa_pipelines.sync.stock.on_hand import NOTHING, OnHand
 from erp_medusa_pipelines.sync.stock.warehouses import Warehouses
 
 # name: (lft, rgt, is_group)
@@ -22,21 +22,22 @@ TREE = {
 
 
 def tree(locations: dict[str, str] | None = None) -> Warehouses:
-    rows = [(name, *bounds, 0, 0, None) for name, bounds in TREE.items()]
-    return Warehouses(pd.DataFrame(rows, columns=pd.Index(COLUMNS)), locations or {}, "here")
+    rows = [dict(zip(COLUMNS, (name, *bounds, 0, 0, None), strict=True)) for name, bounds in TREE.items()]
+    return Warehouses(rows, locations or {}, "here")
 
 
 def on_hand(
     warehouses: Warehouses, sold_from: dict[str, str], bins: Sequence[tuple[str, str, float]]
 ) -> dict[tuple[str, str], float]:
-    items = pd.DataFrame(
-        [(f"WEB-{code}", code, place) for code, place in sold_from.items()],
-        columns=pd.Index(["name", "item_code", "warehouse"]),
-    )
-    frame = pd.DataFrame(bins, columns=pd.Index(["item_code", "warehouse", "actual_qty"])).astype(
-        {"actual_qty": "float64"}
-    )
-    return {key: row["actual_qty"] for key, row in warehouses.roll_up(items, frame, ["actual_qty"]).items()}
+    found: dict[tuple[str, str], float] = {}
+    for code, place in sold_from.items():
+        lying: dict[str, OnHand] = {}
+        for one, where, quantity in bins:
+            if one == code:
+                lying[where] = lying.get(where, NOTHING).plus(OnHand(quantity))
+        for location, there in warehouses.roll_up(place, lying).items():
+            found[f"WEB-{code}", location] = there.actual
+    return found
 
 
 def test_a_warehouse_holds_what_lies_below_it() -> None:
