@@ -35,8 +35,8 @@ PREFERENCES = "/admin/price-preferences"
 LISTS = "price lists"
 ENTRIES_PER_PAGE = 5000
 """A list's entries can only be read all together: there is no filter by variant."""
-LISTS_READ_AT_ONCE = 10
-"""Lists per request for their entries: 5,000 entries are 1.2 MB and keep Medusa busy for 0.8 seconds."""
+LISTS_READ_AT_ONCE = 15
+"""Lists per request for their entries: 7,500 entries are 1.8 MB and keep Medusa busy for 1.2 seconds."""
 log = logging.getLogger(__name__)
 
 

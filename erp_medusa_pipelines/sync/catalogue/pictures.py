@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from erp_medusa_pipelines.clients.batched import batched
+from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.catalogue.fields import short_hash
 from erp_medusa_pipelines.sync.catalogue.image_files import ImageFile, attached_images, by_content, encoded, is_remote
@@ -86,9 +86,10 @@ class PictureReader:
         if not missing:
             return
         first = self._places.get(missing[0], len(self._names))
-        ahead = [*missing, *(name for name in self._names[first : first + ITEMS_PER_REQUEST] if name not in missing)]
+        at_once = even_size(len(self._names), ITEMS_PER_REQUEST)
+        ahead = [*missing, *(name for name in self._names[first : first + at_once] if name not in missing)]
         found: dict[str, list[ImageFile]] = {name: self._files[name] for name in names if name in self._files}
-        for some in batched(ahead, ITEMS_PER_REQUEST):
+        for some in batched(ahead, at_once):
             found |= {name: [] for name in some}
             for file in attached_images(self._erp, some):
                 found.setdefault(file.website_item, []).append(file)

@@ -25,7 +25,7 @@ from erp_medusa_pipelines.sync.shop.listing import Relisted
 
 DOCTYPE = "Item Price"
 
-ITEMS_PER_REQUEST = 5000
+ITEMS_PER_REQUEST = 7500
 FIELDS = (
     "name", "price_list", "item_code", "uom", "packing_unit", "currency", "price_list_rate", "valid_from", "valid_upto",
     "creation", "modified", "medusa_id", "medusa_price_id",
