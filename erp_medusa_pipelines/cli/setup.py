@@ -29,7 +29,7 @@ from erp_medusa_pipelines.readiness.install import (
     steps_of_site,
 )
 from erp_medusa_pipelines.readiness.needs import asked_for
-from erp_medusa_pipelines.settings import load_settings
+from erp_medusa_pipelines.settings import Settings, load_settings
 
 COLOURS = {State.THERE: "green", State.MADE: "cyan", State.MISSING: "yellow", State.LEFT: "yellow", State.FAILED: "red"}
 
@@ -68,9 +68,11 @@ def setup(
     """
     if key_file and not dry_run:
         _check_free(key_file)
+    settings = load_settings(connection=False)
+    _check_mapping(settings)
     with connect_as_admin() as erp:
         email = user or _default_user(erp)
-        on = asked_for(load_settings(connection=False))
+        on = asked_for(settings)
         steps = [*steps_of_site(erp, update_script=update_script, on=on), new_user(erp, email)]
         outcomes = install(steps, dry_run=dry_run)
         key = None
@@ -131,6 +133,14 @@ def _check_free(path: Path) -> None:
         raise CommandError(f"{path} exists already: name a file that does not, it is not overwritten")
     if not os.access(path.resolve().parent, os.W_OK):
         raise CommandError(f"{path} cannot be made there: its directory is missing or not writable")
+
+
+def _check_mapping(settings: Settings) -> None:
+    """Raise MappingError if the shop's mapping cannot be read: it decides about a right, which would be left out."""
+    # Imported late: it loads jinja2 and lxml.
+    from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
+
+    read_table(settings.mapping)
 
 
 def _lines(key: UserKey) -> str:

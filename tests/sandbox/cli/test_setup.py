@@ -59,6 +59,17 @@ def test_a_setup_writes_nothing_while_the_sandbox_is_asked_for(
 
 
 @pytest.mark.usefixtures("admin")
+def test_a_mapping_that_is_not_there_stops_the_setup_before_a_right_is_left_out(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    shop_env.setenv("MAPPING", "nowhere.yaml")
+    output = erp_medusa("setup")
+    assert output.code == 2
+    assert "nowhere.yaml" in output.data["error"]
+    assert writes(erp) == []
+
+
+@pytest.mark.usefixtures("admin")
 @pytest.mark.long
 def test_a_second_setup_makes_nothing(erp_medusa: Command, erp: ErpServer) -> None:
     first = erp_medusa("setup")
