@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Background(ABC):
-    """Subclasses work in `work` until `over` is set. What it raises is raised at the end of the block."""
+    """Subclasses work in `work` until `over` is set. `check`, and the end of the block, raise what it raised."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -16,6 +16,11 @@ class Background(ABC):
     @abstractmethod
     def work(self) -> None:
         """Work until `over` is set."""
+
+    def check(self) -> None:
+        """Raise what ended the work early, for a block that would else go on without it."""
+        if self._failed:
+            raise self._failed
 
     def _run(self) -> None:
         try:
@@ -30,5 +35,4 @@ class Background(ABC):
     def __exit__(self, *_: object) -> None:
         self.over.set()
         self._thread.join()
-        if self._failed:
-            raise self._failed
+        self.check()

@@ -11,14 +11,13 @@ import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -28,7 +27,7 @@ from dev.deployment import BIN, Deployment, deployed, wait_for
 from erp_medusa_pipelines.tasks import CHANGES_SENSOR, RETRY_SENSOR
 from erp_medusa_sandbox.server import SandboxAddress
 from erp_medusa_sandbox.shop.images import image
-from tests.live.conftest import script
+from tests.day.killer import Killer
 from tests.suites.export import catalogue
 from tests.suites.prices import ZONE
 from tests.suites.variants import STORE_FIELDS, Shop, shop
@@ -75,6 +74,11 @@ class Day:
             for one in answer.json()["products"]
             for variant in one["variants"]
         }
+
+    def is_over(self) -> bool:
+        """Return whether the customer has seen every change; raises what ended the watch."""
+        self.customer.check()
+        return not self.customer.busy()
 
     # --- what staff save ------------------------------------------------------------------------------------------
 
@@ -220,47 +224,6 @@ class Day:
         return next(iter(self.store.rows("Item Price", item_code=code, price_list=PRICE_LIST)), None)
 
 
-class Killer(Background):
-    """Kills a run, the daemon, the webserver or a server about every minute, and starts again what was killed."""
-
-    def __init__(self, deployment: Deployment, chance: random.Random) -> None:
-        super().__init__()
-        self.deployment, self.chance = deployment, chance
-        self.done: Counter[str] = Counter()
-        commands = os.environ.get("DAY_KILLS", "").splitlines()
-        self._servers = commands or ([] if os.environ.get("MEDUSA_URL") else ["own"])
-
-    def work(self) -> None:
-        """Kill until the block ends."""
-        while not self.over.wait(self.chance.uniform(20, 60)):
-            getattr(self, f"_kill_{self.chance.choice(('run', 'run', 'process', 'server'))}")()
-
-    def _kill_run(self) -> None:
-        def running() -> list[psutil.Process]:
-            return self.deployment.run_processes()
-
-        with suppress(AssertionError, psutil.NoSuchProcess):
-            self.chance.choice(wait_for("a run at work", running, 40)).kill()
-            self.done["run"] += 1
-
-    def _kill_process(self) -> None:
-        name = self.chance.choice(sorted(self.deployment.processes))
-        self.deployment.kill(name)
-        self.over.wait(2)
-        self.deployment.start_again(name)
-        self.done[name] += 1
-
-    def _kill_server(self) -> None:
-        if self._servers:
-            command = self.chance.choice(self._servers)
-            if command == "own":
-                assert script("kill").returncode == 0
-                assert script("up").returncode == 0
-            else:
-                subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602 - the caller's own
-            self.done["server"] += 1
-
-
 def minute_of_the_night() -> str:
     """Return the cron line of a night in the middle of the day."""
     middle = datetime.now(ZONE) + timedelta(minutes=MINUTES / 2 + 1)
@@ -303,9 +266,9 @@ def test_after_a_day_of_edits_and_kills_a_customer_sees_what_erpnext_has(shop: S
         wait_for("a tick", lambda: any("from now on" in str(t["skipReason"]) for t in deployment.ticks(CHANGES_SENSOR)))
         with day.customer:
             with Killer(deployment, chance) as killer:
-                _work_all_day(day, chance)
+                _work_all_day(day, chance, (day.customer, killer))
             with suppress(AssertionError):
-                wait_for("the last change", lambda: not day.customer.busy(), PATIENCE)
+                wait_for("the last change", day.is_over, PATIENCE)
         wait_for("every run's end", lambda: not deployment.runs(statuses=["STARTED", "QUEUED", "STARTING"]), PATIENCE)
         _report(day, killer, deployment)
         assert killer.done["run"], "nothing was killed"
@@ -318,10 +281,15 @@ def test_after_a_day_of_edits_and_kills_a_customer_sees_what_erpnext_has(shop: S
         assert ours == [], found.stdout
 
 
-def _work_all_day(day: Day, chance: random.Random) -> None:
-    """Save at random moments. What a server that was just killed did not take is saved again, as staff would."""
+def _work_all_day(day: Day, chance: random.Random, others: Sequence[Background]) -> None:
+    """Save at random moments. What a server that was just killed did not take is saved again, as staff would.
+
+    A day that another thread has left shows nothing: it ends with that thread's error.
+    """
     end, left = time.monotonic() + MINUTES * 60, EDITS
     while left > 0 and time.monotonic() < end + PATIENCE:
+        for other in others:
+            other.check()
         kind = chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
         try:
             day.edit(kind)
