@@ -160,7 +160,10 @@ class Day:
         return self._sees(name, lambda seen: seen["sku"] == new)
 
     def _save_new(self, _name: str, _before: Mapping[str, Any]) -> Callable[[Shown], bool]:
-        code = self.shop.catalogue.row(self.add())["item_code"]
+        name = self.add()
+        # A new document of the embedded site is as old as its seed, and only a night would find it.
+        self.store.save("Website Item", name, published=1)
+        code = self.shop.catalogue.row(name)["item_code"]
         return lambda shown: any(seen["sku"] == code and seen["price"] for seen in shown.values())
 
     def add(self) -> str:
