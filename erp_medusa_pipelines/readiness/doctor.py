@@ -24,6 +24,7 @@ OF_ERPNEXT: tuple[tuple[str, Examination[Shop]], ...] = (
     (fields.AREA, fields.custom_fields_are_there),
     (fields.AREA, fields.mapping_can_be_used),
     (fields.AREA, fields.tables_of_best_sellers_are_there),
+    (fields.AREA, fields.groups_of_best_sellers_are_there),
     (fields.AREA, fields.homepage_is_there),
     (fields.AREA, fields.languages_have_texts),
     (servers.WAY, servers.longest_address_reaches_erpnext),

@@ -12,6 +12,7 @@ from erp_medusa_pipelines.sync.catalogue.languages import read_translator
 from erp_medusa_pipelines.sync.catalogue.mapping.loading import MappingError, located
 from erp_medusa_pipelines.sync.catalogue.mapping.site import missing_fields as missing_of_mapping
 from erp_medusa_pipelines.sync.catalogue.shop_table import read_table
+from erp_medusa_pipelines.sync.merchandising.item_groups import ItemGroupTree
 
 AREA = "fields"
 
@@ -78,6 +79,16 @@ def tables_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
     fix = "correct TOP_SELLER_CATEGORIES, or add the table to Product Collection"
     means = "add_top_selling_items_to_collection fails"
     yield judged(AREA, "Product Collection", ", ".join(wanted.values()), wrong, means, fix)
+
+
+def groups_of_best_sellers_are_there(shop: Shop) -> Iterator[Finding]:
+    """Check that every category of TOP_SELLER_CATEGORIES is an Item Group. Its default names the app's four."""
+    wanted, tree = shop.settings.top_seller_categories, ItemGroupTree.read(shop.erp)
+    missing = [repr(category) for category in wanted if tree.get(category) is None]
+    wrong = f"there is no Item Group {', '.join(missing)}" if missing else ""
+    fix = "name Item Groups of yours in TOP_SELLER_CATEGORIES, or add the group"
+    means = "add_top_selling_items_to_collection fails"
+    yield judged(AREA, "best sellers", f"Item Groups {', '.join(wanted)}", wrong, means, fix)
 
 
 def homepage_is_there(shop: Shop) -> Iterator[Finding]:

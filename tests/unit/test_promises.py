@@ -136,6 +136,7 @@ FIXES: Shown = {
     "sandbox/cli/test_fixes.py": {
         "test_each_fix_clears_its_finding": (
             "correct TOP_SELLER_CATEGORIES",
+            "name Item Groups of yours in TOP_SELLER_CATEGORIES, or add the group",
             "run bench migrate",
             "untick Enable in Medusa Configuration",
             "run sync_missing_prices_to_medusa",

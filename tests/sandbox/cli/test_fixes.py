@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from erp_medusa_pipelines.setting_sections import TOP_SELLER_CATEGORIES
 from erp_medusa_sandbox.shop.seed import SCHEDULED
 from tests.sandbox.cli.conftest import Command
 from tests.support.catalogue import PRICE_LIST, Catalogue
@@ -52,6 +53,10 @@ def test_each_fix_clears_its_finding(
             ),
         ),
         ("fields", "Product Collection"): ("correct TOP_SELLER_CATEGORIES", lambda: shop_env.delenv(TABLES)),
+        ("fields", "best sellers"): (
+            "or add the group",
+            lambda: [erp.store.insert("Item Group", name=name, item_group_name=name) for name in TOP_SELLER_CATEGORIES],
+        ),
         ("Frappe app", "save hooks"): (
             "untick Enable in Medusa Configuration",
             lambda: erp.store.set("Medusa Configuration", "Medusa Configuration", enable=0),
