@@ -35,7 +35,7 @@ from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
 from erp_medusa_pipelines.sync.prices.books import Book
-from erp_medusa_pipelines.sync.prices.item_prices import priced_items
+from erp_medusa_pipelines.sync.prices.item_prices import PricedItems
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.losses import price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
@@ -96,7 +96,7 @@ def sync(opened: Shop, name: str) -> Row:
 def bare(opened: Shop, name: str) -> Row:
     """One entry for each exported variant, in a list per batch that was made before."""
     http, chunk, batches = opened.medusa.http, opened.settings.medusa_price_chunk, opened.settings.export_batches
-    variants = [item.variant_id for item in priced_items(opened.erp, Batch(0, 1)) if item.variant_id]
+    variants = [item.variant_id for item in PricedItems(opened.erp, Batch(0, 1)) if item.variant_id]
     calls: list[Call] = []
     for index in range(batches):
         list_id = http.request("POST", "/admin/price-lists", json=REFERENCE)["price_list"]["id"]
@@ -109,7 +109,7 @@ def bare(opened: Shop, name: str) -> Row:
 def warm_up(opened: Shop) -> None:
     """Run both ways once, into drafts."""
     _, _, _, calls, _ = bare(opened, "warm-up")
-    variants = [item.variant_id for item in priced_items(opened.erp, Batch(0, 1)) if item.variant_id]
+    variants = [item.variant_id for item in PricedItems(opened.erp, Batch(0, 1)) if item.variant_id]
     prices, chunk = MedusaPrices(opened.medusa), len(variants) // calls + 1
     for some in batched(variants, chunk):
         entries = [{"variant_id": one, "currency_code": "omr", "amount": 1.5} for one in some]
