@@ -90,6 +90,9 @@ class Memory(BaseModel):
     groups: bool = False
     run: str = ""
     at_work: dict[str, Waiting] = {}
+    was_new: bool = False
+    """Whether the last run was of items that had not been tried before."""
+
     requested: int = 0
     reason: str = ""
     """Why the last run failed."""
@@ -247,7 +250,11 @@ class _Tick:
         return found
 
     def _items_to_start(self) -> dict[str, Waiting]:
-        """Return items whose time has come and whose batch is free: new ones first, so that failing ones block none."""
+        """Return items whose time has come and whose batch is free: new ones, or those to be tried again, in turns.
+
+        What fails again and again must not block new changes, and where staff save all day, these not what a killed run
+        gave back.
+        """
         memory = self.memory
         if memory.run or not memory.items:
             return {}
@@ -260,7 +267,9 @@ class _Tick:
         if busy:
             self.reasons.append(f"{', '.join(sorted(busy))} is at work")
         new = {name: waiting for name, waiting in due.items() if not waiting.tries}
-        return dict(islice((new or due).items(), MOST_ITEMS))
+        again = {name: waiting for name, waiting in due.items() if waiting.tries}
+        chosen = again if again and (memory.was_new or not new) else new
+        return dict(islice(chosen.items(), MOST_ITEMS))
 
     def _batch_runs(self, batches: Sequence[tuple[Task, str]]) -> Iterator[dg.RunRequest]:
         for task, batch in batches:
@@ -299,6 +308,7 @@ class _Tick:
         }
         if items:
             memory.run, memory.at_work = self._key(items), dict(items)
+            memory.was_new = not any(waiting.tries for waiting in items.values())
             memory.items = {name: waiting for name, waiting in memory.items.items() if name not in items}
         memory.groups = False
         memory.requested += 1

@@ -143,6 +143,23 @@ def test_a_run_that_fails_gives_its_items_back_and_they_are_tried_later(staff: S
 
 
 @pytest.mark.long
+def test_what_a_killed_run_gave_back_does_not_wait_until_staff_save_no_more(staff: Staff, clock: Clock) -> None:
+    one, two, three = staff.names[:3]
+    staff.retitle(one, "Mask, new")
+    (request,) = staff.tick()
+    run = staff.daemon.queued("sync_items", **{CHANGES_TAG: request.tags[CHANGES_TAG]})
+    staff.daemon.instance.report_run_failed(run)
+    staff.retitle(two, "Gloves, new")
+    assert list(parts(staff.follow())) == [two]
+    clock.advance(seconds=61)
+    staff.retitle(three, "Mirror, new")
+    assert list(parts(staff.follow())) == [one]
+    # Nor does it keep new changes waiting for more than that run.
+    staff.retitle(two, "Gloves, newer")
+    assert sorted(parts(staff.follow())) == sorted([two, three])
+
+
+@pytest.mark.long
 def test_changes_are_collected_while_a_run_works_and_a_lost_run_loses_nothing(staff: Staff, clock: Clock) -> None:
     one, two = staff.names[:2]
     staff.retitle(one, "Mask, new")
