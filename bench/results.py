@@ -95,7 +95,12 @@ MEASUREMENTS = (
         (Goal("first prices", _BARE, least=0.95),),
         small=("prices", "--items", "1000", "--rounds", "1"),
     ),
-    Measurement("stock", "Stock against a real Medusa", ("stock",), (Goal("first stock", _BARE, least=0.95),)),
+    Measurement(
+        "stock",
+        "Stock against a real Medusa",
+        ("stock",),
+        (Goal("first stock / (bare reading + bare writing)", _BARE, least=0.95),),
+    ),
     Measurement(
         "top_sellers",
         "Best sellers over a million lines",

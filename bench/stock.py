@@ -2,33 +2,39 @@
 
     python -m bench.stock [--items 5000] [--batches 4] [--rounds 3]
 
-The reference is POST /admin/inventory-items/location-levels/batch with bodies prepared beforehand, in the chunks and
-threads that the sync uses, nothing read, compared or written back; in the same run. The items are exported first; that
-is not measured here.
+The reference reads and writes the same, and does nothing else: all Website Items, Bins and inventory items in the
+sync's pages, both servers at once; then POST /admin/inventory-items/location-levels/batch with bodies prepared
+beforehand, in the chunks and threads that the sync uses, and beside it as many in-stock flags in ERPNext. In the same
+run. The items are exported first; that is not measured here. The runs of the batches are of one tick, as at night.
 
 Medusa runs for weeks, so both ways run once before anything is measured: Node compiles code that has run for a
 while. All is done several times, each time without levels to begin with, and the sums are compared.
-
-The sync compares, so it reads every inventory item and every Bin first, which the reference does not: the run in which
-nothing has changed is about that reading, and its seconds with those of the reference are what a first sync can reach.
 """
 
 import json
 import os
+import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 from bench.export import export, medusa_address, shop
 from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, show
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.medusa_inventory import MedusaInventory
+from erp_medusa_pipelines.clients.medusa_inventory import INVENTORY_ITEMS, ITEM_FIELDS, ITEMS_PER_PAGE, MedusaInventory
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
 from erp_medusa_pipelines.sync.engine.brake import Guard, Memory
 from erp_medusa_pipelines.sync.engine.quarantine import Quarantine
 from erp_medusa_pipelines.sync.engine.report import SyncReport
+from erp_medusa_pipelines.sync.stock.items import FIELDS as LISTED
+from erp_medusa_pipelines.sync.stock.items import SHOWN_OR_EXPORTED
 from erp_medusa_pipelines.sync.stock.locations import StockLocations
+from erp_medusa_pipelines.sync.stock.quantities import BIN
 from erp_medusa_pipelines.sync.stock.stock_sync import StockSync, stock_limit
 
 CHANGED = 20
@@ -43,7 +49,17 @@ def scope_of(opened: Shop, batch: Batch) -> BatchScope:
 
 
 def sync(opened: Shop, name: str, location: str) -> Row:
-    """Sync all batches."""
+    """Sync all batches, as the runs of one tick."""
+    batches = opened.settings.export_batches
+    with tempfile.TemporaryDirectory() as folder, closing(Reading(Path(folder), batches, shared=True)) as reading:
+        opened.erp.reading = opened.medusa.reading = reading
+        try:
+            return _sync(opened, name, location)
+        finally:
+            opened.erp.reading = opened.medusa.reading = None
+
+
+def _sync(opened: Shop, name: str, location: str) -> Row:
     settings, batches = opened.settings, opened.settings.export_batches
     before, began = opened.requests_sent, time.perf_counter()
 
@@ -76,21 +92,37 @@ def forget_levels(opened: Shop) -> None:
 
 def forget_flags(opened: Shop) -> None:
     """Clear every in-stock flag, as before the first sync."""
+    opened.writer.write("Website Item", [(name, {"custom_in_stock": 0}) for name in flagged(opened)])
+
+
+def flagged(opened: Shop) -> list[str]:
+    """Return the Website Items whose in-stock flag is set."""
     rows = opened.erp.rows("Website Item", ["name"], filters=[["custom_in_stock", "=", 1]], page_size=10_000)
-    opened.writer.write("Website Item", [(row["name"], {"custom_in_stock": 0}) for row in rows])
+    return [row["name"] for row in rows]
 
 
-def bare(opened: Shop, location: str) -> Row:
-    """Build a level for every inventory item."""
+def bare(opened: Shop, location: str, flags: Sequence[str]) -> Row:
+    """Read what the sync reads, then build a level for every inventory item and set these flags."""
     forget_levels(opened)
+    forget_flags(opened)
     http, chunk = opened.medusa.http, opened.settings.medusa_level_chunk
     items = opened.medusa.all_of("/admin/inventory-items", "inventory_items", "id", page_size=2000)
     levels = [{"inventory_item_id": item["id"], "location_id": location, "stocked_quantity": 7} for item in items]
     calls = [{"create": some} for some in batched(levels, chunk)]
-    began = time.perf_counter()
+    before, began = opened.requests_sent, time.perf_counter()
     with ThreadPoolExecutor(RUNS_AT_ONCE * opened.settings.medusa_parallel_calls) as pool:
-        list(pool.map(lambda body: http.request("POST", LEVELS_ROUTE, json=body), calls))
-    return BARE, len(levels), time.perf_counter() - began, len(calls), len(levels)
+        pages = opened.medusa.all_of(INVENTORY_ITEMS, "inventory_items", ITEM_FIELDS, page_size=ITEMS_PER_PAGE)
+        listing = pool.submit(list, pages)
+        sold = opened.erp.rows("Website Item", LISTED, or_filters=SHOWN_OR_EXPORTED, page_size=10_000)
+        codes = sorted({row["item_code"] for row in sold if row["item_code"]})
+        opened.erp.get_list("Bin", ["item_code", "warehouse", *BIN], filters=[["item_code", "in", codes]])
+        listing.result()
+        sent = [pool.submit(http.request, "POST", LEVELS_ROUTE, json=body) for body in calls]
+        opened.writer.write("Website Item", [(name, {"custom_in_stock": 1}) for name in flags])
+        for each in sent:
+            each.result()
+    seconds = time.perf_counter() - began
+    return BARE, len(levels), seconds, opened.requests_sent - before, len(levels) + len(flags)
 
 
 def first_sync(opened: Shop, location: str) -> Row:
@@ -119,10 +151,11 @@ def main() -> None:
     with shop(options.items, medusa, batches=options.batches) as opened:
         print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
         print(json.dumps({"exported": export(opened)[0]}), flush=True)
-        bare(opened, location)
         first_sync(opened, location)
+        flags = flagged(opened)
+        bare(opened, location, flags)
         for _ in range(options.rounds):
-            rows += [bare(opened, location), first_sync(opened, location), bare(opened, location)]
+            rows += [bare(opened, location, flags), first_sync(opened, location), bare(opened, location, flags)]
         first_sync(opened, location)
         rows.append(sync(opened, AGAIN, location))
         change_some(opened)
