@@ -156,7 +156,7 @@ def _group_sync(run: SyncRun, *, allow_removal: bool = False) -> CustomerGroupSy
     limit = members_limit(settings.price_removal_percent, variable_name("price_removal_percent"))
     return CustomerGroupSync(
         erp=run.shop.erp,
-        audiences=read_audiences(run.shop.erp, settings, read_pricing_rules(run.shop.erp, settings)),
+        audiences=read_audiences(run.shop.erp, run.shop.medusa, settings, read_pricing_rules(run.shop.erp, settings)),
         customers=MedusaCustomers(run.shop.medusa),
         report=run.report,
         guard=run.guard(limit, allowed=allow_removal),

@@ -21,7 +21,7 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
     """Check the Price List of each Customer Group and Customer that has one, and the groups in Medusa."""
     if not shop.settings.price_groups:
         return
-    audiences = read_audiences(shop.erp, shop.settings, read_pricing_rules(shop.erp, shop.settings))
+    audiences = read_audiences(shop.erp, shop.medusa, shop.settings, read_pricing_rules(shop.erp, shop.settings))
     for one in audiences.unusable:
         name = one.audience.customer_group
         fix = "correct default_price_list of the Customer Group, or of its Customers"
@@ -72,8 +72,9 @@ def customers_get_their_own_prices(shop: Shop) -> Iterator[Finding]:
 
 
 def _own_prices(shop: Shop) -> Iterator[Finding]:
-    audiences = read_audiences(shop.erp, shop.settings, read_pricing_rules(shop.erp, shop.settings))
-    unreachable = [each.customer for each in audiences.members(shop.erp) if each.own and not each.addresses]
+    audiences = read_audiences(shop.erp, shop.medusa, shop.settings, read_pricing_rules(shop.erp, shop.settings))
+    own = [each for each in audiences.own if not each.is_leaving]
+    unreachable = [each.customer for each in audiences.members(shop.erp) if each.own in own and not each.addresses]
     for customer, price_list, asked in audiences.unasked:
         found = f"it has Item Prices of its own in {price_list}, and its Price List is {asked}"
         fix = f"set default_price_list of the Customer, or move these Item Prices to {asked}"
@@ -84,12 +85,12 @@ def _own_prices(shop: Shop) -> Iterator[Finding]:
         fix = "add a Contact with an e-mail address"
         yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
     made = {key for row in MedusaCustomers(shop.medusa).groups() if (key := group_of(row))}
-    if missing := [each.customer for each in audiences.own if each.key not in made]:
+    if missing := [each.customer for each in own if each.key not in made]:
         found = f"Medusa has no group yet for {_some(missing)}"
         means = "they are asked the price of their Price List"
         fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
         yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
-    yield Finding(AREA, OWN_PRICES, Level.OK, f"{len(audiences.own)} Customers have Item Prices of their own")
+    yield Finding(AREA, OWN_PRICES, Level.OK, f"{len(own)} Customers have Item Prices of their own")
 
 
 def _some(customers: Sequence[str]) -> str:

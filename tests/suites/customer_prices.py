@@ -103,6 +103,40 @@ class CustomerPricesSuite:
         assert started(runner).success
         assert shop.writes() == []
 
+    def test_a_row_that_its_customer_is_asked_has_the_id_of_its_entry(
+        self, shop: PricedShop, customers: Customers, runner: Runner
+    ) -> None:
+        wholesale = customers.price_list("Wholesale")
+        trade = customers.group("Trade", wholesale)
+        dealer, clinic = customers.customer("dealer", trade), customers.customer("clinic", customers.group("Private"))
+        item = shop.item()
+        everybodys = shop.price(item, 10)
+        own = shop.price(item, 7, price_list=wholesale, customer=dealer)
+        never_asked = shop.price(item, 6, customer=dealer)
+        clinics = shop.price(item, 8, customer=clinic)
+        rows = (everybodys, own, never_asked, clinics)
+        assert runner.job(EXPORT, "batch_0").success
+
+        def amounts() -> list[float | None]:
+            """What Medusa asks by the entry whose id a row has."""
+            lists = [f"/admin/price-lists/{one['id']}/prices" for one in shop.lists()]
+            there = {one["id"]: one["amount"] for path in lists for one in shop.medusa.admin("GET", path)["prices"]}
+            return [there[key] if (key := shop.row(row)["medusa_price_id"]) else None for row in rows]
+
+        assert amounts() == [10, 7, None, 8]
+        shop.change(own, price_list_rate=7.5)
+        shop.change(clinics, price_list_rate=8.5)
+        assert started(runner).success
+        assert amounts() == [10, 7.5, None, 8.5]
+        # The one has another list now, whose row counts; of the other nothing is asked any more.
+        customers.store.set("Customer", dealer, default_price_list=PRICE_LIST)
+        customers.store.set("Customer", clinic, disabled=1)
+        assert started(runner).success
+        assert amounts() == [10, None, 6, None]
+        shop.forget()
+        assert started(runner).success
+        assert shop.writes() == []
+
     @pytest.mark.long
     def test_rules_and_packs_count_for_own_prices_as_well(
         self, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch

@@ -86,7 +86,7 @@ class Customers:
         headers = {"x-publishable-api-key": medusa.publishable_key, **self._login(email)}
         ids = [self.shop.catalogue.row(item)["medusa_id"] for item in items]
         fields = "id,*variants.calculated_price"
-        query = {"region_id": medusa.region_id, "fields": fields, "id[]": ids}
+        query = {"region_id": medusa.region_id, "fields": fields, "id[]": ids, "limit": len(ids)}
         answer = requests.get(f"{medusa.url}/store/products", params=query, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         prices = {row["id"]: row["variants"][0]["calculated_price"] for row in answer.json()["products"]}

@@ -8,7 +8,8 @@ These ask:
     -----------------------------------------------  ----------  -------------------------  --------------------------
     entries of price lists, lists of another         prices      PRICE_REMOVAL_PERCENT      allow_removal
     Price List or whose window is over
-    the same of customer groups                      group_prices  PRICE_REMOVAL_PERCENT    allow_removal
+    the same of each Customer Group's Price List,    group_prices  PRICE_REMOVAL_PERCENT    allow_removal
+    of each Customer's own prices, and of all these
     members of customer groups                       members     PRICE_REMOVAL_PERCENT      allow_removal
     levels, and custom_in_stock                      stock       STOCK_ZERO_PERCENT         allow_zero
     products: drafts of items that are not for       shown       MISSING_PRODUCTS_PERCENT   allow_hiding
@@ -305,6 +306,18 @@ class Guard:
         self.memory.note(loss)
         self._note_left(loss.left)
         return None
+
+    def refusal_of_some(self, loss: Loss, in_shop: Callable[[], Loss]) -> MassLossError | None:
+        """Return why losses of some of the customers must not happen, judged as if the shop had no others.
+
+        Nothing of them is remembered: that `refusal` does, for all together. `in_shop` counts these customers'.
+        """
+        if self.allowed or self.limit.percent == ALL or not loss.lost or not self._may_be_too_much(loss, (), None):
+            return None
+        shop = in_shop()
+        lost = loss.lost if self.named else {**shop.lost, **loss.lost}
+        of = len((shop.had | loss.had) - shop.gained - loss.gained)
+        return self._error(lost, 0, of) if self.limit.exceeds(len(lost), of) else None
 
     def _before(self) -> Before | None:
         return None if self.named else self.memory.before(self.batches)

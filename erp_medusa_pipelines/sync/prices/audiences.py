@@ -5,7 +5,7 @@ it -, else of the shop's Price List. Item Prices of that list that name the Cust
 are never written into a report or a log.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ class Audience:
     """Whether Pricing Rules are for the group, or for one above."""
     customer: str = ""
     """The one Customer of it, who has Item Prices of its own; "" for an audience of many."""
+    is_leaving: bool = False
+    """Whether the Customer has none any more, and Medusa still has some: they go first, then its group."""
 
     @property
     def key(self) -> Key:
@@ -100,11 +102,18 @@ class Audiences:
     """The audiences of one site. `price_list` is the shop's: who has it is no audience, unless rules are for his group.
 
     `ruled` are folded names of Customer Groups that Pricing Rules are for. `own_prices`: Customers with Item Prices for
-    themselves alone are audiences too.
+    themselves alone are audiences too. `still_asked` returns further Customers of whom Medusa has own prices, besides
+    those with these folded names.
     """
 
     def __init__(
-        self, erp: ErpNextClient, price_list: str, ruled: Collection[str] = (), *, own_prices: bool = False
+        self,
+        erp: ErpNextClient,
+        price_list: str,
+        ruled: Collection[str] = (),
+        *,
+        own_prices: bool = False,
+        still_asked: Callable[[Collection[str]], Collection[str]] = lambda _names: (),
     ) -> None:
         self._price_list = price_list
         fields = ["name", "parent_customer_group", "default_price_list"]
@@ -133,10 +142,10 @@ class Audiences:
         """Every audience whose prices can be shown, without `own`."""
         self.unasked: list[tuple[str, str, str]] = []
         """Customer, Price List of Item Prices for it alone, and the Price List that it has instead."""
-        self.own = list(self._own(erp)) if own_prices else []
+        self.own = list(self._own(erp, still_asked)) if own_prices else []
         """Those of one Customer each."""
 
-    def _own(self, erp: ErpNextClient) -> Iterator[Audience]:
+    def _own(self, erp: ErpNextClient, still_asked: Callable[[Collection[str]], Collection[str]]) -> Iterator[Audience]:
         pairs = erp.get_list(
             ITEM_PRICE,
             ["customer", "price_list"],
@@ -147,14 +156,17 @@ class Audiences:
         lists: dict[str, dict[str, str]] = {}
         for row in pairs:
             lists.setdefault(folded(row["customer"]), {})[folded(row["price_list"])] = row["price_list"]
-        names = sorted({row["customer"] for row in pairs})
+        leaving = {folded(name): name for name in still_asked(lists.keys())}
+        names = sorted({*(row["customer"] for row in pairs), *leaving.values()})
         fields = ["name", "customer_group", "default_price_list"]
         for row in erp.rows_in(CUSTOMER, fields, names, filters=[LIVING]):
             group, priced = row["customer_group"] or "", lists.get(folded(row["name"]), {})
             asked = row["default_price_list"] or self._lists.find(group) or self._price_list
             self.unasked += [(row["name"], name, asked) for key, name in priced.items() if key != folded(asked)]
-            if folded(asked) in priced:
-                yield Audience(asked, group, is_ruled=folded(group) in self._ruled, customer=row["name"])
+            is_leaving = folded(row["name"]) in leaving
+            if folded(asked) in priced or is_leaving:
+                is_ruled = folded(group) in self._ruled
+                yield Audience(asked, group, is_ruled=is_ruled, customer=row["name"], is_leaving=is_leaving)
 
     def _audience(self, price_list: str, customer_group: str) -> Audience | None:
         price_list, is_ruled = price_list or self._price_list, folded(customer_group) in self._ruled

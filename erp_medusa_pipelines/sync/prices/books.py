@@ -32,6 +32,7 @@ Key = tuple[str, str, bool]
 class Owner:
     """A Customer with Item Prices for itself alone: its group in Medusa, its Price List and its Customer Group."""
 
+    customer: str
     group: str
     price_list: str
     customer_group: str

@@ -133,13 +133,13 @@ def _take_along(
             into[variant_id] += now
 
 
-def shown_prices(prices: MedusaPrices, lists: PriceLists) -> dict[str, set[str]]:
-    """Return the currencies in which customers are asked a price by any of our lists, by variant."""
-    found: dict[str, set[str]] = defaultdict(set)
+def shown_prices(prices: MedusaPrices, lists: PriceLists) -> dict[str, list[Entry]]:
+    """Return what customers are asked now by any of our lists, by variant."""
+    found: dict[str, list[Entry]] = defaultdict(list)
     bodies = {kept.id: kept.body for kept in lists.lists} | {row["id"]: row for row in lists.replaced}
     for _, variant_id, entry in _read(prices, lists, bodies):
         if variant_id and entry.is_live:
-            found[variant_id].add(entry.currency)
+            found[variant_id].append(entry)
     return found
 
 

@@ -1,16 +1,19 @@
 """Count what customers are asked no more at the end of a run: entries to remove, and those of replaced lists."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import NamedTuple
 
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.medusa import MedusaClient
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP
-from erp_medusa_pipelines.sync.engine.brake import Limit, Loss
+from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule
-from erp_medusa_pipelines.sync.prices.books import Book
+from erp_medusa_pipelines.sync.prices.books import Book, Key
 from erp_medusa_pipelines.sync.prices.entries import Entries, shown_prices
 from erp_medusa_pipelines.sync.prices.item_prices import (
     ITEMS_PER_REQUEST,
@@ -40,15 +43,18 @@ def price_limit(percent: int, setting: str) -> Limit:
 
 
 def group_limit(of_shop: Limit) -> Limit:
-    """Return how many prices of customer groups may go: as many as of the shop's own, counted by themselves."""
+    """Return how many prices that only some customers are asked may go: as many as of the shop's own.
+
+    Each Price List of theirs is counted by itself, each Customer's own prices are, and all together.
+    """
     what = "prices that only some customers are asked would go, and they are asked everybody's"
-    check = "Check the Price Lists of ERPNext's Customer Groups, and that ERPNext's user sees all Item Prices."
+    check = "Check the Price Lists of ERPNext's Customers and their groups, and that its user sees all Item Prices."
     return replace(of_shop, name="group_prices", what=what, check=check)
 
 
 @dataclass
 class Losses:
-    """What one run would take away.
+    """What one run would take away of one book.
 
     `stale` are the entries to remove, by variant (None: the variant is gone), `replaced` those of replaced lists;
     `today` is what customers are to be asked now instead, by variant.
@@ -57,56 +63,103 @@ class Losses:
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     replaced: dict[str | None, list[Entry]] = field(default_factory=dict)
     today: dict[str | None, list[Today]] = field(default_factory=dict)
-    loss: Loss = field(default_factory=Loss)
+    by_group: dict[str, Loss] = field(default_factory=lambda: defaultdict(Loss))
+    """By the one customer group of Medusa that is asked an entry; "" for all that the book is for."""
 
-    def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry]) -> None:
+    def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry], book: Book) -> None:
         """Note the stale entries of an item, and those that replaced lists have for it."""
-        plan.shown |= {entry.currency for entry in replaced if entry.is_live}
-        had = plan.had_price or bool(plan.shown)
-        self._add(plan.variant_id, item_code, plan.stale, replaced, had=had, loses=plan.loses_price)
+        plan.shown |= {(asked(entry, book), entry.currency) for entry in replaced if entry.is_live}
+        self._keep(plan.variant_id, plan.stale, replaced)
         if plan.today and (plan.stale or replaced):
             self.today[plan.variant_id] = plan.today
-        if plan.stays_shown and not had:
-            self.loss.gained.add(plan.variant_id)
+        before = plan.asked_before
+        for group in before:
+            self.by_group[group].had.add(plan.variant_id)
+        for group in plan.losers:
+            self.by_group[group].lost[plan.variant_id] = item_code
+        for group in {group for group, _ in plan.stays_shown} - before:
+            self.by_group[group].gained.add(plan.variant_id)
 
-    def add_unwanted(self, entries: Entries) -> None:
+    def add_unwanted(self, entries: Entries, book: Book) -> None:
         """Note entries of items that are no longer exported, and of variants that are gone."""
         for variant_id in entries.unwanted.keys() | entries.replaced.keys():
             left, replaced = entries.unwanted.get(variant_id, []), entries.replaced.get(variant_id, [])
-            shown = variant_id is not None and any(entry.is_live for entry in (*left, *replaced))
-            self._add(variant_id, f"variant {variant_id}", left, replaced, had=shown, loses=shown)
+            self._keep(variant_id, left, replaced)
+            if variant_id is not None:
+                for group in {asked(entry, book) for entry in (*left, *replaced) if entry.is_live}:
+                    self.by_group[group].had.add(variant_id)
+                    self.by_group[group].lost[variant_id] = f"variant {variant_id}"
 
-    def _add(
-        self, variant_id: str | None, name: str, stale: list[Entry], replaced: list[Entry], *, had: bool, loses: bool
-    ) -> None:
+    def _keep(self, variant_id: str | None, stale: list[Entry], replaced: list[Entry]) -> None:
         if stale:
             self.stale[variant_id] = stale
         if replaced:
             self.replaced[variant_id] = replaced
-        if had and variant_id:
-            self.loss.had.add(variant_id)
-        if loses and variant_id:
-            self.loss.lost[variant_id] = name
 
 
-def together(losses: Iterable[tuple[Book, Loss]]) -> Loss:
-    """Return the losses of several books as one: the same item counts in each."""
+def asked(entry: Entry, book: Book) -> str:
+    """Return the one group whose members are asked an entry; "" where all for whom the book is are asked the same."""
+    return entry.tier.group if book.is_own else ""
+
+
+class Party(NamedTuple):
+    """Customers who are asked the same by a book: all for whom it is, or one of those with prices of their own."""
+
+    book: Key
+    group: str
+    name: str
+
+
+def parties_of(book: Book) -> list[Party]:
+    """Return who is asked the prices of a book. Groups of nobody any more are left out: they lose nothing."""
+    if book.is_own:
+        return [Party(book.key, owner.group, f"for Customer {owner.customer}") for owner in book.owners.values()]
+    return [Party(book.key, "", f"in {book}")]
+
+
+def together(losses: Iterable[tuple[Party, Loss]]) -> Loss:
+    """Return the losses of several parties as one: the same item counts for each."""
     found = Loss()
-    for book, loss in losses:
-        lost = {f"{book} {variant_id}": f"{name} in {book}" for variant_id, name in loss.lost.items()}
-        had, gained = ({f"{book} {variant_id}" for variant_id in some} for some in (loss.had, loss.gained))
+    for party, loss in losses:
+        lost = {f"{party.name} {variant_id}": f"{name} {party.name}" for variant_id, name in loss.lost.items()}
+        had, gained = ({f"{party.name} {variant_id}" for variant_id in some} for some in (loss.had, loss.gained))
         found.add(Loss(lost, had, gained))
     return found
 
 
-def without_hidden(loss: Loss, medusa: MedusaClient) -> Loss:
+def without_hidden(losses: Sequence[Loss], medusa: MedusaClient) -> list[Loss]:
     """Return these losses without variants that no customer sees: their product is a draft, or gone."""
-    if not loss.lost:
-        return loss
-    shown = medusa.shown_variants(loss.lost)
-    hidden = loss.lost.keys() - shown
-    lost = {each: name for each, name in loss.lost.items() if each in shown}
-    return Loss(lost, loss.had - hidden, loss.gained)
+    lost = {variant_id for loss in losses for variant_id in loss.lost}
+    hidden = lost - medusa.shown_variants(lost) if lost else lost
+    return [
+        Loss({each: name for each, name in loss.lost.items() if each not in hidden}, loss.had - hidden, loss.gained)
+        for loss in losses
+    ]
+
+
+def stopped_parties(
+    guard: Guard, losses: Mapping[Party, Loss], in_shop: Callable[[Party], Loss]
+) -> tuple[Collection[Party], MassLossError | None]:
+    """Return which parties must keep what they would lose, and why: each is judged by itself, then all together.
+
+    `in_shop` counts what a party loses in the whole shop.
+    """
+    in_shop = cache(in_shop)
+
+    def refusal_of(party: Party) -> MassLossError | None:
+        loss = together([(party, losses[party])])
+        return guard.refusal_of_some(loss, lambda: together([(party, in_shop(party))]))
+
+    refused = {party: refusal for party in losses if (refusal := refusal_of(party))}
+    # What is stopped is no loss that has to be remembered.
+    going = [(party, replace(loss, lost={}) if party in refused else loss) for party, loss in losses.items()]
+    if refusal := guard.refusal(together(going), lambda: together((party, in_shop(party)) for party in losses)):
+        return losses.keys(), refusal
+    if not refused:
+        return (), None
+    (_, why), *more = refused.items()
+    others = ", ".join(party.name for party, _ in more)
+    return refused.keys(), MassLossError(f"{why}. Neither was done of prices {others}" if others else str(why))
 
 
 @dataclass(frozen=True)
@@ -119,33 +172,49 @@ class ShopPrices:
     lists: PriceLists
     rule: AmountRule
 
-    def loss(self) -> Loss:
-        """Return what the whole shop would lose, if every batch did what ERPNext says now. Writes nothing."""
+    packs: bool
+    """Whether Item Prices for packs count."""
+
+    def losses(self) -> dict[str, Loss]:
+        """Return what the whole shop would lose, if every batch did what ERPNext says now, by group as `Losses` has it.
+
+        Writes nothing.
+        """
+        book = self.lists.book
         shown = shown_prices(self.prices, self.lists)
-        wanted: dict[str, set[str]] = {}
+        wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
         codes: dict[str, str] = {}
-        exported = (item for item in PricedItems(self.erp, WHOLE_SHOP) if item.variant_id)
+        exported = (item for item in PricedItems(self.erp, WHOLE_SHOP) if item.variant_id in shown)
         for some in batched(exported, ITEMS_PER_REQUEST):
-            prices = rows_of_book(self.erp, self.lists.book, some)
-            for item in some:
-                for has in prices.get(item.item_code, ()):
-                    plan = plan_item(
-                        item, has, (), rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window
-                    )
-                    wanted.setdefault(item.variant_id, set()).update(plan.stays_shown)
-                codes[item.variant_id] = item.item_code
-        lost = _lost(shown, wanted)
-        loss = Loss({each: codes.get(each, f"variant {each}") for each in lost}, set(shown))
-        return without_hidden(loss, self.medusa)
+            for item, group, prices in rows_of_book(self.erp, book, some):
+                rows = replace(prices, rows=(*prices.rows, *prices.packs)) if self.packs else prices
+                plan = plan_item(
+                    item, rows, (), rule=self.rule, today=self.lists.today, is_live=self.lists.is_live_window
+                )
+                wanted[group, item.variant_id] |= {currency for _, currency in plan.stays_shown}
+            codes |= {item.variant_id: item.item_code for item in some}
+        found: dict[str, Loss] = defaultdict(Loss)
+        for variant_id, entries in shown.items():
+            there: dict[str, set[str]] = defaultdict(set)
+            for entry in entries:
+                there[asked(entry, book)].add(entry.currency)
+            for group, currencies in there.items():
+                found[group].had.add(variant_id)
+                if currencies - wanted[group, variant_id]:
+                    found[group].lost[variant_id] = codes.get(variant_id, f"variant {variant_id}")
+        return dict(zip(found, without_hidden([*found.values()], self.medusa), strict=True))
 
 
-def rows_of_book(erp: ErpNextClient, book: Book, items: Sequence[PricedItem]) -> dict[str, list[ItemPrices]]:
-    """Return what a book has of these items by item code, of each of its Customers by itself."""
-    if book.is_own:
-        own = read_own_prices(erp, book.owners, items)
-        return {code: list(of_customers.values()) for code, of_customers in own.items()}
-    return {code: [prices] for code, prices in read_prices(erp, book.price_list, items).items()}
-
-
-def _lost(shown: Mapping[str, set[str]], wanted: Mapping[str, set[str]]) -> Iterable[str]:
-    return [variant_id for variant_id, currencies in shown.items() if currencies - wanted.get(variant_id, set())]
+def rows_of_book(
+    erp: ErpNextClient, book: Book, items: Sequence[PricedItem]
+) -> Iterator[tuple[PricedItem, str, ItemPrices]]:
+    """Yield what a book has of these items, of each of its Customers by itself, with its group as `asked` has it."""
+    if not book.is_own:
+        prices = read_prices(erp, book.price_list, items)
+        yield from ((item, "", prices[item.item_code]) for item in items)
+        return
+    own = read_own_prices(erp, book.owners, items)
+    for item in items:
+        for name, prices in own.get(item.item_code, {}).items():
+            if owner := book.owners.get(name):
+                yield item, owner.group, prices

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.sync.engine.names import folded
@@ -28,34 +29,57 @@ from erp_medusa_pipelines.sync.prices.offers import Offers
 OwnByCode = dict[str, dict[str, ItemPrices]]
 """By item code and folded name of the Customer."""
 
+ByOwner = dict[str, dict[str, list[dict[str, Any]]]]
+"""Rows by folded name of the Customer and folded item code."""
+
+HAS_ID = ["medusa_price_id", "is", "set"]
+
 
 def owners_of(audiences: Sequence[Audience], groups: Mapping[Key, str]) -> dict[str, Owner]:
     """Return the Customers that have a group in Medusa, by folded name. `groups` are ids of Medusa's groups."""
     return {
-        folded(each.customer): Owner(groups[each.key], each.price_list, each.customer_group)
+        folded(each.customer): Owner(each.customer, groups[each.key], each.price_list, each.customer_group)
         for each in audiences
         if each.key in groups
     }
 
 
 def read_own_prices(erp: ErpNextClient, owners: Mapping[str, Owner], items: Sequence[PricedItem]) -> OwnByCode:
-    """Return the Item Prices of these Customers for these items, in one request. Items without any are left out."""
-    if not owners:
-        return {}
+    """Return the Item Prices of these Customers for these items, in one request. Items without any are left out.
+
+    `others` has rows that nobody is asked as well, where they still have an id: another list's, another Customer's.
+    """
     lists = sorted({owner.price_list for owner in owners.values()})
-    filters = [*FOR_ONE_CUSTOMER, ["price_list", "in", lists], ["item_code", "in", codes_of(items)]]
-    by_owner: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in erp.get_list(DOCTYPE, [*FIELDS, "customer"], filters=filters):
+    asked_or_kept = [["price_list", "in", lists], HAS_ID] if lists else [HAS_ID]
+    filters = [*FOR_ONE_CUSTOMER, ["item_code", "in", codes_of(items)]]
+    asked: ByOwner = defaultdict(lambda: defaultdict(list))
+    unasked: ByOwner = defaultdict(lambda: defaultdict(list))
+    for row in erp.get_list(DOCTYPE, [*FIELDS, "customer"], filters=filters, or_filters=asked_or_kept):
         owner = owners.get(folded(row["customer"]))
-        if owner and folded(owner.price_list) == folded(row["price_list"]):
-            by_owner[folded(row["customer"])][folded(row["item_code"])].append(row)
+        is_asked = owner is not None and folded(owner.price_list) == folded(row["price_list"])
+        (asked if is_asked else unasked)[folded(row["customer"])][folded(row["item_code"])].append(row)
+    by_code: dict[str, list[PricedItem]] = defaultdict(list)
+    for item in items:
+        for code in {folded(item.item_code), folded(item.template)}:
+            by_code[code].append(item)
     found: OwnByCode = {}
-    for name, by_code in by_owner.items():
-        for item in items:
-            prices = prices_of(item, by_code)
-            if prices.rows or prices.packs:
+    for name in asked.keys() | unasked.keys():
+        priced = {item.name: item for code in asked[name].keys() | unasked[name].keys() for item in by_code[code]}
+        for item in priced.values():
+            prices, idle = prices_of(item, asked[name]), prices_of(item, unasked[name])
+            prices = replace(prices, others=(*prices.others, *idle.rows, *idle.others))
+            if prices.rows or prices.others:
                 found.setdefault(item.item_code, {})[name] = prices
     return found
+
+
+def all_together(of_customers: Mapping[str, ItemPrices]) -> ItemPrices:
+    """Return the rows of all Customers for one item, as those that may have ids."""
+    some = [of_customers[name] for name in sorted(of_customers)]
+    rows = tuple(row for each in some for row in each.rows)
+    others = tuple(row for each in some for row in each.others)
+    fingerprint = crc32(" ".join(each.fingerprint for each in some).encode("utf-8"))
+    return ItemPrices(rows, others, f"{fingerprint:08x}")
 
 
 def with_everybodys(own: ItemPrices, everybodys: ItemPrices) -> ItemPrices:

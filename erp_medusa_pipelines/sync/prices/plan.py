@@ -112,17 +112,21 @@ class Today:
         return same and entry.amount < self.amount
 
 
+Asked = tuple[str, str]
+"""The customer group of a tier, and a currency."""
+
+
 @dataclass(slots=True)
 class ItemPlan:
     """What must be done for one item."""
 
     variant_id: str
-    had_price: bool
-    """Whether Medusa has a current or future price for it; `has_price`: whether ERPNext does."""
-    has_price: bool = False
-    shown: set[str] = field(default_factory=set)
-    """Currencies in which customers are asked a price now; `stays_shown`: in which they are after the run."""
-    stays_shown: set[str] = field(default_factory=set)
+    had: set[str] = field(default_factory=set)
+    """Customer groups of its tiers for which Medusa has a current or future price; `has`: for which ERPNext does."""
+    has: set[str] = field(default_factory=set)
+    shown: set[Asked] = field(default_factory=set)
+    """What customers are asked a price in now; `stays_shown`: what they are after the run."""
+    stays_shown: set[Asked] = field(default_factory=set)
     today: list[Today] = field(default_factory=list)
     create: list[tuple[Window, Wanted]] = field(default_factory=list)
     change: list[tuple[str, Wanted]] = field(default_factory=list)
@@ -142,12 +146,17 @@ class ItemPlan:
         return len(self.create) + len(self.change) + self.unchanged + len(self.refused)
 
     @property
-    def loses_price(self) -> bool:
-        """Return whether removing the stale entries leaves the item without a price that it has.
+    def asked_before(self) -> set[str]:
+        """The customer groups of its tiers with a price, now or later, before the run."""
+        return self.had | {group for group, _ in self.shown}
+
+    @property
+    def losers(self) -> set[str]:
+        """Those of them that removing the stale entries leaves without a price that they have.
 
         A price that begins next month replaces none of today's, and one in another currency none in this one.
         """
-        return (self.had_price and not self.has_price) or bool(self.shown - self.stays_shown)
+        return (self.had - self.has) | {group for group, _ in self.shown - self.stays_shown}
 
 
 def plan_item(
@@ -169,15 +178,15 @@ def plan_item(
     is_live = is_live or (lambda window: window.remaining(today).start is None)
     by_place: dict[tuple[Window, str, Tier], list[Entry]] = defaultdict(list)
     stale: list[Entry] = []
-    shown: set[str] = set()
+    shown: set[Asked] = set()
     for entry in entries:
         if entry.is_live:
-            shown.add(entry.currency)
+            shown.add((entry.tier.group, entry.currency))
         if entry.window is None:
             stale.append(entry)
         else:
             by_place[entry.window, entry.currency, entry.tier].append(entry)
-    plan = ItemPlan(item.variant_id, had_price=bool(by_place), shown=shown, stale=stale)
+    plan = ItemPlan(item.variant_id, had={tier.group for _, _, tier in by_place}, shown=shown, stale=stale)
     left = left_over(cut(prices.rows) if segments is None else segments, today)
     amounts = _amounts(plan, prices.rows, left, rule)
     fingerprint = f"{item.variant_id} {prices.fingerprint}"
@@ -189,8 +198,9 @@ def plan_item(
             has_own = keeps_ids and not row.inherited and row.name not in placed
             ids = RowIds.of(row, fingerprint) if has_own else None
             placed.add(row.name)
+            plan.has.add(segment.tier.group)
             if is_live(segment.window):
-                plan.stays_shown.add(row.currency)
+                plan.stays_shown.add((segment.tier.group, row.currency))
                 plan.today.append(Today(segment.window, row.currency, amount, segment.tier))
             there = by_place.pop((segment.window, row.currency, segment.tier), [])
             _place(plan, segment, amount, ids, there)
@@ -199,9 +209,9 @@ def plan_item(
     for row in (*prices.rows, *prices.others) if keeps_ids else ():
         if not row.inherited and row.name not in placed and (change := RowIds.of(row, fingerprint).change_to("")):
             plan.ids.append(change)
-    if keeps_ids and item.is_for_sale and not prices.rows and not placed and prices.others:
-        plan.refused.append(_other_units(item, prices.others))
-    plan.has_price = bool(placed)
+    everybodys = [row for row in prices.others if not row.customer]
+    if keeps_ids and item.is_for_sale and not prices.rows and not placed and everybodys:
+        plan.refused.append(_other_units(item, everybodys))
     plan.stale += [entry for there in by_place.values() for entry in there]
     return plan
 

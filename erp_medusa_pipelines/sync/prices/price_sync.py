@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import ClassVar, NamedTuple
 
@@ -43,15 +43,30 @@ from erp_medusa_pipelines.sync.prices.item_prices import (
     read_price_lists,
 )
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
-from erp_medusa_pipelines.sync.prices.losses import Losses, ShopPrices, rows_of_book, together, without_hidden
+from erp_medusa_pipelines.sync.prices.losses import (
+    Losses,
+    Party,
+    ShopPrices,
+    asked,
+    parties_of,
+    rows_of_book,
+    stopped_parties,
+    without_hidden,
+)
 from erp_medusa_pipelines.sync.prices.offers import Offers, offers_of
-from erp_medusa_pipelines.sync.prices.own_prices import OwnByCode, offers_to, read_own_prices, with_everybodys
+from erp_medusa_pipelines.sync.prices.own_prices import (
+    OwnByCode,
+    all_together,
+    offers_to,
+    read_own_prices,
+    with_everybodys,
+)
 from erp_medusa_pipelines.sync.prices.plan import Entry, IdChange, ItemPlan, plan_item
 from erp_medusa_pipelines.sync.prices.pricing_rules import DOCTYPE as PRICING_RULE
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, Subject
 from erp_medusa_pipelines.sync.prices.removals import Removals
 from erp_medusa_pipelines.sync.prices.sender import EntrySender
-from erp_medusa_pipelines.sync.prices.windows import PriceRow, cut, left_over
+from erp_medusa_pipelines.sync.prices.windows import cut, left_over
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +94,7 @@ class BookWork:
     entries: Entries
     sender: EntrySender
     keeps_ids: bool
-    """Whether the Item Prices get the ids of this book's entries: one book of each Price List."""
+    """Whether the Item Prices get the ids of this book's entries: one book of each Price List, and that of OWN."""
     losses: Losses
 
     @property
@@ -220,7 +235,7 @@ class PriceSync(BatchSync):
                 continue
             for plan, work in zip(plans, works, strict=True):
                 self._note(plan, item.item_code, work.book)
-                work.losses.add(plan, item.item_code, [])
+                work.losses.add(plan, item.item_code, [], work.book)
         self.report.passed(len(items) - len(found))
         return found
 
@@ -264,7 +279,8 @@ class PriceSync(BatchSync):
                 kind=self._kind(lists.book),
             )
             name = folded(lists.book.price_list)
-            yield BookWork(lists, there, sender, keeps_ids=name not in with_ids and not lists.book.is_sale, losses=lost)
+            is_first = lists.book.is_own or name not in with_ids
+            yield BookWork(lists, there, sender, keeps_ids=is_first and not lists.book.is_sale, losses=lost)
             with_ids.add(name)
 
     @staticmethod
@@ -306,12 +322,12 @@ class PriceSync(BatchSync):
         """Return those of other batches' variants for which a book has no price, now or later."""
         try:
             items = list(items_of_variants(self.erp, variants))
-            rows = rows_of_book(self.erp, book, items) if items else {}
+            rows = list(rows_of_book(self.erp, book, items)) if items else []
         except ApiError as error:
             log.warning("%d items that moved to other batches keep their prices: %s", len(variants), error.reason)
             return set()
         today = self.lists.today
-        priced = {code for code, each in rows.items() if any(left_over(cut(some.rows), today) for some in each)}
+        priced = {item.item_code for item, _, some in rows if left_over(cut(some.rows), today)}
         return {item.variant_id for item in items if item.item_code not in priced}
 
     @property
@@ -329,7 +345,8 @@ class PriceSync(BatchSync):
         def read() -> Prices:
             found = read_price_lists(self.erp, list(names.values()), items)
             by_list = {folded(name): prices for name, prices in found.items()}
-            return Prices(by_list, read_own_prices(self.erp, owners, items))
+            has_own = any(lists.book.is_own for lists in self.more)
+            return Prices(by_list, read_own_prices(self.erp, owners, items) if has_own else {})
 
         return self.erp.http.seen(self._together, read) if of_tick else read()
 
@@ -349,7 +366,7 @@ class PriceSync(BatchSync):
                 self.medusa.name_documents({item.variant_id: item.item_code})
                 self._tell_prices(item.variant_id, there if plan.change else ())
             work.sender.add(plan)
-            work.losses.add(plan, item.item_code, old)
+            work.losses.add(plan, item.item_code, old, work.book)
             ids += plan.ids
         return ids
 
@@ -373,15 +390,16 @@ class PriceSync(BatchSync):
 
     def _own_offers(self, item: PricedItem, prices: Prices, book: Book) -> tuple[ItemPrices, Offers]:
         """Return the rows of all Customers with prices of their own for an item, and what each of them is asked."""
-        all_rows: list[PriceRow] = []
+        of_item = prices.own.get(item.item_code, {})
         found = Offers()
-        for name, own in prices.own.get(item.item_code, {}).items():
-            owner = book.owners[name]
+        for name, own in of_item.items():
+            owner = book.owners.get(name)
+            if owner is None or not (own.rows or own.packs):
+                continue
             everybodys = prices.by_list[folded(owner.price_list)].get(item.item_code, ItemPrices())
             offers = self._offers(item, with_everybodys(own, everybodys), owner.price_list, owner.customer_group)
             found.add(offers_to(owner, offers))
-            all_rows += own.rows
-        return ItemPrices(tuple(all_rows)), found
+        return all_together(of_item), found
 
     def _offers(self, item: PricedItem, prices: ItemPrices, price_list: str, customer_group: str) -> Offers:
         """Return what ERPNext asks of these customers; rules that it does not decide between are reported, once."""
@@ -416,27 +434,33 @@ class PriceSync(BatchSync):
 
     def _remove(self, works: Sequence[BookWork]) -> None:
         for work in works:
-            work.losses.add_unwanted(work.entries)
+            work.losses.add_unwanted(work.entries, work.book)
         main, *others = works
+        (loss,) = without_hidden([main.losses.by_group[""]], self.medusa)
+        stopped = self.guard.refusal(loss, lambda: self._whole_shop(main).get("", Loss()))
         # A sale that ends takes no price away.
-        more = [work for work in others if not work.book.is_sale]
-        stopped = self.guard.refusal(without_hidden(main.losses.loss, self.medusa), partial(self._whole_shop, main))
-        stopped_more = self._too_many(more) if more else None
+        kept, stopped_more = self._too_many([work for work in others if not work.book.is_sale])
         self.losses_stopped = stopped or stopped_more
         for work in works:
-            held_back = stopped if work is main else stopped_more if work in more else None
-            self._remove_of(work, work.losses.loss.lost.keys() if held_back else ())
+            groups = (
+                [""] if work is main and stopped else [party.group for party in kept if party.book == work.book.key]
+            )
+            self._remove_of(work, {group: work.losses.by_group[group].lost for group in groups})
 
-    def _remove_of(self, work: BookWork, kept: Collection[str | None]) -> None:
+    def _remove_of(self, work: BookWork, kept: Mapping[str, Collection[str]]) -> None:
+        """Remove what must go. `kept` are variants whose entries stay, by the group that is asked them."""
         losses, removals = work.losses, Removals(self, self.prices, work.lists)
 
         def going(found: Mapping[str | None, Sequence[Entry]]) -> Iterator[Entry]:
             for variant_id, stale in found.items():
-                if variant_id not in kept:
-                    self._tell_prices(variant_id or "", stale)
-                    today = losses.today.get(variant_id, [])
-                    replaced = work.sender.is_replaced
-                    yield from (one for one in stale if not variant_id or replaced(variant_id, one, today))
+                today = losses.today.get(variant_id, [])
+                gone: list[Entry] = []
+                for one in stale:
+                    stays = variant_id in kept.get(asked(one, work.book), ())
+                    if not stays and (not variant_id or work.sender.is_replaced(variant_id, one, today)):
+                        gone.append(one)
+                self._tell_prices(variant_id or "", gone)
+                yield from gone
 
         removals.remove(going(losses.stale))
         removals.delete_empty_lists(work.entries.sizes)
@@ -448,17 +472,22 @@ class PriceSync(BatchSync):
             {one.id: PriceEntry(variant_id, float(one.amount), one.currency, one.tier.group) for one in entries}
         )
 
-    def _too_many(self, works: Sequence[BookWork]) -> MassLossError | None:
-        """Return why too many items would lose a price that some customers are asked, or None."""
-        of_run = [(work.book, without_hidden(work.losses.loss, self.medusa)) for work in works]
+    def _too_many(self, works: Sequence[BookWork]) -> tuple[Collection[Party], MassLossError | None]:
+        """Return which customers would lose too many prices that only they are asked, and why these stay."""
+        if not works:
+            return (), None
+        found = {party: work.losses.by_group[party.group] for work in works for party in parties_of(work.book)}
+        visible = dict(zip(found, without_hidden([*found.values()], self.medusa), strict=True))
+        of_books = {work.book.key: cache(partial(self._whole_shop, work)) for work in works}
 
-        def of_shop() -> Loss:
-            return together((work.book, self._whole_shop(work)) for work in works)
+        def in_shop(party: Party) -> Loss:
+            return of_books[party.book]().get(party.group, Loss())
 
-        return self.guard_of_more.refusal(together(of_run), of_shop)
+        return stopped_parties(self.guard_of_more, visible, in_shop)
 
-    def _whole_shop(self, work: BookWork) -> Loss:
-        return ShopPrices(self.erp, self.medusa, self.prices, work.lists, self.rule).loss()
+    def _whole_shop(self, work: BookWork) -> dict[str, Loss]:
+        shop = ShopPrices(self.erp, self.medusa, self.prices, work.lists, self.rule, self.packs)
+        return shop.losses()
 
     # --- ids back to ERPNext ----------------------------------------------------------------------------------
 

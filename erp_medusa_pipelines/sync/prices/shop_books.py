@@ -2,22 +2,24 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
-from erp_medusa_pipelines.clients.medusa import MedusaClient
+from erp_medusa_pipelines.clients.medusa import MedusaClient, metadata_of
 from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.settings import Settings, variable_name
 from erp_medusa_pipelines.sync.engine.names import ByName
 from erp_medusa_pipelines.sync.engine.report import SyncReport
 from erp_medusa_pipelines.sync.prices.audiences import Audiences
-from erp_medusa_pipelines.sync.prices.books import GROUPS_RULE, OWN, REGION_RULE, Book
+from erp_medusa_pipelines.sync.prices.books import GROUPS_RULE, OWN, REGION_RULE, WHOM_KEY, Book
 from erp_medusa_pipelines.sync.prices.customer_groups import books_of, group_of
 from erp_medusa_pipelines.sync.prices.item_prices import read_currencies
 from erp_medusa_pipelines.sync.prices.lists import PriceLists
 from erp_medusa_pipelines.sync.prices.own_prices import owners_of
 from erp_medusa_pipelines.sync.prices.pricing_rules import PricingRules, read_rules
+from erp_medusa_pipelines.sync.prices.windows import Tier
 
 
 @dataclass
@@ -53,14 +55,29 @@ def read_pricing_rules(erp: ErpNextClient, settings: Settings) -> PricingRules:
     return erp.http.once("pricing rules", ask, of_tick=True)
 
 
-def read_audiences(erp: ErpNextClient, settings: Settings, rules: PricingRules) -> Audiences:
+def read_audiences(erp: ErpNextClient, medusa: MedusaClient, settings: Settings, rules: PricingRules) -> Audiences:
     """Return the customers with prices of their own. All assets of a run see the same."""
 
     def ask() -> Audiences:
         ruled, own_prices = rules.customer_groups, settings.shows_own_prices
-        return Audiences(erp, settings.erpnext_price_list, ruled, own_prices=own_prices)
+        still_asked = partial(_still_asked, medusa)
+        return Audiences(erp, settings.erpnext_price_list, ruled, own_prices=own_prices, still_asked=still_asked)
 
     return erp.http.once("audiences", ask)
+
+
+def _still_asked(medusa: MedusaClient, priced: Collection[str]) -> list[str]:
+    """Return the Customers, besides those with these folded names, whose group is asked prices in Medusa."""
+    groups = {row["id"]: key for row in MedusaCustomers(medusa).groups() if (key := group_of(row))}
+    others = {group: customer for group, (_, _, customer) in groups.items() if customer and customer not in priced}
+    if not others:
+        return []
+    prices = MedusaPrices(medusa)
+    of_owners = [
+        row["id"] for row in prices.lists() if row["status"] == "active" and metadata_of(row).get(WHOM_KEY) == OWN
+    ]
+    asked = {Tier.of(entry).group for _, entry in prices.entries_of(of_owners)}
+    return [customer for group, customer in others.items() if group in asked]
 
 
 def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> ShopBooks:
@@ -72,7 +89,7 @@ def read_books(erp: ErpNextClient, medusa: MedusaClient, settings: Settings) -> 
     further = read_further_books(erp, settings)
     books, groups = [Book(settings.erpnext_price_list), *further.books], {}
     if settings.price_groups:
-        audiences = read_audiences(erp, settings, rules)
+        audiences = read_audiences(erp, medusa, settings, rules)
         there = MedusaCustomers(medusa).groups() if audiences.all or audiences.own else ()
         of_groups = books_of(audiences.all, there)
         has_regional = any(book.rules for book in further.books)

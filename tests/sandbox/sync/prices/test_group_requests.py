@@ -75,7 +75,7 @@ def test_quiet_nights_cost_as_many_requests_for_thirty_customers_with_own_prices
         shop_env.setenv(name, "true")
     costs = nights(shop)
     assert len(customers.groups()) == number
-    # A group, its member, and one call for all prices.
-    assert costs["first"].writes == 2 * number + 1
+    # A group, its member, and one call for all prices, and one for their ids.
+    assert costs["first"].writes == 2 * number + 2
     assert costs["quiet"].writes == 0
     assert costs["quiet"].requests <= MOST["own"], costs

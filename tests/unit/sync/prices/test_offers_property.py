@@ -189,7 +189,7 @@ def test_own_prices_before_everybodys_are_what_erpnext_asks_a_customer(
     everybodys = offers_for(prices_for(""))
     for customer in ("", "Clinic", "Hospital"):
         mixed = with_everybodys(prices_for(customer), prices_for(""))
-        own = offers_to(Owner(f"cusgroup_{customer}", LIST, "Business"), offers_for(mixed))
+        own = offers_to(Owner(customer, f"cusgroup_{customer}", LIST, "Business"), offers_for(mixed))
         assert {segment.tier.group for segment in (*own.prices, *own.sales)} <= {f"cusgroup_{customer}"}
         for offset in range(13):
             on = TODAY + timedelta(days=offset)
