@@ -51,6 +51,7 @@ OF_BOTH: tuple[tuple[str, Examination[Shop]], ...] = (
     (catalogue.AREA, catalogue.parents_are_named),
     (catalogue.CHOICE, catalogue.rules_name_what_exists),
     (prices.AREA, prices.groups_get_their_prices),
+    (prices.AREA, prices.lists_of_groups_are_whole),
     (prices.AREA, prices.customers_get_their_own_prices),
     (prices.AREA, prices.further_lists_can_be_shown),
     (prices.AREA, prices.rules_can_be_said),

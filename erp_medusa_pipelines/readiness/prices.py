@@ -8,13 +8,15 @@ from erp_medusa_pipelines.clients.medusa_customers import MedusaCustomers
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.readiness.findings import Finding, Level
-from erp_medusa_pipelines.sync.engine.names import ByName
+from erp_medusa_pipelines.sync.engine.names import ByName, folded
 from erp_medusa_pipelines.sync.prices.audiences import FOR_ONE_CUSTOMER
 from erp_medusa_pipelines.sync.prices.customer_groups import group_of
+from erp_medusa_pipelines.sync.prices.item_prices import lacking_in
 from erp_medusa_pipelines.sync.prices.shop_books import read_audiences, read_further_books, read_pricing_rules
 
 AREA = "prices"
 OWN_PRICES = "prices of one Customer"
+PACKS = "packs of one Customer"
 
 
 def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
@@ -47,6 +49,24 @@ def groups_get_their_prices(shop: Shop) -> Iterator[Finding]:
             found = f"{each.price_list}, but Medusa has no group for it yet"
             fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
             yield Finding(AREA, each.title, Level.WARN, found, "its customers are asked everybody's prices", fix)
+
+
+def lists_of_groups_are_whole(shop: Shop) -> Iterator[Finding]:
+    """Name the items that everybody is asked a price for and that a Price List of some customers lacks."""
+    settings = shop.settings
+    if not settings.price_groups:
+        return
+    audiences = read_audiences(shop.erp, shop.medusa, settings, read_pricing_rules(shop.erp, settings))
+    own = settings.erpnext_price_list
+    lists = {folded(each.price_list): each.price_list for each in audiences.all}
+    lists.pop(folded(own), None)
+    if not lists:
+        return
+    for name, items in lacking_in(shop.erp, own, sorted(lists.values())).items():
+        if items:
+            found = f"it has no price today for {_some(items)} of the items that have one in {own}"
+            means = "its customers are asked everybody's price for them; ERPNext has none for these customers"
+            yield Finding(AREA, f"Price List {name}", Level.WARN, found, means, f"add Item Prices to {name}")
 
 
 def customers_get_their_own_prices(shop: Shop) -> Iterator[Finding]:
@@ -90,11 +110,19 @@ def _own_prices(shop: Shop) -> Iterator[Finding]:
         means = "they are asked the price of their Price List"
         fix = "run sync_customer_groups, then sync_missing_prices_to_medusa"
         yield Finding(AREA, OWN_PRICES, Level.WARN, found, means, fix)
+    filters = [*FOR_ONE_CUSTOMER, ["packing_unit", ">", 1]]
+    fields = ["name", "customer", "item_code", "packing_unit"]
+    if packs := shop.erp.get_list("Item Price", fields, filters=filters):
+        named = [f"{row['item_code']} in packs of {row['packing_unit']} for {row['customer']}" for row in packs]
+        asks = "asks them from so many pieces on" if shop.settings.price_packs else "never asks them"
+        means = f"ERPNext asks them for whole packs only, and has no price for other quantities; the shop {asks}"
+        fix = "give the Customer a price per piece, or a Pricing Rule for its Customer Group with a minimum quantity"
+        yield Finding(AREA, PACKS, Level.WARN, _some(named), means, fix)
     yield Finding(AREA, OWN_PRICES, Level.OK, f"{len(own)} Customers have Item Prices of their own")
 
 
-def _some(customers: Sequence[str]) -> str:
-    return f"{len(customers)} ({', '.join(customers[:5])})"
+def _some(names: Sequence[str]) -> str:
+    return f"{len(names)} ({', '.join(names[:5])})"
 
 
 def further_lists_can_be_shown(shop: Shop) -> Iterator[Finding]:

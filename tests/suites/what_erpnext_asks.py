@@ -132,6 +132,22 @@ class WhatErpnextAsksSuite:
         assert started(quick_runner()).success
         assert shop.writes() == []
 
+    def test_own_packs_that_are_filled_cost_what_an_order_of_the_customer_asks(
+        self, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch
+    ) -> None:
+        """Of other quantities ERPNext says nothing while the pack is the Customer's newest row."""
+        shop_env.setenv("PRICE_PACKS", "true")
+        clinic, account = customers.customer("clinic", customers.group("Private")), customers.register("clinic")
+        item = shop.item(on_backorder=1)
+        shop.price(item, 10, since=-30)
+        shop.price(item, 9, since=-20, customer=clinic)
+        shop.price(item, 7.125, since=-2, customer=clinic, packing_unit=6)
+        assert quick_runner().job(EXPORT, "batch_0").success
+        lines = [(shop.catalogue.row(item)["item_code"], quantity) for quantity in (6, 12, 30)]
+        said = shop.erp.store.asks(lines, PRICE_LIST, clinic)
+        assert said == [customers.in_cart(item, quantity, account) for _, quantity in lines] == [7.125] * 3
+        assert customers.in_cart(item, 5, account) == 9
+
     def test_packs_that_are_filled_cost_what_an_order_without_a_customer_asks(
         self, shop: PricedShop, customers: Customers, shop_env: pytest.MonkeyPatch
     ) -> None:

@@ -11,11 +11,12 @@ from sys import intern
 from typing import Any
 from zlib import crc32
 
+from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext import ErpNextClient
 from erp_medusa_pipelines.clients.failures import PermanentError
 from erp_medusa_pipelines.settings import variable_name
-from erp_medusa_pipelines.sync.engine.batches import Batch
+from erp_medusa_pipelines.sync.engine.batches import WHOLE_SHOP, Batch
 from erp_medusa_pipelines.sync.engine.names import ByName, folded, same_name
 from erp_medusa_pipelines.sync.engine.values import Values
 from erp_medusa_pipelines.sync.prices.amounts import AmountRule, PriceRefusedError, amount_of
@@ -184,6 +185,25 @@ def without_price(
     prices = read_prices(erp, price_list, items) if items else {}
     found = {item.name: _why_none(prices[item.item_code], price_list, rule, currency, today) for item in items}
     return {name: reason for name, reason in found.items() if reason}
+
+
+def lacking_in(erp: ErpNextClient, price_list: str, others: Sequence[str]) -> dict[str, list[str]]:
+    """Return codes of items for sale that have a price today in `price_list` and none in one of `others`, by this one.
+
+    In the order of the items' names. `others` differ from each other and from `price_list`.
+    """
+    today = erp.clock().date()
+    found: dict[str, list[str]] = {name: [] for name in others}
+    for some in batched((item for item in priced_items(erp, WHOLE_SHOP) if item.is_for_sale), ITEMS_PER_REQUEST):
+        by_list = read_price_lists(erp, [price_list, *others], some)
+        has_none = {
+            name: [item.item_code for item in some if in_force(prices[item.item_code].rows, today) is None]
+            for name, prices in by_list.items()
+        }
+        unpriced = set(has_none[price_list])
+        for name in others:
+            found[name] += [code for code in has_none[name] if code not in unpriced]
+    return found
 
 
 def price_today(erp: ErpNextClient, price_list: str, website_item: str) -> tuple[PriceRow, str] | None:

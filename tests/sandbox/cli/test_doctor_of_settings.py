@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -241,3 +242,76 @@ def test_own_prices_that_no_customer_is_asked_are_named(
     runner.job("sync_customer_groups")
     assert [level for level, _ in named()] == ["warn", "ok"]
     assert named()[0] == ("warn", "1 (Royal) have Item Prices of their own and no e-mail address")
+
+
+def test_packs_of_one_customer_are_named_because_erpnext_asks_them_for_whole_packs_only(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    def named() -> list[tuple[str, str, str]]:
+        rows = erp_medusa("doctor").data["findings"]
+        return [(row["level"], row["found"], row["means"]) for row in rows if row["name"] == "packs of one Customer"]
+
+    catalogue = Catalogue(erp.store)
+    code = catalogue.row(catalogue.item(catalogue.group("Files")))["item_code"]
+    clinic = erp.store.insert("Customer", customer_name="Al Noor", customer_group="All Customer Groups")
+    row = {"item_code": code, "price_list": PRICE_LIST, "currency": "OMR", "selling": 1, "customer": clinic}
+    erp.store.insert("Item Price", price_list_rate=4, **row)
+    shop_env.setenv("PRICE_GROUPS", "true")
+    shop_env.setenv("CUSTOMER_PRICES", "true")
+    assert named() == []
+    erp.store.insert("Item Price", price_list_rate=3, packing_unit=6, **row)
+    means = "ERPNext asks them for whole packs only, and has no price for other quantities; the shop"
+    found = ("warn", f"1 ({code} in packs of 6 for {clinic})")
+    assert named() == [(*found, f"{means} never asks them")]
+    shop_env.setenv("PRICE_PACKS", "true")
+    assert named() == [(*found, f"{means} asks them from so many pieces on")]
+
+
+def test_items_that_the_price_list_of_a_group_lacks_are_named(
+    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+) -> None:
+    def named() -> list[tuple[str, str]]:
+        rows = erp_medusa("doctor").data["findings"]
+        return [(row["level"], row["found"]) for row in rows if row["name"] == "Price List Wholesale"]
+
+    catalogue = Catalogue(erp.store)
+    group = catalogue.group("Files")
+    erp.store.insert("Price List", name="Wholesale", price_list_name="Wholesale", enabled=1, selling=1, currency="OMR")
+    trade = {"customer_group_name": "Trade", "default_price_list": "Wholesale"}
+    template = catalogue.item(group, item={"has_variants": 1}, has_variants=1)
+    of_template = {"variant_of": catalogue.row(template)["item_code"]}
+    variant = catalogue.item(group, item=of_template, **of_template)
+    both, only_old, lacking, priceless, withdrawn = (catalogue.item(group) for _ in range(5))
+    catalogue.store.set("Website Item", withdrawn, published=0)
+
+    def price(item: str, price_list: str, **fields: Any) -> None:
+        row = {"price_list": price_list, "price_list_rate": 4, "currency": "OMR", "selling": 1, **fields}
+        erp.store.insert("Item Price", item_code=catalogue.row(item)["item_code"], **row)
+
+    for item in (both, only_old, lacking, withdrawn, variant):
+        price(item, PRICE_LIST)
+    price(both, "Wholesale")
+    price(priceless, "Wholesale")
+    price(only_old, "Wholesale", valid_upto="2020-12-31")
+    # ERPNext takes a template's row for a variant.
+    erp.store.force(
+        "Item Price",
+        erp.store.insert(
+            "Item Price",
+            item_code=catalogue.row(both)["item_code"],
+            price_list="Wholesale",
+            price_list_rate=4,
+            selling=1,
+            valid_from="2021-01-01",
+        ),
+        item_code=of_template["variant_of"],
+    )
+    shop_env.setenv("PRICE_GROUPS", "true")
+    assert named() == []
+    erp.store.insert("Customer Group", name="Trade", **trade)
+    codes = [catalogue.row(item)["item_code"] for item in (only_old, lacking)]
+    lacks = f"it has no price today for 2 ({', '.join(codes)}) of the items that have one in {PRICE_LIST}"
+    assert named() == [("warn", lacks)]
+    for item in (only_old, lacking):
+        price(item, "Wholesale")
+    assert named() == []
