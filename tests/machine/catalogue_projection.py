@@ -48,6 +48,7 @@ def look(shop: CatalogueWorld) -> Seen:
                 seen.ids[name, f"product {shop.variants_as}"] = product["id"]
                 texts = _product(shop, name, product, *arabic.get(name, ()))
                 texts += _choices(shop, variants, product)
+                texts += _choices_in_arabic(shop, variants, product, *arabic.get(name, ()))
                 seen.differences += [f"{name}: {text}" for text in texts]
             texts = _variants(shop, variants, product, side, seen.ids, more=keeps)
             seen.differences += [f"{name} ({side}): {text}" for text in texts]
@@ -85,6 +86,10 @@ def _product(shop: CatalogueWorld, name: str, product: dict[str, Any], *arabic: 
     # Where a setting is off, what it wrote before stays as it is.
     if shop.translated:
         pairs["translation"] = (_in_arabic(shop, title), _read_arabic(title, product, arabic))
+        if collection := product["collection"]:
+            of_it = [one["collection"] for one in arabic]
+            group = row["item_group"]
+            pairs["translation of the collection"] = _in_arabic(shop, group), _read_arabic(group, collection, of_it)
         for one in product["categories"]:
             if (group := (one["metadata"] or {}).get("item_group")) and one["name"] == group:
                 of_it = [each for there in arabic for each in there["categories"] if each["id"] == one["id"]]
@@ -92,7 +97,7 @@ def _product(shop: CatalogueWorld, name: str, product: dict[str, Any], *arabic: 
     if shop.mapped:
         tariff = shop.item(name)["customs_tariff_number"] or None
         pairs["metadata"] = (tariff, metadata.get(TARIFF))
-    if shop.categories == "website" and not rules.is_in_circle(shop, row["item_group"]):
+    if shop.categories != "off" and not rules.is_in_circle(shop, row["item_group"]):
         found = {(one["metadata"] or {}).get("item_group") for one in product["categories"]}
         circles = {one for one in found if one and rules.is_in_circle(shop, one)}
         wanted = {one for one in rules.categories(shop, name) if not rules.is_in_circle(shop, one)}
@@ -128,6 +133,45 @@ def _choices(shop: CatalogueWorld, variants: dict[rules.Combination, list[str]],
         if wanted != found:
             texts.append(f"option {title}: should be {wanted}, is {found}")
     return texts
+
+
+def _choices_in_arabic(
+    shop: CatalogueWorld,
+    variants: dict[rules.Combination, list[str]],
+    product: dict[str, Any],
+    *arabic: dict[str, Any],
+) -> list[str]:
+    """Say what a storefront in Arabic calls the options that are used and their values, where that is wrong."""
+    used = {pair for values in variants for pair in values} if shop.translated else set()
+    found = {
+        (option["title"], value["value"]): (option["id"], value["id"])
+        for option in product["options"]
+        for value in option["values"]
+    }
+    names = _read_options(product, *arabic)
+    texts: list[str] = []
+    for pair in sorted(used & found.keys()):
+        for text, key in zip(pair, found[pair], strict=True):
+            if (there := names.get(key, text)) != (wanted := _in_arabic(shop, text)):
+                texts.append(f"translation of {text}: should be {wanted!r}, is {there!r}")
+    return texts
+
+
+def _read_options(product: dict[str, Any], *arabic: dict[str, Any]) -> dict[str, str]:
+    """Return the names of options and values in Arabic by their ids."""
+    if arabic:
+        options = arabic[0]["options"]
+        return {
+            **{one["id"]: one["title"] for one in options},
+            **{value["id"]: value["value"] for one in options for value in one["values"]},
+        }
+    noted = (((product["metadata"] or {}).get("translations") or {}).get(LOCALE) or {}).get("options") or {}
+    names: dict[str, str] = {}
+    for option in product["options"]:
+        own = noted.get(option["title"]) or {}
+        names[option["id"]] = own.get("title", option["title"])
+        names |= {one["id"]: own.get("values", {}).get(one["value"], one["value"]) for one in option["values"]}
+    return names
 
 
 def _ranked(values: list[dict[str, Any]]) -> list[str]:
@@ -208,7 +252,7 @@ def _collections(shop: CatalogueWorld, products: Iterable[str]) -> list[str]:
 
 
 def _tree(shop: CatalogueWorld, ids: Ids) -> list[str]:
-    if shop.categories != "website":
+    if shop.categories == "off":
         return []
     query = {"limit": 1000, "fields": "id,name,rank,parent_category_id,metadata"}
     answer = shop.world.medusa.store("GET", "/store/product-categories", params=query)

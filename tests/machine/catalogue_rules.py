@@ -4,7 +4,7 @@ What must be, from ERPNext's rows and the shop's settings. Not here: what Medusa
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -35,10 +35,13 @@ def is_in_circle(shop: CatalogueWorld, group: str) -> bool:
 
 def is_sold(shop: CatalogueWorld, name: str) -> bool:
     """Return whether ERPNext sells a Website Item's Item today and SHOP_ITEMS takes it."""
-    row = shop.world.row(name)
+    return erp_rules.is_sold(shop.world, name) and _is_chosen(shop, shop.world.row(name))
+
+
+def _is_chosen(shop: CatalogueWorld, row: Mapping[str, Any]) -> bool:
     groups, brands = shop.chosen.get("item_group"), shop.chosen.get("brand")
     taken = not groups or bool(set(groups) & set(above(shop, row["item_group"])))
-    return erp_rules.is_sold(shop.world, name) and taken and (not brands or row["brand"] in brands)
+    return taken and (not brands or row["brand"] in brands)
 
 
 def home(shop: CatalogueWorld, name: str, how: str = "") -> str:
@@ -109,21 +112,32 @@ def channel(shop: CatalogueWorld, name: str) -> str:
 
 
 def category(shop: CatalogueWorld, group: str) -> str | None:
-    """Return the nearest group, of one and those above, that is shown in the website; None where there is none."""
-    for each in above(shop, group):
-        row = shop.store.get("Item Group", each)
-        if row and row["show_in_website"]:
-            return each
-    return None
+    """Return the nearest group, of one and those above, that CATEGORIES makes one; None where there is none."""
+    shown = shown_groups(shop)
+    return next((each for each in above(shop, group) if each in shown), None)
+
+
+def shown_groups(shop: CatalogueWorld) -> set[str]:
+    """Return the groups that CATEGORIES names: those with show_in_website, or those used and all above them.
+
+    The root of the tree is above all, and no group of goods.
+    """
+    if shop.categories == "website":
+        return {row["name"] for row in shop.store.rows("Item Group", show_in_website=1)}
+    used = {row["item_group"] for row in shop.store.rows("Website Item", published=1) if _is_chosen(shop, row)}
+    used |= {row["item_group"] for row in shop.store.rows("Website Item Group", parenttype="Website Item")}
+    found = {each for group in used for each in above(shop, group)}
+    return {row["name"] for row in shop.store.rows("Item Group") if row["parent_item_group"]} & found
 
 
 def tree(shop: CatalogueWorld) -> dict[str, str | None]:
     """Return the shown groups, each with the one that it hangs on."""
     found: dict[str, str | None] = {}
     full = {each for name in products(shop) for group in groups_of(shop, name) for each in above(shop, group)}
-    for row in shop.store.rows("Item Group", show_in_website=1):
-        if not is_in_circle(shop, row["name"]) and (shop.empty_groups == "keep" or row["name"] in full):
-            found[row["name"]] = category(shop, row["parent_item_group"])
+    for name in shown_groups(shop):
+        row = shop.store.get("Item Group", name)
+        if row and not is_in_circle(shop, name) and (shop.empty_groups == "keep" or name in full):
+            found[name] = category(shop, row["parent_item_group"])
     return found
 
 

@@ -303,6 +303,16 @@ class CatalogueWorld:
             values = {"language": "ar", "source_text": source, "translated_text": text}
             self.store.insert("Translation", name=f"tr-{next(self.world.numbers):05d}", **values)
 
+    def translate_option(self, attribute: int, number: int | None, text: str | None) -> None:
+        """The Translation of an Item Attribute, or of one of its values."""
+        label = self.attributes[attribute]
+        self.translate(label if number is None else self._value(label, number), text)
+
+    def switch_translations(self) -> None:
+        """Medusa starts anew with its Translation module, or without it."""
+        self.has_module = not self.has_module
+        self.world.switch_translations(on=self.has_module)
+
     def title(self, name: str) -> str:
         return self.world.row(name)["web_item_name"]
 

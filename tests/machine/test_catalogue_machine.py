@@ -40,7 +40,7 @@ class CatalogueMachine(RuleBasedStateMachine):
     """The rules pick documents by a number, so that an example means the same when it is run again."""
 
     translations = False
-    """Whether Medusa's Translation module is on."""
+    """Whether Medusa's Translation module is on at first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +73,8 @@ class CatalogueMachine(RuleBasedStateMachine):
         item = shop.add_item(2, 5.0)
         shop.set_price(item, PRICE_LIST, 4.0, pack=6)
         shop.translate(shop.title(item), "قفازات")
+        shop.translate_option(0, None, "مقاس")
+        shop.translate_option(0, 0, "صغير")
         shop.set_tariff(first, "9018")
         if percent:
             shop.add_rule("Item Group", 1, percent=percent, since=-3, until=3)
@@ -145,7 +147,10 @@ class CatalogueMachine(RuleBasedStateMachine):
 
     @rule(number=choice)
     def delete(self, number: int) -> None:
-        if names := self.shop.sellable():
+        # ERPNext deletes none that another one names.
+        rows = self.shop.store.rows("Website Item")
+        named = {row["custom_parent_website_item"] for row in rows if row["custom_parent_website_item"] != row["name"]}
+        if names := [name for name in self.shop.sellable() if name not in named]:
             self.shop.world.delete(self.any_of(names, number))
 
     @rule(number=choice, quantity=st.sampled_from([0.0, 3.0, 50.0]))
@@ -241,6 +246,12 @@ class CatalogueMachine(RuleBasedStateMachine):
     def translate_group(self, number: int, text: str | None) -> None:
         self.shop.translate(self.any_of(self.shop.groups(), number), text)
 
+    @rule(
+        attribute=st.integers(0, 1), value=st.none() | st.integers(0, 2), text=st.sampled_from(["مقاس", "كبير", None])
+    )
+    def translate_option(self, attribute: int, value: int | None, text: str | None) -> None:
+        self.shop.translate_option(attribute, value, text)
+
     @rule(number=choice, tariff=st.sampled_from(["9018", "4015", None]))
     def set_tariff(self, number: int, tariff: str | None) -> None:
         self.shop.set_tariff(self.any_item(number), tariff)
@@ -274,6 +285,11 @@ class CatalogueMachine(RuleBasedStateMachine):
     @rule(on=st.booleans())
     def use_arabic(self, on: bool) -> None:
         self.shop.use_arabic(on)
+
+    @rule()
+    def switch_translations(self) -> None:
+        """Medusa's Translation module is installed, or taken out; its rows stay."""
+        self.shop.switch_translations()
 
     @rule(group=st.none() | choice, brands=st.sampled_from([[], ["3M"], ["3M", "GC"]]))
     def choose(self, group: int | None, brands: list[str]) -> None:
@@ -368,7 +384,7 @@ class CatalogueMachine(RuleBasedStateMachine):
 
 
 class TranslatedCatalogueMachine(CatalogueMachine):
-    """The same on a Medusa whose Translation module is on."""
+    """The same on a Medusa whose Translation module is on at first."""
 
     translations = True
 

@@ -18,6 +18,8 @@ import pytest
 import requests
 
 from erp_medusa_sandbox.faults import Fault
+from erp_medusa_sandbox.medusa.app import create_app
+from erp_medusa_sandbox.medusa.plugin import PluginOptions
 from erp_medusa_sandbox.medusa.store import Document, MedusaStore
 from erp_medusa_sandbox.shop.images import image
 from erp_medusa_sandbox.shop.seed import add_file
@@ -27,7 +29,7 @@ from tests.machine.trade import Trade
 from tests.support.catalogue import PRICE_LIST, Catalogue
 from tests.support.plans import unlike
 from tests.support.runs import JobRun
-from tests.support.servers import ErpServer, MedusaServer
+from tests.support.servers import PLUGIN_SECRET, ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes
 
 BATCHES = ("batch_0", "batch_1")
@@ -460,6 +462,11 @@ class World:
             yield
         finally:
             server.faults.heal()
+
+    def switch_translations(self, *, on: bool) -> None:
+        """Medusa starts anew with its Translation module, or without it. What it has stays."""
+        key, plugin = self.medusa.api_key, PluginOptions(secret=PLUGIN_SECRET)
+        self.medusa.faults.app = create_app(self.medusa_store, api_key=key, plugin=plugin, translations=on)
 
     @contextmanager
     def power_cut(self, requests_before: int) -> Iterator[None]:
