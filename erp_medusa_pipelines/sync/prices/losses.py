@@ -60,15 +60,16 @@ class Losses:
     `today` is what customers are to be asked now instead, by variant.
     """
 
+    book: Book
     stale: dict[str | None, list[Entry]] = field(default_factory=dict)
     replaced: dict[str | None, list[Entry]] = field(default_factory=dict)
     today: dict[str | None, list[Today]] = field(default_factory=dict)
     by_group: dict[str, Loss] = field(default_factory=lambda: defaultdict(Loss))
     """By the one customer group of Medusa that is asked an entry; "" for all that the book is for."""
 
-    def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry], book: Book) -> None:
+    def add(self, plan: ItemPlan, item_code: str, replaced: list[Entry]) -> None:
         """Note the stale entries of an item, and those that replaced lists have for it."""
-        plan.shown |= {(asked(entry, book), entry.currency) for entry in replaced if entry.is_live}
+        plan.shown |= {(asked(entry, self.book), entry.currency) for entry in replaced if entry.is_live}
         self._keep(plan.variant_id, plan.stale, replaced)
         if plan.today and (plan.stale or replaced):
             self.today[plan.variant_id] = plan.today
@@ -80,13 +81,13 @@ class Losses:
         for group in {group for group, _ in plan.stays_shown} - before:
             self.by_group[group].gained.add(plan.variant_id)
 
-    def add_unwanted(self, entries: Entries, book: Book) -> None:
+    def add_unwanted(self, entries: Entries) -> None:
         """Note entries of items that are no longer exported, and of variants that are gone."""
         for variant_id in entries.unwanted.keys() | entries.replaced.keys():
             left, replaced = entries.unwanted.get(variant_id, []), entries.replaced.get(variant_id, [])
             self._keep(variant_id, left, replaced)
             if variant_id is not None:
-                for group in {asked(entry, book) for entry in (*left, *replaced) if entry.is_live}:
+                for group in {asked(entry, self.book) for entry in (*left, *replaced) if entry.is_live}:
                     self.by_group[group].had.add(variant_id)
                     self.by_group[group].lost[variant_id] = f"variant {variant_id}"
 
@@ -150,7 +151,7 @@ def stopped_parties(
         loss = together([(party, losses[party])])
         return guard.refusal_of_some(loss, lambda: together([(party, in_shop(party))]))
 
-    refused = {party: refusal for party in losses if (refusal := refusal_of(party))}
+    refused = {party: refusal for party, loss in losses.items() if loss.lost and (refusal := refusal_of(party))}
     # What is stopped is no loss that has to be remembered.
     going = [(party, replace(loss, lost={}) if party in refused else loss) for party, loss in losses.items()]
     if refusal := guard.refusal(together(going), lambda: together((party, in_shop(party)) for party in losses)):
@@ -159,7 +160,7 @@ def stopped_parties(
         return (), None
     (_, why), *more = refused.items()
     others = ", ".join(party.name for party, _ in more)
-    return refused.keys(), MassLossError(f"{why}. Neither was done of prices {others}" if others else str(why))
+    return refused.keys(), MassLossError(f"{why}. The same goes for prices {others}" if others else str(why))
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,6 @@ class ShopPrices:
     prices: MedusaPrices
     lists: PriceLists
     rule: AmountRule
-
     packs: bool
     """Whether Item Prices for packs count."""
 

@@ -140,7 +140,7 @@ class PriceSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError; any other failure goes into the report."""
-        losses = [Losses() for _ in self.every_book]
+        losses = [Losses(lists.book) for _ in self.every_book]
         exported = 0
         with ExitStack() as files:
             with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
@@ -235,7 +235,7 @@ class PriceSync(BatchSync):
                 continue
             for plan, work in zip(plans, works, strict=True):
                 self._note(plan, item.item_code, work.book)
-                work.losses.add(plan, item.item_code, [], work.book)
+                work.losses.add(plan, item.item_code, [])
         self.report.passed(len(items) - len(found))
         return found
 
@@ -366,7 +366,7 @@ class PriceSync(BatchSync):
                 self.medusa.name_documents({item.variant_id: item.item_code})
                 self._tell_prices(item.variant_id, there if plan.change else ())
             work.sender.add(plan)
-            work.losses.add(plan, item.item_code, old, work.book)
+            work.losses.add(plan, item.item_code, old)
             ids += plan.ids
         return ids
 
@@ -434,7 +434,7 @@ class PriceSync(BatchSync):
 
     def _remove(self, works: Sequence[BookWork]) -> None:
         for work in works:
-            work.losses.add_unwanted(work.entries, work.book)
+            work.losses.add_unwanted(work.entries)
         main, *others = works
         (loss,) = without_hidden([main.losses.by_group[""]], self.medusa)
         stopped = self.guard.refusal(loss, lambda: self._whole_shop(main).get("", Loss()))
