@@ -145,9 +145,9 @@ class MedusaClient:
         return list(self.find("/admin/product-variants", "variants", "sku", skus, fields))
 
     def shown_variants(self, ids: Iterable[str]) -> set[str]:
-        """Return which of these variants belong to a published product."""
-        found = self.find("/admin/product-variants", "variants", "id", ids, "id,product.id,product.status")
-        return {row["id"] for row in found if (row["product"] or {}).get("status") == "published"}
+        """Return which of these variants belong to a published product. One without sku rests: its item has another."""
+        found = self.find("/admin/product-variants", "variants", "id", ids, "id,sku,product.id,product.status")
+        return {row["id"] for row in found if row["sku"] and (row["product"] or {}).get("status") == "published"}
 
     def inventory_items_by_sku(self, skus: Iterable[str], fields: str) -> list[Row]:
         """Inventory items by sku (unique in Medusa)."""

@@ -197,6 +197,30 @@ class VariantsSuite:
         assert set(shop.sold().values()) == {(4.5, 5.0)}
 
     @pytest.mark.long
+    def test_variants_that_move_to_another_template_are_no_loss_however_many(
+        self, on: pytest.MonkeyPatch, shop: Shop
+    ) -> None:
+        first, second = shop.make_template("A"), shop.make_template("B")
+        names = {f"{size} / Red": shop.variant(size, "Red", template=first) for size in ("S", "M", "L", "XL")}
+        shop.variant("S", "Blue", template=second)
+        shop.night()
+        moving = {title: name for title, name in names.items() if title != "S / Red"}
+        for home, sold in ((second, {"A": {"S / Red"}, "B": {"S / Blue", *moving}}), (first, {"A": {*names}})):
+            code = shop.catalogue.row(home)["item_code"]
+            for name in moving.values():
+                item = shop.catalogue.row(name)["item_code"]
+                for row in shop.rows(item):
+                    shop.store.force("Item Variant Attribute", row["name"], variant_of=code)
+                shop.store.set("Item", item, variant_of=code)
+                shop.store.set("Website Item", name, variant_of=code)
+            shop.night()
+            shop.night()
+            seen = {"B": {"S / Blue"}, **sold}
+            assert {title: set(shop.sold(title)) for title in seen} == seen
+            assert {one for title in seen for one in shop.sold(title).values()} == {(4.5, 5)}
+            shop.writes_nothing()
+
+    @pytest.mark.long
     def test_values_follow_erpnexts_order_and_those_that_no_variant_has_leave(
         self, on: pytest.MonkeyPatch, shop: Shop
     ) -> None:

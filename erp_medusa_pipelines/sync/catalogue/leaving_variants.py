@@ -3,7 +3,7 @@
 Medusa cannot hide a variant. It is made again when its item is for sale.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
@@ -37,21 +37,23 @@ class LeavingVariants:
         self.deleted: set[str] = set()
         """Ids of the variants that are gone."""
 
-    def delete(self, gone: Mapping[str, tuple[str, str]]) -> MassLossError | None:
-        """Delete variants, given as (product, template) by id; return why none is, where there are too many."""
+    def delete(self, gone: Mapping[str, tuple[str, str]], moved: Collection[str]) -> MassLossError | None:
+        """Delete variants, given as (product, template) by id; return why those not `moved` stay, if too many go.
+
+        The items of those `moved` are for sale with another template: customers lose nothing.
+        """
         if not gone:
             return None
-        lost = {variant: f"a variant of {template}" for variant, (_, template) in gone.items()}
+        lost = {variant: f"a variant of {template}" for variant, (_, template) in gone.items() if variant not in moved}
         loss = Loss(lost, set(self._families.bound) | lost.keys())
         stopped = self._guard.refusal(loss, lambda: self._loss_in_shop(loss))
-        if stopped:
-            return stopped
         by_product: dict[tuple[str, str], list[str]] = {}
         for variant, product in gone.items():
-            by_product.setdefault(product, []).append(variant)
+            if not (stopped and variant in lost):
+                by_product.setdefault(product, []).append(variant)
         for (product_id, template), variants in by_product.items():
             self._delete(product_id, template, variants)
-        return None
+        return stopped
 
     def _delete(self, product_id: str, template: str, variants: Sequence[str]) -> None:
         sync = self._sync

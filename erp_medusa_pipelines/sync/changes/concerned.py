@@ -25,7 +25,7 @@ from erp_medusa_pipelines.sync.changes.watched import (
 from erp_medusa_pipelines.sync.engine.names import folded, same_name, text_key
 from erp_medusa_pipelines.sync.shop.bundles import BUNDLE
 from erp_medusa_pipelines.sync.shop.chosen import read_choice
-from erp_medusa_pipelines.sync.shop.families import homes_of
+from erp_medusa_pipelines.sync.shop.families import homes_of, templates_with
 
 Row = Mapping[str, Any]
 
@@ -84,19 +84,31 @@ def concerned_items(
     deleted = _deleted(erp, rows.get(DELETED, ()), codes)
     _add_variants(erp, codes)
     _add_bundles(erp, codes)
-    found = _website_items(erp, names, codes)
+    shown = {**_shown(erp, "item_code", codes.names()), **_shown(erp, "name", names.names())}
+    parts = {name: names.of(name) | codes.of(row["item_code"]) for name, row in shown.items()}
+    found = {name: some for name, some in parts.items() if some}
     for name in deleted:
         found[name] = found.get(name, frozenset()) | {Part.ITEM}
-    return _at_home(erp, found, how) if how != "products" and found else found
+    if how == "products" or not found:
+        return found
+    return _at_home(erp, found, {name: row["medusa_id"] for name, row in shown.items() if row["medusa_id"]}, how)
 
 
-def _at_home(erp: ErpNextClient, found: Mapping[str, frozenset[Part]], how: Variants) -> dict[str, frozenset[Part]]:
-    """Return the parts of variants with those of their templates."""
+def _at_home(
+    erp: ErpNextClient, found: Mapping[str, frozenset[Part]], bound: Mapping[str, str], how: Variants
+) -> dict[str, frozenset[Part]]:
+    """Return the parts of variants with those of their templates.
+
+    A template whose product still has a variant that has left it is named as well: until then both would sell it.
+    """
     homes = homes_of(erp, found.keys(), how)
     joined: dict[str, frozenset[Part]] = {}
     for name, parts in found.items():
         home = homes.get(name, name)
         joined[home] = joined.get(home, frozenset()) | parts
+    for name, left in templates_with(erp, bound).items():
+        if name in found and left != homes.get(name, name):
+            joined[left] = joined.get(left, frozenset()) | {Part.ITEM}
     return joined
 
 
@@ -177,21 +189,12 @@ def _add_bundles(erp: ErpNextClient, codes: _Concerned) -> None:
         codes.add(row["new_item_code"], [Part.STOCK])
 
 
-def _website_items(erp: ErpNextClient, names: _Concerned, codes: _Concerned) -> dict[str, frozenset[Part]]:
-    shown = {
-        **_shown(erp, "item_code", codes.names()),
-        **_shown(erp, "name", names.names()),
-    }
-    found = {name: names.of(name) | codes.of(code) for name, code in shown.items()}
-    return {name: parts for name, parts in found.items() if parts}
-
-
-def _shown(erp: ErpNextClient, key: str, wanted: Sequence[str]) -> dict[str, str]:
-    """Return item codes by Website Item, of those that are shown in this shop, or were exported."""
+def _shown(erp: ErpNextClient, key: str, wanted: Sequence[str]) -> dict[str, Row]:
+    """Return rows by Website Item (item_code, medusa_id), of those that are shown in this shop, or were exported."""
     choice = read_choice(erp)
     rows = erp.rows_in(WEBSITE_ITEM, ["name", "item_code", "published", "medusa_id", *choice.columns], wanted, key=key)
     return {
-        row["name"]: row["item_code"] or ""
+        row["name"]: row
         for row in rows
         if row["medusa_id"] or (row["published"] and choice.reason_against(row) is None)
     }

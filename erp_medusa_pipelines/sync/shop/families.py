@@ -74,6 +74,14 @@ def homes_of(erp: ErpNextClient, names: Collection[str], how: Variants) -> dict[
     return {name: template for name, template in found.items() if template}
 
 
+def templates_with(erp: ErpNextClient, products: Mapping[str, str]) -> dict[str, str]:
+    """Return, by Website Item, the template with the same product. `products` are ids in Medusa by Website Item."""
+    ids = sorted(set(products.values()))
+    rows = erp.rows_in(WEBSITE_ITEM, ["name", "medusa_id"], ids, key="medusa_id", filters=[["has_variants", "=", 1]])
+    templates = {row["medusa_id"]: row["name"] for row in rows}
+    return {name: templates[product] for name, product in products.items() if product in templates}
+
+
 _KEYS = {"options": ("item_variant_of", "item_code"), "parents": (PARENT, "name")}
 """What a variant says of its template, and the field of the template that it means."""
 

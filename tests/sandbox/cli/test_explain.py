@@ -7,6 +7,8 @@ from erp_medusa_pipelines.cli.main import app
 from tests.sandbox.cli.conftest import Command
 from tests.sandbox.plan.test_plans import Shop
 from tests.support.catalogue import Catalogue
+from tests.support.customers import Customers
+from tests.support.plain_runs import quick_runner
 from tests.support.servers import ErpServer, MedusaServer
 from tests.support.writes import erp_writes, medusa_writes
 
@@ -160,3 +162,30 @@ def test_the_first_line_says_why_an_item_is_not_in_this_shop(
         "It is not in this shop: its item_code.country_of_origin is Oman, and SHOP_ITEMS takes Germany alone."
     )
     assert output.code == 0
+
+
+def test_each_price_says_for_which_customers_it_is(
+    erp_medusa: Command, shop: Shop, shop_env: pytest.MonkeyPatch
+) -> None:
+    """Of entries of one list, each for one Customer, nobody could tell whose they were."""
+    name = shop.item(rate=10)
+    customers = Customers(shop.priced)
+    wholesale = customers.price_list("Wholesale")
+    customers.customer("dealer", customers.group("Trade", wholesale))
+    clinic, friend = (customers.customer(who, customers.group(f"Group of {who}")) for who in ("clinic", "friend"))
+    customers.shop.price(name, 8, price_list=wholesale)
+    customers.shop.price(name, 7, customer=clinic)
+    customers.shop.price(name, 6, customer=friend)
+    runner = quick_runner()
+
+    def told() -> dict[float, str]:
+        output = erp_medusa("explain", name)
+        return {one["amount"]: one["customers"] for one in output.data["medusa"]["prices"]}
+
+    shop_env.setenv("PRICE_GROUPS", "true")
+    assert runner.job("export_items_and_images_custom", "batch_0").success
+    assert told() == {10: "", 8: "customers whose Price List it is"}
+    shop_env.setenv("CUSTOMER_PRICES", "true")
+    assert runner.job("export_items_and_images_custom", "batch_0").success
+    of_one = {7: f"Customer {clinic}", 6: f"Customer {friend}"}
+    assert told() == {10: "", 8: "customers whose Price List it is", **of_one}
