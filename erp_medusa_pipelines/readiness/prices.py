@@ -116,7 +116,7 @@ def _own_prices(shop: Shop) -> Iterator[Finding]:
         named = [f"{row['item_code']} in packs of {row['packing_unit']} for {row['customer']}" for row in packs]
         asks = "asks them from so many pieces on" if shop.settings.price_packs else "never asks them"
         means = f"ERPNext asks them for whole packs only, and has no price for other quantities; the shop {asks}"
-        fix = "give the Customer a price per piece, or a Pricing Rule for its Customer Group with a minimum quantity"
+        fix = "take the packing unit out, and give its Customer Group a Pricing Rule with a minimum quantity"
         yield Finding(AREA, PACKS, Level.WARN, _some(named), means, fix)
     yield Finding(AREA, OWN_PRICES, Level.OK, f"{len(own)} Customers have Item Prices of their own")
 

@@ -189,6 +189,10 @@ FIXES: Shown = {
             "set default_price_list of the Customer, or move these Item Prices",
             "add a Contact with an e-mail address",
         ),
+        "test_packs_of_one_customer_are_named_because_erpnext_asks_them_for_whole_packs_only": (
+            "take the packing unit out",
+        ),
+        "test_items_that_the_price_list_of_a_group_lacks_are_named": ("add Item Prices to {}",),
         "test_further_price_lists_are_named_until_the_setting_is_right": ("correct FURTHER_PRICE_LISTS",),
         "test_a_mapping_is_named_by_its_lines_until_it_is_right": ("correct the mapping",),
         "test_a_language_without_texts_is_named_until_it_has_some": (

@@ -259,12 +259,14 @@ def test_packs_of_one_customer_are_named_because_erpnext_asks_them_for_whole_pac
     shop_env.setenv("PRICE_GROUPS", "true")
     shop_env.setenv("CUSTOMER_PRICES", "true")
     assert named() == []
-    erp.store.insert("Item Price", price_list_rate=3, packing_unit=6, **row)
+    pack = erp.store.insert("Item Price", price_list_rate=3, packing_unit=6, **row)
     means = "ERPNext asks them for whole packs only, and has no price for other quantities; the shop"
     found = ("warn", f"1 ({code} in packs of 6 for {clinic})")
     assert named() == [(*found, f"{means} never asks them")]
     shop_env.setenv("PRICE_PACKS", "true")
     assert named() == [(*found, f"{means} asks them from so many pieces on")]
+    erp.store.set("Item Price", pack, packing_unit=0, valid_from="2021-01-01")
+    assert named() == []
 
 
 def test_items_that_the_price_list_of_a_group_lacks_are_named(
