@@ -194,7 +194,7 @@ def lacking_in(erp: ErpNextClient, price_list: str, others: Sequence[str]) -> di
     """
     today = erp.clock().date()
     found: dict[str, list[str]] = {name: [] for name in others}
-    for some in batched((item for item in priced_items(erp, WHOLE_SHOP) if item.is_for_sale), ITEMS_PER_REQUEST):
+    for some in batched((item for item in PricedItems(erp, WHOLE_SHOP) if item.is_for_sale), ITEMS_PER_REQUEST):
         by_list = read_price_lists(erp, [price_list, *others], some)
         has_none = {
             name: [item.item_code for item in some if in_force(prices[item.item_code].rows, today) is None]

@@ -140,7 +140,7 @@ class PriceSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError; any other failure goes into the report."""
-        losses = [Losses(lists.book) for _ in self.every_book]
+        losses = [Losses(lists.book) for lists in self.every_book]
         exported = 0
         with ExitStack() as files:
             with ThreadPoolExecutor(1, thread_name_prefix="entries") as pool:
