@@ -58,7 +58,7 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     def medusa_stock(
         context: dg.AssetExecutionContext, config: StockConfig, shop: ShopConnection
     ) -> dg.MaterializeResult:
-        # It loads pandas, which only a run of this asset needs.
+        # Only a run of this asset needs the work itself.
         from erp_medusa_pipelines.sync.stock.locations import find_locations
         from erp_medusa_pipelines.sync.stock.quantities import StockRule
         from erp_medusa_pipelines.sync.stock.stock_sync import StockSync, stock_limit
