@@ -194,6 +194,7 @@ class Reading:
         """Whether this run compares the texts of what is listed, so that they are read with the list."""
         self._lock = threading.Lock()
         self._open: dict[str, KeptRows] = {}
+        self._outdated: list[KeptRows] = []
         self._shapes: dict[str, str] = {}
         self._broken: set[Path] = set()
         self._answers: Answers | None = None
@@ -217,7 +218,8 @@ class Reading:
             if there is not None and not there.is_old:
                 return there
             if there is not None:
-                there.close()
+                # Somebody may be in the middle of it.
+                self._outdated.append(there)
             with self._alone(what):
                 for shape in dict.fromkeys((or_of or fields, fields)):
                     self._shapes[what] = f"{what}-{crc32(shape.encode()):08x}"
@@ -265,14 +267,15 @@ class Reading:
                 # Without what was written it must not be used: it is read anew.
                 log.warning("%s is read again: %s", what, error)
                 self._broken.add(kept.path)
-                self._open.pop(what).close()
+                self._outdated.append(self._open.pop(what))
 
     def close(self) -> None:
         """Close the files, and remove what no other run uses."""
         with self._lock:
-            for kept in self._open.values():
+            for kept in (*self._open.values(), *self._outdated):
                 kept.close()
             self._open.clear()
+            self._outdated.clear()
             if self._answers is not None:
                 self._answers.close()
                 self._answers = None

@@ -157,7 +157,8 @@ class PriceSync(BatchSync):
                 self.report.expect(exported)
                 for loaded in loading:
                     loaded.result()
-                wanted: Iterable[PricedItem] = filter(self._is_bound, items)
+                # What is listed again after half an hour may have others, whose entries were not read.
+                wanted: Iterable[PricedItem] = (one for one in items if self._is_bound(one) and one.variant_id in own)
                 # Of two items with one variant the first has its entries: they are compared in their order.
                 if len(own) < exported or not self._was_read_in_tick():
                     self.erp.http.forget(self._together)

@@ -69,6 +69,21 @@ def test_a_list_that_is_too_old_is_read_anew(tmp_path: Path, monkeypatch: pytest
     assert source.times == 3
 
 
+def test_a_list_that_gets_too_old_while_somebody_is_in_the_middle_of_it_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{number:05}" for number in range(MANY)]
+    source = Source([(0, name, {"name": name}) for name in names])
+    reading = Reading(tmp_path, 1, shared=True)
+    rows = reading.kept("list", "name", source).rows(0)
+    first = next(rows)
+    monkeypatch.setattr(module, "HOLDS", -1)
+    reading.kept("list", "name", source)
+    assert [first, *rows] == [{"name": name} for name in names]
+    assert source.times == 2
+    reading.close()
+
+
 def test_what_is_written_while_another_run_reads_anew_is_in_the_new_list_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
