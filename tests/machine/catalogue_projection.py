@@ -90,7 +90,7 @@ def _product(shop: CatalogueWorld, name: str, product: dict[str, Any], *arabic: 
             of_it = [one["collection"] for one in arabic]
             group = row["item_group"]
             pairs["translation of the collection"] = _in_arabic(shop, group), _read_arabic(group, collection, of_it)
-        for one in product["categories"]:
+        for one in product["categories"] if shop.categories != "off" else ():
             if (group := (one["metadata"] or {}).get("item_group")) and one["name"] == group:
                 of_it = [each for there in arabic for each in there["categories"] if each["id"] == one["id"]]
                 pairs[f"translation of {group}"] = (_in_arabic(shop, group), _read_arabic(group, one, of_it))
