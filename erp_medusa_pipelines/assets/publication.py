@@ -5,6 +5,7 @@ medusa_images, medusa_product_updates, medusa_prices, medusa_stock --> medusa_pu
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -80,11 +81,12 @@ def build_assets(batches: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
 
 
 def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
-    """Build what judges the products of a batch now. The ERP is asked about those without a price in force."""
+    """Build what judges the products of a batch now. The ERP is asked about those without a price or a stock level."""
     from erp_medusa_pipelines.sync.catalogue.can_be_bought import CanBeBought
     from erp_medusa_pipelines.sync.prices.amounts import AmountRule
     from erp_medusa_pipelines.sync.prices.item_prices import without_price
     from erp_medusa_pipelines.sync.shop.chosen import read_choice
+    from erp_medusa_pipelines.sync.stock.items import without_warehouse
 
     settings, medusa, now = shop.settings, shop.medusa, shop.erp.clock()
 
@@ -94,7 +96,15 @@ def can_be_bought(shop: Shop, batch: Batch) -> "CanBeBought":
 
     channel = medusa.sales_channel_id(settings.medusa_sales_channel_id)
     choice = read_choice(shop.erp)
-    return CanBeBought(medusa=medusa, sales_channel_id=channel, batch=batch, now=now, unpriced=unpriced, choice=choice)
+    return CanBeBought(
+        medusa=medusa,
+        sales_channel_id=channel,
+        batch=batch,
+        now=now,
+        unpriced=unpriced,
+        unstocked=partial(without_warehouse, shop.erp),
+        choice=choice,
+    )
 
 
 def _check(run: SyncRun, found: Sequence["NotBought"]) -> dg.AssetCheckResult:

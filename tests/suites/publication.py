@@ -104,6 +104,16 @@ class PublicationSuite:
         assert runner.job(EXPORT, "batch_0").success
         assert medusa_writes(whole_shop.medusa) == []
 
+    def test_an_item_that_erpnext_sells_from_nowhere_is_named_with_that_reason(
+        self, whole_shop: Shop, runner: Runner
+    ) -> None:
+        nowhere = whole_shop.priced.item()
+        whole_shop.priced.price(nowhere, 1.5)
+        run = runner.job(EXPORT, "batch_0")
+        assert run.check("medusa_publication", "can_be_bought").severity.value == "WARN"
+        why = "ERPNext sells it from nowhere: its Website Item has no website_warehouse"
+        assert whole_shop.not_bought(run) == {nowhere: why}
+
     @pytest.mark.long
     def test_published_items_that_nobody_can_buy_are_named_with_the_reason(
         self, whole_shop: Shop, runner: Runner

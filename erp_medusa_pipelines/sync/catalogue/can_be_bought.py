@@ -21,9 +21,11 @@ BUYABLE_FIELDS = (
 """What `obstacles` needs of a product."""
 
 Row = Mapping[str, Any]
-What = Literal["product", "channel", "variant", "price set", "price", "inventory"]
+What = Literal["product", "channel", "variant", "price set", "price", "inventory", "level"]
 Unpriced = Callable[[Sequence[str], str], Mapping[str, str]]
 """Of these Website Items those for which ERPNext itself has no price today in a currency, with the reason."""
+Unstocked = Callable[[Sequence[str]], Mapping[str, str]]
+"""Of these Website Items those that ERPNext itself sells from nowhere, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Obstacle:
     what: What
     reason: str
     is_broken: bool = True
-    """False where the shop is as ERPNext wants it: ERPNext has no price."""
+    """False where the shop is as ERPNext wants it: ERPNext has no price, or no warehouse to sell from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _inventory_obstacles(variant: Row, shop: SoldThrough) -> Iterator[Obstacle]:
     if not items:
         yield Obstacle("inventory", "its variant has no inventory item")
     elif not all(shop.location_ids.intersection(places) for places in levels):
-        yield Obstacle("inventory", "it has no stock level at a location of the sales channel")
+        yield Obstacle("level", "it has no stock level at a location of the sales channel")
 
 
 def is_in_force(price_list: Row, now: datetime) -> bool:
@@ -105,6 +107,7 @@ class CanBeBought:
     batch: Batch
     now: datetime
     unpriced: Unpriced = lambda _names, _currency: {}
+    unstocked: Unstocked = lambda _names: {}
     choice: Choice = EVERYTHING
     """Which Website Items are in other sales channels than the shop's own."""
     _shops: dict[str, SoldThrough] = field(default_factory=dict[str, SoldThrough], init=False)
@@ -128,12 +131,18 @@ class CanBeBought:
             ]
             # A price that is missing is missing in each of them.
             found[row["name"]] = list(dict.fromkeys(one for some in each for one in some))
-        without = [name for name, reasons in found.items() if any(one.what == "price" for one in reasons)]
-        for name, reason in self.unpriced(without, shop.currency).items() if without else ():
-            found[name] = [
-                replace(one, reason=reason, is_broken=False) if one.what == "price" else one for one in found[name]
-            ]
+        self._explain(found, "price", lambda names: self.unpriced(names, shop.currency))
+        self._explain(found, "level", self.unstocked)
         return found
+
+    @staticmethod
+    def _explain(found: dict[str, list[Obstacle]], what: What, ask: Unstocked) -> None:
+        """Give what is missing the reason that ERPNext has for it, if it has one."""
+        without = [name for name, reasons in found.items() if any(one.what == what for one in reasons)]
+        for name, reason in ask(without).items() if without else ():
+            found[name] = [
+                replace(one, reason=reason, is_broken=False) if one.what == what else one for one in found[name]
+            ]
 
     def sold_through(self, sales_channel_id: str = "") -> SoldThrough:
         """Return how the shop sells through a sales channel; without one named, through its own."""

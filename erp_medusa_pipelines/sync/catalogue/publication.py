@@ -77,7 +77,7 @@ class NotBought:
 def missing_parts(product: Row, variant_id: str, obstacles: Sequence[Obstacle], locations: frozenset[str]) -> list[str]:
     """Return what a product (DRAFT_FIELDS) lacks to be sold; `locations` are those of its sales channels."""
     variant = next((one for one in product["variants"] if one["id"] == variant_id), None)
-    in_words = {"price set": "price", "price": "price", "inventory": "stock"}
+    in_words = {"price set": "price", "price": "price", "inventory": "stock", "level": "stock"}
     missing = [] if product["thumbnail"] else [PICTURE]
     missing += [in_words.get(each.what, each.reason) for each in obstacles]
     if variant is not None and not sells_now(variant, locations):

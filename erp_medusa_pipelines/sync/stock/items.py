@@ -95,6 +95,13 @@ class StockItems:
         )
 
 
+def without_warehouse(erp: ErpNextClient, names: Iterable[str]) -> dict[str, str]:
+    """Return those of these Website Items that ERPNext sells from no warehouse, with the reason."""
+    reason = "ERPNext sells it from nowhere: its Website Item has no website_warehouse"
+    items = StockItems(erp, Batch(0, 1, frozenset(names)))
+    return {item.name: reason for item in items if item.is_stocked and not item.warehouse}
+
+
 def _place(row: Row) -> tuple[str, str]:
     """Return the item code of a row, and where it is sold from."""
     return row["item_code"] or "", row["website_warehouse"] or ""
