@@ -20,7 +20,11 @@ from erp_medusa_pipelines.tasks import ALERT_SENSOR, RETRY_SENSOR, TASKS
 if TYPE_CHECKING:
     import dagster as dg
 
+    from erp_medusa_pipelines.assets.publication import NotBoughtInShop
+
 LONGEST_REASON = 300
+MOST_ITEMS = 10
+"""Of those that cannot be bought. The check has them all."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Red:
 def status() -> Answer:
     """Show on one screen what runs, what is red and what waits. Reads the installation of DAGSTER_HOME, no server.
 
-    The exit code is 1 when something is red, the daemon does not run, or the installation is a copy of another one.
+    The exit code is 1 when something is red, the daemon does not run, the installation is a copy of another one, or
+    something is broken that keeps customers from buying a published item.
 
     Examples:
 
@@ -56,6 +61,7 @@ def status() -> Answer:
     - `erp-medusa status --json | jq '.red[].reason'`
     """
     settings = load_settings()
+    from erp_medusa_pipelines.assets.publication import NotBoughtInShop, read_not_bought
     from erp_medusa_pipelines.orchestration.copies import copy_of
     from erp_medusa_pipelines.orchestration.dagster_internals import instigators, silent_daemons
 
@@ -63,6 +69,7 @@ def status() -> Answer:
         copy = copy_of(instance)
         active = active_now(instance)
         red = red_now(instance, settings)
+        not_bought = read_not_bought(instance) or NotBoughtInShop(0, 0, [])
         silent = silent_daemons(instance)
         on = sorted({stored.name for stored in instigators(instance) if stored.on})
     waiting = [one for one in active if one.status == "QUEUED"]
@@ -72,14 +79,20 @@ def status() -> Answer:
         "running": [asdict(one) for one in running],
         "waiting": [asdict(one) for one in waiting],
         "red": [asdict(one) for one in red],
+        "cannot_be_bought": {
+            "number": not_bought.number,
+            "broken": not_bought.broken,
+            "items": [{"website_item": name, "reason": reason} for name, reason in not_bought.items],
+        },
         "silent_daemons": silent,
         "on": on,
         "schedules_off": off,
         "copy": f"{copy}; {copy.what_to_do}" if copy else "",
     }
-    shown = [*_runs("Running", running), *_runs("Waiting", waiting), *_red(red), *_who(silent, on, off)]
+    shown = [*_runs("Running", running), *_runs("Waiting", waiting), *_red(red), *_not_bought(not_bought)]
+    shown += _who(silent, on, off)
     shown += [Text(str(data["copy"]), style="yellow")] if copy else []
-    return Answer(data, shown, ExitCode.TO_DO if red or silent or copy else ExitCode.FINE)
+    return Answer(data, shown, ExitCode.TO_DO if red or silent or copy or not_bought.broken else ExitCode.FINE)
 
 
 def active_now(instance: "dg.DagsterInstance") -> list[Active]:
@@ -129,6 +142,16 @@ def _red(red: Sequence[Red]) -> list[RenderableType]:
     rows = [(one.task, one.batch, one.reason, one.run_id[:8]) for one in red]
     again = Text("erp-medusa again runs these once more, each batch as a whole.", style="yellow")
     return [table("Red", ("task", "batch", "reason", "run"), rows, heading=2), again]
+
+
+def _not_bought(found: "NotBoughtInShop") -> list[RenderableType]:
+    if not found.number:
+        return []
+    why = f"{found.broken} of them because something is broken" if found.broken else "as ERPNext has them"
+    title = f"Published, and cannot be bought: {found.number}, {why}"
+    rows = found.items[:MOST_ITEMS]
+    more = Text("The check can_be_bought of medusa_publication lists more.", style="dim")
+    return [table(title, ("item", "reason"), rows, heading=1), *([more] if found.number > len(rows) else [])]
 
 
 def _who(silent: Sequence[str], on: Sequence[str], off: Sequence[str]) -> list[RenderableType]:

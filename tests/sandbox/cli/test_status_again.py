@@ -28,6 +28,19 @@ def test_what_waits_is_shown(erp_medusa: Command, home: Path) -> None:
     assert [(one["what"], one["status"]) for one in output.data["waiting"]] == [(f"{EXPORT.name} batch_0", "QUEUED")]
 
 
+def test_published_items_that_cannot_be_bought_are_shown_with_their_reason(
+    erp_medusa: Command, home: Path, erp: ErpServer, medusa: MedusaServer, tmp_path: Path
+) -> None:
+    shop = Shop(Catalogue(erp.store), erp, medusa)
+    name = shop.item(rate=None, quantity=3)
+    plan = tmp_path / "plan.json"
+    erp_medusa("plan", EXPORT.name, "--out", str(plan))
+    assert erp_medusa("apply", "--plan", str(plan)).code == 0
+    why = "ERPNext has no price for it today in Standard Selling"
+    shown = {"number": 1, "broken": 0, "items": [{"website_item": name, "reason": why}]}
+    assert erp_medusa("status").data["cannot_be_bought"] == shown
+
+
 @pytest.mark.long
 def test_a_red_batch_is_named_with_its_reason_and_run_again_as_a_whole(
     erp_medusa: Command, home: Path, erp: ErpServer, medusa: MedusaServer, tmp_path: Path
