@@ -192,9 +192,9 @@ def _create_entries(store: MedusaStore, price_list_id: str, given: list[Document
 
 
 def _update_entries(store: MedusaStore, price_list_id: str, given: list[Document]) -> list[Document]:
-    """Silently skip ids that are not in this list."""
+    """Silently skip ids that are not in this list. Of entries that look alike in the request the last one counts."""
     updated = []
-    for one in given:
+    for one in {price_key(one): one for one in given}.values():
         price = store.get("price", one["id"])
         if price is None or price["price_list_id"] != price_list_id:
             continue

@@ -163,9 +163,9 @@ def set_base_prices(store: MedusaStore, variant: Document, given: list[Document]
 
 
 def price_key(price: Document) -> tuple[Any, ...]:
-    """Return what two prices of one call must not share: they would be one."""
+    """Return what two prices of one call must not share: they would be one. A change may leave out its currency."""
     rules = tuple(sorted((price.get("rules") or {}).items()))
-    currency = price["currency_code"].lower()
+    currency = (price.get("currency_code") or "").lower()
     return price.get("variant_id"), currency, price.get("min_quantity"), price.get("max_quantity"), rules
 
 

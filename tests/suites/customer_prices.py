@@ -126,7 +126,8 @@ class CustomerPricesSuite:
         assert amounts() == [10, 7, None, 8]
         shop.change(own, price_list_rate=7.5)
         shop.change(clinics, price_list_rate=8.5)
-        assert started(runner).success
+        run = started(runner)
+        assert run.success, run.reasons()
         assert amounts() == [10, 7.5, None, 8.5]
         # The one has another list now, whose row counts; of the other nothing is asked any more.
         customers.store.set("Customer", dealer, default_price_list=PRICE_LIST)

@@ -56,8 +56,7 @@ class PricingRulesSuite:
         ruled, packed = shop.item(on_backorder=1), shop.item(on_backorder=1)
         shop.price(ruled, 10)
         shop.price(packed, 10)
-        shop.price(packed, 8, packing_unit=6)
-        shop.price(packed, 7, packing_unit=12)
+        six, dozen = shop.price(packed, 8, packing_unit=6), shop.price(packed, 7, packing_unit=12)
         rules.add("Item Code", self.code(shop, ruled), percent=10, min_qty=5, max_qty=9)
         rules.add("Item Code", self.code(shop, ruled), percent=20, min_qty=10)
         assert quick_runner().job(EXPORT, "batch_0").success
@@ -75,6 +74,12 @@ class PricingRulesSuite:
         shop.forget()
         assert started(quick_runner()).success
         assert shop.writes() == []
+        # In one call: Medusa must be able to tell them apart.
+        shop.change(six, price_list_rate=8.5)
+        shop.change(dozen, price_list_rate=7.5)
+        run = started(quick_runner())
+        assert run.success, run.reasons()
+        assert {number: customers.in_cart(packed, number) for number in (1, 6, 12)} == {1: 10, 6: 8.5, 12: 7.5}
 
     def test_groups_brands_and_priorities_count_as_in_erpnext(
         self, shop: PricedShop, customers: Customers, rules: Rules, runner: Runner

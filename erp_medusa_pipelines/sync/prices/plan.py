@@ -82,10 +82,9 @@ class Wanted:
     @property
     def body(self) -> dict[str, Any]:
         """Return its part of the request body."""
-        common = {"variant_id": self.variant_id, "amount": number_of(self.amount)}
-        if self.entry_id:
-            return {"id": self.entry_id, **common}
-        return {**common, "currency_code": self.currency.lower(), **self.tier.body}
+        # In a change too: of entries of one variant that look alike in a call, Medusa changes only the last.
+        what = {"variant_id": self.variant_id, "amount": number_of(self.amount), "currency_code": self.currency.lower()}
+        return {**({"id": self.entry_id} if self.entry_id else {}), **what, **self.tier.body}
 
 
 @dataclass(frozen=True, slots=True)

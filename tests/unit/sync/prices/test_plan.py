@@ -45,7 +45,8 @@ def test_an_equal_price_costs_nothing() -> None:
 def test_a_changed_rate_changes_the_entry_where_it_is() -> None:
     made = plan([row(rate="13", medusa_price_id="price_1")], [entry("price_1", list_id="plist_7")])
     ((list_id, wanted),) = made.change
-    assert (list_id, wanted.body) == ("plist_7", {"id": "price_1", "variant_id": "variant_1", "amount": 13.0})
+    body = {"id": "price_1", "variant_id": "variant_1", "amount": 13.0, "currency_code": "omr"}
+    assert (list_id, wanted.body) == ("plist_7", body)
     assert (made.create, made.stale) == ([], [])
 
 
