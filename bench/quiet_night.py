@@ -11,7 +11,6 @@ follow each other in one process, which has loaded everything before. Those that
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -61,6 +60,7 @@ def inside() -> None:
     """Run a task for every batch, each time that a line names it and its tick; print what it took."""
     import dagster as dg
 
+    from bench.run_process import memory_mb
     from erp_medusa_pipelines.definitions import defs
     from erp_medusa_pipelines.settings import load_settings
 
@@ -76,8 +76,9 @@ def inside() -> None:
                 jobs[task].execute_in_process(
                     partition_key=f"batch_{number}", instance=instance, tags={SCHEDULED_EXECUTION_TIME_TAG: tick}
                 )
-            seconds, memory = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            print(json.dumps([sum(rows.values()), rows[CATALOGUE], seconds, memory]), flush=True)
+            seconds = time.monotonic() - began
+            # Not ru_maxrss: a process has that of the one that started it.
+            print(json.dumps([sum(rows.values()), rows[CATALOGUE], seconds, round(memory_mb("VmHWM"))]), flush=True)
 
 
 def _count_rows() -> Counter[str]:
