@@ -78,8 +78,8 @@ def _inventory_obstacles(variant: Row, shop: SoldThrough) -> Iterator[Obstacle]:
         return
     items = [link.get("inventory") for link in variant["inventory_items"] or ()]
     # A bundle's variant has several, and is sold only if each of them is stocked.
-    levels = [{level["location_id"] for level in item["location_levels"] or ()} if item else set() for item in items]
-    if not items:
+    levels = [{level["location_id"] for level in item["location_levels"] or ()} for item in items if item]
+    if not items or len(levels) < len(items):
         yield Obstacle("inventory", "its variant has no inventory item")
     elif not all(shop.location_ids.intersection(places) for places in levels):
         yield Obstacle("level", "it has no stock level at a location of the sales channel")
