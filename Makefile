@@ -123,27 +123,17 @@ image: $(READY) ## Build the image and start it read-only (needs root, buildah, 
 	@$(PYTEST) tests/cluster/test_image.py
 
 check: $(READY) ## Format, lint, types, import contracts, secrets, .env.example
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-definitions check-text
-	@$(MAKE) --no-print-directory check-types
-
-# Parts of `check`. The types take longest and are checked by two threads, when the others have ended.
-.PHONY: check-types check-definitions check-text
-check-types:
-	@$(BIN)/pyright --threads 2
-
-check-definitions:
-	@$(BIN)/dg check toml
-	@$(BIN)/dg check defs
-
-check-text:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
-	@$(PY) dev/secret_scan.py
 	@$(PY) dev/env_example.py --check
 	@$(PY) dev/settings_doc.py --check
 	@$(PY) dev/writable.py --check
 	@$(PY) dev/task_docs.py --check
+	@$(PY) dev/secret_scan.py
+	@$(BIN)/dg check toml
+	@$(BIN)/dg check defs
+	@$(BIN)/pyright --threads 2
 
 wheel-check: $(READY) ## Build the wheel, install it into a clean environment, load the code location from it
 	@$(PY) dev/wheel_check.py

@@ -131,6 +131,13 @@ class Shop:
         line = {"variant_id": variant_id, "quantity": quantity}
         return self.medusa.store("POST", f"/store/carts/{cart['id']}/line-items", json=line).status_code
 
+    def inventory(self, name: str) -> list[str]:
+        """Return the ids of the inventory items with the sku of an item."""
+        asked = {"sku": self.catalogue.row(name)["item_code"], "fields": "id,sku"}
+        return [
+            row["id"] for row in self.medusa.admin("GET", "/admin/inventory-items", params=asked)["inventory_items"]
+        ]
+
 
 @pytest.fixture
 def shop(catalogue: Catalogue, erp: AnyErp, medusa: MedusaServer, runner: Runner) -> Iterator[Shop]:
@@ -195,30 +202,6 @@ class VariantsSuite:
         shop.night()
         assert set(shop.sold()) == {"S / Blue", "M / Red", "XL / Red"}
         assert set(shop.sold().values()) == {(4.5, 5.0)}
-
-    @pytest.mark.long
-    def test_variants_that_move_to_another_template_are_no_loss_however_many(
-        self, on: pytest.MonkeyPatch, shop: Shop
-    ) -> None:
-        first, second = shop.make_template("A"), shop.make_template("B")
-        names = {f"{size} / Red": shop.variant(size, "Red", template=first) for size in ("S", "M", "L", "XL")}
-        shop.variant("S", "Blue", template=second)
-        shop.night()
-        moving = {title: name for title, name in names.items() if title != "S / Red"}
-        for home, sold in ((second, {"A": {"S / Red"}, "B": {"S / Blue", *moving}}), (first, {"A": {*names}})):
-            code = shop.catalogue.row(home)["item_code"]
-            for name in moving.values():
-                item = shop.catalogue.row(name)["item_code"]
-                for row in shop.rows(item):
-                    shop.store.force("Item Variant Attribute", row["name"], variant_of=code)
-                shop.store.set("Item", item, variant_of=code)
-                shop.store.set("Website Item", name, variant_of=code)
-            shop.night()
-            shop.night()
-            seen = {"B": {"S / Blue"}, **sold}
-            assert {title: set(shop.sold(title)) for title in seen} == seen
-            assert {one for title in seen for one in shop.sold(title).values()} == {(4.5, 5)}
-            shop.writes_nothing()
 
     @pytest.mark.long
     def test_values_follow_erpnexts_order_and_those_that_no_variant_has_leave(
@@ -350,83 +333,6 @@ class VariantsSuite:
         assert set(shop.ids()) == {"M / Blue", "L / Blue", "S / Blue"}
         shop.writes_nothing()
 
-    @pytest.mark.long
-    def test_a_variant_moves_to_another_template_with_its_stock(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
-        moved = shop.variant("S", "Blue")
-        shop.variant("M", "Blue")
-        other = shop.make_template("H")
-        shop.variant("L", "Red", template=other)
-        shop.night()
-        code, home = shop.catalogue.row(moved)["item_code"], shop.catalogue.row(other)["item_code"]
-        shop.store.force("Item", code, variant_of=home)
-        shop.store.force("Website Item", moved, variant_of=home)
-        for row in shop.rows(code):
-            shop.store.force("Item Variant Attribute", row["name"], variant_of=home)
-        shop.night(allowed=True)
-        shop.night(allowed=True)
-        assert set(shop.sold("G")) == {"M / Blue"}
-        assert shop.sold("H") == {"L / Red": (4.5, 5), "S / Blue": (4.5, 5)}
-        shop.writes_nothing()
-
-    @pytest.mark.long
-    def test_an_item_that_is_withdrawn_on_the_day_of_the_switch_is_hidden(
-        self, on: pytest.MonkeyPatch, shop: Shop
-    ) -> None:
-        """Its own product stayed on sale for ever: nothing was to take its sku, and nobody looked at it."""
-        on.setenv("VARIANTS", "products")
-        small, large = shop.variant("S", "Red"), shop.variant("L", "Red")
-        shop.night()
-        alone = shop.catalogue.row(small)["medusa_id"]
-        on.setenv("VARIANTS", "options")
-        shop.catalogue.store.set("Website Item", small, published=0)
-        shop.night()
-        assert shop.seen().keys() == {"G"}
-        assert set(shop.sold()) == {"L / Red"}
-        shop.writes_nothing()
-        shop.catalogue.store.set("Website Item", small, published=1)
-        shop.night()
-        assert set(shop.sold()) == {"S / Red", "L / Red"}
-        on.setenv("VARIANTS", "products")
-        shop.night()
-        shop.night()
-        assert {product["id"] for product in shop.seen().values()} == {alone, shop.catalogue.row(large)["medusa_id"]}
-
-    @pytest.mark.long
-    def test_switching_to_and_fro_loses_no_stock_and_no_ids(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
-        on.setenv("VARIANTS", "products")
-        blue, red = shop.variant("S", "Blue"), shop.variant("M", "Red")
-        shop.night()
-        alone = {name: shop.catalogue.row(name)["medusa_id"] for name in (blue, red)}
-        stocked = self._inventory(shop, blue)
-        on.setenv("VARIANTS", "options")
-        shop.night()
-        assert list(shop.seen()) == ["G"]
-        assert shop.sold() == {"S / Blue": (4.5, 5), "M / Red": (4.5, 5)}
-        assert self._inventory(shop, blue) == stocked, "what is reserved of it stays reserved"
-        together = shop.ids()
-        shop.writes_nothing()
-        on.setenv("VARIANTS", "products")
-        shop.night()
-        shop.night()
-        titles = {shop.catalogue.row(name)["web_item_name"]: name for name in (blue, red)}
-        assert set(shop.seen()) == set(titles)
-        assert {name: shop.seen()[title]["id"] for title, name in titles.items()} == alone
-        for title in titles:
-            assert list(shop.sold(title).values()) == [(4.5, 5)]
-        assert self._inventory(shop, blue) == stocked
-        on.setenv("VARIANTS", "options")
-        shop.night()
-        assert shop.ids() == together
-        assert shop.sold() == {"S / Blue": (4.5, 5), "M / Red": (4.5, 5)}
-
-    @staticmethod
-    def _inventory(shop: Shop, name: str) -> list[str]:
-        sku = shop.catalogue.row(name)["item_code"]
-        asked = {"sku": sku, "fields": "id,sku"}
-        return [
-            row["id"] for row in shop.medusa.admin("GET", "/admin/inventory-items", params=asked)["inventory_items"]
-        ]
-
     @pytest.mark.embedded_erp("pictures are written into its own folder")
     @pytest.mark.long
     def test_a_variant_shows_its_own_picture(self, on: pytest.MonkeyPatch, shop: Shop) -> None:
@@ -474,12 +380,12 @@ class VariantsSuite:
         shop.medusa.admin("POST", "/admin/products", json=by_hand)
         left = {"sku": shop.catalogue.row(stocked)["item_code"]}
         shop.medusa.admin("POST", "/admin/inventory-items", json=left)
-        inventory = self._inventory(shop, stocked)
+        inventory = shop.inventory(stocked)
         run = shop.night()
         assert shop.sold("G") == {"M / Red": (4.5, 5)}
         assert shop.sold("H") == {"L / Red": (4.5, 5)}
         assert shop.product("G")["handle"].startswith(f"{by_hand['handle']}-")
-        assert self._inventory(shop, stocked) == inventory
+        assert shop.inventory(stocked) == inventory
         rejects = run.rejects("medusa_products")
         assert [(row["document"], row["field"]) for row in rejects] == [(f"Website Item {taken}", "sku")]
 

@@ -4,10 +4,14 @@ Medusa cannot hide a variant. It is made again when its item is for sale.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, TransientError
+from erp_medusa_pipelines.clients.medusa import metadata_of
+from erp_medusa_pipelines.sync.catalogue.product_bodies import HASH_KEY
+from erp_medusa_pipelines.sync.catalogue.retired import RETIRED
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.engine.brake import Guard, Limit, Loss, MassLossError
 from erp_medusa_pipelines.sync.engine.quarantine import Lies
@@ -32,23 +36,34 @@ def leaving_limit(percent: int, setting: str) -> Limit:
 class LeavingVariants:
     """The variants of one batch that go. Failures and counts are those of `sync`."""
 
-    def __init__(self, sync: WebsiteItemSync, writer: ErpNextWriter, families: Families, guard: Guard) -> None:
-        self._sync, self._writer, self._families, self._guard = sync, writer, families, guard
+    def __init__(self, sync: WebsiteItemSync, writer: ErpNextWriter, families: Families) -> None:
+        self._sync, self._writer, self._families = sync, writer, families
+        self._not_for_sale = frozenset(families.leaving.values())
+        self._gone: dict[str, tuple[str, str]] = {}
+        self._moved: set[str] = set()
         self.deleted: set[str] = set()
         """Ids of the variants that are gone."""
 
-    def delete(self, gone: Mapping[str, tuple[str, str]], moved: Collection[str]) -> MassLossError | None:
-        """Delete variants, given as (product, template) by id; return why those not `moved` stay, if too many go.
+    def add(self, variant: Mapping[str, Any], product_id: str, template: str, kept: Collection[str]) -> None:
+        """Note a variant (id, metadata) that goes. `kept` are the ids that the template's own Website Items have."""
+        self._gone[variant["id"]] = product_id, template
+        # Its item is for sale with another template, or about to be: customers lose nothing.
+        rests = metadata_of(variant).get(HASH_KEY) == RETIRED
+        is_sold = variant["id"] in self._families.bound and variant["id"] not in self._not_for_sale
+        if rests or (is_sold and variant["id"] not in kept):
+            self._moved.add(variant["id"])
 
-        The items of those `moved` are for sale with another template: customers lose nothing.
-        """
-        if not gone:
+    def delete(self, guard: Guard) -> MassLossError | None:
+        """Delete what was added; if customers would lose too many, only what moved. Returns why the others stay."""
+        if not self._gone:
             return None
-        lost = {variant: f"a variant of {template}" for variant, (_, template) in gone.items() if variant not in moved}
+        lost = {
+            each: f"a variant of {template}" for each, (_, template) in self._gone.items() if each not in self._moved
+        }
         loss = Loss(lost, set(self._families.bound) | lost.keys())
-        stopped = self._guard.refusal(loss, lambda: self._loss_in_shop(loss))
+        stopped = guard.refusal(loss, lambda: self._loss_in_shop(loss))
         by_product: dict[tuple[str, str], list[str]] = {}
-        for variant, product in gone.items():
+        for variant, product in self._gone.items():
             if not (stopped and variant in lost):
                 by_product.setdefault(product, []).append(variant)
         for (product_id, template), variants in by_product.items():

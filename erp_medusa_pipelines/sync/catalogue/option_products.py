@@ -11,7 +11,6 @@ Variants that somebody added in Medusa stay.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
@@ -52,7 +51,7 @@ from erp_medusa_pipelines.sync.catalogue.product_changes import (
     field_hash,
     sent_notes,
 )
-from erp_medusa_pipelines.sync.catalogue.retired import RETIRED, KeyHolders, Keys
+from erp_medusa_pipelines.sync.catalogue.retired import KeyHolders, Keys
 from erp_medusa_pipelines.sync.catalogue.unique_keys import UniqueKeys
 from erp_medusa_pipelines.sync.catalogue.website_item_sync import WebsiteItemSync
 from erp_medusa_pipelines.sync.catalogue.website_items import WebsiteItem
@@ -90,10 +89,6 @@ class OptionProducts(WebsiteItemSync):
     only_new: bool = False
     stopped: MassLossError | None = None
     """Set by `run` where variants that are not for sale stay, because there are too many."""
-    _gone: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    """(product, template) by the id of a variant that is to be deleted."""
-    _moved: set[str] = field(default_factory=set[str])
-    """Those of them whose items are for sale with another template."""
     _unused: dict[tuple[str, str], dict[str, tuple[str, frozenset[str]]]] = field(default_factory=dict)
     """Values that nobody needs once the variants that have them are deleted, by (product, template)."""
 
@@ -109,6 +104,7 @@ class OptionProducts(WebsiteItemSync):
         if self.only_new:
             names = [name for name in names if name in self.families.incomplete]
         self.report.count("templates", len(names))
+        self._leaving = LeavingVariants(self, self.writer, self.families)
         self._creating = Stage("create", self.options.parallel)
         self._writing = Stage("write-back", 1, waiting=4)
         try:
@@ -124,8 +120,8 @@ class OptionProducts(WebsiteItemSync):
             self._creating.close()
             self._writing.close()
         if self.guard is not None:
-            leaving = LeavingVariants(self, self.writer, self.families, self.guard)
-            self.stopped = leaving.delete(self._gone, self._moved)
+            leaving = self._leaving
+            self.stopped = leaving.delete(self.guard)
             for (product_id, template), values in self._unused.items():
                 self._attempt(template, lambda p=product_id, v=values: self._remove_values(p, v, leaving.deleted))
 
@@ -395,11 +391,10 @@ class OptionProducts(WebsiteItemSync):
         skus = {one.name: one.item_code for one in family.variants}
         now = [{"id": key, "sku": skus[name]} for key, name in matched.items()]
         self._bind([(family, {"id": product["id"], "variants": [*now, *made]})])
+        kept = {one.row["medusa_variant_id"] for one in family.variants}
         for variant in product["variants"]:
             if variant["id"] not in matched and HASH_KEY in metadata_of(variant):
-                self._gone[variant["id"]] = (product["id"], family.name)
-                if self._is_elsewhere(variant, family):
-                    self._moved.add(variant["id"])
+                self._leaving.add(variant, product["id"], family.name, kept)
         if self.unused == "remove":
             settled = {variant["id"] for one in self._free(family, keys) if (variant := known[one.name])}
             self._unused[product["id"], family.name] = unused_values(product, family.options, changes, settled)
@@ -409,18 +404,6 @@ class OptionProducts(WebsiteItemSync):
             if (variant := known[one.name])
         ]
         return bool(changes.writes or create or update or any(shown))
-
-    def _is_elsewhere(self, variant: Row, family: Family) -> bool:
-        """Return whether the item of a variant that goes is for sale with another template, or is about to be."""
-        if metadata_of(variant).get(HASH_KEY) == RETIRED:
-            return True
-        if variant["id"] not in self.families.bound or variant["id"] in self._not_for_sale:
-            return False
-        return all(one.row["medusa_variant_id"] != variant["id"] for one in family.variants)
-
-    @cached_property
-    def _not_for_sale(self) -> frozenset[str]:
-        return frozenset(self.families.leaving.values())
 
     def _untaken(self, family: Family, keys: Keys, taken: Mapping[str, str]) -> list[WebsiteItem]:
         for name, other in taken.items():

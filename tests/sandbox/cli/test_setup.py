@@ -47,25 +47,22 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(erp_medusa: Command
 
 
 @pytest.mark.usefixtures("admin")
-def test_a_setup_writes_nothing_while_the_sandbox_is_asked_for(
-    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        # Every other command would speak to the sandbox, and this one to ERPNEXT_URL.
+        ("USE_SANDBOX", "true", "USE_SANDBOX=true is set"),
+        # A right that it needs would be left out.
+        ("MAPPING", "nowhere.yaml", "nowhere.yaml"),
+    ],
+)
+def test_a_setup_that_cannot_know_what_is_needed_writes_nothing(
+    setting: str, value: str, why: str, erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
 ) -> None:
-    """Every other command would speak to the sandbox, and this one to ERPNEXT_URL."""
-    shop_env.setenv("USE_SANDBOX", "true")
+    shop_env.setenv(setting, value)
     output = erp_medusa("setup")
     assert output.code == 2
-    assert output.data["error"].startswith("USE_SANDBOX=true is set")
-    assert writes(erp) == []
-
-
-@pytest.mark.usefixtures("admin")
-def test_a_mapping_that_is_not_there_stops_the_setup_before_a_right_is_left_out(
-    erp_medusa: Command, erp: ErpServer, shop_env: pytest.MonkeyPatch
-) -> None:
-    shop_env.setenv("MAPPING", "nowhere.yaml")
-    output = erp_medusa("setup")
-    assert output.code == 2
-    assert "nowhere.yaml" in output.data["error"]
+    assert why in output.data["error"]
     assert writes(erp) == []
 
 
