@@ -80,6 +80,17 @@ class MedusaInventory:
             self._medusa.reading = None
             return self.stocked(skus, 0)
 
+    def see(self) -> None:
+        """Read all of them, where the runs of this tick do that together and none has yet."""
+        if self.is_seen:
+            self.seen([])
+
+    @property
+    def is_new(self) -> bool:
+        """Whether what the runs of this tick have seen was read just now, so that it can be written by."""
+        reading = self._medusa.reading
+        return reading is not None and reading.kept(INVENTORY, ITEM_FIELDS, self._all).is_new
+
     @property
     def is_seen(self) -> bool:
         """Whether the runs of this tick read the inventory items together."""

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zlib import compress, crc32, decompress
@@ -32,6 +32,9 @@ Row = dict[str, Any]
 HOLDS = 1800.0
 """Seconds that a reading is used for, from its beginning. Documents are read anew right before they are written."""
 
+NEW = 30.0
+"""Seconds from its beginning in which a reading says as much as one of the documents themselves."""
+
 LEFT_BEHIND = 86_400.0
 """Seconds after which the folder of a reading is removed, whoever left it: a killed run removes nothing."""
 
@@ -40,6 +43,9 @@ LONGEST_WAIT = 600.0
 
 UNKEPT = (sqlite3.Error, OSError)
 """What is raised where nothing can be kept, as on a full disk."""
+
+WORTH_PACKING = 1000
+"""Bytes. Packing a row takes ten times as long as writing it."""
 
 _PAGE = 1000
 _TABLE = """
@@ -105,6 +111,11 @@ class KeptRows:
     def is_old(self) -> bool:
         """Whether it must be read anew."""
         return _is_old(self.path)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was read so lately that what it says need not be looked up again before a write."""
+        return 0 <= time.time() - _began(self.path) <= NEW
 
     def rows(self, part: int) -> Iterator[Row]:
         """Yield the rows of one part."""
@@ -193,6 +204,7 @@ class Reading:
         self.with_texts = shared and with_texts
         """Whether this run compares the texts of what is listed, so that they are read with the list."""
         self._lock = threading.Lock()
+        self._list_locks: dict[str, threading.Lock] = {}
         self._open: dict[str, KeptRows] = {}
         self._outdated: list[KeptRows] = []
         self._shapes: dict[str, str] = {}
@@ -213,7 +225,7 @@ class Reading:
 
         One of the fields `or_of` is taken as well, where it is there.
         """
-        with self._lock:
+        with self._lock_of(what):
             there = self._open.get(what)
             if there is not None and not there.is_old:
                 return there
@@ -251,7 +263,7 @@ class Reading:
             self._change(what, lambda kept: kept.drop(names))
 
     def _change(self, what: str, change: Callable[[KeptRows], None]) -> None:
-        with self._lock:
+        with self._lock_of(what):
             kept = self._open.get(what)
             if kept is None:
                 return
@@ -272,15 +284,29 @@ class Reading:
     def close(self) -> None:
         """Close the files, and remove what no other run uses."""
         with self._lock:
-            for kept in (*self._open.values(), *self._outdated):
-                kept.close()
-            self._open.clear()
-            self._outdated.clear()
-            if self._answers is not None:
-                self._answers.close()
-                self._answers = None
-            if not self.shared:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            locks = list(self._list_locks.values())
+        with ExitStack() as reads:
+            # Whoever reads a list may still want the answers.
+            for lock in locks:
+                reads.enter_context(lock)
+            with self._lock:
+                self._close()
+
+    def _close(self) -> None:
+        for kept in (*self._open.values(), *self._outdated):
+            kept.close()
+        self._open.clear()
+        self._outdated.clear()
+        if self._answers is not None:
+            self._answers.close()
+            self._answers = None
+        if not self.shared:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _lock_of(self, what: str) -> threading.Lock:
+        """Return the lock of one list: reading one does not keep another from being read."""
+        with self._lock:
+            return self._list_locks.setdefault(what, threading.Lock())
 
     def _newest(self, what: str) -> Path | None:
         files = [
@@ -329,12 +355,13 @@ def _write(path: Path, rows: Iterable[tuple[int, str, Row]]) -> None:
 
 
 def _packed(row: Row) -> bytes:
-    """Return a row as it lies on disk: texts take a third of their room there, and little time."""
-    return compress(json.dumps(row).encode(), 1)
+    """Return a row as it lies on disk. Long texts take a third of their room; short ones are not worth the time."""
+    body = json.dumps(row).encode()
+    return compress(body, 1) if len(body) > WORTH_PACKING else body
 
 
 def _unpacked(body: bytes) -> Row:
-    return json.loads(decompress(body))
+    return json.loads((body if body.startswith(b"{") else decompress(body)).decode())
 
 
 def _began(path: Path) -> float:

@@ -5,15 +5,16 @@ The order of the work, and the brake against emptying a shop. plan.py decides wh
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from erp_medusa_pipelines.clients.batched import batched, even_size
 from erp_medusa_pipelines.clients.doctypes import WEBSITE_ITEM
 from erp_medusa_pipelines.clients.erpnext_writes import ErpNextWriter
 from erp_medusa_pipelines.clients.failures import AccessError, ApiError, PermanentError, TransientError
+from erp_medusa_pipelines.clients.medusa import Row
 from erp_medusa_pipelines.clients.medusa_inventory import LEVELS_BATCH, MedusaInventory
 from erp_medusa_pipelines.settings import variable_name
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchSync, whole_shop
@@ -172,12 +173,7 @@ class StockSync(BatchSync):
 
     def run(self) -> SyncReport:
         """Sync the batch. Raises AccessError, and PermanentError for wrong settings."""
-        items = StockItems(self.erp, self.batch)
-        warehouses = self._warehouses()
-        work = StockWork()
-        # Those that a run reads for itself come all at once.
-        for some in batched(items, self._at_once(items) if self.inventory.is_seen else max(items.number, 1)):
-            self._compare({item.name: item for item in some}, items.parts, warehouses, work)
+        work = self._compared()
         levels = self._braked(work)
         sender, sending = LevelSender(self, self.inventory), Stage("levels", self.options.parallel)
         self.inventory.forget_seen({work.codes[level.name] for level in levels})
@@ -192,6 +188,19 @@ class StockSync(BatchSync):
             self._complete_kits(new)
         return self.report
 
+    def _compared(self) -> StockWork:
+        """Return what is to be written of the batch's items."""
+        work = StockWork()
+        with ThreadPoolExecutor(1, thread_name_prefix="inventory") as pool:
+            # Both servers are read at the same time.
+            seeing = pool.submit(self.inventory.see)
+            items = StockItems(self.erp, self.batch)
+            warehouses = self._warehouses()
+            # Those that a run reads for itself come all at once.
+            for some in batched(items, self._at_once(items) if self.inventory.is_seen else max(items.number, 1)):
+                self._compare({item.name: item for item in some}, items.parts, warehouses, work, seeing)
+        return work
+
     @staticmethod
     def _at_once(items: StockItems) -> int:
         return even_size(items.number, ITEMS_PER_REQUEST)
@@ -202,14 +211,17 @@ class StockSync(BatchSync):
         parts: Sequence[StockItem],
         warehouses: Warehouses,
         work: StockWork,
+        seeing: Future[None],
     ) -> None:
-        """Add to `work` what is to be written of some of the batch's items."""
-        items = self._bound(items)
-        skus = [item.item_code for item in items.values() if item.variant_id]
-        self.report.count("waiting", len(items) - len(skus))
+        """Add to `work` what is to be written of some of the batch's items, once the inventory items were seen."""
         with ThreadPoolExecutor(1, thread_name_prefix="bins") as pool:
             counting = pool.submit(self._on_hand, items, _places(parts), warehouses)
-            pages = ahead(batched(self._stocked(skus), ROWS_COMPARED))
+            seeing.result()
+            seen = self._seen(items)
+            items = self._bound(items, seen)
+            skus = [item.item_code for item in items.values() if item.variant_id]
+            self.report.count("waiting", len(items) - len(skus))
+            pages = ahead(batched(seen or self._stocked(skus), ROWS_COMPARED))
             first = next(pages, [])
             quantities = counting.result()
         kits = self._kits(items, parts, quantities)
@@ -221,38 +233,43 @@ class StockSync(BatchSync):
         work.levels += levels
         work.codes |= {level.name: items[level.name].item_code for level in levels}
 
-    def _bound(self, items: Mapping[str, StockItem]) -> dict[str, StockItem]:
+    def _seen(self, items: Mapping[str, StockItem]) -> list[Row]:
+        """Return the exported items' inventory items as the runs of this tick saw them."""
+        skus = [item.item_code for item in items.values() if item.variant_id]
+        return list(self.inventory.seen(skus)) if self.inventory.is_seen else []
+
+    def _bound(self, items: Mapping[str, StockItem], seen: Iterable[Row]) -> dict[str, StockItem]:
         """Return the items, those with another one's ids without them.
 
         An item whose variant is stocked by the inventory item with its own code has its own: it is not asked about.
         """
         exported = {item.item_code: item for item in items.values() if item.variant_id}
         doubtful = {item.name for item in items.values() if item.variant_id}
-        for row in self.inventory.seen(list(exported)) if self.inventory.is_seen else ():
+        for row in seen:
             item = exported.get(row["sku"])
             if item and any(link["variant_id"] == item.variant_id for link in row.get("variant_link") or ()):
                 doubtful.discard(item.name)
         foreign = self.foreign(doubtful) if doubtful else ()
         return {name: replace(item, variant_id="") if name in foreign else item for name, item in items.items()}
 
-    def _stocked(self, skus: Sequence[str]) -> Iterable[Mapping[str, Any]]:
-        """Return the inventory items with these skus: as the runs of this tick saw them, or as they are."""
+    def _stocked(self, skus: Sequence[str]) -> Iterable[Row]:
+        """Return the inventory items with these skus, by a run that reads them for itself."""
         if not skus or self.inventory.is_seen:
-            return self.inventory.seen(skus)
+            return ()
         return self.inventory.stocked(skus, self._number_in_shop(skus))
 
     def _looked_up_again(
         self,
         items: Mapping[str, StockItem],
         on_hand: Mapping[str, Places],
-        pages: Iterable[Sequence[Mapping[str, Any]]],
-    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        pages: Iterable[Sequence[Row]],
+    ) -> Iterator[Sequence[Row]]:
         """Yield the pages. Of what was seen, those whose levels are to be written are looked up again."""
-        if not self.inventory.is_seen:
-            yield from pages
-            return
         reader = InventoryReader(self, self.inventory)
         for rows in pages:
+            if not self.inventory.is_seen or self.inventory.is_new:
+                yield rows
+                continue
             found = reader.found_by_sku(items, on_hand, [rows])
             skus = {items[one.name].item_code for one in found if self._plan_of(one, on_hand).write}
             yield [row for row in rows if row["sku"] not in skus]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from erp_medusa_pipelines.clients import medusa_inventory
+from erp_medusa_pipelines.clients import medusa_inventory, reading
 from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import open_shop
 from erp_medusa_pipelines.orchestration.dagster_internals import SCHEDULED_EXECUTION_TIME_TAG
@@ -194,14 +194,18 @@ def test_what_differs_by_the_list_is_written_as_it_is_now(nights: Nights) -> Non
 
 
 @pytest.mark.long
-def test_stock_that_changed_since_the_list_was_read_is_written(nights: Nights) -> None:
+@pytest.mark.parametrize(("new_for", "looked_up"), [(30, 0), (-1, 1)])
+def test_stock_that_differs_by_the_list_is_looked_up_again_unless_the_list_is_new(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch, new_for: int, looked_up: int
+) -> None:
+    monkeypatch.setattr(reading, "NEW", new_for)
     nights.run(0, "01:00")
     stock, *_ = nights.of(1)
     nights.shop.stocked.bin(stock, "Main", 9)
     nights.shop.priced.forget()
     nights.run(1, "01:00")
     assert nights.lists() == {}
-    assert len(nights.looked_up("/admin/inventory-items", "sku")) == 1
+    assert len(nights.looked_up("/admin/inventory-items", "sku")) == looked_up
     assert len(nights.shop.priced.writes()) == 1
     nights.shop.priced.forget()
     nights.run(1, "01:00")

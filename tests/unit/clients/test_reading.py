@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from erp_medusa_pipelines.clients import reading as module
-from erp_medusa_pipelines.clients.reading import HOLDS, Reading, Row, remove_old
+from erp_medusa_pipelines.clients.reading import HOLDS, NEW, WORTH_PACKING, Reading, Row, remove_old
 
 ROWS = [(0, "a", {"name": "a", "qty": 1, "note": None}), (1, "b", {"name": "b", "qty": 2.5, "note": "é"})]
 MANY = 2500
@@ -82,6 +82,59 @@ def test_a_list_that_gets_too_old_while_somebody_is_in_the_middle_of_it_is_read_
     assert [first, *rows] == [{"name": name} for name in names]
     assert source.times == 2
     reading.close()
+
+
+def test_a_long_row_is_packed_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    row = {"name": "a", "text": "é of a long text " * WORTH_PACKING}
+    reading = Reading(tmp_path, 1, shared=True)
+    kept = reading.kept("list", "name", Source([(0, "a", row)]))
+    assert list(kept.rows(0)) == [row]
+    assert kept.path.stat().st_size < len(row["text"])
+
+
+def test_one_list_is_read_while_another_is(tmp_path: Path) -> None:
+    reading = Reading(tmp_path, 1, shared=True)
+    other_was_read = threading.Event()
+
+    def waiting() -> Iterator[tuple[int, str, Row]]:
+        assert other_was_read.wait(10)
+        yield 0, "a", {"name": "a"}
+
+    thread = threading.Thread(target=reading.kept, args=("slow", "name", waiting))
+    thread.start()
+    reading.kept("quick", "name", Source())
+    other_was_read.set()
+    thread.join(10)
+    assert [row["name"] for row in reading.kept("slow", "name", Source()).rows(0)] == ["a"]
+
+
+def test_closing_waits_for_a_list_that_is_read_and_asks_for_something_else(tmp_path: Path) -> None:
+    reading, began, go_on = Reading(tmp_path, 1, shared=True), threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[tuple[int, str, Row]]:
+        began.set()
+        assert go_on.wait(10)
+        assert reading.answers.find("something") is None
+        yield 0, "a", {"name": "a"}
+
+    reader = threading.Thread(target=reading.kept, args=("list", "name", slowly))
+    reader.start()
+    assert began.wait(10)
+    closing = threading.Thread(target=reading.close)
+    closing.start()
+    go_on.set()
+    for thread in (reader, closing):
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_list_is_new_for_half_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Reading(tmp_path, 1, shared=True).kept("list", "name", Source())
+    assert kept.is_new
+    now = time.time()
+    monkeypatch.setattr(module.time, "time", lambda: now + NEW + 1)
+    assert not kept.is_new
+    assert not kept.is_old
 
 
 def test_what_is_written_while_another_run_reads_anew_is_in_the_new_list_too(
