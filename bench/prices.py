@@ -4,8 +4,9 @@
 
 The reference is POST /admin/price-lists/<id>/prices/batch with bodies prepared beforehand, in the chunks and threads
 that the sync uses, nothing read, looked up or written back; in the same run, before the sync and after it: one entry
-for each item, in one list per batch that was made beforehand. A second reference has the sync's own entries in as many
-lists, each made together with its entries. The export of the items is not measured here.
+for each item, in one list per batch that was made beforehand. A second reference makes the sync's own calls: the lists
+with their entries, whose ids they return, which is what they cost more. The runs of the batches are of one tick, as at
+night. The export of the items is not measured here.
 
 Medusa runs for weeks, so both ways of writing run once before anything is measured: Node compiles code that has run
 for a while. Its speed still differs by a fifth from one minute to the next, so all is done several times, and the sums
@@ -19,14 +20,19 @@ import argparse
 import json
 import os
 import resource
+import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from bench.export import BATCHES, export, medusa_address, shop
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
+from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -47,6 +53,7 @@ RUNS_AT_ONCE = 2
 REFERENCE = {"title": "reference", "description": "reference", "type": "override", "status": "draft"}
 
 BARE, FIRST, AGAIN = "bare endpoint", "first sync", "again: nothing changed"
+SAME = "the sync's own calls, bare"
 
 Call = tuple[str, dict[str, Any]]
 """(address, body)."""
@@ -61,8 +68,25 @@ def scope_of(opened: Shop, batch: Batch) -> BatchScope:
     return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
 
 
+@contextmanager
+def one_tick(opened: Shop) -> Iterator[None]:
+    """Let runs read together, as those of a schedule's tick do."""
+    batches = opened.settings.export_batches
+    with tempfile.TemporaryDirectory() as folder, closing(Reading(Path(folder), batches, shared=True)) as reading:
+        opened.erp.reading = opened.medusa.reading = reading
+        try:
+            yield
+        finally:
+            opened.erp.reading = opened.medusa.reading = None
+
+
 def sync(opened: Shop, name: str) -> Row:
-    """Sync the price lists, then all batches."""
+    """Sync the price lists, then all batches, as the runs of one tick."""
+    with one_tick(opened):
+        return _sync(opened, name)
+
+
+def _sync(opened: Shop, name: str) -> Row:
     batches = opened.settings.export_batches
     settings, price_list = opened.settings, opened.settings.erpnext_price_list
     before, began = opened.requests_sent, time.perf_counter()
@@ -117,18 +141,18 @@ def warm_up(opened: Shop) -> None:
 
 
 def bare_lists(opened: Shop, name: str) -> Row:
-    """The entries that the sync made, in as many lists: each list with its first entries in one call, as it does."""
+    """The entries that the sync made, in as many lists, each made with its entries in one call that returns ids."""
     prices, chunk = MedusaPrices(opened.medusa), opened.settings.medusa_price_chunk
     entries: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for list_id, row in prices.entries_of([kept["id"] for kept in prices.lists() if kept["metadata"]]):
         entry = {"variant_id": entry_variant(row), "currency_code": row["currency_code"], "amount": row["amount"]}
         entries[list_id].append(entry)
-    calls = [
-        ("/admin/price-lists?fields=id", {**REFERENCE, "prices": some})
-        for listed in entries.values()
-        for some in batched(listed, chunk)
-    ]
-    return post(opened, name, sum(map(len, entries.values())), calls)
+    bodies = [{**REFERENCE, "prices": some} for listed in entries.values() for some in batched(listed, chunk)]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(RUNS_AT_ONCE * opened.settings.medusa_parallel_calls) as pool:
+        list(pool.map(prices.create_list, bodies))
+    number = sum(map(len, entries.values()))
+    return name, number, time.perf_counter() - began, len(bodies), number
 
 
 def post(opened: Shop, name: str, entries: int, calls: list[Call]) -> Row:
@@ -174,6 +198,8 @@ def show(rows: list[Row]) -> None:
         each = f"{entries / len(rounds):9.0f}{seconds / len(rounds):9.2f}{speeds[name]:7.0f}"
         print(f"{name:34}{len(rounds):7}{each}{requests / len(rounds):10.0f}{written / len(rounds):9.0f}")
     print(f"first sync / bare endpoint: {speeds[FIRST] / speeds[BARE]:.2f}")
+    if SAME in speeds:
+        print(f"first sync / its own calls: {speeds[FIRST] / speeds[SAME]:.2f}")
     ((_, entries, _, requests, written),) = rows_of[AGAIN]
     print(f"nothing changed: {written} written, a request for {entries / requests:.0f} entries")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -202,7 +228,8 @@ def main() -> None:
             if number:
                 disown(opened)
             rows += [bare(opened, BARE), sync(opened, FIRST), bare(opened, BARE)]
-        rows += [sync(opened, AGAIN), bare_lists(opened, "the sync's lists and entries, bare")]
+            rows.append(bare_lists(opened, SAME))
+        rows.append(sync(opened, AGAIN))
         change_some(opened)
         rows.append(sync(opened, f"{CHANGED} changed"))
     show(rows)

@@ -13,18 +13,14 @@ while. All is done several times, each time without levels to begin with, and th
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 
 from bench.export import export, medusa_address, shop
-from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, show
+from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, one_tick, show
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_inventory import INVENTORY_ITEMS, ITEM_FIELDS, ITEMS_PER_PAGE, MedusaInventory
-from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -50,13 +46,8 @@ def scope_of(opened: Shop, batch: Batch) -> BatchScope:
 
 def sync(opened: Shop, name: str, location: str) -> Row:
     """Sync all batches, as the runs of one tick."""
-    batches = opened.settings.export_batches
-    with tempfile.TemporaryDirectory() as folder, closing(Reading(Path(folder), batches, shared=True)) as reading:
-        opened.erp.reading = opened.medusa.reading = reading
-        try:
-            return _sync(opened, name, location)
-        finally:
-            opened.erp.reading = opened.medusa.reading = None
+    with one_tick(opened):
+        return _sync(opened, name, location)
 
 
 def _sync(opened: Shop, name: str, location: str) -> Row:

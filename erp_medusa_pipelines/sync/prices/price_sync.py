@@ -189,10 +189,14 @@ class PriceSync(BatchSync):
     # --- what needs no work -------------------------------------------------------------------------------------
 
     def _was_read_in_tick(self) -> bool:
-        """Return whether another run of this tick has read the batch's prices."""
-        return not self.batch.named and all(
-            not lists.replaced and self.prices.all_seen(kept.id for kept in lists.of_batch(self.batch))
-            for lists in self.every_book
+        """Return whether another run of this tick has read the batch's prices. Where there are none, none is equal."""
+        return (
+            not self.batch.named
+            and any(lists.of_batch(self.batch) for lists in self.every_book)
+            and all(
+                not lists.replaced and self.prices.all_seen(kept.id for kept in lists.of_batch(self.batch))
+                for lists in self.every_book
+            )
         )
 
     def _not_known_equal(
