@@ -28,6 +28,11 @@ _QUIET = (
 _LARGE = tuple(replace(goal, pattern=f"quiet: .*{goal.pattern}") for goal in _QUIET)
 _OF_LARGE = Goal("requests per 500 items", r"quiet: .*requests per 500 items: ([\d.]+)", most=1)
 """In a small shop what a batch asks whatever its size weighs more."""
+_EXPORT = (
+    Goal("export / one call per step, as the Frappe job", r"export / \(a\): ([\d.]+)", least=40),
+    Goal("export / bare batch endpoint", r"    export / \(b\): ([\d.]+)", least=0.95),
+    Goal("with the collections / bare batch endpoint", r"collections / \(b\): ([\d.]+)", least=0.95),
+)
 MEASUREMENTS = (
     Measurement(
         "visible",
@@ -66,16 +71,18 @@ MEASUREMENTS = (
         ),
         small=("idle_changes", "--items", "400", "--minutes", "1.5"),
     ),
-    Measurement(
-        "export",
-        "The export against a real Medusa",
-        ("export",),
-        (
-            Goal("export / one call per step, as the Frappe job", r"export / \(a\): ([\d.]+)", least=40),
-            Goal("export / bare batch endpoint", r"    export / \(b\): ([\d.]+)", least=0.95),
-            Goal("with the collections / bare batch endpoint", r"collections / \(b\): ([\d.]+)", least=0.95),
-        ),
-        small=("export", "--items", "400", "--rounds", "1"),
+    *(
+        Measurement(
+            name,
+            f"The export against a real Medusa, {how}",
+            ("export", *arguments),
+            _EXPORT,
+            small=("export", "--items", "400", *arguments),
+        )
+        for name, how, arguments in (
+            ("export", "by the secret key", ()),
+            ("export_log_in", "by an admin's log-in", ("--log-in",)),
+        )
     ),
     Measurement(
         "variants",

@@ -140,7 +140,7 @@ class Tuning(BaseSettings):
     erpnext_write_chunk: int = Field(
         20, ge=1, le=100, description="Documents per bulk_update; each one is a full save inside one ERPNext request"
     )
-    medusa_chunk: int = Field(100, ge=1, le=500, description="Products per batch call to Medusa")
+    medusa_chunk: int = Field(150, ge=1, le=500, description="Products per batch call to Medusa")
     medusa_chunk_bytes: int = Field(
         1_500_000, ge=10_000, le=2_000_000, description="Bytes per batch call; Medusa refuses bodies over 2 MiB"
     )
