@@ -12,27 +12,22 @@ Medusa runs for weeks, so both ways of writing run once before anything is measu
 for a while. Its speed still differs by a fifth from one minute to the next, so all is done several times, and the sums
 are compared. Between rounds the lists that the sync made are detached from it and stay as drafts.
 
-The sync reads ERPNext's prices and writes an id for each entry, which no reference does: on a machine whose cores are
-taken by others, that work is not done beside Medusa's but after it.
+The sync reads ERPNext's prices and writes an id for each entry, which no reference does: on two cores, which the runs,
+Medusa and PostgreSQL share, not all of that is done beside Medusa's work.
 """
 
 import argparse
 import json
 import os
-import resource
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
+from bench.batch_runs import RUNS_AT_ONCE, BatchRuns, batch_runs
 from bench.export import BATCHES, export, medusa_address, shop
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
-from erp_medusa_pipelines.clients.reading import Reading
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -47,9 +42,6 @@ from erp_medusa_pipelines.sync.prices.losses import price_limit
 from erp_medusa_pipelines.sync.prices.price_sync import PriceSync
 
 CHANGED = 20
-RUNS_AT_ONCE = 2
-"""As the queue allows."""
-
 REFERENCE = {"title": "reference", "description": "reference", "type": "override", "status": "draft"}
 
 BARE, FIRST, AGAIN = "bare endpoint", "first sync", "again: nothing changed"
@@ -68,53 +60,34 @@ def scope_of(opened: Shop, batch: Batch) -> BatchScope:
     return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
 
 
-@contextmanager
-def one_tick(opened: Shop) -> Iterator[None]:
-    """Let runs read together, as those of a schedule's tick do."""
-    batches = opened.settings.export_batches
-    with tempfile.TemporaryDirectory() as folder, closing(Reading(Path(folder), batches, shared=True)) as reading:
-        opened.erp.reading = opened.medusa.reading = reading
-        try:
-            yield
-        finally:
-            opened.erp.reading = opened.medusa.reading = None
-
-
-def sync(opened: Shop, name: str) -> Row:
+def sync(opened: Shop, runs: BatchRuns, name: str) -> Row:
     """Sync the price lists, then all batches, as the runs of one tick."""
-    with one_tick(opened):
-        return _sync(opened, name)
-
-
-def _sync(opened: Shop, name: str) -> Row:
-    batches = opened.settings.export_batches
-    settings, price_list = opened.settings, opened.settings.erpnext_price_list
     before, began = opened.requests_sent, time.perf_counter()
-    prices = MedusaPrices(opened.medusa)
-    rule = AmountRule(prices.currencies())
-    zone, today = opened.erp.time_zone, opened.erp.clock().date()
-    book = Book(price_list)
-    PriceLists(prices, book, zone, today).reconcile(SyncReport())
-
-    def one(index: int) -> SyncReport:
-        return PriceSync(
-            scope_of(opened, Batch(index, batches)),
-            writer=opened.writer,
-            prices=prices,
-            lists=PriceLists(prices, book, zone, today),
-            rule=rule,
-            guard=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("prices")),
-            guard_of_more=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("group_prices")),
-            entries_per_call=settings.medusa_price_chunk,
-        ).run()
-
-    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        reports = list(pool.map(one, range(batches)))
+    _lists(opened).reconcile(SyncReport())
+    done = runs.tick(prices_of)
     seconds = time.perf_counter() - began
-    assert not any(report.leftovers for report in reports)
-    found = sum(report.counts["found"] for report in reports)
-    written = sum(report.counts[key] for report in reports for key in ("written", "updated", "removed", "ids_written"))
-    return name, found, seconds, opened.requests_sent - before, written
+    written = sum(done.counts[key] for key in ("written", "updated", "removed", "ids_written"))
+    return name, done.counts["found"], seconds, opened.requests_sent - before + done.requests, written
+
+
+def _lists(opened: Shop) -> PriceLists:
+    book, zone, today = Book(opened.settings.erpnext_price_list), opened.erp.time_zone, opened.erp.clock().date()
+    return PriceLists(MedusaPrices(opened.medusa), book, zone, today)
+
+
+def prices_of(opened: Shop, batch: Batch) -> SyncReport:
+    """Sync the prices of one batch."""
+    prices = MedusaPrices(opened.medusa)
+    return PriceSync(
+        scope_of(opened, batch),
+        writer=opened.writer,
+        prices=prices,
+        lists=_lists(opened),
+        rule=AmountRule(prices.currencies()),
+        guard=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("prices")),
+        guard_of_more=Guard(price_limit(100, "PRICE_REMOVAL_PERCENT"), Memory("group_prices")),
+        entries_per_call=opened.settings.medusa_price_chunk,
+    ).run()
 
 
 def bare(opened: Shop, name: str) -> Row:
@@ -202,8 +175,7 @@ def show(rows: list[Row]) -> None:
         print(f"first sync / its own calls: {speeds[FIRST] / speeds[SAME]:.2f}")
     ((_, entries, _, requests, written),) = rows_of[AGAIN]
     print(f"nothing changed: {written} written, a request for {entries / requests:.0f} entries")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process: {peak:.0f} MB; load after: {os.getloadavg()[0]:.1f}")
+    print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
 def arguments() -> argparse.Namespace:
@@ -220,18 +192,20 @@ def main() -> None:
     options = arguments()
     medusa = medusa_address()
     rows: list[Row] = []
-    with shop(options.items, medusa, batches=options.batches) as opened:
+    with shop(options.items, medusa, batches=options.batches) as opened, batch_runs(opened.settings) as runs:
         print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
         print(json.dumps({"exported": export(opened)[0]}), flush=True)
         warm_up(opened)
+        sync(opened, runs, FIRST)
+        disown(opened)
         for number in range(options.rounds):
             if number:
                 disown(opened)
-            rows += [bare(opened, BARE), sync(opened, FIRST), bare(opened, BARE)]
+            rows += [bare(opened, BARE), sync(opened, runs, FIRST), bare(opened, BARE)]
             rows.append(bare_lists(opened, SAME))
-        rows.append(sync(opened, AGAIN))
+        rows.append(sync(opened, runs, AGAIN))
         change_some(opened)
-        rows.append(sync(opened, f"{CHANGED} changed"))
+        rows.append(sync(opened, runs, f"{CHANGED} changed"))
     show(rows)
 
 

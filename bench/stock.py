@@ -16,9 +16,11 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from bench.batch_runs import RUNS_AT_ONCE, BatchRuns, batch_runs
 from bench.export import export, medusa_address, shop
-from bench.prices import AGAIN, BARE, FIRST, RUNS_AT_ONCE, Row, arguments, one_tick, show
+from bench.prices import AGAIN, BARE, FIRST, Row, arguments, show
 from erp_medusa_pipelines.clients.batched import batched
 from erp_medusa_pipelines.clients.medusa_inventory import INVENTORY_ITEMS, ITEM_FIELDS, ITEMS_PER_PAGE, MedusaInventory
 from erp_medusa_pipelines.connections import Shop
@@ -44,33 +46,25 @@ def scope_of(opened: Shop, batch: Batch) -> BatchScope:
     return BatchScope(opened.erp, opened.medusa, batch, Quarantine(), SyncReport(), options)
 
 
-def sync(opened: Shop, name: str, location: str) -> Row:
+def sync(runs: BatchRuns, name: str, location: str) -> Row:
     """Sync all batches, as the runs of one tick."""
-    with one_tick(opened):
-        return _sync(opened, name, location)
-
-
-def _sync(opened: Shop, name: str, location: str) -> Row:
-    settings, batches = opened.settings, opened.settings.export_batches
-    before, began = opened.requests_sent, time.perf_counter()
-
-    def one(index: int) -> SyncReport:
-        return StockSync(
-            scope_of(opened, Batch(index, batches)),
-            writer=opened.writer,
-            inventory=MedusaInventory(opened.medusa),
-            locations=StockLocations(location, {}, no_longer_used={}, not_sold_from={}),
-            guard=Guard(stock_limit(100, "STOCK_ZERO_PERCENT"), Memory("stock")),
-            levels_per_call=settings.medusa_level_chunk,
-        ).run()
-
-    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        reports = list(pool.map(one, range(batches)))
+    began = time.perf_counter()
+    done = runs.tick(partial(stock_of, location))
     seconds = time.perf_counter() - began
-    assert not any(report.leftovers for report in reports)
-    found = sum(report.counts["found"] for report in reports)
-    written = sum(report.counts[key] for report in reports for key in ("written", "updated", "flags_written"))
-    return name, found, seconds, opened.requests_sent - before, written
+    written = sum(done.counts[key] for key in ("written", "updated", "flags_written"))
+    return name, done.counts["found"], seconds, done.requests, written
+
+
+def stock_of(location: str, opened: Shop, batch: Batch) -> SyncReport:
+    """Sync the stock of one batch."""
+    return StockSync(
+        scope_of(opened, batch),
+        writer=opened.writer,
+        inventory=MedusaInventory(opened.medusa),
+        locations=StockLocations(location, {}, no_longer_used={}, not_sold_from={}),
+        guard=Guard(stock_limit(100, "STOCK_ZERO_PERCENT"), Memory("stock")),
+        levels_per_call=opened.settings.medusa_level_chunk,
+    ).run()
 
 
 def forget_levels(opened: Shop) -> None:
@@ -116,11 +110,11 @@ def bare(opened: Shop, location: str, flags: Sequence[str]) -> Row:
     return BARE, len(levels), seconds, opened.requests_sent - before, len(levels) + len(flags)
 
 
-def first_sync(opened: Shop, location: str) -> Row:
+def first_sync(opened: Shop, runs: BatchRuns, location: str) -> Row:
     """Run the sync with no level and no flag set on either server."""
     forget_levels(opened)
     forget_flags(opened)
-    return sync(opened, FIRST, location)
+    return sync(runs, FIRST, location)
 
 
 def change_some(opened: Shop) -> None:
@@ -139,18 +133,18 @@ def main() -> None:
     options = arguments()
     medusa = medusa_address()
     location, rows = medusa["MEDUSA_STOCK_LOCATION_ID"], list[Row]()
-    with shop(options.items, medusa, batches=options.batches) as opened:
+    with shop(options.items, medusa, batches=options.batches) as opened, batch_runs(opened.settings) as runs:
         print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
         print(json.dumps({"exported": export(opened)[0]}), flush=True)
-        first_sync(opened, location)
+        first_sync(opened, runs, location)
         flags = flagged(opened)
         bare(opened, location, flags)
         for _ in range(options.rounds):
-            rows += [bare(opened, location, flags), first_sync(opened, location), bare(opened, location, flags)]
-        first_sync(opened, location)
-        rows.append(sync(opened, AGAIN, location))
+            rows += [bare(opened, location, flags), first_sync(opened, runs, location), bare(opened, location, flags)]
+        first_sync(opened, runs, location)
+        rows.append(sync(runs, AGAIN, location))
         change_some(opened)
-        rows.append(sync(opened, f"{CHANGED} changed", location))
+        rows.append(sync(runs, f"{CHANGED} changed", location))
     show(rows)
 
 
