@@ -88,8 +88,7 @@ class MedusaInventory:
     @property
     def is_new(self) -> bool:
         """Whether what the runs of this tick have seen was read just now, so that it can be written by."""
-        reading = self._medusa.reading
-        return reading is not None and reading.kept(INVENTORY, ITEM_FIELDS, self._all).is_new
+        return self._medusa.reading is not None and self._medusa.reading.is_new(INVENTORY)
 
     @property
     def is_seen(self) -> bool:

@@ -114,7 +114,7 @@ class KeptRows:
 
     @property
     def is_new(self) -> bool:
-        """Whether it was read so lately that what it says need not be looked up again before a write."""
+        """Whether it was read no longer ago than NEW."""
         return 0 <= time.time() - _began(self.path) <= NEW
 
     def rows(self, part: int) -> Iterator[Row]:
@@ -241,6 +241,11 @@ class Reading:
                     path = self._made(what, read)
                 self._open[what] = KeptRows(path)
             return self._open[what]
+
+    def is_new(self, what: str) -> bool:
+        """Return whether this run has a list that was read so lately that it need not be looked up before a write."""
+        there = self._open.get(what)
+        return there is not None and there.is_new
 
     @contextmanager
     def own(self, rows: Iterable[tuple[str, Row]]) -> Iterator[KeptRows]:

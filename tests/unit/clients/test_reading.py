@@ -129,12 +129,15 @@ def test_closing_waits_for_a_list_that_is_read_and_asks_for_something_else(tmp_p
 
 
 def test_a_list_is_new_for_half_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Reading(tmp_path, 1, shared=True).kept("list", "name", Source())
-    assert kept.is_new
+    source, reading = Source(), Reading(tmp_path, 1, shared=True)
+    assert not reading.is_new("list")
+    reading.kept("list", "name", source)
+    assert reading.is_new("list")
     now = time.time()
-    monkeypatch.setattr(module.time, "time", lambda: now + NEW + 1)
-    assert not kept.is_new
-    assert not kept.is_old
+    for age in (NEW + 1, HOLDS + 1):
+        monkeypatch.setattr(module.time, "time", lambda age=age: now + age)
+        assert not reading.is_new("list")
+    assert source.times == 1
 
 
 def test_what_is_written_while_another_run_reads_anew_is_in_the_new_list_too(
