@@ -42,7 +42,7 @@ MEASUREMENTS = (
             Goal("p95 of a change, seconds", r"p95 ([\d.]+) s", most=45),
             Goal("changes that never arrived", r"lost ([\d.]+)", most=0),
         ),
-        small=("visible", "--changes", "3", "--gap", "1"),
+        small=("visible", "--changes", "3"),
     ),
     Measurement(
         "quiet_night_2000",

@@ -1,6 +1,6 @@
 """From a save in the ERP until a customer sees it: `follow_changes` under Dagster's daemon, at its default interval.
 
-    python -m bench.visible [--changes 50] [--gap 2]
+    python -m bench.visible [--changes 50] [--gap 1]
 
 An installation on SQLite (webserver, daemon, runs in processes of their own) on the embedded servers with their sample
 shop, after its first night. So many changes of each kind are saved in random order, `--gap` seconds apart on average,
@@ -37,6 +37,8 @@ INTERVAL = 30
 ALLOWED = INTERVAL + 15
 FIELDS = "id,external_id,title,*images,*variants,*variants.calculated_price,+variants.inventory_quantity"
 SEED = 20261130
+PAGE = 200
+"""Products that a customer's question returns at once; the shop has more."""
 ORDER = "order from elsewhere"
 
 
@@ -153,8 +155,18 @@ def _quantity(product: Mapping[str, Any] | None) -> float | None:
 def everything(deployment: Deployment) -> Callable[[], Shown]:
     """Return what reads the whole shop as a customer: products by Website Item."""
     region = deployment.store("/store/regions?limit=1")["regions"][0]["id"]
-    path = f"/store/products?limit=100&region_id={region}&fields={FIELDS.replace('+', '%2B')}"
-    return lambda: {one["external_id"]: one for one in deployment.store(path)["products"] if one["external_id"]}
+    path = f"/store/products?limit={PAGE}&region_id={region}&fields={FIELDS.replace('+', '%2B')}"
+
+    def look() -> Shown:
+        found: dict[str, Any] = {}
+        offset, number = 0, 1
+        while offset < number:
+            page = deployment.store(f"{path}&offset={offset}")
+            found |= {one["external_id"]: one for one in page["products"] if one["external_id"]}
+            offset, number = offset + PAGE, page["count"]
+        return found
+
+    return look
 
 
 def floors(deployment: Deployment, item: Mapping[str, Any]) -> dict[str, float]:
@@ -234,7 +246,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--changes", type=int, default=50)
-    parser.add_argument("--gap", type=float, default=2.0)
+    parser.add_argument("--gap", type=float, default=1.0)
     options = parser.parse_args()
     result = measure(options.changes, options.gap)
     arrivals = result.arrivals
