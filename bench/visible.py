@@ -14,7 +14,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ INTERVAL = 30
 ALLOWED = INTERVAL + 15
 FIELDS = "id,external_id,title,*images,*variants,*variants.calculated_price,+variants.inventory_quantity"
 SEED = 20261130
+NARROWED = ("customer", "valid_from", "valid_upto", "packing_unit")
+"""Fields of an Item Price that is not asked of everybody, always, for one piece."""
 PAGE = 200
 """Products that a customer's question returns at once; the shop has more."""
 ORDER = "order from elsewhere"
@@ -61,12 +64,14 @@ class Staff:
         self._number = 0
         self._before: float | None = None
         rows = self.store.rows("Website Item", published=1)
-        prices = {row["item_code"]: row["name"] for row in self.store.rows("Item Price", price_list="Standard Selling")}
-        bins = {row["item_code"]: row["name"] for row in self.store.rows("Bin")}
+        prices = _only_ones(self.store.rows("Item Price", price_list="Standard Selling"))
+        prices = {code: row for code, row in prices.items() if not any(row[key] for key in NARROWED)}
+        bins = _only_ones(self.store.rows("Bin"))
         self.items = [
             row for row in rows if row["item_code"] in prices and row["item_code"] in bins and row["medusa_id"]
         ]
-        self.prices, self.bins = prices, bins
+        self.prices = {code: row["name"] for code, row in prices.items()}
+        self.bins = {code: row["name"] for code, row in bins.items()}
         self.hidden: set[str] = set()
 
     @property
@@ -141,6 +146,14 @@ class Staff:
         content = image("png", 10_000 + self._number)
         add_file(self.store, item["name"], f"visible-{self._number}.png", content, modified=self.shop.now())
         return lambda shown: len((shown.get(item["name"]) or {}).get("images") or ()) > before
+
+
+def _only_ones(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the rows of the Items that have one: of several, a change of one may be nothing that a customer sees."""
+    by_code: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_code[row["item_code"]].append(row)
+    return {code: some[0] for code, some in by_code.items() if len(some) == 1}
 
 
 def _price(product: Mapping[str, Any] | None) -> float | None:
