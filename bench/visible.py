@@ -38,8 +38,8 @@ INTERVAL = 30
 ALLOWED = INTERVAL + 15
 FIELDS = "id,external_id,title,*images,*variants,*variants.calculated_price,+variants.inventory_quantity"
 SEED = 20261130
-NARROWED = ("customer", "valid_from", "valid_upto", "packing_unit")
-"""Fields of an Item Price that is not asked of everybody, always, for one piece."""
+NARROWED = ("customer", "valid_upto", "packing_unit")
+"""Fields of an Item Price that is not asked of everybody, for one piece, from its beginning on."""
 PAGE = 200
 """Products that a customer's question returns at once; the shop has more."""
 ORDER = "order from elsewhere"
@@ -66,7 +66,14 @@ class Staff:
         rows = self.store.rows("Website Item", published=1)
         prices = _only_ones(self.store.rows("Item Price", price_list="Standard Selling"))
         prices = {code: row for code, row in prices.items() if not any(row[key] for key in NARROWED)}
-        bins = _only_ones(self.store.rows("Bin"))
+        place_of = {row["item_code"]: row["website_warehouse"] for row in rows}
+        tree = {row["name"]: row for row in self.store.rows("Warehouse")}
+        bins = {
+            row["item_code"]: row
+            for row in self.store.rows("Bin")
+            if (place := tree.get(place_of.get(row["item_code"])))
+            and place["lft"] <= tree[row["warehouse"]]["lft"] <= place["rgt"]
+        }
         self.items = [
             row for row in rows if row["item_code"] in prices and row["item_code"] in bins and row["medusa_id"]
         ]
@@ -91,7 +98,8 @@ class Staff:
         if kind == "publish":
             return self.items
         seen = [item for item in self.items if item["name"] in shown and item["name"] not in self.hidden]
-        return [item for item in seen if _quantity(shown[item["name"]])] if kind in ("stock", ORDER) else seen
+        looked_at = {"price": _price, "stock": _quantity, ORDER: _quantity}.get(kind)
+        return seen if looked_at is None else [item for item in seen if looked_at(shown[item["name"]])]
 
     def save(self, kind: str, item: Mapping[str, Any], shown: Shown) -> Change:
         """Save one; the time counts from when ERPNext has stored it. `shown` is what was to be seen before."""
