@@ -110,7 +110,7 @@ class Staff:
 
     def price(self, item: Mapping[str, Any]) -> Callable[[Shown], bool]:
         """Change the rate of its Item Price."""
-        rate = 1 + self._number / 100
+        rate = round(1 + self._number / 100, 2)
         self.deployment.save_in_erpnext("Item Price", self.prices[item["item_code"]], price_list_rate=rate)
         return lambda shown: _price(shown.get(item["name"])) == rate
 
