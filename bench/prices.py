@@ -27,7 +27,7 @@ from typing import Any
 from bench.batch_runs import RUNS_AT_ONCE, BatchRuns, batch_runs
 from bench.export import BATCHES, export, medusa_address, shop
 from erp_medusa_pipelines.clients.batched import batched
-from erp_medusa_pipelines.clients.medusa_prices import MedusaPrices, entry_variant
+from erp_medusa_pipelines.clients.medusa_prices import LISTS, MedusaPrices, entry_variant
 from erp_medusa_pipelines.connections import Shop
 from erp_medusa_pipelines.sync.engine.batch_sync import BatchScope, SyncOptions
 from erp_medusa_pipelines.sync.engine.batches import Batch
@@ -66,6 +66,8 @@ def sync(opened: Shop, runs: BatchRuns, name: str) -> Row:
     _lists(opened).reconcile(SyncReport())
     done = runs.tick(prices_of)
     seconds = time.perf_counter() - began
+    # Other processes have made lists that this one does not know.
+    opened.medusa.http.forget(LISTS)
     written = sum(done.counts[key] for key in ("written", "updated", "removed", "ids_written"))
     return name, done.counts["found"], seconds, opened.requests_sent - before + done.requests, written
 
